@@ -1,0 +1,1 @@
+"""Viridian: a Kubernetes operator that rolls out machine-learning models and takes bad ones back by itself."""

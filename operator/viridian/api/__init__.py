@@ -1,0 +1,1 @@
+"""The resource `ModelDeployment`: what users write, what they read back, and the schema generated from both."""

@@ -1,0 +1,48 @@
+"""Names that other programs see: the API group, labels, annotations, the names of children."""
+
+from enum import StrEnum
+
+GROUP = "viridian.dev"
+VERSION = "v1alpha1"
+KIND = "ModelDeployment"
+PLURAL = "modeldeployments"
+API_VERSION = f"{GROUP}/{VERSION}"
+FIELD_MANAGER = "viridian-operator"
+
+LABEL_MODEL = f"{GROUP}/model"
+LABEL_COLOR = f"{GROUP}/color"
+LABEL_REVISION = f"{GROUP}/revision"
+
+ANNOTATION_COMMAND = f"{GROUP}/command"
+ANNOTATION_INPUT = f"{GROUP}/input"
+ANNOTATION_SEQ = f"{GROUP}/seq"
+ANNOTATION_ABORTED = f"{GROUP}/aborted"
+
+PORT_SPLIT = 8000
+"""HTTP from the color Services; trusts the header that the route sets."""
+PORT_STABLE = 8080
+"""HTTP from the Service NAME."""
+PORT_METRICS = 9090
+HEADER_VIA = "Viridian-Via"
+
+
+class Color(StrEnum):
+    """One of the two sides of a ModelDeployment."""
+
+    BLUE = "blue"
+    GREEN = "green"
+
+    @property
+    def other(self) -> "Color":
+        """The opposite side."""
+        return Color.GREEN if self is Color.BLUE else Color.BLUE
+
+
+def color_name(model: str, color: Color) -> str:
+    """Name of a color's Deployment and Service."""
+    return f"{model}-{color}"
+
+
+def revision_name(model: str, number: int) -> str:
+    """Name of a ControllerRevision; numbers count up and are never used again."""
+    return f"{model}-{number}"

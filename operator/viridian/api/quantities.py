@@ -1,0 +1,112 @@
+"""Durations, percentages and ratios as users write them: strings, never floats."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+DURATION = re.compile(r"^([0-9]{1,5}(h|m|s|ms)){1,4}$")
+_PART = re.compile(r"([0-9]+)(ms|h|m|s)")
+_PERCENT = re.compile(r"^[0-9]{1,3}(\.[0-9]{1,3})?%$")
+DECIMAL = re.compile(r"^[0-9]{1,4}(\.[0-9]{1,4})?$")
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read a duration such as `90s`, `1h30m` or `500ms`.
+
+    Raises:
+        ValueError: the text is not a duration; the message shows how to write one.
+    """
+    if not DURATION.match(text):
+        raise ValueError(f"{text!r} is not a duration: write whole numbers with units, such as 500ms, 90s or 1h30m")
+    return timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
+
+
+def format_duration(duration: timedelta) -> str:
+    """Write a duration the way users do, to the millisecond; zero is `0s`."""
+    rest = round(duration.total_seconds() * 1000)
+    parts = []
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def parse_percent(text: str) -> float:
+    """Read a percentage such as `10%` or `0.5%` as a share between 0 and 1.
+
+    Raises:
+        ValueError: the text is not a percentage between 0% and 100%.
+    """
+    if not _PERCENT.match(text) or float(text[:-1]) > 100:
+        raise ValueError(
+            f"{text!r} is not a percentage: write a number from 0 to 100 with a percent sign, such as 0.5%"
+        )
+    return float(text[:-1]) / 100
+
+
+def parse_decimal(text: str) -> float:
+    """Read a plain decimal number such as `1.5`.
+
+    Raises:
+        ValueError: the text is not a decimal number.
+    """
+    if not DECIMAL.match(text):
+        raise ValueError(f"{text!r} is not a decimal number: write digits such as 1.5")
+    return float(text)
+
+
+def _checked(parse: Any) -> AfterValidator:  # noqa: ANN401 - any parser from text will do
+    def check(text: str) -> str:
+        parse(text)
+        return text
+
+    return AfterValidator(check)
+
+
+def cel(rule: str, message: str) -> dict[str, Any]:
+    """One CEL validation rule for the schema; `message` says what to write instead."""
+    return {"x-kubernetes-validations": [{"rule": rule, "message": message}]}
+
+
+def matches(pattern: str) -> str:
+    """The CEL expression that holds `self` against a regular expression; raw, so that nothing is escaped twice."""
+    return f"self.matches(r'{pattern}')"
+
+
+Duration = Annotated[
+    str,
+    Field(
+        max_length=24,
+        json_schema_extra=cel(
+            matches(DURATION.pattern),
+            "is not a duration: write whole numbers with units and no sign, such as 500ms, 90s or 1h30m",
+        ),
+    ),
+    _checked(parse_duration),
+]
+Percent = Annotated[
+    str,
+    Field(
+        max_length=8,
+        json_schema_extra=cel(
+            f"{matches(_PERCENT.pattern)} && double(self.replace('%', '')) <= 100.0",
+            "is not a percentage: write a number from 0 to 100 with a percent sign, such as 0.5%",
+        ),
+    ),
+    _checked(parse_percent),
+]
+Decimal = Annotated[
+    str,
+    Field(
+        max_length=9,
+        json_schema_extra=cel(
+            matches(DECIMAL.pattern),
+            "is not a decimal number: write digits in quotes, such as '1.5'",
+        ),
+    ),
+    _checked(parse_decimal),
+]

@@ -1,0 +1,186 @@
+"""What a user reads back: the status of a ModelDeployment. It is the operator's only memory."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from .names import Color
+from .spec import ApiModel
+
+
+def _write_time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _read_time(value: Any) -> Any:  # noqa: ANN401 - pydantic validates what comes out
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+
+
+Time = Annotated[
+    datetime,
+    BeforeValidator(_read_time),
+    PlainSerializer(_write_time, return_type=str, when_used="json"),
+    Field(json_schema_extra={"format": "date-time"}),
+]
+Sentence = Annotated[str, Field(max_length=2048)]
+Name = Annotated[str, Field(max_length=253)]
+
+
+class Phase(StrEnum):
+    """Where a ModelDeployment stands."""
+
+    PENDING = "Pending"
+    STARTING = "Starting"
+    PROGRESSING = "Progressing"
+    BAKING = "Baking"
+    FINISHING = "Finishing"
+    STABLE = "Stable"
+    ROLLING_BACK = "RollingBack"
+    ROLLED_BACK = "RolledBack"
+    HELD = "Held"
+    EXPIRED = "Expired"
+    STALLED = "Stalled"
+
+
+class StatusModel(ApiModel):
+    """Base of what the operator itself wrote: fields of a newer operator are left alone, not refused."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ColorStatus(StatusModel):
+    """One of the two roles and the color that plays it."""
+
+    color: Color
+    revision: Annotated[Name, Field(description="Name of the ControllerRevision.")]
+    version: Annotated[Name, Field(description="spec.model.version of that revision.")]
+    weight: Annotated[int, Field(ge=0, le=100, description="Share of the traffic in the route, in percent.")] = 0
+    replicas: Annotated[int, Field(ge=0, description="Pods wanted.")] = 0
+    ready: Annotated[int, Field(ge=0, description="Pods ready to answer.")] = 0
+
+
+class StepStatus(StatusModel):
+    """The weight that the candidate is meant to have, and since when."""
+
+    index: Annotated[int, Field(ge=1, description="Number of the step, from 1; one more than the last is the bake.")]
+    count: Annotated[int, Field(ge=1, description="Number of steps in the spec.")]
+    weight: Annotated[int, Field(ge=0, le=100, description="The intended weight, in percent.")]
+    intended_at: Annotated[Time, Field(description="When this weight was decided.")]
+    verified_at: Annotated[
+        Time | None, Field(description="When requests were first seen to follow it; the hold runs from here.")
+    ] = None
+    requests_before: Annotated[
+        int, Field(ge=0, description="Requests of the candidate that were counted before this step.")
+    ] = 0
+
+
+class Hold(StatusModel):
+    """Why the rollout does not go on by itself for now."""
+
+    reason: Annotated[str, Field(max_length=64)]
+    message: Sentence
+    since: Time
+
+
+class Drain(StatusModel):
+    """A color that lost its weight and still answers what arrives."""
+
+    color: Color
+    revision: Name
+    since: Time
+
+
+class Ending(StatusModel):
+    """How a candidate is being taken back, kept until its pods are gone."""
+
+    phase: Annotated[Phase, Field(description="The phase that follows when the color is empty.")]
+    reason: Annotated[str, Field(max_length=64)]
+    message: Sentence
+
+
+class GuardStatus(StatusModel):
+    """What one guard says."""
+
+    name: Annotated[str, Field(max_length=64, description="Such as errorRate or latency-p95.")]
+    kind: Annotated[str, Field(max_length=16, description="absolute, or relative to stable.")]
+    verdict: Annotated[str, Field(max_length=32)]
+    evidence: Annotated[str, Field(max_length=24, description="The e-value: how many times likelier worse than not.")]
+    threshold: Annotated[str, Field(max_length=24, description="The e-value at which the candidate is taken back.")]
+    message: Sentence
+
+
+class PinnedRevision(StatusModel):
+    """A revision that does not start again by itself."""
+
+    revision: Name
+    version: Name
+    reason: Annotated[str, Field(max_length=64)]
+    message: Sentence
+    at: Time
+    until_generation: Annotated[
+        int | None, Field(description="Set for a person's abort: holds until the spec's generation is above this.")
+    ] = None
+
+
+class HistoryEntry(StatusModel):
+    """One finished rollout."""
+
+    revision: Name
+    version: Name
+    result: Annotated[str, Field(max_length=32, description="Promoted, RolledBack, Expired, Replaced or Reverted.")]
+    message: Sentence
+    changes: Annotated[str, Field(max_length=1024)] = ""
+    started_at: Time
+    ended_at: Time
+
+
+class Condition(StatusModel):
+    """A condition in the form that kstatus, Flux and `kubectl wait` read."""
+
+    type: Annotated[str, Field(max_length=64)]
+    status: Annotated[str, Field(max_length=8)]
+    reason: Annotated[str, Field(max_length=64)]
+    message: Sentence
+    last_transition_time: Time
+    observed_generation: int = 0
+
+
+class ModelDeploymentStatus(StatusModel):
+    """Where the rollout stands, what the guards say, and how earlier rollouts ended."""
+
+    observed_generation: Annotated[int, Field(description="Generation of the spec that this status speaks of.")] = 0
+    phase: Phase = Phase.PENDING
+    stable: Annotated[
+        ColorStatus | None, Field(description="What users are served; roles swap once, after the bake.")
+    ] = None
+    candidate: Annotated[ColorStatus | None, Field(description="What is being tried.")] = None
+    step: StepStatus | None = None
+    started_at: Annotated[
+        Time | None, Field(description="When the current rollout began; the deadline runs from here.")
+    ] = None
+    hold: Hold | None = None
+    drain: Drain | None = None
+    ending: Ending | None = None
+    guards: Annotated[list[GuardStatus], Field(max_length=16)] = Field(default_factory=list)
+    guard_state: Annotated[
+        str, Field(max_length=6144, description="The guards' counters, for the operator itself after a restart.")
+    ] = ""
+    verdict: Annotated[Sentence, Field(description="The last verdict in words.")] = ""
+    failed: Annotated[list[PinnedRevision], Field(max_length=20)] = Field(default_factory=list)
+    expired: Annotated[list[PinnedRevision], Field(max_length=20)] = Field(default_factory=list)
+    history: Annotated[list[HistoryEntry], Field(max_length=20, description="Finished rollouts, newest first.")] = (
+        Field(default_factory=list)
+    )
+    last_revision: Annotated[int, Field(ge=0, description="Highest revision number given out; never used again.")] = 0
+    last_command: Annotated[
+        str, Field(max_length=512, description="The last command annotation that was obeyed or refused.")
+    ] = ""
+    conditions: Annotated[
+        list[Condition],
+        Field(
+            max_length=16,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = Field(default_factory=list)
