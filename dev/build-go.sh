@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# build-go.sh TOOL…: builds the tools of dev/go into the cache and links their binaries into $CACHE/bin.
+# A build is keyed by what goes into it. An interrupted one leaves nothing behind but Go's own build cache,
+# so the next run goes on where it stopped.
+. "$(dirname "$0")/lib.sh"
+
+# The module that gives a tool its version, as go.mod has to name it.
+required() {
+  case $1 in
+    kubernetes) echo "k8s.io/kubernetes v$KUBERNETES_VERSION" ;;
+    etcd) echo "go.etcd.io/etcd/server/v3 v$ETCD_VERSION" ;;
+    kind) echo "sigs.k8s.io/kind v$KIND_VERSION" ;;
+    coredns) echo "github.com/coredns/coredns v$COREDNS_VERSION" ;;
+    contour) echo "github.com/projectcontour/contour v$CONTOUR_VERSION" ;;
+    helm) echo "helm.sh/helm/v3 v$HELM_VERSION" ;;
+    *) fail "there is no tool \"$1\" in dev/go." ;;
+  esac
+}
+
+# What the linker is told. Without a git version, Kubernetes calls itself v0.0.0 and kubeadm refuses to go on.
+link_flags() {
+  local at=k8s.io/component-base/version minor=${KUBERNETES_VERSION#*.}
+  printf -- '-s -w'
+  if [[ $1 == kubernetes ]]; then
+    printf -- ' -X %s' "$at.gitVersion=v$KUBERNETES_VERSION" "$at.gitMajor=${KUBERNETES_VERSION%%.*}" \
+      "$at.gitMinor=${minor%%.*}" "$at.gitTreeState=clean"
+  fi
+}
+
+compile() {
+  local tool=$1 to=$2 what=tool out=$2/$1
+  [[ $tool == coredns ]] && what=. # a main of our own; the others are the tools that go.mod names
+  [[ $tool == kubernetes ]] && out=$to/ # seven of them
+  cd "$DEV/go/$tool"
+  CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS='-trimpath -buildvcs=false -mod=readonly' GOWORK=off \
+    nice go build -ldflags "$(link_flags "$tool")" -o "$out" "$what"
+}
+
+for tool in "$@"; do
+  need=$(required "$tool")
+  grep -qE "^(require)?\s+${need//./\\.}( |$)" "$DEV/go/$tool/go.mod" ||
+    fail "dev/go/$tool/go.mod does not require $need, as versions.env says; change one of them."
+  flags=$(link_flags "$tool")
+  key=$({ hash_of "$DEV/go/$tool"; echo "$flags"; uname -m; } | sha256sum | cut -c1-12)
+  built=$CACHE/go-bin/$tool-$key
+  mkdir -p "$CACHE/go-bin"
+  exec 9>"$CACHE/go-bin/$tool.lock"
+  flock 9 # two makes at once: the second waits and finds the work done
+  if [[ ! -d $built ]]; then
+    go_folder=$("$DEV/go.sh")
+    PATH=$go_folder:$PATH
+    rm -rf "$built.tmp"
+    mkdir "$built.tmp"
+    step "build $tool ${need##* }" compile "$tool" "$built.tmp"
+    mv -T "$built.tmp" "$built"
+  fi
+  for binary in "$built"/*; do
+    ln -sfn "$binary" "$CACHE/bin/$(basename "$binary")"
+  done
+  exec 9>&-
+done

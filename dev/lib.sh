@@ -1,0 +1,82 @@
+# shellcheck shell=bash
+# What every script here starts with: `. "$(dirname "$0")/lib.sh"`.
+# Results go to stdout, progress to stderr, so that a script's result can be captured.
+set -euo pipefail
+
+DEV=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+set -a
+# shellcheck source=versions.env
+. "$DEV/versions.env"
+set +a
+
+CACHE=${VIRIDIAN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/viridian}
+GATEWAY_PORT=${VIRIDIAN_GATEWAY_PORT:-$DEFAULT_GATEWAY_PORT}
+PROMETHEUS_PORT=${VIRIDIAN_PROMETHEUS_PORT:-$DEFAULT_PROMETHEUS_PORT}
+# shellcheck disable=SC2034  # used by the scripts that source this file
+NODE=$CLUSTER_NAME-control-plane
+LOGS=$CACHE/logs
+export CACHE GATEWAY_PORT PROMETHEUS_PORT KUBECONFIG=$CACHE/kubeconfig PATH=$CACHE/bin:$PATH
+mkdir -p "$CACHE/bin" "$LOGS" || { echo "viridian: cannot write to $CACHE; set VIRIDIAN_CACHE to a folder you own." >&2; exit 1; }
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "viridian: $*"; exit 1; }
+
+# step TEXT COMMAND…: runs the command with its output in a log, and prints the text and the time it took.
+# When the command fails, the end of the log is shown and the script stops.
+step() {
+  local text=$1 log started elapsed
+  shift
+  log=$LOGS/$(printf '%s' "$text" | tr -cs 'A-Za-z0-9.' '-').log
+  started=${EPOCHREALTIME/[.,]/}
+  printf '  %-62s' "$text" >&2
+  if ! ("$@") >"$log" 2>&1 </dev/null; then
+    say failed
+    tail -n 15 "$log" >&2
+    fail "\"$text\" failed; the whole output is in $log"
+  fi
+  elapsed=$(((${EPOCHREALTIME/[.,]/} - started) / 100000))
+  printf '%4d.%d s\n' $((elapsed / 10)) $((elapsed % 10)) >&2
+}
+
+# hash_of FILE_OR_FOLDER… : twelve hex digits that name the content (and names inside folders), wherever it lies.
+hash_of() {
+  local path
+  for path in "$@"; do
+    if [[ -d $path ]]; then
+      (cd "$path" && find . -type f -printf '%P %m\n' | LC_ALL=C sort && find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum)
+    else
+      sha256sum <"$path"
+    fi
+  done | sha256sum | cut -c1-12
+}
+
+# as_root COMMAND…: as it is when we are root, else through sudo.
+as_root() {
+  if [[ $(id -u) == 0 ]]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    fail "\"$1\" needs root and there is no sudo; run this as root."
+  fi
+}
+
+# at_least WANTED VERSION: is VERSION the same or newer?
+at_least() { [[ $(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]]; }
+
+# install_packages PACKAGE…: the Debian packages among these that are missing, in one go.
+install_packages() {
+  local package missing=()
+  for package in "$@"; do
+    dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -q '^installed' || missing+=("$package")
+  done
+  ((${#missing[@]})) || return 0
+  command -v apt-get >/dev/null || fail "this needs ${missing[*]}; install them, there is no apt-get here to do it."
+  step "apt-get install ${missing[*]}" apt_install "${missing[@]}"
+}
+
+apt_install() {
+  # The lists may be missing or old: one update, only when the first try does not get through.
+  local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@")
+  as_root "${install[@]}" || { as_root apt-get update && as_root "${install[@]}"; }
+}
