@@ -53,7 +53,7 @@ class StatusModel(ApiModel):
 class ColorStatus(StatusModel):
     """One of the two roles and the color that plays it."""
 
-    color: Color
+    color: Annotated[Color, Field(description="The color that plays this role.")]
     revision: Annotated[Name, Field(description="Name of the ControllerRevision.")]
     version: Annotated[Name, Field(description="spec.model.version of that revision.")]
     weight: Annotated[int, Field(ge=0, le=100, description="Share of the traffic in the route, in percent.")] = 0
@@ -79,25 +79,25 @@ class StepStatus(StatusModel):
 class Hold(StatusModel):
     """Why the rollout does not go on by itself for now."""
 
-    reason: Annotated[str, Field(max_length=64)]
-    message: Sentence
-    since: Time
+    reason: Annotated[str, Field(max_length=64, description="Why, in one word for programs.")]
+    message: Annotated[Sentence, Field(description="Why, in a sentence for people.")]
+    since: Annotated[Time, Field(description="When the hold began.")]
 
 
 class Drain(StatusModel):
     """A color that lost its weight and still answers what arrives."""
 
-    color: Color
-    revision: Name
-    since: Time
+    color: Annotated[Color, Field(description="The color that is drained.")]
+    revision: Annotated[Name, Field(description="Name of its ControllerRevision.")]
+    since: Annotated[Time, Field(description="When its weight became 0.")]
 
 
 class Ending(StatusModel):
     """How a candidate is being taken back, kept until its pods are gone."""
 
     phase: Annotated[Phase, Field(description="The phase that follows when the color is empty.")]
-    reason: Annotated[str, Field(max_length=64)]
-    message: Sentence
+    reason: Annotated[str, Field(max_length=64, description="Why, in one word for programs.")]
+    message: Annotated[Sentence, Field(description="Why, in a sentence for people.")]
 
 
 class GuardStatus(StatusModel):
@@ -105,20 +105,20 @@ class GuardStatus(StatusModel):
 
     name: Annotated[str, Field(max_length=64, description="Such as errorRate or latency-p95.")]
     kind: Annotated[str, Field(max_length=16, description="absolute, or relative to stable.")]
-    verdict: Annotated[str, Field(max_length=32)]
+    verdict: Annotated[str, Field(max_length=32, description="What the guard concludes from the evidence so far.")]
     evidence: Annotated[str, Field(max_length=24, description="The e-value: how many times likelier worse than not.")]
     threshold: Annotated[str, Field(max_length=24, description="The e-value at which the candidate is taken back.")]
-    message: Sentence
+    message: Annotated[Sentence, Field(description="The same in a sentence for people, with the counts.")]
 
 
 class PinnedRevision(StatusModel):
     """A revision that does not start again by itself."""
 
-    revision: Name
-    version: Name
-    reason: Annotated[str, Field(max_length=64)]
-    message: Sentence
-    at: Time
+    revision: Annotated[Name, Field(description="Name of the ControllerRevision.")]
+    version: Annotated[Name, Field(description="spec.model.version of that revision.")]
+    reason: Annotated[str, Field(max_length=64, description="Why it ended, in one word for programs.")]
+    message: Annotated[Sentence, Field(description="Why it ended, in a sentence for people.")]
+    at: Annotated[Time, Field(description="When it ended.")]
     until_generation: Annotated[
         int | None, Field(description="Set for a person's abort: holds until the spec's generation is above this.")
     ] = None
@@ -127,24 +127,24 @@ class PinnedRevision(StatusModel):
 class HistoryEntry(StatusModel):
     """One finished rollout."""
 
-    revision: Name
-    version: Name
+    revision: Annotated[Name, Field(description="Name of the ControllerRevision.")]
+    version: Annotated[Name, Field(description="spec.model.version of that revision.")]
     result: Annotated[str, Field(max_length=32, description="Promoted, RolledBack, Expired, Replaced or Reverted.")]
-    message: Sentence
-    changes: Annotated[str, Field(max_length=1024)] = ""
-    started_at: Time
-    ended_at: Time
+    message: Annotated[Sentence, Field(description="How it ended, in a sentence for people.")]
+    changes: Annotated[str, Field(max_length=1024, description="spec.model.changes of that revision.")] = ""
+    started_at: Annotated[Time, Field(description="When the rollout began.")]
+    ended_at: Annotated[Time, Field(description="When it was over.")]
 
 
 class Condition(StatusModel):
     """A condition in the form that kstatus, Flux and `kubectl wait` read."""
 
-    type: Annotated[str, Field(max_length=64)]
-    status: Annotated[str, Field(max_length=8)]
-    reason: Annotated[str, Field(max_length=64)]
-    message: Sentence
-    last_transition_time: Time
-    observed_generation: int = 0
+    type: Annotated[str, Field(max_length=64, description="Such as Ready, Reconciling, Stalled or Available.")]
+    status: Annotated[str, Field(max_length=8, description="True, False or Unknown.")]
+    reason: Annotated[str, Field(max_length=64, description="Why, in one word for programs.")]
+    message: Annotated[Sentence, Field(description="Why, in a sentence for people.")]
+    last_transition_time: Annotated[Time, Field(description="When the status last changed.")]
+    observed_generation: Annotated[int, Field(description="Generation of the spec that this speaks of.")] = 0
 
 
 class ModelDeploymentStatus(StatusModel):
@@ -163,13 +163,19 @@ class ModelDeploymentStatus(StatusModel):
     hold: Hold | None = None
     drain: Drain | None = None
     ending: Ending | None = None
-    guards: Annotated[list[GuardStatus], Field(max_length=16)] = Field(default_factory=list)
+    guards: Annotated[list[GuardStatus], Field(max_length=16, description="What each guard says.")] = Field(
+        default_factory=list
+    )
     guard_state: Annotated[
         str, Field(max_length=6144, description="The guards' counters, for the operator itself after a restart.")
     ] = ""
     verdict: Annotated[Sentence, Field(description="The last verdict in words.")] = ""
-    failed: Annotated[list[PinnedRevision], Field(max_length=20)] = Field(default_factory=list)
-    expired: Annotated[list[PinnedRevision], Field(max_length=20)] = Field(default_factory=list)
+    failed: Annotated[
+        list[PinnedRevision], Field(max_length=20, description="Revisions that were taken back for their own faults.")
+    ] = Field(default_factory=list)
+    expired: Annotated[
+        list[PinnedRevision], Field(max_length=20, description="Revisions that ran out of time; retry starts them again.")
+    ] = Field(default_factory=list)
     history: Annotated[list[HistoryEntry], Field(max_length=20, description="Finished rollouts, newest first.")] = (
         Field(default_factory=list)
     )
@@ -181,6 +187,7 @@ class ModelDeploymentStatus(StatusModel):
         list[Condition],
         Field(
             max_length=16,
+            description="What is true of the ModelDeployment now.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = Field(default_factory=list)
