@@ -66,7 +66,19 @@ class ModelSource(ApiModel):
     ] = ""
 
 
-Quantity = Annotated[str | int, Field(json_schema_extra={"x-kubernetes-int-or-string": True})]
+Quantity = Annotated[
+    str | int,
+    Field(
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            "maxLength": 32,
+            **cel(
+                "isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",
+                "is not a quantity: write a number of at least 0, such as 2, 250m or 512Mi",
+            ),
+        }
+    ),
+]
 ResourceList = Annotated[dict[Annotated[str, Field(max_length=63)], Quantity], Field(max_length=8)]
 
 
@@ -198,8 +210,8 @@ class Rollout(ApiModel):
                 {
                     "rule": "self.steps.all(s, s.weight <= 100 - self.bake.holdback)",
                     "messageExpression": "'a step may not be above ' + string(100 - self.bake.holdback) + ', which is"
-                    " 100 minus bake.holdback: the bake keeps that share on the old color as a control; lower the weight of"
-                    " the last step or the holdback'",
+                    " 100 minus bake.holdback: the bake keeps that share on the old color as a control; lower the"
+                    " weight of the last step or the holdback'",
                     "message": "a step may not be above 100 minus bake.holdback",
                     "fieldPath": ".steps",
                 },

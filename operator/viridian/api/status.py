@@ -174,7 +174,8 @@ class ModelDeploymentStatus(StatusModel):
         list[PinnedRevision], Field(max_length=20, description="Revisions that were taken back for their own faults.")
     ] = Field(default_factory=list)
     expired: Annotated[
-        list[PinnedRevision], Field(max_length=20, description="Revisions that ran out of time; retry starts them again.")
+        list[PinnedRevision],
+        Field(max_length=20, description="Revisions that ran out of time; retry starts them again."),
     ] = Field(default_factory=list)
     history: Annotated[list[HistoryEntry], Field(max_length=20, description="Finished rollouts, newest first.")] = (
         Field(default_factory=list)
