@@ -191,7 +191,9 @@ class Bake(ApiModel):
 
 _SORTED = "self.steps.map(s, s.weight).isSorted() && self.steps.all(s, self.steps.exists_one(t, t.weight == s.weight))"
 _FITS = (
+    # What is no duration has a message of its own; here it would only be an error of the rule.
     f"!self.steps.all(s, s.hold.matches(r'{DURATION.pattern}'))"
+    f" || ![self.bake.duration, self.deadline].all(d, d.matches(r'{DURATION.pattern}'))"
     " || duration(self.bake.duration) + self.steps.map(s, duration(s.hold)).sum() < duration(self.deadline)"
 )
 
@@ -209,10 +211,8 @@ class Rollout(ApiModel):
                 },
                 {
                     "rule": "self.steps.all(s, s.weight <= 100 - self.bake.holdback)",
-                    "messageExpression": "'a step may not be above ' + string(100 - self.bake.holdback) + ', which is"
-                    " 100 minus bake.holdback: the bake keeps that share on the old color as a control; lower the"
-                    " weight of the last step or the holdback'",
-                    "message": "a step may not be above 100 minus bake.holdback",
+                    "message": "a step may not be above 100 minus bake.holdback: the bake keeps that share on the old"
+                    " color as a control; lower the weight of the last step, or the holdback",
                     "fieldPath": ".steps",
                 },
                 {

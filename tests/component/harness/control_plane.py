@@ -1,0 +1,183 @@
+"""A Kubernetes without nodes: etcd, kube-apiserver and kube-controller-manager, all of them real."""
+
+import ssl
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes import client, config
+from kubernetes.dynamic import DynamicClient
+
+from .binaries import binary
+from .processes import Server, free_port, start
+
+_ADMIN_TOKEN = "component-tests"  # noqa: S105 - of a server that lives on loopback for as long as the tests
+# What is real here. Without a scheduler and a kubelet, pods stay pending until a test says otherwise.
+_CONTROLLERS = (
+    "deployment-controller",
+    "replicaset-controller",
+    "endpointslice-controller",
+    "serviceaccount-controller",
+    "garbage-collector-controller",
+    "namespace-controller",
+    "disruption-controller",
+)
+
+
+class ControlPlane:
+    """A running control plane and its administrator's clients.
+
+    Attributes:
+        url: Where the API server listens.
+        kubeconfig: The administrator's kubeconfig file.
+        certificate: The authority to verify the API server with.
+        api: The administrator's client, for the typed APIs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Start it, with everything that it writes in this folder."""
+        self.folder = folder
+        self._servers: list[Server] = []
+        self._port = free_port()
+        self.url = f"https://127.0.0.1:{self._port}"
+        self.certificate = folder / "certificates" / "apiserver.crt"
+        self.kubeconfig = self.write_kubeconfig("admin", _ADMIN_TOKEN)
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        self.api: client.ApiClient = config.new_client_from_config(str(self.kubeconfig))
+        self.core = client.CoreV1Api(self.api)
+        self.apps = client.AppsV1Api(self.api)
+        self.custom = client.CustomObjectsApi(self.api)
+        self._dynamic: DynamicClient | None = None
+
+    def stop(self) -> None:
+        """End all servers, the last started first."""
+        while self._servers:
+            self._servers.pop().stop()
+
+    def apply(self, manifest: dict[str, Any], manager: str = "component-tests") -> Any:  # noqa: ANN401
+        """Server-side apply of any manifest, also of kinds that a CRD has just added."""
+        dynamic = self._dynamic or DynamicClient(self.api)
+        # Discovery is cached: a kind that is not found may have been added since.
+        try:
+            resource = dynamic.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
+        except Exception:  # noqa: BLE001 - the client has several errors for this; the second try shows it
+            dynamic = DynamicClient(self.api)
+            resource = dynamic.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
+        self._dynamic = dynamic
+        return resource.server_side_apply(
+            body=manifest,
+            name=manifest["metadata"]["name"],
+            namespace=manifest["metadata"].get("namespace"),
+            field_manager=manager,
+            force_conflicts=True,
+        ).to_dict()
+
+    def write_kubeconfig(self, user: str, token: str) -> Path:
+        """A kubeconfig file for somebody with a bearer token."""
+        path = self.folder / f"{user}.kubeconfig"
+        cluster = {"server": self.url, "certificate-authority": str(self.certificate)}
+        path.write_text(
+            yaml.safe_dump(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": user,
+                    "clusters": [{"name": "component", "cluster": cluster}],
+                    "users": [{"name": user, "user": {"token": token}}],
+                    "contexts": [{"name": user, "context": {"cluster": "component", "user": user}}],
+                }
+            )
+        )
+        path.chmod(0o600)
+        return path
+
+    def kubeconfig_of(self, account: str, namespace: str) -> Path:
+        """A kubeconfig file for a ServiceAccount, with the rights that RBAC gives it and no others."""
+        request = client.AuthenticationV1TokenRequest(
+            spec=client.V1TokenRequestSpec(audiences=[_ISSUER], expiration_seconds=3600)
+        )
+        granted = self.core.create_namespaced_service_account_token(account, namespace, request)
+        return self.write_kubeconfig(f"{namespace}-{account}", granted.status.token)
+
+    def _start(self) -> None:
+        key = self.folder / "service-accounts.key"
+        subprocess.run(
+            ["openssl", "ecparam", "-genkey", "-noout", "-name", "prime256v1", "-out", key],
+            check=True,
+        )
+        tokens = self.folder / "tokens.csv"
+        tokens.write_text(f"{_ADMIN_TOKEN},admin,admin,system:masters\n")
+        etcd = self._start_etcd()
+        self._launch(
+            "kube-apiserver",
+            f"--etcd-servers={etcd}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            f"--secure-port={self._port}",
+            f"--cert-dir={self.certificate.parent}",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            # The Service `kubernetes` may not have a loopback address as its endpoint.
+            "--endpoint-reconciler-type=none",
+            "--authorization-mode=RBAC",
+            f"--token-auth-file={tokens}",
+            f"--service-account-issuer={_ISSUER}",
+            f"--service-account-key-file={key}",
+            f"--service-account-signing-key-file={key}",
+        ).wait_until(self._answers)
+        self._launch(
+            "kube-controller-manager",
+            f"--kubeconfig={self.kubeconfig}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={free_port()}",
+            f"--cert-dir={self.folder / 'controller-manager'}",
+            "--leader-elect=false",
+            f"--controllers={','.join(_CONTROLLERS)}",
+            f"--service-account-private-key-file={key}",
+            # Of twenty a second, every restart of a test's rollout would feel the limit.
+            "--kube-api-qps=500",
+            "--kube-api-burst=1000",
+        )
+
+    def _start_etcd(self) -> str:
+        url, peers = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+        self._launch(
+            "etcd",
+            f"--data-dir={self.folder / 'etcd'}",
+            f"--listen-client-urls={url}",
+            f"--advertise-client-urls={url}",
+            f"--listen-peer-urls={peers}",
+            f"--initial-advertise-peer-urls={peers}",
+            f"--initial-cluster=default={peers}",
+            "--unsafe-no-fsync",
+        ).wait_until(lambda: _ok(f"{url}/health"))
+        return url
+
+    def _launch(self, name: str, *arguments: str) -> Server:
+        server = start(name, [binary(name), *arguments], self.folder / f"{name}.log")
+        self._servers.append(server)
+        return server
+
+    def _answers(self) -> bool:
+        if not self.certificate.exists():
+            return False
+        return _ok(f"{self.url}/readyz", ssl.create_default_context(cafile=str(self.certificate)), _ADMIN_TOKEN)
+
+
+_ISSUER = "https://kubernetes.default.svc.cluster.local"
+
+
+def _ok(url: str, context: ssl.SSLContext | None = None, token: str = "") -> bool:
+    """Does this address answer with 200?"""
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=5, context=context) as answer:  # noqa: S310
+            status: int = answer.status
+            return status == 200
+    except OSError:
+        return False
