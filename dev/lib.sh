@@ -2,6 +2,7 @@
 # What every script here starts with: `. "$(dirname "$0")/lib.sh"`.
 # Results go to stdout, progress to stderr, so that a script's result can be captured.
 set -euo pipefail
+shopt -s inherit_errexit
 
 DEV=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 set -a
@@ -23,18 +24,26 @@ fail() { say "viridian: $*"; exit 1; }
 
 # step TEXT COMMAND…: runs the command with its output in a log, and prints the text and the time it took.
 # When the command fails, the end of the log is shown and the script stops.
+# Never call it in a condition: there, bash would ignore failures inside the command.
 step() {
-  local text=$1 log started elapsed
+  local step_text=$1 step_log step_started step_status elapsed
   shift
-  log=$LOGS/$(printf '%s' "$text" | tr -cs 'A-Za-z0-9.' '-').log
-  started=${EPOCHREALTIME/[.,]/}
-  printf '  %-62s' "$text" >&2
-  if ! ("$@") >"$log" 2>&1 </dev/null; then
+  step_log=$LOGS/$(printf '%s' "$step_text" | tr -cs 'A-Za-z0-9.' '-').log
+  step_started=${EPOCHREALTIME/[.,]/}
+  printf '  %-62s' "$step_text" >&2
+  set +e
+  (
+    set -e
+    "$@"
+  ) >"$step_log" 2>&1 </dev/null
+  step_status=$?
+  set -e
+  if ((step_status)); then
     say failed
-    tail -n 15 "$log" >&2
-    fail "\"$text\" failed; the whole output is in $log"
+    tail -n 15 "$step_log" >&2
+    fail "\"$step_text\" failed; the whole output is in $step_log"
   fi
-  elapsed=$(((${EPOCHREALTIME/[.,]/} - started) / 100000))
+  elapsed=$(((${EPOCHREALTIME/[.,]/} - step_started) / 100000))
   printf '%4d.%d s\n' $((elapsed / 10)) $((elapsed % 10)) >&2
 }
 
@@ -63,6 +72,14 @@ as_root() {
 
 # at_least WANTED VERSION: is VERSION the same or newer?
 at_least() { [[ $(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]]; }
+
+# debian_mirror SUITE: the mirror that this machine's own lists name for the suite; empty when they name none.
+# `apt-get indextargets` prints the lists parsed, in whichever of the two formats they are written.
+debian_mirror() {
+  # shellcheck disable=SC2016  # apt's own placeholders
+  apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Identifier: Packages' 2>/dev/null |
+    awk -v suite="$1" '$1 == suite && !found { print $2; found = 1 }'
+}
 
 # install_packages PACKAGE…: the Debian packages among these that are missing, in one go.
 install_packages() {
