@@ -1,0 +1,28 @@
+"""Is the candidate worse? Sequential tests on counts of requests, and verdicts in words. Pure: no I/O, no clock."""
+
+from viridian.guards.config import Config, LatencyGuard, bounds
+from viridian.guards.counts import Block, Counts
+from viridian.guards.driver import Rollout, Window, advance
+from viridian.guards.judge import Judgement, Verdict
+from viridian.guards.series import PodCounters, Snapshot, Tally, align
+from viridian.guards.state import State, decode, encode
+
+__all__ = [
+    "Block",
+    "Config",
+    "Counts",
+    "Judgement",
+    "LatencyGuard",
+    "PodCounters",
+    "Rollout",
+    "Snapshot",
+    "State",
+    "Tally",
+    "Verdict",
+    "Window",
+    "advance",
+    "align",
+    "bounds",
+    "decode",
+    "encode",
+]

@@ -1,0 +1,67 @@
+"""Is a share of requests too large, or surely small enough? Sequential tests against a fixed maximum.
+
+Both tests are likelihood ratios of the binomial distribution, mixed over a few alternatives:
+
+- *above*: null hypothesis p <= p0. The alternatives lie above p0 only; a mixture that is not cut off there also rejects
+  for being better (Lindon & Malek, arXiv 2011.03567, have the untruncated one). The ratio rises with the number of
+  events, so its mean is largest at p = p0, where it is 1.
+- *below*: the mirror image, null hypothesis p >= p0. Once it rejects, a confidence sequence for p lies below p0: there
+  have been enough requests to say that the maximum is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from viridian.guards.counts import Counts
+
+ABOVE: Final = (2.0, 5.0, 100.0)
+"""Odds that are bet on, as multiples of the odds at the maximum, by the test for being above it."""
+
+BELOW: Final = (1 / 2, 1 / 10, 1 / 100)
+"""The same by the test for being below it."""
+
+
+def log_likelihood_ratios(counts: Counts, maximum: float, odds_ratios: tuple[float, ...]) -> tuple[float, ...]:
+    """Returns the logarithm of the likelihood ratio of p_j against p0 for each alternative.
+
+    Args:
+        counts: Requests and events.
+        maximum: p0, the share of events that is still acceptable, between 0 and 1, both excluded.
+        odds_ratios: The odds of each p_j divided by those of p0: `ABOVE` or `BELOW`.
+
+    Raises:
+        ValueError: If the maximum is out of range.
+    """
+    if not 0 < maximum < 1:
+        raise ValueError(f"a maximum share must be more than 0 % and less than 100 %, not {maximum:.1%}")
+    # With odds o1 = r * o0: (1 - p1) / (1 - p0) = 1 / (1 + p0 * (r - 1)), and p1 / p0 is r times that.
+    logs = ((math.log(ratio), math.log1p(maximum * (ratio - 1))) for ratio in odds_ratios)
+    return tuple(counts.events * log_ratio - counts.total * log_scale for log_ratio, log_scale in logs)
+
+
+def is_too_few(counts: Counts, share: float, level: float) -> bool:
+    """Returns whether so few events are improbable, were each request one with a given probability.
+
+    This is one look at a fixed number of requests, the lower tail of the binomial distribution, with no claim for
+    repeated looks.
+
+    Args:
+        counts: Requests and events.
+        share: The supposed probability, between 0 and 1.
+        level: What is improbable.
+    """
+    if counts.events >= counts.total * share:
+        return False
+    if share >= 1:
+        return True
+    log_odds = math.log(share) - math.log1p(-share)
+    log_term = counts.total * math.log1p(-share)
+    tail = math.exp(log_term)
+    for k in range(1, counts.events + 1):
+        log_term += math.log((counts.total - k + 1) / k) + log_odds
+        tail += math.exp(log_term)
+        if tail > level:
+            return False
+    return tail <= level

@@ -1,0 +1,117 @@
+"""From snapshots of counters to judgements: which requests make up a block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from viridian.guards.allot import allot
+from viridian.guards.config import Config
+from viridian.guards.judge import Evidence, Judgement, judge
+from viridian.guards.series import Snapshot, Traffic, delta
+from viridian.guards.state import State
+
+BLOCK: Final = 5
+"""Comparable requests that a block wants from each side. A scrape that holds one side's requests only, or one request,
+says nothing about a difference."""
+
+WITHOUT_CONTROL: Final = 250
+"""Requests on the candidate after which a block ends although stable has had almost none."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The open block, kept in memory only.
+
+    Attributes:
+        start: The counters at the end of the last closed block. After a restart they are read again as they stood at
+            `State.stamp`.
+        latest: The counters as last seen. Pods that have vanished since stay in it with their last counts.
+    """
+
+    start: Snapshot
+    latest: Snapshot
+
+    @classmethod
+    def at(cls, snapshot: Snapshot) -> Window:
+        """Returns a block that begins with a snapshot."""
+        return cls(snapshot, snapshot)
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What is being compared, and since when.
+
+    Attributes:
+        candidate: The revision under test.
+        stable: The one it is compared with; None for a model's first revision.
+        weight: The candidate's weight in percent.
+        weight_since: When that weight was written to the route, in seconds since the epoch.
+    """
+
+    candidate: str
+    stable: str | None
+    weight: int
+    weight_since: float
+
+
+def advance(
+    config: Config, state: State, window: Window | None, now: Snapshot, rollout: Rollout
+) -> tuple[State, Window, list[Judgement]]:
+    """Takes in a snapshot of the counters.
+
+    A block ends when both sides have had a few comparable requests, when stable is not meant to get any, and always
+    when the weight or the set of pods changes. What failed never matters to that. The state changes only when a block
+    ends (and when blame begins to wait for stable), and it stands for the requests up to `State.stamp`.
+
+    Args:
+        config: The guards.
+        state: What they remember; `State()` at first.
+        window: The open block; None at first, or when the counters at `State.stamp` cannot be had any more: then the
+            requests since are lost to the guards, and a new block begins.
+        now: The latest aligned snapshot. An older one than the last changes nothing.
+        rollout: What is being compared.
+
+    Returns:
+        The new state, the new window, and one judgement per guard.
+    """
+    edited = state.reserve is not None
+    before, state = state, allot(config, state)
+    if window is None:
+        window = Window.at(now)
+    elif edited and state is not before:
+        # Edited guards start with requests that nobody had seen when they were edited.
+        window = Window.at(now.after(window.latest))
+    now = now.after(window.latest) if now.stamp >= window.latest.stamp else window.latest
+
+    moved = rollout.weight != state.weight
+    control = rollout.stable is not None and rollout.weight < 100
+    comparable = window.start.stamp >= state.comparable_from
+    candidate = delta(window.start, now, rollout.candidate)
+    stable = delta(window.start, now, rollout.stable) if rollout.stable is not None else Traffic()
+    close = (
+        (moved and state.weight is not None)
+        or (not comparable and now.stamp >= state.comparable_from)
+        or _enough(candidate, stable, control)
+        or _pods_changed(window.start, now, rollout)
+    )
+    state, judgements = judge(config, state, Evidence(now.stamp, candidate, stable, close, comparable, control))
+
+    window = Window.at(now) if close else Window(window.start, now)
+    comparable_from = rollout.weight_since + config.request_timeout if moved else state.comparable_from
+    state = replace(state, stamp=window.start.stamp, weight=rollout.weight, comparable_from=comparable_from)
+    return state, window, judgements
+
+
+def _enough(candidate: Traffic, stable: Traffic, control: bool) -> bool:
+    """Whether a block is full, by counts of requests alone."""
+    if candidate.everything.requests >= WITHOUT_CONTROL:
+        return True
+    if not control:
+        return candidate.everything.requests >= BLOCK
+    return candidate.comparable.requests >= BLOCK and stable.comparable.requests >= BLOCK
+
+
+def _pods_changed(start: Snapshot, now: Snapshot, rollout: Rollout) -> bool:
+    revisions = [rollout.candidate, *([rollout.stable] if rollout.stable is not None else [])]
+    return any(start.live(revision) != now.live(revision) for revision in revisions)

@@ -1,0 +1,211 @@
+"""From the cumulative counters of pods to what happened between two moments.
+
+Counters are read raw, per pod UID, and subtracted here: `increase()` extrapolates to the edges of its window and makes
+fractions of requests. Every pod publishes its counters as they stood at the last wall-clock multiple of the scrape
+interval, with that moment as a stamp; only a stamp that every live pod has reported is used. Otherwise a short incident
+that hits both revisions shows on the one that happened to be scraped first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from viridian.guards.counts import Counts
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Cumulative numbers of requests, or differences of such.
+
+    Attributes:
+        requests: Completed requests with outcome `ok` or `error`. Rejected ones (4xx) are the client's and in neither
+            number.
+        errors: Those of them with outcome `error`.
+        buckets: For each latency bound in seconds the number of requests that took at most so long; `math.inf` holds
+            the number of all timed requests. May hold only the bounds that guards use; empty if no guard looks at
+            latency.
+    """
+
+    requests: int = 0
+    errors: int = 0
+    buckets: Mapping[float, int] = field(default_factory=dict)
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.requests + other.requests,
+            self.errors + other.errors,
+            {le: self.buckets.get(le, 0) + other.buckets.get(le, 0) for le in {*self.buckets, *other.buckets}},
+        )
+
+    def __sub__(self, other: Tally) -> Tally:
+        return Tally(
+            self.requests - other.requests,
+            self.errors - other.errors,
+            {le: count - other.buckets.get(le, 0) for le, count in self.buckets.items()},
+        )
+
+    @property
+    def possible(self) -> bool:
+        """Whether these can be counts of anything: none negative, no part larger than its whole."""
+        by_bound = [self.buckets[le] for le in sorted(self.buckets)]
+        ascending = all(a <= b for a, b in pairwise(by_bound))
+        return 0 <= self.errors <= self.requests and ascending and min(by_bound, default=0) >= 0
+
+    def failed(self) -> Counts:
+        """Requests, and those of them that failed."""
+        return Counts(self.requests, self.errors)
+
+    def slow(self, bound: float) -> Counts:
+        """Timed requests, and those of them that took longer than a bound of the grid.
+
+        Raises:
+            ValueError: If durations were counted, but not at this bound.
+        """
+        if not self.buckets:
+            return Counts()
+        if bound not in self.buckets or math.inf not in self.buckets:
+            raise ValueError(f"the counters hold no bucket for {bound:g} s; they hold {sorted(self.buckets)}")
+        total = self.buckets[math.inf]
+        return Counts(total, total - self.buckets[bound])
+
+
+@dataclass(frozen=True)
+class PodCounters:
+    """The counters of one pod at one moment.
+
+    Attributes:
+        stamp: Seconds since the epoch for which the numbers stand: a multiple of the scrape interval.
+        comparable: Requests that were assigned at random (`split`) and reached the model.
+        other: Requests that count for absolute guards only, being another population: `pin`, and `direct` where there
+            is no route.
+        started: When the process began, in seconds since the epoch, if that is known.
+    """
+
+    stamp: float
+    comparable: Tally = Tally()
+    other: Tally = Tally()
+    started: float | None = None
+
+    def __sub__(self, before: PodCounters) -> PodCounters:
+        """What was counted since `before`.
+
+        A counter that fell means that the container restarted: then all of them began at zero, also those that have
+        grown past their old value since, and the delta is the new value.
+        """
+        comparable, other = self.comparable - before.comparable, self.other - before.other
+        if comparable.possible and other.possible:
+            return replace(self, comparable=comparable, other=other)
+        return self
+
+
+Pods = Mapping[str, Mapping[str, PodCounters]]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The counters of all pods at one moment.
+
+    Attributes:
+        stamp: Seconds since the epoch. Pods with an older stamp of their own are gone or silent; their last counts are
+            kept so that nothing is lost and nothing is counted twice should they come back.
+        pods: For each revision the counters by pod UID.
+    """
+
+    stamp: float
+    pods: Pods = field(default_factory=dict)
+
+    def live(self, revision: str) -> frozenset[str]:
+        """UIDs of the pods of a revision that have reported for this very moment."""
+        return frozenset(uid for uid, pod in self.pods.get(revision, {}).items() if pod.stamp == self.stamp)
+
+    def after(self, earlier: Snapshot) -> Snapshot:
+        """This snapshot, with pods that have vanished since an earlier one kept at their last counts."""
+        revisions = {*earlier.pods, *self.pods}
+        return Snapshot(
+            self.stamp, {name: {**earlier.pods.get(name, {}), **self.pods.get(name, {})} for name in revisions}
+        )
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What one revision did between two moments.
+
+    Attributes:
+        comparable: Requests that may be compared between revisions.
+        everything: Those, and the ones that count for absolute guards only.
+    """
+
+    comparable: Tally = Tally()
+    everything: Tally = Tally()
+
+
+def delta(before: Snapshot, after: Snapshot, revision: str) -> Traffic:
+    """What a revision did between two snapshots.
+
+    A pod that is new starts from zero; one that has vanished adds nothing further; a counter that fell adds its new
+    value. A pod that is old but was not in the earlier snapshot (its samples were missing) adds nothing yet: what it
+    counted long ago did not happen now.
+
+    Args:
+        before: The earlier snapshot.
+        after: The later one.
+        revision: The name of the revision.
+    """
+    comparable, other = Tally(), Tally()
+    known = before.pods.get(revision, {})
+    for uid, pod in after.pods.get(revision, {}).items():
+        if uid not in known and pod.started is not None and pod.started <= before.stamp:
+            continue
+        change = pod - known.get(uid, PodCounters(before.stamp))
+        comparable, other = comparable + change.comparable, other + change.other
+    return Traffic(comparable, comparable + other)
+
+
+def align(
+    samples: Mapping[str, Mapping[str, Sequence[PodCounters]]],
+    interval: float,
+    at: float | None = None,
+) -> Snapshot | None:
+    """Finds the latest moment for which every live pod has reported.
+
+    Args:
+        samples: For each revision and pod UID the last few samples, in any order; repeated stamps do no harm.
+        interval: Seconds between two stamps.
+        at: Read the counters as they stood at this stamp, as after a restart, instead of at the latest one.
+
+    Returns:
+        The counters at that moment, or None while there is none: then wait for the next scrape. A pod silent for more
+        than two intervals is not waited for; it stays with its last counts. A pod whose first sample is later than the
+        moment had counted nothing yet and is left out.
+    """
+    history = {
+        (revision, uid): {sample.stamp: sample for sample in series}
+        for revision, pods in samples.items()
+        for uid, series in pods.items()
+        if series
+    }
+    if not history:
+        return None
+    newest = max(max(series) for series in history.values())
+    alive = [series for series in history.values() if max(series) >= newest - 2 * interval]
+    if at is None:
+        at = _common_stamp(alive)
+        if at is None:
+            return None
+    pods: dict[str, dict[str, PodCounters]] = {revision: {} for revision in samples}
+    for (revision, uid), series in history.items():
+        reported = [stamp for stamp in series if stamp <= at]
+        if reported:
+            pods[revision][uid] = series[max(reported)]
+    return Snapshot(at, pods)
+
+
+def _common_stamp(alive: Iterable[Mapping[float, PodCounters]]) -> float | None:
+    """The latest stamp that each pod has reported, or that lies before its first."""
+    alive = list(alive)
+    latest = min(max(series) for series in alive)
+    stamps = sorted({stamp for series in alive for stamp in series if stamp <= latest}, reverse=True)
+    return next((t for t in stamps if all(t in series or t < min(series) for series in alive)), None)

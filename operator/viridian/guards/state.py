@@ -1,0 +1,180 @@
+"""What the guards remember between looks, small enough for the status of an object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from viridian.guards.counts import Block, Counts
+from viridian.guards.eprocess import EProcess
+
+VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class AbsoluteState:
+    """One guard with a fixed maximum.
+
+    Attributes:
+        fingerprint: Which question the evidence answers.
+        alpha: The probability of a false breach that this guard may spend; the threshold is 1/alpha.
+        above: Evidence that the candidate is above the maximum.
+        stable_above: Evidence that stable is.
+        below: Evidence that the candidate is below it, which promotion wants.
+        total: All requests so far.
+        stretch: Requests since the evidence last was none: the ones that a breach is about.
+        crossed: The stamp at which the evidence was complete while stable had not shown whether it fails as well.
+        shared: Whether stable breaches too.
+    """
+
+    fingerprint: str
+    alpha: float
+    above: EProcess
+    stable_above: EProcess
+    below: EProcess
+    total: Block = field(default_factory=Block)
+    stretch: Block = field(default_factory=Block)
+    crossed: float | None = None
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class RelativeState:
+    """One comparison with stable.
+
+    Attributes:
+        fingerprint: Which question the evidence answers.
+        alpha: As for `AbsoluteState`.
+        worse: Evidence that the candidate is worse.
+        total: All requests that were compared.
+        stretch: Those since the evidence last was none.
+    """
+
+    fingerprint: str
+    alpha: float
+    worse: EProcess
+    total: Block = field(default_factory=Block)
+    stretch: Block = field(default_factory=Block)
+
+
+@dataclass(frozen=True)
+class State:
+    """All guards of one rollout.
+
+    Attributes:
+        stamp: The moment up to which requests are in the evidence: the end of the last closed block, in seconds since
+            the epoch. After a restart the counters are read again as they stood then. None before the first snapshot.
+        weight: The candidate's weight in percent in the block that is open.
+        comparable_from: Requests before this moment are not compared, because the weight had just changed.
+        absolute: By the guard's name.
+        relative: By the guard's name.
+        reserve: What no guard holds of alpha; None before it was first shared out.
+    """
+
+    stamp: float | None = None
+    weight: int | None = None
+    comparable_from: float = 0.0
+    absolute: Mapping[str, AbsoluteState] = field(default_factory=dict)
+    relative: Mapping[str, RelativeState] = field(default_factory=dict)
+    reserve: float | None = None
+
+
+def encode(state: State) -> str:
+    """Returns the state as compact JSON."""
+    document = {
+        "v": VERSION,
+        "stamp": state.stamp,
+        "weight": state.weight,
+        "from": state.comparable_from,
+        "reserve": state.reserve,
+        "abs": {
+            name: {
+                "q": one.fingerprint,
+                "alpha": one.alpha,
+                "above": _pack(one.above),
+                "stable": _pack(one.stable_above),
+                "below": _pack(one.below),
+                "n": _pack_block(one.total),
+                "run": _pack_block(one.stretch),
+                "crossed": one.crossed,
+                "shared": one.shared,
+            }
+            for name, one in state.absolute.items()
+        },
+        "rel": {
+            name: {
+                "q": one.fingerprint,
+                "alpha": one.alpha,
+                "worse": _pack(one.worse),
+                "n": _pack_block(one.total),
+                "run": _pack_block(one.stretch),
+            }
+            for name, one in state.relative.items()
+        },
+    }
+    return json.dumps(document, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
+def decode(text: str) -> State:
+    """Reads what `encode` wrote.
+
+    Raises:
+        ValueError: If it is not that. Starting anew instead would forget what has been spent of alpha, so this is for
+            the caller to decide.
+    """
+    try:
+        document = json.loads(text)
+        if document["v"] != VERSION:
+            raise ValueError(f"the guards' state has version {document['v']}, not {VERSION}")
+        return State(
+            stamp=document["stamp"],
+            weight=document["weight"],
+            comparable_from=document["from"],
+            reserve=document["reserve"],
+            absolute={name: _absolute(one) for name, one in document["abs"].items()},
+            relative={name: _relative(one) for name, one in document["rel"].items()},
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"the guards' state is not readable: {error!r}") from error
+
+
+def _absolute(document: Mapping[str, Any]) -> AbsoluteState:
+    return AbsoluteState(
+        fingerprint=document["q"],
+        alpha=document["alpha"],
+        above=_unpack(document["above"]),
+        stable_above=_unpack(document["stable"]),
+        below=_unpack(document["below"]),
+        total=_unpack_block(document["n"]),
+        stretch=_unpack_block(document["run"]),
+        crossed=document["crossed"],
+        shared=document["shared"],
+    )
+
+
+def _relative(document: Mapping[str, Any]) -> RelativeState:
+    return RelativeState(
+        fingerprint=document["q"],
+        alpha=document["alpha"],
+        worse=_unpack(document["worse"]),
+        total=_unpack_block(document["n"]),
+        stretch=_unpack_block(document["run"]),
+    )
+
+
+def _pack(process: EProcess) -> list[float]:
+    return [process.blocks, *process.log_s]
+
+
+def _unpack(numbers: list[float]) -> EProcess:
+    return EProcess(tuple(float(number) for number in numbers[1:]), int(numbers[0]))
+
+
+def _pack_block(block: Block) -> list[int]:
+    return [block.candidate.total, block.candidate.events, block.stable.total, block.stable.events]
+
+
+def _unpack_block(numbers: list[int]) -> Block:
+    return Block(Counts(numbers[0], numbers[1]), Counts(numbers[2], numbers[3]))
