@@ -1,0 +1,161 @@
+"""The api container: the prediction API in front of Triton."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+import uvloop
+
+from viridian_serving import config
+from viridian_serving.app import App, Trust
+from viridian_serving.config import Settings
+from viridian_serving.http_server import HttpServer
+from viridian_serving.instances import InstanceReader
+from viridian_serving.model import Model, fetch_schema
+from viridian_serving.model_source import ModelError, model_directory
+from viridian_serving.predict import Predictor
+from viridian_serving.problems import Problem
+from viridian_serving.readiness import SAMPLE_FILE, read_sample, synthesised
+from viridian_serving.reporting import report
+from viridian_serving.schema import ModelSchema
+from viridian_serving.triton_http import TritonHttp
+from viridian_serving.wire import Encoded
+
+LOG = logging.getLogger("viridian.api")
+
+_TRITON_HOST = "127.0.0.1"
+_RETRY = 0.25
+"""Seconds between two tries to reach a model that is still being loaded; Triton tells nobody when it is."""
+
+
+def main() -> int:
+    """Run the container.
+
+    Returns:
+        The exit code: 0 after an orderly end, 1 when requests were cut off or a port is taken, 2 when the environment
+        is wrong.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        settings = config.load(os.environ)
+    except config.ConfigError as error:
+        report(config.termination_log(os.environ), [f"The api container cannot start: {s}" for s in error.sentences])
+        return 2
+    try:
+        return uvloop.run(serve(settings))
+    except OSError as error:
+        report(
+            settings.termination_log, [f"The api container cannot listen: {error}; free the port or choose another."]
+        )
+        return 1
+
+
+async def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        settings: Of this pod.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        OSError: A port is taken.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    triton = TritonHttp(_TRITON_HOST, settings.triton_http_port)
+    public = HttpServer(settings.max_body)
+    operations = HttpServer(settings.max_body)
+    app = App(settings, triton, public)
+    await operations.listen(settings.bind, settings.metrics_port, app.operations)
+    await public.listen(settings.bind, settings.http_port, app.public(Trust.ROUTE))
+    await public.listen(settings.bind, settings.fallback_port, app.public(Trust.FALLBACK_ONLY))
+    start = loop.create_task(become_ready(app, triton, settings))
+    stopped = loop.create_task(stop.wait())
+    # A start that crashes must end the pod, not leave it unready for ever without a word.
+    await asyncio.wait((start, stopped), return_when=asyncio.FIRST_COMPLETED)
+    if start.done():
+        start.result()
+    await stopped
+    start.cancel()
+    drained = await drain(app, public, settings)
+    await operations.close(longest=1.0)
+    triton.close()
+    return 0 if drained else 1
+
+
+async def become_ready(app: App, triton: TritonHttp, settings: Settings) -> None:
+    """Wait for Triton's model, and turn readiness on after one real inference.
+
+    Args:
+        app: Gets its predictor here.
+        triton: The way to Triton.
+        settings: Of this pod.
+    """
+    loop = asyncio.get_running_loop()
+    # Triton announces nothing: it can only be asked again.
+    while (schema := await fetch_schema(triton, settings.model, loop.time() + settings.timeout)) is None:  # noqa: ASYNC110
+        await asyncio.sleep(_RETRY)
+    model = Model(
+        triton,
+        settings.model,
+        schema,
+        calls_in_flight=settings.calls_in_flight,
+        max_queue=settings.max_queue,
+    )
+    app.predictor = Predictor(model, settings.max_instances, app.identity)
+    samples = _samples(schema, settings)
+    delay = _RETRY
+    while not await app.readiness.try_inference(model, iter(samples), settings.timeout):
+        await asyncio.sleep(delay)
+        delay = min(2 * delay, 10.0)
+
+
+async def drain(app: App, server: HttpServer, settings: Settings) -> bool:
+    """End without losing a request.
+
+    Readiness goes off first, and connections are told to end with their next answer, while new ones are still served:
+    it takes a moment until every gateway knows that this pod is gone.
+
+    Args:
+        app: Its readiness goes off.
+        server: Its listeners close.
+        settings: How long each step may take.
+
+    Returns:
+        Whether every request was answered.
+    """
+    deadline = asyncio.get_running_loop().time() + settings.grace
+    LOG.info("stopping: %s request(s) in flight", server.in_flight)
+    app.readiness.turn_off("the pod is being stopped")
+    server.announce_closing()
+    await asyncio.sleep(settings.drain_delay)
+    drained = await server.close(longest=max(0.0, deadline - asyncio.get_running_loop().time()))
+    if drained:
+        LOG.info("every request is answered")
+    else:
+        LOG.error("%s request(s) were not answered within VIRIDIAN_GRACE (%g s)", server.in_flight, settings.grace)
+    return drained
+
+
+def _samples(schema: ModelSchema, settings: Settings) -> list[Encoded]:
+    try:
+        body = read_sample(model_directory(settings.model_uri, settings.image_root))
+    except ModelError:
+        body = None  # the triton container reports that; here the model may be anywhere
+    if body is None:
+        return list(synthesised(schema))
+    try:
+        return InstanceReader(schema, settings.max_instances).read(body).encoded[:1]
+    except Problem as problem:
+        LOG.warning("%s beside the model does not fit it and is ignored: %s", SAMPLE_FILE, problem.detail)
+        return list(synthesised(schema))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

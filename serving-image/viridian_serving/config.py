@@ -1,0 +1,171 @@
+"""Settings of both containers, read from the environment.
+
+The operator sets the identity (namespace, model, revision and so on) in both containers alike; everything else has a
+default that suits a pod, and exists so that tests and unusual pods can change it.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from viridian_serving.cpu import parse_cpus
+from viridian_serving.durations import parse_duration
+
+# The one default grid. The operator renders the same bounds into a revision, so that two revisions can be compared
+# bucket by bucket; dense between 10 ms and 2 s, where latency objectives of models usually lie.
+DEFAULT_LATENCY_BUCKETS: tuple[float, ...] = (
+    0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.03,
+    0.04, 0.05, 0.06, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.25,
+    0.3, 0.35, 0.4, 0.5, 0.6, 0.75, 1.0, 1.25, 1.5, 2.0,
+    2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 60.0,
+)  # fmt: skip
+
+PREFIX = "VIRIDIAN_"
+TERMINATION_LOG = Path("/dev/termination-log")
+"""The kubelet copies this file into the pod's status."""
+
+
+class ConfigError(Exception):
+    """The environment does not describe a pod that could run."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        super().__init__("; ".join(sentences))
+        self.sentences = sentences
+
+
+def _seconds(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _cpus(value: object) -> object:
+    return parse_cpus(value) if isinstance(value, str) else value
+
+
+def _buckets(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise ValueError(f"{value!r} is not a list of numbers; write seconds like 0.01,0.1,1") from None
+
+
+def _increasing(bounds: tuple[float, ...]) -> tuple[float, ...]:
+    if not bounds or bounds[0] <= 0 or any(a >= b for a, b in pairwise(bounds)):
+        raise ValueError("the bounds must be positive seconds, each greater than the one before")
+    if bounds[-1] == float("inf"):
+        raise ValueError("the last bound must be finite; +Inf is added by itself")
+    return bounds
+
+
+def _mutable(version: str) -> str:
+    if version == "latest":
+        raise ValueError("'latest' names whatever is newest, not a version; write a version such as v1.2.0")
+    return version
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=False)]
+PositiveSeconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Settings(BaseModel):
+    """What a serving pod knows about itself. Field ``x`` is read from variable ``VIRIDIAN_X``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    namespace: Text
+    model: Text
+    model_version: Annotated[Text, AfterValidator(_mutable)]
+    model_uri: Text
+    model_format: Literal["onnx"] = "onnx"
+    revision: Text
+    color: Literal["blue", "green"]
+    pod_uid: Text
+
+    timeout: PositiveSeconds = 30.0
+    scrape_interval: PositiveSeconds = 15.0
+    latency_buckets: Annotated[tuple[float, ...], BeforeValidator(_buckets), AfterValidator(_increasing)] = (
+        DEFAULT_LATENCY_BUCKETS
+    )
+    abandoned_after: Seconds = 1.0
+    """A client that gives up after this many seconds counts as an error; earlier, its request is not judged."""
+
+    drain_delay: Seconds = 5.0
+    """Seconds after SIGTERM in which new connections are still served, while the endpoint disappears everywhere."""
+    grace: PositiveSeconds = 45.0
+    """Seconds after SIGTERM by which the API has ended at the latest, and for which Triton waits for it."""
+
+    cpu_limit: Annotated[float | None, BeforeValidator(_cpus)] = None
+    max_body: Annotated[int, Field(gt=0)] = 16 * 1024 * 1024
+    """Bytes."""
+    max_instances: Annotated[int, Field(gt=0)] = 1000
+    """Instances in one request to ``/predict``."""
+    max_queue: Annotated[int, Field(gt=0)] = 1024
+    """Instances that wait for Triton before new ones are turned away with 503."""
+    calls_in_flight: Annotated[int, Field(gt=0)] = 2
+    """Joined calls to Triton at the same time: one that is computed and one that is ready to follow it."""
+
+    bind: Text = "0.0.0.0"  # noqa: S104  a pod is reached from outside; Triton itself is bound to loopback
+    http_port: Port = 8000
+    fallback_port: Port = 8080
+    metrics_port: Port = 9090
+    triton_http_port: Port = 8500
+    triton_grpc_port: Port = 8501
+    triton_metrics_port: Port = 8502
+
+    image_root: Path = Path("/")
+    """Where ``image://`` begins."""
+    run_dir: Path = Path("/run/viridian")
+    triton_home: Path = Path("/opt/tritonserver")
+    termination_log: Path = TERMINATION_LOG
+
+    @model_validator(mode="after")
+    def _drain_fits_in_grace(self) -> "Settings":
+        if self.drain_delay >= self.grace:
+            raise ValueError(
+                f"VIRIDIAN_DRAIN_DELAY ({self.drain_delay:g}s) must be shorter than VIRIDIAN_GRACE ({self.grace:g}s), "
+                "or running requests are cut off; raise VIRIDIAN_GRACE"
+            )
+        return self
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Args:
+        environ: The process environment. Variables with our prefix that name no setting are ignored, since an older
+            image must run under a newer operator.
+
+    Returns:
+        The settings.
+
+    Raises:
+        ConfigError: A variable is missing or its value cannot be used; one sentence for each.
+    """
+    known = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    values = {field: environ[variable] for variable, field in known.items() if environ.get(variable, "") != ""}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError([_sentence(dict(problem), environ) for problem in error.errors()]) from None
+
+
+def termination_log(environ: Mapping[str, str]) -> Path:
+    """Where to report that the other settings cannot be used."""
+    return Path(environ.get(PREFIX + "TERMINATION_LOG") or TERMINATION_LOG)
+
+
+def _sentence(problem: dict[str, object], environ: Mapping[str, str]) -> str:
+    location = problem["loc"]
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not isinstance(location, tuple) or not location:
+        return message
+    variable = PREFIX + str(location[0]).upper()
+    if problem["type"] == "missing":
+        return f"{variable} is not set; the operator sets it in both containers, set it when running by hand"
+    return f"{variable}={environ.get(variable)!r} cannot be used: {message}"

@@ -1,0 +1,104 @@
+"""The page that Prometheus scrapes."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
+
+from viridian_serving.metrics import Counts, FrozenCounters
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+_IDENTITY = ("model_namespace", "model", "revision", "pod_uid")
+
+
+class _GuardCollector(Collector):
+    """Renders the frozen counters."""
+
+    def __init__(self, counters: FrozenCounters, identity: Sequence[str], now_ns: Callable[[], int]) -> None:
+        self._counters = counters
+        self._identity = tuple(identity)
+        self._now_ns = now_ns
+
+    def collect(self) -> Iterator[Metric]:
+        stamp, counts = self._counters.published(self._now_ns())
+        yield self._requests(counts)
+        yield self._durations(counts)
+        stamps = GaugeMetricFamily(
+            "viridian_counters_stamp_seconds",
+            "Wall-clock time at which the request counters of this page stood as shown",
+            labels=_IDENTITY,
+        )
+        stamps.add_metric(self._identity, stamp)
+        yield stamps
+
+    def _requests(self, counts: Counts) -> Metric:
+        family = CounterMetricFamily(
+            "viridian_requests", "Finished inference requests", labels=(*_IDENTITY, "via", "outcome")
+        )
+        for (via, outcome), number in counts.requests.items():
+            family.add_metric((*self._identity, via.value, outcome.value), number)
+        return family
+
+    def _durations(self, counts: Counts) -> Metric:
+        family = HistogramMetricFamily(
+            "viridian_request_duration_seconds",
+            "Time from the whole request read to its answer, rejected requests left out",
+            labels=(*_IDENTITY, "via"),
+        )
+        names = [*map(repr, self._counters.bounds), "+Inf"]
+        for via, buckets in counts.durations.items():
+            cumulative = list(zip(names, accumulate(buckets), strict=True))
+            family.add_metric((*self._identity, via.value), cumulative, counts.seconds[via])
+        return family
+
+
+class LiveGauges(Collector):
+    """Numbers of this very moment, for people and dashboards; guards never read them."""
+
+    def __init__(self, read: Callable[[], dict[str, tuple[str, float]]]) -> None:
+        """Take the function that gives, by metric name, the help text and the value."""
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """Render each of them."""
+        for name, (text, value) in self._read().items():
+            yield (
+                CounterMetricFamily(name, text, value=value)
+                if name.endswith("_total")
+                else GaugeMetricFamily(name, text, value=value)
+            )
+
+
+def build_registry(
+    counters: FrozenCounters,
+    identity: Sequence[str],
+    live: LiveGauges,
+    now_ns: Callable[[], int] = time.time_ns,
+) -> CollectorRegistry:
+    """Put everything on one page.
+
+    Args:
+        counters: The guard counters.
+        identity: Values of model_namespace, model, revision and pod_uid.
+        live: Numbers of the moment.
+        now_ns: Wall-clock time in nanoseconds since the epoch.
+
+    Returns:
+        The registry to render.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_GuardCollector(counters, identity, now_ns))
+    registry.register(live)
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+def render(registry: CollectorRegistry) -> bytes:
+    """Render the page in Prometheus' text format."""
+    return generate_latest(registry)

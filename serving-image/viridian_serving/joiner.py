@@ -1,0 +1,188 @@
+"""Joins concurrent requests into one call to the model, without a timer.
+
+A call is sent as soon as one of a few slots is free, and takes with it everything that waits and has the same shape.
+With one client a request therefore leaves at once; under load, what arrives while a call runs travels in the next one,
+and batches grow by themselves as far as the load asks for it. A timer would make the single client wait for nobody.
+
+Nothing here knows Triton: the call is a function, and the tests pass their own.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+class QueueFullError(Exception):
+    """So much waits already that this would only wait and time out too."""
+
+
+class CallFailedError(Exception):
+    """The model, or the way to it, failed for the jobs of one call."""
+
+
+@dataclass(slots=True, eq=False)
+class Job(Generic[P, R]):
+    """One request's share of a call."""
+
+    key: Hashable
+    """Only jobs of an equal key may share a call: their tensors have the same types and shapes."""
+    rows: int
+    payload: P
+    deadline: float
+    """On the event loop's clock, in seconds."""
+    done: "asyncio.Future[R]" = field(init=False)
+
+
+@dataclass(slots=True)
+class Stats:
+    """Counts since the start."""
+
+    calls: int = 0
+    rows: int = 0
+    reruns: int = 0
+
+
+class Joiner(Generic[P, R]):
+    """A queue before a function that takes many jobs at once."""
+
+    def __init__(
+        self,
+        call: Callable[[Sequence[Job[P, R]], float], Awaitable[Sequence[R]]],
+        *,
+        calls_in_flight: int,
+        max_rows: int,
+        max_queue: int,
+    ) -> None:
+        """Make an empty queue.
+
+        Args:
+            call: Runs jobs of one key together before a deadline (event loop's clock) and returns their results in the
+                same order. Raises CallFailedError when it could not.
+            calls_in_flight: Calls at the same time.
+            max_rows: Rows in one call, at most; a single job with more travels alone.
+            max_queue: Rows that may wait.
+        """
+        self._call = call
+        self._free = calls_in_flight
+        self._max_rows = max_rows
+        self._max_queue = max_queue
+        self._waiting: OrderedDict[Hashable, deque[Job[P, R]]] = OrderedDict()
+        self._alone: deque[Job[P, R]] = deque()
+        self._queued_rows = 0
+        self._pump_scheduled = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.stats = Stats()
+
+    @property
+    def queued_rows(self) -> int:
+        """Rows that wait now."""
+        return self._queued_rows
+
+    def submit(self, job: Job[P, R]) -> "asyncio.Future[R]":
+        """Queue a job.
+
+        Args:
+            job: What to run.
+
+        Returns:
+            Its future result. It fails with CallFailedError when the model failed for this very job, and with
+            TimeoutError at the deadline. Cancelling it takes the job out of the queue.
+
+        Raises:
+            QueueFullError: Too much waits already.
+        """
+        if self._queued_rows + job.rows > self._max_queue and self._queued_rows:
+            raise QueueFullError
+        loop = asyncio.get_running_loop()
+        job.done = loop.create_future()
+        expiry = loop.call_at(job.deadline, _expire, job.done)
+        job.done.add_done_callback(lambda _: expiry.cancel())
+        self._waiting.setdefault(job.key, deque()).append(job)
+        self._queued_rows += job.rows
+        # Not sent from here: what the event loop reads in this same turn, from other connections, comes along.
+        if self._free and not self._pump_scheduled:
+            self._pump_scheduled = True
+            loop.call_soon(self._pump)
+        return job.done
+
+    def _pump(self) -> None:
+        self._pump_scheduled = False
+        while self._free:
+            batch = self._next_batch()
+            if not batch:
+                return
+            self._free -= 1
+            task = asyncio.get_running_loop().create_task(self._run(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._finished)
+
+    def _finished(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        self._free += 1
+        self._pump()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            asyncio.get_running_loop().call_exception_handler({"message": "joined call crashed", "exception": error})
+
+    def _next_batch(self) -> list[Job[P, R]]:
+        # Jobs of a failed call go first, each alone: they have waited longest.
+        while self._alone:
+            job = self._alone.popleft()
+            if not job.done.done():
+                return [job]
+        while self._waiting:
+            # The key that has waited longest since its last turn: no shape can starve another.
+            key, queue = self._waiting.popitem(last=False)
+            batch = self._take(queue)
+            if queue:
+                self._waiting[key] = queue
+            if batch:
+                return batch
+        return []
+
+    def _take(self, queue: deque[Job[P, R]]) -> list[Job[P, R]]:
+        batch: list[Job[P, R]] = []
+        rows = 0
+        while queue and (not batch or rows + queue[0].rows <= self._max_rows):
+            job = queue.popleft()
+            self._queued_rows -= job.rows
+            if not job.done.done():  # else it timed out or its client left while it waited
+                batch.append(job)
+                rows += job.rows
+        return batch
+
+    async def _run(self, batch: list[Job[P, R]]) -> None:
+        self.stats.calls += 1
+        self.stats.rows += sum(job.rows for job in batch)
+        try:
+            results = await self._call(batch, max(job.deadline for job in batch))
+        except CallFailedError as error:
+            self._failed(batch, error)
+            return
+        except BaseException as error:
+            # A defect of ours. Whoever waits is told at once instead of at the deadline.
+            for job in batch:
+                if not job.done.done():
+                    job.done.set_exception(CallFailedError(f"{type(error).__name__}: {error}"))
+            raise
+        for job, result in zip(batch, results, strict=True):
+            if not job.done.done():
+                job.done.set_result(result)
+
+    def _failed(self, batch: list[Job[P, R]], error: CallFailedError) -> None:
+        if len(batch) > 1:
+            # One bad instance fails the call for all that share it. Each is run again by itself, so that what counts
+            # (and what a client sees) is its own result.
+            self.stats.reruns += len(batch)
+            self._alone.extend(batch)
+        elif not batch[0].done.done():
+            batch[0].done.set_exception(error)
+
+
+def _expire(done: "asyncio.Future[R]") -> None:
+    if not done.done():
+        done.set_exception(TimeoutError())

@@ -1,0 +1,121 @@
+"""The counters that guard a rollout, published as they stood at the last multiple of the scrape interval.
+
+Pods are scraped at different moments. If each published what it has *now*, an incident shared by both colors would
+show on the color scraped first, and a healthy candidate would be turned back for it. So a pod publishes its counts as
+they stood at the last wall-clock multiple of the interval, with that stamp, and counts of equal stamps are compared.
+
+Nothing here knows a clock: the time comes in as an argument.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+NANOSECONDS: Final = 1_000_000_000
+
+
+class Via(StrEnum):
+    """How a request came to this pod."""
+
+    SPLIT = "split"
+    PIN = "pin"
+    DIRECT = "direct"
+    FALLBACK = "fallback"
+    MIRROR = "mirror"
+    CHECK = "check"
+
+
+class Outcome(StrEnum):
+    """How a request ended, as its client saw it."""
+
+    OK = "ok"
+    REJECTED = "rejected"
+    ERROR = "error"
+
+
+def outcome_of(status: int) -> Outcome:
+    """Tell the outcome of an answered request from its HTTP status."""
+    if status >= 500:
+        return Outcome.ERROR
+    return Outcome.REJECTED if status >= 400 else Outcome.OK
+
+
+@dataclass(slots=True)
+class Counts:
+    """Counts since the process started."""
+
+    requests: dict[tuple[Via, Outcome], int]
+    durations: dict[Via, list[int]]
+    """Requests by latency bucket, not cumulative; the last one is above the last bound."""
+    seconds: dict[Via, float]
+
+    @classmethod
+    def zero(cls, bounds: Sequence[float]) -> "Counts":
+        """Make counts in which every combination of labels exists: a series that appears late hides its first event."""
+        return cls(
+            requests={(via, outcome): 0 for via in Via for outcome in Outcome},
+            durations={via: [0] * (len(bounds) + 1) for via in Via},
+            seconds=dict.fromkeys(Via, 0.0),
+        )
+
+    def copy(self) -> "Counts":
+        """Copy deeply."""
+        return Counts(
+            dict(self.requests), {via: list(buckets) for via, buckets in self.durations.items()}, dict(self.seconds)
+        )
+
+
+class FrozenCounters:
+    """Live counts and the frozen ones that are published.
+
+    No timer is involved: whoever comes first after a multiple of the interval, a request or a scrape, freezes what was
+    counted before it. The frozen counts are therefore exact however late the event loop runs.
+    """
+
+    def __init__(self, bounds: Sequence[float], interval: float, now_ns: int) -> None:
+        """Start at zero.
+
+        Args:
+            bounds: Upper bounds of the latency buckets, in seconds, increasing.
+            interval: The scrape interval in seconds.
+            now_ns: Wall-clock time in nanoseconds since the epoch.
+        """
+        self.bounds: Final = tuple(bounds)
+        self._interval_ns = round(interval * NANOSECONDS)
+        self._live = Counts.zero(bounds)
+        self._frozen = self._live.copy()
+        self._stamp_ns = now_ns - now_ns % self._interval_ns
+
+    def record(self, via: Via, outcome: Outcome, seconds: float, now_ns: int) -> None:
+        """Count one finished request.
+
+        A rejected request is left out of the latencies: it is answered before it reaches the model, and would make a
+        slow model look faster the more its clients get wrong.
+
+        Args:
+            via: How it came.
+            outcome: How it ended.
+            seconds: How long it took.
+            now_ns: Wall-clock time in nanoseconds since the epoch.
+        """
+        self._advance(now_ns)
+        live = self._live
+        live.requests[via, outcome] += 1
+        if outcome is not Outcome.REJECTED:
+            live.durations[via][bisect_left(self.bounds, seconds)] += 1
+            live.seconds[via] += seconds
+
+    def published(self, now_ns: int) -> tuple[float, Counts]:
+        """Give the stamp in seconds since the epoch, and the counts as they stood then."""
+        self._advance(now_ns)
+        return self._stamp_ns / NANOSECONDS, self._frozen
+
+    def _advance(self, now_ns: int) -> None:
+        # Compared for being different, not greater: a clock that was set back must not stop the stamp until it has
+        # caught up. The counts themselves never go back.
+        elapsed = now_ns - self._stamp_ns
+        if elapsed >= self._interval_ns or elapsed < 0:
+            self._stamp_ns = now_ns - now_ns % self._interval_ns
+            self._frozen = self._live.copy()

@@ -1,0 +1,136 @@
+"""The model behind Triton, as the API sees it: its schema, and predictions for instances."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from viridian_serving.answers import AnswerWriter, NotFiniteError
+from viridian_serving.joiner import CallFailedError, Job, Joiner
+from viridian_serving.schema import ModelSchema
+from viridian_serving.triton_http import TritonHttp, TritonUnreachableError
+from viridian_serving.wire import HEADER_LENGTH, Encoded, RequestEncoder, decode_response
+
+LOG = logging.getLogger("viridian.api")
+
+Prediction = dict[str, Any]
+InstanceJob = Job[Encoded, list[Prediction]]
+
+
+class UnreachableError(CallFailedError):
+    """Triton is not there."""
+
+
+class ModelFailedError(CallFailedError):
+    """The model failed on these instances."""
+
+
+class BadAnswerError(CallFailedError):
+    """Triton answered something that cannot be used."""
+
+
+async def fetch_schema(triton: TritonHttp, model: str, deadline: float) -> ModelSchema | None:
+    """Ask Triton what the model takes and gives.
+
+    Args:
+        triton: The way to Triton.
+        model: The model's name there.
+        deadline: On the event loop's clock, in seconds.
+
+    Returns:
+        The schema, or None when the model is not loaded yet.
+
+    Raises:
+        ValueError: The configuration cannot be used.
+    """
+    try:
+        ready = await triton.call("GET", f"/v2/models/{model}/versions/1/ready", deadline=deadline)
+        if ready.status != 200:
+            return None
+        reply = await triton.call("GET", f"/v2/models/{model}/config", deadline=deadline)
+    except (TritonUnreachableError, TimeoutError):
+        return None
+    if reply.status != 200:
+        return None
+    return ModelSchema.from_triton(msgspec.json.decode(reply.body))
+
+
+class Model:
+    """Predicts, joining whatever is asked at the same time."""
+
+    def __init__(
+        self, triton: TritonHttp, name: str, schema: ModelSchema, *, calls_in_flight: int, max_queue: int
+    ) -> None:
+        """Prepare.
+
+        Args:
+            triton: The way to Triton.
+            name: The model's name there.
+            schema: What it takes and gives.
+            calls_in_flight: Calls at the same time.
+            max_queue: Instances that may wait.
+        """
+        self.schema = schema
+        self._triton = triton
+        self._path = f"/v2/models/{name}/infer"
+        self._encoder = RequestEncoder(schema)
+        self._writer = AnswerWriter(schema)
+        self.joiner: Joiner[Encoded, list[Prediction]] = Joiner(
+            self._call, calls_in_flight=calls_in_flight, max_rows=max(1, schema.max_batch), max_queue=max_queue
+        )
+
+    def submit(self, encoded: Encoded, deadline: float) -> "asyncio.Future[list[Prediction]]":
+        """Queue instances.
+
+        Args:
+            encoded: Instances of equal shapes.
+            deadline: On the event loop's clock, in seconds.
+
+        Returns:
+            Their predictions; see Joiner.submit for how it fails.
+
+        Raises:
+            QueueFullError: Too much waits already.
+        """
+        return self.joiner.submit(Job(encoded.shapes, encoded.rows, encoded, deadline))
+
+    async def _call(self, jobs: Sequence[InstanceJob], deadline: float) -> list[list[Prediction]]:
+        parts = [job.payload for job in jobs]
+        header_length, body = self._encoder.encode(parts)
+        headers = [(HEADER_LENGTH, b"%d" % header_length), (b"content-type", b"application/octet-stream")]
+        try:
+            reply = await self._triton.call("POST", self._path, headers, body, deadline=deadline)
+        except TritonUnreachableError as error:
+            raise UnreachableError(str(error)) from error
+        except TimeoutError as error:
+            raise CallFailedError("no answer before the deadline") from error
+        if reply.status != 200:
+            raise ModelFailedError(_message(reply.body))
+        return self._split(jobs, reply.body, reply.headers.get(HEADER_LENGTH))
+
+    def _split(self, jobs: Sequence[InstanceJob], body: bytes, header_length: bytes | None) -> list[list[Prediction]]:
+        rows = sum(job.rows for job in jobs)
+        try:
+            outputs = decode_response(body, int(header_length) if header_length is not None else None)
+            predictions = self._writer.predictions(outputs, rows, batched=self.schema.max_batch > 0)
+        except NotFiniteError as error:
+            raise ModelFailedError(f"output {str(error)!r} is not a finite number") from error
+        except ValueError as error:
+            raise BadAnswerError(str(error)) from error
+        if len(jobs) == rows:
+            return [[prediction] for prediction in predictions]
+        results = []
+        start = 0
+        for job in jobs:
+            results.append(predictions[start : start + job.rows])
+            start += job.rows
+        return results
+
+
+def _message(body: bytes) -> str:
+    try:
+        return str(msgspec.json.decode(body)["error"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return body[:200].decode("utf-8", "replace")

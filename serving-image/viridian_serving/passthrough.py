@@ -1,0 +1,70 @@
+"""The part of the Open Inference Protocol that passes to Triton, so that its clients work unchanged.
+
+An allowed path is matched as it was sent, before any decoding: what is not exactly one of these never reaches Triton.
+Repository, shared memory, trace and log settings are an administrator's business, and Triton is nobody's but the pod's.
+"""
+
+import re
+from typing import Final
+
+from viridian_serving.http_server import Request, Response
+from viridian_serving.problems import Problem
+from viridian_serving.triton_http import TritonHttp, TritonUnreachableError
+
+_NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
+_MODEL = rf"/v2/models/{_NAME}(?:/versions/[0-9]+)?"
+_READS: Final = re.compile(rf"/v2/?|/v2/health/(?:live|ready)|/v2/models/stats|{_MODEL}(?:/(?:ready|config|stats))?")
+_INFER: Final = re.compile(rf"{_MODEL}/infer")
+_REQUEST_HEADERS: Final = (
+    b"content-type",
+    b"content-encoding",
+    b"accept-encoding",
+    b"inference-header-content-length",
+    b"triton-request-id",
+)
+_RESPONSE_HEADERS: Final = (
+    (b"inference-header-content-length", b"Inference-Header-Content-Length"),
+    (b"content-encoding", b"Content-Encoding"),
+)
+
+
+def is_inference(request: Request) -> bool:
+    """Tell whether this is an inference, which counts."""
+    return request.method == b"POST" and _INFER.fullmatch(request.path.decode("latin-1")) is not None
+
+
+def is_allowed(request: Request) -> bool:
+    """Tell whether this may pass."""
+    if is_inference(request):
+        return True
+    return request.method in (b"GET", b"HEAD") and _READS.fullmatch(request.path.decode("latin-1")) is not None
+
+
+async def forward(triton: TritonHttp, request: Request, deadline: float) -> Response:
+    """Pass a request to Triton and its answer back.
+
+    Args:
+        triton: The way to Triton.
+        request: One for which is_allowed() said yes.
+        deadline: On the event loop's clock, in seconds.
+
+    Returns:
+        Triton's answer.
+
+    Raises:
+        Problem: Triton gave none.
+    """
+    headers = [(name, request.headers[name]) for name in _REQUEST_HEADERS if name in request.headers]
+    body = [request.body] if request.body else []
+    method = "POST" if request.method == b"POST" else "GET"
+    try:
+        reply = await triton.call(method, request.path.decode("latin-1"), headers, body, deadline=deadline)
+    except TritonUnreachableError:
+        raise Problem(
+            503, "model-unreachable", "The model is starting again; try in a second.", headers=((b"Retry-After", b"1"),)
+        ) from None
+    except TimeoutError:
+        raise Problem(504, "timeout", "The model did not answer in time; send the request again.") from None
+    passed = tuple((shown, reply.headers[name]) for name, shown in _RESPONSE_HEADERS if name in reply.headers)
+    content_type = reply.headers.get(b"content-type", b"application/json")
+    return Response(reply.status, reply.body, content_type, passed)

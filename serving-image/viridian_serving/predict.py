@@ -1,0 +1,113 @@
+"""``POST /predict``."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import msgspec
+
+from viridian_serving.instances import InstanceReader
+from viridian_serving.joiner import CallFailedError, QueueFullError
+from viridian_serving.model import BadAnswerError, Model, ModelFailedError, Prediction, UnreachableError
+from viridian_serving.problems import Problem, Violation
+from viridian_serving.wire import Encoded
+
+LOG = logging.getLogger("viridian.api")
+
+
+class Predictor:
+    """Answers prediction requests of one model."""
+
+    def __init__(self, model: Model, max_instances: int, identity: dict[str, str]) -> None:
+        """Prepare.
+
+        Args:
+            model: What predicts.
+            max_instances: Most instances in one request.
+            identity: Members that every answer carries: model, version, revision.
+        """
+        self.model = model
+        self._reader = InstanceReader(model.schema, max_instances)
+        self._identity = identity
+
+    async def answer(self, body: bytes, deadline: float, request_id: str) -> bytes:
+        """Predict.
+
+        Args:
+            body: The request's.
+            deadline: On the event loop's clock, in seconds.
+            request_id: Given back in the answer.
+
+        Returns:
+            The answer's body.
+
+        Raises:
+            Problem: What the client gets instead.
+        """
+        instances = self._reader.read(body)
+        if not instances.many:
+            (prediction,) = await self._predict(instances.encoded[0], deadline, request_id)
+            return msgspec.json.encode({**prediction, **self._identity, "request_id": request_id})
+        predictions = await self._predict_many(instances.encoded, deadline, request_id)
+        return msgspec.json.encode({"predictions": predictions, **self._identity, "request_id": request_id})
+
+    async def _predict(self, encoded: Encoded, deadline: float, request_id: str) -> list[Prediction]:
+        try:
+            return await self.model.submit(encoded, deadline)
+        except (QueueFullError, CallFailedError, TimeoutError) as error:
+            raise problem_of(error, request_id) from error
+
+    async def _predict_many(self, parts: Sequence[Encoded], deadline: float, request_id: str) -> list[Prediction]:
+        results = await asyncio.gather(
+            *(self._predict(part, deadline, request_id) for part in parts), return_exceptions=True
+        )
+        predictions: list[Prediction] = []
+        failed: list[tuple[int, Problem]] = []
+        position = 0
+        for part, result in zip(parts, results, strict=True):
+            if isinstance(result, Problem):
+                failed.append((position, result))
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                predictions += result
+            position += part.rows
+        if failed:
+            first = failed[0][1]
+            raise Problem(
+                first.status,
+                first.kind,
+                first.detail,
+                [Violation(f"#/{start}", "the part of the list that begins here failed") for start, _ in failed],
+                headers=first.headers,
+            )
+        return predictions
+
+
+def problem_of(error: Exception, request_id: str) -> Problem:
+    """Say what the client gets when the model gave no answer.
+
+    Args:
+        error: Why.
+        request_id: For the log.
+
+    Returns:
+        The problem.
+    """
+    retry = ((b"Retry-After", b"1"),)
+    if isinstance(error, TimeoutError):
+        return Problem(504, "timeout", "The model did not answer in time; send the request again, or fewer instances.")
+    if isinstance(error, QueueFullError):
+        return Problem(
+            503, "queue-full", "Too many requests wait for the model; send this one again in a second.", headers=retry
+        )
+    LOG.warning("request %s: %s: %s", request_id, type(error).__name__, error)
+    if isinstance(error, UnreachableError):
+        return Problem(503, "model-unreachable", "The model is starting again; try in a second.", headers=retry)
+    if isinstance(error, ModelFailedError):
+        return Problem(500, "model-failed", "The model failed on this input; the server's log says why, by request_id.")
+    if isinstance(error, BadAnswerError):
+        return Problem(
+            502, "bad-answer", "The model's answer cannot be read; the server's log says why, by request_id."
+        )
+    return Problem(504, "timeout", "The model did not answer in time; send the request again, or fewer instances.")

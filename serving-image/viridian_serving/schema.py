@@ -1,0 +1,107 @@
+"""What the model takes and gives: names, types and shapes, without the batch dimension."""
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from math import prod
+from typing import Any
+
+DYNAMIC = -1
+
+
+class DataType(Enum):
+    """Tensor element types of the Open Inference Protocol, with the struct code of one element ('' for strings)."""
+
+    BOOL = "?"
+    UINT8 = "B"
+    UINT16 = "H"
+    UINT32 = "I"
+    UINT64 = "Q"
+    INT8 = "b"
+    INT16 = "h"
+    INT32 = "i"
+    INT64 = "q"
+    FP16 = "e"
+    FP32 = "f"
+    FP64 = "d"
+    BYTES = ""
+
+    @property
+    def is_float(self) -> bool:
+        """Whether elements are floating-point numbers."""
+        return self.value in ("e", "f", "d")
+
+    @property
+    def size(self) -> int:
+        """Bytes of one element; 0 when it varies."""
+        return struct.calcsize("<" + self.value) if self.value else 0
+
+    @property
+    def element(self) -> str:
+        """What a person calls one element."""
+        if self is DataType.BYTES:
+            return "a string"
+        if self is DataType.BOOL:
+            return "true or false"
+        return "a number" if self.is_float else "a whole number"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One input or output of the model."""
+
+    name: str
+    datatype: DataType
+    dims: tuple[int, ...]
+    """Shape of one instance; DYNAMIC where the model leaves it open."""
+
+    @cached_property
+    def elements(self) -> int | None:
+        """Elements of one instance, None when the model leaves it open."""
+        return None if DYNAMIC in self.dims else prod(self.dims)
+
+    def describe(self) -> dict[str, object]:
+        """Give it as JSON for ``/health``."""
+        return {"name": self.name, "datatype": self.datatype.name, "shape": list(self.dims)}
+
+
+@dataclass(frozen=True)
+class ModelSchema:
+    """Inputs and outputs of the model in this pod."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    max_batch: int
+    """Instances in one call; 0 when the model has no batch dimension."""
+
+    @classmethod
+    def from_triton(cls, config: Mapping[str, Any]) -> "ModelSchema":
+        """Read Triton's model configuration (``GET /v2/models/NAME/config``).
+
+        Args:
+            config: The decoded answer.
+
+        Returns:
+            The schema.
+
+        Raises:
+            ValueError: The answer is not a model configuration, or has a type without a representation in JSON.
+        """
+        try:
+            return cls(_tensors(config["input"]), _tensors(config["output"]), int(config["max_batch_size"]))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"Triton's model configuration lacks {error}") from error
+
+
+def _tensors(entries: Sequence[Mapping[str, Any]]) -> tuple[Tensor, ...]:
+    tensors = []
+    for entry in entries:
+        name = entry["data_type"].removeprefix("TYPE_")
+        try:
+            datatype = DataType["BYTES" if name == "STRING" else name]
+        except KeyError:
+            raise ValueError(f"tensor {entry['name']!r} has type {name}, which has no representation in JSON") from None
+        tensors.append(Tensor(entry["name"], datatype, tuple(int(dim) for dim in entry["dims"])))
+    return tuple(tensors)

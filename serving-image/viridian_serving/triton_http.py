@@ -1,0 +1,176 @@
+"""The way to Triton: HTTP/1.1 over loopback, with connections kept open.
+
+A general client spends more on a call than Triton does on a small batch; this one knows that its peer is one process on
+the same host. An inference changes nothing, so it may be sent again when a connection turns out to have been closed.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import httptools
+
+
+class TritonUnreachableError(Exception):
+    """Triton does not listen, or closed the connection in the middle of a call."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reply:
+    """What Triton answered."""
+
+    status: int
+    headers: dict[bytes, bytes]
+    """Names in lower case."""
+    body: bytes
+
+
+class TritonHttp:
+    """A pool of connections."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._idle: list[_Connection] = []
+        self._closed = False
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        body: Sequence[bytes] = (),
+        *,
+        deadline: float,
+    ) -> Reply:
+        """Send one request and read its answer.
+
+        Args:
+            method: HTTP method.
+            path: Path, percent-encoded.
+            headers: Headers besides Host and Content-Length.
+            body: The body in pieces.
+            deadline: On the event loop's clock, in seconds.
+
+        Returns:
+            The answer, whatever its status.
+
+        Raises:
+            TritonUnreachableError: There is nobody to answer.
+            TimeoutError: The deadline passed. Triton may still compute; its answer is thrown away.
+        """
+        lines = [f"{method} {path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\n".encode()]
+        lines += [b"%s: %s\r\n" % header for header in headers]
+        lines.append(b"Content-Length: %d\r\n\r\n" % sum(map(len, body)))
+        message = b"".join((*lines, *body))
+        async with asyncio.timeout_at(deadline):
+            while self._idle:
+                connection = self._idle.pop()
+                try:
+                    return await self._exchange(connection, message)
+                except _StaleError:
+                    continue  # closed while it was idle, before a byte of the answer: nothing was computed for us
+            try:
+                return await self._exchange(await self._connect(), message)
+            except _StaleError as error:
+                raise TritonUnreachableError("Triton closed the connection instead of answering") from error
+
+    def close(self) -> None:
+        """Close the idle connections, and every other once it is idle."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    async def _connect(self) -> "_Connection":
+        try:
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: _Connection(self._forget), self._host, self._port
+            )
+        except OSError as error:
+            raise TritonUnreachableError(f"nothing listens on {self._host}:{self._port}") from error
+        return connection
+
+    async def _exchange(self, connection: "_Connection", message: bytes) -> Reply:
+        try:
+            reply = await connection.exchange(message)
+        except BaseException:  # a timeout included: the late answer must not be taken for the next call's
+            connection.close()
+            raise
+        if connection.reusable and not self._closed:
+            self._idle.append(connection)
+        else:
+            connection.close()
+        return reply
+
+    def _forget(self, connection: "_Connection") -> None:
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+
+class _StaleError(Exception):
+    """The connection was closed before any byte of the answer came."""
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, one call at a time."""
+
+    def __init__(self, on_lost: "Callable[[_Connection], None]") -> None:
+        self._on_lost = on_lost
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._waiter: asyncio.Future[Reply] | None = None
+        self._headers: dict[bytes, bytes] = {}
+        self._body: list[bytes] = []
+        self._begun = False
+        self._lost = False
+        self.reusable = False
+
+    async def exchange(self, message: bytes) -> Reply:
+        """Send and wait."""
+        if self._lost or self._transport is None:
+            raise _StaleError
+        self._headers = {}
+        self._body = []
+        self._begun = False
+        self._parser = httptools.HttpResponseParser(self)
+        self._waiter = asyncio.get_running_loop().create_future()
+        self._transport.write(message)
+        return await self._waiter
+
+    def close(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its base class
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        self._on_lost(self)
+        if self._waiter is not None and not self._waiter.done():
+            error = TritonUnreachableError("Triton closed the connection while it answered")
+            self._waiter.set_exception(error if self._begun else _StaleError(str(exc)))
+
+    def data_received(self, data: bytes) -> None:
+        self._begun = True
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_exception(TritonUnreachableError(f"Triton's answer is not HTTP: {error}"))
+            self.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.lower()] = value
+
+    def on_body(self, piece: bytes) -> None:
+        self._body.append(piece)
+
+    def on_message_complete(self) -> None:
+        if self._waiter is None or self._waiter.done():
+            return
+        self.reusable = self._parser.should_keep_alive()
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._waiter.set_result(Reply(self._parser.get_status_code(), self._headers, body))

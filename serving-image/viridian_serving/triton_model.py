@@ -1,0 +1,101 @@
+"""Runs an ONNX model inside Triton's python backend. It is copied into the model repository as model.py.
+
+It runs in the backend's own process, and imports nothing of ours: whatever Triton finds there must be enough.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import triton_python_backend_utils as pb  # provided by the backend's process
+
+
+class TritonPythonModel:
+    """Triton looks for this name."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Load the model.
+
+        Args:
+            args: Triton's; ``model_config`` is the configuration as JSON.
+        """
+        config = json.loads(args["model_config"])
+        parameters = {key: value["string_value"] for key, value in config["parameters"].items()}
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = int(parameters["threads"])
+        options.inter_op_num_threads = 1
+        # Threads that spin while they wait eat the CPU quota that Triton and the API need.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(
+            parameters["model_file"], options, providers=["CPUExecutionProvider"]
+        )
+        self._batched = config["max_batch_size"] > 0
+        self._ranks = {node.name: len(node.shape) for node in self._session.get_inputs()}
+        self._outputs = [node.name for node in self._session.get_outputs()]
+        self._strings = {entry["name"] for entry in config["output"] if entry["data_type"] == "TYPE_STRING"}
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Answer the requests that Triton joined, in one run if possible.
+
+        Args:
+            requests: Triton's; with dynamic batching of equal shapes.
+
+        Returns:
+            One response for each, in order.
+        """
+        feeds = [self._feed(request) for request in requests]
+        if len(feeds) > 1:
+            try:
+                return self._together(feeds)
+            except Exception:  # noqa: BLE001, S110  whose fault it was shows when each runs by itself, below
+                pass
+        return [self._alone(feed) for feed in feeds]
+
+    def _feed(self, request: Any) -> dict[str, Any]:  # noqa: ANN401
+        feed = {}
+        for name, rank in self._ranks.items():
+            array = pb.get_input_tensor_by_name(request, name).as_numpy()
+            if array.dtype == np.object_:
+                array = np.array([item.decode() for item in array.ravel()], dtype=np.object_).reshape(array.shape)
+            if self._batched and rank == 1:
+                array = array.reshape(array.shape[0])
+            feed[name] = array
+        return feed
+
+    def _together(self, feeds: list[dict[str, Any]]) -> list[Any]:
+        joined = {name: np.concatenate([feed[name] for feed in feeds]) for name in self._ranks}
+        results = self._run(joined)
+        responses = []
+        start = 0
+        for feed in feeds:
+            stop = start + len(next(iter(feed.values())))
+            responses.append(self._response([result[start:stop] for result in results]))
+            start = stop
+        return responses
+
+    def _alone(self, feed: dict[str, Any]) -> Any:  # noqa: ANN401
+        try:
+            return self._response(self._run(feed))
+        except Exception as error:  # noqa: BLE001  the model's failure belongs to this request, not to the process
+            return pb.InferenceResponse(error=pb.TritonError(" ".join(str(error).split())))
+
+    def _run(self, feed: dict[str, Any]) -> list[Any]:
+        results = self._session.run(self._outputs, feed)
+        if self._batched:
+            rows = len(next(iter(feed.values())))
+            for name, result in zip(self._outputs, results, strict=True):
+                if result.shape[:1] != (rows,):
+                    raise ValueError(f"output {name!r} has shape {list(result.shape)} for {rows} instances")
+        return list(results)
+
+    def _response(self, results: list[Any]) -> Any:  # noqa: ANN401
+        tensors = []
+        for name, result in zip(self._outputs, results, strict=True):
+            array = result
+            if name in self._strings:
+                array = np.array([str(item).encode() for item in array.ravel()], dtype=np.object_).reshape(array.shape)
+            if array.ndim == (1 if self._batched else 0):
+                array = array.reshape((*array.shape, 1))
+            tensors.append(pb.Tensor(name, np.ascontiguousarray(array)))
+        return pb.InferenceResponse(output_tensors=tensors)
