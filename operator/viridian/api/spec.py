@@ -19,6 +19,14 @@ class ApiModel(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+def _between(shortest: str, longest: str) -> str:
+    """The CEL expression that holds `self` to be a duration between these two."""
+    return (
+        f"{matches(DURATION.pattern)} && duration(self) >= duration('{shortest}') && duration(self) <="
+        f" duration('{longest}')"
+    )
+
+
 class ModelFormat(StrEnum):
     """How the files of a model are laid out."""
 
@@ -82,8 +90,28 @@ Quantity = Annotated[
 ResourceList = Annotated[dict[Annotated[str, Field(max_length=63)], Quantity], Field(max_length=8)]
 
 
+_WITHIN_LIMITS = (
+    # What is no quantity has a message of its own.
+    "self.requests.all(name, !(name in self.limits)"
+    " || !isQuantity(string(self.requests[name])) || !isQuantity(string(self.limits[name]))"
+    " || quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) <= 0)"
+)
+
+
 class Resources(ApiModel):
     """CPU and memory of one container, as in a pod."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": _WITHIN_LIMITS,
+                    "message": "a request may not be above the limit of the same name: lower it, or raise the limit",
+                    "fieldPath": ".requests",
+                }
+            ]
+        }
+    )
 
     requests: Annotated[
         ResourceList, Field(description="What the scheduler reserves, such as {cpu: 250m, memory: 256Mi}.")
@@ -123,21 +151,68 @@ class Serving(ApiModel):
     api: Annotated[Container, Field(description="The container with the prediction API.")] = Container()
     timeout: Annotated[
         Duration,
-        Field(description="Longest time a request may take, at the gateway and in the prediction API."),
+        Field(
+            description="Longest time a request may take, at the gateway and in the prediction API; at most 1h.",
+            json_schema_extra=cel(
+                _between("1ms", "1h"), "must be a duration from 1ms to 1h, such as 30s: without it a request could hang"
+            ),
+        ),
     ] = "30s"
+
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_LABELS = rf"{_LABEL}(\.{_LABEL})*"
 
 
 class ParentRef(ApiModel):
     """A Gateway that carries the model's traffic."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253, description="Name of the Gateway.")]
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=253,
+            description="Name of the Gateway.",
+            json_schema_extra=cel(
+                matches(f"^{_LABELS}$"), "must be the name of a Gateway: lower-case letters, digits, dashes and dots"
+            ),
+        ),
+    ]
     namespace: Annotated[
         str | None,
-        Field(min_length=1, max_length=63, description="Namespace of the Gateway; default: the model's own."),
+        Field(
+            min_length=1,
+            max_length=63,
+            description="Namespace of the Gateway; default: the model's own.",
+            json_schema_extra=cel(
+                matches(f"^{_LABEL}$"), "must be the name of a namespace: lower-case letters, digits and dashes"
+            ),
+        ),
     ] = None
     section_name: Annotated[
-        str | None, Field(min_length=1, max_length=253, description="One listener of the Gateway; default: all.")
+        str | None,
+        Field(
+            min_length=1,
+            max_length=253,
+            description="One listener of the Gateway; default: all.",
+            json_schema_extra=cel(
+                matches(f"^{_LABELS}$"), "must be the name of a listener: lower-case letters, digits, dashes and dots"
+            ),
+        ),
     ] = None
+
+
+Hostname = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        json_schema_extra=cel(
+            matches(rf"^(\*\.)?{_LABELS}$"),
+            "must be a host name without scheme, port or path, such as models.example.com or *.example.com",
+        ),
+    ),
+]
 
 
 class Traffic(ApiModel):
@@ -147,7 +222,7 @@ class Traffic(ApiModel):
         list[ParentRef], Field(min_length=1, max_length=8, description="Gateways that carry the traffic, one to eight.")
     ]
     hostnames: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=253)]],
+        list[Hostname],
         Field(max_length=16, description="Host names that the route answers to; none means all of the listener's."),
     ] = Field(default_factory=list)
     path: Annotated[
@@ -288,7 +363,14 @@ class LatencyGuard(ApiModel):
     ]
     max: Annotated[
         Duration,
-        Field(description="Roll back when that percentile is above this; rounded up to the histogram's next bound."),
+        Field(
+            description="Roll back when that percentile is above this, at most 60s; rounded up to the histogram's next"
+            " bound.",
+            json_schema_extra=cel(
+                _between("1ms", "60s"),
+                "must be a duration from 1ms to 60s, such as 200ms: slower answers are not told apart",
+            ),
+        ),
     ]
 
 

@@ -44,7 +44,9 @@ def gateway_api_crds() -> Path:
     Raises:
         MissingBinaryError: the module cannot be fetched.
     """
-    script = '. dev/lib.sh; PATH=$(dev/go.sh):$PATH; cd dev/go/gateway-api; go mod download; go list -m -f "{{.Dir}}" "$0"'
+    script = (
+        '. dev/lib.sh; PATH=$(dev/go.sh):$PATH; cd dev/go/gateway-api; go mod download; go list -m -f "{{.Dir}}" "$0"'
+    )
     found = subprocess.run(
         ["bash", "-c", script, "sigs.k8s.io/gateway-api"],
         cwd=REPOSITORY,

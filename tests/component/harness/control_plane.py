@@ -1,5 +1,6 @@
 """A Kubernetes without nodes: etcd, kube-apiserver and kube-controller-manager, all of them real."""
 
+import json
 import ssl
 import subprocess
 import urllib.request
@@ -60,7 +61,7 @@ class ControlPlane:
         while self._servers:
             self._servers.pop().stop()
 
-    def apply(self, manifest: dict[str, Any], manager: str = "component-tests") -> Any:  # noqa: ANN401
+    def apply(self, manifest: dict[str, Any], manager: str = "component-tests") -> Any:
         """Server-side apply of any manifest, also of kinds that a CRD has just added."""
         dynamic = self._dynamic or DynamicClient(self.api)
         # Discovery is cached: a kind that is not found may have been added since.
@@ -77,6 +78,14 @@ class ControlPlane:
             field_manager=manager,
             force_conflicts=True,
         ).to_dict()
+
+    def get(self, path: str, accept: str = "application/json") -> Any:
+        """The JSON that the API server answers at a path, for what the clients have no call for."""
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        with _ask(
+            f"{self.url}{path}", context, {"Authorization": f"Bearer {_ADMIN_TOKEN}", "Accept": accept}
+        ) as answer:
+            return json.load(answer)
 
     def write_kubeconfig(self, user: str, token: str) -> Path:
         """A kubeconfig file for somebody with a bearer token."""
@@ -174,10 +183,13 @@ _ISSUER = "https://kubernetes.default.svc.cluster.local"
 
 def _ok(url: str, context: ssl.SSLContext | None = None, token: str = "") -> bool:
     """Does this address answer with 200?"""
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=5, context=context) as answer:  # noqa: S310
-            status: int = answer.status
-            return status == 200
+        with _ask(url, context, {"Authorization": f"Bearer {token}"} if token else {}) as answer:
+            return bool(answer.status == 200)
     except OSError:
         return False
+
+
+def _ask(url: str, context: ssl.SSLContext | None, headers: dict[str, str]) -> Any:
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - loopback
+    return urllib.request.urlopen(request, timeout=10, context=context)  # noqa: S310

@@ -1,0 +1,148 @@
+"""What a kubelet would do to pods, by a test's word."""
+
+import itertools
+import threading
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+from kubernetes import client
+
+from .waiting import eventually
+
+_addresses = itertools.count(1)
+
+
+def list_pods(core: client.CoreV1Api, namespace: str, selector: str = "") -> list[client.V1Pod]:
+    """The pods with these labels that are not being deleted."""
+    pods = core.list_namespaced_pod(namespace, label_selector=selector).items
+    return [pod for pod in pods if pod.metadata.deletion_timestamp is None]
+
+
+def wait_for_pods(
+    core: client.CoreV1Api, namespace: str, selector: str, count: int, within: float = 30.0
+) -> list[client.V1Pod]:
+    """Wait until there are exactly this many pods with these labels."""
+
+    def look() -> list[client.V1Pod]:
+        pods = list_pods(core, namespace, selector)
+        assert len(pods) == count, f"there are {len(pods)}"
+        return pods
+
+    return eventually(look, f"{count} pods with {selector}", within) if count else _none_left(core, namespace, selector)
+
+
+def make_ready(core: client.CoreV1Api, pods: list[client.V1Pod]) -> None:
+    """The pods run and are ready: the EndpointSlice controller then publishes them."""
+    for pod in pods:
+        _set(core, pod, ready=True)
+
+
+def make_unready(core: client.CoreV1Api, pods: list[client.V1Pod]) -> None:
+    """The pods run and are not ready."""
+    for pod in pods:
+        _set(core, pod, ready=False)
+
+
+def crash(core: client.CoreV1Api, pods: list[client.V1Pod], exit_code: int = 1, times: int = 1) -> None:
+    """All containers of the pods have died with an error so many times, and wait to be started again."""
+    for pod in pods:
+        _set(core, pod, ready=False, crashes=times, exit_code=exit_code)
+
+
+def cannot_pull(core: client.CoreV1Api, pods: list[client.V1Pod]) -> None:
+    """The pods wait for an image that cannot be pulled."""
+    for pod in pods:
+        _set(core, pod, ready=False, waiting="ImagePullBackOff")
+
+
+class ReadyKeeper:
+    """Makes every pod of a namespace ready as it appears, for as long as the `with` block lasts.
+
+    Attributes:
+        unready: Label selectors of pods that are to be left as they are, such as `viridian.dev/color=green`.
+    """
+
+    def __init__(self, core: client.CoreV1Api, namespace: str) -> None:
+        self._core = core
+        self._namespace = namespace
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="ready-keeper", daemon=True)
+        self.unready: list[str] = []
+
+    def __enter__(self) -> "ReadyKeeper":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _keep(self) -> None:
+        while not self._stop.wait(0.1):
+            try:
+                left_alone = {
+                    pod.metadata.uid
+                    for selector in self.unready
+                    for pod in list_pods(self._core, self._namespace, selector)
+                }
+                new = [pod for pod in list_pods(self._core, self._namespace) if pod.status.phase == "Pending"]
+                make_ready(self._core, [pod for pod in new if pod.metadata.uid not in left_alone])
+            except client.ApiException as error:
+                # The namespace of the test, or a pod, is just going away.
+                if error.status not in {404, 409}:
+                    raise
+
+
+def _none_left(core: client.CoreV1Api, namespace: str, selector: str) -> list[client.V1Pod]:
+    eventually(lambda: not list_pods(core, namespace, selector), f"no pod with {selector} to be left")
+    return []
+
+
+def _set(
+    core: client.CoreV1Api,
+    pod: client.V1Pod,
+    *,
+    ready: bool,
+    crashes: int = 0,
+    exit_code: int = 0,
+    waiting: str = "",
+) -> None:
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    state: dict[str, Any] = {"running": {"startedAt": now}}
+    if crashes or waiting:
+        state = {"waiting": {"reason": waiting or "CrashLoopBackOff"}}
+    died = {"terminated": {"exitCode": exit_code, "reason": "Error", "finishedAt": now}}
+    # An address of its own for each: the EndpointSlice controller takes no pod without, and none on loopback.
+    address = pod.status.pod_ip or "10.{}.{}.{}".format(*(next(_addresses) + (100 << 16)).to_bytes(3, "big"))
+    core.patch_namespaced_pod_status(
+        pod.metadata.name,
+        pod.metadata.namespace,
+        {
+            "status": {
+                "phase": "Pending" if waiting else "Running",
+                "podIP": address,
+                "podIPs": [{"ip": address}],
+                "startTime": now,
+                "conditions": [
+                    {"type": kind, "status": "True" if ready else "False", "lastTransitionTime": now}
+                    for kind in ("Ready", "ContainersReady")
+                ],
+                "containerStatuses": [
+                    {
+                        "name": container.name,
+                        "image": container.image,
+                        "imageID": "",
+                        "ready": ready,
+                        "started": ready,
+                        "restartCount": crashes,
+                        "state": state,
+                        "lastState": died if crashes else {},
+                    }
+                    for container in pod.spec.containers
+                ],
+            }
+        },
+    )
