@@ -13,6 +13,7 @@ required() {
     coredns) echo "github.com/coredns/coredns v$COREDNS_VERSION" ;;
     contour) echo "github.com/projectcontour/contour v$CONTOUR_VERSION" ;;
     helm) echo "helm.sh/helm/v3 v$HELM_VERSION" ;;
+    pause) ;; # ours alone
     *) fail "there is no tool \"$1\" in dev/go." ;;
   esac
 }
@@ -29,8 +30,10 @@ link_flags() {
 
 compile() {
   local tool=$1 to=$2 what=tool out=$2/$1
-  [[ $tool == coredns ]] && what=. # a main of our own; the others are the tools that go.mod names
-  [[ $tool == kubernetes ]] && out=$to/ # seven of them
+  case $tool in
+    coredns | pause) what=. ;; # a main of our own; the others are the tools that go.mod names
+    kubernetes) out=$to/ ;;    # seven of them
+  esac
   cd "$DEV/go/$tool"
   CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS='-trimpath -buildvcs=false -mod=readonly' GOWORK=off \
     nice go build -ldflags "$(link_flags "$tool")" -o "$out" "$what"
@@ -38,7 +41,7 @@ compile() {
 
 for tool in "$@"; do
   need=$(required "$tool")
-  grep -qE "^(require)?\s+${need//./\\.}( |$)" "$DEV/go/$tool/go.mod" ||
+  [[ ! $need ]] || grep -qE "^(require)?\s+${need//./\\.}( |$)" "$DEV/go/$tool/go.mod" ||
     fail "dev/go/$tool/go.mod does not require $need, as versions.env says; change one of them."
   flags=$(link_flags "$tool")
   key=$({ hash_of "$DEV/go/$tool"; echo "$flags"; uname -m; } | sha256sum | cut -c1-12)
@@ -51,7 +54,7 @@ for tool in "$@"; do
     PATH=$go_folder:$PATH
     rm -rf "$built.tmp"
     mkdir "$built.tmp"
-    step "build $tool ${need##* }" compile "$tool" "$built.tmp"
+    step "build $tool${need:+ ${need##* }}" compile "$tool" "$built.tmp"
     mv -T "$built.tmp" "$built"
   fi
   for binary in "$built"/*; do

@@ -47,12 +47,12 @@ step() {
   printf '%4d.%d s\n' $((elapsed / 10)) $((elapsed % 10)) >&2
 }
 
-# hash_of FILE_OR_FOLDER… : twelve hex digits that name the content (and names inside folders), wherever it lies.
+# hash_of PATH… : twelve hex digits that name the content of files and folders, wherever they lie.
 hash_of() {
   local path
   for path in "$@"; do
     if [[ -d $path ]]; then
-      (cd "$path" && find . -type f -printf '%P %m\n' | LC_ALL=C sort && find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum)
+      (cd "$path" && find -L . -name __pycache__ -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum)
     else
       sha256sum <"$path"
     fi

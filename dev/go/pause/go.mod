@@ -1,0 +1,3 @@
+module viridian.dev/dev/pause
+
+go 1.25.0
