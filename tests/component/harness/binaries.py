@@ -1,7 +1,6 @@
 """Where the servers' programs are."""
 
 import functools
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,49 +11,57 @@ class MissingBinaryError(Exception):
     """A program that the tests need is not there; the message says how to get it."""
 
 
-@functools.cache
-def _folder() -> Path:
-    """The folder of the programs that dev/ builds; what is missing there is built now."""
-    found = subprocess.run([REPOSITORY / "dev" / "bin.sh"], stdout=subprocess.PIPE, text=True, check=False)
-    if found.returncode:
-        raise MissingBinaryError("dev/bin.sh could not build the programs of the control plane; its output says why.")
-    return Path(found.stdout.strip())
-
-
 def binary(name: str) -> Path:
-    """The program of this name: built by dev/, or else the machine's own.
+    """A program that dev/ builds; it is built now if it is missing.
 
     Raises:
-        MissingBinaryError: it is in neither place.
+        MissingBinaryError: it is not there; the message says how to get it.
     """
-    built = _folder() / name
-    if built.exists():
-        return built
-    if own := shutil.which(name):
-        return Path(own)
-    raise MissingBinaryError(
-        f"the component tests need {name}, which is neither in {built.parent} nor on the PATH: run dev/bin.sh, or"
-        f" install {name}."
-    )
+    found = _control_plane_folder() / name
+    if not found.exists():
+        raise MissingBinaryError(f"the component tests need {name}, which is not in {found.parent}: run dev/bin.sh.")
+    return found
 
 
+def helm() -> Path:
+    """Helm, built by dev/ if it is missing.
+
+    Raises:
+        MissingBinaryError: it could not be built.
+    """
+    _run("Helm", REPOSITORY / "dev" / "build-go.sh", "helm")
+    return binary("helm")
+
+
+@functools.cache
+def prometheus() -> Path:
+    """Prometheus: the machine's own, or Debian's.
+
+    Raises:
+        MissingBinaryError: there is none, and it could not be fetched.
+    """
+    return Path(_run("Prometheus", Path(__file__).with_name("prometheus.sh")))
+
+
+@functools.cache
 def gateway_api_crds() -> Path:
     """The folder with the CustomResourceDefinitions of the Gateway API, out of its Go module.
 
     Raises:
         MissingBinaryError: the module cannot be fetched.
     """
-    script = (
-        '. dev/lib.sh; PATH=$(dev/go.sh):$PATH; cd dev/go/gateway-api; go mod download; go list -m -f "{{.Dir}}" "$0"'
-    )
-    found = subprocess.run(
-        ["bash", "-c", script, "sigs.k8s.io/gateway-api"],
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    folder = Path(found.stdout.strip()) / "config" / "crd" / "experimental"
-    if found.returncode or not folder.is_dir():
-        raise MissingBinaryError("the Go module sigs.k8s.io/gateway-api, which holds its CRDs, could not be fetched.")
-    return folder
+    script = ". dev/lib.sh; PATH=$(dev/go.sh):$PATH; cd dev/go/gateway-api; go mod download; go list -m -f {{.Dir}} $0"
+    return Path(_run("the Gateway API", "bash", "-c", script, "sigs.k8s.io/gateway-api")) / "config/crd/experimental"
+
+
+@functools.cache
+def _control_plane_folder() -> Path:
+    return Path(_run("the control plane", REPOSITORY / "dev" / "bin.sh"))
+
+
+def _run(what: str, *command: str | Path) -> str:
+    """What a script prints; its progress goes where ours goes."""
+    done = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise MissingBinaryError(f"{what} could not be made ready for the component tests; the output above says why.")
+    return done.stdout.strip()

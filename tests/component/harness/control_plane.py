@@ -12,7 +12,9 @@ from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
 
 from .binaries import binary
+from .pods import NODE
 from .processes import Server, free_port, start
+from .reaper import Reaper
 
 _ADMIN_TOKEN = "component-tests"  # noqa: S105 - of a server that lives on loopback for as long as the tests
 # What is real here. Without a scheduler and a kubelet, pods stay pending until a test says otherwise.
@@ -34,12 +36,14 @@ class ControlPlane:
         url: Where the API server listens.
         kubeconfig: The administrator's kubeconfig file.
         certificate: The authority to verify the API server with.
-        api: The administrator's client, for the typed APIs.
+        api: The administrator's client; `core`, `apps` and `custom` are its APIs.
+        reaper: Removes pods that are being deleted, where a kubelet would.
     """
 
     def __init__(self, folder: Path) -> None:
         """Start it, with everything that it writes in this folder."""
         self.folder = folder
+        self.reaper: Reaper | None = None
         self._servers: list[Server] = []
         self._port = free_port()
         self.url = f"https://127.0.0.1:{self._port}"
@@ -54,10 +58,14 @@ class ControlPlane:
         self.core = client.CoreV1Api(self.api)
         self.apps = client.AppsV1Api(self.api)
         self.custom = client.CustomObjectsApi(self.api)
+        self.core.create_node({"metadata": {"name": NODE}})
+        self.reaper = Reaper(self.api)
         self._dynamic: DynamicClient | None = None
 
     def stop(self) -> None:
         """End all servers, the last started first."""
+        if self.reaper:
+            self.reaper.stop()
         while self._servers:
             self._servers.pop().stop()
 

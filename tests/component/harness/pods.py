@@ -10,6 +10,9 @@ from kubernetes import client
 
 from .waiting import eventually
 
+NODE = "component"
+"""The one Node. Nothing runs on it; the EndpointSlice controller leaves out pods that are on no Node."""
+
 _addresses = itertools.count(1)
 
 
@@ -101,6 +104,17 @@ def _none_left(core: client.CoreV1Api, namespace: str, selector: str) -> list[cl
     return []
 
 
+def _bind(core: client.CoreV1Api, pod: client.V1Pod) -> None:
+    """Put the pod on the Node, as the scheduler would."""
+    core.create_namespaced_pod_binding(
+        pod.metadata.name,
+        pod.metadata.namespace,
+        {"metadata": {"name": pod.metadata.name}, "target": {"kind": "Node", "name": NODE}},
+        # The answer is a Status, which the client would take for a Binding and find faulty.
+        _preload_content=False,
+    )
+
+
 def _set(
     core: client.CoreV1Api,
     pod: client.V1Pod,
@@ -110,6 +124,8 @@ def _set(
     exit_code: int = 0,
     waiting: str = "",
 ) -> None:
+    # The test's copy may be old, and what is decided below depends on the pod as it is.
+    pod = core.read_namespaced_pod(pod.metadata.name, pod.metadata.namespace)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     state: dict[str, Any] = {"running": {"startedAt": now}}
     if crashes or waiting:
@@ -117,6 +133,8 @@ def _set(
     died = {"terminated": {"exitCode": exit_code, "reason": "Error", "finishedAt": now}}
     # An address of its own for each: the EndpointSlice controller takes no pod without, and none on loopback.
     address = pod.status.pod_ip or "10.{}.{}.{}".format(*(next(_addresses) + (100 << 16)).to_bytes(3, "big"))
+    if not pod.spec.node_name:
+        _bind(core, pod)
     core.patch_namespaced_pod_status(
         pod.metadata.name,
         pod.metadata.namespace,

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from .binaries import binary
+from . import binaries
 from .processes import Server, free_port, start
 from .scripted_target import ScriptedTarget
 from .waiting import eventually
@@ -55,7 +55,7 @@ class Prometheus:
         server = start(
             "prometheus",
             [
-                binary("prometheus"),
+                binaries.prometheus(),
                 f"--config.file={self._folder / 'prometheus.yml'}",
                 f"--storage.tsdb.path={self._folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{self._port}",

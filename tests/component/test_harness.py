@@ -1,0 +1,165 @@
+"""The harness itself: what other component tests take for granted."""
+
+from typing import Any
+
+import pytest
+from kubernetes import client, config
+from tests.component.harness.control_plane import ControlPlane
+from tests.component.harness.pods import ReadyKeeper, make_ready, make_unready, wait_for_pods
+from tests.component.harness.prometheus import Prometheus
+from tests.component.harness.waiting import eventually
+
+
+def deployment(namespace: str, name: str, replicas: int) -> dict[str, Any]:
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "main", "image": "main:1"}]},
+            },
+        },
+    }
+
+
+def service(namespace: str, name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"selector": {"app": name}, "ports": [{"port": 80}]},
+    }
+
+
+def ready_endpoints(control_plane: ControlPlane, namespace: str, name: str) -> int:
+    slices = client.DiscoveryV1Api(control_plane.api).list_namespaced_endpoint_slice(
+        namespace, label_selector=f"kubernetes.io/service-name={name}"
+    )
+    return sum(bool(endpoint.conditions.ready) for piece in slices.items for endpoint in piece.endpoints or [])
+
+
+def test_pods_are_ready_when_the_test_says_so(control_plane: ControlPlane, namespace: str) -> None:
+    # given a Deployment with a Service, and its two pods
+    control_plane.apply(service(namespace, "web"))
+    control_plane.apply(deployment(namespace, "web", replicas=2))
+    first, second = wait_for_pods(control_plane.core, namespace, "app=web", 2)
+
+    # when both become ready and one is not any more
+    make_ready(control_plane.core, [first, second])
+    eventually(lambda: ready_endpoints(control_plane, namespace, "web") == 2, "two endpoints")
+    make_unready(control_plane.core, [second])
+
+    # then the real controllers say so
+    eventually(lambda: ready_endpoints(control_plane, namespace, "web") == 1, "one endpoint")
+    eventually(
+        lambda: control_plane.apps.read_namespaced_deployment("web", namespace).status.ready_replicas == 1,
+        "one ready replica in the Deployment's status",
+    )
+
+
+def test_a_keeper_makes_pods_ready_save_those_it_shall_leave(control_plane: ControlPlane, namespace: str) -> None:
+    # given a keeper that leaves one app alone
+    with ReadyKeeper(control_plane.core, namespace) as keeper:
+        keeper.unready.append("app=slow")
+
+        # when two Deployments come and go to zero again
+        for name in ("web", "slow"):
+            control_plane.apply(deployment(namespace, name, replicas=1))
+        eventually(
+            lambda: control_plane.apps.read_namespaced_deployment("web", namespace).status.ready_replicas == 1,
+            "the pod of web to be ready",
+        )
+        slow = control_plane.apps.read_namespaced_deployment("slow", namespace)
+        control_plane.apply(deployment(namespace, "web", replicas=0))
+
+    # then only the other one's pod was made ready, and pods leave without a kubelet
+    assert not slow.status.ready_replicas
+    assert wait_for_pods(control_plane.core, namespace, "app=web", 0) == []
+
+
+def test_children_go_with_their_owner(control_plane: ControlPlane, namespace: str) -> None:
+    # given a Deployment with a pod
+    control_plane.apply(deployment(namespace, "web", replicas=1))
+    wait_for_pods(control_plane.core, namespace, "app=web", 1)
+
+    # when it is deleted
+    control_plane.apps.delete_namespaced_deployment("web", namespace)
+
+    # then the garbage collector takes the pod
+    assert wait_for_pods(control_plane.core, namespace, "app=web", 0) == []
+
+
+def test_a_service_account_has_only_its_own_rights(control_plane: ControlPlane, namespace: str) -> None:
+    # given a ServiceAccount without any role
+    control_plane.core.create_namespaced_service_account(namespace, {"metadata": {"name": "nobody"}})
+
+    # when it reads something
+    kubeconfig = control_plane.kubeconfig_of("nobody", namespace)
+    core = client.CoreV1Api(config.new_client_from_config(str(kubeconfig)))
+    with pytest.raises(client.ApiException) as refused:
+        core.list_namespaced_pod(namespace)
+
+    # then it is known, and refused
+    assert refused.value.status == 403
+    assert f"system:serviceaccount:{namespace}:nobody" in refused.value.body
+
+
+def test_the_gateway_api_is_served(control_plane: ControlPlane, gateway_api: list[str], namespace: str) -> None:
+    # given the Gateway API
+    # when a route is applied
+    route = control_plane.apply(
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {"name": "iris", "namespace": namespace},
+            "spec": {"rules": [{"backendRefs": [{"name": "iris-blue", "port": 8000, "weight": 100}]}]},
+        }
+    )
+
+    # then the server filled in its defaults
+    assert route["spec"]["rules"][0]["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+
+
+def test_prometheus_sees_what_a_test_counts(prometheus: Prometheus) -> None:
+    # given two pods that answered
+    good = prometheus.target.pod("ml", "iris", "iris-1", "uid-1")
+    bad = prometheus.target.pod("ml", "iris", "iris-2", "uid-2")
+    good.count(95, seconds=0.02)
+    bad.count(4, seconds=0.02)
+    bad.count(1, outcome="error", seconds=7.0)
+    bad.count(2, outcome="rejected")
+
+    # when Prometheus has scraped them
+    prometheus.wait_for_scrape()
+
+    # then it holds exactly these counts
+    requests = {
+        (sample["metric"]["pod_uid"], sample["metric"]["outcome"]): float(sample["value"][1])
+        for sample in prometheus.query("viridian_requests_total")
+    }
+    assert requests == {("uid-1", "ok"): 95, ("uid-2", "ok"): 4, ("uid-2", "error"): 1, ("uid-2", "rejected"): 2}
+    slow = prometheus.query('viridian_request_duration_seconds_bucket{pod_uid="uid-2",le=~"6.0|\\\\+Inf"}')
+    assert {sample["metric"]["le"]: float(sample["value"][1]) for sample in slow} == {"6.0": 4, "+Inf": 5}
+    stamps = prometheus.query("viridian_counters_stamp_seconds")
+    assert len({sample["value"][1] for sample in stamps}) == 1
+
+
+def test_a_silent_pod_and_a_lost_target_are_gone_from_prometheus(prometheus: Prometheus) -> None:
+    # given two pods
+    silent = prometheus.target.pod("ml", "iris", "iris-1", "uid-1")
+    prometheus.target.pod("ml", "iris", "iris-2", "uid-2")
+    prometheus.wait_for_scrape()
+
+    # when one falls silent
+    silent.silent = True
+    prometheus.wait_for_scrape()
+
+    # then only the other is seen; and none when the target is down
+    assert [s["metric"]["pod_uid"] for s in prometheus.query("viridian_counters_stamp_seconds")] == ["uid-2"]
+    prometheus.target.down = True
+    eventually(lambda: prometheus.query("viridian_counters_stamp_seconds") == [], "the target to be lost")
