@@ -119,6 +119,12 @@ class PinnedRevision(StatusModel):
     reason: Annotated[str, Field(max_length=64, description="Why it ended, in one word for programs.")]
     message: Annotated[Sentence, Field(description="Why it ended, in a sentence for people.")]
     at: Annotated[Time, Field(description="When it ended.")]
+    evidence_at: Annotated[
+        Time | None, Field(description="The scrape that completed the evidence against it, if a guard turned it back.")
+    ] = None
+    reverted_at: Annotated[
+        Time | None, Field(description="When the gateway's route was acknowledged with all traffic on stable.")
+    ] = None
     until_generation: Annotated[
         int | None, Field(description="Set for a person's abort: holds until the spec's generation is above this.")
     ] = None

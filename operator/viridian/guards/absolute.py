@@ -39,29 +39,3 @@ def log_likelihood_ratios(counts: Counts, maximum: float, odds_ratios: tuple[flo
     # With odds o1 = r * o0: (1 - p1) / (1 - p0) = 1 / (1 + p0 * (r - 1)), and p1 / p0 is r times that.
     logs = ((math.log(ratio), math.log1p(maximum * (ratio - 1))) for ratio in odds_ratios)
     return tuple(counts.events * log_ratio - counts.total * log_scale for log_ratio, log_scale in logs)
-
-
-def is_too_few(counts: Counts, share: float, level: float) -> bool:
-    """Returns whether so few events are improbable, were each request one with a given probability.
-
-    This is one look at a fixed number of requests, the lower tail of the binomial distribution, with no claim for
-    repeated looks.
-
-    Args:
-        counts: Requests and events.
-        share: The supposed probability, between 0 and 1.
-        level: What is improbable.
-    """
-    if counts.events >= counts.total * share:
-        return False
-    if share >= 1:
-        return True
-    log_odds = math.log(share) - math.log1p(-share)
-    log_term = counts.total * math.log1p(-share)
-    tail = math.exp(log_term)
-    for k in range(1, counts.events + 1):
-        log_term += math.log((counts.total - k + 1) / k) + log_odds
-        tail += math.exp(log_term)
-        if tail > level:
-            return False
-    return tail <= level

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from viridian.guards.allot import allot
+from viridian.guards.blame import Doubt
 from viridian.guards.config import Config
 from viridian.guards.judge import Evidence, Judgement, judge
 from viridian.guards.series import Snapshot, Traffic, delta
@@ -27,10 +29,12 @@ class Window:
         start: The counters at the end of the last closed block. After a restart they are read again as they stood at
             `State.stamp`.
         latest: The counters as last seen. Pods that have vanished since stay in it with their last counts.
+        doubts: Whether stable fails as well, for each guard with a fixed maximum.
     """
 
     start: Snapshot
     latest: Snapshot
+    doubts: Mapping[str, Doubt] = field(default_factory=dict)
 
     @classmethod
     def at(cls, snapshot: Snapshot) -> Window:
@@ -61,8 +65,8 @@ def advance(
     """Takes in a snapshot of the counters.
 
     A block ends when both sides have had a few comparable requests, when stable is not meant to get any, and always
-    when the weight or the set of pods changes. What failed never matters to that. The state changes only when a block
-    ends (and when blame begins to wait for stable), and it stands for the requests up to `State.stamp`.
+    when the weight or the set of pods changes. What failed never matters to that. The evidence changes only when a
+    block ends; it stands for the requests up to `State.stamp`.
 
     Args:
         config: The guards.
@@ -87,20 +91,26 @@ def advance(
     moved = rollout.weight != state.weight
     control = rollout.stable is not None and rollout.weight < 100
     comparable = window.start.stamp >= state.comparable_from
-    candidate = delta(window.start, now, rollout.candidate)
-    stable = delta(window.start, now, rollout.stable) if rollout.stable is not None else Traffic()
+    candidate, stable = _traffic(window.start, now, rollout)
+    candidate_tick, stable_tick = _traffic(window.latest, now, rollout)
     close = (
         (moved and state.weight is not None)
         or (not comparable and now.stamp >= state.comparable_from)
         or _enough(candidate, stable, control)
         or _pods_changed(window.start, now, rollout)
     )
-    state, judgements = judge(config, state, Evidence(now.stamp, candidate, stable, close, comparable, control))
+    seen = Evidence(now.stamp, candidate, stable, candidate_tick, stable_tick, close, comparable, control)
+    state, doubts, judgements = judge(config, state, seen, window.doubts)
 
-    window = Window.at(now) if close else Window(window.start, now)
+    window = Window(now if close else window.start, now, doubts)
     comparable_from = rollout.weight_since + config.request_timeout if moved else state.comparable_from
     state = replace(state, stamp=window.start.stamp, weight=rollout.weight, comparable_from=comparable_from)
     return state, window, judgements
+
+
+def _traffic(before: Snapshot, after: Snapshot, rollout: Rollout) -> tuple[Traffic, Traffic]:
+    stable = delta(before, after, rollout.stable) if rollout.stable is not None else Traffic()
+    return delta(before, after, rollout.candidate), stable
 
 
 def _enough(candidate: Traffic, stable: Traffic, control: bool) -> bool:

@@ -82,9 +82,13 @@ class EProcess:
         )
         return EProcess(log_s, self.blocks + 1)
 
-    def forgiven(self) -> EProcess:
-        """Returns the state with no more evidence than at the start. Lowering evidence never costs validity."""
-        return EProcess(tuple(min(s, EProcess.start(1).log_s[0]) for s in self.log_s), self.blocks)
+    def capped(self, most: float = HEAD) -> EProcess:
+        """Returns the state with no S_j above a bound, by default none above its start.
+
+        Lowering evidence never costs validity.
+        """
+        bound = round(math.log(most), _DIGITS)
+        return EProcess(tuple(min(s, bound) for s in self.log_s), self.blocks)
 
     @property
     def log_evidence(self) -> float:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Literal
 
 from viridian.guards import absolute, relative
 from viridian.guards import sentences as say
+from viridian.guards.blame import SHARED_ALPHA, Doubt
 from viridian.guards.config import AbsoluteGuard, Config, RelativeGuard, absolute_guards, relative_guards
 from viridian.guards.counts import Block, Counts
 from viridian.guards.power import SPEAK_ALPHA, requests_missing
 from viridian.guards.series import Traffic
 from viridian.guards.state import AbsoluteState, RelativeState, State
-
-SHARED_ALPHA: Final = 0.05
-"""The level at which stable is said to breach. It withholds blame and punishes nobody, so it need not be strict."""
-
-UNLIKE_LEVEL: Final = 0.01
-"""How improbable stable's few failures must be at the candidate's rate before the candidate alone is blamed."""
-
-PATIENCE: Final = 10.0
-"""Seconds that blame waits for stable's requests to show whether they fail as well."""
 
 
 class Verdict(StrEnum):
@@ -70,6 +63,8 @@ class Evidence:
         stamp: The moment up to which it is known, in seconds since the epoch.
         candidate: The candidate's traffic.
         stable: Stable's in the same time.
+        candidate_tick: The part of the candidate's that was not known at the last look.
+        stable_tick: The same of stable's.
         close: Whether the block ends here. Must not depend on what failed.
         comparable: Whether the two may be compared: not just after a change of weight.
         control: Whether stable is meant to get requests of its own at present.
@@ -78,12 +73,16 @@ class Evidence:
     stamp: float
     candidate: Traffic
     stable: Traffic
+    candidate_tick: Traffic
+    stable_tick: Traffic
     close: bool
     comparable: bool
     control: bool
 
 
-def judge(config: Config, state: State, seen: Evidence) -> tuple[State, list[Judgement]]:
+def judge(
+    config: Config, state: State, seen: Evidence, doubts: Mapping[str, Doubt]
+) -> tuple[State, dict[str, Doubt], list[Judgement]]:
     """Weighs one block.
 
     Guards with a fixed maximum weigh open blocks as well, provisionally: their evidence may be looked at after every
@@ -94,33 +93,42 @@ def judge(config: Config, state: State, seen: Evidence) -> tuple[State, list[Jud
         config: The guards. `state` must hold a test for each (see `allot`).
         state: The evidence up to the last closed block.
         seen: What happened since.
+        doubts: For each guard with a fixed maximum whether stable fails as well, as returned by the last look.
 
     Returns:
-        The state, with the block in it if that was closed, and one judgement per guard.
+        The state, with the block in it if that was closed; the doubts; and one judgement per guard.
     """
     fixed, compared = dict(state.absolute), dict(state.relative)
+    left: dict[str, Doubt] = {}
     judgements = []
     for guard in absolute_guards(config):
-        fixed[guard.name], judgement = _judge_absolute(guard, fixed[guard.name], seen)
+        name = guard.name
+        after, doubt, judgement = _judge_absolute(guard, fixed[name], seen, doubts.get(name, Doubt()))
+        if seen.close:
+            fixed[name] = after
+            doubt = Doubt() if after.stretch == Block() else doubt
+        left[name] = doubt
         judgements.append(judgement)
     for other in relative_guards(config):
         compared[other.name], judgement = _judge_relative(other, compared[other.name], seen)
         judgements.append(judgement)
-    return replace(state, absolute=fixed, relative=compared), judgements
+    return replace(state, absolute=fixed, relative=compared), left, judgements
 
 
-def _judge_absolute(guard: AbsoluteGuard, before: AbsoluteState, seen: Evidence) -> tuple[AbsoluteState, Judgement]:
+def _judge_absolute(
+    guard: AbsoluteGuard, before: AbsoluteState, seen: Evidence, doubt: Doubt
+) -> tuple[AbsoluteState, Doubt, Judgement]:
+    """The state if the block ended here, what is known about stable, and the judgement."""
     block = Block(guard.counts(seen.candidate.everything), guard.counts(seen.stable.everything))
+    tick = Block(guard.counts(seen.candidate_tick.everything), guard.counts(seen.stable_tick.everything))
     after = _weighed(guard, before, block)
-    verdict = _absolute_verdict(guard, after, seen)
-    crossed = None
-    if verdict is Verdict.NOT_ENOUGH_DATA and after.above.evidence >= 1 / after.alpha:
-        crossed = seen.stamp if before.crossed is None else before.crossed
-    after = replace(after, crossed=crossed)
-    return (
-        _closed(after, verdict) if seen.close else replace(before, crossed=crossed),
-        _say_absolute(guard, after, verdict),
-    )
+    over = after.above.evidence >= 1 / after.alpha
+    doubt = doubt.after(tick, after.stretch.candidate, guard.maximum, seen.stamp if over else None)
+    if over:
+        verdict = _blame(guard, after, seen, doubt, failing=tick.candidate.rate > guard.maximum)
+    else:
+        verdict = _unblamed(guard, after, seen)
+    return _closed(after, verdict), doubt, _say_absolute(guard, after, verdict)
 
 
 def _weighed(guard: AbsoluteGuard, before: AbsoluteState, block: Block) -> AbsoluteState:
@@ -138,24 +146,22 @@ def _weighed(guard: AbsoluteGuard, before: AbsoluteState, block: Block) -> Absol
     )
 
 
-def _absolute_verdict(guard: AbsoluteGuard, after: AbsoluteState, seen: Evidence) -> Verdict:
-    """What a fixed maximum says.
-
-    Evidence against the candidate is blame only if stable does not fail as well: an incident that hits both is no
-    reason to take the candidate back. Where the candidate has most of the traffic, its evidence is complete before
-    stable has answered a single request, so blame waits a little until stable's requests tell the two apart.
-    """
-    candidate, stable = after.stretch.candidate, after.stretch.stable
-    over = after.above.evidence >= 1 / after.alpha
-    stable_over = after.stable_above.evidence >= 1 / SHARED_ALPHA or stable.rate > guard.maximum
-    if over and stable_over:
+def _blame(guard: AbsoluteGuard, after: AbsoluteState, seen: Evidence, doubt: Doubt, failing: bool) -> Verdict:
+    """The verdict when the candidate is over its maximum: is it the candidate's fault?"""
+    if after.stable_above.evidence >= 1 / SHARED_ALPHA:
         return Verdict.SHARED_INCIDENT
-    if over:
-        apart = absolute.is_too_few(stable, candidate.rate, UNLIKE_LEVEL)
-        waited = after.crossed is not None and seen.stamp - after.crossed >= PATIENCE
-        return Verdict.BREACH if apart or waited or not seen.control else Verdict.NOT_ENOUGH_DATA
-    # Once shared, it stays so until a closed block shows one of the two within the maximum.
-    if after.shared and (not seen.close or (stable_over and candidate.rate > guard.maximum)):
+    if doubt.settled or not seen.control:
+        return Verdict.BREACH
+    if after.stretch.stable.rate > guard.maximum:
+        return Verdict.SHARED_INCIDENT
+    return Verdict.BREACH if failing and doubt.waited(seen.stamp) else Verdict.NOT_ENOUGH_DATA
+
+
+def _unblamed(guard: AbsoluteGuard, after: AbsoluteState, seen: Evidence) -> Verdict:
+    """The verdict when the candidate is not over its maximum."""
+    # A shared incident lasts until a closed block shows one of the two within the maximum.
+    both = min(after.stretch.candidate.rate, after.stretch.stable.rate) > guard.maximum
+    if after.shared and (both or not seen.close):
         return Verdict.SHARED_INCIDENT
     if after.below.evidence < 1 / SPEAK_ALPHA:
         return Verdict.NOT_ENOUGH_DATA
@@ -166,10 +172,11 @@ def _closed(after: AbsoluteState, verdict: Verdict) -> AbsoluteState:
     """The state to keep when a block ends."""
     if verdict is Verdict.SHARED_INCIDENT:
         # What happened to both is not held against the candidate when it is over.
-        above, stable_above = after.above.forgiven(), after.stable_above.forgiven()
+        above, stable_above = after.above.capped(), after.stable_above.capped()
         return replace(after, shared=True, above=above, stable_above=stable_above, stretch=Block())
-    stretch = Block() if after.above.quiet else after.stretch
-    return replace(after, shared=False, stretch=stretch)
+    # Evidence beyond the threshold is not saved up: if it was no breach by now, good requests shall soon undo it.
+    above = after.above.capped(1 / after.alpha)
+    return replace(after, shared=False, above=above, stretch=Block() if after.above.quiet else after.stretch)
 
 
 def _say_absolute(guard: AbsoluteGuard, after: AbsoluteState, verdict: Verdict) -> Judgement:

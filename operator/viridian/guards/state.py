@@ -25,7 +25,6 @@ class AbsoluteState:
         below: Evidence that the candidate is below it, which promotion wants.
         total: All requests so far.
         stretch: Requests since the evidence last was none: the ones that a breach is about.
-        crossed: The stamp at which the evidence was complete while stable had not shown whether it fails as well.
         shared: Whether stable breaches too.
     """
 
@@ -36,7 +35,6 @@ class AbsoluteState:
     below: EProcess
     total: Block = field(default_factory=Block)
     stretch: Block = field(default_factory=Block)
-    crossed: float | None = None
     shared: bool = False
 
 
@@ -98,7 +96,6 @@ def encode(state: State) -> str:
                 "below": _pack(one.below),
                 "n": _pack_block(one.total),
                 "run": _pack_block(one.stretch),
-                "crossed": one.crossed,
                 "shared": one.shared,
             }
             for name, one in state.absolute.items()
@@ -149,7 +146,6 @@ def _absolute(document: Mapping[str, Any]) -> AbsoluteState:
         below=_unpack(document["below"]),
         total=_unpack_block(document["n"]),
         stretch=_unpack_block(document["run"]),
-        crossed=document["crossed"],
         shared=document["shared"],
     )
 

@@ -1,0 +1,39 @@
+"""`python -m viridian.controller`: run the operator."""
+
+import asyncio
+import logging
+import os
+import sys
+
+import kopf
+
+from viridian.api.errors import ConfigurationError
+
+from .configuration import Configuration
+from .handlers import register
+from .operator import Operator
+
+
+def main() -> int:
+    """Run until a signal; the exit status is 2 when the settings cannot work."""
+    try:
+        configuration = Configuration.from_environment(os.environ)
+    except ConfigurationError as error:
+        sys.stderr.write(f"viridian: {error}\n")
+        return 2
+    logging.basicConfig(level=configuration.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    registry = kopf.OperatorRegistry()
+    register(registry, Operator(configuration))
+    asyncio.run(
+        kopf.operator(
+            registry=registry,
+            clusterwide=not configuration.namespaces,
+            namespaces=configuration.namespaces,
+            liveness_endpoint=f"http://0.0.0.0:{configuration.probe_port}/healthz",
+        )
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""The operator's own settings, from environment variables that the chart sets."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from viridian.api.errors import ConfigurationError
+from viridian.api.quantities import parse_duration
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_NAMESPACE = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Settings that do not change while the operator runs; `namespaces` empty means all of them."""
+
+    prometheus_url: str
+    scrape_interval: timedelta
+    serving_image: str
+    namespaces: tuple[str, ...]
+    log_level: str
+    probe_port: int
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Configuration":
+        """Read the settings.
+
+        Raises:
+            ConfigurationError: a variable is missing or cannot be used; the message names it and the way out.
+        """
+        return cls(
+            prometheus_url=_url(environment),
+            scrape_interval=_interval(environment),
+            serving_image=_image(environment),
+            namespaces=_namespaces(environment),
+            log_level=_level(environment),
+            probe_port=_port(environment),
+        )
+
+
+def _url(environment: Mapping[str, str]) -> str:
+    value = environment.get("VIRIDIAN_PROMETHEUS_URL", "")
+    if not re.match(r"^https?://[^/\s]+", value):
+        raise ConfigurationError(
+            f"VIRIDIAN_PROMETHEUS_URL is {value!r}: set it (chart value prometheus.url) to the root of Prometheus,"
+            " such as http://prometheus.monitoring:9090"
+        )
+    return value.rstrip("/")
+
+
+def _interval(environment: Mapping[str, str]) -> timedelta:
+    value = environment.get("VIRIDIAN_SCRAPE_INTERVAL", "15s")
+    try:
+        interval = parse_duration(value)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"VIRIDIAN_SCRAPE_INTERVAL (chart value prometheus.scrapeInterval): {error}"
+        ) from error
+    if not timedelta(seconds=1) <= interval <= timedelta(minutes=5):
+        raise ConfigurationError(
+            f"VIRIDIAN_SCRAPE_INTERVAL is {value}: set it (chart value prometheus.scrapeInterval) to the interval at"
+            " which Prometheus scrapes the serving pods, from 1s to 5m"
+        )
+    return interval
+
+
+def _image(environment: Mapping[str, str]) -> str:
+    value = environment.get("VIRIDIAN_SERVING_IMAGE", "")
+    if not re.match(r"^\S+(:[\w][\w.-]*|@sha256:[0-9a-f]{64})$", value) or value.endswith(":latest"):
+        raise ConfigurationError(
+            f"VIRIDIAN_SERVING_IMAGE is {value!r}: set it (chart value servingImage) to the default serving image,"
+            " with a tag other than latest or with a digest"
+        )
+    return value
+
+
+def _namespaces(environment: Mapping[str, str]) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in environment.get("VIRIDIAN_NAMESPACES", "").split(",") if name.strip())
+    for name in names:
+        if not _NAMESPACE.match(name):
+            raise ConfigurationError(
+                f"VIRIDIAN_NAMESPACES names {name!r}: write namespaces separated by commas"
+                " (chart value watch.namespaces)"
+            )
+    return names
+
+
+def _level(environment: Mapping[str, str]) -> str:
+    value = environment.get("VIRIDIAN_LOG_LEVEL", "INFO").upper()
+    if value not in _LEVELS:
+        raise ConfigurationError(f"VIRIDIAN_LOG_LEVEL is {value!r}: choose one of {', '.join(_LEVELS)}")
+    return value
+
+
+def _port(environment: Mapping[str, str]) -> int:
+    value = environment.get("VIRIDIAN_PROBE_PORT", "8080")
+    if not value.isdigit() or not 0 < int(value) < 65536:
+        raise ConfigurationError(f"VIRIDIAN_PROBE_PORT is {value!r}: choose a TCP port from 1 to 65535")
+    return int(value)

@@ -1,0 +1,207 @@
+"""What the metrics have shown of each moving model: guards, scrape by scrape, and who still answers requests."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from viridian.api.quantities import parse_decimal, parse_duration, parse_percent
+from viridian.api.spec import ModelDeploymentSpec
+from viridian.api.status import ModelDeploymentStatus
+from viridian.guards.config import Config, LatencyGuard
+from viridian.guards.driver import Rollout, Window, advance
+from viridian.guards.judge import Judgement, Verdict
+from viridian.guards.series import Snapshot, align
+from viridian.guards.state import State, decode, encode
+from viridian.metrics.prometheus import ModelKey, Samples
+from viridian.rollout.observed import Evidence
+
+_log = logging.getLogger(__name__)
+
+
+def guard_config(spec: ModelDeploymentSpec) -> Config:
+    """The guards of a spec as plain numbers."""
+    return Config(
+        error_rate_max=parse_percent(spec.guards.error_rate.max),
+        worse_than_stable=parse_decimal(spec.guards.error_rate.worse_than_stable),
+        latencies=tuple(
+            LatencyGuard(float(guard.percentile), parse_duration(guard.max).total_seconds())
+            for guard in spec.guards.latency
+        ),
+        request_timeout=parse_duration(spec.serving.timeout).total_seconds(),
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Whom the guards look at: the candidate against stable, or a first revision alone."""
+
+    candidate: str
+    stable: str | None
+
+    @classmethod
+    def of(cls, status: ModelDeploymentStatus) -> "Comparison | None":
+        """What a status asks the guards to watch, or None."""
+        if status.ending is not None:
+            return None
+        if status.candidate is not None:
+            stable = status.stable.revision if status.stable is not None else None
+            return cls(status.candidate.revision, stable)
+        first_bake = status.drain is None and status.stable is not None and status.started_at is not None
+        if first_bake and status.stable is not None:
+            return cls(status.stable.revision, None)
+        return None
+
+
+@dataclass
+class Watch:
+    """The guards of one rollout, in memory; `state` alone is needed to go on after a restart."""
+
+    comparison: Comparison
+    state: State
+    window: Window | None = None
+    judgements: tuple[Judgement, ...] = ()
+    weight: int = 0
+    weight_since: float = 0.0
+    breached_at: datetime | None = None
+    reverted_at: datetime | None = None
+
+
+@dataclass
+class _Flow:
+    """How many users' requests a model's revisions have answered, and when that last changed."""
+
+    answered: dict[str, int] = field(default_factory=dict)
+    moved: dict[str, datetime] = field(default_factory=dict)
+    fresh_at: datetime | None = None
+
+
+class EvidenceBook:
+    """The evidence on all moving models."""
+
+    def __init__(self, interval: float) -> None:
+        """Start with none; `interval` is the time between two scrapes in seconds."""
+        self._interval = interval
+        self._watches: dict[ModelKey, Watch] = {}
+        self._flows: dict[ModelKey, _Flow] = {}
+
+    def watch(self, key: ModelKey, status: ModelDeploymentStatus, now: datetime) -> Watch | None:
+        """The watch that fits a status: the one in memory, one taken up after a restart, or a new one."""
+        comparison = Comparison.of(status)
+        if comparison is None:
+            self._watches.pop(key, None)
+            return None
+        watch = self._watches.get(key)
+        if watch is None or watch.comparison != comparison:
+            watch = Watch(comparison, read_state(status.guard_state, comparison))
+            self._watches[key] = watch
+        candidate = status.candidate
+        weight = 100 if candidate is None else candidate.weight
+        if weight != watch.weight:
+            watch.weight, watch.weight_since = weight, now.timestamp()
+        return watch
+
+    def take_in(
+        self, key: ModelKey, spec: ModelDeploymentSpec, samples: Samples, earlier: Snapshot | None = None
+    ) -> tuple[Judgement, ...]:
+        """Advance a model's guards by the newest samples.
+
+        Args:
+            key: the model.
+            spec: its spec.
+            samples: the last samples of all of its pods.
+            earlier: after a restart, the counters as they stood when the guards' state was saved.
+
+        Returns:
+            The judgements that blame the candidate.
+        """
+        snapshot = align(
+            {rev: {uid: pod.counters for uid, pod in pods.items()} for rev, pods in samples.items()}, self._interval
+        )
+        if snapshot is None:
+            return ()
+        self._note_flow(key, samples, snapshot)
+        watch = self._watches.get(key)
+        if watch is None:
+            return ()
+        if watch.window is None and earlier is not None:
+            watch.window = Window.at(earlier)
+        rollout = Rollout(watch.comparison.candidate, watch.comparison.stable, watch.weight, watch.weight_since)
+        state, window, judgements = advance(guard_config(spec), watch.state, watch.window, snapshot, rollout)
+        watch.state, watch.window, watch.judgements = state, window, tuple(judgements)
+        breaches = tuple(judgement for judgement in judgements if judgement.verdict is Verdict.BREACH)
+        if breaches and watch.breached_at is None:
+            newest = max(pod.scraped_at for pods in samples.values() for pod in pods.values())
+            watch.breached_at = datetime.fromtimestamp(newest, UTC)
+        return breaches
+
+    def needs_earlier(self, key: ModelKey) -> float | None:
+        """The stamp at which counters must be read again before the guards can go on, after a restart."""
+        watch = self._watches.get(key)
+        return watch.state.stamp if watch is not None and watch.window is None else None
+
+    def evidence(self, key: ModelKey) -> Evidence:
+        """What a decision needs of it."""
+        watch, flow = self._watches.get(key), self._flows.get(key, _Flow())
+        evidence = Evidence(moved=dict(flow.moved), fresh_at=flow.fresh_at)
+        if watch is None:
+            return evidence
+        return replace(
+            evidence,
+            judgements=watch.judgements,
+            requests=_requests(watch),
+            missing=_missing(watch.judgements),
+            state=write_state(watch),
+            breached_at=watch.breached_at,
+            reverted_at=watch.reverted_at,
+        )
+
+    def forget(self, key: ModelKey) -> None:
+        """The model has settled or is gone."""
+        self._watches.pop(key, None)
+        self._flows.pop(key, None)
+
+    def _note_flow(self, key: ModelKey, samples: Samples, snapshot: Snapshot) -> None:
+        flow = self._flows.setdefault(key, _Flow())
+        moment = datetime.fromtimestamp(snapshot.stamp, UTC)
+        flow.fresh_at = moment
+        for revision, pods in samples.items():
+            answered = sum(pod.answered for pod in pods.values())
+            if flow.answered.get(revision) != answered:
+                flow.answered[revision] = answered
+                flow.moved[revision] = moment
+
+
+def _requests(watch: Watch) -> Mapping[str, int]:
+    if watch.window is None:
+        return {}
+    return {
+        revision: sum(pod.comparable.requests for pod in pods.values())
+        for revision, pods in watch.window.latest.pods.items()
+    }
+
+
+def _missing(judgements: tuple[Judgement, ...]) -> tuple[str, ...]:
+    """Absolute guards that cannot say yet that their maximum is kept, with the number that is missing."""
+    return tuple(
+        f"{judgement.guard} ({'?' if judgement.requests_missing is None else judgement.requests_missing} more)"
+        for judgement in judgements
+        if judgement.kind == "absolute" and judgement.requests_missing != 0
+    )
+
+
+def read_state(text: str, comparison: Comparison) -> State:
+    """Take up the guards' state from a status; a state of another rollout is of no use."""
+    owner, _, rest = text.partition(" ")
+    if owner != comparison.candidate or not rest:
+        return State()
+    try:
+        return decode(rest)
+    except ValueError:
+        _log.exception("the guards' state of %s in the status cannot be read, so its evidence is gathered anew", owner)
+        return State()
+
+
+def write_state(watch: Watch) -> str:
+    """The guards' state for the status, with the revision that it speaks of."""
+    return f"{watch.comparison.candidate} {encode(watch.state)}"

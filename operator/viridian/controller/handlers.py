@@ -1,0 +1,61 @@
+"""Kopf is the informer and the runtime: its handlers only put what they see into the queue."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import kopf
+
+from viridian.api.names import GROUP, LABEL_MODEL, PLURAL, VERSION
+
+from .operator import Operator
+
+
+def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
+    """Register all handlers for one operator."""
+
+    @kopf.on.login(registry=registry)
+    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    @kopf.on.startup(registry=registry)
+    async def start(settings: kopf.OperatorSettings, **_: Any) -> None:  # noqa: ANN401
+        configure(settings)
+        await operator.start()
+
+    @kopf.on.cleanup(registry=registry)
+    async def stop(**_: Any) -> None:  # noqa: ANN401
+        await operator.stop()
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+    async def saw_model(event: kopf.RawEvent, **_: Any) -> None:  # noqa: ANN401
+        operator.saw(event["type"], dict(event["object"]))
+
+    @kopf.on.event("apps", "v1", "deployments", labels={LABEL_MODEL: kopf.PRESENT}, registry=registry)
+    async def saw_deployment(namespace: str | None, labels: kopf.Labels, **_: Any) -> None:  # noqa: ANN401
+        operator.queue.add((namespace or "", labels[LABEL_MODEL]))
+
+    @kopf.on.probe(registry=registry, id="ticker", errors=kopf.ErrorsMode.PERMANENT)
+    def probe(**_: Any) -> float:  # noqa: ANN401
+        return operator.health()
+
+
+class _Forever:
+    """Back-offs that never run out: an API that is away for an hour must not end the operator."""
+
+    def __iter__(self) -> Iterator[float]:
+        """Start over, as every request does."""
+        yield from (0.2, 0.5, 1, 2, 4)
+        while True:
+            yield 8
+
+
+def configure(settings: kopf.OperatorSettings) -> None:
+    """Settings of Kopf that let it survive a bad network and leave no traces on users' objects."""
+    settings.networking.connect_timeout = 5
+    settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = _Forever()
+    settings.watching.server_timeout = 300
+    settings.watching.connect_timeout = 5
+    settings.scanning.disabled = True
+    settings.peering.standalone = True
+    settings.posting.enabled = False

@@ -1,0 +1,116 @@
+"""The models known to this operator: what Kopf's watch saw last, or what we wrote ourselves since."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import ValidationError
+
+from viridian.api.errors import InvalidSpec
+from viridian.api.names import ANNOTATION_COMMAND
+from viridian.api.spec import ModelDeploymentSpec
+from viridian.api.status import ModelDeploymentStatus, Phase
+from viridian.metrics.prometheus import ModelKey
+from viridian.rollout.view import SETTLED
+from viridian.workloads.owner import Owner
+
+
+@dataclass(frozen=True)
+class Model:
+    """One ModelDeployment as it was last seen."""
+
+    manifest: dict[str, Any]
+
+    @property
+    def key(self) -> ModelKey:
+        """Namespace and name."""
+        return self.manifest["metadata"]["namespace"], self.manifest["metadata"]["name"]
+
+    @property
+    def owner(self) -> Owner:
+        """What children refer to."""
+        metadata = self.manifest["metadata"]
+        return Owner(metadata["name"], metadata["namespace"], metadata["uid"])
+
+    @property
+    def generation(self) -> int:
+        """Generation of the spec."""
+        return int(self.manifest["metadata"].get("generation", 0))
+
+    @property
+    def version(self) -> int:
+        """The resourceVersion, by which an older sight of the object is told from a newer one."""
+        return int(self.manifest["metadata"]["resourceVersion"])
+
+    @property
+    def command(self) -> str:
+        """The command annotation, or nothing."""
+        return str((self.manifest["metadata"].get("annotations") or {}).get(ANNOTATION_COMMAND, ""))
+
+    @cached_property
+    def spec(self) -> ModelDeploymentSpec:
+        """The spec.
+
+        Raises:
+            InvalidSpec: the stored object does not fit today's models; the message names every field.
+        """
+        try:
+            return ModelDeploymentSpec.model_validate(self.manifest.get("spec") or {})
+        except ValidationError as error:
+            problems = "; ".join(
+                f"spec.{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors()
+            )
+            raise InvalidSpec(
+                f"the spec cannot be used: {problems}. Correct these fields and apply it again."
+            ) from error
+
+    @cached_property
+    def status(self) -> ModelDeploymentStatus:
+        """The status, our own memory.
+
+        Raises:
+            InvalidSpec: somebody else wrote something there that cannot be read.
+        """
+        try:
+            return ModelDeploymentStatus.model_validate(self.manifest.get("status") or {})
+        except ValidationError as error:
+            raise InvalidSpec(f"the status was written by somebody else and cannot be read: {error}") from error
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether time and metrics matter to it, so that it has to be looked at without an event."""
+        status = self.manifest.get("status") or {}
+        phase = status.get("phase", Phase.PENDING)
+        return phase not in {str(settled) for settled in SETTLED} or phase == Phase.PENDING or "drain" in status
+
+
+class Models:
+    """All known ModelDeployments, by namespace and name."""
+
+    def __init__(self) -> None:
+        """Know none yet."""
+        self._models: dict[ModelKey, Model] = {}
+
+    def see(self, manifest: dict[str, Any]) -> Model:
+        """Remember an object unless a newer sight of it is known; returns the newest."""
+        model = Model(manifest)
+        known = self._models.get(model.key)
+        if known is not None and known.owner.uid == model.owner.uid and known.version > model.version:
+            return known
+        self._models[model.key] = model
+        return model
+
+    def forget(self, key: ModelKey, uid: str) -> None:
+        """The object with this UID was deleted; a successor of the same name stays."""
+        known = self._models.get(key)
+        if known is not None and known.owner.uid == uid:
+            del self._models[key]
+
+    def get(self, key: ModelKey) -> Model | None:
+        """The model of that name, if it is known."""
+        return self._models.get(key)
+
+    def moving(self) -> Iterator[Model]:
+        """Models that are rolling, draining, held or stalled."""
+        return (model for model in list(self._models.values()) if model.is_moving)

@@ -1,0 +1,150 @@
+"""Read the children of one model from the API and say what they are as plain values."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from viridian.api.errors import ForeignChild
+from viridian.api.names import LABEL_COLOR, LABEL_MODEL, LABEL_REVISION, Color, color_name
+from viridian.api.spec import ParentRef
+from viridian.kube.client import KubeClient, Manifest
+from viridian.kube.resources import (
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    GATEWAY,
+    HTTP_ROUTE,
+    POD,
+    SERVICE,
+)
+from viridian.rollout.observed import ColorView, Evidence, Observed, RouteFacts
+from viridian.traffic.patch import live_weights
+from viridian.traffic.route import RouteView, build_route_spec, read_route, traffic_of
+from viridian.workloads.revisions import read_controller_revision
+
+from .models import Model
+from .pods import read_pod
+
+
+@dataclass(frozen=True)
+class Children:
+    """The live children, as they are needed again to write them: with UID, resourceVersion and the rest."""
+
+    deployments: dict[Color, Manifest] = field(default_factory=dict)
+    services: dict[Color | None, Manifest] = field(default_factory=dict)
+    revisions: dict[str, Manifest] = field(default_factory=dict)
+    route: RouteView | None = None
+
+
+async def observe(client: KubeClient, model: Model, evidence: Evidence) -> tuple[Children, Observed]:
+    """Look at everything that a decision on `model` needs.
+
+    Raises:
+        ForeignChild: an object under one of our names belongs to somebody else.
+        BrokenChild: a stored revision cannot be read.
+        KubeError: the API does not answer.
+    """
+    namespace, name = model.key
+    labels = {LABEL_MODEL: name}
+    named, (pods, slices, revisions), problem = await asyncio.gather(
+        asyncio.gather(
+            *(client.get(DEPLOYMENT, namespace, color_name(name, color)) for color in Color),
+            *(client.get(SERVICE, namespace, color_name(name, color)) for color in Color),
+            client.get(SERVICE, namespace, name),
+            client.get(HTTP_ROUTE, namespace, name),
+        ),
+        asyncio.gather(*(client.find(kind, namespace, labels) for kind in (POD, ENDPOINT_SLICE, CONTROLLER_REVISION))),
+        _gateway_problem(client, namespace, model.spec.traffic.parent_refs),
+    )
+    for child in named:
+        if child is not None:
+            _refuse_foreign(child, model)
+    *of_colors, stable, route = named
+    both = len(Color)
+    deployments = {color: child for color, child in zip(Color, of_colors[:both], strict=True) if child is not None}
+    services: dict[Color | None, Manifest] = {
+        color: child for color, child in zip(Color, of_colors[both:], strict=True) if child is not None
+    }
+    if stable is not None:
+        services[None] = stable
+    own = {child["metadata"]["name"]: child for child in revisions if _is_owned(child, model)}
+    view = read_route(name, route) if route is not None else None
+    observed = Observed(
+        generation=model.generation,
+        colors={color: _color(color, deployments.get(color), pods, slices, color in services) for color in Color},
+        revisions={revision: read_controller_revision(child) for revision, child in own.items()},
+        route=_facts(model, view),
+        stable_service=_selected(stable),
+        gateway_problem=problem,
+        command=model.command,
+        evidence=evidence,
+    )
+    return Children(deployments, services, own, view), observed
+
+
+def _facts(model: Model, route: RouteView | None) -> RouteFacts | None:
+    if route is None:
+        return None
+    follows = False
+    if route.weights:
+        wanted = build_route_spec(model.owner.name, model.spec.traffic, model.spec.serving.timeout, live_weights(route))
+        follows = traffic_of(wanted) == route.traffic
+    return RouteFacts(rules=route.weights, aborted=route.aborted, problem=route.problem, follows_spec=follows)
+
+
+def _color(
+    color: Color, deployment: Manifest | None, pods: list[Manifest], slices: list[Manifest], has_service: bool
+) -> ColorView:
+    ready = frozenset(
+        endpoint["targetRef"]["uid"]
+        for piece in slices
+        if piece["metadata"]["labels"].get(LABEL_COLOR) == color
+        for endpoint in piece.get("endpoints") or []
+        if (endpoint.get("conditions") or {}).get("ready") and endpoint.get("targetRef")
+    )
+    return ColorView(
+        revision=(deployment["metadata"].get("labels") or {}).get(LABEL_REVISION) if deployment is not None else None,
+        replicas=int(deployment["spec"].get("replicas", 1)) if deployment is not None else 0,
+        pods=tuple(read_pod(pod) for pod in pods if pod["metadata"]["labels"].get(LABEL_COLOR) == color),
+        endpoints=ready,
+        has_service=has_service,
+    )
+
+
+def _selected(service: Manifest | None) -> Color | None:
+    if service is None:
+        return None
+    color = (service["spec"].get("selector") or {}).get(LABEL_COLOR)
+    return Color(color) if color in set(Color) else None
+
+
+async def _gateway_problem(client: KubeClient, namespace: str, parents: list[ParentRef]) -> str | None:
+    """A sentence about the first Gateway that is not there, naming the field."""
+    places = [(parent.namespace or namespace, parent.name) for parent in parents]
+    found = await asyncio.gather(*(client.get(GATEWAY, place, name) for place, name in places))
+    for index, (gateway, (place, name)) in enumerate(zip(found, places, strict=True)):
+        if gateway is None:
+            return (
+                f"spec.traffic.parentRefs[{index}]: there is no Gateway {name} in namespace {place}:"
+                " create it, or name one that exists"
+            )
+    return None
+
+
+def _is_owned(child: dict[str, Any], model: Model) -> bool:
+    return any(
+        owner.get("uid") == model.owner.uid and owner.get("controller")
+        for owner in child["metadata"].get("ownerReferences") or []
+    )
+
+
+def _refuse_foreign(child: Manifest, model: Model) -> None:
+    if _is_owned(child, model):
+        return
+    kind, name = child["kind"], child["metadata"]["name"]
+    owner = next(iter(child["metadata"].get("ownerReferences") or []), None)
+    whose = f"belongs to {owner['kind']} {owner['name']} (UID {owner['uid']})" if owner else "belongs to nobody"
+    raise ForeignChild(
+        f"{kind} {name} {whose}, and this model needs that name: delete it, or give the model another name;"
+        " if it is left from a deleted model of the same name, it goes by itself"
+    )

@@ -1,0 +1,61 @@
+"""Read a pod: is it ready, did it die, why can it not start."""
+
+from typing import Any
+
+from viridian.api.names import LABEL_REVISION
+from viridian.rollout.observed import Pod
+
+_CANNOT_START = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+    }
+)
+
+
+def read_pod(manifest: dict[str, Any]) -> Pod:
+    """What matters of a pod."""
+    status = manifest.get("status") or {}
+    containers = status.get("containerStatuses") or []
+    deaths = [death for container in containers if (death := _death(container)) is not None]
+    return Pod(
+        uid=manifest["metadata"]["uid"],
+        revision=(manifest["metadata"].get("labels") or {}).get(LABEL_REVISION, ""),
+        ready=any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or []),
+        deleting="deletionTimestamp" in manifest["metadata"] or status.get("reason") == "Evicted",
+        deaths=sum(count for count, _ in deaths),
+        death=deaths[0][1] if deaths else "",
+        trouble=_trouble(status),
+    )
+
+
+def _death(container: dict[str, Any]) -> tuple[int, str] | None:
+    """How often a container ended with an error, and how it did last."""
+    now = (container.get("state") or {}).get("terminated")
+    before = (container.get("lastState") or {}).get("terminated")
+    failed_now = now is not None and now.get("exitCode", 0) != 0
+    failed_before = before is not None and before.get("exitCode", 0) != 0
+    count = (container.get("restartCount", 0) if failed_before else 0) + failed_now
+    if not count:
+        return None
+    last = (now if failed_now else before) or {}
+    message = str(last.get("message", "")).strip() or f"{last.get('reason', 'Error')}, exit code {last.get('exitCode')}"
+    return count, f"container {container['name']}: {message[:1024]}"
+
+
+def _trouble(status: dict[str, Any]) -> str:
+    for container in status.get("containerStatuses") or []:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") in _CANNOT_START:
+            message = str(waiting.get("message", "")).strip()
+            field = "spec.serving.image" if "Image" in waiting["reason"] else f"container {container['name']}"
+            return f"{field}: {waiting['reason']} for {container.get('image', '?')}: {message[:1024]}"
+    for condition in status.get("conditions") or []:
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return f"no node has room: {str(condition.get('message', ''))[:1024]}"
+    return ""

@@ -1,0 +1,78 @@
+"""The work queue: each key once, never two workers on one key, a second wish while a worker is at it is not lost."""
+
+import asyncio
+from collections import deque
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+
+class WorkQueue(Generic[K]):
+    """De-duplicating queue for one event loop."""
+
+    def __init__(self, first_retry: float = 0.2, longest_retry: float = 30.0) -> None:
+        """Make an empty queue; a failed key comes again after `first_retry` seconds, doubling up to `longest_retry`."""
+        self._ready: deque[K] = deque()
+        self._waiting: set[K] = set()
+        self._busy: set[K] = set()
+        self._again: set[K] = set()
+        self._failures: dict[K, int] = {}
+        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._wake = asyncio.Event()
+        self._first_retry, self._longest_retry = first_retry, longest_retry
+
+    def add(self, key: K) -> None:
+        """Ask for a key to be worked on soon."""
+        if key in self._busy:
+            self._again.add(key)
+        elif key not in self._waiting:
+            self._waiting.add(key)
+            self._ready.append(key)
+            self._wake.set()
+
+    def add_after(self, key: K, delay: float) -> None:
+        """Ask for a key to be worked on in `delay` seconds; an earlier wish of this sort stays."""
+        if key not in self._timers:
+            self._timers[key] = asyncio.get_running_loop().call_later(delay, self._due, key)
+
+    def _due(self, key: K) -> None:
+        self._timers.pop(key, None)
+        self.add(key)
+
+    async def take(self) -> K:
+        """Wait for the next key; the caller must say `done` or `failed` afterwards."""
+        while not self._ready:
+            self._wake.clear()
+            await self._wake.wait()
+        key = self._ready.popleft()
+        self._waiting.discard(key)
+        self._busy.add(key)
+        return key
+
+    def done(self, key: K) -> None:
+        """The work on a key went well."""
+        self._failures.pop(key, None)
+        self._release(key)
+
+    def failed(self, key: K) -> float:
+        """The work on a key failed: it comes again after a growing delay, which is returned in seconds."""
+        count = self._failures.get(key, 0)
+        self._failures[key] = count + 1
+        delay = min(self._longest_retry, self._first_retry * 2.0 ** min(count, 16))
+        self._release(key)
+        self.add_after(key, delay)
+        return delay
+
+    def forget(self, key: K) -> None:
+        """The key is gone: cancel what was planned for it."""
+        self._failures.pop(key, None)
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _release(self, key: K) -> None:
+        self._busy.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)

@@ -1,0 +1,127 @@
+"""One pass over one model: observe, decide, apply."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from viridian.api.errors import ViridianError
+from viridian.api.status import ModelDeploymentStatus
+from viridian.kube.client import KubeClient
+from viridian.kube.errors import Conflict, Refused
+from viridian.kube.resources import MODEL_DEPLOYMENT
+from viridian.metrics.prometheus import ModelKey
+from viridian.rollout.actions import MoveWeights
+from viridian.rollout.conditions import with_problem
+from viridian.rollout.decide import Decision, decide, is_worth_writing
+from viridian.rollout.notices import notices
+from viridian.rollout.observed import Settings
+from viridian.workloads.pod import PodDefaults
+
+from .carry_out import Hands
+from .events import Recorder
+from .evidence import EvidenceBook
+from .models import Model, Models
+from .observe import observe
+
+_log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Brings models one move nearer to what their users asked for."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        models: Models,
+        book: EvidenceBook,
+        recorder: Recorder,
+        defaults: PodDefaults,
+    ) -> None:
+        """Join the parts that a pass needs."""
+        self._client, self._models, self._book = client, models, book
+        self._recorder, self._defaults = recorder, defaults
+        self._settings = Settings(defaults.scrape_interval)
+        self._written: dict[ModelKey, datetime] = {}
+
+    async def reconcile(self, key: ModelKey) -> timedelta | None:
+        """Look at a model and make the next move.
+
+        Returns:
+            When to look again without an event; None when an event or the ticker will tell.
+
+        Raises:
+            KubeError: the API refuses or does not answer; the pass is to be tried again.
+        """
+        model = self._models.get(key)
+        if model is None:
+            self._book.forget(key)
+            self._written.pop(key, None)
+            return None
+        try:
+            return await self._move(model)
+        except Conflict as conflict:
+            _log.info("%s/%s: %s; looking again", *key, conflict)
+            return await self._look_again(key)
+        except (ViridianError, ValueError, Refused) as error:
+            await self._tell(model, type(error).__name__, str(error))
+            return timedelta(seconds=5)
+
+    async def _move(self, model: Model) -> timedelta | None:
+        now = datetime.now(UTC)
+        before = model.status
+        self._book.watch(model.key, before, now)
+        children, observed = await observe(self._client, model, self._book.evidence(model.key))
+        decision = decide(model.owner.name, model.spec, before, observed, self._settings, now)
+        hands = Hands(self._client, self._defaults, model, children, dict(observed.revisions))
+        if decision.route_first:
+            for move in _weights(decision):
+                await hands.carry_out(move)
+        model = await self._write(model, before, decision.status, now)
+        for action in decision.actions:
+            if not (decision.route_first and isinstance(action, MoveWeights)):
+                await hands.carry_out(action)
+        if decision.warning is not None:
+            await self._recorder.warn(model, "CommandRefused", decision.warning)
+        moved = bool(decision.actions) or decision.status.phase != before.phase
+        return timedelta(0) if moved else None
+
+    async def _write(
+        self, model: Model, before: ModelDeploymentStatus, after: ModelDeploymentStatus, now: datetime
+    ) -> Model:
+        """Write the status if that says anything new; tell of turns by Events afterwards."""
+        if not is_worth_writing(before, after, now - self._written.get(model.key, datetime.min.replace(tzinfo=UTC))):
+            return model
+        manifest = {**model.manifest, "status": after.manifest()}
+        written = await self._client.replace_status(MODEL_DEPLOYMENT, manifest)
+        self._written[model.key] = now
+        for notice in notices(before, after):
+            await self._recorder.record(model, notice)
+        return self._models.see(written)
+
+    async def _tell(self, model: Model, reason: str, message: str) -> None:
+        """Say in the conditions what keeps a model from being looked after; nothing else of its status changes."""
+        _log.warning("%s/%s: %s", *model.key, message)
+        before = _readable_status(model)
+        after = with_problem(before, reason, message, model.generation, datetime.now(UTC))
+        if after != before:
+            manifest = {**model.manifest, "status": after.manifest()}
+            self._models.see(await self._client.replace_status(MODEL_DEPLOYMENT, manifest))
+            await self._recorder.warn(model, reason, message)
+
+    async def _look_again(self, key: ModelKey) -> timedelta:
+        """After a conflict what we know of the model itself may be old."""
+        live = await self._client.get(MODEL_DEPLOYMENT, *key)
+        if live is not None:
+            self._models.see(live)
+        return timedelta(0)
+
+
+def _weights(decision: Decision) -> list[MoveWeights]:
+    return [action for action in decision.actions if isinstance(action, MoveWeights)]
+
+
+def _readable_status(model: Model) -> ModelDeploymentStatus:
+    """The status, or an empty one where somebody wrote nonsense into it: then there is nothing to lose."""
+    try:
+        return model.status
+    except ViridianError:
+        return ModelDeploymentStatus()

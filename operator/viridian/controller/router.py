@@ -1,0 +1,100 @@
+"""Writes to the route: each is one JSON Patch that lands whole or not at all."""
+
+import logging
+
+from viridian.api.names import Color
+from viridian.kube.client import KubeClient, Manifest
+from viridian.kube.errors import Conflict, Refused
+from viridian.kube.resources import HTTP_ROUTE
+from viridian.traffic.patch import Patch, live_weights, patch_traffic, patch_weights
+from viridian.traffic.route import RouteView, Weights, build_route, build_route_spec, read_route
+from viridian.workloads.owner import build_metadata
+
+from .models import Model
+
+_log = logging.getLogger(__name__)
+
+
+async def create(client: KubeClient, model: Model, weights: Weights) -> None:
+    """Make the route.
+
+    Raises:
+        Refused: the gateway's schema does not allow it.
+    """
+    owner = model.owner
+    spec = build_route_spec(owner.name, model.spec.traffic, model.spec.serving.timeout, weights)
+    await client.apply(HTTP_ROUTE, build_route(build_metadata(owner, owner.name), spec), force=False)
+
+
+async def move(client: KubeClient, model: Model, route: RouteView, weights: Weights, aborted: str | None) -> None:
+    """Bring a route that was read before to new weights.
+
+    Raises:
+        Conflict: somebody wrote in between; read again and decide again.
+    """
+    await _patch(client, model, route, patch_weights(model.owner.name, route, weights, aborted=aborted))
+
+
+async def follow(client: KubeClient, model: Model, route: RouteView) -> None:
+    """Bring everything but the weights to what the spec says now.
+
+    Raises:
+        Conflict: somebody wrote in between; read again and decide again.
+    """
+    spec = build_route_spec(model.owner.name, model.spec.traffic, model.spec.serving.timeout, live_weights(route))
+    await _patch(client, model, route, patch_traffic(route, spec))
+
+
+async def take_back(client: KubeClient, model: Model, revision: str) -> bool:
+    """All traffic to stable at once, with the mark that this revision was aborted.
+
+    This is the one write that the ticker makes itself, so it reads the route afresh, and once more if it was too late.
+
+    Returns:
+        Whether there was a route to move.
+    """
+    stable = model.status.stable
+    if stable is None:
+        return False
+    weights = {stable.color: 100, stable.color.other: 0}
+    for attempt in (1, 2):
+        live = await client.get(HTTP_ROUTE, *model.key)
+        if live is None or not _owned(live, model):
+            return False
+        route = read_route(model.owner.name, live)
+        if route.aborted == revision and route.gives(weights):
+            return True
+        try:
+            await move(client, model, route, weights, revision)
+        except Conflict:
+            if attempt == 2:
+                raise
+            _log.info("%s/%s: the route moved under a rollback, reading it again", *model.key)
+        else:
+            return True
+    return False
+
+
+async def _patch(client: KubeClient, model: Model, route: RouteView, patch: Patch) -> None:
+    """Send a patch; tell a failed test from a refusal by reading once more."""
+    try:
+        await client.patch(HTTP_ROUTE, *model.key, patch)
+    except Refused as error:
+        if error.status != 422:
+            raise
+        live = await client.get(HTTP_ROUTE, *model.key)
+        if live is None:
+            raise Conflict(409, f"HTTPRoute {model.owner.name} was deleted") from error
+        now = read_route(model.owner.name, live)
+        same = (now.uid, now.seq) == (route.uid, route.seq) and _backends(now) == _backends(route)
+        if same:
+            raise
+        raise Conflict(409, f"HTTPRoute {model.owner.name} is at seq {now.seq}, not {route.seq} any more") from error
+
+
+def _backends(route: RouteView) -> list[list[Color]]:
+    return [list(rule) for rule in route.weights]
+
+
+def _owned(manifest: Manifest, model: Model) -> bool:
+    return any(owner.get("uid") == model.owner.uid for owner in manifest["metadata"].get("ownerReferences") or [])

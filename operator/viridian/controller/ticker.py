@@ -1,0 +1,135 @@
+"""The one ticker: asks Prometheus for all moving models at once, turns breaches back on the spot, wakes the workers.
+
+Of all writes it makes only rollbacks, past the queue, so that nothing that is being done elsewhere delays them.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from viridian.api.errors import InvalidSpec
+from viridian.guards.config import bounds
+from viridian.guards.series import Snapshot, align
+from viridian.kube.client import KubeClient
+from viridian.kube.errors import KubeError
+from viridian.metrics.prometheus import MetricsError, ModelKey, Prometheus, Samples
+
+from . import router
+from .evidence import EvidenceBook, Watch, guard_config
+from .models import Model, Models
+from .queue import WorkQueue
+
+_log = logging.getLogger(__name__)
+
+LONGEST_TICK = timedelta(seconds=1)
+
+
+class Ticker:
+    """Looks at everything that moves, at least once a second."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        prometheus: Prometheus,
+        models: Models,
+        book: EvidenceBook,
+        queue: WorkQueue[ModelKey],
+        interval: timedelta,
+    ) -> None:
+        """Join the parts that a tick needs; `interval` is the time between two scrapes."""
+        self._client, self._prometheus = client, prometheus
+        self._models, self._book, self._queue = models, book, queue
+        self._interval = interval.total_seconds()
+        self._period = min(LONGEST_TICK, interval / 2).total_seconds()
+        self._last = asyncio.get_running_loop().time()
+        self._blind = False
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last tick ended; a healthy ticker stays far below a minute."""
+        return asyncio.get_running_loop().time() - self._last
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        while True:
+            try:
+                await self.tick()
+            except Exception:  # noqa: BLE001 - the ticker guards every rollout: one bad tick must not end it
+                _log.exception("a tick failed; the next one comes in %.1f s", self._period)
+            self._last = asyncio.get_running_loop().time()
+            await asyncio.sleep(self._period)
+
+    async def tick(self) -> None:
+        """One look at all moving models."""
+        moving = [model for model in self._models.moving() if self._is_readable(model)]
+        if not moving:
+            return
+        try:
+            await self._judge(moving)
+        except MetricsError as error:
+            if not self._blind:
+                _log.warning("weights stay as they are: %s", error)
+            self._blind = True
+        else:
+            self._blind = False
+        for model in moving:
+            self._queue.add(model.key)
+
+    def _is_readable(self, model: Model) -> bool:
+        """Whether guards can be read from it; the worker tells the user what is wrong otherwise."""
+        try:
+            self._book.watch(model.key, model.status, datetime.now(UTC))
+            guard_config(model.spec)
+        except (InvalidSpec, ValueError) as error:
+            _log.debug("%s/%s is not judged: %s", *model.key, error)
+            self._queue.add(model.key)
+            return False
+        return True
+
+    async def _judge(self, moving: Sequence[Model]) -> None:
+        needed = bounds(guard_config(model.spec) for model in moving)
+        found = await self._prometheus.read((model.key for model in moving), needed)
+        breached = []
+        for model in moving:
+            samples = found.get(model.key)
+            if samples is None:
+                continue
+            earlier = await self._earlier(model, needed)
+            if self._book.take_in(model.key, model.spec, samples, earlier):
+                breached.append(model)
+        await asyncio.gather(*(self._turn_back(model) for model in breached))
+
+    async def _earlier(self, model: Model, needed: Sequence[float]) -> Snapshot | None:
+        """After a restart: the counters as they stood at the stamp that the saved evidence speaks of."""
+        stamp = self._book.needs_earlier(model.key)
+        if stamp is None:
+            return None
+        then = await self._prometheus.read([model.key], needed, at=stamp + 2 * self._interval)
+        samples: Samples = then.get(model.key, {})
+        series = {revision: {uid: pod.counters for uid, pod in pods.items()} for revision, pods in samples.items()}
+        return align(series, self._interval, at=stamp)
+
+    async def _turn_back(self, model: Model) -> None:
+        """The rollback's first write: all traffic to stable, before anything is said about it."""
+        watch = self._book.watch(model.key, model.status, datetime.now(UTC))
+        if watch is None or watch.reverted_at is not None or not self._has_refuge(model, watch):
+            return
+        try:
+            moved = await router.take_back(self._client, model, watch.comparison.candidate)
+        except KubeError:
+            _log.exception("%s/%s: the rollback could not be written; the next tick tries again", *model.key)
+            return
+        if moved:
+            watch.reverted_at = datetime.now(UTC)
+            _log.warning(
+                "%s/%s: %s breached its guards, all traffic is on stable", *model.key, watch.comparison.candidate
+            )
+
+    @staticmethod
+    def _has_refuge(model: Model, watch: Watch) -> bool:
+        """Going back needs one ready pod of stable, nothing more."""
+        stable, candidate = model.status.stable, model.status.candidate
+        if stable is None or candidate is None or candidate.revision != watch.comparison.candidate:
+            return False
+        return stable.ready > 0

@@ -1,0 +1,66 @@
+"""Is it the candidate's fault, or does stable fail as well?
+
+A fixed maximum is crossed by the candidate alone or in an incident that hits both, and only the first is a reason to
+take it back. Where stable gets most of the requests, its own evidence answers that. Where the candidate has most, its
+evidence is complete before stable has answered a single request; so blame waits a little for stable's requests, and
+counts only those from moments in which the candidate was failing: after an incident both do well again.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from viridian.guards.counts import Block, Counts
+
+SHARED_ALPHA: Final = 0.05
+"""The level at which stable is said to breach. It withholds blame and punishes nobody, so it need not be strict."""
+
+SETTLED: Final = math.log(100)
+"""The likelihood ratio, as a logarithm, at which stable is said not to fail as the candidate does."""
+
+PATIENCE: Final = 10.0
+"""Seconds that blame waits for stable's requests."""
+
+_HIGHEST: Final = 0.99
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Whether stable fails as well, as far as is known. Kept in memory only: after a restart one waits again.
+
+    Attributes:
+        apart: The logarithm of how much better stable's requests fit to the maximum than to the candidate's rate.
+        since: The stamp at which the evidence against the candidate was complete; None if it is not.
+    """
+
+    apart: float = 0.0
+    since: float | None = None
+
+    def after(self, tick: Block, candidate: Counts, maximum: float, over: float | None) -> Doubt:
+        """Takes in the requests since the last look.
+
+        Args:
+            tick: Those requests.
+            candidate: The candidate's requests that the evidence is about.
+            maximum: The largest acceptable share of events.
+            over: The stamp of this look if the evidence against the candidate is complete, else None.
+        """
+        apart = self.apart
+        rate = min(candidate.rate, _HIGHEST)
+        if tick.candidate.rate > maximum and rate > maximum:
+            good = tick.stable.total - tick.stable.events
+            apart += tick.stable.events * math.log(maximum / rate)
+            apart += good * (math.log1p(-maximum) - math.log1p(-rate))
+        since = self.since if over is not None and self.since is not None else over
+        return Doubt(apart, since)
+
+    @property
+    def settled(self) -> bool:
+        """Whether stable surely does better than the candidate."""
+        return self.apart >= SETTLED
+
+    def waited(self, stamp: float) -> bool:
+        """Whether stable has been waited for long enough."""
+        return self.since is not None and stamp - self.since >= PATIENCE

@@ -1,0 +1,32 @@
+"""What can go wrong at the Kubernetes API, by what the caller can do about it."""
+
+
+class KubeError(Exception):
+    """The API answered with an error; `status` is the HTTP status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Conflict(KubeError):
+    """Somebody else wrote first (409): read again."""
+
+
+class Refused(KubeError):
+    """The API understood and will not do it (400, 403, 422): the message says why."""
+
+
+class Unavailable(KubeError):
+    """No answer, or a passing trouble (429, 5xx, timeouts): try again later."""
+
+
+def error_for(status: int, message: str) -> KubeError:
+    """The named error for an HTTP status."""
+    if status == 409:
+        return Conflict(status, message)
+    if status in {400, 401, 403, 422}:
+        return Refused(status, message)
+    if status == 429 or status >= 500:
+        return Unavailable(status, message)
+    return KubeError(status, message)

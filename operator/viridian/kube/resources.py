@@ -1,0 +1,28 @@
+"""The kinds of objects that the operator reads and writes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind and where the API serves it."""
+
+    api_version: str
+    plural: str
+
+    def path(self, namespace: str, name: str = "", subresource: str = "") -> str:
+        """Path of a namespaced object, or of all of them when `name` is empty."""
+        root = f"/apis/{self.api_version}" if "/" in self.api_version else f"/api/{self.api_version}"
+        parts = [root, "namespaces", namespace, self.plural, name, subresource]
+        return "/".join(part for part in parts if part)
+
+
+MODEL_DEPLOYMENT = Kind("viridian.dev/v1alpha1", "modeldeployments")
+DEPLOYMENT = Kind("apps/v1", "deployments")
+CONTROLLER_REVISION = Kind("apps/v1", "controllerrevisions")
+SERVICE = Kind("v1", "services")
+POD = Kind("v1", "pods")
+EVENT = Kind("v1", "events")
+ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "endpointslices")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "httproutes")
+GATEWAY = Kind("gateway.networking.k8s.io/v1", "gateways")

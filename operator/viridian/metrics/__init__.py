@@ -1,0 +1,1 @@
+"""What Prometheus knows of the serving pods: few shared queries for many models."""

@@ -1,0 +1,203 @@
+"""Raw counters of many models by one query, through `prometheus-api-client`.
+
+A range selector in an instant query returns the samples as they were scraped, with their own times: nothing is
+extrapolated, nothing old is passed off as new.
+"""
+
+import asyncio
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import requests
+from prometheus_api_client import PrometheusConnect
+from prometheus_api_client.exceptions import PrometheusApiClientException
+from urllib3.util.retry import Retry
+
+from viridian.api.errors import ViridianError
+from viridian.guards.series import PodCounters, Tally
+
+BATCH = 200
+"""Models asked for in one query."""
+SCRAPES = 6
+"""Scrapes that one query looks back over: enough to find a moment that all pods have reported."""
+UNSEEN = frozenset({"check", "mirror"})
+"""Requests that are no user's: they keep no color from draining."""
+
+IDENTITY = ("__name__", "model_namespace", "model", "revision", "pod_uid", "via", "outcome", "le")
+"""The labels that make a series one of a kind, whoever scraped it."""
+
+ModelKey = tuple[str, str]
+"""Namespace and name of a ModelDeployment."""
+
+
+class MetricsError(ViridianError):
+    """Prometheus did not answer, or its answer cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class PodSamples:
+    """The last samples of one pod; `answered` counts all users' requests, `scraped_at` is when it was last scraped."""
+
+    counters: tuple[PodCounters, ...]
+    answered: int
+    scraped_at: float
+
+
+@dataclass
+class _Scrape:
+    """The series of one pod in one scrape, while they are being gathered."""
+
+    stamp: float | None = None
+    answered: int = 0
+    comparable: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    other: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    comparable_buckets: dict[float, int] = field(default_factory=lambda: defaultdict(int))
+    other_buckets: dict[float, int] = field(default_factory=lambda: defaultdict(int))
+
+    def counters(self) -> PodCounters | None:
+        """The counters, unless the scrape lacks its stamp."""
+        if self.stamp is None:
+            return None
+        return PodCounters(
+            self.stamp, _tally(self.comparable, self.comparable_buckets), _tally(self.other, self.other_buckets)
+        )
+
+
+Samples = Mapping[str, Mapping[str, PodSamples]]
+"""For each revision and pod UID the last samples."""
+
+
+class Prometheus:
+    """A Prometheus server that scrapes the serving pods."""
+
+    def __init__(self, url: str, interval: timedelta, timeout: timedelta = timedelta(seconds=5)) -> None:
+        """Prepare the connection.
+
+        Args:
+            url: root of the HTTP API.
+            interval: time between two scrapes.
+            timeout: how long one query may take.
+        """
+        self._interval = interval.total_seconds()
+        self._timeout = timeout.total_seconds()
+        self._warnings: list[str] = []
+        session = requests.Session()
+        session.hooks["response"].append(self._keep_warnings)
+        self._api = PrometheusConnect(
+            url=url, session=session, retry=Retry(total=0), timeout=self._timeout, method="POST"
+        )
+
+    async def read(
+        self, keys: Iterable[ModelKey], bounds: Sequence[float], at: float | None = None
+    ) -> dict[ModelKey, Samples]:
+        """Read the last samples of the given models.
+
+        Args:
+            keys: the models; asked for in batches.
+            bounds: latency bounds that some guard needs, in seconds.
+            at: read as of this moment (seconds since the epoch) rather than now.
+
+        Raises:
+            MetricsError: no answer, or one that cannot be trusted.
+        """
+        wanted = sorted(set(keys))
+        found: dict[ModelKey, Samples] = {}
+        for start in range(0, len(wanted), BATCH):
+            batch = wanted[start : start + BATCH]
+            found.update(gather(await self._query(build_query(batch, bounds, self._interval), at), frozenset(batch)))
+        return found
+
+    async def _query(self, query: str, at: float | None) -> list[dict[str, Any]]:
+        params = {} if at is None else {"time": f"{at:.3f}"}
+        self._warnings.clear()
+        try:
+            async with asyncio.timeout(self._timeout + 1):
+                series = await asyncio.to_thread(self._api.custom_query, query, params=params)
+        except (requests.RequestException, PrometheusApiClientException, TimeoutError, ValueError, KeyError) as error:
+            raise MetricsError(
+                f"Prometheus did not answer the guards' query ({error or type(error).__name__}): check that it runs and"
+                " that the operator's prometheus.url is right"
+            ) from error
+        if self._warnings:
+            raise MetricsError(f"Prometheus answered only in part: {'; '.join(self._warnings)}")
+        return list(series)
+
+    def _keep_warnings(self, response: requests.Response, *_: object, **__: object) -> None:
+        """The client library drops warnings, and an answer with warnings is one that lacks data."""
+        if response.ok and response.headers.get("Content-Type", "").startswith("application/json"):
+            self._warnings.extend(response.json().get("warnings") or [])
+
+
+def build_query(keys: Sequence[ModelKey], bounds: Sequence[float], interval: float) -> str:
+    """The one query for a batch: raw samples of requests, of the latency buckets that are needed, and of the stamps."""
+    names = "viridian_requests_total|viridian_request_duration_seconds_bucket|viridian_counters_stamp_seconds"
+    namespaces = "|".join(sorted({namespace for namespace, _ in keys}))
+    models = "|".join(sorted({name for _, name in keys}))
+    # An empty alternative keeps the series that have no such label.
+    les = "|".join(["", r"\+Inf", *sorted({re.escape(text) for bound in bounds for text in _spellings(bound)})])
+    window = math.ceil(SCRAPES * interval)
+    return f"{{__name__=~`{names}`,model_namespace=~`{namespaces}`,model=~`{models}`,le=~`{les}`}}[{window}s]"
+
+
+def gather(series: Iterable[dict[str, Any]], keys: frozenset[ModelKey]) -> dict[ModelKey, Samples]:
+    """Put the series of an answer together, by model, revision and pod.
+
+    Raises:
+        MetricsError: a series came twice, as it does when two jobs scrape the same pod.
+    """
+    scrapes: dict[tuple[ModelKey, str, str], dict[float, _Scrape]] = defaultdict(lambda: defaultdict(_Scrape))
+    seen: set[tuple[str, ...]] = set()
+    for one in series:
+        labels = one["metric"]
+        key = (labels.get("model_namespace", ""), labels.get("model", ""))
+        if key not in keys:
+            continue
+        identity = tuple(labels.get(name, "") for name in IDENTITY)
+        if identity in seen:
+            raise MetricsError(
+                f"Prometheus has the counters of pod {labels.get('pod_uid')} of {'/'.join(key)} twice:"
+                " let one scrape job see it, not two"
+            )
+        seen.add(identity)
+        pod = scrapes[key, labels.get("revision", ""), labels.get("pod_uid", "")]
+        for time, value in one["values"]:
+            _add(pod[float(time)], labels, float(value))
+    found: dict[ModelKey, dict[str, dict[str, PodSamples]]] = defaultdict(lambda: defaultdict(dict))
+    for (key, revision, uid), by_time in scrapes.items():
+        counters = tuple(c for _, scrape in sorted(by_time.items()) if (c := scrape.counters()) is not None)
+        if counters:
+            last = max(by_time)
+            found[key][revision][uid] = PodSamples(counters, by_time[last].answered, last)
+    return dict(found)
+
+
+def _add(scrape: _Scrape, labels: Mapping[str, str], value: float) -> None:
+    name, via = labels["__name__"], labels.get("via", "")
+    if name == "viridian_counters_stamp_seconds":
+        scrape.stamp = value
+    elif name == "viridian_requests_total":
+        scrape.answered += 0 if via in UNSEEN else int(value)
+        outcome = labels.get("outcome", "")
+        if via == "split":
+            scrape.comparable[outcome] += int(value)
+        elif via == "pin":
+            scrape.other[outcome] += int(value)
+    elif via == "split":
+        scrape.comparable_buckets[float(labels["le"])] += int(value)
+    elif via == "pin":
+        scrape.other_buckets[float(labels["le"])] += int(value)
+
+
+def _tally(outcomes: Mapping[str, int], buckets: Mapping[float, int]) -> Tally:
+    errors = outcomes.get("error", 0)
+    return Tally(outcomes.get("ok", 0) + errors, errors, dict(buckets))
+
+
+def _spellings(bound: float) -> set[str]:
+    """Exporters write a whole number with or without its fraction."""
+    return {f"{bound:g}", repr(float(bound))}

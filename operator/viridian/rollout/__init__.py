@@ -1,0 +1,1 @@
+"""The pure core: from a spec, a status and what was observed to the next status and the writes that it takes."""

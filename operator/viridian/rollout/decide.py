@@ -1,0 +1,150 @@
+"""observe → decide → apply: the middle. Level-triggered, from any state, with no memory but the status."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from viridian.api.spec import ModelDeploymentSpec
+from viridian.api.status import ColorStatus, GuardStatus, ModelDeploymentStatus, PinnedRevision
+from viridian.guards.judge import Judgement
+
+from .actions import Action
+from .commands import Verb, pending_command, refusal
+from .conditions import conditions
+from .interrupts import interrupt
+from .observed import Observed, Settings
+from .plan import plan
+from .progress import progress, take_back
+from .view import View
+
+LEISURE = timedelta(seconds=15)
+"""How often a status is written in which nothing but counts has changed."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The next status and the writes to make.
+
+    `route_first` is set for a rollback alone: its weights are written before the status, everything else after it.
+    """
+
+    status: ModelDeploymentStatus
+    actions: tuple[Action, ...]
+    route_first: bool = False
+    warning: str | None = None
+
+
+def decide(
+    name: str,
+    spec: ModelDeploymentSpec,
+    status: ModelDeploymentStatus,
+    observed: Observed,
+    settings: Settings,
+    now: datetime,
+) -> Decision:
+    """Decide on one move.
+
+    Args:
+        name: name of the ModelDeployment.
+        spec: what the user asks for.
+        status: what was last intended.
+        observed: what is.
+        settings: the operator's own configuration.
+        now: the time, with a zone.
+    """
+    view = View(name, spec, _noted(status, observed), observed, settings, now)
+    warning = refusal(view)
+    ending = interrupt(view)
+    following = take_back(view, ending) if ending is not None else progress(view)
+    if observed.command:
+        following = _obey(view, following)
+    decided = View(name, spec, following, observed, settings, now)
+    shown = _show_roles(decided)
+    shown = shown.model_copy(update={"conditions": conditions(View(name, spec, shown, observed, settings, now))})
+    return Decision(shown, plan(decided), route_first=ending is not None, warning=warning)
+
+
+def _noted(status: ModelDeploymentStatus, observed: Observed) -> ModelDeploymentStatus:
+    """Take over what was observed and needs no decision."""
+    evidence = observed.evidence
+    update: dict[str, object] = {
+        "observed_generation": observed.generation,
+        "failed": [pin for pin in status.failed if _still_pinned(pin, observed.generation)],
+    }
+    if evidence.judgements:
+        update["guards"] = [show_judgement(judgement) for judgement in evidence.judgements]
+        update["verdict"] = summary(evidence.judgements)
+    if evidence.state:
+        update["guard_state"] = evidence.state
+    return status.model_copy(update=update)
+
+
+def is_worth_writing(before: ModelDeploymentStatus, after: ModelDeploymentStatus, age: timedelta) -> bool:
+    """Whether a status says anything new; what the guards count changes all the time and is written now and then."""
+    if before == after:
+        return False
+    counts = {"guards": [], "guard_state": "", "verdict": "", "conditions": []}
+    return (
+        age >= LEISURE or before.model_copy(update=counts) != after.model_copy(update=counts) or _turned(before, after)
+    )
+
+
+def _turned(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> bool:
+    """Whether a guard's verdict or a condition changed, not only its numbers."""
+
+    def turns(status: ModelDeploymentStatus) -> object:
+        return (
+            [(guard.name, guard.kind, guard.verdict) for guard in status.guards],
+            [(condition.type, condition.status, condition.reason) for condition in status.conditions],
+        )
+
+    return turns(before) != turns(after)
+
+
+def _still_pinned(pin: PinnedRevision, generation: int) -> bool:
+    return pin.until_generation is None or generation <= pin.until_generation
+
+
+def _obey(view: View, status: ModelDeploymentStatus) -> ModelDeploymentStatus:
+    """Carry out `retry` and remember every command that was dealt with, refused ones too."""
+    command = pending_command(view)
+    update: dict[str, object] = {"last_command": view.observed.command[:512]}
+    if command is not None and command.verb is Verb.RETRY:
+        update["failed"] = [pin for pin in status.failed if pin.revision != command.revision]
+        update["expired"] = [pin for pin in status.expired if pin.revision != command.revision]
+    return status.model_copy(update=update)
+
+
+def show_judgement(judgement: Judgement) -> GuardStatus:
+    """A judgement the way status shows it."""
+    return GuardStatus(
+        name=judgement.guard,
+        kind=judgement.kind,
+        verdict=str(judgement.verdict),
+        evidence=f"{judgement.e_value:.3g}",
+        threshold=f"{judgement.threshold:.3g}",
+        message=judgement.sentence,
+    )
+
+
+def summary(judgements: Sequence[Judgement]) -> str:
+    """One sentence for all guards: the one whose evidence is nearest to its threshold."""
+    return max(judgements, key=lambda j: j.e_value / j.threshold).sentence
+
+
+def _show_roles(view: View) -> ModelDeploymentStatus:
+    def shown(role: ColorStatus | None) -> ColorStatus | None:
+        if role is None:
+            return None
+        color = view.color(role.color)
+        return role.model_copy(
+            update={
+                "weight": view.route_weight(role),
+                "replicas": color.replicas if color.revision == role.revision else 0,
+                "ready": view.serving(role),
+            }
+        )
+
+    return view.status.model_copy(
+        update={"stable": shown(view.status.stable), "candidate": shown(view.status.candidate)}
+    )

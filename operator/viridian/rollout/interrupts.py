@@ -1,0 +1,170 @@
+"""Reasons to take a candidate back, asked first in every phase and in this order: breach before anything else."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from viridian.api.quantities import parse_duration
+from viridian.api.spec import Policy
+from viridian.api.status import Ending, Phase
+from viridian.guards.judge import Verdict
+
+from .commands import Verb, pending_command
+from .view import View
+
+DEATHS = 2
+"""So many deaths of candidate containers by an error are proof without statistics."""
+
+
+def interrupt(view: View) -> Ending | None:
+    """The first reason to take the candidate back, or None."""
+    if not view.candidate_is_live:
+        return None
+    if stable_is_gone(view):
+        return _marked_in_route(view)
+    return next((ending for reason in _REASONS if (ending := reason(view)) is not None), None)
+
+
+def breach_of(view: View) -> str | None:
+    """The sentence of the first guard that blames the candidate, or None."""
+    return next((j.sentence for j in view.observed.evidence.judgements if j.verdict is Verdict.BREACH), None)
+
+
+def stable_is_gone(view: View) -> bool:
+    """Whether the candidate serves users while stable has nobody to answer: then going back would help nobody."""
+    status = view.status
+    return (
+        status.stable is not None
+        and view.serving(status.stable) == 0
+        and view.serving(status.candidate) > 0
+        and view.route_weight(status.candidate) > 0
+    )
+
+
+def _marked_in_route(view: View) -> Ending | None:
+    route, candidate = view.observed.route, view.status.candidate
+    if route is None or candidate is None or route.aborted != candidate.revision:
+        return None
+    why = breach_of(view) or view.status.verdict or "the guards turned it back"
+    return Ending(phase=Phase.ROLLED_BACK, reason="GuardBreached", message=why)
+
+
+def _guard_breached(view: View) -> Ending | None:
+    sentence = breach_of(view)
+    if sentence is None:
+        return None
+    return Ending(phase=Phase.ROLLED_BACK, reason="GuardBreached", message=sentence)
+
+
+def _pods_die(view: View) -> Ending | None:
+    candidate = view.status.candidate
+    if candidate is None:
+        return None
+    pods = [pod for pod in view.color(candidate.color).pods if pod.revision == candidate.revision and not pod.deleting]
+    if sum(pod.deaths for pod in pods) < DEATHS:
+        return None
+    last = next(pod.death for pod in pods if pod.deaths)
+    return Ending(
+        phase=Phase.ROLLED_BACK,
+        reason="PodsCrash",
+        message=f"pods of {candidate.revision} ({candidate.version}) died with an error {DEATHS} times or more: {last}",
+    )
+
+
+def _person_aborts(view: View) -> Ending | None:
+    command, candidate = pending_command(view), view.status.candidate
+    if command is None or candidate is None or command.verb is not Verb.ABORT or command.revision != candidate.revision:
+        return None
+    return Ending(
+        phase=Phase.ROLLED_BACK,
+        reason="Aborted",
+        message=f"{candidate.revision} ({candidate.version}) was aborted by command; it starts again when the spec"
+        " changes, or on the command retry",
+    )
+
+
+def _spec_is_stable_again(view: View) -> Ending | None:
+    stable = view.status.stable
+    if stable is None or stable.revision not in view.observed.revisions or not view.runs_wanted(stable):
+        return None
+    return Ending(
+        phase=Phase.STABLE, reason="Reverted", message=f"the spec asks for stable's own version {stable.version} again"
+    )
+
+
+def _spec_is_newer(view: View) -> Ending | None:
+    candidate = view.status.candidate
+    waits = view.live_phase in {Phase.BAKING, Phase.FINISHING}
+    if candidate is None or waits or view.runs_wanted(candidate):
+        return None
+    return Ending(
+        phase=Phase.STABLE,
+        reason="Replaced",
+        message=f"the spec asks for {view.spec.model.version} now, so {candidate.version} makes room for it",
+    )
+
+
+def _deadline_passed(view: View) -> Ending | None:
+    started, deadline = view.status.started_at, parse_duration(view.spec.rollout.deadline)
+    passed = started is not None and view.now - started >= deadline
+    if view.status.stable is None or view.live_phase is Phase.FINISHING or not passed:
+        return None
+    why = view.status.hold.message if view.status.hold is not None else view.status.verdict
+    return Ending(
+        phase=Phase.EXPIRED,
+        reason="DeadlineExceeded",
+        message=f"not promoted within {view.spec.rollout.deadline} (rollout.deadline)" + (f": {why}" if why else ""),
+    )
+
+
+def metrics_missing_for(view: View) -> timedelta:
+    """How long the guards have been blind while they were meant to watch; zero when they see."""
+    step = view.status.step
+    if step is None or view.status.candidate is None:
+        return timedelta(0)
+    since = step.intended_at
+    if view.observed.evidence.fresh_at is not None:
+        since = max(since, view.observed.evidence.fresh_at)
+    return max(timedelta(0), view.now - since)
+
+
+def no_traffic_for(view: View) -> timedelta:
+    """How long a step has waited for its first requests; zero once it was verified."""
+    step = view.status.step
+    if step is None or step.verified_at is not None or view.route_weight(view.status.candidate) != step.weight:
+        return timedelta(0)
+    return view.now - step.intended_at
+
+
+def _metrics_are_missing(view: View) -> Ending | None:
+    policy = view.spec.guards.metrics_missing
+    if policy.then is not Policy.ROLLBACK or metrics_missing_for(view) <= parse_duration(policy.after):
+        return None
+    return Ending(
+        phase=Phase.EXPIRED,
+        reason="MetricsMissing",
+        message=f"no metrics for {policy.after} (guards.metricsMissing), so the candidate could not be judged",
+    )
+
+
+def _traffic_is_missing(view: View) -> Ending | None:
+    policy = view.spec.guards.no_traffic
+    if policy.then is not Policy.ROLLBACK or no_traffic_for(view) <= parse_duration(policy.after):
+        return None
+    return Ending(
+        phase=Phase.EXPIRED,
+        reason="NoTraffic",
+        message=f"no requests for {policy.after} (guards.noTraffic), so the candidate could not be judged",
+    )
+
+
+_REASONS: tuple[Callable[[View], Ending | None], ...] = (
+    _guard_breached,
+    _marked_in_route,
+    _pods_die,
+    _person_aborts,
+    _spec_is_stable_again,
+    _spec_is_newer,
+    _metrics_are_missing,
+    _traffic_is_missing,
+    _deadline_passed,
+)

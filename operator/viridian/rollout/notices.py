@@ -1,0 +1,41 @@
+"""What is worth an Event: the turns of a rollout, from one status to the next."""
+
+from dataclasses import dataclass
+
+from viridian.api.status import ModelDeploymentStatus, Phase
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One Event; `warning` ones are for people to look at."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> list[Notice]:
+    """The Events that tell of the way from one status to the next."""
+    found = []
+    if after.candidate is not None and (
+        before.candidate is None or before.candidate.revision != after.candidate.revision
+    ):
+        found.append(Notice("RolloutStarted", f"{after.candidate.revision} ({after.candidate.version}) starts"))
+    if after.step is not None and (before.step is None or before.step.index != after.step.index):
+        name = "bake" if after.step.index > after.step.count else f"step {after.step.index} of {after.step.count}"
+        found.append(Notice("WeightIntended", f"{name}: the candidate is to get {after.step.weight} % of the traffic"))
+    if after.ending is not None and before.ending is None:
+        found.append(
+            Notice(after.ending.reason, f"taken back: {after.ending.message}", warning=_is_bad(after.ending.phase))
+        )
+    if after.hold is not None and (before.hold is None or before.hold.reason != after.hold.reason):
+        found.append(Notice(after.hold.reason, f"held: {after.hold.message}", warning=True))
+    if after.history and len(after.history) >= len(before.history) and after.history[:1] != before.history[:1]:
+        last = after.history[0]
+        bad = last.result not in {"Promoted", "Replaced", "Reverted"}
+        found.append(Notice(last.result, f"{last.revision} ({last.version}): {last.message}", warning=bad))
+    return found
+
+
+def _is_bad(phase: Phase) -> bool:
+    return phase in {Phase.ROLLED_BACK, Phase.EXPIRED}

@@ -1,0 +1,105 @@
+"""What was seen of the world, as plain values. Everything is keyed by revision and pod UID, never by color alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from viridian.api.names import Color
+from viridian.api.revision import Revision
+from viridian.guards.judge import Judgement
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One pod of a color.
+
+    `deaths` counts the containers that ended with an error, `death` says how the last one did; `trouble` is a sentence
+    about why the pod cannot start (an image that cannot be pulled, no room on any node).
+    """
+
+    uid: str
+    revision: str
+    ready: bool
+    deleting: bool
+    deaths: int = 0
+    death: str = ""
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class ColorView:
+    """One color's Deployment, pods and published endpoints (the UIDs of ready pods behind its Service)."""
+
+    revision: str | None = None
+    replicas: int = 0
+    pods: tuple[Pod, ...] = ()
+    endpoints: frozenset[str] = frozenset()
+    has_service: bool = False
+
+    def serving(self, revision: str) -> int:
+        """Pods of a revision that are ready and that the gateway can find."""
+        return sum(
+            pod.ready and not pod.deleting and pod.uid in self.endpoints
+            for pod in self.pods
+            if pod.revision == revision
+        )
+
+
+@dataclass(frozen=True)
+class RouteFacts:
+    """What matters of the live route: the weights of all its rules, the mark of a rollback, the gateway's refusal."""
+
+    rules: tuple[Mapping[Color, int], ...]
+    aborted: str | None = None
+    problem: str | None = None
+    follows_spec: bool = True
+
+    def weight(self, color: Color) -> int:
+        """The highest weight that any rule gives to a color, in percent."""
+        return max((rule.get(color, 0) for rule in self.rules), default=0)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the metrics say of a rollout.
+
+    `requests` counts completed requests per revision since the rollout began (comparable ones); `moved` says when a
+    revision last completed any request, probes and mirrors left out; `fresh_at` is the newest moment of which all pods
+    have reported; `missing` lists the absolute guards that have too few requests to speak; `breached_at` is the scrape
+    that completed the evidence against the candidate, `reverted_at` when the route's patch was acknowledged.
+    """
+
+    judgements: tuple[Judgement, ...] = ()
+    requests: Mapping[str, int] = field(default_factory=dict)
+    moved: Mapping[str, datetime] = field(default_factory=dict)
+    fresh_at: datetime | None = None
+    missing: tuple[str, ...] = ()
+    state: str = ""
+    breached_at: datetime | None = None
+    reverted_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Observed:
+    """All that one decision is made from, beside the spec and the status."""
+
+    generation: int
+    colors: Mapping[Color, ColorView]
+    revisions: Mapping[str, Revision]
+    route: RouteFacts | None = None
+    stable_service: Color | None = None
+    gateway_problem: str | None = None
+    command: str = ""
+    evidence: Evidence = Evidence()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operator's own configuration adds to a decision."""
+
+    scrape_interval: timedelta
+
+    @property
+    def quiet(self) -> timedelta:
+        """Counters that have stood still this long are flat."""
+        return 3 * self.scrape_interval

@@ -1,0 +1,70 @@
+"""The one way in which a live route changes: a JSON Patch that tests whose route it is and what it was read as.
+
+The resourceVersion is not tested: gateways write the route's status all the time. The tests of uid, of our own sequence
+number and of every backend's name are what keeps a late or stray write from landing.
+"""
+
+from typing import Any
+
+from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, Color, color_name
+
+from .route import RouteView, Weights, traffic_of
+
+Patch = list[dict[str, Any]]
+
+
+def patch_weights(model: str, route: RouteView, weights: Weights, *, aborted: str | None) -> Patch:
+    """Move all rules to `weights` in one write.
+
+    `aborted` names the revision whose rollback this is: observers treat it as failed even if the status is lost.
+    None takes an earlier mark away.
+    """
+    if sum(weights.values()) != 100 or min(weights.values()) < 0:
+        raise ValueError(f"weights must be at least 0 and sum to 100, not {dict(weights)}")
+    patch = _tests(route)
+    for number, rule in enumerate(route.weights):
+        for index, color in enumerate(rule):
+            at = f"/spec/rules/{number}/backendRefs/{index}"
+            patch.append({"op": "test", "path": f"{at}/name", "value": color_name(model, color)})
+            patch.append({"op": "replace", "path": f"{at}/weight", "value": weights[color]})
+    return patch + _marks(route, aborted)
+
+
+def patch_traffic(route: RouteView, spec: dict[str, Any]) -> Patch:
+    """Let the route follow an edited `spec.traffic`; weights stay as they are.
+
+    `spec` is a complete route spec whose weights are the live ones.
+    """
+    patch = _tests(route)
+    wanted = traffic_of(spec)
+    patch.append({"op": "add", "path": "/spec/parentRefs", "value": wanted["parentRefs"]})
+    if wanted["hostnames"] or route.traffic["hostnames"]:
+        patch.append({"op": "add", "path": "/spec/hostnames", "value": wanted["hostnames"]})
+    patch.append({"op": "replace", "path": "/spec/rules", "value": spec["rules"]})
+    return patch + _marks(route, route.aborted)
+
+
+def live_weights(route: RouteView) -> dict[Color, int]:
+    """The weights of the default rule, which is the last one."""
+    return dict(route.weights[-1])
+
+
+def _tests(route: RouteView) -> Patch:
+    return [
+        {"op": "test", "path": "/metadata/uid", "value": route.uid},
+        {"op": "test", "path": _annotation(ANNOTATION_SEQ), "value": route.seq},
+    ]
+
+
+def _marks(route: RouteView, aborted: str | None) -> Patch:
+    seq = int(route.seq or "0") + 1
+    marks: Patch = [{"op": "add", "path": _annotation(ANNOTATION_SEQ), "value": str(seq)}]
+    if aborted is not None:
+        marks.append({"op": "add", "path": _annotation(ANNOTATION_ABORTED), "value": aborted})
+    elif route.aborted is not None:
+        marks.append({"op": "remove", "path": _annotation(ANNOTATION_ABORTED)})
+    return marks
+
+
+def _annotation(name: str) -> str:
+    return "/metadata/annotations/" + name.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,1 @@
+"""Pure functions from a revision to the manifests of its children."""

@@ -1,0 +1,30 @@
+"""The Services: one a color, whose selector never changes, and one for the stable color."""
+
+from typing import Any
+
+from viridian.api.names import LABEL_COLOR, LABEL_MODEL, PORT_SPLIT, PORT_STABLE, Color, color_name
+
+from .owner import Owner, build_metadata
+
+
+def build_color_service(owner: Owner, color: Color) -> dict[str, Any]:
+    """The Service that the route sends a color's share to."""
+    return _service(owner, color_name(owner.name, color), color, PORT_SPLIT, {LABEL_COLOR: str(color)})
+
+
+def build_stable_service(owner: Owner, color: Color) -> dict[str, Any]:
+    """The Service NAME: whoever calls it gets stable, past the split."""
+    return _service(owner, owner.name, color, PORT_STABLE, {})
+
+
+def _service(owner: Owner, name: str, color: Color, port: int, labels: dict[str, str]) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": build_metadata(owner, name, labels),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": {LABEL_MODEL: owner.name, LABEL_COLOR: str(color)},
+            "ports": [{"name": "http", "port": port, "targetPort": port, "protocol": "TCP"}],
+        },
+    }
