@@ -1,4 +1,4 @@
-"""Run the demonstration: `python -m examples.demo` from the top of the repository; `make demo` prepares and calls it."""
+"""Run the demonstration with `python -m examples.demo`, from the top of the repository; `make demo` prepares it."""
 
 import asyncio
 import json

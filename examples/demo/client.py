@@ -16,6 +16,7 @@ from .settings import CLIENT_TIMEOUT, LONGEST_LOAD, REQUESTS_PER_SECOND, Setting
 
 FIRST_ANSWER_TIMEOUT = 2
 PAUSE_BETWEEN_TRIES = 0.2
+READ_RECORDS = 0.25
 
 
 async def await_first_answer(settings: Settings, seconds: float) -> None:
@@ -56,6 +57,7 @@ class LoadProcess:
         self._log = settings.build / "demo-load.log"
         self._reader = AnswerReader(self._records)
         self._process: asyncio.subprocess.Process | None = None
+        self._progress = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
         self._records.unlink(missing_ok=True)
@@ -92,25 +94,40 @@ class LoadProcess:
         if kind is None:
             self._check_end()
 
-    def read_new(self) -> None:
-        """Take in what was recorded since the last call.
+    async def follow(self) -> None:
+        """Take in what is recorded, again and again; runs until cancelled.
 
         Raises:
-            DemoError: the load has ended before its time.
+            DemoError: the load has ended before its time, so that nothing is measured any more.
         """
+        while self._process is not None and self._process.returncode is None:
+            self.read_new()
+            async with self._progress:
+                self._progress.notify_all()
+            await asyncio.sleep(READ_RECORDS)
+        self._check_end()
+        raise DemoError(f"The load ended by itself after {LONGEST_LOAD} s: the demonstration took far too long.")
+
+    async def until(self, count: int, seconds: float) -> None:
+        """Await that so many requests came to an end; needs `follow` beside it.
+
+        Raises:
+            DemoError: they have not within this time.
+        """
+        try:
+            async with asyncio.timeout(seconds), self._progress:
+                await self._progress.wait_for(lambda: self.totals.requests >= count)
+        except TimeoutError as error:
+            raise DemoError(
+                f"Only {self.totals.requests} of {count} requests came to an end within {seconds:.0f} s:"
+                " the gateway or this machine does not keep up."
+            ) from error
+
+    def read_new(self) -> None:
+        """Take in what was recorded since the last call."""
         fresh = self._reader.read_new()
         self.answers.extend(fresh)
         self.totals.add(fresh)
-
-    def check_running(self) -> None:
-        """Notice a load that ended by itself.
-
-        Raises:
-            DemoError: it did, so that nothing is measured any more.
-        """
-        if self._process is not None and self._process.returncode is not None:
-            self._check_end()
-            raise DemoError(f"The load ended by itself after {LONGEST_LOAD} s: the demonstration took far too long.")
 
     def _check_end(self) -> None:
         if self._process is not None and self._process.returncode:

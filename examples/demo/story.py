@@ -128,8 +128,9 @@ class Stages:
         await self._until(BASELINE, lambda timeline: _stable(timeline, BASELINE), f"{BASELINE} becoming Stable")
         await await_first_answer(self._settings, DEADLINES["route"])
 
-        async with LoadProcess(self._settings) as load, in_background(self._follow_load(load)):
-            await self._answers(load, ANSWERS_BEFORE)
+        async with LoadProcess(self._settings) as load, in_background(load.follow()):
+            self._picture.totals = load.totals
+            await load.until(ANSWERS_BEFORE, DEADLINES["load"])
 
             good = await self._apply(GOOD, f"{GOOD}: better, {CHANGES[GOOD].lower()}; it ought to be promoted")
             await self._until(GOOD, lambda timeline: _decided(timeline, GOOD), f"the promotion of {GOOD}")
@@ -137,7 +138,7 @@ class Stages:
             bad = await self._apply(BAD, f"{BAD}: fails on part of real images; it ought to be taken back")
             await self._until(BAD, lambda timeline: _decided(timeline, BAD), f"taking {BAD} back")
             errors = await self._errors(prometheus, BAD)
-            await self._answers(load, load.totals.requests + ANSWERS_AFTER)
+            await load.until(load.totals.requests + ANSWERS_AFTER, DEADLINES["load"])
         return Seen(self._watcher.timeline, load.answers, good, bad, errors)
 
     async def _apply(self, version: str, stage: str) -> Applied:
@@ -160,25 +161,6 @@ class Stages:
         except NotInTimeError as error:
             raise DemoError(f"{error}\n{await self._explain()}") from error
 
-    async def _answers(self, load: LoadProcess, count: int) -> None:
-        """Await that so many requests were answered."""
-        try:
-            async with asyncio.timeout(DEADLINES["load"]):
-                while load.totals.requests < count:
-                    await asyncio.sleep(REDRAW)
-        except TimeoutError as error:
-            raise DemoError(
-                f"Only {load.totals.requests} of {count} requests came to an end within {DEADLINES['load']} s:"
-                " the gateway or the machine does not keep up."
-            ) from error
-
-    async def _follow_load(self, load: LoadProcess) -> None:
-        self._picture.totals = load.totals
-        while True:
-            load.read_new()
-            load.check_running()
-            await asyncio.sleep(REDRAW)
-
     async def _errors(self, prometheus: Prometheus, version: str) -> ErrorCounts:
         roles = (seen.status.role_of(version) for seen in self._watcher.timeline.statuses)
         revision = next((role.revision for role in roles if role), None)
@@ -192,7 +174,7 @@ class Stages:
         else:
             first = f"The phase is {status.phase}. {status.verdict}"
         listed = await self._cluster.list(events(NAMESPACE))
-        recent = sorted(listed["items"], key=lambda event: _event_time(event))[-LAST_EVENTS:]
+        recent = sorted(listed["items"], key=_event_time)[-LAST_EVENTS:]
         return "\n".join(
             [
                 first,
@@ -203,7 +185,7 @@ class Stages:
 
 
 def _event_time(event: dict[str, Any]) -> str:
-    return event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"])
 
 
 def _event_line(event: dict[str, Any]) -> str:

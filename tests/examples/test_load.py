@@ -1,0 +1,166 @@
+"""The load sends on time whatever the server does, and books every request."""
+
+import asyncio
+import io
+import json
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from examples.demo.load import Load, Plan, Sample, predicted_digit, read_samples
+from examples.demo.records import Answer, AnswerReader, Totals, write_answer
+
+REPOSITORY = Path(__file__).parents[2]
+SAMPLES = [Sample(json.dumps({"X": [float(digit)] * 64}).encode(), digit) for digit in range(10)]
+
+
+class Model:
+    """A server that plays the model; the first pixel of an image says how to answer it."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[float] = []
+        self.connections: set[object] = set()
+        self.hosts: set[str] = set()
+        self.arrived = asyncio.Semaphore(0)
+        self.release = asyncio.Event()
+
+    async def predict(self, request: web.Request) -> web.StreamResponse:
+        self.arrivals.append(time.monotonic())
+        self.arrived.release()
+        self.connections.add(request.transport)
+        self.hosts.add(request.host)
+        digit = int((await request.json())["X"][0])
+        headers = {"Viridian-Revision": "digits-2", "Viridian-Version": "v2"}
+        if digit == 7:
+            return web.json_response({"title": "The model failed"}, status=500, headers=headers)
+        if digit == 8:
+            assert request.transport is not None
+            request.transport.abort()
+        if digit == 9:
+            await self.release.wait()
+        wrong = 1 if digit == 3 else 0
+        return web.json_response({"prediction": digit + wrong}, headers=headers)
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[Model]:
+    return Model()
+
+
+@pytest.fixture
+async def url(model: Model) -> AsyncIterator[str]:
+    application = web.Application()
+    application.router.add_post("/digits/predict", model.predict)
+    async with TestServer(application) as server:
+        yield str(server.make_url("/digits/predict"))
+        model.release.set()
+
+
+async def play(url: str, samples: list[Sample], count: int, rate: float = 100, host: str = "") -> list[Answer]:
+    records = io.StringIO()
+    await Load(Plan(url, samples, rate, count / rate, timeout=0.5, host=host), records).run()
+    answers = [Answer(**json.loads(line)) for line in records.getvalue().splitlines()]
+    return sorted(answers, key=lambda answer: answer.sent_at)
+
+
+async def test_every_request_is_booked_with_what_came_of_it(url: str) -> None:
+    answers = await play(url, SAMPLES, 20)
+    assert [answer.failure for answer in answers] == [*[""] * 7, "HTTP 500", "connection lost", "timeout"] * 2
+    assert [answer.status for answer in answers[:10]] == [*[200] * 7, 500, None, None]
+    assert {answer.version for answer in answers if answer.status} == {"v2"}
+    assert {answer.revision for answer in answers if answer.status} == {"digits-2"}
+    assert [answer.right for answer in answers[:5]] == [True, True, True, False, True]
+    assert answers[9].latency == pytest.approx(0.5, abs=0.3)
+
+
+async def test_requests_leave_at_their_rate_even_when_none_is_answered(model: Model, url: str) -> None:
+    hanging = [SAMPLES[9]]
+    answers = await play(url, hanging, 100, rate=200)
+    assert len(answers) == 100
+    assert answers[-1].sent_at - answers[0].sent_at == pytest.approx(99 / 200)
+    # All of them had left before the first one timed out.
+    assert model.arrivals[-1] - model.arrivals[0] < 0.9
+    assert {answer.failure for answer in answers} == {"timeout"}
+
+
+async def test_connections_are_kept(model: Model, url: str) -> None:
+    await play(url, SAMPLES[:3], 60, rate=100)
+    assert len(model.connections) < 20
+
+
+async def test_the_host_header_is_the_routes(model: Model, url: str) -> None:
+    await play(url, SAMPLES[:1], 1, host="models.example.com")
+    assert model.hosts == {"models.example.com"}
+
+
+async def test_a_server_that_is_not_there() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        answers = await play(f"http://127.0.0.1:{taken.getsockname()[1]}/", SAMPLES, 3)
+    assert [answer.failure for answer in answers] == ["connect error"] * 3
+
+
+async def test_stop_awaits_the_answers_and_sends_nothing_more(model: Model, url: str) -> None:
+    records = io.StringIO()
+    load = Load(Plan(url, SAMPLES[:1], rate=50, seconds=600, timeout=5), records)
+    running = asyncio.create_task(load.run())
+    async with asyncio.timeout(5):
+        while len(model.arrivals) < 5:
+        load.stop()
+        await running
+    assert len(records.getvalue().splitlines()) == len(model.arrivals) < 100
+
+
+async def test_the_process_ends_when_its_parent_closes_the_pipe(url: str, tmp_path: Path) -> None:
+    samples, records = tmp_path / "samples.json", tmp_path / "records.jsonl"
+    samples.write_text(json.dumps({"instances": [[1.0] * 64], "labels": [1]}))
+    assert read_samples(samples) == [SAMPLES[1]]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "examples.demo.load", "--url", url, "--samples", samples, "--records", records),
+        *("--rate", "50", "--seconds", "600", "--until-stdin-closes"),
+        stdin=asyncio.subprocess.PIPE,
+        cwd=REPOSITORY,
+    )
+    reader, answers = AnswerReader(records), []
+    async with asyncio.timeout(30):
+        while len(answers) < 10:
+            answers += reader.read_new()
+            await asyncio.sleep(0.02)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert await process.wait() == 0
+    answers += reader.read_new()
+    assert len(answers) == len(records.read_text().splitlines())
+    assert all(answer.right for answer in answers)
+
+
+def test_a_reader_takes_whole_lines_only(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    reader = AnswerReader(path)
+    assert reader.read_new() == []
+    answer = Answer(1.5, 0.25, 200, "digits-1", "v1", "", right=True)
+    with path.open("w") as file:
+        write_answer(file, answer)
+        file.write('{"sent_at": 2')
+        file.flush()
+        assert reader.read_new() == [answer]
+        assert reader.read_new() == []
+
+
+def test_totals() -> None:
+    totals = Totals()
+    totals.add([Answer(0, 0.1, 200, "r", "v1", "", right) for right in (True, True, True, False)])
+    totals.add([Answer(0, 0.1, None, "", "", "timeout", None)])
+    assert (totals.requests, totals.failed) == (5, 1)
+    assert totals.accuracy("v1") == 0.75
+    assert totals.accuracy("v2") is None
+
+
+def test_an_answer_without_a_prediction() -> None:
+    assert predicted_digit(b'{"prediction": 4, "confidence": 0.9}') == 4
+    assert predicted_digit(b"[]") is None
