@@ -110,7 +110,8 @@ async def test_stop_awaits_the_answers_and_sends_nothing_more(model: Model, url:
     load = Load(Plan(url, SAMPLES[:1], rate=50, seconds=600, timeout=5), records)
     running = asyncio.create_task(load.run())
     async with asyncio.timeout(5):
-        while len(model.arrivals) < 5:
+        for _ in range(5):
+            await model.arrived.acquire()
         load.stop()
         await running
     assert len(records.getvalue().splitlines()) == len(model.arrivals) < 100
