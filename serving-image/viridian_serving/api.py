@@ -9,7 +9,7 @@ import sys
 import uvloop
 
 from viridian_serving import config
-from viridian_serving.app import App, Trust
+from viridian_serving.app import App, Trust, identity_headers
 from viridian_serving.config import Settings
 from viridian_serving.http_server import HttpServer
 from viridian_serving.instances import InstanceReader
@@ -69,8 +69,8 @@ async def serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     triton = TritonHttp(_TRITON_HOST, settings.triton_http_port)
-    public = HttpServer(settings.max_body)
-    operations = HttpServer(settings.max_body)
+    public = HttpServer(settings.max_body, identity_headers(settings))
+    operations = HttpServer(settings.max_body, identity_headers(settings))
     app = App(settings, triton, public)
     await operations.listen(settings.bind, settings.metrics_port, app.operations)
     await public.listen(settings.bind, settings.http_port, app.public(Trust.ROUTE))

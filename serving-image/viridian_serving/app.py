@@ -1,10 +1,10 @@
 """Routes, outcomes and what every answer carries."""
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -18,6 +18,8 @@ from viridian_serving.problems import CONTENT_TYPE as PROBLEM
 from viridian_serving.problems import Problem
 from viridian_serving.readiness import Readiness, health
 from viridian_serving.triton_http import TritonHttp, TritonUnreachableError
+
+LOG = logging.getLogger("viridian.api")
 
 _VIA_BY_HEADER: Final = {via.value.encode(): via for via in Via}
 _PROBE_TIMEOUT: Final = 2.0
@@ -40,14 +42,33 @@ class Trust(Enum):
         return claimed
 
 
-@dataclass(slots=True)
-class _Abandoned:
-    """When the client left, if it did."""
+class _Caller:
+    """The client of one counted request, who may leave before it is answered.
 
-    at: float | None = None
+    A client that has left sees no answer, so its request is never ok. If there was no answer within
+    VIRIDIAN_ABANDONED_AFTER, the model has cost the client its patience: an error, counted then and not at the
+    timeout, and the work is given up. Else a model that hangs would look the healthier the shorter its clients'
+    timeouts are. If the answer came sooner, leaving says nothing about the model, and the request is not judged.
+    """
 
-    def note(self) -> None:
-        self.at = time.perf_counter()
+    def __init__(self, request: Request, patience: float) -> None:
+        self.gone = False
+        self._request = request
+        self._patience = patience
+        self._task = asyncio.current_task()
+        request.on_gone = self._left
+
+    def _left(self) -> None:
+        self.gone = True
+        remaining = self._patience - (time.perf_counter() - self._request.received)
+        if remaining > 0:
+            asyncio.get_running_loop().call_later(remaining, self._give_up)
+        else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if self._task is not None:
+            self._task.cancel()  # does nothing once the request is answered
 
 
 class App:
@@ -74,10 +95,7 @@ class App:
         self.counters = FrozenCounters(settings.latency_buckets, settings.scrape_interval, time.time_ns())
         labels = (settings.namespace, settings.model, settings.revision, settings.pod_uid)
         self._registry = build_registry(self.counters, labels, LiveGauges(self._live))
-        self._headers: Headers = (
-            (b"Viridian-Revision", settings.revision.encode()),
-            (b"Viridian-Version", settings.model_version.encode()),
-        )
+        self._headers = identity_headers(settings)
         self._plain = {
             b"/health": self._health,
             b"/live": self._live_probe,
@@ -117,37 +135,32 @@ class App:
     async def _counted(
         self, request: Request, via: Via, answer: Callable[[Request, str], Awaitable[Response]]
     ) -> Response:
-        abandoned = _Abandoned()
-        request.on_gone = abandoned.note
+        caller = _Caller(request, self._settings.abandoned_after)
         try:
             response = await self._uncounted(request, answer)
         except BaseException:
-            self._count(via, Outcome.ERROR, request.received, None)
+            # Given up: how long it would have taken is not known, and it must not pass for fast.
+            self.counters.record(via, Outcome.ERROR, self._settings.timeout, time.time_ns())
             raise
-        self._count(via, outcome_of(response.status), request.received, abandoned.at)
+        outcome = outcome_of(response.status)
+        if caller.gone and outcome is Outcome.OK:
+            outcome = Outcome.REJECTED
+        self.counters.record(via, outcome, time.perf_counter() - request.received, time.time_ns())
         return response
-
-    def _count(self, via: Via, outcome: Outcome, received: float, left_at: float | None) -> None:
-        """Count a request as its client saw it.
-
-        A client that left saw no answer. If it had waited long enough to lose patience that is an error, however well
-        the model answered later: else a model that hangs would look healthy to the extent that clients have timeouts.
-        If it left before, its leaving says nothing about the model, and an answer that nobody read is not judged.
-        """
-        seconds = time.perf_counter() - received
-        if left_at is not None and outcome is Outcome.OK:
-            patient = left_at - received >= self._settings.abandoned_after
-            outcome = Outcome.ERROR if patient else Outcome.REJECTED
-        self.counters.record(via, outcome, seconds, time.time_ns())
 
     async def _uncounted(self, request: Request, answer: Callable[[Request, str], Awaitable[Response]]) -> Response:
         request_id = _request_id(request)
         common = ((b"X-Request-Id", request_id.encode()), *self._headers)
         try:
             response = await answer(request, request_id)
-        except Problem as problem:
-            return Response(problem.status, problem.body(request_id), PROBLEM, (*problem.headers, *common))
-        return Response(response.status, response.body, response.content_type, (*response.headers, *common))
+        except Problem as given:
+            problem = given
+        except Exception:
+            LOG.exception("request %s crashed", request_id)
+            problem = Problem(500, "internal", "The server failed; its log says why, by request_id.")
+        else:
+            return Response(response.status, response.body, response.content_type, (*response.headers, *common))
+        return Response(problem.status, problem.body(request_id), PROBLEM, (*problem.headers, *common))
 
     # -- predictions
 
@@ -226,6 +239,14 @@ class App:
                 joiner.stats.reruns if joiner else 0.0,
             ),
         }
+
+
+def identity_headers(settings: Settings) -> Headers:
+    """Give the headers that every answer carries: what answered it."""
+    return (
+        (b"Viridian-Revision", settings.revision.encode()),
+        (b"Viridian-Version", settings.model_version.encode()),
+    )
 
 
 def _request_id(request: Request) -> str:

@@ -54,7 +54,7 @@ def _buckets(value: object) -> object:
 
 
 def _increasing(bounds: tuple[float, ...]) -> tuple[float, ...]:
-    if not bounds or bounds[0] <= 0 or any(a >= b for a, b in pairwise(bounds)):
+    if not bounds or not bounds[0] > 0 or not all(a < b for a, b in pairwise(bounds)):
         raise ValueError("the bounds must be positive seconds, each greater than the one before")
     if bounds[-1] == float("inf"):
         raise ValueError("the last bound must be finite; +Inf is added by itself")

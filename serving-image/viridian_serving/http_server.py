@@ -65,19 +65,20 @@ Handler = Callable[[Request], Awaitable[Response]]
 class HttpServer:
     """Listeners, their connections, and an orderly end."""
 
-    def __init__(self, max_body: int) -> None:
+    def __init__(self, max_body: int, headers: Headers = ()) -> None:
         """Make a server without listeners.
 
         Args:
             max_body: Largest body of a request, in bytes.
+            headers: Put on answers that no handler gives, such as to what is not HTTP.
         """
         self.max_body: Final = max_body
+        self.headers: Final = headers
         self.closing = False
         self.connections: set[Connection] = set()
         self.in_flight = 0
         self._listeners: list[asyncio.Server] = []
-        self._quiet = asyncio.Event()
-        self._quiet.set()
+        self._empty = asyncio.Event()
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def listen(self, host: str, port: int, handler: Handler) -> None:
@@ -115,26 +116,24 @@ class HttpServer:
             await asyncio.sleep(0)
         for listener in self._listeners:
             listener.close()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
         for connection in list(self.connections):
             connection.close_if_idle()
+        # Every connection ends once its last answer is written out, so this waits for the bytes too.
         try:
-            await asyncio.wait_for(self._quiet.wait(), longest)
+            if self.connections:
+                await asyncio.wait_for(self._empty.wait(), longest)
         except TimeoutError:
             return False
+        finally:
+            if self._sweeper is not None:
+                self._sweeper.cancel()
         return True
 
-    def started(self) -> None:
-        """Count a request that runs."""
-        self.in_flight += 1
-        self._quiet.clear()
-
-    def finished(self) -> None:
-        """Count it off."""
-        self.in_flight -= 1
-        if not self.in_flight:
-            self._quiet.set()
+    def forget(self, connection: "Connection") -> None:
+        """Note that a connection has ended."""
+        self.connections.discard(connection)
+        if self.closing and not self.connections:
+            self._empty.set()
 
     def _sweep(self) -> None:
         now = time.perf_counter()
@@ -172,7 +171,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell a running request that nobody waits for it."""
         self._ended = True
-        self._server.connections.discard(self)
+        self._server.forget(self)
         self._waiting.clear()
         if self._current is not None and self._current.on_gone is not None:
             self._current.on_gone()
@@ -250,7 +249,7 @@ class Connection(asyncio.Protocol):
 
     def _start(self, request: Request, keep_alive: bool) -> None:
         self._current = request
-        self._server.started()
+        self._server.in_flight += 1
         task = asyncio.get_running_loop().create_task(self._answer(request))
         task.add_done_callback(lambda done: self._answered(done, request, keep_alive))
 
@@ -258,17 +257,18 @@ class Connection(asyncio.Protocol):
         return await self._handler(request)
 
     def _answered(self, task: "asyncio.Task[Response]", request: Request, keep_alive: bool) -> None:
-        self._server.finished()
-        error = None if task.cancelled() else task.exception()
-        if error is not None or task.cancelled():
-            LOG.error("request %s %s crashed", request.method.decode(), request.path.decode("latin-1"), exc_info=error)
-            response = Response(500, b'{"title":"Internal Server Error","status":500}', b"application/problem+json")
-        else:
-            response = task.result()
+        self._server.in_flight -= 1
         self._current = None
         self._idle_since = time.perf_counter()
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            LOG.error("request %s %s crashed", request.method.decode(), request.path.decode("latin-1"), exc_info=error)
         if self._ended:
             return
+        if error is not None or task.cancelled():
+            self._refuse(500, "The server failed; its log says why.")
+            return
+        response = task.result()
         keep_alive = keep_alive and not self._server.closing
         self._write(_render(response, request.method == b"HEAD", keep_alive))
         if not keep_alive:
@@ -311,7 +311,7 @@ class Connection(asyncio.Protocol):
         body = (
             f'{{"type":"urn:viridian:problem:http","title":"{phrase}","status":{status},"detail":"{detail}"}}'
         ).encode()
-        self._write(_render(Response(status, body, b"application/problem+json"), False, False))
+        self._write(_render(Response(status, body, b"application/problem+json", self._server.headers), False, False))
         self._end()
 
     def _write(self, data: bytes) -> None:

@@ -1,24 +1,26 @@
 """From the body of ``/predict`` to tensors.
 
-Two readers of the same language. The fast one is a typed decoder that knows this model's inputs, and gives up at the
-first doubt; the careful one then reads the body again and names every field that is wrong, not just the first. What is
-valid is for the careful one to say.
+Two readers of one language. The fast one (``FastReader``) is a typed decoder that knows this model's inputs, and gives
+up at the first doubt; the careful one below then reads the body again and names every field that is wrong, not just the
+first. What is valid is for the careful one to say.
 """
 
 import json
 import math
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
+from viridian_serving.fast_instances import FastReader
 from viridian_serving.problems import Problem, Violation
 from viridian_serving.schema import DYNAMIC, DataType, ModelSchema, Tensor
 from viridian_serving.wire import Encoded, pack
 
 MAX_VIOLATIONS = 100
+"""Violations listed in one answer; beyond them only their number is said."""
+
+_MISSING = object()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +45,7 @@ class InstanceReader:
         """
         self._schema = schema
         self._max_instances = max_instances
-        self._fast = _fast_reader(schema)
+        self._fast = FastReader(schema)
 
     def read(self, body: bytes) -> Instances:
         """Read a request's body.
@@ -58,13 +60,15 @@ class InstanceReader:
         Raises:
             Problem: Status 400 or 413; it names every offending field.
         """
-        if self._fast is not None and (encoded := self._fast(body)) is not None:
-            return Instances([encoded], many=False)
-        return self._careful(body)
+        read = self._fast.read(body)
+        if read is not None and 0 < len(read[0]) <= self._max_instances:
+            instances, many = read
+            return Instances(list(_grouped(instances, self._schema)) if many else instances, many)
+        return self.read_carefully(body)
 
-    def _careful(self, body: bytes) -> Instances:
-        document = _parse(body)
-        items, many = self._split(document)
+    def read_carefully(self, body: bytes) -> Instances:
+        """Read a request's body, slowly, and find everything that is wrong with it; see read()."""
+        items, many = self._split(_parse(body))
         if len(items) > self._max_instances:
             raise Problem(
                 413,
@@ -75,7 +79,7 @@ class InstanceReader:
             raise Problem(400, "invalid-input", "The list holds no instance; send at least one.")
         violations: list[Violation] = []
         encoded = [
-            self._instance(item, f"#/{position}" if many else "#", violations) for position, item in enumerate(items)
+            self._instance(item, f"/{position}" if many else "", violations) for position, item in enumerate(items)
         ]
         if violations:
             raise Problem(
@@ -88,6 +92,7 @@ class InstanceReader:
         return Instances(list(_grouped([item for item in encoded if item is not None], self._schema)), many)
 
     def _split(self, document: object) -> tuple[list[Any], bool]:
+        """Tell the instances apart, and whether they came as a list."""
         if isinstance(document, dict):
             return [document], False
         if isinstance(document, list):
@@ -130,9 +135,6 @@ class InstanceReader:
         return Encoded(tuple(shapes), 1, tuple(tensors)) if len(violations) == before else None
 
 
-_MISSING = object()
-
-
 def _parse(body: bytes) -> object:
     # Python's own parser takes NaN and Infinity, which JSON does not have. That is wanted here: the field that holds
     # one can then be named, instead of a byte offset.
@@ -155,7 +157,9 @@ def _depth(value: object) -> int:
 
 
 def _join(pointer: str, token: str) -> str:
-    return f"{pointer}/{token.replace('~', '~0').replace('/', '~1')}"
+    # JSON may hold half a surrogate pair, which no encoding can write down again.
+    printable = token.encode("utf-8", "backslashreplace").decode()
+    return f"{pointer}/{printable.replace('~', '~0').replace('/', '~1')}"
 
 
 def _flatten(
@@ -165,11 +169,11 @@ def _flatten(
     if value is _MISSING:
         violations.append(Violation(pointer, f"is missing; it must be {_expected(tensor, tensor.dims)}"))
         return [], ()
-    if tensor.dims in ((1,), ()) and not isinstance(value, list):
-        value = [value]  # a column of one value per instance needs no list
     flat: list[Any] = []
+    # A column of one value per instance needs no list.
+    bare = tensor.dims in ((1,), ()) and not isinstance(value, list)
     shape = list(tensor.dims) or [1]
-    _walk(tensor, value, 0, shape, pointer, flat, violations)
+    _walk(tensor, value, len(shape) if bare else 0, shape, pointer, flat, violations)
     return flat, tuple(shape) if tensor.dims else ()
 
 
@@ -193,7 +197,7 @@ def _walk(
         violations.append(Violation(pointer, f"must be {_expected(tensor, shape[level:])}, not {_name(value)}"))
         return
     if shape[level] == DYNAMIC:
-        shape[level] = len(value)  # the first list decides, the others must agree
+        shape[level] = max(1, len(value))  # the first list decides, the others must agree; none may be empty
     if len(value) != shape[level]:
         violations.append(Violation(pointer, f"must hold {shape[level]} elements and holds {len(value)}"))
         return
@@ -202,18 +206,23 @@ def _walk(
 
 
 def _element_fault(datatype: DataType, value: object) -> str | None:
+    """Say what is wrong with an element, or nothing."""
     if datatype is DataType.BYTES:
-        return None if isinstance(value, str) else f"must be a string, not {_name(value)}"
-    if datatype is DataType.BOOL:
-        return None if isinstance(value, bool) else f"must be true or false, not {_name(value)}"
-    if isinstance(value, bool) or not isinstance(value, int | float):
+        if not isinstance(value, str):
+            return f"must be a string, not {_name(value)}"
+    elif datatype is DataType.BOOL:
+        if not isinstance(value, bool):
+            return f"must be true or false, not {_name(value)}"
+    elif isinstance(value, bool) or not isinstance(value, int | float):
         return f"must be {datatype.element}, not {_name(value)}"
-    if isinstance(value, float) and not math.isfinite(value):
+    elif isinstance(value, float) and not math.isfinite(value):
         return f"must be a finite number, not {value}"
-    if not datatype.is_float and not isinstance(value, int):
-        return "must be a whole number without a fraction"
+    elif isinstance(value, float) and not datatype.is_float:
+        return "must be a whole number, written without a fraction"
     try:
         pack(datatype, [value])
+    except UnicodeEncodeError:
+        return "holds half of a surrogate pair, which is not a character"
     except (struct.error, OverflowError):
         return f"is out of the range of {datatype.name}"
     return None
@@ -222,7 +231,7 @@ def _element_fault(datatype: DataType, value: object) -> str | None:
 def _expected(tensor: Tensor, dims: Sequence[int]) -> str:
     if not dims:
         return tensor.datatype.element
-    sizes = " x ".join("any number" if dim == DYNAMIC else str(dim) for dim in dims)
+    sizes = " x ".join("any number of" if dim == DYNAMIC else str(dim) for dim in dims)
     kind = tensor.datatype.element.removeprefix("a ").replace("true or false", "boolean")
     return f"a list of {sizes} {kind}s" if len(dims) == 1 else f"nested lists of {sizes} {kind}s"
 
@@ -250,33 +259,3 @@ def _grouped(instances: Sequence[Encoded], schema: ModelSchema) -> Iterator[Enco
             columns = zip(*(item.tensors for item in group), strict=True)
             yield Encoded(group[0].shapes, len(group), tuple(b"".join(column) for column in columns))
             start = end
-
-
-def _fast_reader(schema: ModelSchema) -> Callable[[bytes], Encoded | None] | None:
-    """Make a decoder for one instance as an object, the common case; None where inputs are not rows of numbers."""
-    if any(len(tensor.dims) != 1 or tensor.elements is None or not tensor.datatype.value for tensor in schema.inputs):
-        return None
-    names = {f"field_{i}": tensor.name for i, tensor in enumerate(schema.inputs)}
-    fields = [(f"field_{i}", list[_python_type(tensor.datatype)]) for i, tensor in enumerate(schema.inputs)]  # type: ignore[misc]
-    instance = msgspec.defstruct("Instance", fields, rename=names, forbid_unknown_fields=True)
-    decoder = msgspec.json.Decoder(instance)
-    packers = [
-        (field, struct.Struct(f"<{tensor.elements}{tensor.datatype.value}").pack)
-        for (field, _), tensor in zip(fields, schema.inputs, strict=True)
-    ]
-    shapes = tuple(tensor.dims for tensor in schema.inputs)
-
-    def read(body: bytes) -> Encoded | None:
-        try:
-            decoded = decoder.decode(body)
-            return Encoded(shapes, 1, tuple(pack_row(*getattr(decoded, field)) for field, pack_row in packers))
-        except (msgspec.DecodeError, struct.error, OverflowError):
-            return None  # the careful reader finds out what is wrong with it
-
-    return read
-
-
-def _python_type(datatype: DataType) -> type:
-    if datatype is DataType.BOOL:
-        return bool
-    return float if datatype.is_float else int

@@ -14,11 +14,11 @@ class Violation:
     """One thing that is wrong with a request's body."""
 
     pointer: str
-    """JSON pointer (RFC 6901) of the offending value, as a URI fragment."""
+    """JSON pointer (RFC 6901) of the offending value; empty for the whole body."""
     detail: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class Problem(Exception):
     """An answer that says what went wrong, why, and what to do."""
 

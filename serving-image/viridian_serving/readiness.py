@@ -9,12 +9,13 @@ whatever is said here.)
 import asyncio
 import logging
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 
 import msgspec
 
 from viridian_serving.joiner import CallFailedError, QueueFullError
-from viridian_serving.model import Model
+from viridian_serving.model import Model, ModelFailedError
 from viridian_serving.schema import DYNAMIC, DataType, ModelSchema
 from viridian_serving.wire import Encoded, pack
 
@@ -37,11 +38,8 @@ def synthesised(schema: ModelSchema) -> Iterator[Encoded]:
         shapes = tuple(tuple(1 if dim == DYNAMIC else dim for dim in tensor.dims) for tensor in schema.inputs)
         tensors = []
         for tensor, shape in zip(schema.inputs, shapes, strict=True):
-            elements = 1
-            for dim in shape:
-                elements *= dim
             value = text if tensor.datatype is DataType.BYTES else number
-            tensors.append(pack(tensor.datatype, [value] * elements))
+            tensors.append(pack(tensor.datatype, [value] * prod(shape)))
         yield Encoded(shapes, 1, tuple(tensors))
 
 
@@ -71,12 +69,14 @@ class Readiness:
         for sample in samples:
             try:
                 await model.submit(sample, asyncio.get_running_loop().time() + patience)
-            except (CallFailedError, QueueFullError, TimeoutError) as error:
-                reason = f"{error}" or f"no answer within {patience:g} s"
+            except ModelFailedError as error:
                 self.reason = (
-                    f"the model does not answer a trial input: {reason}. If it takes only particular inputs, "
+                    f"the model fails on a trial input: {error}. If it takes only particular inputs, "
                     f"put one as {SAMPLE_FILE} beside the model"
                 )
+                LOG.warning("%s", self.reason)
+            except (CallFailedError, QueueFullError, TimeoutError) as error:
+                self.reason = f"no answer to a trial input: {str(error) or f'none within {patience:g} s'}"
                 LOG.warning("%s", self.reason)
             else:
                 self.ready = True

@@ -90,9 +90,18 @@ class ModelSchema:
             ValueError: The answer is not a model configuration, or has a type without a representation in JSON.
         """
         try:
-            return cls(_tensors(config["input"]), _tensors(config["output"]), int(config["max_batch_size"]))
+            inputs, outputs = _tensors(config["input"]), _tensors(config["output"])
+            max_batch = int(config["max_batch_size"])
         except (KeyError, TypeError) as error:
             raise ValueError(f"Triton's model configuration lacks {error}") from error
+        if max_batch == 0 and all(tensor.dims[:1] == (1,) for tensor in (*inputs, *outputs)):
+            # Exported for exactly one instance: a batch of one, so that instances look as they do for other models.
+            return cls(_without_first(inputs), _without_first(outputs), max_batch=1)
+        return cls(inputs, outputs, max_batch)
+
+
+def _without_first(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    return tuple(Tensor(tensor.name, tensor.datatype, tensor.dims[1:]) for tensor in tensors)
 
 
 def _tensors(entries: Sequence[Mapping[str, Any]]) -> tuple[Tensor, ...]:

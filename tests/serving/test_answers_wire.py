@@ -1,0 +1,174 @@
+"""Tensors on the wire, and answers made of them."""
+
+import json
+import struct
+from typing import Any
+
+import pytest
+
+from viridian_serving.answers import AnswerWriter, NotFiniteError
+from viridian_serving.schema import DataType, ModelSchema, Tensor
+from viridian_serving.wire import Encoded, OutputTensor, RequestEncoder, decode_response
+
+X = (Tensor("X", DataType.FP32, (2,)),)
+CLASSIFIER = ModelSchema(X, (Tensor("label", DataType.INT64, (1,)), Tensor("probabilities", DataType.FP32, (3,))), 8)
+
+
+def schema_of(*outputs: Tensor, max_batch: int = 8) -> ModelSchema:
+    return ModelSchema(X, outputs, max_batch)
+
+
+def test_joined_instances_become_one_batch() -> None:
+    # given
+    schema = ModelSchema((*X, Tensor("name", DataType.BYTES, (1,))), (), 8)
+    one = Encoded(((2,), (1,)), 1, (b"A" * 8, b"s1"))
+    two = Encoded(((2,), (1,)), 2, (b"B" * 16, b"s2s3"))
+    # when
+    length, body = RequestEncoder(schema).encode([one, two])
+    # then
+    raw = b"".join(body)
+    header = json.loads(raw[:length])
+    assert [(i["name"], i["shape"], i["parameters"]["binary_data_size"]) for i in header["inputs"]] == [
+        ("X", [3, 2], 24),
+        ("name", [3, 1], 6),
+    ]
+    assert raw[length:] == b"A" * 8 + b"B" * 16 + b"s1s2s3"
+
+
+def test_without_a_batch_dimension_shapes_stay_as_they_are() -> None:
+    length, body = RequestEncoder(ModelSchema(X, (), 0)).encode([Encoded(((2,),), 1, (b"A" * 8,))])
+    assert json.loads(body[0][:length])["inputs"][0]["shape"] == [2]
+
+
+def test_answers_of_both_kinds_are_decoded() -> None:
+    # given
+    texts = b"".join(struct.pack("<I", len(text)) + text for text in (b"a", "ü".encode()))
+    header = json.dumps(
+        {
+            "outputs": [
+                {"name": "f", "datatype": "FP32", "shape": [2], "parameters": {"binary_data_size": 8}},
+                {"name": "s", "datatype": "BYTES", "shape": [2], "parameters": {"binary_data_size": len(texts)}},
+                {"name": "j", "datatype": "INT64", "shape": [1], "data": [7]},
+            ]
+        }
+    ).encode()
+    # when
+    outputs = decode_response(header + struct.pack("<2f", 0.5, -1) + texts, len(header))
+    # then
+    assert [(o.name, o.shape, list(o.values)) for o in outputs] == [
+        ("f", (2,), [0.5, -1.0]),
+        ("s", (2,), ["a", "ü"]),
+        ("j", (1,), [7]),
+    ]
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"outputs":[{"name":"x"}]}', b'{"outputs":[1]}', b"\xff"])
+def test_what_does_not_follow_the_protocol_is_told_apart(body: bytes) -> None:
+    with pytest.raises(ValueError, match="does not follow"):
+        decode_response(body, None)
+
+
+def test_a_classifier_answers_prediction_confidence_and_probabilities() -> None:
+    # when
+    predictions = AnswerWriter(CLASSIFIER).predictions(
+        [
+            OutputTensor("label", DataType.INT64, (2, 1), (1, 2)),
+            OutputTensor("probabilities", DataType.FP32, (2, 3), (0.25, 0.5, 0.25, 0, 0.25, 0.75)),
+        ],
+        2,
+        batched=True,
+    )
+    # then
+    assert predictions == [
+        {"prediction": 1, "confidence": 0.5, "probabilities": [0.25, 0.5, 0.25]},
+        {"prediction": 2, "confidence": 0.75, "probabilities": [0, 0.25, 0.75]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("schema", "outputs", "batched", "predictions"),
+    [
+        (
+            schema_of(Tensor("y", DataType.FP32, (1,))),
+            [OutputTensor("y", DataType.FP32, (2, 1), (1.5, 2.5))],
+            True,
+            [{"prediction": 1.5}, {"prediction": 2.5}],
+        ),
+        (
+            schema_of(Tensor("y", DataType.FP32, (2, 2))),
+            [OutputTensor("y", DataType.FP32, (1, 2, 2), (1, 2, 3, 4))],
+            True,
+            [{"prediction": [[1, 2], [3, 4]]}],
+        ),
+        (
+            schema_of(Tensor("a", DataType.FP32, (1,)), Tensor("b", DataType.BYTES, (1,))),
+            [OutputTensor("b", DataType.BYTES, (1, 1), ("x",)), OutputTensor("a", DataType.FP32, (1, 1), (1.0,))],
+            True,
+            [{"prediction": {"a": 1.0, "b": "x"}}],
+        ),
+        (
+            schema_of(Tensor("y", DataType.INT64, (4,)), max_batch=0),
+            [OutputTensor("y", DataType.INT64, (4,), (1, 2, 3, 4))],
+            False,
+            [{"prediction": [1, 2, 3, 4]}],
+        ),
+    ],
+    ids=["regression", "matrix", "several outputs by name", "without a batch dimension"],
+)
+def test_other_models_answer_what_they_have(
+    schema: ModelSchema, outputs: list[OutputTensor], batched: bool, predictions: list[dict[str, Any]]
+) -> None:
+    assert AnswerWriter(schema).predictions(outputs, len(predictions), batched=batched) == predictions
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_what_json_cannot_say_is_a_failure(bad: float) -> None:
+    with pytest.raises(NotFiniteError):
+        AnswerWriter(schema_of(Tensor("y", DataType.FP64, (1,)))).predictions(
+            [OutputTensor("y", DataType.FP64, (2, 1), (1.0, bad))], 2, batched=True
+        )
+
+
+def test_finite_numbers_with_an_infinite_sum_are_answered() -> None:
+    (row,) = AnswerWriter(schema_of(Tensor("y", DataType.FP64, (2,)))).predictions(
+        [OutputTensor("y", DataType.FP64, (1, 2), (1.7e308, 1.7e308))], 1, batched=True
+    )
+    assert row["prediction"] == [1.7e308, 1.7e308]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        ([], "did not answer its output 'y'"),
+        ([OutputTensor("y", DataType.FP32, (1, 1), (1.0,))], "has 1 rows for 2 instances"),
+    ],
+)
+def test_an_answer_that_does_not_fit_the_request_is_told_apart(outputs: list[OutputTensor], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        AnswerWriter(schema_of(Tensor("y", DataType.FP32, (1,)))).predictions(outputs, 2, batched=True)
+
+
+def test_a_model_exported_for_one_instance_takes_instances_as_others_do() -> None:
+    # given
+    config = {
+        "max_batch_size": 0,
+        "input": [{"name": "X", "data_type": "TYPE_FP32", "dims": ["1", "4"]}],
+        "output": [{"name": "y", "data_type": "TYPE_STRING", "dims": ["1"]}],
+    }
+    # when
+    schema = ModelSchema.from_triton(config)
+    # then
+    assert schema == ModelSchema((Tensor("X", DataType.FP32, (4,)),), (Tensor("y", DataType.BYTES, ()),), 1)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"input": [], "output": []},
+        {"max_batch_size": 1, "input": [{"name": "X", "data_type": "TYPE_BF16", "dims": [1]}], "output": []},
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_refused(config: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"lacks|no representation"):
+        ModelSchema.from_triton(config)

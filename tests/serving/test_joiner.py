@@ -1,0 +1,201 @@
+"""Requests that come together travel together, and fail alone."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from viridian_serving.joiner import CallFailedError, Job, Joiner, QueueFullError
+
+StringJob = Job[str, str]
+
+
+class FakeModel:
+    """Answers when told to, and remembers what it was asked."""
+
+    def __init__(self, *, poison: str = "", held: bool = False) -> None:
+        self.calls: list[list[str]] = []
+        self.running = 0
+        self.most_running = 0
+        self.gate = asyncio.Event()
+        self._poison = poison
+        if not held:
+            self.gate.set()
+
+    async def __call__(self, jobs: Sequence[StringJob], deadline: float) -> list[str]:
+        self.calls.append([job.payload for job in jobs])
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        await asyncio.sleep(0)
+        await self.gate.wait()
+        self.running -= 1
+        if any(job.payload == self._poison for job in jobs):
+            raise CallFailedError("poisoned")
+        return [job.payload.upper() for job in jobs]
+
+
+def make(model: FakeModel, *, slots: int = 1, max_rows: int = 4, max_queue: int = 100) -> Joiner[str, str]:
+    return Joiner(model, calls_in_flight=slots, max_rows=max_rows, max_queue=max_queue)
+
+
+def job(payload: str, *, key: str = "shape", rows: int = 1, seconds: float = 10) -> StringJob:
+    return Job(key, rows, payload, asyncio.get_running_loop().time() + seconds)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop turn until the condition holds; fails after a second."""
+    async with asyncio.timeout(1):
+        while not condition():  # noqa: ASYNC110  the condition is a fake's, which announces nothing
+            await asyncio.sleep(0)
+
+
+async def test_a_single_request_leaves_at_once_and_alone() -> None:
+    # given
+    model = FakeModel()
+    joiner = make(model)
+    # when
+    answer = await joiner.submit(job("a"))
+    # then
+    assert (answer, model.calls) == ("A", [["a"]])
+
+
+async def test_requests_of_one_turn_share_a_call() -> None:
+    # given
+    model = FakeModel()
+    joiner = make(model)
+    # when
+    answers = await asyncio.gather(*(joiner.submit(job(name)) for name in "abc"))
+    # then
+    assert (answers, model.calls) == (["A", "B", "C"], [["a", "b", "c"]])
+
+
+async def test_what_arrives_during_a_call_travels_in_the_next() -> None:
+    # given a call that runs
+    model = FakeModel(held=True)
+    joiner = make(model)
+    first = joiner.submit(job("a"))
+    await until(lambda: model.running)
+    # when
+    others = [joiner.submit(job(name)) for name in "bcd"]
+    await asyncio.sleep(0)
+    assert model.calls == [["a"]]
+    model.gate.set()
+    # then
+    assert await asyncio.gather(first, *others) == ["A", "B", "C", "D"]
+    assert model.calls == [["a"], ["b", "c", "d"]]
+
+
+async def test_never_more_calls_than_slots_nor_more_rows_than_allowed() -> None:
+    # given
+    model = FakeModel()
+    joiner = make(model, slots=2, max_rows=3)
+    # when
+    names = [chr(97 + i) for i in range(20)]
+    answers = await asyncio.gather(*(joiner.submit(job(name)) for name in names))
+    # then
+    assert answers == [name.upper() for name in names]
+    assert model.most_running == 2
+    assert max(map(len, model.calls)) == 3
+
+
+async def test_a_job_larger_than_a_call_travels_alone() -> None:
+    model = FakeModel()
+    joiner = make(model, max_rows=4)
+    await asyncio.gather(*(joiner.submit(job(name, rows=rows)) for name, rows in [("a", 1), ("b", 9), ("c", 2)]))
+    assert model.calls == [["a"], ["b"], ["c"]]
+
+
+async def test_different_shapes_never_share_a_call_and_take_turns() -> None:
+    # given
+    model = FakeModel()
+    joiner = make(model, max_rows=2)
+    # when four of one shape and one of another wait
+    await asyncio.gather(*(joiner.submit(job(f"x{i}", key="x")) for i in range(4)), joiner.submit(job("y", key="y")))
+    # then the other shape comes second, not last
+    assert model.calls == [["x0", "x1"], ["y"], ["x2", "x3"]]
+
+
+async def test_a_failing_instance_fails_alone() -> None:
+    # given
+    model = FakeModel(poison="b")
+    joiner = make(model)
+    # when
+    results = await asyncio.gather(*(joiner.submit(job(name)) for name in "abc"), return_exceptions=True)
+    # then each was run again by itself, and only the bad one failed
+    assert results[0] == "A"
+    assert isinstance(results[1], CallFailedError)
+    assert results[2] == "C"
+    assert model.calls == [["a", "b", "c"], ["a"], ["b"], ["c"]]
+    assert joiner.stats.reruns == 3
+
+
+async def test_a_single_failure_is_not_run_twice() -> None:
+    model = FakeModel(poison="a")
+    joiner = make(model)
+    with pytest.raises(CallFailedError, match="poisoned"):
+        await joiner.submit(job("a"))
+    assert model.calls == [["a"]]
+
+
+async def test_a_job_times_out_at_its_own_deadline_while_the_call_runs_on() -> None:
+    # given
+    model = FakeModel(held=True)
+    joiner = make(model)
+    hurried, patient = joiner.submit(job("a", seconds=0.02)), joiner.submit(job("b"))
+    # when
+    with pytest.raises(TimeoutError):
+        await hurried
+    model.gate.set()
+    # then
+    assert await patient == "B"
+
+
+async def test_who_left_while_waiting_is_not_sent() -> None:
+    # given
+    model = FakeModel(held=True)
+    joiner = make(model)
+    first = joiner.submit(job("a"))
+    await until(lambda: model.running)
+    left, stays = joiner.submit(job("b")), joiner.submit(job("c"))
+    # when
+    left.cancel()
+    model.gate.set()
+    # then
+    assert await asyncio.gather(first, stays) == ["A", "C"]
+    assert model.calls == [["a"], ["c"]]
+    assert joiner.queued_rows == 0
+
+
+async def test_a_full_queue_turns_requests_away() -> None:
+    # given
+    model = FakeModel(held=True)
+    joiner = make(model, max_queue=2)
+    running = joiner.submit(job("a"))
+    await until(lambda: model.running)
+    waiting = [joiner.submit(job(name)) for name in "bc"]
+    # when, then
+    with pytest.raises(QueueFullError):
+        joiner.submit(job("d"))
+    model.gate.set()
+    assert await asyncio.gather(running, *waiting) == ["A", "B", "C"]
+
+
+async def test_a_defect_in_the_call_is_told_at_once_and_the_slot_is_free_again() -> None:
+    # given
+    reported: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    calls = 0
+
+    async def broken(jobs: Sequence[StringJob], deadline: float) -> list[str]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise ZeroDivisionError
+        return [job.payload for job in jobs]
+
+    joiner: Joiner[str, str] = Joiner(broken, calls_in_flight=1, max_rows=4, max_queue=10)
+    # when, then
+    with pytest.raises(CallFailedError, match="ZeroDivisionError"):
+        await joiner.submit(job("a"))
+    assert await joiner.submit(job("b")) == "b"
+    assert len(reported) == 1
