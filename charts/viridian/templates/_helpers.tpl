@@ -1,0 +1,71 @@
+{{/* Name of everything that the release owns: `viridian` once, whatever the release is called. */}}
+{{- define "viridian.name" -}}
+{{- if contains "viridian" .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-viridian" .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What tells the operator's pods apart; it can never change. */}}
+{{- define "viridian.selector" -}}
+app.kubernetes.io/name: viridian
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "viridian.labels" -}}
+{{ include "viridian.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{/* The operator's image by digest, or else by tag. */}}
+{{- define "viridian.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}{{ .repository }}@{{ .digest }}{{- else -}}{{ .repository }}:{{ .tag }}{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The one right on Gateways: is the one that a model names there, and does it let the model's namespace in? */}}
+{{- define "viridian.gatewayRules" -}}
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [gateways]
+  verbs: [get]
+{{- end -}}
+
+{{/* What the operator does, and nothing else. Server-side apply of a new object needs both create and patch. */}}
+{{- define "viridian.rules" -}}
+- apiGroups: [viridian.dev]
+  resources: [modeldeployments]
+  verbs: [get, list, watch]
+- apiGroups: [viridian.dev]
+  resources: [modeldeployments/status]
+  verbs: [update]
+# Children block the deletion of their owner; where that is enforced it needs this right on the owner.
+- apiGroups: [viridian.dev]
+  resources: [modeldeployments/finalizers]
+  verbs: [update]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [apps]
+  resources: [controllerrevisions]
+  verbs: [list, create, delete]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, create, patch]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [get, create, patch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create]
+{{ include "viridian.gatewayRules" . }}
+{{- end -}}
