@@ -13,7 +13,7 @@ required() {
     coredns) echo "github.com/coredns/coredns v$COREDNS_VERSION" ;;
     contour) echo "github.com/projectcontour/contour v$CONTOUR_VERSION" ;;
     helm) echo "helm.sh/helm/v3 v$HELM_VERSION" ;;
-    pause) ;; # ours alone
+    pause | pod-targets) ;; # ours alone
     *) fail "there is no tool \"$1\" in dev/go." ;;
   esac
 }
@@ -31,7 +31,7 @@ link_flags() {
 compile() {
   local tool=$1 to=$2 what=tool out=$2/$1
   case $tool in
-    coredns | pause) what=. ;; # a main of our own; the others are the tools that go.mod names
+    coredns | pause | pod-targets) what=. ;; # a main of our own; the others are the tools that go.mod names
     kubernetes) out=$to/ ;;    # seven of them
   esac
   cd "$DEV/go/$tool"

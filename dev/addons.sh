@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Puts into the cluster what a real one would have: the Gateway API's CRDs, Contour and Envoy behind the Gateway
+# `public`, and Prometheus. What was applied is written down on a namespace, so that a second run only looks.
+. "$(dirname "$0")/lib.sh"
+
+apply_crds() {
+  local crds=$1
+  kubectl apply --server-side --force-conflicts -f "$crds/gateway-api" -f "$crds/contour"
+  kubectl wait --for=condition=Established --timeout=60s -f "$crds/gateway-api" -f "$crds/contour"
+}
+
+manifests() {
+  sed -e "s|@CONTOUR_IMAGE@|$contour|; s|@ENVOY_IMAGE@|$envoy|; s|@PROMETHEUS_IMAGE@|$prometheus|" \
+    -e "s|@GATEWAY_NODE_PORT@|$GATEWAY_NODE_PORT|; s|@PROMETHEUS_NODE_PORT@|$PROMETHEUS_NODE_PORT|" \
+    -e "s|@MANIFESTS@|$(hash_of "$DEV/manifests")|" "$DEV"/manifests/*.yaml
+}
+
+apply_manifests() { manifests | kubectl apply --server-side --force-conflicts -f -; }
+
+await_ready() {
+  kubectl -n gateways rollout status deployment/contour --timeout=120s
+  kubectl -n gateways rollout status deployment/envoy --timeout=120s
+  kubectl -n monitoring rollout status deployment/prometheus --timeout=120s
+  kubectl -n gateways wait --for=condition=Programmed gateway/public --timeout=60s
+}
+
+# From outside, as a user would reach it. (Envoy listens on the gateway's port as soon as there is a route.)
+await_prometheus() {
+  curl --silent --output /dev/null --fail --max-time 2 --retry 30 --retry-delay 1 --retry-all-errors "http://127.0.0.1:$PROMETHEUS_PORT/-/ready"
+}
+
+applied() { kubectl get namespace gateways --ignore-not-found -o 'jsonpath={.metadata.annotations.applied}'; }
+
+"$DEV/build-go.sh" contour pod-targets
+contour=$("$DEV/image.sh" viridian/contour "$DEV/images/contour/Dockerfile" "$CACHE/bin/contour")
+wheels=$("$DEV/wheels.sh" "$DEV/images/envoy/requirements.txt")
+envoy=$("$DEV/image.sh" viridian/envoy "$DEV/images/envoy/Dockerfile" "$wheels=wheels")
+prometheus=$("$DEV/image.sh" viridian/prometheus "$DEV/images/prometheus/Dockerfile" "$CACHE/bin/pod-targets")
+crds=$("$DEV/crds.sh")
+
+wanted=$({ manifests; hash_of "$crds"; } | sha256sum | cut -c1-12)
+if [[ $(applied) != "$wanted" ]]; then
+  "$DEV/load-image.sh" "$contour" "$envoy" "$prometheus"
+  step "install the CRDs of Gateway API and Contour" apply_crds "$crds"
+  step "install Contour, Envoy and Prometheus" apply_manifests
+fi
+step "wait for gateway and Prometheus" await_ready
+step "reach Prometheus on 127.0.0.1:$PROMETHEUS_PORT" await_prometheus
+kubectl annotate --overwrite namespace gateways "applied=$wanted" >/dev/null

@@ -1,0 +1,3 @@
+module viridian.dev/dev/pod-targets
+
+go 1.25.0
