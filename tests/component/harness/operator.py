@@ -1,0 +1,123 @@
+"""The real operator as a process, and users whose requests follow the route."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from kubernetes import client
+
+from .control_plane import ControlPlane
+from .processes import Server, free_port, start
+from .prometheus import Prometheus
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+class OperatorProcess:
+    """`python -m viridian.controller` against a control plane and a Prometheus; it can be killed and started again."""
+
+    def __init__(self, kubeconfig: Path, prometheus: Prometheus, namespace: str, folder: Path) -> None:
+        self._folder = folder
+        self._runs = 0
+        self._server: Server | None = None
+        self.environment = {
+            **os.environ,
+            "KUBECONFIG": str(kubeconfig),
+            "PYTHONPATH": str(REPOSITORY / "operator"),
+            "VIRIDIAN_PROMETHEUS_URL": prometheus.url,
+            "VIRIDIAN_SCRAPE_INTERVAL": f"{prometheus.scrape_interval}s",
+            "VIRIDIAN_SERVING_IMAGE": "example.com/viridian-serving:1",
+            "VIRIDIAN_NAMESPACES": namespace,
+        }
+
+    def __enter__(self) -> "OperatorProcess":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            self._server.stop()
+
+    def start(self) -> None:
+        self._runs += 1
+        log = self._folder / f"operator-{self._runs}.log"
+        environment = {**self.environment, "VIRIDIAN_PROBE_PORT": str(free_port())}
+        self._server = start("operator", [sys.executable, "-m", "viridian.controller"], log, environment)
+
+    def kill(self) -> None:
+        """End it with SIGKILL, wherever it is."""
+        if self._server is not None:
+            self._server.kill()
+
+
+class Users:
+    """Requests that follow the live route's weights, counted on the ready pods of each color.
+
+    Attributes:
+        outcome: Called with a revision; the outcome and duration of one request there.
+        rate: Requests a second.
+    """
+
+    def __init__(self, control_plane: ControlPlane, prometheus: Prometheus, namespace: str, model: str) -> None:
+        self._control_plane, self._target = control_plane, prometheus.target
+        self._namespace, self._model = namespace, model
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._send, name="users", daemon=True)
+        self.outcome: Callable[[str], tuple[str, float]] = lambda _: ("ok", 0.02)
+        self.rate = 100
+
+    def __enter__(self) -> "Users":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _send(self) -> None:
+        share: dict[str, float] = {}
+        while not self._stop.wait(0.2):
+            try:
+                weights = self._weights()
+                pods = self._control_plane.core.list_namespaced_pod(self._namespace).items
+            except client.ApiException:
+                continue  # the namespace of the test is just going away
+            for color, weight in weights.items():
+                ready = [
+                    pod
+                    for pod in pods
+                    if pod.metadata.labels.get("viridian.dev/color") == color
+                    and any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or [])
+                ]
+                share[color] = share.get(color, 0.0) + self.rate * 0.2 * weight / 100
+                for number in range(int(share[color]) if ready else 0):
+                    pod = ready[number % len(ready)]
+                    revision = pod.metadata.labels["viridian.dev/revision"]
+                    counters = self._target.pod(self._namespace, self._model, revision, pod.metadata.uid)
+                    outcome, seconds = self.outcome(revision)
+                    counters.count(1, outcome=outcome, seconds=seconds)
+                share[color] -= int(share[color])
+            for pod in pods:  # ready pods publish their counters from the start
+                revision = pod.metadata.labels.get("viridian.dev/revision")
+                if revision:
+                    self._target.pod(self._namespace, self._model, revision, pod.metadata.uid)
+
+    def _weights(self) -> dict[str, int]:
+        try:
+            route = self._control_plane.custom.get_namespaced_custom_object(
+                "gateway.networking.k8s.io", "v1", self._namespace, "httproutes", self._model
+            )
+        except client.ApiException as error:
+            if error.status == 404:
+                return {}
+            raise
+        refs: list[dict[str, Any]] = route["spec"]["rules"][0]["backendRefs"]
+        return {ref["name"].rsplit("-", 1)[1]: ref.get("weight", 1) for ref in refs}

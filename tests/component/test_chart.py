@@ -1,0 +1,196 @@
+"""The chart: rendered by Helm, and its rights tried on a real API server."""
+
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes import client, config
+from tests.component.harness import chart
+from tests.component.harness.binaries import REPOSITORY, helm
+from tests.component.harness.control_plane import ControlPlane
+
+
+def of_kind(manifests: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [manifest for manifest in manifests if manifest["kind"] == kind]
+
+
+def test_the_chart_has_no_faults() -> None:
+    # when Helm looks for faults, taking warnings for such
+    told = chart.run("lint", "--strict", chart.CHART, "--kube-version", "1.34.0")
+
+    # then there are none
+    assert "0 chart(s) failed" in told
+
+
+def test_the_definition_is_the_committed_one_and_stays() -> None:
+    # given the committed definition
+    committed = yaml.safe_load((REPOSITORY / "crds" / "viridian.dev_modeldeployments.yaml").read_text())
+
+    # when the chart is rendered
+    [rendered] = of_kind(chart.render(), "CustomResourceDefinition")
+
+    # then it has the same, and Helm never deletes it
+    assert rendered["spec"] == committed["spec"]
+    assert rendered["metadata"]["name"] == committed["metadata"]["name"]
+    assert rendered["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_the_definition_can_be_left_out() -> None:
+    assert of_kind(chart.render(crds__install="false"), "CustomResourceDefinition") == []
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ({"image__tag": "latest"}, "/image/tag"),
+        ({"image__tag": ""}, "/image/tag"),
+        ({"image__repository": ""}, "/image/repository"),
+        ({"image__digest": "sha256:abc"}, "/image/digest"),
+        ({"servingImage": "registry.example/serving:latest"}, "/servingImage"),
+        ({"servingImage": "registry.example/serving"}, "/servingImage"),
+        ({"servingImage": "registry.example:5000/serving"}, "/servingImage"),
+        ({"prometheus__url": "prometheus:9090"}, "/prometheus/url"),
+        ({"prometheus__scrapeInterval": "often"}, "/prometheus/scrapeInterval"),
+        ({"watch__namespace": "ml"}, "'namespace'"),
+        ({"watch__namespaces": "{Ml}"}, "/watch/namespaces/0"),
+        ({"logLevel": "LOUD"}, "/logLevel"),
+        ({"replicas": "2"}, "'replicas'"),
+    ],
+)
+def test_values_that_cannot_work_are_refused_by_name(values: dict[str, str], names: str) -> None:
+    # when the chart is rendered with a value that cannot work
+    with pytest.raises(chart.HelmError) as refused:
+        chart.render(**values)
+
+    # then Helm names it
+    assert names in str(refused.value)
+
+
+def test_the_pod_is_as_restricted_as_a_pod_can_be() -> None:
+    # when the chart is rendered
+    [deployment] = of_kind(chart.render(), "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+
+    # then one operator runs, as nobody, on a file system that it cannot write to
+    assert deployment["spec"]["replicas"] == 1
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["runAsUser"]) == (True, 10001)
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["image"] == "registry.example/viridian/operator:v1.0.0"
+    assert container["command"] == ["python", "-m", "viridian.controller"]
+
+
+def test_a_digest_wins_over_a_tag() -> None:
+    # given an image with both
+    digest = f"sha256:{'0' * 64}"
+
+    # when the chart is rendered
+    [deployment] = of_kind(chart.render(image__digest=digest), "Deployment")
+
+    # then the image is named by its digest
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"registry.example/viridian/operator@{digest}"
+
+
+def test_the_operator_starts_with_the_settings_that_the_chart_gives_it() -> None:
+    # given the environment of the rendered container
+    configuration = pytest.importorskip("viridian.controller.configuration")
+    [deployment] = of_kind(chart.render(watch__namespaces="{ml,research}", logLevel="DEBUG"), "Deployment")
+    environment = {
+        entry["name"]: entry["value"] for entry in deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+    }
+
+    # when the operator reads it
+    settings = configuration.Configuration.from_environment(environment)
+
+    # then every value has arrived
+    assert settings.prometheus_url == "http://prometheus.monitoring:9090"
+    assert settings.scrape_interval.total_seconds() == 15
+    assert settings.serving_image == "registry.example/viridian/serving:1.0.0"
+    assert settings.namespaces == ("ml", "research")
+    assert settings.log_level == "DEBUG"
+    assert settings.probe_port == 8080
+
+
+@pytest.mark.parametrize("values", [{}, {"watch__namespaces": "{ml}"}], ids=["all namespaces", "some"])
+def test_no_right_is_a_wildcard(values: dict[str, str]) -> None:
+    # when the chart is rendered
+    roles = [manifest for manifest in chart.render(**values) if manifest["kind"] in {"Role", "ClusterRole"}]
+
+    # then each right is named, and none reaches secrets or other people's definitions
+    granted = [rule for role in roles for rule in role["rules"]]
+    assert granted
+    for rule in granted:
+        assert set(rule) == {"apiGroups", "resources", "verbs"}
+        assert not {"*"} & {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
+        assert not {"secrets", "configmaps", "customresourcedefinitions"} & set(rule["resources"])
+        assert "delete" not in rule["verbs"] or rule["resources"] == ["controllerrevisions"]
+
+
+def test_with_namespaces_nothing_is_cluster_wide() -> None:
+    # when the chart is rendered for two namespaces and a third with gateways
+    manifests = chart.render(watch__namespaces="{ml,research}", watch__gatewayNamespaces="{research,gateways}")
+
+    # then there are only Roles, and the third has the one right on gateways
+    assert of_kind(manifests, "ClusterRole") == []
+    assert of_kind(manifests, "ClusterRoleBinding") == []
+    rules = {role["metadata"]["namespace"]: role["rules"] for role in of_kind(manifests, "Role")}
+    assert rules["ml"] == rules["research"]
+    assert rules["gateways"] == [
+        {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["gateways"], "verbs": ["get"]}
+    ]
+    assert {binding["metadata"]["namespace"] for binding in of_kind(manifests, "RoleBinding")} == set(rules)
+
+
+def test_the_release_is_installed_and_its_notes_say_how_to_go_on(
+    control_plane: ControlPlane, crd: str, namespace: str
+) -> None:
+    # when a user installs the chart, where the definition is there already
+    where = ("--namespace", namespace, "--kubeconfig", control_plane.kubeconfig)
+    told = chart.run(
+        "install", "viridian", chart.CHART, *where, crds__install="false", watch__namespaces=f"{{{namespace}}}"
+    )
+
+    # then its objects are there, and the manifest in the notes is one that the API server takes
+    try:
+        assert control_plane.apps.read_namespaced_deployment("viridian", namespace).spec.replicas == 1
+        shown = told.split("<<'EOF'\n")[1].split("  EOF")[0]
+        example = yaml.safe_load(shown.replace("GATEWAYS", "gateways").replace("GATEWAY", "public"))
+        assert example["metadata"]["namespace"] == namespace
+        control_plane.apply(example)
+    finally:
+        subprocess.run([helm(), "uninstall", "viridian", *where], check=True, capture_output=True)
+
+
+def test_the_operators_rights_reach_its_work_and_no_further(
+    control_plane: ControlPlane, crd: str, namespace: str
+) -> None:
+    # given the operator's ServiceAccount with the chart's rights
+    api = config.new_client_from_config(str(chart.operator_kubeconfig(control_plane, namespace)))
+
+    # when it asks what it may do
+    def may(verb: str, group: str, resource: str, subresource: str = "", where: str = namespace) -> bool:
+        wanted = {"verb": verb, "group": group, "resource": resource, "subresource": subresource, "namespace": where}
+        review = client.AuthorizationV1Api(api).create_self_subject_access_review(
+            {"spec": {"resourceAttributes": wanted}}
+        )
+        return bool(review.status.allowed)
+
+    # then its work is allowed
+    assert may("watch", "viridian.dev", "modeldeployments")
+    assert may("update", "viridian.dev", "modeldeployments", "status")
+    assert may("patch", "apps", "deployments")
+    assert may("patch", "gateway.networking.k8s.io", "httproutes")
+    # and nothing else: not the users' specs, not secrets, not another namespace
+    assert not may("update", "viridian.dev", "modeldeployments")
+    assert not may("patch", "viridian.dev", "modeldeployments")
+    assert not may("delete", "apps", "deployments")
+    assert not may("get", "", "secrets")
+    assert not may("list", "", "pods", where="default")

@@ -1,0 +1,322 @@
+"""Rollouts by the real operator against a real control plane and a real Prometheus; pods and requests are scripted."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client
+from tests.component.harness.control_plane import ControlPlane
+from tests.component.harness.operator import OperatorProcess, Users
+from tests.component.harness.pods import ReadyKeeper, cannot_pull, crash, wait_for_pods
+from tests.component.harness.prometheus import Prometheus
+from tests.component.harness.waiting import eventually, stays
+
+GREEN = "viridian.dev/color=green"
+
+
+class Stage:
+    """One model in a namespace of its own, with all that a rollout needs around it."""
+
+    def __init__(self, control_plane: ControlPlane, namespace: str, operator: OperatorProcess, users: Users) -> None:
+        self.control_plane, self.namespace, self.operator, self.users = control_plane, namespace, operator, users
+        self.keeper: ReadyKeeper
+
+    def apply(self, version: str, **spec: Any) -> dict[str, Any]:
+        document = {
+            "apiVersion": "viridian.dev/v1alpha1",
+            "kind": "ModelDeployment",
+            "metadata": {"name": "iris", "namespace": self.namespace},
+            "spec": {
+                "model": {"version": version, "uri": f"image:///models/iris/{version}"},
+                "serving": {"replicas": 2, "timeout": "2s"},
+                "traffic": {"parentRefs": [{"name": "public"}], "path": "/iris"},
+                "rollout": {
+                    "steps": [{"weight": 20, "hold": "1s"}, {"weight": 50, "hold": "1s"}],
+                    "bake": {"duration": "2s", "holdback": 10},
+                    "deadline": "2m",
+                    "drainMax": "10s",
+                },
+                **spec,
+            },
+        }
+        applied: dict[str, Any] = self.control_plane.apply(document)
+        return applied
+
+    def annotate(self, **annotations: str) -> None:
+        body = {"metadata": {"annotations": {f"viridian.dev/{key}": value for key, value in annotations.items()}}}
+        self.control_plane.custom.patch_namespaced_custom_object(
+            "viridian.dev", "v1alpha1", self.namespace, "modeldeployments", "iris", body
+        )
+
+    @property
+    def model(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.control_plane.custom.get_namespaced_custom_object(
+            "viridian.dev", "v1alpha1", self.namespace, "modeldeployments", "iris"
+        )
+        return found
+
+    @property
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.model.get("status", {})
+        return found
+
+    @property
+    def route(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.control_plane.custom.get_namespaced_custom_object(
+            "gateway.networking.k8s.io", "v1", self.namespace, "httproutes", "iris"
+        )
+        return found
+
+    @property
+    def weights(self) -> dict[str, int]:
+        return {ref["name"]: ref["weight"] for ref in self.route["spec"]["rules"][0]["backendRefs"]}
+
+    def condition(self, kind: str) -> dict[str, Any]:
+        return next((c for c in self.status.get("conditions", []) if c["type"] == kind), {})
+
+    def reaches(self, phase: str, version: str | None = None, within: float = 60.0) -> dict[str, Any]:
+        def look() -> dict[str, Any]:
+            status = self.status
+            assert status.get("phase") == phase, f"{status.get('phase')}: {self.condition('Ready').get('message')}"
+            if version is not None:
+                assert status["stable"]["version"] == version
+            return status
+
+        return eventually(look, f"phase {phase}", within)
+
+    def deployment(self, color: str) -> client.V1Deployment:
+        return self.control_plane.apps.read_namespaced_deployment(f"iris-{color}", self.namespace)
+
+
+@pytest.fixture
+def stage(
+    control_plane: ControlPlane,
+    crd: str,
+    gateway_api: list[str],
+    prometheus: Prometheus,
+    namespace: str,
+    logs: Path,
+    tmp_path: Path,
+) -> Iterator[Stage]:
+    control_plane.apply(
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "Gateway",
+            "metadata": {"name": "public", "namespace": namespace},
+            "spec": {"gatewayClassName": "none", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]},
+        }
+    )
+    folder = logs / namespace
+    folder.mkdir()
+    with (
+        ReadyKeeper(control_plane.core, namespace) as keeper,
+        Users(control_plane, prometheus, namespace, "iris") as users,
+        OperatorProcess(control_plane.kubeconfig, prometheus, namespace, folder) as operator,
+    ):
+        made = Stage(control_plane, namespace, operator, users)
+        made.keeper = keeper
+        yield made
+
+
+def test_a_good_model_is_promoted(stage: Stage) -> None:
+    # given a first revision that serves
+    stage.apply("v1.0.0")
+    first = stage.reaches("Stable", "v1.0.0")
+    assert first["stable"]["color"] == "blue"
+    template = stage.deployment("blue").spec.template.to_dict()
+
+    # when a better one is applied
+    stage.apply("v2.0.0")
+    stage.reaches("Progressing")
+
+    # then stable's pods stay as they are while it walks up, and it takes over
+    assert stage.deployment("blue").spec.template.to_dict() == template
+    status = stage.reaches("Stable", "v2.0.0")
+    assert status["stable"]["color"] == "green"
+    assert stage.weights == {"iris-blue": 0, "iris-green": 100}
+    service = stage.control_plane.core.read_namespaced_service("iris", stage.namespace)
+    assert service.spec.selector["viridian.dev/color"] == "green"
+    assert stage.deployment("blue").spec.replicas == 0
+    assert [entry["result"] for entry in status["history"]] == ["Promoted", "Promoted"]
+    assert stage.condition("Ready")["status"] == "True"
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [("errors", {}), ("latency", {"guards": {"latency": [{"percentile": "95", "max": "200ms"}]}})],
+)
+def test_a_bad_model_is_taken_back(stage: Stage, kind: str, spec: dict[str, Any]) -> None:
+    # given stable, and a candidate that fails (or crawls) for a third of its requests
+    stage.apply("v1.0.0", **spec)
+    stage.reaches("Stable", "v1.0.0")
+    chance = random.Random(7)
+    bad = ("error", 0.02) if kind == "errors" else ("ok", 0.8)
+
+    def outcome(revision: str) -> tuple[str, float]:
+        return bad if revision == "iris-2" and chance.random() < 0.33 else ("ok", 0.02)
+
+    stage.users.outcome = outcome
+
+    # when it is applied
+    stage.apply("v2.0.0", **spec)
+
+    # then it is turned back, pinned, and said so
+    status = stage.reaches("RolledBack", "v1.0.0")
+    assert stage.weights == {"iris-blue": 100, "iris-green": 0}
+    assert stage.route["metadata"]["annotations"]["viridian.dev/aborted"] == "iris-2"
+    assert status["failed"][0]["reason"] == "GuardBreached"
+    assert status["failed"][0]["evidenceAt"] <= status["failed"][0]["revertedAt"]
+    assert stage.condition("Ready")["reason"] == "RolledBack"
+    assert stage.condition("Available")["status"] == "True"
+
+    # and applying the same manifest again changes nothing
+    before = stage.route["metadata"]["annotations"]
+    stage.apply("v2.0.0", **spec, revisionHistoryLimit=4)
+    stays(lambda: stage.status["phase"] == "RolledBack", "the failed revision to stay away", during=3)
+    assert stage.route["metadata"]["annotations"] == before
+
+
+@pytest.mark.parametrize("phase", ["Starting", "Progressing", "Baking", "Finishing"])
+def test_the_operator_killed_in_the_middle_of_a_rollout_goes_on(stage: Stage, phase: str) -> None:
+    # given a rollout in a phase
+    stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+    stage.apply("v2.0.0")
+    eventually(lambda: stage.status["phase"] == phase, f"phase {phase}")
+
+    # when the operator is killed and comes back
+    stage.operator.kill()
+    stage.operator.start()
+
+    # then the rollout ends where it would have ended
+    stage.reaches("Stable", "v2.0.0")
+    assert stage.status["lastRevision"] == 2
+    assert stage.weights == {"iris-blue": 0, "iris-green": 100}
+
+
+def test_a_candidate_that_turns_bad_while_the_operator_is_away_is_taken_back(stage: Stage) -> None:
+    # given a rollout in its bake
+    bake = {
+        "steps": [{"weight": 20, "hold": "1s"}],
+        "bake": {"duration": "1m", "holdback": 10},
+        "deadline": "5m",
+        "drainMax": "5s",
+    }
+    stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+    stage.apply("v2.0.0", rollout=bake)
+    stage.reaches("Baking")
+
+    # when it fails while nobody looks
+    stage.operator.kill()
+    stage.users.outcome = lambda revision: ("error", 0.02) if revision == "iris-2" else ("ok", 0.02)
+    stage.operator.start()
+
+    # then the evidence is taken up again and it is turned back
+    stage.reaches("RolledBack", "v1.0.0")
+
+
+def test_a_patch_with_a_stale_sequence_number_is_refused(stage: Stage) -> None:
+    # given a route that has moved since it was read
+    stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+    stale = stage.route
+    stage.apply("v2.0.0")
+    stage.reaches("Progressing")
+    eventually(lambda: stage.route["metadata"]["annotations"]["viridian.dev/seq"] != "1", "the route to move")
+
+    # when a late writer sends what it would have written then
+    patch = [
+        {"op": "test", "path": "/metadata/uid", "value": stale["metadata"]["uid"]},
+        {"op": "test", "path": "/metadata/annotations/viridian.dev~1seq", "value": "1"},
+        {"op": "replace", "path": "/spec/rules/0/backendRefs/0/weight", "value": 0},
+        {"op": "replace", "path": "/spec/rules/0/backendRefs/1/weight", "value": 100},
+    ]
+    with pytest.raises(client.ApiException) as refused:
+        stage.control_plane.custom.patch_namespaced_custom_object(
+            "gateway.networking.k8s.io", "v1", stage.namespace, "httproutes", "iris", patch
+        )
+
+    # then the API refuses it whole
+    assert refused.value.status == 422
+    stage.reaches("Stable", "v2.0.0")
+
+
+def test_crashing_pods_are_turned_back_before_any_traffic(stage: Stage) -> None:
+    stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+    stage.keeper.unready.append(GREEN)
+    stage.apply("v2.0.0")
+    pods = wait_for_pods(stage.control_plane.core, stage.namespace, GREEN, 1)
+    crash(stage.control_plane.core, pods, times=2)
+    status = stage.reaches("RolledBack", "v1.0.0")
+    assert status["failed"][0]["reason"] == "PodsCrash"
+
+
+def test_an_image_that_cannot_be_pulled_is_named_and_disturbs_nobody(stage: Stage) -> None:
+    stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+    stage.keeper.unready.append(GREEN)
+    stage.apply("v2.0.0", serving={"replicas": 2, "timeout": "2s", "image": "example.com/nothing:1"})
+    cannot_pull(stage.control_plane.core, wait_for_pods(stage.control_plane.core, stage.namespace, GREEN, 1))
+    eventually(lambda: stage.condition("Stalled").get("reason") == "PodsCannotStart", "the condition")
+    assert "spec.serving.image" in stage.condition("Stalled")["message"]
+    assert stage.condition("Available")["status"] == "True"
+    assert stage.weights == {"iris-blue": 100, "iris-green": 0}
+
+    # and going back to stable's version clears it
+    stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+    eventually(lambda: stage.condition("Stalled")["status"] == "False", "the condition to go")
+
+
+def test_an_unknown_gateway_is_named_and_found_once_it_exists(stage: Stage) -> None:
+    stage.apply("v1.0.0", traffic={"parentRefs": [{"name": "missing"}]})
+    eventually(lambda: stage.condition("Stalled").get("reason") == "GatewayNotFound", "the condition")
+    assert "spec.traffic.parentRefs[0]" in stage.condition("Stalled")["message"]
+    stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+
+
+def test_commands_abort_and_retry(stage: Stage) -> None:
+    stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+    slow = {"steps": [{"weight": 20, "hold": "1m"}], "bake": {"duration": "1s", "holdback": 10}, "deadline": "5m"}
+    stage.apply("v2.0.0", rollout={**slow, "drainMax": "5s"})
+    stage.reaches("Progressing")
+    stage.annotate(command="abort/iris-2/once")
+    stage.reaches("RolledBack", "v1.0.0")
+    stage.annotate(command="retry/iris-2/again")
+    eventually(lambda: (stage.status.get("candidate") or {}).get("revision") == "iris-3", "the retry")
+    assert stage.status["lastCommand"] == "retry/iris-2/again"
+
+
+def test_a_child_that_belongs_to_somebody_else_is_left_alone(stage: Stage) -> None:
+    foreign = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "iris-blue", "namespace": stage.namespace},
+        "spec": {"selector": {"app": "theirs"}, "ports": [{"port": 80}]},
+    }
+    stage.control_plane.apply(foreign)
+    stage.apply("v1.0.0")
+    eventually(lambda: stage.condition("Stalled").get("reason") == "ForeignChild", "the condition")
+    assert "Service iris-blue" in stage.condition("Stalled")["message"]
+    service = stage.control_plane.core.read_namespaced_service("iris-blue", stage.namespace)
+    assert service.spec.selector == {"app": "theirs"}
+    stage.control_plane.core.delete_namespaced_service("iris-blue", stage.namespace)
+    stage.reaches("Stable", "v1.0.0")
+
+
+def test_deleting_the_model_deletes_its_children(stage: Stage) -> None:
+    stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+    stage.operator.kill()  # there is no finalizer that could wait for it
+    stage.control_plane.custom.delete_namespaced_custom_object(
+        "viridian.dev", "v1alpha1", stage.namespace, "modeldeployments", "iris"
+    )
+    eventually(
+        lambda: not stage.control_plane.apps.list_namespaced_deployment(stage.namespace).items, "the Deployments to go"
+    )
