@@ -74,7 +74,7 @@ async def play(settings: Settings, screen: Screen) -> Seen:
         picture = Picture(watcher.timeline, time.time())
         stages = Stages(settings, cluster, watcher, picture, screen)
         async with (
-            in_background(watcher.watch_model(), watcher.watch_route(), redraw(screen, picture)),
+            in_background(watcher.watch_model(), watcher.watch_route(), redraw(screen, picture, watcher)),
             in_background(follow_metrics(prometheus, picture)),
         ):
             return await stages.run(prometheus)
@@ -204,11 +204,11 @@ def _decided(timeline: Timeline, version: str) -> bool:
     return _stable(timeline, version) or (finished and timeline.status.phase in {"RolledBack", "Expired"})
 
 
-async def redraw(screen: Screen, picture: Picture) -> None:
-    """Show the picture again and again; runs until cancelled."""
+async def redraw(screen: Screen, picture: Picture, watcher: Watcher) -> None:
+    """Show the picture at every change, and now and then for what counts on; runs until cancelled."""
     while True:
         screen.show(picture)
-        await asyncio.sleep(REDRAW)
+        await watcher.change(REDRAW)
 
 
 async def follow_metrics(prometheus: Prometheus, picture: Picture) -> None:

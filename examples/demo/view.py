@@ -9,6 +9,7 @@ from typing import Protocol, Self
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +17,6 @@ from .metrics import Traffic
 from .records import Totals
 from .timeline import COLORS, Condition, Role, Status, Timeline
 
-BAR_WIDTH = 40
 EXPECTED = {"Ready": "True", "Available": "True", "RollbackReady": "True"}
 """How conditions stand when all is well; those not named are False then."""
 
@@ -155,11 +155,12 @@ def draw(picture: Picture) -> RenderableType:
 
 
 def _colors(picture: Picture) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("", "", "traffic"):
-        table.add_column(heading)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), expand=True)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column("traffic", ratio=1)
     for heading in ("", "pods", "requests", "errors", "P95"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for color in COLORS:
         name, role = picture.role(color)
         weight = picture.timeline.weights.get(color, 0)
@@ -167,7 +168,7 @@ def _colors(picture: Picture) -> Table:
         table.add_row(
             Text(color, style=f"bold {color}"),
             f"{role.version} {name}" if role else "-",
-            _bar(weight, color),
+            ProgressBar(completed=weight, style="grey23", complete_style=color, finished_style=color),
             f"{weight} %",
             f"{role.ready}/{role.replicas}" if role else "-",
             str(traffic.requests) if traffic else "-",
@@ -175,11 +176,6 @@ def _colors(picture: Picture) -> Table:
             _percentile(traffic),
         )
     return table
-
-
-def _bar(weight: int, color: str) -> Text:
-    filled = round(weight * BAR_WIDTH / 100)
-    return Text("█" * filled, style=color) + Text("░" * (BAR_WIDTH - filled), style="dim")
 
 
 def _clients(picture: Picture) -> Text:

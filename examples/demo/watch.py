@@ -52,6 +52,15 @@ class Watcher:
         except TimeoutError as error:
             raise NotInTimeError(f"{what} has not happened within {seconds:.0f} s.") from error
 
+    async def change(self, seconds: float) -> None:
+        """Await the next change, but no longer than this."""
+        try:
+            async with asyncio.timeout(seconds), self._changed:
+                await self._changed.wait()
+        except TimeoutError:
+            # Nothing changed; who asked wanted to know in time.
+            return
+
     async def _tell(self) -> None:
         async with self._changed:
             self._changed.notify_all()
