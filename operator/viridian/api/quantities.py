@@ -19,7 +19,7 @@ def parse_duration(text: str) -> timedelta:
     Raises:
         ValueError: the text is not a duration; the message shows how to write one.
     """
-    if not DURATION.match(text):
+    if not DURATION.fullmatch(text):
         raise ValueError(f"{text!r} is not a duration: write whole numbers with units, such as 500ms, 90s or 1h30m")
     return timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
 
@@ -41,7 +41,7 @@ def parse_percent(text: str) -> float:
     Raises:
         ValueError: the text is not a percentage between 0% and 100%.
     """
-    if not _PERCENT.match(text) or float(text[:-1]) > 100:
+    if not _PERCENT.fullmatch(text) or float(text[:-1]) > 100:
         raise ValueError(
             f"{text!r} is not a percentage: write a number from 0 to 100 with a percent sign, such as 0.5%"
         )
@@ -54,7 +54,7 @@ def parse_decimal(text: str) -> float:
     Raises:
         ValueError: the text is not a decimal number.
     """
-    if not DECIMAL.match(text):
+    if not DECIMAL.fullmatch(text):
         raise ValueError(f"{text!r} is not a decimal number: write digits such as 1.5")
     return float(text)
 

@@ -1,0 +1,77 @@
+"""The defaults that the API server fills in are those that the models have."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from viridian.api.spec import ModelDeploymentSpec
+from viridian.api.structural import structural_schema
+
+MINIMAL = {
+    "model": {"version": "v1.3.0", "uri": "image:///models/iris/v1.3.0"},
+    "traffic": {"parentRefs": [{"name": "public"}]},
+}
+
+
+def filled_in(schema: dict[str, Any], value: Any) -> Any:
+    """What the API server makes of a value: defaults of the schema, from the outside in."""
+    if isinstance(value, list):
+        return [filled_in(schema.get("items", {}), item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    properties = schema.get("properties", {})
+    absent = {name: field["default"] for name, field in properties.items() if "default" in field and name not in value}
+    return {name: filled_in(properties.get(name, {}), inner) for name, inner in (absent | value).items()}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"rollout": {}},
+        {"rollout": {"bake": {"holdback": 10}}},
+        {"rollout": {"steps": [{"weight": 10, "hold": "1m"}]}},
+        {"serving": {"triton": {"resources": {"requests": {"cpu": 1}}}}},
+        {"guards": {"errorRate": {"max": "1%"}, "latency": [{"percentile": "95", "max": "200ms"}]}},
+    ],
+)
+def test_server_and_models_fill_in_the_same(change: dict[str, Any]) -> None:
+    # given what a user wrote
+    written = MINIMAL | change
+
+    # when the server and the models each fill in what is missing
+    by_server = filled_in(structural_schema(ModelDeploymentSpec), written)
+    by_models = ModelDeploymentSpec.model_validate(written).manifest()
+
+    # then both have the same, and reading it again changes nothing
+    assert by_server == by_models
+    assert ModelDeploymentSpec.model_validate(by_models).manifest() == by_models
+
+
+def test_each_default_of_a_parent_is_made_of_its_childrens() -> None:
+    # A parent that differed from its children would give two meanings to leaving something out.
+    def check(schema: dict[str, Any], path: str) -> None:
+        if "properties" in schema and "default" in schema:
+            assert schema["default"] == filled_in(schema, {}), path
+        for name, field in schema.get("properties", {}).items():
+            check(field, f"{path}.{name}")
+
+    check(structural_schema(ModelDeploymentSpec), "spec")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"rollout": {"steps": [{"weight": 50, "hold": "1m"}, {"weight": 25, "hold": "1m"}]}}, "weights must increase"),
+        ({"rollout": {"steps": [{"weight": 96, "hold": "1m"}]}}, "100 minus bake.holdback"),
+        ({"rollout": {"deadline": "5m"}}, "do not fit into it"),
+        ({"serving": {"timeout": "soon"}}, "'soon' is not a duration"),
+        ({"guards": {"errorRate": {"max": "150%"}}}, "'150%' is not a percentage"),
+        ({"replicas": 3}, "Extra inputs are not permitted"),
+    ],
+)
+def test_the_models_refuse_what_the_server_refuses(change: dict[str, Any], sentence: str) -> None:
+    # The operator also reads specs that an older definition let through.
+    with pytest.raises(ValidationError, match=sentence):
+        ModelDeploymentSpec.model_validate(MINIMAL | change)

@@ -1,0 +1,80 @@
+"""Durations, percentages and decimals as users write them."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from viridian.api.quantities import format_duration, parse_decimal, parse_duration, parse_percent
+
+durations = st.integers(min_value=0, max_value=99_999 * 3_600_000).map(lambda ms: timedelta(milliseconds=ms))
+
+
+@given(durations)
+def test_a_duration_that_is_written_reads_as_itself(duration: timedelta) -> None:
+    assert parse_duration(format_duration(duration)) == duration
+
+
+@given(st.lists(st.tuples(st.integers(0, 99_999), st.sampled_from(["h", "m", "s", "ms"])), min_size=1, max_size=4))
+def test_a_duration_is_the_sum_of_its_parts(parts: list[tuple[int, str]]) -> None:
+    # given any parts, in any order
+    text = "".join(f"{number}{unit}" for number, unit in parts)
+
+    # when they are read together
+    together = parse_duration(text)
+
+    # then the whole is their sum, and what is written from it means the same
+    assert together == sum((parse_duration(f"{number}{unit}") for number, unit in parts), timedelta())
+    if together < timedelta(hours=100_000):
+        assert parse_duration(format_duration(together)) == together
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (timedelta(), "0s"),
+        (timedelta(milliseconds=500), "500ms"),
+        (timedelta(seconds=90), "1m30s"),
+        (timedelta(hours=1, minutes=30), "1h30m"),
+        (timedelta(seconds=1, milliseconds=500), "1s500ms"),
+    ],
+)
+def test_durations_are_written_with_the_largest_units(duration: timedelta, text: str) -> None:
+    assert format_duration(duration) == text
+
+
+@pytest.mark.parametrize("text", ["", "5", "-5s", "1.5s", "5 s", "5S", "1d", "5s\n", "1h2m3s4ms5s", "soon", "٣s"])
+def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(
+        ValueError, match="is not a duration: write whole numbers with units, such as 500ms, 90s or 1h30m"
+    ):
+        parse_duration(text)
+
+
+@given(st.integers(min_value=0, max_value=100_000))
+def test_a_percentage_is_a_share_of_one(thousandths: int) -> None:
+    # given any percentage to a thousandth
+    text = f"{thousandths / 1000:.3f}%"
+
+    # then it reads as that share, from 0 to 1
+    assert parse_percent(text) == pytest.approx(thousandths / 100_000)
+    assert 0 <= parse_percent(text) <= 1
+
+
+@pytest.mark.parametrize("text", ["", "%", "10", "-1%", "100.1%", "150%", "1e1%", "0.0001%", "10%\n", "10 %"])
+def test_what_is_no_percentage_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a percentage: write a number from 0 to 100 with a percent sign"):
+        parse_percent(text)
+
+
+@given(st.integers(min_value=0, max_value=99_999_999))
+def test_a_decimal_reads_as_written(ten_thousandths: int) -> None:
+    text = f"{ten_thousandths // 10_000}.{ten_thousandths % 10_000:04d}"
+    assert parse_decimal(text) == pytest.approx(ten_thousandths / 10_000)
+
+
+@pytest.mark.parametrize("text", ["", "1,5", "-1", "1.", ".5", "1e3", "10000", "1.23456", "1.5\n", "nan", "inf"])
+def test_what_is_no_decimal_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a decimal number: write digits such as"):
+        parse_decimal(text)
