@@ -45,7 +45,7 @@ async def test_a_refused_query_is_said() -> None:
     application = web.Application()
     application.router.add_get("/api/v1/query", refuse)
     async with TestServer(application) as server, Prometheus(str(server.make_url("")).rstrip("/"), "n", "m") as asked:
-        with pytest.raises(DemoError, match="refused the query .*: parse error"):
+        with pytest.raises(DemoError, match=r"refused the query .*: parse error"):
             await asked.traffic()
 
 
