@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The long way's base image: a minimal Debian made from packages, under the name that the Dockerfiles' FROM uses.
-# With a container registry, `docker build` pulls that image itself and this script is not needed.
+# With a container registry, `docker build` pulls that image itself and there is nothing to do.
 . "$(dirname "$0")/lib.sh"
 
 docker image inspect "$BASE_IMAGE" >/dev/null 2>&1 && exit
+[[ $("$DEV/way.sh") == long ]] || exit 0
 key=$({ hash_of "$DEV/base-image.sh"; echo "$DEBIAN_SUITE"; uname -m; } | sha256sum | cut -c1-12)
 tar=$CACHE/images/base-$key.tar
 mkdir -p "$CACHE/images"
@@ -29,7 +30,8 @@ make_base() {
 }
 
 if [[ ! -f $tar ]]; then
-  install_packages debootstrap
+  need debootstrap
+  need_root "make the base image"
   step "base image from Debian's packages" make_base
 fi
 step "import the base image" docker import --change 'CMD ["bash"]' "$tar" "$BASE_IMAGE"

@@ -7,7 +7,6 @@ pid_file=$CACHE/docker/dockerd.pid
 log=$CACHE/docker/dockerd.log
 mkdir -p "$CACHE/docker"
 
-answers() { docker info >/dev/null 2>&1; }
 ours() { [[ -s $pid_file ]] && [[ $(cat "/proc/$(<"$pid_file")/comm" 2>/dev/null) == dockerd ]]; }
 
 stop() {
@@ -56,7 +55,7 @@ start() {
   as_root setsid nohup dockerd --pidfile "$pid_file" --group "$(id -gn)" >>"$log" 2>&1 </dev/null &
   local waited
   for ((waited = 0; waited < 300; waited++)); do
-    answers && return
+    engine_answers && return
     sleep 0.2
   done
   tail -n 5 "$log"
@@ -68,12 +67,13 @@ if [[ ${1:-} == stop ]]; then
   exit
 fi
 
-answers && exit
+engine_answers && exit
 if [[ -S /var/run/docker.sock ]] && docker info 2>&1 | grep -q 'permission denied'; then
   fail "there is a Docker Engine, but you may not use it; run \"sudo usermod -aG docker $USER\" and log in again."
 fi
+need_root "install and start Docker Engine"
 if ! command -v dockerd >/dev/null || ! at_least "$DOCKER_MINIMUM" "$(dockerd --version | sed 's/.*version \([0-9.]*\).*/\1/')"; then
   step "install Docker Engine from Debian's packages" install
-  answers && exit
+  engine_answers && exit # a service manager has started it
 fi
 step "start Docker Engine" start

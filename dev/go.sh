@@ -29,7 +29,7 @@ fetch() {
 }
 
 if [[ ! -d $toolchain ]]; then
-  command -v go >/dev/null || install_packages golang-go
+  need go=golang-go
   step "go $GO_VERSION" fetch
 fi
 echo "$toolchain/bin"

@@ -38,6 +38,11 @@ build() {
 }
 
 if ! docker image inspect "$image" >/dev/null 2>&1; then
-  if [[ -f $tar ]]; then step "load image $image" load; else step "build image $image" build "$@"; fi
+  if [[ -f $tar ]]; then
+    step "load image $image" load
+  else
+    "$DEV/base-image.sh"
+    step "build image $image" build "$@"
+  fi
 fi
 echo "$image"

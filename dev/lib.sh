@@ -4,20 +4,11 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
-DEV=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-set -a
-# shellcheck source=versions.env
-. "$DEV/versions.env"
-set +a
+# shellcheck source=env.sh
+. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
-CACHE=${VIRIDIAN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/viridian}
-GATEWAY_PORT=${VIRIDIAN_GATEWAY_PORT:-$DEFAULT_GATEWAY_PORT}
-PROMETHEUS_PORT=${VIRIDIAN_PROMETHEUS_PORT:-$DEFAULT_PROMETHEUS_PORT}
-# shellcheck disable=SC2034  # used by the scripts that source this file
-NODE=$CLUSTER_NAME-control-plane
 LOGS=$CACHE/logs
-export CACHE GATEWAY_PORT PROMETHEUS_PORT KUBECONFIG=$CACHE/kubeconfig PATH=$CACHE/bin:$PATH
-mkdir -p "$CACHE/bin" "$LOGS" || { echo "viridian: cannot write to $CACHE; set VIRIDIAN_CACHE to a folder you own." >&2; exit 1; }
+mkdir -p "$CACHE/bin" "$LOGS" 2>/dev/null || { echo "viridian: cannot write to $CACHE; set VIRIDIAN_CACHE to a folder you own." >&2; exit 1; }
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "viridian: $*"; exit 1; }
@@ -59,16 +50,9 @@ hash_of() {
   done | sha256sum | cut -c1-12
 }
 
-# as_root COMMAND…: as it is when we are root, else through sudo.
-as_root() {
-  if [[ $(id -u) == 0 ]]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    fail "\"$1\" needs root and there is no sudo; run this as root."
-  fi
-}
+# as_root COMMAND…: as it is when we are root, else through sudo. need_root says beforehand when neither will do.
+as_root() { if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi; }
+need_root() { [[ $(id -u) == 0 ]] || command -v sudo >/dev/null || fail "to $1, this has to run as root or with sudo."; }
 
 # at_least WANTED VERSION: is VERSION the same or newer?
 at_least() { [[ $(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]]; }
@@ -81,15 +65,19 @@ debian_mirror() {
     awk -v suite="$1" '$1 == suite && !found { print $2; found = 1 }'
 }
 
-# install_packages PACKAGE…: the Debian packages among these that are missing, in one go.
-install_packages() {
-  local package missing=()
-  for package in "$@"; do
-    dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -q '^installed' || missing+=("$package")
+# need COMMAND[=PACKAGE]… : installs the Debian packages of those commands that are missing, in one go.
+need() {
+  local item missing=()
+  for item in "$@"; do
+    command -v "${item%=*}" >/dev/null || missing+=("${item#*=}")
   done
-  ((${#missing[@]})) || return 0
-  command -v apt-get >/dev/null || fail "this needs ${missing[*]}; install them, there is no apt-get here to do it."
-  step "apt-get install ${missing[*]}" apt_install "${missing[@]}"
+  if ((${#missing[@]})); then install_packages "${missing[@]}"; fi
+}
+
+install_packages() {
+  command -v apt-get >/dev/null || fail "this needs $*; install that, there is no apt-get here to do it."
+  need_root "install $*"
+  step "apt-get install $*" apt_install "$@"
 }
 
 apt_install() {
@@ -97,3 +85,6 @@ apt_install() {
   local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@")
   as_root "${install[@]}" || { as_root apt-get update && as_root "${install[@]}"; }
 }
+
+engine_answers() { docker info >/dev/null 2>&1; }
+cluster_is_healthy() { kubectl --request-timeout=3s wait --for=condition=Ready "node/$NODE" --timeout=2s >/dev/null 2>&1; }
