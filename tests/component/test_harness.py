@@ -79,7 +79,11 @@ def test_a_keeper_makes_pods_ready_save_those_it_shall_leave(control_plane: Cont
 
     # then only the other one's pod was made ready, and pods leave without a kubelet
     assert not slow.status.ready_replicas
-    assert wait_for_pods(control_plane.core, namespace, "app=web", 0) == []
+    eventually(
+        lambda: not control_plane.core.list_namespaced_pod(namespace, label_selector="app=web").items,
+        "the pod to be gone, not only on its way",
+        within=10,
+    )
 
 
 def test_children_go_with_their_owner(control_plane: ControlPlane, namespace: str) -> None:

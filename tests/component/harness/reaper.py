@@ -32,8 +32,10 @@ class Reaper:
                         self._core.delete_namespaced_pod(
                             pod.metadata.name,
                             pod.metadata.namespace,
-                            grace_period_seconds=0,
-                            body=client.V1DeleteOptions(preconditions={"uid": pod.metadata.uid}),
+                            # In the body: with one, the API server does not look at the query.
+                            body=client.V1DeleteOptions(
+                                grace_period_seconds=0, preconditions={"uid": pod.metadata.uid}
+                            ),
                         )
                     except client.ApiException as error:
                         # Gone already, or another pod has the name by now.
