@@ -188,8 +188,8 @@ class Connection(asyncio.Protocol):
             self._refuse(400, "What arrived is not HTTP/1.1.")
 
     def eof_received(self) -> bool:
-        """Keep the way back open: a client may close its half and still read."""
-        return self._current is not None
+        """Take a closed half for a client that has left, as gateways do; nobody who waits for an answer does that."""
+        return False
 
     # -- parser
 

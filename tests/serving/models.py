@@ -1,0 +1,226 @@
+"""Tiny ONNX models for the tests: a good one, and bad ones of several kinds."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+OPSET = 18
+
+
+def _save(directory: Path, graph: onnx.GraphProto, opset: int = OPSET) -> Path:
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / "model.onnx"
+    file.write_bytes(model.SerializeToString())
+    return file
+
+
+def info(name: str, kind: int, shape: list[int | str | None]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def graph_of(
+    nodes: list[onnx.NodeProto],
+    inputs: list[onnx.ValueInfoProto],
+    outputs: list[onnx.ValueInfoProto],
+    **constants: np.ndarray,
+) -> onnx.GraphProto:
+    initial = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    return helper.make_graph(nodes, "g", inputs, outputs, initial)
+
+
+def digits(directory: Path) -> Path:
+    """A classifier trained with scikit-learn: X float [N, 64] -> label, probabilities."""
+    from skl2onnx import to_onnx
+    from sklearn.datasets import load_digits
+    from sklearn.linear_model import LogisticRegression
+
+    x, y = load_digits(return_X_y=True)
+    x = x.astype(np.float32)
+    model = LogisticRegression(max_iter=500).fit(x / 16, y)
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / "model.onnx"
+    file.write_bytes(to_onnx(model, x[:1], options={"zipmap": False}, target_opset=OPSET).SerializeToString())
+    return file
+
+
+def with_zipmap(directory: Path) -> Path:
+    """The same kind of classifier with skl2onnx's default output, which is no tensor."""
+    from skl2onnx import to_onnx
+    from sklearn.linear_model import LogisticRegression
+
+    x = np.array([[0.0, 1.0], [1.0, 0.0]], dtype=np.float32)
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / "model.onnx"
+    file.write_bytes(to_onnx(LogisticRegression().fit(x, [0, 1]), x, target_opset=OPSET).SerializeToString())
+    return file
+
+
+def lookup(directory: Path) -> Path:
+    """i int64 [N, 1] -> y float [N, 1] = table[i]; fails for the whole batch where any i is not in -10..9."""
+    return _save(
+        directory,
+        graph_of(
+            [helper.make_node("Gather", ["table", "i"], ["y"], axis=0)],
+            [info("i", TensorProto.INT64, ["n", 1])],
+            [info("y", TensorProto.FLOAT, ["n", 1])],
+            table=np.arange(10, dtype=np.float32) * 10,
+        ),
+    )
+
+
+def picky(directory: Path) -> Path:
+    """As lookup(), but the indices that it takes are 5..9: neither zeros nor ones."""
+    return _save(
+        directory,
+        graph_of(
+            [
+                helper.make_node("Sub", ["i", "five"], ["shifted"]),
+                helper.make_node("Abs", ["shifted"], ["distance"]),
+                helper.make_node("Gather", ["table", "distance"], ["y"], axis=0),
+            ],
+            [info("i", TensorProto.INT64, ["n", 1])],
+            [info("y", TensorProto.FLOAT, ["n", 1])],
+            table=np.arange(3, dtype=np.float32),
+            five=np.array(7, dtype=np.int64),
+        ),
+    )
+
+
+def slow(directory: Path) -> Path:
+    """rounds int64 [N, 1] -> y float [N, 1]; turns in a loop as often as the first row says."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["going"], ["still_going"]),
+            helper.make_node("MatMul", ["state", "square"], ["product"]),
+            helper.make_node("Sigmoid", ["product"], ["next_state"]),
+        ],
+        "body",
+        [
+            info("turn", TensorProto.INT64, []),
+            info("going", TensorProto.BOOL, []),
+            info("state", TensorProto.FLOAT, [64, 64]),
+        ],
+        [info("still_going", TensorProto.BOOL, []), info("next_state", TensorProto.FLOAT, [64, 64])],
+    )
+    graph = graph_of(
+        [
+            helper.make_node("ReduceMax", ["rounds"], ["turns"], keepdims=0),
+            helper.make_node("Loop", ["turns", "yes", "square"], ["final"], body=body),
+            helper.make_node("ReduceMax", ["final"], ["number"], keepdims=0),
+            helper.make_node("Cast", ["rounds"], ["zero_based"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["zero_based", "nothing"], ["zeros"]),
+            helper.make_node("Add", ["zeros", "number"], ["y"]),
+        ],
+        [info("rounds", TensorProto.INT64, ["n", 1])],
+        [info("y", TensorProto.FLOAT, ["n", 1])],
+        yes=np.array(True),
+        square=np.full((64, 64), 0.01, dtype=np.float32),
+        nothing=np.array(0, dtype=np.float32),
+    )
+    return _save(directory, graph)
+
+
+def mixed(directory: Path) -> Path:
+    """Inputs and outputs of every common kind: a float [N, 2], s string [N, 1] -> same, text, flag."""
+    return _save(
+        directory,
+        graph_of(
+            [
+                helper.make_node("Identity", ["a"], ["same"]),
+                helper.make_node("Identity", ["s"], ["text"]),
+                helper.make_node("Equal", ["a", "a"], ["flag"]),
+            ],
+            [info("a", TensorProto.FLOAT, ["n", 2]), info("s", TensorProto.STRING, ["n", 1])],
+            [
+                info("same", TensorProto.FLOAT, ["n", 2]),
+                info("text", TensorProto.STRING, ["n", 1]),
+                info("flag", TensorProto.BOOL, ["n", 2]),
+            ],
+        ),
+    )
+
+
+def reciprocal(directory: Path) -> Path:
+    """x float [N, 1] -> y = 1 / x; answers infinity for zero."""
+    return _save(
+        directory,
+        graph_of(
+            [helper.make_node("Reciprocal", ["x"], ["y"])],
+            [info("x", TensorProto.FLOAT, ["n", 1])],
+            [info("y", TensorProto.FLOAT, ["n", 1])],
+        ),
+    )
+
+
+def one_instance(directory: Path) -> Path:
+    """Exported for a batch of exactly one: x float [1, 2] -> y float [1, 2]."""
+    return _save(
+        directory,
+        graph_of(
+            [helper.make_node("Neg", ["x"], ["y"])],
+            [info("x", TensorProto.FLOAT, [1, 2])],
+            [info("y", TensorProto.FLOAT, [1, 2])],
+        ),
+    )
+
+
+def no_inputs(directory: Path) -> Path:
+    return _save(
+        directory,
+        graph_of(
+            [helper.make_node("Identity", ["one"], ["y"])],
+            [],
+            [info("y", TensorProto.FLOAT, [1])],
+            one=np.ones(1, dtype=np.float32),
+        ),
+    )
+
+
+def unknown_operator(directory: Path) -> Path:
+    return _save(
+        directory,
+        graph_of(
+            [helper.make_node("NoSuchOperator", ["x"], ["y"])],
+            [info("x", TensorProto.FLOAT, ["n", 1])],
+            [info("y", TensorProto.FLOAT, ["n", 1])],
+        ),
+    )
+
+
+def future_opset(directory: Path) -> Path:
+    return _save(
+        directory,
+        graph_of(
+            [helper.make_node("Neg", ["x"], ["y"])],
+            [info("x", TensorProto.FLOAT, ["n", 1])],
+            [info("y", TensorProto.FLOAT, ["n", 1])],
+        ),
+        opset=99,
+    )
+
+
+def complex_input(directory: Path) -> Path:
+    return _save(
+        directory,
+        graph_of(
+            [helper.make_node("Identity", ["x"], ["y"])],
+            [info("x", TensorProto.BFLOAT16, ["n", 1])],
+            [info("y", TensorProto.BFLOAT16, ["n", 1])],
+        ),
+    )
+
+
+def corrupt(directory: Path) -> Path:
+    file = digits(directory)
+    file.write_bytes(file.read_bytes()[:-200])
+    return file
+
+
+def not_onnx(directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / "model.onnx"
+    file.write_bytes(b"\x80\x04\x95pickle, not a protocol buffer")
+    return file

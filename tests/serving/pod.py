@@ -1,0 +1,245 @@
+"""A pod without Kubernetes: the two containers' commands as processes of this machine, on ports of their own."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+SOURCE = Path(__file__).parents[2] / "serving-image"
+PORTS = (
+    "HTTP_PORT",
+    "FALLBACK_PORT",
+    "METRICS_PORT",
+    "TRITON_HTTP_PORT",
+    "TRITON_GRPC_PORT",
+    "TRITON_METRICS_PORT",
+)
+IDENTITY_LABELS = {"model_namespace": "ml", "model": "m", "revision": "m-1"}
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Pod:
+    directory: Path
+    ports: dict[str, int]
+    settings: dict[str, str]
+    triton: subprocess.Popen[bytes] | None = None
+    api: subprocess.Popen[bytes] | None = None
+    logs: list[Path] = field(default_factory=list)
+
+    @classmethod
+    def create(cls, directory: Path, **settings: str) -> "Pod":
+        ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        return cls(directory, ports, settings)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        given = {
+            "NAMESPACE": "ml",
+            "MODEL": "m",
+            "MODEL_VERSION": "v1",
+            "MODEL_URI": "image:///models/m/v1",
+            "MODEL_FORMAT": "onnx",
+            "REVISION": "m-1",
+            "COLOR": "blue",
+            "POD_UID": f"uid{self.ports['HTTP_PORT']}",
+            "TIMEOUT": "10s",
+            "SCRAPE_INTERVAL": "200ms",
+            "DRAIN_DELAY": "300ms",
+            "GRACE": "15s",
+            "BIND": "127.0.0.1",
+            "IMAGE_ROOT": str(self.directory),
+            "RUN_DIR": str(self.directory / "run"),
+            "TERMINATION_LOG": str(self.directory / "termination-log"),
+            **{name: str(port) for name, port in self.ports.items()},
+            **self.settings,
+        }
+        own = {key: value for key, value in os.environ.items() if not key.startswith("VIRIDIAN_")}
+        return own | {"PYTHONPATH": str(SOURCE)} | {f"VIRIDIAN_{name}": value for name, value in given.items()}
+
+    @property
+    def model_directory(self) -> Path:
+        return self.directory / "models" / "m" / "v1"
+
+    @property
+    def termination_log(self) -> str:
+        return (self.directory / "termination-log").read_text()
+
+    def start_triton(self) -> "subprocess.Popen[bytes]":
+        self.triton = self._start("triton")
+        return self.triton
+
+    def start_api(self) -> "subprocess.Popen[bytes]":
+        self.api = self._start("api")
+        return self.api
+
+    def _start(self, part: str) -> "subprocess.Popen[bytes]":
+        log = self.directory / f"{part}.log"
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", f"viridian_serving.{part}"],
+                env=self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_ready(self, seconds: float = 60) -> None:
+        eventually(lambda: self.get("/ready").status == 200, seconds, self.log)
+
+    def log(self) -> str:
+        return "\n".join(file.read_text()[-3000:] for file in self.directory.glob("*.log"))
+
+    # -- talking to it
+
+    def get(self, path: str, port: str = "HTTP_PORT") -> Answer:
+        return self.request("GET", path, port=port)
+
+    def predict(self, body: object, port: str = "HTTP_PORT", **headers: str) -> Answer:
+        return self.request("POST", "/predict", json.dumps(body).encode(), port=port, headers=headers)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        port: str = "HTTP_PORT",
+        headers: dict[str, str] | None = None,
+        seconds: float = 30,
+    ) -> Answer:
+        connection = HTTPConnection("127.0.0.1", self.ports[port], timeout=seconds)
+        sent = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
+        try:
+            connection.request(method, path, body, sent)
+            response = connection.getresponse()
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        except OSError as error:
+            return Answer(0, {}, str(error).encode())
+        finally:
+            connection.close()
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Requests by via and outcome, as published once everything up to now has been frozen."""
+        return counts_of(self.metrics_after(time.time()))
+
+    def metrics_after(self, moment: float) -> str:
+        """The first page whose stamp is after the moment."""
+        page = ""
+
+        def stamped() -> bool:
+            nonlocal page
+            page = self.get("/metrics", "METRICS_PORT").body.decode()
+            return stamp_of(page) > moment
+
+        eventually(stamped, 5, lambda: page)
+        return page
+
+    # -- its end
+
+    def stop(self) -> None:
+        for process in (self.api, self.triton):
+            if process is not None and process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in (self.api, self.triton):
+            if process is not None:
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+        for pid in children_in(self.directory):
+            os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def running_pod(directory: Path, make_model: Callable[[Path], object], **settings: str) -> Iterator[Pod]:
+    pod = Pod.create(directory, **settings)
+    make_model(pod.model_directory)
+    try:
+        pod.start_triton()
+        pod.start_api()
+        pod.wait_ready()
+        yield pod
+    finally:
+        pod.stop()
+
+
+def children_in(directory: Path) -> list[int]:
+    """Processes that a killed supervisor left behind; they are told by their model repository."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if f"{directory}/run".encode() in command:
+                found.append(int(entry.name))
+    return found
+
+
+def counts_of(page: str) -> dict[tuple[str, str], int]:
+    families = {family.name: family for family in text_string_to_metric_families(page)}
+    return {
+        (sample.labels["via"], sample.labels["outcome"]): int(sample.value)
+        for sample in families["viridian_requests"].samples
+        if sample.value
+    }
+
+
+def stamp_of(page: str) -> float:
+    families = {family.name: family for family in text_string_to_metric_families(page)}
+    return families["viridian_counters_stamp_seconds"].samples[0].value
+
+
+def eventually(condition: Callable[[], object], seconds: float, why: Callable[[], str] = str) -> None:
+    """Ask until the condition holds; for what other processes do and announce to nobody."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {why()}"
+        time.sleep(0.02)
+
+
+def free_ports(number: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(number)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+async def post_many(pod: Pod, bodies: list[object], clients: int = 16, **headers: str) -> list[Answer]:
+    """Send requests over a number of connections at the same time; answers in the requests' order."""
+    answers: list[Answer | None] = [None] * len(bodies)
+    waiting = iter(enumerate(bodies))
+
+    async def client() -> None:
+        for position, body in waiting:
+            answers[position] = await asyncio.to_thread(pod.predict, body, **headers)
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    return [answer for answer in answers if answer is not None]

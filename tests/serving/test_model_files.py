@@ -1,0 +1,134 @@
+"""What is said about models that cannot be served, and the configuration for those that can."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.serving import models
+
+from viridian_serving.model_source import ModelError, model_directory, model_file
+from viridian_serving.onnx_model import OnnxModel, OnnxTensor, inspect
+from viridian_serving.triton_config import MAX_BATCH, config_pbtxt
+
+
+@pytest.mark.parametrize(
+    ("uri", "wanted"),
+    [
+        ("s3://models/iris", "write image:///models/NAME/VERSION"),
+        ("/models/iris", "write image:///models/NAME/VERSION"),
+        ("image://models/iris/v1", "write three slashes"),
+        ("image:///models/../etc", "write three slashes"),
+        ("image:///models/iris/v9", "which this image does not contain"),
+    ],
+)
+def test_a_uri_that_leads_nowhere_is_refused_with_the_way_out(tmp_path: Path, uri: str, wanted: str) -> None:
+    with pytest.raises(ModelError, match=re.escape(wanted)):
+        model_directory(uri, tmp_path)
+
+
+def test_a_baked_in_directory_is_found(tmp_path: Path) -> None:
+    (tmp_path / "models" / "iris" / "v1").mkdir(parents=True)
+    assert model_directory("image:///models/iris/v1", tmp_path) == tmp_path / "models" / "iris" / "v1"
+
+
+def test_a_directory_without_the_file_says_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "iris.onnx").touch()
+    with pytest.raises(ModelError, match=r"found: iris\.onnx.*name the model's file model\.onnx"):
+        model_file(tmp_path)
+
+
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").touch()
+    with pytest.raises(ModelError, match="is empty"):
+        model_file(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("make", "wanted"),
+    [
+        (models.corrupt, "not an ONNX model or is damaged"),
+        (models.not_onnx, "not an ONNX model or is damaged"),
+        (models.no_inputs, "has no inputs"),
+        (models.with_zipmap, "zipmap off"),
+        (models.unknown_operator, "cannot load"),
+        (models.future_opset, "older target_opset"),
+        (models.complex_input, "which cannot be served"),
+    ],
+)
+def test_a_model_that_cannot_be_served_gives_one_sentence(
+    tmp_path: Path, make: Callable[[Path], Path], wanted: str
+) -> None:
+    # given
+    file = make(tmp_path)
+    # when
+    with pytest.raises(ModelError) as error:
+        inspect(file)
+    # then
+    assert wanted in str(error.value)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("make", "batched", "inputs"),
+    [
+        (models.lookup, True, {"i": ("TYPE_INT64", (-1, 1))}),
+        (models.mixed, True, {"a": ("TYPE_FP32", (-1, 2)), "s": ("TYPE_STRING", (-1, 1))}),
+        (models.one_instance, False, {"x": ("TYPE_FP32", (1, 2))}),
+    ],
+)
+def test_inputs_are_read_from_the_file(
+    tmp_path: Path,
+    make: Callable[[Path], Path],
+    batched: bool,
+    inputs: dict[str, tuple[str, tuple[int, ...]]],
+) -> None:
+    model = inspect(make(tmp_path))
+    assert model.batched is batched
+    assert {tensor.name: (tensor.triton_type, tensor.shape) for tensor in model.inputs} == inputs
+
+
+X = OnnxTensor("X", "TYPE_FP32", (-1, 64))
+FIXED = OnnxTensor("X", "TYPE_FP32", (1, 64))
+LABEL = OnnxTensor("label", "TYPE_INT64", (-1,))
+SEQUENCE = OnnxTensor('in "quotes"', "TYPE_STRING", (-1, -1, 3))
+
+
+@pytest.mark.parametrize(
+    ("model", "lines"),
+    [
+        (
+            OnnxModel((X,), (LABEL,)),
+            [
+                'name: "digits"',
+                'backend: "python"',
+                f"max_batch_size: {MAX_BATCH}",
+                '  { name: "X" data_type: TYPE_FP32 dims: [ 64 ] }',
+                '  { name: "label" data_type: TYPE_INT64 dims: [ 1 ] }',
+                "dynamic_batching { }",
+                'parameters { key: "threads" value { string_value: "2" } }',
+            ],
+        ),
+        (
+            OnnxModel((FIXED,), (LABEL,)),
+            ["max_batch_size: 0", '  { name: "X" data_type: TYPE_FP32 dims: [ 1, 64 ] }'],
+        ),
+        (
+            OnnxModel((SEQUENCE, X), (LABEL,)),
+            [
+                '  { name: "in \\"quotes\\"" data_type: TYPE_STRING dims: [ -1, 3 ] },',
+                '  { name: "X" data_type: TYPE_FP32 dims: [ 64 ] }',
+            ],
+        ),
+    ],
+    ids=["batched", "not batched", "strings and quotes"],
+)
+def test_triton_configuration(model: OnnxModel, lines: list[str]) -> None:
+    # when
+    text = config_pbtxt("digits", model, {"threads": "2"})
+    # then
+    written = text.splitlines()
+    assert [line for line in lines if line not in written] == []
+    assert ("dynamic_batching { }" in written) is model.batched
+    assert "queue_policy" not in text
