@@ -21,6 +21,8 @@ import httptools
 LOG = logging.getLogger(__name__)
 
 MAX_HEADER_BYTES: Final = 64 * 1024
+_HEADER_COST: Final = 32
+"""Bytes that a header counts beside its own, so that thousands of tiny ones are too many as well."""
 REQUEST_READ_TIMEOUT: Final = 30.0
 """Seconds for a request to arrive once it has begun."""
 IDLE_TIMEOUT: Final = 75 * 60.0
@@ -155,6 +157,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._header_bytes = 0
+        self._in_head = False
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._reading_since: float | None = None
@@ -180,12 +183,16 @@ class Connection(asyncio.Protocol):
         """Parse."""
         if self._ended:
             return
+        was_in_head = self._in_head
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._refuse(400, "This server speaks plain HTTP/1.1 only; send the request without Upgrade.")
         except httptools.HttpParserError:
             self._refuse(400, "What arrived is not HTTP/1.1.")
+        if was_in_head and self._in_head:
+            # The parser shows a header when it is complete. One that never ends must not fill the memory.
+            self._count_header(len(data))
 
     def eof_received(self) -> bool:
         """Take a closed half for a client that has left, as gateways do; nobody who waits for an answer does that."""
@@ -198,6 +205,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._headers = {}
         self._header_bytes = 0
+        self._in_head = True
         self._body = []
         self._body_bytes = 0
         self._reading_since = time.perf_counter()
@@ -211,10 +219,11 @@ class Connection(asyncio.Protocol):
         """Collect a header."""
         name = name.lower()
         self._headers[name] = self._headers[name] + b", " + value if name in self._headers else value
-        self._count_header(len(name) + len(value))
+        self._count_header(len(name) + len(value) + _HEADER_COST)
 
     def on_headers_complete(self) -> None:
         """Refuse what is too large before it is sent."""
+        self._in_head = False
         length = self._headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > self._server.max_body:
             self._too_large()
