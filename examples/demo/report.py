@@ -196,7 +196,8 @@ def _period(answer: Answer, good: Rollout, bad: Rollout) -> str:
 
 
 def _explanation(answer: Answer, bad: Rollout) -> str:
-    if answer.version != bad.applied.version or (answer.status or 0) < 500:
+    # A model that fails is a 500; a 503 or 504 from the same pod would have another reason.
+    if answer.version != bad.applied.version or answer.status != 500:
         return ""
     return (
         f"{bad.applied.version}'s model fails on real images with much ink; its share of the traffic saw that until"

@@ -96,8 +96,9 @@ def test_failures_are_grouped_and_explained() -> None:
     ]
 
 
-def test_a_rejected_request_of_the_bad_version_is_not_excused() -> None:
-    report = build_report([failed(212.0, http_status=404, failure="HTTP 404")], story(), GOOD, BAD, ErrorCounts())
+@pytest.mark.parametrize("code", [404, 503, 504])
+def test_only_the_models_own_failure_is_excused(code: int) -> None:
+    report = build_report([failed(212.0, http_status=code, failure=f"HTTP {code}")], story(), GOOD, BAD, ErrorCounts())
     assert unexplained(report) != []
 
 
