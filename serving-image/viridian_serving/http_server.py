@@ -29,6 +29,8 @@ IDLE_TIMEOUT: Final = 75 * 60.0
 """Seconds. Longer than a gateway keeps an idle connection (Envoy: an hour): who closes first must be the client, or a
 request sent at that moment is lost."""
 _SWEEP: Final = 5.0
+_LINGER: Final = 2.0
+"""Seconds in which a refused client may finish sending and read why."""
 
 _STATUS_LINES: Final = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 
@@ -321,7 +323,12 @@ class Connection(asyncio.Protocol):
             f'{{"type":"urn:viridian:problem:http","title":"{phrase}","status":{status},"detail":"{detail}"}}'
         ).encode()
         self._write(_render(Response(status, body, b"application/problem+json", self._server.headers), False, False))
-        self._end()
+        self._ended = True
+        if self._transport is not None:
+            # The client may still be sending. Closed now, the kernel would throw our answer away together with what
+            # was not read; so the rest is read and thrown away, for a while.
+            self._transport.write_eof()
+            asyncio.get_running_loop().call_later(_LINGER, self._transport.close)
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:
