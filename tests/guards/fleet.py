@@ -91,6 +91,11 @@ class Fleet:
         return [str(judgement.verdict) for judgement in self.judgements]
 
 
+def seeded(seed: int) -> random.Random:
+    """A source of chance that repeats itself."""
+    return random.Random(seed)  # noqa: S311 - simulation, not cryptography
+
+
 def poisson(rng: random.Random, mean: float) -> int:
     """A Poisson-distributed number, for means of up to some hundred."""
     limit, product, n = math.exp(-mean), rng.random(), 0

@@ -16,7 +16,7 @@ from typing import Final
 
 from viridian.guards.counts import Counts
 
-ABOVE: Final = (2.0, 5.0, 100.0)
+ABOVE: Final = (1.6, 6.0, 80.0)
 """Odds that are bet on, as multiples of the odds at the maximum, by the test for being above it."""
 
 BELOW: Final = (1 / 2, 1 / 10, 1 / 100)

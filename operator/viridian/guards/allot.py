@@ -20,7 +20,8 @@ from viridian.guards.state import AbsoluteState, RelativeState, State
 def allot(config: Config, state: State) -> State:
     """Returns the state with exactly one test for each guard of the configuration.
 
-    A test whose question is unchanged keeps its evidence; the others start anew with what is left of alpha.
+    A test whose question is unchanged keeps its evidence; the others start anew with what is left of alpha. If there
+    are more tests than before, the old ones give some of theirs.
     """
     fixed = {guard.name: guard for guard in absolute_guards(config)}
     compared = {guard.name: guard for guard in relative_guards(config)}
@@ -35,8 +36,9 @@ def allot(config: Config, state: State) -> State:
     dropped = [one for key, one in state.absolute.items() if key not in kept_fixed]
     pool += sum(one.alpha * _left(one.above) for one in dropped)
     pool += sum(one.alpha * _left(one.worse) for key, one in state.relative.items() if key not in kept_compared)
-    share = (pool + sum(one.alpha for one in kept)) / max(1, len(kept) + new)
-    if new:
+    grown = len(kept) + new > len(state.absolute) + len(state.relative)
+    share = (pool + sum(one.alpha for one in kept) if grown else config.alpha) / max(1, len(kept) + new)
+    if grown:
         pool += sum(max(0.0, one.alpha - share) * _left(_process(one)) for one in kept)
         kept_fixed = {key: replace(one, alpha=min(one.alpha, share)) for key, one in kept_fixed.items()}
         kept_compared = {key: replace(one, alpha=min(one.alpha, share)) for key, one in kept_compared.items()}

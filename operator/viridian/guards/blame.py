@@ -17,7 +17,10 @@ from viridian.guards.counts import Block, Counts
 SHARED_ALPHA: Final = 0.05
 """The level at which stable is said to breach. It withholds blame and punishes nobody, so it need not be strict."""
 
-SETTLED: Final = math.log(100)
+A_FEW: Final = 3
+"""Events on stable that are more than an accident."""
+
+SETTLED: Final = math.log(1000)
 """The likelihood ratio, as a logarithm, at which stable is said not to fail as the candidate does."""
 
 PATIENCE: Final = 10.0

@@ -9,7 +9,7 @@ from typing import Literal
 
 from viridian.guards import absolute, relative
 from viridian.guards import sentences as say
-from viridian.guards.blame import SHARED_ALPHA, Doubt
+from viridian.guards.blame import A_FEW, SHARED_ALPHA, Doubt
 from viridian.guards.config import AbsoluteGuard, Config, RelativeGuard, absolute_guards, relative_guards
 from viridian.guards.counts import Block, Counts
 from viridian.guards.power import SPEAK_ALPHA, requests_missing
@@ -106,7 +106,7 @@ def judge(
         after, doubt, judgement = _judge_absolute(guard, fixed[name], seen, doubts.get(name, Doubt()))
         if seen.close:
             fixed[name] = after
-            doubt = Doubt() if after.stretch == Block() else doubt
+            doubt = Doubt() if after.shared or after.stretch == Block() else doubt
         left[name] = doubt
         judgements.append(judgement)
     for other in relative_guards(config):
@@ -128,7 +128,7 @@ def _judge_absolute(
         verdict = _blame(guard, after, seen, doubt, failing=tick.candidate.rate > guard.maximum)
     else:
         verdict = _unblamed(guard, after, seen)
-    return _closed(after, verdict), doubt, _say_absolute(guard, after, verdict)
+    return _closed(after, block, verdict), doubt, _say_absolute(guard, after, verdict)
 
 
 def _weighed(guard: AbsoluteGuard, before: AbsoluteState, block: Block) -> AbsoluteState:
@@ -148,12 +148,14 @@ def _weighed(guard: AbsoluteGuard, before: AbsoluteState, block: Block) -> Absol
 
 def _blame(guard: AbsoluteGuard, after: AbsoluteState, seen: Evidence, doubt: Doubt, failing: bool) -> Verdict:
     """The verdict when the candidate is over its maximum: is it the candidate's fault?"""
+    stable = after.stretch.stable
     if after.stable_above.evidence >= 1 / SHARED_ALPHA:
+        return Verdict.SHARED_INCIDENT
+    # One failure of stable's first few requests is no incident if the others went well while the candidate failed.
+    if stable.rate > guard.maximum and (stable.events >= A_FEW or not doubt.settled):
         return Verdict.SHARED_INCIDENT
     if doubt.settled or not seen.control:
         return Verdict.BREACH
-    if after.stretch.stable.rate > guard.maximum:
-        return Verdict.SHARED_INCIDENT
     return Verdict.BREACH if failing and doubt.waited(seen.stamp) else Verdict.NOT_ENOUGH_DATA
 
 
@@ -168,14 +170,14 @@ def _unblamed(guard: AbsoluteGuard, after: AbsoluteState, seen: Evidence) -> Ver
     return Verdict.HEALTHY
 
 
-def _closed(after: AbsoluteState, verdict: Verdict) -> AbsoluteState:
+def _closed(after: AbsoluteState, block: Block, verdict: Verdict) -> AbsoluteState:
     """The state to keep when a block ends."""
     if verdict is Verdict.SHARED_INCIDENT:
         # What happened to both is not held against the candidate when it is over.
         above, stable_above = after.above.capped(), after.stable_above.capped()
-        return replace(after, shared=True, above=above, stable_above=stable_above, stretch=Block())
+        return replace(after, shared=True, above=above, stable_above=stable_above, stretch=block)
     # Evidence beyond the threshold is not saved up: if it was no breach by now, good requests shall soon undo it.
-    above = after.above.capped(1 / after.alpha)
+    above = after.above.capped(len(after.above.log_s) / after.alpha)
     return replace(after, shared=False, above=above, stretch=Block() if after.above.quiet else after.stretch)
 
 

@@ -1,0 +1,182 @@
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from viridian.guards.counts import Counts
+from viridian.guards.latency import GRID, round_up
+from viridian.guards.series import PodCounters, Snapshot, Tally, align, delta
+
+
+def pod(stamp, requests=0, errors=0, **more):
+    return PodCounters(stamp, Tally(requests, errors), **more)
+
+
+def snapshot(stamp, **pods):
+    return Snapshot(stamp, {"r": {uid: pod(stamp, *numbers) for uid, numbers in pods.items()}})
+
+
+def test_counters_are_subtracted_by_pod():
+    change = delta(snapshot(0, a=(10, 1), b=(5, 0)), snapshot(2, a=(14, 2), b=(5, 0)), "r")
+    assert change.comparable.failed() == Counts(4, 1)
+
+
+def test_a_new_pod_counts_from_zero():
+    change = delta(snapshot(0, a=(10, 1)), snapshot(2, a=(10, 1), b=(3, 2)), "r")
+    assert change.comparable.failed() == Counts(3, 2)
+
+
+def test_a_pod_known_to_be_old_does_not_bring_its_past_along():
+    after = Snapshot(10, {"r": {"a": pod(10, 1000, 50, started=-500.0)}})
+    assert delta(Snapshot(8, {"r": {}}), after, "r").comparable.failed() == Counts(0, 0)
+
+
+def test_a_counter_that_fell_counts_from_zero():
+    change = delta(snapshot(0, a=(100, 3)), snapshot(2, a=(7, 1)), "r")
+    assert change.comparable.failed() == Counts(7, 1)
+
+
+def test_all_counters_of_a_restarted_pod_count_from_zero_even_those_that_grew():
+    change = delta(snapshot(0, a=(10, 5)), snapshot(2, a=(12, 4)), "r")
+    assert change.comparable.failed() == Counts(12, 4)
+
+
+def test_more_errors_than_requests_betray_a_restart():
+    change = delta(snapshot(0, a=(10, 1)), snapshot(2, a=(12, 11)), "r")
+    assert change.comparable.failed() == Counts(12, 11)
+
+
+def test_a_pod_that_vanished_adds_nothing_and_loses_nothing():
+    start, seen, gone = snapshot(0, a=(10, 0), b=(10, 0)), snapshot(2, a=(11, 0), b=(15, 1)), snapshot(4, a=(12, 0))
+    now = gone.after(seen.after(start))
+    assert delta(start, now, "r").comparable.failed() == Counts(7, 1)
+    assert now.live("r") == {"a"}
+    back = snapshot(6, a=(12, 0), b=(15, 1)).after(now)
+    assert delta(now, back, "r").comparable.failed() == Counts(0, 0)
+
+
+counters = st.lists(
+    st.tuples(st.integers(0, 20), st.integers(0, 20), st.booleans()).map(lambda t: (max(t[:2]), min(t[:2]), t[2])),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(st.lists(counters, min_size=1, max_size=3))
+def test_nothing_is_lost_or_counted_twice(pods):
+    """Each step a pod serves some requests, perhaps after a restart; restarts that show lose only what was unseen."""
+    snapshots = [Snapshot(0, {"r": {str(i): pod(0) for i in range(len(pods))}})]
+    served = [Counts() for _ in pods]
+    for step in range(max(map(len, pods))):
+        current = {}
+        for i, steps in enumerate(pods):
+            before = snapshots[-1].pods["r"][str(i)].comparable
+            total, errors, restart = steps[step] if step < len(steps) else (0, 0, False)
+            # A restart that cannot be seen (every counter has overtaken its old value) counts what it can.
+            base = Tally() if restart else before
+            now = Tally(base.requests + total, base.errors + errors)
+            visible = not restart or not (now - before).possible
+            served[i] += Counts(total, errors) if visible else (now - before).failed()
+            current[str(i)] = PodCounters(step + 1.0, now)
+        snapshots.append(Snapshot(step + 1.0, {"r": current}))
+    found = Counts()
+    for before, after in pairwise(snapshots):
+        found += delta(before, after, "r").comparable.failed()
+    assert found == sum(served, Counts())
+
+
+def test_pinned_requests_count_but_are_not_compared():
+    after = Snapshot(2, {"r": {"a": PodCounters(2, Tally(10, 1), Tally(5, 5))}})
+    traffic = delta(Snapshot(0), after, "r")
+    assert traffic.comparable.failed() == Counts(10, 1)
+    assert traffic.everything.failed() == Counts(15, 6)
+
+
+def test_slow_requests_are_those_beyond_the_bound():
+    tally = Tally(10, 0, {0.2: 7, 0.5: 9, math.inf: 10})
+    assert tally.slow(0.2) == Counts(10, 3)
+    assert Tally().slow(0.2) == Counts(0, 0)
+    with pytest.raises(ValueError, match=r"no bucket for 0\.3 s"):
+        tally.slow(0.3)
+
+
+# --- alignment ---
+
+
+def series(*stamps):
+    return [pod(float(stamp), 10 * stamp) for stamp in stamps]
+
+
+def test_only_a_stamp_that_every_pod_has_reported_is_used():
+    aligned = align({"c": {"a": series(2, 4, 6)}, "s": {"b": series(2, 4)}}, interval=2)
+    assert aligned is not None
+    assert aligned.stamp == 4
+    assert aligned.pods["c"]["a"].comparable.requests == 40
+
+
+def test_a_pod_that_missed_a_stamp_holds_it_back():
+    aligned = align({"c": {"a": series(2, 4, 6)}, "s": {"b": series(2, 6), "d": series(2, 4)}}, interval=2)
+    assert aligned is not None
+    assert aligned.stamp == 2
+
+
+def test_a_silent_pod_is_not_waited_for_and_keeps_its_last_counts():
+    aligned = align({"c": {"a": series(6, 8, 10)}, "s": {"b": series(2, 4)}}, interval=2)
+    assert aligned is not None
+    assert aligned.stamp == 10
+    assert aligned.pods["s"]["b"].comparable.requests == 40
+    assert aligned.live("s") == frozenset()
+
+
+def test_a_pod_that_has_just_started_holds_nothing_back():
+    aligned = align({"c": {"a": series(8)}, "s": {"b": series(4, 6)}}, interval=2)
+    assert aligned is not None
+    assert aligned.stamp == 6
+    assert aligned.pods["c"] == {}
+
+
+def test_after_a_restart_counters_are_read_as_they_stood_then():
+    aligned = align({"c": {"a": series(2, 4, 6)}, "s": {"b": series(2, 4, 6)}}, interval=2, at=4)
+    assert aligned is not None
+    assert aligned.stamp == 4
+    assert {pods[uid].comparable.requests for pods in aligned.pods.values() for uid in pods} == {40}
+
+
+def test_without_samples_there_is_no_moment():
+    assert align({}, interval=2) is None
+    assert align({"c": {"a": []}}, interval=2) is None
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcd"), st.sets(st.integers(1, 8), min_size=1, max_size=8).map(sorted), min_size=1)
+)
+def test_every_pod_in_the_quorum_stands_at_the_stamp(stamps):
+    newest = max(map(max, stamps.values()))
+    aligned = align({"c": {uid: series(*some) for uid, some in stamps.items()}}, interval=1)
+    for uid, some in stamps.items():
+        if aligned and max(some) >= newest - 2 and uid in aligned.pods["c"]:
+            assert aligned.pods["c"][uid].stamp == aligned.stamp
+
+
+# --- the grid ---
+
+
+def test_the_grid_ascends_from_a_millisecond_to_a_minute():
+    assert list(GRID) == sorted(set(GRID))
+    assert (GRID[0], GRID[-1]) == (0.001, 60.0)
+    assert 35 <= len(GRID) <= 45
+
+
+@given(st.floats(0.0001, 60))
+def test_a_limit_is_rounded_up_to_the_next_bound(seconds):
+    bound = round_up(seconds)
+    assert seconds <= bound
+    assert not [other for other in GRID if seconds <= other < bound]
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 61, math.inf, math.nan])
+def test_a_limit_beyond_the_grid_is_refused(seconds):
+    with pytest.raises(ValueError, match="at most 60 s"):
+        round_up(seconds)

@@ -1,0 +1,228 @@
+"""Verdicts and their sentences, and what happens over a whole rollout."""
+
+import pytest
+from tests.guards.fleet import Fleet, seeded
+
+from viridian.guards import Config, LatencyGuard, Verdict
+from viridian.guards.counts import Counts
+from viridian.guards.eprocess import EProcess
+from viridian.guards.power import power_sentence, requests_missing, requests_to_detect
+from viridian.guards.sentences import evidence, percent
+
+ERRORS = Config(error_rate_max=0.10, worse_than_stable=1.5)
+RELATIVE = Config(worse_than_stable=1.5, alpha=0.01 / 3)
+ABSOLUTE = Config(error_rate_max=0.10)
+
+
+def started(config: Config, weight: int = 10) -> Fleet:
+    fleet = Fleet(config, weight=weight)
+    fleet.look()
+    return fleet
+
+
+def breach(fleet: Fleet):
+    return next((judgement for judgement in fleet.judgements if judgement.verdict is Verdict.BREACH), None)
+
+
+def until_breach(seed: int, config: Config, per_minute: float, weight: int, bad: float, minutes: float) -> int | None:
+    """How many requests of a candidate that is bad from the start it takes to be caught; None if it is not."""
+    fleet, rng = started(config, weight), seeded(seed)
+    while fleet.now < 60 * minutes:
+        fleet.random_tick(rng, per_minute, bad, 0.01)
+        if breach(fleet):
+            return sum(pod.requests for pod in fleet.candidate)
+    return None
+
+
+def median(numbers):
+    return sorted(numbers)[len(numbers) // 2]
+
+
+# --- sentences ---
+
+
+def test_the_sentence_of_a_breach_of_the_comparison():
+    fleet = started(RELATIVE)
+    for _ in range(4):
+        fleet.tick((10, 2, 0), (900, 1, 0))
+    judgement = breach(fleet)
+    assert judgement.sentence == (
+        "8 of 40 requests on the candidate failed (20.0 %), 4 of 3,600 on stable (0.1 %): worse than 1.5 times "
+        "stable's odds, evidence more than a million against a threshold of 300."
+    )
+    assert (judgement.candidate, judgement.stable) == (Counts(40, 8), Counts(3600, 4))
+
+
+def test_the_sentence_of_a_breach_of_a_maximum():
+    fleet = started(ABSOLUTE)
+    fleet.tick((10, 8, 0), (90, 1, 0))
+    assert breach(fleet).sentence.startswith(
+        "8 of 10 requests on the candidate failed (80.0 %), 1 of 90 on stable (1.1 %): more than the maximum of 10 %, "
+    )
+
+
+def test_the_sentence_of_a_breach_speaks_of_the_requests_that_made_it():
+    fleet = started(ABSOLUTE)
+    for _ in range(100):
+        fleet.tick((10, 0, 0), (90, 0, 0))
+    fleet.tick((10, 10, 0), (90, 0, 0))
+    assert breach(fleet).candidate == Counts(10, 10)
+
+
+def test_the_sentence_of_a_slow_candidate_names_the_bound_that_was_used():
+    fleet = started(Config(latencies=(LatencyGuard(95, 0.18),)))
+    for _ in range(5):
+        fleet.tick((10, 0, 6), (90, 0, 1))
+    judgement = breach(fleet)
+    assert judgement.guard == "latency-p95"
+    assert "took longer than 200 ms" in judgement.sentence
+    assert "more than the 5 % that P95 allows" in judgement.sentence
+
+
+def test_too_few_requests_are_said_with_the_missing_number():
+    fleet = started(ABSOLUTE)
+    assert fleet.judgements[0].sentence.startswith("No request on the candidate yet; about ")
+    fleet.tick((20, 0, 0), (180, 0, 0))
+    first = fleet.judgements[0]
+    assert first.verdict is Verdict.NOT_ENOUGH_DATA
+    assert 10 <= first.requests_missing <= 40
+    assert f"about {first.requests_missing} more are needed" in first.sentence
+    fleet.tick((first.requests_missing + 5, 0, 0), (180, 0, 0))
+    assert fleet.judgements[0].verdict is Verdict.HEALTHY
+    assert fleet.judgements[0].requests_missing == 0
+
+
+def test_a_rate_at_the_maximum_is_never_said_to_be_below_it():
+    fleet = started(ABSOLUTE)
+    for _ in range(40):
+        fleet.tick((10, 1, 0), (90, 0, 0))
+    assert fleet.judgements[0].verdict is Verdict.NOT_ENOUGH_DATA
+    assert fleet.judgements[0].requests_missing is None
+    assert "too close to" in fleet.judgements[0].sentence
+
+
+def test_numbers_read_well():
+    assert [percent(share) for share in (0, 0.00012, 0.0902, 1)] == ["0.0 %", "0.012 %", "9.0 %", "100.0 %"]
+    assert [evidence(value) for value in (0.001, 0.5, 2140.2, 1e9)] == [
+        "less than 0.01",
+        "0.5",
+        "2,140",
+        "more than a million",
+    ]
+
+
+# --- whose fault ---
+
+
+def test_when_both_fail_the_candidate_is_not_blamed():
+    fleet = started(ERRORS)
+    for _ in range(10):
+        fleet.tick((10, 6, 0), (90, 54, 0))
+        assert breach(fleet) is None
+    assert fleet.judgements[0].verdict is Verdict.SHARED_INCIDENT
+    assert "both are over the maximum of 10 %" in fleet.judgements[0].sentence
+
+
+def test_what_happened_to_both_is_forgiven_when_it_is_over():
+    fleet = started(ERRORS)
+    for _ in range(10):
+        fleet.tick((10, 6, 0), (90, 54, 0))
+    for _ in range(20):
+        fleet.tick((10, 0, 0), (90, 0, 0))
+        assert breach(fleet) is None
+    assert fleet.judgements[0].verdict is Verdict.HEALTHY
+
+
+def test_a_candidate_that_goes_on_failing_after_a_shared_incident_is_blamed():
+    fleet = started(ABSOLUTE)
+    for _ in range(10):
+        fleet.tick((10, 6, 0), (90, 54, 0))
+    for _ in range(3):
+        fleet.tick((10, 6, 0), (90, 0, 0))
+    assert breach(fleet)
+
+
+def test_blame_waits_for_stable_where_the_candidate_has_most_of_the_traffic():
+    fleet = started(ABSOLUTE, weight=95)
+    fleet.tick((20, 20, 0), (0, 0, 0))
+    assert fleet.judgements[0].verdict is Verdict.NOT_ENOUGH_DATA
+    assert "waiting to see whether stable is hit as well" in fleet.judgements[0].sentence
+    fleet.tick((20, 20, 0), (2, 0, 0))
+    assert breach(fleet)
+
+
+def test_blame_does_not_wait_for_ever():
+    fleet, looks = started(ABSOLUTE, weight=95), 0
+    while not breach(fleet):
+        fleet.tick((20, 20, 0), (0, 0, 0))
+        looks += 1
+    assert looks == 6  # 10 s after the first of them
+
+
+def test_good_requests_of_stable_after_an_incident_do_not_turn_it_into_blame():
+    fleet = started(ABSOLUTE, weight=95)
+    for _ in range(4):
+        fleet.tick((20, 20, 0), (0, 0, 0))
+    for _ in range(30):
+        fleet.tick((20, 0, 0), (1, 0, 0))
+        assert breach(fleet) is None
+
+
+# --- whole rollouts ---
+
+
+def test_an_all_failing_candidate_is_caught_after_five_requests_even_at_ten_requests_a_minute():
+    needed = [until_breach(seed, RELATIVE, per_minute=10, weight=10, bad=1.0, minutes=60) for seed in range(10)]
+    assert median(needed) == 5
+
+
+def test_one_to_ten_percent_is_caught_within_some_eighty_requests():
+    needed = [until_breach(seed, RELATIVE, per_minute=600, weight=10, bad=0.10, minutes=30) for seed in range(15)]
+    assert 35 <= median(needed) <= 110
+
+
+@pytest.mark.parametrize("weight", [10, 50, 95])
+def test_a_short_incident_that_hits_both_turns_no_candidate_back(weight):
+    blamed = 0
+    for seed in range(12):
+        fleet, rng = started(ERRORS, weight), seeded(seed)
+        while fleet.now < 90:
+            p = 0.5 if 30 <= fleet.now < 40 else 0.01
+            fleet.random_tick(rng, 600, p, p)
+            if breach(fleet):
+                blamed += 1
+                break
+    assert blamed == 0
+
+
+def test_healthy_candidates_are_not_turned_back():
+    for seed in range(10):
+        assert until_breach(seed, ERRORS, per_minute=600, weight=25, bad=0.01, minutes=5) is None
+
+
+# --- power ---
+
+
+def test_the_power_that_is_promised_is_the_power_there_is():
+    promised = requests_to_detect(psi=11.0, psi0=1.5, base_rate=0.01, share=0.10, alpha=0.01 / 3)
+    needed = [until_breach(seed, RELATIVE, per_minute=600, weight=10, bad=0.10, minutes=30) for seed in range(15)]
+    assert promised / 2 < median(needed) < promised * 2
+
+
+def test_the_sentence_about_power():
+    sentence = power_sentence(60, psi0=1.5, base_rate=0.01, share=0.10, alpha=0.01 / 3)
+    assert sentence.startswith("at 60 requests a minute to the candidate a 5x regression is caught in about 6 minutes")
+    assert sentence.endswith("1.25x would not be")
+    assert "cannot be told" in power_sentence(0, 1.5, 0.01, 0.1, 0.003)
+    assert "cannot be told" in power_sentence(60, 1.5, 0.01, 1.0, 0.003)
+
+
+def test_what_is_acceptable_is_never_detected():
+    assert requests_to_detect(psi=1.4, psi0=1.5, base_rate=0.01, share=0.1, alpha=0.003) is None
+
+
+def test_more_good_requests_leave_fewer_missing():
+    process = EProcess.start(3)
+    assert 30 <= requests_missing(process, Counts(), 0.10) <= 60
+    assert 300 <= requests_missing(process, Counts(), 0.01) <= 600
+    assert requests_missing(process, Counts(100, 50), 0.10) is None
