@@ -1,10 +1,12 @@
 """Fixtures of the component tests; `tests/component/harness` has what they are made of."""
 
+import functools
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -29,11 +31,10 @@ def logs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     yield folder
     if request.session.testsfailed:
         kept = REPOSITORY / "build" / "component-logs" / str(os.getpid())
-        kept.mkdir(parents=True, exist_ok=True)
         for log in folder.rglob("*.log"):
-            # etcd's write-ahead log is a .log as well, and nothing to read.
-            if "etcd" not in log.parent.parts:
-                shutil.copy(log, kept)
+            target = kept / log.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(log, target)
 
 
 @pytest.fixture(scope="session")
@@ -93,9 +94,9 @@ def prometheus(_prometheus: Prometheus) -> Iterator[Prometheus]:
     _prometheus.target.clear()
 
 
-def _install(control_plane: ControlPlane, manifests: list[dict[str, object]]) -> list[str]:
+def _install(control_plane: ControlPlane, manifests: list[dict[str, Any]]) -> list[str]:
     """Apply CustomResourceDefinitions and wait until the API server serves them."""
-    extensions = client.ApiextensionsV1Api(control_plane.api)
+    extensions: Any = client.ApiextensionsV1Api(control_plane.api)
 
     def established(name: str) -> bool:
         conditions = extensions.read_custom_resource_definition(name).status.conditions or []
@@ -103,5 +104,5 @@ def _install(control_plane: ControlPlane, manifests: list[dict[str, object]]) ->
 
     names = [control_plane.apply(manifest)["metadata"]["name"] for manifest in manifests]
     for name in names:
-        eventually(lambda name=name: established(name), f"{name} to be established")
+        eventually(functools.partial(established, name), f"{name} to be established")
     return names

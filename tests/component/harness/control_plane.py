@@ -55,10 +55,11 @@ class ControlPlane:
             self.stop()
             raise
         self.api: client.ApiClient = config.new_client_from_config(str(self.kubeconfig))
-        self.core = client.CoreV1Api(self.api)
-        self.apps = client.AppsV1Api(self.api)
-        self.custom = client.CustomObjectsApi(self.api)
-        self.core.create_node({"metadata": {"name": NODE}})
+        # Any: by the client's types every attribute of every object may be None.
+        self.core: Any = client.CoreV1Api(self.api)
+        self.apps: Any = client.AppsV1Api(self.api)
+        self.custom: Any = client.CustomObjectsApi(self.api)
+        self.core.create_node(client.V1Node(metadata=client.V1ObjectMeta(name=NODE)))
         self.reaper = Reaper(self.api)
         self._dynamic: DynamicClient | None = None
 

@@ -10,24 +10,26 @@ from kubernetes import client
 
 from .waiting import eventually
 
+# By the client's types every attribute of every object may be None; tests would check for nothing else.
+Pod = Any
+Core = Any
+
 NODE = "component"
 """The one Node. Nothing runs on it; the EndpointSlice controller leaves out pods that are on no Node."""
 
 _addresses = itertools.count(1)
 
 
-def list_pods(core: client.CoreV1Api, namespace: str, selector: str = "") -> list[client.V1Pod]:
+def list_pods(core: Core, namespace: str, selector: str = "") -> list[Pod]:
     """The pods with these labels that are not being deleted."""
     pods = core.list_namespaced_pod(namespace, label_selector=selector).items
     return [pod for pod in pods if pod.metadata.deletion_timestamp is None]
 
 
-def wait_for_pods(
-    core: client.CoreV1Api, namespace: str, selector: str, count: int, within: float = 30.0
-) -> list[client.V1Pod]:
+def wait_for_pods(core: Core, namespace: str, selector: str, count: int, within: float = 30.0) -> list[Pod]:
     """Wait until there are exactly this many pods with these labels."""
 
-    def look() -> list[client.V1Pod]:
+    def look() -> list[Pod]:
         pods = list_pods(core, namespace, selector)
         assert len(pods) == count, f"there are {len(pods)}"
         return pods
@@ -35,25 +37,25 @@ def wait_for_pods(
     return eventually(look, f"{count} pods with {selector}", within) if count else _none_left(core, namespace, selector)
 
 
-def make_ready(core: client.CoreV1Api, pods: list[client.V1Pod]) -> None:
+def make_ready(core: Core, pods: list[Pod]) -> None:
     """The pods run and are ready: the EndpointSlice controller then publishes them."""
     for pod in pods:
         _set(core, pod, ready=True)
 
 
-def make_unready(core: client.CoreV1Api, pods: list[client.V1Pod]) -> None:
+def make_unready(core: Core, pods: list[Pod]) -> None:
     """The pods run and are not ready."""
     for pod in pods:
         _set(core, pod, ready=False)
 
 
-def crash(core: client.CoreV1Api, pods: list[client.V1Pod], exit_code: int = 1, times: int = 1) -> None:
+def crash(core: Core, pods: list[Pod], exit_code: int = 1, times: int = 1) -> None:
     """All containers of the pods have died with an error so many times, and wait to be started again."""
     for pod in pods:
         _set(core, pod, ready=False, crashes=times, exit_code=exit_code)
 
 
-def cannot_pull(core: client.CoreV1Api, pods: list[client.V1Pod]) -> None:
+def cannot_pull(core: Core, pods: list[Pod]) -> None:
     """The pods wait for an image that cannot be pulled."""
     for pod in pods:
         _set(core, pod, ready=False, waiting="ImagePullBackOff")
@@ -66,7 +68,7 @@ class ReadyKeeper:
         unready: Label selectors of pods that are to be left as they are, such as `viridian.dev/color=green`.
     """
 
-    def __init__(self, core: client.CoreV1Api, namespace: str) -> None:
+    def __init__(self, core: Core, namespace: str) -> None:
         self._core = core
         self._namespace = namespace
         self._stop = threading.Event()
@@ -99,12 +101,12 @@ class ReadyKeeper:
                     raise
 
 
-def _none_left(core: client.CoreV1Api, namespace: str, selector: str) -> list[client.V1Pod]:
+def _none_left(core: Core, namespace: str, selector: str) -> list[Pod]:
     eventually(lambda: not list_pods(core, namespace, selector), f"no pod with {selector} to be left")
     return []
 
 
-def _bind(core: client.CoreV1Api, pod: client.V1Pod) -> None:
+def _bind(core: Core, pod: Pod) -> None:
     """Put the pod on the Node, as the scheduler would."""
     core.create_namespaced_pod_binding(
         pod.metadata.name,
@@ -116,8 +118,8 @@ def _bind(core: client.CoreV1Api, pod: client.V1Pod) -> None:
 
 
 def _set(
-    core: client.CoreV1Api,
-    pod: client.V1Pod,
+    core: Core,
+    pod: Pod,
     *,
     ready: bool,
     crashes: int = 0,

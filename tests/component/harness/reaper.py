@@ -1,6 +1,7 @@
 """Pods leave: the part of a kubelet's work that every test needs."""
 
 import threading
+from typing import Any
 
 from kubernetes import client
 
@@ -14,7 +15,7 @@ class Reaper:
 
     def __init__(self, api: client.ApiClient) -> None:
         self.spared: set[str] = set()
-        self._core = client.CoreV1Api(api)
+        self._core: Any = client.CoreV1Api(api)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._reap, name="reaper", daemon=True)
         self._thread.start()
@@ -34,7 +35,7 @@ class Reaper:
                             pod.metadata.namespace,
                             # In the body: with one, the API server does not look at the query.
                             body=client.V1DeleteOptions(
-                                grace_period_seconds=0, preconditions={"uid": pod.metadata.uid}
+                                grace_period_seconds=0, preconditions=client.V1Preconditions(uid=pod.metadata.uid)
                             ),
                         )
                     except client.ApiException as error:
