@@ -23,6 +23,7 @@ def binary(name: str) -> Path:
     return found
 
 
+@functools.cache
 def helm() -> Path:
     """Helm, built by dev/ if it is missing.
 
@@ -35,12 +36,12 @@ def helm() -> Path:
 
 @functools.cache
 def prometheus() -> Path:
-    """Prometheus: the machine's own, or Debian's.
+    """Prometheus, fetched by dev/ if it is missing.
 
     Raises:
-        MissingBinaryError: there is none, and it could not be fetched.
+        MissingBinaryError: it could not be fetched.
     """
-    return Path(_run("Prometheus", Path(__file__).with_name("prometheus.sh")))
+    return Path(_run("Prometheus", REPOSITORY / "dev" / "prometheus-bin.sh"))
 
 
 @functools.cache
@@ -48,10 +49,9 @@ def gateway_api_crds() -> Path:
     """The folder with the CustomResourceDefinitions of the Gateway API, out of its Go module.
 
     Raises:
-        MissingBinaryError: the module cannot be fetched.
+        MissingBinaryError: the module could not be fetched.
     """
-    script = ". dev/lib.sh; PATH=$(dev/go.sh):$PATH; cd dev/go/gateway-api; go mod download; go list -m -f {{.Dir}} $0"
-    return Path(_run("the Gateway API", "bash", "-c", script, "sigs.k8s.io/gateway-api")) / "config/crd/experimental"
+    return Path(_run("the Gateway API", REPOSITORY / "dev" / "crds.sh")) / "gateway-api"
 
 
 @functools.cache
