@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
+import os
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
 from typing import Final
@@ -254,4 +254,4 @@ def _request_id(request: Request) -> str:
     # What goes into a header, a log line and JSON must be harmless there.
     if given and len(given) <= _MAX_REQUEST_ID and given.isascii() and given.decode("ascii").isprintable():
         return given.decode("ascii")
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
