@@ -4,9 +4,12 @@ It runs in the backend's own process, and imports nothing of ours: whatever Trit
 """
 
 import json
+import os
 from typing import Any
 
 import numpy as np
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # else ONNX Runtime reports its use to Microsoft; see our __init__.py
 import onnxruntime
 import triton_python_backend_utils as pb  # provided by the backend's process
 
