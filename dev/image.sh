@@ -2,7 +2,7 @@
 # image.sh NAME DOCKERFILE PATH[=AS]… : builds an image when it is not there yet, and prints NAME:TAG.
 # The build context is made of the PATHs, each under its own last name or AS. The tag is a hash of Dockerfile and
 # context, so an unchanged image is never built twice. It is also kept as a tar file in the cache, for an engine
-# that lost its images. TARGET in the environment names a stage of the Dockerfile.
+# that lost its images. TARGET in the environment names a stage of the Dockerfile, BUILD_ARG sets one of its ARGs.
 . "$(dirname "$0")/lib.sh"
 
 name=$1 dockerfile=$2
@@ -11,18 +11,20 @@ shift 2
 place() { if [[ $1 == *=* ]]; then echo "${1##*=}"; else basename "$1"; fi; }
 tag=$({
   hash_of "$dockerfile"
-  echo "${TARGET:-}"
+  echo "${TARGET:-} ${BUILD_ARG:-}"
   for item in "$@"; do echo "$(place "$item") $(hash_of "${item%=*}")"; done
 } | sha256sum | cut -c1-12)
 image=$name:$tag
 tar=$CACHE/images/${name//\//-}-$tag.tar
 mkdir -p "$CACHE/images"
 
-load() { docker load -i "$tar"; }
+load() { docker load -i "$tar" && touch "$tar"; }
 
 build() {
   local context item
   context=$(mktemp -d "$CACHE/images/context.XXXXXX")
+  # shellcheck disable=SC2064  # the folder of now
+  trap "rm -rf '$context'" EXIT # of the subshell that a step runs in
   for item in "$@"; do
     mkdir -p "$(dirname "$context/$(place "$item")")"
     cp -RL "${item%=*}" "$context/$(place "$item")"
@@ -30,11 +32,12 @@ build() {
   find "$context" -name __pycache__ -prune -exec rm -rf {} +
   chmod -R u=rwX,go=rX "$context" # whatever the umask of the checkout, a container's user can read it
   # The network of the host, because apt needs names resolved; the base image as it is here, whoever made it.
-  docker build --network host --file "$dockerfile" ${TARGET:+--target "$TARGET"} --tag "$image" "$context"
-  rm -rf "$context"
+  docker build --network host --file "$dockerfile" ${TARGET:+--target "$TARGET"} \
+    ${BUILD_ARG:+--build-arg "$BUILD_ARG"} --tag "$image" "$context"
   docker save -o "$tar.tmp" "$image"
-  rm -f "$CACHE/images/${name//\//-}"-????????????.tar # older ones
   mv "$tar.tmp" "$tar"
+  # The newest five of a name are enough: siblings that differ in an ARG, and not every build of a long day.
+  find "$CACHE/images" -name "${name//\//-}-????????????.tar" -printf '%T@ %p\n' | sort -rn | tail -n +6 | cut -d' ' -f2- | xargs -rd '\n' rm -f
 }
 
 if ! docker image inspect "$image" >/dev/null 2>&1; then

@@ -110,7 +110,7 @@ def _columns() -> list[dict[str, Any]]:
         _column("Stable", "string", ".status.stable.version", "Version that users are served."),
         _column("Candidate", "string", ".status.candidate.version", "Version that is being tried."),
         _column("Weight", "integer", ".status.candidate.weight", "Share of the traffic on the candidate, in percent."),
-        _column("Step", "integer", ".status.step.index", "Step of the rollout, from 1; one more than the last bakes."),
+        _column("Step", "string", ".status.step.progress", "Step of the rollout, such as 2/3, or bake."),
         _column("Age", "date", ".metadata.creationTimestamp", "Time since the resource was made."),
         {**_column("Verdict", "string", ".status.verdict", "The last verdict in words."), "priority": 1},
     ]

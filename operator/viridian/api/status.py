@@ -66,6 +66,7 @@ class StepStatus(StatusModel):
 
     index: Annotated[int, Field(ge=1, description="Number of the step, from 1; one more than the last is the bake.")]
     count: Annotated[int, Field(ge=1, description="Number of steps in the spec.")]
+    progress: Annotated[str, Field(max_length=16, description="For people: 2/3 for the second of three, or bake.")]
     weight: Annotated[int, Field(ge=0, le=100, description="The intended weight, in percent.")]
     intended_at: Annotated[Time, Field(description="When this weight was decided.")]
     verified_at: Annotated[
@@ -98,6 +99,12 @@ class Ending(StatusModel):
     phase: Annotated[Phase, Field(description="The phase that follows when the color is empty.")]
     reason: Annotated[str, Field(max_length=64, description="Why, in one word for programs.")]
     message: Annotated[Sentence, Field(description="Why, in a sentence for people.")]
+    evidence_at: Annotated[
+        Time | None, Field(description="The scrape that completed the evidence against it, if a guard turned it back.")
+    ] = None
+    reverted_at: Annotated[
+        Time | None, Field(description="When the gateway's route was acknowledged with all traffic on stable.")
+    ] = None
 
 
 class GuardStatus(StatusModel):
@@ -119,12 +126,6 @@ class PinnedRevision(StatusModel):
     reason: Annotated[str, Field(max_length=64, description="Why it ended, in one word for programs.")]
     message: Annotated[Sentence, Field(description="Why it ended, in a sentence for people.")]
     at: Annotated[Time, Field(description="When it ended.")]
-    evidence_at: Annotated[
-        Time | None, Field(description="The scrape that completed the evidence against it, if a guard turned it back.")
-    ] = None
-    reverted_at: Annotated[
-        Time | None, Field(description="When the gateway's route was acknowledged with all traffic on stable.")
-    ] = None
     until_generation: Annotated[
         int | None, Field(description="Set for a person's abort: holds until the spec's generation is above this.")
     ] = None
@@ -140,6 +141,12 @@ class HistoryEntry(StatusModel):
     changes: Annotated[str, Field(max_length=1024, description="spec.model.changes of that revision.")] = ""
     started_at: Annotated[Time, Field(description="When the rollout began.")]
     ended_at: Annotated[Time, Field(description="When it was over.")]
+    evidence_at: Annotated[
+        Time | None, Field(description="The scrape that completed the evidence against it, if a guard turned it back.")
+    ] = None
+    reverted_at: Annotated[
+        Time | None, Field(description="When the gateway's route was acknowledged with all traffic on stable.")
+    ] = None
 
 
 class Condition(StatusModel):

@@ -22,6 +22,7 @@ def main() -> int:
         sys.stderr.write(f"viridian: {error}\n")
         return 2
     logging.basicConfig(level=configuration.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for each object seen says nothing
     registry = kopf.OperatorRegistry()
     register(registry, Operator(configuration))
     asyncio.run(

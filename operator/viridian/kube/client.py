@@ -1,6 +1,7 @@
 """The client. Nothing else in the operator speaks HTTP to the Kubernetes API, save Kopf's own watches."""
 
 import json
+import os
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,7 +41,7 @@ class KubeClient:
         try:
             config.load_incluster_config()
         except config.ConfigException:
-            await config.load_kube_config()
+            await config.load_kube_config(config_file=os.environ.get("KUBECONFIG"))
         self._api = client.ApiClient()
         return self
 

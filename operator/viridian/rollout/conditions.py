@@ -161,14 +161,14 @@ def _step_story(view: View) -> str:
     if step is None:
         raise ValueError("there is no step to tell of")
     name = "bakes" if step.index > step.count else f"is at step {step.index} of {step.count}"
+    if not view.runs_wanted(view.status.candidate):
+        name += f" ({view.spec.model.version} waits until this is over)"
     if view.route_weight(view.status.candidate) != step.weight:
         return f"{name}: waiting for {view.required_replicas(step.weight)} ready pods before it gets {step.weight} %"
     if step.verified_at is None:
         return f"{name}: waiting for the first requests at {step.weight} %"
     need = view.observed.evidence.missing
     more = f"; too few requests yet for {', '.join(need)}" if need else ""
-    if not view.runs_wanted(view.status.candidate):
-        more += f"; {view.spec.model.version} waits until this is over"
     return f"{name} with {step.weight} % of the traffic, watched for {view.step_hold(step.index)}{more}"
 
 

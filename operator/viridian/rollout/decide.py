@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ColorStatus, GuardStatus, ModelDeploymentStatus, PinnedRevision
-from viridian.guards.judge import Judgement
+from viridian.guards.judge import Judgement, Verdict
 
 from .actions import Action
 from .commands import Verb, pending_command, refusal
@@ -128,17 +128,19 @@ def show_judgement(judgement: Judgement) -> GuardStatus:
 
 
 def summary(judgements: Sequence[Judgement]) -> str:
-    """One sentence for all guards: the one whose evidence is nearest to its threshold."""
-    return max(judgements, key=lambda j: j.e_value / j.threshold).sentence
+    """One sentence for all guards: of those that have something to say, the one nearest to its threshold."""
+    silent = {Verdict.NOT_ENOUGH_DATA, Verdict.NO_CONTROL}
+    return max(judgements, key=lambda j: (j.verdict not in silent, j.e_value / j.threshold)).sentence
 
 
 def _show_roles(view: View) -> ModelDeploymentStatus:
     def shown(role: ColorStatus | None) -> ColorStatus | None:
         if role is None:
             return None
-        color = view.color(role.color)
+        color, stored = view.color(role.color), view.observed.revisions.get(role.revision)
         return role.model_copy(
             update={
+                "version": stored.version if stored is not None else role.version,
                 "weight": view.route_weight(role),
                 "replicas": color.replicas if color.revision == role.revision else 0,
                 "ready": view.serving(role),

@@ -19,6 +19,8 @@ def interrupt(view: View) -> Ending | None:
     """The first reason to take the candidate back, or None."""
     if not view.candidate_is_live:
         return None
+    if view.status.stable is None and view.route_weight(view.status.candidate):
+        return None  # a first revision that serves: there is nothing to go back to
     if stable_is_gone(view):
         return _marked_in_route(view)
     return next((ending for reason in _REASONS if (ending := reason(view)) is not None), None)
@@ -94,7 +96,11 @@ def _spec_is_stable_again(view: View) -> Ending | None:
 def _spec_is_newer(view: View) -> Ending | None:
     candidate = view.status.candidate
     waits = view.live_phase in {Phase.BAKING, Phase.FINISHING}
-    if candidate is None or waits or view.runs_wanted(candidate):
+    if candidate is None or waits:
+        return None
+    # A candidate that was named but not stored yet would be rendered from this very spec.
+    harmless = candidate.revision in view.observed.revisions or not view.is_pinned
+    if harmless and view.runs_wanted(candidate):
         return None
     return Ending(
         phase=Phase.STABLE,

@@ -101,5 +101,5 @@ class Settings:
 
     @property
     def quiet(self) -> timedelta:
-        """Counters that have stood still this long are flat."""
+        """Counters that have stood still this long are flat; metrics that are older are no basis to go forward on."""
         return 3 * self.scrape_interval

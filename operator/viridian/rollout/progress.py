@@ -33,7 +33,7 @@ def progress(view: View) -> ModelDeploymentStatus:
 def _begin(view: View) -> ModelDeploymentStatus:
     """Settled: start what the spec asks for, unless it runs already or is pinned."""
     status = view.status
-    if status.candidate is not None or _pinned(view):
+    if status.candidate is not None or view.is_pinned:
         return status
     if view.runs_wanted(status.stable):
         return status.model_copy(update={"phase": Phase.STABLE, "expired": []})
@@ -57,13 +57,6 @@ def _begin(view: View) -> ModelDeploymentStatus:
     )
 
 
-def _pinned(view: View) -> bool:
-    pins = [*view.status.failed, *view.status.expired]
-    return any(
-        (known := view.observed.revisions.get(pin.revision)) is not None and known.input == view.wanted for pin in pins
-    )
-
-
 def _start(view: View) -> ModelDeploymentStatus:
     """Starting: wait for ready and published pods; then the first step, or all traffic for a first revision."""
     candidate = view.status.candidate
@@ -83,9 +76,11 @@ def _start(view: View) -> ModelDeploymentStatus:
 def _intend(view: View, index: int) -> ModelDeploymentStatus:
     """Decide on a step; the route follows once enough pods are ready for it."""
     baking = index > len(view.spec.rollout.steps)
+    count = len(view.spec.rollout.steps)
     step = StepStatus(
         index=index,
-        count=len(view.spec.rollout.steps),
+        count=count,
+        progress="bake" if baking else f"{index}/{count}",
         weight=view.step_weight(index),
         intended_at=view.now,
         requests_before=view.requests(view.status.candidate),
@@ -106,12 +101,13 @@ def _watch(view: View) -> ModelDeploymentStatus:
     status = view.status.model_copy(update={"phase": view.live_phase, "hold": None})
     seen = view.requests(status.candidate)
     if step.verified_at is None:
-        if view.route_weight(status.candidate) != step.weight or seen <= step.requests_before:
+        if view.route_weight(status.candidate) != step.weight or seen <= step.requests_before or not view.sees:
             return status
         verified = step.model_copy(update={"verified_at": view.now, "requests_before": seen})
         return status.model_copy(update={"step": verified})
     done = (
-        view.now - step.verified_at >= view.step_hold(step.index)
+        view.sees
+        and view.now - step.verified_at >= view.step_hold(step.index)
         and seen - step.requests_before >= view.step_min_requests(step.index)
         and not view.observed.evidence.missing
     )
@@ -204,14 +200,16 @@ def take_back(view: View, ending: Ending) -> ModelDeploymentStatus:
         reason=ending.reason,
         message=ending.message,
         at=view.now,
-        evidence_at=view.observed.evidence.breached_at,
-        reverted_at=view.observed.evidence.reverted_at or view.now,
         until_generation=view.observed.generation if ending.reason == "Aborted" else None,
     )
+    times = {
+        "evidence_at": view.observed.evidence.breached_at,
+        "reverted_at": view.observed.evidence.reverted_at or view.now,
+    }
     pins = {Phase.ROLLED_BACK: "failed", Phase.EXPIRED: "expired"}
     update: dict[str, object] = {
         "phase": Phase.ROLLING_BACK,
-        "ending": ending,
+        "ending": ending.model_copy(update=times),
         "step": None,
         "hold": None,
         "verdict": ending.message,
@@ -256,6 +254,8 @@ def _remember(view: View, result: str, message: str) -> list[HistoryEntry]:
         changes=view.spec.model.changes if view.runs_wanted(candidate) else "",
         started_at=view.status.started_at or view.now,
         ended_at=view.now,
+        evidence_at=view.status.ending.evidence_at if view.status.ending is not None else None,
+        reverted_at=view.status.ending.reverted_at if view.status.ending is not None else None,
     )
     return [entry, *view.status.history][:HISTORY]
 

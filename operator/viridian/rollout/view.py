@@ -47,6 +47,13 @@ class View:
         stored = self.observed.revisions.get(role.revision)
         return stored is None or stored.input == self.wanted
 
+    @property
+    def is_pinned(self) -> bool:
+        """Whether what the spec asks for has failed or expired, so that only a person's word starts it again."""
+        pins = (*self.status.failed, *self.status.expired)
+        known = (self.observed.revisions.get(pin.revision) for pin in pins)
+        return any(revision is not None and revision.input == self.wanted for revision in known)
+
     def color(self, color: Color) -> ColorView:
         """What was seen of a color."""
         return self.observed.colors.get(color, ColorView())
@@ -62,6 +69,12 @@ class View:
     def requests(self, role: ColorStatus | None) -> int:
         """Comparable requests that a role has completed since the rollout began."""
         return 0 if role is None else self.observed.evidence.requests.get(role.revision, 0)
+
+    @property
+    def sees(self) -> bool:
+        """Whether the metrics are recent enough to go forward on; without them weights stay."""
+        fresh = self.observed.evidence.fresh_at
+        return fresh is not None and self.now - fresh <= self.settings.quiet
 
     def required_replicas(self, weight: int) -> int:
         """Pods that must be ready for `weight` percent: that share of stable's, and two for a latency guard."""

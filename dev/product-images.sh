@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# product-images.sh: builds what this repository makes (operator, serving image, demonstration) where it is missing, and
+# prints OPERATOR_IMAGE=…, SERVING_IMAGE=… and DEMO_IMAGE=… for `eval`.
+. "$(dirname "$0")/lib.sh"
+cd "$DEV/.."
+
+operator=$("$DEV/image.sh" viridian/operator operator/Dockerfile operator/viridian requirements/operator.txt=requirements.txt \
+  "$("$DEV/wheels.sh" requirements/operator.txt)=wheels")
+
+lists=(serving-runtime triton)
+parts=()
+for list in "${lists[@]}"; do
+  wheels=$("$DEV/wheels.sh" "requirements/$list.txt")
+  parts+=("requirements/$list.txt=requirements/$list.txt" "$wheels=wheels/$list")
+done
+serving=$("$DEV/image.sh" viridian/serving serving-image/Dockerfile serving-image/viridian_serving "${parts[@]}")
+
+models=$CACHE/demo/$(hash_of examples/digits/train.py requirements/dev.txt)
+train() { "$DEV/python.sh" -m examples.digits.train --models "$models.tmp/models" --samples "$models.tmp/samples.json"; }
+if [[ ! -d $models ]]; then
+  rm -rf "$models.tmp"
+  step "train the models of the demonstration" train
+  mv -T "$models.tmp" "$models"
+fi
+demo=$(BUILD_ARG=SERVING_IMAGE=$serving "$DEV/image.sh" viridian/demo examples/digits/Dockerfile "$models/models")
+
+echo "OPERATOR_IMAGE=$operator SERVING_IMAGE=$serving DEMO_IMAGE=$demo DEMO_SAMPLES=$models/samples.json"

@@ -1,0 +1,253 @@
+"""A small world for the pure core: an API server, a kubelet, a gateway, users and guards, as plain values."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from viridian.api.names import Color
+from viridian.api.revision import Revision, RevisionInput
+from viridian.api.spec import ModelDeploymentSpec
+from viridian.api.status import ModelDeploymentStatus
+from viridian.guards.counts import Counts
+from viridian.guards.judge import Judgement, Verdict
+from viridian.rollout.actions import (
+    Action,
+    ApplyColor,
+    ApplyColorService,
+    FollowTraffic,
+    MoveWeights,
+    PointStableService,
+    PruneRevision,
+    StoreRevision,
+)
+from viridian.rollout.decide import Decision, decide
+from viridian.rollout.observed import ColorView, Evidence, Observed, Pod, RouteFacts, Settings
+
+NAME = "iris"
+SETTINGS = Settings(scrape_interval=timedelta(seconds=2))
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def spec_for(version: str = "v1.0.0", **changes: object) -> ModelDeploymentSpec:
+    """A complete spec with short holds."""
+    document: dict[str, object] = {
+        "model": {"version": version, "uri": f"image:///models/iris/{version}"},
+        "serving": {"replicas": 3},
+        "traffic": {"parentRefs": [{"name": "public"}]},
+        "rollout": {
+            "steps": [{"weight": 10, "hold": "10s"}, {"weight": 50, "hold": "10s"}],
+            "bake": {"duration": "20s", "holdback": 5},
+            "deadline": "10m",
+            "drainMax": "30s",
+        },
+    }
+    return ModelDeploymentSpec.model_validate({**document, **changes})
+
+
+class Violation(AssertionError):
+    """An invariant was broken by a write."""
+
+
+@dataclass
+class World:
+    """Everything outside the core. Writes go through `apply`, which holds them against the invariants."""
+
+    spec: ModelDeploymentSpec = field(default_factory=spec_for)
+    generation: int = 1
+    status: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
+    now: datetime = START
+    deployments: dict[Color, tuple[str, int]] = field(default_factory=dict)
+    pods: dict[Color, list[Pod]] = field(default_factory=lambda: {color: [] for color in Color})
+    services: set[Color] = field(default_factory=set)
+    stable_service: Color | None = None
+    route: RouteFacts | None = None
+    revisions: dict[str, Revision] = field(default_factory=dict)
+    requests: dict[str, int] = field(default_factory=dict)
+    moved: dict[str, datetime] = field(default_factory=dict)
+    fresh_at: datetime | None = None
+    metrics: bool = True
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    command: str = ""
+    gateway_problem: str | None = None
+    writes: int = 0
+    uids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    weights_seen: list[int] = field(default_factory=list)
+
+    # ------------------------------------------------------------------ what the core sees
+
+    def observe(self) -> Observed:
+        """The world as the core is shown it."""
+        colors = {
+            color: ColorView(
+                revision=self.deployments[color][0] if color in self.deployments else None,
+                replicas=self.deployments[color][1] if color in self.deployments else 0,
+                pods=tuple(self.pods[color]),
+                endpoints=frozenset(pod.uid for pod in self.pods[color] if pod.ready and not pod.deleting),
+                has_service=color in self.services,
+            )
+            for color in Color
+        }
+        return Observed(
+            generation=self.generation,
+            colors=colors,
+            revisions=dict(self.revisions),
+            route=self.route,
+            stable_service=self.stable_service,
+            gateway_problem=self.gateway_problem,
+            command=self.command,
+            evidence=self.evidence(),
+        )
+
+    def evidence(self) -> Evidence:
+        """What the guards say of the candidate."""
+        candidate = self.status.candidate
+        judgements: tuple[Judgement, ...] = ()
+        if candidate is not None and candidate.revision in self.verdicts:
+            judgements = (judgement(self.verdicts[candidate.revision]),)
+        return Evidence(judgements, dict(self.requests), dict(self.moved), self.fresh_at)
+
+    # ------------------------------------------------------------------ the operator
+
+    def decide(self) -> Decision:
+        """One decision."""
+        return decide(NAME, self.spec, self.status, self.observe(), SETTINGS, self.now)
+
+    def reconcile(self, writes: int | None = None) -> bool:
+        """One pass; after so many writes the operator dies. Returns whether anything was written."""
+        decision = self.decide()
+        plan = list(self._ordered(decision))
+        for step in plan[:writes]:
+            step_is_status = isinstance(step, ModelDeploymentStatus)
+            if step_is_status:
+                self.status = step
+            else:
+                self.apply(step)
+            self.writes += 1
+        return bool(plan)
+
+    def _ordered(self, decision: Decision) -> Iterator[Action | ModelDeploymentStatus]:
+        first = [a for a in decision.actions if decision.route_first and isinstance(a, MoveWeights)]
+        yield from first
+        if decision.status != self.status:
+            yield decision.status
+        yield from (action for action in decision.actions if action not in first)
+
+    def apply(self, action: Action) -> None:
+        """Carry out one write, held against the invariants."""
+        match action:
+            case StoreRevision(name, number):
+                if name in self.revisions:
+                    raise Violation(f"revision {name} was used twice")
+                self.revisions[name] = Revision(name, number, RevisionInput.of(self.spec), {})
+            case ApplyColor(color, revision, replicas):
+                self._apply_color(color, revision, replicas)
+            case ApplyColorService(color):
+                self.services.add(color)
+            case PointStableService(color):
+                self.stable_service = color
+            case MoveWeights(weights, aborted):
+                self._move(dict(weights), aborted)
+            case FollowTraffic():
+                if self.route is not None:
+                    self.route = replace(self.route, follows_spec=True)
+            case PruneRevision(name):
+                self._prune(name)
+
+    def _apply_color(self, color: Color, revision: str, replicas: int) -> None:
+        old, count = self.deployments.get(color, (None, 0))
+        busy = self.route is not None and self.route.weight(color) > 0
+        shrinks = replicas < count and not self._is_shrink_by_user(color, replicas)
+        if busy and old is not None and (revision != old or shrinks):
+            raise Violation(f"{color} has weight and was changed from {old} x{count} to {revision} x{replicas}")
+        if old is not None and revision != old and (count or self.pods[color]):
+            raise Violation(f"{color} got another template while pods of {old} remain")
+        stable = self.status.stable
+        if stable is not None and stable.color is color and revision != stable.revision:
+            raise Violation("stable's template was changed")
+        if revision not in self.revisions:
+            raise Violation(f"revision {revision} is not stored")
+        self.deployments[color] = (revision, replicas)
+
+    def _is_shrink_by_user(self, color: Color, replicas: int) -> bool:
+        return replicas >= min(self.spec.serving.replicas, self.deployments[color][1])
+
+    def _move(self, weights: dict[Color, int], aborted: str | None) -> None:
+        if sum(weights.values()) != 100:
+            raise Violation(f"weights {weights} do not sum to 100")
+        candidate = self.status.candidate
+        before = self.route.weight(candidate.color) if candidate is not None and self.route is not None else 100
+        if candidate is not None and weights[candidate.color] > before:
+            pods = [pod for pod in self.pods[candidate.color] if pod.revision == candidate.revision]
+            ready = sum(pod.ready and not pod.deleting for pod in pods)
+            needed = -(-self.spec.serving.replicas * weights[candidate.color] // 100)
+            if ready < min(needed, self.spec.serving.replicas):
+                raise Violation(f"weight {weights} with {ready} ready pods, {needed} needed")
+            if self._is_failed(candidate.revision):
+                raise Violation(f"failed revision {candidate.revision} got traffic again")
+        self.route = RouteFacts(rules=(weights,), aborted=aborted)
+        if candidate is not None:
+            self.weights_seen.append(weights[candidate.color])
+
+    def _is_failed(self, revision: str) -> bool:
+        mine = self.revisions.get(revision)
+        pins = (self.revisions.get(pin.revision) for pin in self.status.failed)
+        return mine is not None and any(pin is not None and pin.input == mine.input for pin in pins)
+
+    def _prune(self, name: str) -> None:
+        roles = (self.status.stable, self.status.candidate, *self.status.failed)
+        if name in {role.revision for role in roles if role is not None}:
+            raise Violation(f"revision {name} is in use and was pruned")
+        del self.revisions[name]
+
+    # ------------------------------------------------------------------ the rest of the world
+
+    def kubelet(self, healthy: frozenset[str] | None = None) -> None:
+        """Bring pods to what the Deployments ask for; those of `healthy` revisions (None: all) become ready."""
+        for color in Color:
+            revision, replicas = self.deployments.get(color, ("", 0))
+            pods = [pod for pod in self.pods[color] if not pod.deleting][:replicas]
+            pods += [Pod(f"uid-{next(self.uids)}", revision, False, False) for _ in range(replicas - len(pods))]
+            self.pods[color] = [replace(pod, ready=healthy is None or pod.revision in healthy) for pod in pods]
+
+    def traffic(self, seconds: float = 2.0, rate: int = 50) -> None:
+        """Time passes, requests follow the weights, Prometheus scrapes."""
+        self.now += timedelta(seconds=seconds)
+        if self.metrics:
+            self.fresh_at = self.now
+        for color in Color:
+            if self.route is None or not any(pod.ready for pod in self.pods[color]):
+                continue
+            revision = self.pods[color][0].revision
+            count = round(rate * seconds * self.route.weight(color) / 100)
+            if count and self.metrics:
+                self.requests[revision] = self.requests.get(revision, 0) + count
+                self.moved[revision] = self.now
+
+    def edit(self, spec: ModelDeploymentSpec) -> None:
+        """A user applies a spec; the same one again changes nothing, as with a real API server."""
+        if spec != self.spec:
+            self.spec, self.generation = spec, self.generation + 1
+
+    def settle(self, rounds: int = 400) -> None:
+        """Let everything go well until nothing moves any more."""
+        for _ in range(rounds):
+            self.kubelet()
+            self.reconcile()
+            self.traffic()
+            if self.status.phase in {"Stable", "RolledBack", "Expired", "Held"} and not self.decide().actions:
+                return
+
+
+def judgement(verdict: Verdict) -> Judgement:
+    """One guard's answer."""
+    return Judgement(
+        guard="errorRate",
+        kind="relative",
+        verdict=verdict,
+        e_value=500.0 if verdict is Verdict.BREACH else 1.0,
+        threshold=300.0,
+        candidate=Counts(100, 40),
+        stable=Counts(900, 1),
+        sentence="40 of 100 requests on the candidate failed.",
+    )
