@@ -93,7 +93,7 @@ class Fleet:
 
 def seeded(seed: int) -> random.Random:
     """A source of chance that repeats itself."""
-    return random.Random(seed)  # noqa: S311 - simulation, not cryptography
+    return random.Random(seed)
 
 
 def poisson(rng: random.Random, mean: float) -> int:

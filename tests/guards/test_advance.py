@@ -75,8 +75,9 @@ def test_blocks_hold_every_request_once(steps):
 
 
 @settings(deadline=None, max_examples=30)
-@given(ticks, st.integers(0, 24))
-def test_a_restart_at_any_point_changes_no_verdict_of_the_tests(steps, restart):
+@given(ticks, st.integers(0, 24), st.booleans())
+def test_a_restart_at_any_point_changes_no_evidence(steps, restart, shared):
+    """Whether stable fails as well is asked anew after a restart; what does not hang on that is the same to the bit."""
     plain, restarted = Fleet(FULL), Fleet(FULL)
     starts = {}
     for one in (plain, restarted):
@@ -86,11 +87,15 @@ def test_a_restart_at_any_point_changes_no_verdict_of_the_tests(steps, restart):
         if i == restart:
             assert restarted.state.stamp is not None
             restarted.restart(starts[restarted.state.stamp])
-        plain.tick(candidate, stable)
-        restarted.tick(candidate, stable)
+        for one in (plain, restarted):
+            one.tick(candidate, stable if shared else (stable[0], 0, 0))
         starts[restarted.now] = restarted.snapshot()
-        assert restarted.state == plain.state
-        assert [j.e_value for j in restarted.judgements] == [j.e_value for j in plain.judgements]
+        assert restarted.state.stamp == plain.state.stamp
+        assert restarted.state.relative == plain.state.relative
+        assert relative(restarted) == relative(plain)
+        if not shared:
+            assert restarted.state == plain.state
+            assert [j.e_value for j in restarted.judgements] == [j.e_value for j in plain.judgements]
 
 
 def test_a_change_of_weight_closes_the_block_and_skips_one_timeout_of_comparison(fleet):
@@ -219,8 +224,9 @@ def test_an_edited_guard_starts_anew_with_what_is_left_and_the_others_go_on():
         fleet.tick((10, 0, 0), (10, 0, 0))
     before = fleet.state
     fleet.config = Config(error_rate_max=0.05, worse_than_stable=1.5, latencies=(LatencyGuard(95, 0.2),))
-    fleet.look()
+    fleet.tick((4, 4, 0), (10, 0, 0))  # seen before the edit was, so it is no evidence for the new question
     after = fleet.state
+    assert fleet.judgements[0].candidate.total == 0
     assert after.relative == before.relative
     assert after.absolute["latency-p95"] == before.absolute["latency-p95"]
     edited = after.absolute["errorRate"]

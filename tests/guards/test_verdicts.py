@@ -159,6 +159,20 @@ def test_blame_does_not_wait_for_ever():
     assert looks == 6  # 10 s after the first of them
 
 
+def test_a_few_requests_of_stable_that_settle_nothing_are_waited_on_for_longer():
+    fleet, looks = started(ABSOLUTE, weight=95), 0
+    while not breach(fleet):
+        fleet.tick((100, 20, 0), (1 if looks < 3 else 0, 0, 0))
+        looks += 1
+    assert 30 <= looks <= 33  # about 60 s after the evidence was complete
+
+
+def test_one_failure_of_stables_first_few_requests_is_no_incident():
+    fleet = started(ABSOLUTE, weight=50)
+    fleet.tick((6, 6, 0), (6, 1, 0))
+    assert breach(fleet)
+
+
 def test_good_requests_of_stable_after_an_incident_do_not_turn_it_into_blame():
     fleet = started(ABSOLUTE, weight=95)
     for _ in range(4):

@@ -18,13 +18,17 @@ SHARED_ALPHA: Final = 0.05
 """The level at which stable is said to breach. It withholds blame and punishes nobody, so it need not be strict."""
 
 A_FEW: Final = 3
-"""Events on stable that are more than an accident."""
+"""Requests, or failures, of stable that are more than an accident."""
 
 SETTLED: Final = math.log(1000)
 """The likelihood ratio, as a logarithm, at which stable is said not to fail as the candidate does."""
 
 PATIENCE: Final = 10.0
-"""Seconds that blame waits for stable's requests."""
+"""Seconds that blame waits for stable's requests while there are hardly any."""
+
+MUCH_PATIENCE: Final = 60.0
+"""The same while there are some, none of which tells the two apart: a mild failure takes more of them than a total one,
+and does less harm meanwhile."""
 
 _HIGHEST: Final = 0.99
 
@@ -64,6 +68,7 @@ class Doubt:
         """Whether stable surely does better than the candidate."""
         return self.apart >= SETTLED
 
-    def waited(self, stamp: float) -> bool:
-        """Whether stable has been waited for long enough."""
-        return self.since is not None and stamp - self.since >= PATIENCE
+    def waited(self, stamp: float, stable: Counts) -> bool:
+        """Whether stable has been waited for long enough, given its requests in the same time."""
+        patience = PATIENCE if stable.total < A_FEW else MUCH_PATIENCE
+        return self.since is not None and stamp - self.since >= patience

@@ -156,7 +156,7 @@ def _blame(guard: AbsoluteGuard, after: AbsoluteState, seen: Evidence, doubt: Do
         return Verdict.SHARED_INCIDENT
     if doubt.settled or not seen.control:
         return Verdict.BREACH
-    return Verdict.BREACH if failing and doubt.waited(seen.stamp) else Verdict.NOT_ENOUGH_DATA
+    return Verdict.BREACH if failing and doubt.waited(seen.stamp, stable) else Verdict.NOT_ENOUGH_DATA
 
 
 def _unblamed(guard: AbsoluteGuard, after: AbsoluteState, seen: Evidence) -> Verdict:
