@@ -126,6 +126,15 @@ def test_a_change_of_pods_closes_the_block(fleet):
     assert fleet.state.absolute["errorRate"].total.candidate.total == 3
 
 
+def test_what_a_pod_counted_before_it_vanished_is_kept(fleet):
+    fleet.candidate[1].serve(3, 1)
+    fleet.tick((1, 0, 0), (1, 0, 0))
+    fleet.candidate.pop()
+    fleet.tick((1, 0, 0), (1, 0, 0))
+    total = fleet.state.absolute["errorRate"].total.candidate
+    assert (total.total, total.events) == (5, 1)
+
+
 def test_open_blocks_count_provisionally_against_a_fixed_maximum_and_not_in_a_comparison(fleet):
     fleet.tick((4, 4, 0), (3, 0, 0))
     assert fleet.state.stamp == 0

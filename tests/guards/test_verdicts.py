@@ -173,12 +173,35 @@ def test_one_failure_of_stables_first_few_requests_is_no_incident():
     assert breach(fleet)
 
 
+def test_several_failures_of_stable_are_an_incident_even_if_most_of_its_requests_went_well():
+    fleet = started(ABSOLUTE, weight=50)
+    fleet.tick((20, 20, 0), (24, 3, 0))
+    assert fleet.judgements[0].verdict is Verdict.SHARED_INCIDENT
+
+
+def test_a_shared_incident_lasts_until_a_closed_block_shows_that_it_is_over():
+    fleet = started(ABSOLUTE)
+    fleet.tick((10, 6, 0), (90, 54, 0))
+    fleet.tick((2, 0, 0), (20, 0, 0))
+    assert fleet.judgements[0].verdict is Verdict.SHARED_INCIDENT
+    fleet.tick((30, 0, 0), (100, 0, 0))
+    assert fleet.judgements[0].verdict is not Verdict.SHARED_INCIDENT
+
+
+def test_mild_evidence_adds_up_over_many_blocks():
+    fleet, looks = started(ABSOLUTE), 0
+    while not breach(fleet) and looks < 100:
+        fleet.tick((20, 3, 0), (180, 1, 0))
+        looks += 1
+    assert 10 < looks < 100
+
+
 def test_good_requests_of_stable_after_an_incident_do_not_turn_it_into_blame():
     fleet = started(ABSOLUTE, weight=95)
     for _ in range(4):
         fleet.tick((20, 20, 0), (0, 0, 0))
     for _ in range(30):
-        fleet.tick((20, 0, 0), (1, 0, 0))
+        fleet.tick((20, 0, 0), (3, 0, 0))
         assert breach(fleet) is None
 
 
