@@ -161,7 +161,7 @@ def _blame(guard: AbsoluteGuard, after: AbsoluteState, seen: Evidence, doubt: Do
 
 def _unblamed(guard: AbsoluteGuard, after: AbsoluteState, seen: Evidence) -> Verdict:
     """The verdict when the candidate is not over its maximum."""
-    # A shared incident lasts until a closed block shows one of the two within the maximum.
+    # A shared incident lasts until two blocks together show one of the two within the maximum: one may be luck.
     both = min(after.stretch.candidate.rate, after.stretch.stable.rate) > guard.maximum
     if after.shared and (both or not seen.close):
         return Verdict.SHARED_INCIDENT
