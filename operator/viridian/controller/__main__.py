@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import os
+import socket
 import sys
 
 import kopf
+from kopf._core.engines.peering import Identity
 
 from viridian.api.errors import ConfigurationError
 
@@ -22,12 +24,15 @@ def main() -> int:
         sys.stderr.write(f"viridian: {error}\n")
         return 2
     logging.basicConfig(level=configuration.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for each object seen says nothing
+    for chatty in ("kopf.objects", "aiohttp.access"):  # a line for each object seen, for each probe
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     registry = kopf.OperatorRegistry()
     register(registry, Operator(configuration))
     asyncio.run(
         kopf.operator(
             registry=registry,
+            # Kopf's own guess fails for a user that is in no password file, as in our image.
+            identity=Identity(socket.gethostname()),
             clusterwide=not configuration.namespaces,
             namespaces=configuration.namespaces,
             liveness_endpoint=f"http://0.0.0.0:{configuration.probe_port}/healthz",

@@ -35,7 +35,7 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
         operator.queue.add((namespace or "", labels[LABEL_MODEL]))
 
     @kopf.on.probe(registry=registry, id="ticker", errors=kopf.ErrorsMode.PERMANENT)
-    def probe(**_: Any) -> float:  # noqa: ANN401
+    async def probe(**_: Any) -> float:  # noqa: ANN401
         return operator.health()
 
 

@@ -24,6 +24,16 @@ from .view import View
 HISTORY = 20
 """Finished rollouts and pinned revisions to remember in status, at the most."""
 
+_AT_REST: dict[str, object] = {
+    "step": None,
+    "hold": None,
+    "drain": None,
+    "started_at": None,
+    "guards": [],
+    "guard_state": "",
+}
+"""What a status does not have while nothing moves: no step, no deadline, no guards."""
+
 
 def progress(view: View) -> ModelDeploymentStatus:
     """One move forward from wherever the status stands, or the same status."""
@@ -43,14 +53,11 @@ def _begin(view: View) -> ModelDeploymentStatus:
     candidate = ColorStatus(color=color, revision=name, version=view.spec.model.version)
     return status.model_copy(
         update={
+            **_AT_REST,
             "phase": Phase.STARTING,
             "candidate": candidate,
             "last_revision": number,
             "started_at": view.now,
-            "step": None,
-            "hold": None,
-            "guards": [],
-            "guard_state": "",
             "verdict": "",
             "expired": [],
         }
@@ -131,7 +138,7 @@ def _watch_first(view: View) -> ModelDeploymentStatus:
         return _begin(view)
     if view.now - started < parse_duration(view.spec.rollout.bake.duration):
         return view.status.model_copy(update={"phase": Phase.BAKING, "hold": None})
-    return view.status.model_copy(update={"phase": Phase.STABLE, "hold": None, "started_at": None})
+    return view.status.model_copy(update={**_AT_REST, "phase": Phase.STABLE})
 
 
 def _hold(view: View) -> Hold | None:
@@ -174,7 +181,7 @@ def _finish(view: View) -> ModelDeploymentStatus:
         "stable": candidate.model_copy(update={"weight": 100}),
         "candidate": None,
         "step": None,
-        "history": _remember(view, "Promoted", status.verdict or f"{candidate.version} serves all requests"),
+        "history": _remember(view, "Promoted", status.verdict if old is not None else "the first revision"),
     }
     if old is None:
         return status.model_copy(update={**update, "phase": Phase.BAKING, "started_at": view.now})
@@ -186,7 +193,7 @@ def _finish_drain(view: View) -> ModelDeploymentStatus:
     drain = view.status.drain
     if drain is not None and view.color(drain.color).pods:
         return view.status
-    return view.status.model_copy(update={"phase": Phase.STABLE, "drain": None, "hold": None, "started_at": None})
+    return view.status.model_copy(update={**_AT_REST, "phase": Phase.STABLE})
 
 
 def take_back(view: View, ending: Ending) -> ModelDeploymentStatus:
@@ -232,11 +239,10 @@ def _roll_back(view: View) -> ModelDeploymentStatus:
     phase = Phase.PENDING if view.status.stable is None and ending.phase is Phase.STABLE else ending.phase
     return view.status.model_copy(
         update={
+            **_AT_REST,
             "phase": phase,
             "candidate": None,
-            "drain": None,
             "ending": None,
-            "started_at": None,
             "history": _remember(view, results.get(ending.phase, ending.reason), ending.message),
         }
     )

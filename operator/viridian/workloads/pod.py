@@ -10,8 +10,10 @@ from viridian.api.revision import RevisionInput
 from viridian.api.spec import Resources
 from viridian.guards.latency import GRID
 
-ENDPOINT_PROPAGATION = timedelta(seconds=3)
-"""How long a terminating pod still answers, so that every proxy has heard that it goes."""
+DRAIN_DELAY = timedelta(seconds=3)
+"""How long a terminating pod still accepts requests, so that every proxy has heard that it goes."""
+SHUTDOWN = timedelta(seconds=20)
+"""What API and Triton need to end one after the other, beyond the longest request."""
 START_DEADLINE = timedelta(minutes=3)
 """Triton hangs without a timeout when its Python stub cannot start: the kubelet then restarts it."""
 
@@ -28,14 +30,13 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
     """Render the pods of a revision. The color is not part of it: a pod reads its color from its own label."""
     image = spec.serving.image or defaults.serving_image
     timeout = parse_duration(spec.serving.timeout)
-    grace = ENDPOINT_PROPAGATION + timeout + timedelta(seconds=10)
     env = _environment(model, revision, spec, defaults)
     return {
         "metadata": {"labels": {LABEL_MODEL: model, LABEL_REVISION: revision}},
         "spec": {
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": int(grace.total_seconds()),
+            "terminationGracePeriodSeconds": int((timeout + SHUTDOWN).total_seconds()),
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": 10001,
@@ -58,7 +59,6 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
                     "startupProbe": _probe("/live", period=1, failures=60),
                     "livenessProbe": _probe("/live", period=10, failures=3),
                     "readinessProbe": _probe("/ready", period=1, failures=2),
-                    "lifecycle": {"preStop": {"sleep": {"seconds": int(ENDPOINT_PROPAGATION.total_seconds())}}},
                 },
             ],
             "volumes": [
@@ -78,6 +78,7 @@ def _environment(model: str, revision: str, spec: RevisionInput, defaults: PodDe
         "VIRIDIAN_MODEL_FORMAT": str(spec.model.format),
         "VIRIDIAN_REVISION": revision,
         "VIRIDIAN_TIMEOUT": spec.serving.timeout,
+        "VIRIDIAN_DRAIN_DELAY": format_duration(DRAIN_DELAY),
         "VIRIDIAN_SCRAPE_INTERVAL": format_duration(defaults.scrape_interval),
         "VIRIDIAN_LATENCY_BUCKETS": ",".join(f"{bound:g}" for bound in GRID),
     }

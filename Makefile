@@ -1,0 +1,39 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint test-pure test-component test-e2e cluster images install generate clean
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
+
+demo: ## a good model is promoted and a bad one taken back, on a local cluster with real traffic
+	@dev/demo.sh
+
+test: ## everything: linters, pure, component and end-to-end tests
+	@dev/test.sh lint pure component e2e
+
+lint: ## ruff, mypy, import-linter, shellcheck, generated files
+	@dev/test.sh lint
+
+test-pure: ## tests of the pure parts, in seconds
+	@dev/test.sh pure
+
+test-component: ## tests against a real API server, Prometheus and Triton as local processes
+	@dev/test.sh component
+
+test-e2e: ## tests on the local cluster
+	@dev/test.sh e2e
+
+cluster: ## a local Kubernetes cluster with a gateway and Prometheus
+	@dev/up.sh
+
+images: ## the images of operator, serving and demonstration
+	@dev/product-images.sh
+
+install: ## the operator on the local cluster, as a user would install it
+	@dev/install.sh >/dev/null
+
+generate: ## the CRD and the API reference, from the models
+	@dev/python.sh -m viridian.api.crd
+	@dev/python.sh -m viridian.api.reference
+
+clean: ## remove the local cluster
+	@dev/down.sh

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# install.sh (= make install): the cluster, the images and, with Helm, the operator on it. Prints what product-images.sh does.
+. "$(dirname "$0")/lib.sh"
+
+"$DEV/up.sh"
+made=$("$DEV/product-images.sh")
+eval "$made"
+"$DEV/load-image.sh" "$OPERATOR_IMAGE" "$SERVING_IMAGE" "$DEMO_IMAGE"
+step "install the operator" helm upgrade --install viridian "$DEV/../charts/viridian" \
+  --namespace viridian-system --create-namespace --wait --timeout 3m \
+  --set "image.repository=${OPERATOR_IMAGE%:*}" --set "image.tag=${OPERATOR_IMAGE##*:}" \
+  --set "servingImage=$SERVING_IMAGE" \
+  --set prometheus.url=http://prometheus.monitoring:9090 --set prometheus.scrapeInterval=2s # as manifests/prometheus.yaml has it
+echo "$made"

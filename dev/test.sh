@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# test.sh TIER…: runs tiers of tests (lint, pure, component, e2e) one after the other, all of them even if one fails, and
+# ends with a table of what passed and how long it took.
+. "$(dirname "$0")/lib.sh"
+cd "$DEV/.."
+mkdir -p build
+rm -f build/tests-*.xml
+
+lint() {
+  "$DEV/python.sh" -m ruff check .
+  "$DEV/python.sh" -m ruff format --check .
+  "$DEV/python.sh" -m mypy
+  "$DEV/python.sh" -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+  "$DEV/python.sh" -m viridian.api.crd --check
+  "$DEV/python.sh" -m viridian.api.reference --check
+  need shellcheck
+  shellcheck -x -P SCRIPTDIR dev/*.sh .ci/run
+}
+pure() { run_pytest pure -m "not component and not e2e"; }
+component() {
+  "$DEV/bin.sh" >/dev/null
+  "$DEV/prometheus-bin.sh" >/dev/null
+  "$DEV/build-go.sh" helm
+  run_pytest component -m component
+}
+e2e() {
+  local made
+  made=$("$DEV/install.sh")
+  eval "$made"
+  export VIRIDIAN_DEMO_IMAGE=$DEMO_IMAGE VIRIDIAN_DEMO_SAMPLES=$DEMO_SAMPLES
+  run_pytest e2e -m e2e
+}
+run_pytest() { "$DEV/python.sh" -m pytest -q --durations=5 --junit-xml="build/tests-$1.xml" "${@:2}"; }
+
+"$DEV/python.sh" -c '' # what it takes to run Python at all, before anything is timed
+results=()
+failed=0
+for tier in "$@"; do
+  say "== $tier"
+  started=$SECONDS
+  set +e # and in no condition: there, bash would ignore failures inside the tier
+  (
+    set -e
+    "$tier"
+  )
+  status=$?
+  set -e
+  result=passed
+  if ((status)); then result=FAILED failed=1; fi
+  results+=("$tier $result $((SECONDS - started))")
+done
+python3 "$DEV/summary.py" "${results[@]}"
+if ((failed)); then
+  say "Something failed; the lines above say what. The logs of servers are in build/, those of steps in $LOGS."
+else
+  say "All is well. \"make demo\" shows the whole at work, \"make clean\" removes the local cluster."
+fi
+exit "$failed"
