@@ -14,6 +14,8 @@ make_base() {
   mirror=$(debian_mirror "$DEBIAN_SUITE")
   [[ $mirror ]] || fail "there is no container registry to pull $BASE_IMAGE from, and apt lists no mirror for Debian $DEBIAN_SUITE to make it from."
   root=$(mktemp -d "$CACHE/images/base.XXXXXX")
+  # shellcheck disable=SC2064  # the folder of now
+  trap "as_root rm -rf '$root'" EXIT # of the subshell that a step runs in
   as_root debootstrap --variant=minbase "$DEBIAN_SUITE" "$root" "$mirror"
   {
     echo "deb $mirror $DEBIAN_SUITE main"
@@ -25,7 +27,6 @@ make_base() {
   echo 'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };' | as_root tee "$root/etc/apt/apt.conf.d/slim" >/dev/null
   as_root rm -rf "$root"/usr/share/{doc,man,locale,info,lintian}/* "$root"/var/{cache/apt,lib/apt/lists,log}/*
   as_root tar -C "$root" --numeric-owner -c . >"$tar.tmp"
-  as_root rm -rf "$root"
   mv "$tar.tmp" "$tar"
 }
 

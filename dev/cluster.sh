@@ -27,8 +27,8 @@ create() {
 start() {
   docker start "$NODE"
   kind export kubeconfig --name "$CLUSTER_NAME" || return 0
-  local waited
-  for ((waited = 0; waited < 60; waited++)); do
+  local until=$((SECONDS + 60))
+  while ((SECONDS < until)); do
     cluster_is_healthy && return
     sleep 1
   done

@@ -4,10 +4,13 @@
 . "$(dirname "$0")/lib.sh"
 
 pid_file=$CACHE/docker/dockerd.pid
+containerd_pid_file=/var/run/docker/containerd/containerd.pid
 log=$CACHE/docker/dockerd.log
 mkdir -p "$CACHE/docker"
 
-ours() { [[ -s $pid_file ]] && [[ $(cat "/proc/$(<"$pid_file")/comm" 2>/dev/null) == dockerd ]]; }
+# runs PID_FILE NAME: is that process there, by that name, and not just waiting to be buried?
+runs() { [[ -s $1 ]] && grep -zqsP "^Name:\\t$2\\n(.*\\n)*State:\\t[^ZX]" "/proc/$(<"$1")/status"; }
+ours() { runs "$pid_file" dockerd; }
 
 stop() {
   ours || return 0
@@ -24,6 +27,8 @@ install_from_newer_suite() {
   mirror=$(debian_mirror "$DEBIAN_SUITE")
   [[ $mirror ]] || fail "Docker Engine $DOCKER_MINIMUM or newer is missing and apt lists no mirror for $DEBIAN_SUITE to get it from; install it."
   temporary=$(mktemp -d)
+  # shellcheck disable=SC2064  # the folder of now
+  trap "as_root rm -rf '$temporary'" EXIT # of the subshell that a step runs in
   mkdir -p "$temporary/parts" "$temporary/lists/partial"
   cp -r /etc/apt/sources.list.d/. "$temporary/parts/"
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $DOCKER_SUITE main" >"$temporary/parts/newer-suite.list"
@@ -33,7 +38,6 @@ install_from_newer_suite() {
     -o "APT::Default-Release=$DEBIAN_SUITE" -o APT::Sandbox::User=root)
   "${apt[@]}" update
   "${apt[@]}" install --no-install-recommends "${packages[@]/%//$DOCKER_SUITE}"
-  as_root rm -rf "$temporary"
 }
 
 install() {
@@ -50,9 +54,12 @@ install() {
 }
 
 start() {
+  # What an engine that was killed leaves behind keeps the next one from starting.
   ours || rm -f "$pid_file"
-  # Its own session, so that it outlives this terminal; our group, so that the socket is ours too.
-  as_root setsid nohup dockerd --pidfile "$pid_file" --group "$(id -gn)" >>"$log" 2>&1 </dev/null &
+  runs "$containerd_pid_file" containerd || as_root rm -f "$containerd_pid_file"
+  # Its own session, so that it outlives this terminal; our group, so that the socket is ours too; without the lock
+  # of up.sh, which it would hold for ever.
+  as_root setsid nohup dockerd --pidfile "$pid_file" --group "$(id -gn)" >>"$log" 2>&1 </dev/null 8>&- &
   local waited
   for ((waited = 0; waited < 300; waited++)); do
     engine_answers && return

@@ -7,5 +7,5 @@ load() { docker save "$1" | docker exec -i "$NODE" ctr -n k8s.io images import -
 
 for image in "$@"; do
   [[ $image == */*:* ]] || fail "\"$image\" needs a folder and a tag, as in viridian/operator:0123456789ab."
-  [[ $(in_node ls -q "name==docker.io/$image") ]] || step "load $image into the cluster" load "$image"
+  [[ $(in_node ls -q)$'\n' == *"/$image"$'\n'* ]] || step "load $image into the cluster" load "$image"
 done

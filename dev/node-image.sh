@@ -22,6 +22,7 @@ save_images() {
     docker tag "$image" "$name"
   done
   docker save -o "$tar.tmp" "${names[@]}"
+  rm -f "$CACHE"/images/control-plane-????????????.tar # older ones
   mv "$tar.tmp" "$tar"
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # test.sh TIER…: runs tiers of tests (lint, pure, component, e2e) one after the other, all of them even if one fails, and
 # ends with a table of what passed and how long it took.
+# shellcheck disable=SC2317 # tiers are called by name
 . "$(dirname "$0")/lib.sh"
 cd "$DEV/.."
 mkdir -p build

@@ -28,12 +28,19 @@ check_port() {
   fi
 }
 
+exec 8>"$CACHE/up.lock"
+flock 8 # two at once: the second waits, and finds the work done
+
 check_port "$GATEWAY_PORT" "$GATEWAY_NODE_PORT" VIRIDIAN_GATEWAY_PORT "the gateway"
 check_port "$PROMETHEUS_PORT" "$PROMETHEUS_NODE_PORT" VIRIDIAN_PROMETHEUS_PORT Prometheus
 cluster_is_healthy || check_disk
 
 need curl update-ca-certificates=ca-certificates
 "$DEV/docker.sh"
+if ! cluster_is_healthy; then
+  VIRIDIAN_WAY=$("$DEV/way.sh")
+  export VIRIDIAN_WAY # asked once, then known
+fi
 "$DEV/build-go.sh" kind helm
 "$DEV/bin.sh" >/dev/null
 "$DEV/cluster.sh"

@@ -4,14 +4,19 @@
 # when there was nothing left to pull. VIRIDIAN_WAY=short or =long skips the trial.
 . "$(dirname "$0")/lib.sh"
 
-way=${VIRIDIAN_WAY:-}
-if [[ ! $way ]]; then
-  answer=$(timeout 8 docker pull "$BASE_IMAGE" 2>&1) || true
-  if grep -qE 'Pulling from|Digest:' <<<"$answer"; then way=short; else way=long; fi
-fi
-case $way in
-  short) say "  a container registry answers: the node image and the base image are pulled" ;;
-  long) say "  no container registry answers: the node image and the base image are built from packages" ;;
-  *) fail "VIRIDIAN_WAY is \"$way\"; set it to short or long." ;;
+case ${VIRIDIAN_WAY:-} in
+  short | long)
+    echo "$VIRIDIAN_WAY"
+    exit
+    ;;
+  ?*) fail "VIRIDIAN_WAY is \"$VIRIDIAN_WAY\"; set it to short or long." ;;
 esac
-echo "$way"
+
+answer=$(timeout 8 docker pull "$BASE_IMAGE" 2>&1) || true
+if grep -qE 'Pulling from|Digest:' <<<"$answer"; then
+  say "  a container registry answers: node image and base image come from there"
+  echo short
+else
+  say "  no container registry answers: node image and base image are made from packages"
+  echo long
+fi
