@@ -22,9 +22,9 @@ def main(rows: list[str]) -> None:
     for row in rows:
         tier, result, seconds = row.split()
         good, bad, left_out = count(Path("build") / f"tests-{tier}.xml")
-        print(f"  {tier:<10} {result:<7} {good:5} passed {bad:3} failed {left_out:3} skipped {int(seconds):5} s")  # noqa: T201
+        print(f"  {tier:<10} {result:<7} {good:5} passed {bad:3} failed {left_out:3} skipped {int(seconds):5} s")
         passed, failed, skipped = passed + good, failed + bad, skipped + left_out
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")  # noqa: T201
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
 
 
 if __name__ == "__main__":

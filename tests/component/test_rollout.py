@@ -1,12 +1,14 @@
 """Rollouts by the real operator against a real control plane and a real Prometheus; pods and requests are scripted."""
 
 import random
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kubernetes import client
+from tests.component.harness.chart import operator_kubeconfig
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.operator import OperatorProcess, Users
 from tests.component.harness.pods import ReadyKeeper, cannot_pull, crash, wait_for_pods
@@ -120,7 +122,7 @@ def stage(
     with (
         ReadyKeeper(control_plane.core, namespace) as keeper,
         Users(control_plane, prometheus, namespace, "iris") as users,
-        OperatorProcess(control_plane.kubeconfig, prometheus, namespace, folder) as operator,
+        OperatorProcess(operator_kubeconfig(control_plane, namespace), prometheus, namespace, folder) as operator,
     ):
         made = Stage(control_plane, namespace, operator, users)
         made.keeper = keeper
@@ -295,6 +297,26 @@ def test_commands_abort_and_retry(stage: Stage) -> None:
     assert stage.status["lastCommand"] == "retry/iris-2/again"
 
 
+def test_an_edited_path_is_followed_once_and_the_weights_stay(stage: Stage) -> None:
+    # given a model in the middle of a rollout
+    stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+    slow = {"steps": [{"weight": 20, "hold": "1m"}], "bake": {"duration": "1s", "holdback": 10}, "deadline": "5m"}
+    stage.apply("v2.0.0", rollout=slow)
+    eventually(lambda: stage.weights == {"iris-blue": 80, "iris-green": 20}, "the first step")
+
+    # when path, host names and listener are edited
+    parents = [{"name": "public", "sectionName": "http"}]
+    stage.apply("v2.0.0", rollout=slow, traffic={"parentRefs": parents, "path": "/", "hostnames": ["iris.example.com"]})
+    eventually(lambda: stage.route["spec"].get("hostnames") == ["iris.example.com"], "the route to follow")
+
+    # then that was one write, and the weights are what they were
+    seq = stage.route["metadata"]["annotations"]["viridian.dev/seq"]
+    assert stage.route["spec"]["parentRefs"][0]["sectionName"] == "http"
+    stays(lambda: stage.route["metadata"]["annotations"]["viridian.dev/seq"] == seq, "the route to rest", during=3)
+    assert stage.weights == {"iris-blue": 80, "iris-green": 20}
+
+
 def test_a_child_that_belongs_to_somebody_else_is_left_alone(stage: Stage) -> None:
     foreign = {
         "apiVersion": "v1",
@@ -310,6 +332,16 @@ def test_a_child_that_belongs_to_somebody_else_is_left_alone(stage: Stage) -> No
     assert service.spec.selector == {"app": "theirs"}
     stage.control_plane.core.delete_namespaced_service("iris-blue", stage.namespace)
     stage.reaches("Stable", "v1.0.0")
+
+
+def test_the_probe_answers_while_the_ticker_ticks(stage: Stage) -> None:
+    def healthy() -> bool:
+        with urllib.request.urlopen(f"http://127.0.0.1:{stage.operator.probe_port}/healthz", timeout=5) as answer:
+            return answer.status == 200 and "ticker" in answer.read().decode()
+
+    stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+    assert healthy()
 
 
 def test_deleting_the_model_deletes_its_children(stage: Stage) -> None:

@@ -66,7 +66,7 @@ class StepStatus(StatusModel):
 
     index: Annotated[int, Field(ge=1, description="Number of the step, from 1; one more than the last is the bake.")]
     count: Annotated[int, Field(ge=1, description="Number of steps in the spec.")]
-    progress: Annotated[str, Field(max_length=16, description="For people: 2/3 for the second of three, or bake.")]
+    progress: Annotated[str, Field(max_length=16, description="For people: 2/3 for the second of three, or bake.")] = ""
     weight: Annotated[int, Field(ge=0, le=100, description="The intended weight, in percent.")]
     intended_at: Annotated[Time, Field(description="When this weight was decided.")]
     verified_at: Annotated[

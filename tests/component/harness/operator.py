@@ -23,6 +23,7 @@ class OperatorProcess:
     def __init__(self, kubeconfig: Path, prometheus: Prometheus, namespace: str, folder: Path) -> None:
         self._folder = folder
         self._runs = 0
+        self.probe_port = 0
         self._server: Server | None = None
         self.environment = {
             **os.environ,
@@ -47,7 +48,8 @@ class OperatorProcess:
     def start(self) -> None:
         self._runs += 1
         log = self._folder / f"operator-{self._runs}.log"
-        environment = {**self.environment, "VIRIDIAN_PROBE_PORT": str(free_port())}
+        self.probe_port = free_port()
+        environment = {**self.environment, "VIRIDIAN_PROBE_PORT": str(self.probe_port)}
         self._server = start("operator", [sys.executable, "-m", "viridian.controller"], log, environment)
 
     def kill(self) -> None:
