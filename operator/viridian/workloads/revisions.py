@@ -38,14 +38,15 @@ def read_controller_revision(manifest: dict[str, Any]) -> Revision:
             f"ControllerRevision {name} has layout {data.get('schema')!r}, this operator reads {SCHEMA}:"
             " run the operator that wrote it, or a newer one"
         )
+    template = data.get("template")
+    if not isinstance(template, dict) or not {"metadata", "spec"} <= template.keys():
+        raise _broken(name, "data.template is no pod template")
     try:
-        return Revision(
-            name=name,
-            number=int(manifest["revision"]),
-            input=RevisionInput.model_validate(data["input"]),
-            template=data["template"],
-        )
-    except (KeyError, ValidationError) as error:
-        raise BrokenChild(
-            f"ControllerRevision {name} cannot be read ({error}): delete it and apply the model again"
-        ) from error
+        return Revision(name, int(manifest["revision"]), RevisionInput.model_validate(data.get("input")), template)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, ('data.input', *one['loc'])))}: {one['msg']}" for one in error.errors())
+        raise _broken(name, "; ".join(problems)) from error
+
+
+def _broken(name: str, why: str) -> BrokenChild:
+    return BrokenChild(f"ControllerRevision {name} cannot be read ({why}): delete it and apply the model again")
