@@ -1,0 +1,58 @@
+"""Specs of any shape that the schema allows, for properties."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from viridian.api.names import LABEL_COLOR, LABEL_MODEL
+from viridian.api.spec import ModelDeploymentSpec
+
+versions = st.sampled_from(["v1.0.0", "2", "v3.1.4-rc.1+build.5", "0a1b2c3d4e"])
+images = st.sampled_from(["", "registry.example.com/iris:1.0", f"registry.example.com:5000/iris@sha256:{'0a' * 32}"])
+durations = st.one_of(
+    st.integers(1, 3600).map("{}s".format), st.integers(1, 99_999).map("{}ms".format), st.just("1m30s")
+)
+quantities = st.one_of(st.integers(0, 64), st.sampled_from(["250m", "512Mi", "2", "1.5"]))
+resources = st.fixed_dictionaries(
+    {},
+    optional={
+        "requests": st.dictionaries(st.sampled_from(["cpu", "memory"]), quantities),
+        "limits": st.dictionaries(st.sampled_from(["cpu", "memory", "nvidia.com/gpu"]), quantities),
+    },
+)
+containers = st.fixed_dictionaries({}, optional={"resources": resources})
+models = st.fixed_dictionaries(
+    {"version": versions, "uri": st.sampled_from(["image:///models/iris", "image:///a/b.c/d_e-f"])},
+    optional={"format": st.just("onnx"), "changes": st.text(max_size=40)},
+)
+servings = st.fixed_dictionaries(
+    {},
+    optional={
+        "replicas": st.integers(1, 1000),
+        "image": images,
+        "triton": containers,
+        "api": containers,
+        "timeout": durations,
+    },
+)
+parent_refs = st.fixed_dictionaries(
+    {"name": st.sampled_from(["public", "internal.example"])},
+    optional={"namespace": st.just("gateways"), "sectionName": st.just("https")},
+)
+traffics = st.fixed_dictionaries(
+    {"parentRefs": st.lists(parent_refs, min_size=1, max_size=3)},
+    optional={
+        "hostnames": st.lists(st.sampled_from(["a.example.com", "*.example.com"]), max_size=2),
+        "path": st.sampled_from(["/", "/iris", "/a/b"]),
+    },
+)
+
+
+def _spec(document: dict[str, Any]) -> ModelDeploymentSpec:
+    return ModelDeploymentSpec.model_validate(document)
+
+
+specs = st.fixed_dictionaries({"model": models, "traffic": traffics}, optional={"serving": servings}).map(_spec)
+
+OWN_LABELS = frozenset({"app.kubernetes.io/managed-by", LABEL_MODEL, LABEL_COLOR, "viridian.dev/revision"})
+"""All labels that a child may carry."""

@@ -1,0 +1,206 @@
+"""What holds for the children of every spec."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from tests.workloads.children import OWNER, Rendered, render, revision_of
+from tests.workloads.specs import OWN_LABELS, specs
+
+from viridian.api.errors import BrokenChild
+from viridian.api.names import ANNOTATION_INPUT, LABEL_COLOR, LABEL_MODEL, Color
+from viridian.api.quantities import parse_duration
+from viridian.api.revision import RevisionInput
+from viridian.api.spec import ModelDeploymentSpec
+from viridian.workloads.deployments import build_deployment
+from viridian.workloads.revisions import build_controller_revision, read_controller_revision
+
+SPEC = ModelDeploymentSpec.model_validate(
+    {
+        "model": {"version": "v1.0.0", "uri": "image:///models/iris/v1.0.0", "changes": "the first"},
+        "serving": {"replicas": 2, "image": "registry.example.com/iris:1.0", "timeout": "10s"},
+        "traffic": {"parentRefs": [{"name": "public"}]},
+    }
+)
+
+
+@given(specs)
+def test_the_color_is_no_part_of_a_revision(spec: ModelDeploymentSpec) -> None:
+    # given a revision's template, and the pods of each color that are made from it
+    rendered = render(spec)
+    blue, green = (rendered.deployments[color]["spec"]["template"] for color in Color)
+
+    # then the template names no color, and the pods differ by nothing but their label
+    for color in Color:
+        assert color not in repr(rendered.revision.template)
+    assert blue["metadata"]["labels"].pop(LABEL_COLOR) == Color.BLUE
+    assert green["metadata"]["labels"].pop(LABEL_COLOR) == Color.GREEN
+    assert blue == green == rendered.revision.template
+
+
+@given(specs)
+def test_a_deployment_leaves_the_stored_template_as_it_is(spec: ModelDeploymentSpec) -> None:
+    revision = revision_of(spec)
+    stored = deepcopy(revision.template)
+    build_deployment(OWNER, Color.GREEN, revision, 3)
+    assert revision.template == stored
+
+
+@given(specs)
+def test_children_carry_our_own_labels_and_one_owner(spec: ModelDeploymentSpec) -> None:
+    for child in render(spec).manifests:
+        metadata = child["metadata"]
+        # An owner's label or annotation on a child would make a GitOps tool take the child for its own and prune it.
+        assert set(metadata["labels"]) <= OWN_LABELS
+        assert set(metadata.get("annotations", {})) <= {ANNOTATION_INPUT, "viridian.dev/seq"}
+        (owner,) = metadata["ownerReferences"]
+        assert (owner["name"], owner["uid"], owner["controller"]) == (OWNER.name, OWNER.uid, True)
+
+
+@given(specs)
+def test_each_deployment_has_its_pods_and_each_service_finds_one_color(spec: ModelDeploymentSpec) -> None:
+    rendered = render(spec)
+    for color, deployment in rendered.deployments.items():
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
+        found = [service["metadata"]["name"] for service in rendered.services if selects(service, labels)]
+        assert found == (["iris-blue", "iris"] if color is Color.BLUE else ["iris-green"])
+
+
+@given(specs)
+def test_names_and_ports_fit_together(spec: ModelDeploymentSpec) -> None:
+    # given the ports of the Services, and those that the pods open
+    rendered = render(spec)
+    offered = {
+        (service["metadata"]["name"], port["port"])
+        for service in rendered.services
+        for port in service["spec"]["ports"]
+    }
+    targets = {port["targetPort"] for service in rendered.services for port in service["spec"]["ports"]}
+    opened = {port["containerPort"] for container in containers(rendered) for port in container.get("ports", [])}
+
+    # then whatever the route sends requests to is there, and so is what the Services send them to
+    wanted = {(ref["name"], ref["port"]) for rule in rendered.route["spec"]["rules"] for ref in rule["backendRefs"]}
+    assert wanted <= offered
+    assert targets <= opened
+
+
+@given(specs)
+def test_a_stored_revision_is_read_back_the_same(spec: ModelDeploymentSpec) -> None:
+    revision = revision_of(spec, number=7)
+    stored = build_controller_revision(OWNER, revision)
+    assert read_controller_revision(stored) == revision
+    # A lost one can be made again from what the Deployment says.
+    kept = build_deployment(OWNER, Color.BLUE, revision, 1)["metadata"]["annotations"][ANNOTATION_INPUT]
+    assert RevisionInput.model_validate_json(kept) == revision.input
+
+
+@given(specs)
+def test_pods_keep_to_the_restricted_pod_security_standard(spec: ModelDeploymentSpec) -> None:
+    rendered = render(spec)
+    pod = rendered.revision.template["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & pod.keys()
+    assert all(set(volume) == {"name", "emptyDir"} for volume in pod["volumes"])
+    for container in containers(rendered):
+        context = container["securityContext"]
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert context["readOnlyRootFilesystem"] is True
+        assert not any("hostPort" in port for port in container.get("ports", []))
+        assert not container["image"].endswith(":latest")
+    # Nobody in a pod needs the Kubernetes API.
+    assert pod["automountServiceAccountToken"] is False
+
+
+@given(specs)
+def test_a_pod_is_given_time_for_its_longest_request(spec: ModelDeploymentSpec) -> None:
+    # given how long a pod still takes new requests after it was told to go, and how long one of them may take
+    rendered = render(spec)
+    delays = {
+        variable.get("value")
+        for container in containers(rendered)
+        for variable in container["env"]
+        if variable["name"] == "VIRIDIAN_DRAIN_DELAY"
+    }
+    (delay,) = delays
+
+    # then it is not killed before the last of them is answered
+    needed = parse_duration(delay) + parse_duration(spec.serving.timeout)
+    assert rendered.revision.template["spec"]["terminationGracePeriodSeconds"] >= needed.total_seconds()
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"serving": {"replicas": 7}}, True),
+        ({"model": {"changes": "told better"}}, True),
+        ({"revisionHistoryLimit": 9}, True),
+        ({"traffic": {"path": "/iris"}}, True),
+        ({"rollout": {"deadline": "3h"}}, True),
+        ({"guards": {"errorRate": {"max": "1%"}}}, True),
+        ({"model": {"version": "v1.0.1"}}, False),
+        ({"model": {"uri": "image:///models/other"}}, False),
+        ({"serving": {"image": "registry.example.com/iris:1.1"}}, False),
+        ({"serving": {"timeout": "11s"}}, False),
+        ({"serving": {"triton": {"resources": {"limits": {"memory": "1Gi"}}}}}, False),
+        ({"serving": {"api": {"resources": {"requests": {"cpu": "1"}}}}}, False),
+    ],
+    ids=str,
+)
+def test_what_makes_a_new_revision(change: dict[str, Any], same: bool) -> None:
+    # given a spec with one change
+    document = SPEC.manifest()
+    for section, fields in change.items():
+        document[section] = {**document[section], **fields} if isinstance(fields, dict) else fields
+    changed = ModelDeploymentSpec.model_validate(document)
+
+    # then it is another revision only if other pods are wanted
+    assert changed != SPEC
+    assert (RevisionInput.of(changed) == RevisionInput.of(SPEC)) is same
+
+
+def broken(**changes: object) -> dict[str, Any]:
+    stored = build_controller_revision(OWNER, revision_of(SPEC))
+    data = {key: value for key, value in {**stored["data"], **changes}.items() if value is not None}
+    return {**stored, "data": data}
+
+
+@pytest.mark.parametrize(
+    ("stored", "says"),
+    [
+        (broken(schema=2), ["layout 2", "reads 1", "or a newer one"]),
+        (broken(schema=None), ["layout None"]),
+        ({**broken(), "data": None}, ["layout None"]),
+        (broken(input=None), ["input", "delete it and apply the model again"]),
+        (broken(template=None), ["template", "delete it and apply the model again"]),
+        (broken(template={}), ["template", "delete it and apply the model again"]),
+        (broken(template="text"), ["template", "delete it and apply the model again"]),
+        (
+            broken(input={"model": {}, "serving": {}}),
+            ["data.input.model.version: Field required", "delete it and apply the model again"],
+        ),
+        (broken(input="text"), ["input", "delete it and apply the model again"]),
+    ],
+    ids=lambda value: "" if isinstance(value, dict) else value[0],
+)
+def test_a_broken_revision_is_told_in_a_sentence(stored: dict[str, Any], says: list[str]) -> None:
+    with pytest.raises(BrokenChild, match=r"^ControllerRevision iris-1 ") as error:
+        read_controller_revision(stored)
+    for words in says:
+        assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def containers(rendered: Rendered) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = rendered.revision.template["spec"]["containers"]
+    return found
+
+
+def selects(service: dict[str, Any], labels: dict[str, str]) -> bool:
+    selector = service["spec"]["selector"]
+    assert LABEL_MODEL in selector
+    return bool(selector.items() <= labels.items())
