@@ -18,7 +18,6 @@ from viridian.kube.resources import (
     SERVICE,
 )
 from viridian.rollout.observed import ColorView, Evidence, Observed, RouteFacts
-from viridian.traffic.patch import live_weights
 from viridian.traffic.route import RouteView, build_route_spec, read_route, traffic_of
 from viridian.workloads.revisions import read_controller_revision
 
@@ -85,10 +84,9 @@ async def observe(client: KubeClient, model: Model, evidence: Evidence) -> tuple
 def _facts(model: Model, route: RouteView | None) -> RouteFacts | None:
     if route is None:
         return None
-    follows = False
-    if route.weights:
-        wanted = build_route_spec(model.owner.name, model.spec.traffic, model.spec.serving.timeout, live_weights(route))
-        follows = traffic_of(wanted) == route.traffic
+    any_weights = {Color.BLUE: 100, Color.GREEN: 0}
+    wanted = build_route_spec(model.owner.name, model.spec.traffic, model.spec.serving.timeout, any_weights)
+    follows = traffic_of(wanted) == route.traffic
     return RouteFacts(rules=route.weights, aborted=route.aborted, problem=route.problem, follows_spec=follows)
 
 

@@ -2,7 +2,6 @@
 
 import logging
 
-from viridian.api.names import Color
 from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.errors import Conflict, Refused
 from viridian.kube.resources import HTTP_ROUTE
@@ -86,14 +85,15 @@ async def _patch(client: KubeClient, model: Model, route: RouteView, patch: Patc
         if live is None:
             raise Conflict(409, f"HTTPRoute {model.owner.name} was deleted") from error
         now = read_route(model.owner.name, live)
-        same = (now.uid, now.seq) == (route.uid, route.seq) and _backends(now) == _backends(route)
-        if same:
+        if _tested(now) == _tested(route):
             raise
         raise Conflict(409, f"HTTPRoute {model.owner.name} is at seq {now.seq}, not {route.seq} any more") from error
 
 
-def _backends(route: RouteView) -> list[list[Color]]:
-    return [list(rule) for rule in route.weights]
+def _tested(route: RouteView) -> object:
+    """What a patch tests of a route."""
+    names = [[backend["name"] for backend in backends] for backends in route.backends]
+    return route.uid, route.seq or route.version, names
 
 
 def _owned(manifest: Manifest, model: Model) -> bool:

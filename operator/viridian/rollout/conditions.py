@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from viridian.api.quantities import format_duration
 from viridian.api.status import Condition, ModelDeploymentStatus, Phase
 
 from .view import SETTLED, View
@@ -169,7 +170,10 @@ def _step_story(view: View) -> str:
         return f"{name}: waiting for the first requests at {step.weight} %"
     need = view.observed.evidence.missing
     more = f"; too few requests yet for {', '.join(need)}" if need else ""
-    return f"{name} with {step.weight} % of the traffic, watched for {view.step_hold(step.index)}{more}"
+    hold = format_duration(view.step_hold(step.index))
+    return f"{name} with {step.weight} % of the traffic, watched for {hold}{more}"
+        f"{name} with {step.weight} % of the traffic, watched for {format_duration(view.step_hold(step.index))}{more}"
+    )
 
 
 def with_problem(

@@ -6,9 +6,9 @@ number and of every backend's name are what keeps a late or stray write from lan
 
 from typing import Any
 
-from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, Color, color_name
+from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, Color
 
-from .route import RouteView, Weights, traffic_of
+from .route import RouteView, Weights, build_backends, traffic_of
 
 Patch = list[dict[str, Any]]
 
@@ -18,15 +18,24 @@ def patch_weights(model: str, route: RouteView, weights: Weights, *, aborted: st
 
     `aborted` names the revision whose rollback this is: observers treat it as failed even if the status is lost.
     None takes an earlier mark away.
+
+    Raises:
+        ValueError: the weights do not sum to 100.
     """
-    if sum(weights.values()) != 100 or min(weights.values()) < 0:
-        raise ValueError(f"weights must be at least 0 and sum to 100, not {dict(weights)}")
+    wanted = build_backends(model, weights)
+    by_name = {backend["name"]: backend["weight"] for backend in wanted}
     patch = _tests(route)
-    for number, rule in enumerate(route.weights):
-        for index, color in enumerate(rule):
-            at = f"/spec/rules/{number}/backendRefs/{index}"
-            patch.append({"op": "test", "path": f"{at}/name", "value": color_name(model, color)})
-            patch.append({"op": "replace", "path": f"{at}/weight", "value": weights[color]})
+    for number, backends in enumerate(route.backends):
+        at = f"/spec/rules/{number}/backendRefs"
+        names = [backend["name"] for backend in backends]
+        if sorted(names) == sorted(by_name):
+            for index, name in enumerate(names):
+                patch.append({"op": "test", "path": f"{at}/{index}/name", "value": name})
+                patch.append({"op": "add", "path": f"{at}/{index}/weight", "value": by_name[name]})
+        else:
+            # Somebody edited this rule. Weights alone could leave it with zeros only, or leave a stranger his share.
+            patch += [{"op": "test", "path": at, "value": backends}] if backends else []
+            patch.append({"op": "add", "path": at, "value": wanted})
     return patch + _marks(route, aborted)
 
 
@@ -46,19 +55,21 @@ def patch_traffic(route: RouteView, spec: dict[str, Any]) -> Patch:
 
 def live_weights(route: RouteView) -> dict[Color, int]:
     """The weights of the default rule, which is the last one."""
-    return dict(route.weights[-1])
+    return dict(route.weights[-1]) if route.weights else {}
 
 
 def _tests(route: RouteView) -> Patch:
-    return [
-        {"op": "test", "path": "/metadata/uid", "value": route.uid},
-        {"op": "test", "path": _annotation(ANNOTATION_SEQ), "value": route.seq},
-    ]
+    tests: Patch = [{"op": "test", "path": "/metadata/uid", "value": route.uid}]
+    if route.seq is None:
+        # Somebody took the number away, and a test cannot say that something is absent.
+        return [*tests, {"op": "test", "path": "/metadata/resourceVersion", "value": route.version}]
+    return [*tests, {"op": "test", "path": _annotation(ANNOTATION_SEQ), "value": route.seq}]
 
 
 def _marks(route: RouteView, aborted: str | None) -> Patch:
-    seq = int(route.seq or "0") + 1
-    marks: Patch = [{"op": "add", "path": _annotation(ANNOTATION_SEQ), "value": str(seq)}]
+    seq = int(route.seq) + 1 if route.seq is not None and route.seq.isdecimal() else 1
+    marks: Patch = [] if route.annotations else [{"op": "add", "path": "/metadata/annotations", "value": {}}]
+    marks.append({"op": "add", "path": _annotation(ANNOTATION_SEQ), "value": str(seq)})
     if aborted is not None:
         marks.append({"op": "add", "path": _annotation(ANNOTATION_ABORTED), "value": aborted})
     elif route.aborted is not None:

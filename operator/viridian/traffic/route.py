@@ -14,15 +14,27 @@ Weights = Mapping[Color, int]
 class RouteView:
     """What a live route says.
 
-    `weights` holds the weights of each rule, in order; `problem` is the gateway's own sentence when it refused it.
+    `backends` holds the backends of each rule as they were read, `weights` what they give to our colors; `problem` is
+    the gateway's own sentence when it refused the route.
     """
 
     uid: str
-    seq: str | None
+    version: str
+    annotations: Mapping[str, str]
+    backends: tuple[list[dict[str, Any]], ...]
     weights: tuple[Weights, ...]
     traffic: dict[str, Any]
-    aborted: str | None
     problem: str | None
+
+    @property
+    def seq(self) -> str | None:
+        """Our own sequence number; None when somebody took it away."""
+        return self.annotations.get(ANNOTATION_SEQ)
+
+    @property
+    def aborted(self) -> str | None:
+        """The revision whose rollback the route is marked with."""
+        return self.annotations.get(ANNOTATION_ABORTED)
 
     def weight(self, color: Color) -> int:
         """The highest weight that any rule gives to a color, in percent."""
@@ -39,8 +51,6 @@ def build_route_spec(model: str, traffic: Traffic, timeout: str, weights: Weight
     Raises:
         ValueError: the weights do not sum to 100 (implementations disagree on what all zeros mean).
     """
-    if sum(weights.values()) != 100 or min(weights.values()) < 0:
-        raise ValueError(f"weights must be at least 0 and sum to 100, not {dict(weights)}")
     filters: list[dict[str, Any]] = [
         {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": HEADER_VIA, "value": "split"}]}}
     ]
@@ -50,16 +60,7 @@ def build_route_spec(model: str, traffic: Traffic, timeout: str, weights: Weight
     rule = {
         "matches": [{"path": {"type": "PathPrefix", "value": traffic.path}}],
         "filters": filters,
-        "backendRefs": [
-            {
-                "group": "",
-                "kind": "Service",
-                "name": color_name(model, color),
-                "port": PORT_SPLIT,
-                "weight": weights[color],
-            }
-            for color in Color
-        ],
+        "backendRefs": build_backends(model, weights),
         "timeouts": {"request": timeout},
     }
     parents = [
@@ -70,6 +71,20 @@ def build_route_spec(model: str, traffic: Traffic, timeout: str, weights: Weight
         **({"hostnames": list(traffic.hostnames)} if traffic.hostnames else {}),
         "rules": [rule],
     }
+
+
+def build_backends(model: str, weights: Weights) -> list[dict[str, Any]]:
+    """The backends of a rule: always both colors.
+
+    Raises:
+        ValueError: the weights do not sum to 100.
+    """
+    if weights.keys() != set(Color) or sum(weights.values()) != 100 or min(weights.values()) < 0:
+        raise ValueError(f"both colors need weights that are at least 0 and sum to 100, not {dict(weights)}")
+    return [
+        {"group": "", "kind": "Service", "name": color_name(model, color), "port": PORT_SPLIT, "weight": weights[color]}
+        for color in Color
+    ]
 
 
 def build_route(metadata: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
@@ -85,24 +100,23 @@ def build_route(metadata: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any
 def read_route(model: str, manifest: dict[str, Any]) -> RouteView:
     """Read a live route."""
     names = {color_name(model, color): color for color in Color}
-    annotations = manifest["metadata"].get("annotations") or {}
-    spec = manifest["spec"]
-    weights = tuple(
-        {names[ref["name"]]: ref.get("weight", 1) for ref in rule.get("backendRefs", []) if ref["name"] in names}
-        for rule in spec.get("rules", [])
-    )
+    metadata, spec = manifest["metadata"], manifest["spec"]
+    backends = tuple(rule.get("backendRefs") or [] for rule in spec.get("rules") or [])
     return RouteView(
-        uid=manifest["metadata"]["uid"],
-        seq=annotations.get(ANNOTATION_SEQ),
-        weights=weights,
+        uid=metadata["uid"],
+        version=metadata["resourceVersion"],
+        annotations=metadata.get("annotations") or {},
+        backends=backends,
+        weights=tuple(
+            {names[ref["name"]]: ref.get("weight", 1) for ref in refs if ref["name"] in names} for refs in backends
+        ),
         traffic=traffic_of(spec),
-        aborted=annotations.get(ANNOTATION_ABORTED),
         problem=_problem(manifest),
     )
 
 
 def traffic_of(spec: dict[str, Any]) -> dict[str, Any]:
-    """The part of a route's spec that follows `spec.traffic` rather than the rollout: where requests come from."""
+    """All of a route's spec that does not follow the rollout, which is all but the weights."""
     return {
         "parentRefs": spec.get("parentRefs", []),
         "hostnames": spec.get("hostnames", []),
@@ -110,6 +124,7 @@ def traffic_of(spec: dict[str, Any]) -> dict[str, Any]:
             {
                 "matches": rule.get("matches", []),
                 "filters": rule.get("filters", []),
+                "backends": [{**ref, "weight": None} for ref in rule.get("backendRefs") or []],
                 "timeouts": rule.get("timeouts", {}),
             }
             for rule in spec.get("rules", [])
