@@ -172,8 +172,6 @@ def _step_story(view: View) -> str:
     more = f"; too few requests yet for {', '.join(need)}" if need else ""
     hold = format_duration(view.step_hold(step.index))
     return f"{name} with {step.weight} % of the traffic, watched for {hold}{more}"
-        f"{name} with {step.weight} % of the traffic, watched for {format_duration(view.step_hold(step.index))}{more}"
-    )
 
 
 def with_problem(
