@@ -1,0 +1,181 @@
+"""One model in a namespace of its own, as its owner sees it."""
+
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from examples.demo.load import read_samples
+from tests.component.harness.waiting import eventually
+
+from .background import Background
+from .clients import Clients
+from .cluster import Cluster, KubectlError
+from .route import RouteLog
+
+NAME = "digits"
+RATE = 100.0
+"""Requests a second: one in ten of them, at the first step, is evidence enough within that step's hold."""
+AT_ONCE: dict[str, Any] = {"bake": {"duration": "1s", "holdback": 10}}
+"""A bake for versions that are only there to be stable."""
+_LONGEST = 180.0
+_ANSWER_SECONDS = 5.0
+
+
+class Stage:
+    """The model `digits` with what a test does to it and sees of it.
+
+    Attributes:
+        namespace: Its namespace; the path of its route has the same name.
+        url: Where its clients send their requests.
+    """
+
+    def __init__(self, cluster: Cluster, namespace: str, image: str, samples: Path, folder: Path) -> None:
+        self.cluster, self.namespace = cluster, namespace
+        self.url = f"{cluster.gateway}/{namespace}/predict"
+        self._image, self._samples, self._folder = image, samples, folder
+
+    def manifest(self, version: str, **changes: dict[str, Any]) -> dict[str, Any]:
+        """The ModelDeployment of one version; each change is put on top of one part of the spec."""
+        small = {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}}
+        spec: dict[str, dict[str, Any]] = {
+            "model": {"version": version, "uri": f"image:///models/digits/{version}"},
+            "serving": {"image": self._image, "timeout": "5s", "triton": small, "api": small},
+            "traffic": {"parentRefs": [{"name": "public", "namespace": "gateways"}], "path": f"/{self.namespace}"},
+            "rollout": {
+                "steps": [{"weight": 10, "hold": "5s"}, {"weight": 50, "hold": "5s"}],
+                "bake": {"duration": "8s", "holdback": 10},
+                "deadline": "10m",
+                "drainMax": "20s",
+            },
+            "guards": {"errorRate": {"max": "10%"}},
+        }
+        return {
+            "apiVersion": "viridian.dev/v1alpha1",
+            "kind": "ModelDeployment",
+            "metadata": {"name": NAME, "namespace": self.namespace},
+            "spec": {part: {**spec.get(part, {}), **changes.get(part, {})} for part in {**spec, **changes}},
+        }
+
+    def apply(self, version: str, **changes: dict[str, Any]) -> None:
+        """Apply a version, and wait until the operator has looked at it."""
+        self.cluster.apply(self.manifest(version, **changes))
+        generation = self.read("modeldeployment", NAME)["metadata"]["generation"]
+        eventually(
+            lambda: self.status.get("observedGeneration", 0) >= generation, f"the operator to look at {version}", 60
+        )
+
+    def serve(self, version: str, **changes: dict[str, Any]) -> None:
+        """Bring a first version up, until the gateway lets requests through to it."""
+        self.apply(version, **{"rollout": AT_ONCE, **changes})
+        self.reaches("Stable", version)
+        eventually(self._answers, f"the first good answer from {self.url}", 60)
+
+    def command(self, verb: str, revision: str) -> None:
+        """Give the operator a command."""
+        word = f"viridian.dev/command={verb}/{revision}/{self.namespace}"
+        self.cluster.kubectl("annotate", f"--namespace={self.namespace}", "modeldeployment", NAME, word)
+
+    def read(self, *arguments: str) -> dict[str, Any]:
+        """An object of this namespace, or a list of them."""
+        return self.cluster.read(f"--namespace={self.namespace}", *arguments)
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """The model's status."""
+        found: dict[str, Any] = self.read("modeldeployment", NAME).get("status", {})
+        return found
+
+    def condition(self, kind: str) -> dict[str, Any]:
+        """One of its conditions."""
+        return next((c for c in self.status.get("conditions", []) if c["type"] == kind), {})
+
+    def reaches(self, phase: str, version: str | None = None) -> dict[str, Any]:
+        """Wait for a phase, with this stable version; the value is the status."""
+
+        def look() -> dict[str, Any]:
+            status = self.status
+            conditions = {c["type"]: c["message"] for c in status.get("conditions", [])}
+            assert status.get("phase") == phase, f"{status.get('phase')}: {conditions.get('Ready')}"
+            assert version is None or status["stable"]["version"] == version
+            return status
+
+        return eventually(look, f"phase {phase}", _LONGEST)
+
+    def says(self, kind: str, reason: str) -> str:
+        """Wait for a condition to hold for this reason; the value is its message."""
+
+        def look() -> str:
+            condition = self.condition(kind)
+            assert (condition.get("status"), condition.get("reason")) == ("True", reason), str(condition)
+            return str(condition["message"])
+
+        return eventually(look, f"{kind} because of {reason}", _LONGEST)
+
+    def deployment(self, color: str) -> dict[str, Any]:
+        """A color's Deployment."""
+        return self.read("deployment", f"{NAME}-{color}")
+
+    @property
+    def route(self) -> dict[str, Any]:
+        """The part of the HTTPRoute that the gateway does not write."""
+        found = self.read("httproute", NAME)
+        return {"annotations": found["metadata"]["annotations"], "spec": found["spec"]}
+
+    @property
+    def revisions(self) -> list[str]:
+        """Names of the stored revisions."""
+        return [revision["metadata"]["name"] for revision in self.read("controllerrevisions")["items"]]
+
+    def pods_behind(self, service: str) -> set[str]:
+        """The revisions of the ready pods that a Service sends requests to."""
+        slices = self.read("endpointslices", f"--selector=kubernetes.io/service-name={service}")["items"]
+        endpoints = [one for piece in slices for one in piece.get("endpoints") or [] if one["conditions"].get("ready")]
+        pods = {pod["metadata"]["uid"]: pod["metadata"]["labels"] for pod in self.read("pods")["items"]}
+        return {
+            pods[one["targetRef"]["uid"]]["viridian.dev/revision"]
+            for one in endpoints
+            if one["targetRef"]["uid"] in pods
+        }
+
+    def clients(self, rate: float = RATE) -> Clients:
+        """Clients that send as long as the context lasts."""
+        return Clients(self.url, self._samples, self._folder, rate)
+
+    def route_log(self) -> RouteLog:
+        """Every write of the route as long as the context lasts."""
+        return RouteLog(self.cluster, self.namespace, NAME, self._folder)
+
+    def table(self) -> Background:
+        """What `kubectl get mdep --watch` shows as long as the context lasts."""
+        return Background(
+            "table", self.cluster.command("get", "mdep", f"--namespace={self.namespace}", "--watch"), self._folder
+        )
+
+    def explain(self) -> str:
+        """All that tells why something did not happen."""
+        parts = {
+            "what kubectl describes": ("describe", "modeldeployment", NAME, f"--namespace={self.namespace}"),
+            "pods": ("get", "pods", "--output=wide", f"--namespace={self.namespace}"),
+            "events": ("get", "events", "--sort-by=.lastTimestamp", f"--namespace={self.namespace}"),
+        }
+        texts = [f"--- {title}\n{self._ask(*arguments)}" for title, arguments in parts.items()]
+        return "\n".join([*texts, f"--- the operator's log\n{self.cluster.operator_log(60)}"])
+
+    def _ask(self, *arguments: str) -> str:
+        try:
+            return self.cluster.kubectl(*arguments)
+        except KubectlError as error:
+            return str(error)
+
+    def _answers(self) -> bool:
+        question = urllib.request.Request(  # noqa: S310 - http on loopback
+            self.url, data=read_samples(self._samples)[0].body, headers={"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(question, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310
+                return bool(answer.status == 200)
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"HTTP {error.code}: {error.read()[:200]!r}") from error
+        except OSError as error:
+            raise AssertionError(str(error)) from error
