@@ -75,8 +75,8 @@ if [[ ${1:-} == stop ]]; then
 fi
 
 engine_answers && exit
-if [[ -S /var/run/docker.sock ]] && docker info 2>&1 | grep -q 'permission denied'; then
-  fail "there is a Docker Engine, but you may not use it; run \"sudo usermod -aG docker $USER\" and log in again."
+if [[ $(docker info 2>&1 || true) == *'permission denied'* ]]; then
+  fail "there is a Docker Engine, but you may not use it; run \"sudo usermod -aG docker $(id -un)\" and log in again."
 fi
 need_root "install and start Docker Engine"
 if ! command -v dockerd >/dev/null || ! at_least "$DOCKER_MINIMUM" "$(dockerd --version | sed 's/.*version \([0-9.]*\).*/\1/')"; then
