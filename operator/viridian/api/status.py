@@ -93,18 +93,23 @@ class Drain(StatusModel):
     since: Annotated[Time, Field(description="When its weight became 0.")]
 
 
-class Ending(StatusModel):
-    """How a candidate is being taken back, kept until its pods are gone."""
+class Reaction(StatusModel):
+    """How fast a bad candidate was turned back."""
 
-    phase: Annotated[Phase, Field(description="The phase that follows when the color is empty.")]
-    reason: Annotated[str, Field(max_length=64, description="Why, in one word for programs.")]
-    message: Annotated[Sentence, Field(description="Why, in a sentence for people.")]
     evidence_at: Annotated[
         Time | None, Field(description="The scrape that completed the evidence against it, if a guard turned it back.")
     ] = None
     reverted_at: Annotated[
         Time | None, Field(description="When the gateway's route was acknowledged with all traffic on stable.")
     ] = None
+
+
+class Ending(Reaction):
+    """How a candidate is being taken back, kept until its pods are gone."""
+
+    phase: Annotated[Phase, Field(description="The phase that follows when the color is empty.")]
+    reason: Annotated[str, Field(max_length=64, description="Why, in one word for programs.")]
+    message: Annotated[Sentence, Field(description="Why, in a sentence for people.")]
 
 
 class GuardStatus(StatusModel):
@@ -131,7 +136,7 @@ class PinnedRevision(StatusModel):
     ] = None
 
 
-class HistoryEntry(StatusModel):
+class HistoryEntry(Reaction):
     """One finished rollout."""
 
     revision: Annotated[Name, Field(description="Name of the ControllerRevision.")]
@@ -141,12 +146,6 @@ class HistoryEntry(StatusModel):
     changes: Annotated[str, Field(max_length=1024, description="spec.model.changes of that revision.")] = ""
     started_at: Annotated[Time, Field(description="When the rollout began.")]
     ended_at: Annotated[Time, Field(description="When it was over.")]
-    evidence_at: Annotated[
-        Time | None, Field(description="The scrape that completed the evidence against it, if a guard turned it back.")
-    ] = None
-    reverted_at: Annotated[
-        Time | None, Field(description="When the gateway's route was acknowledged with all traffic on stable.")
-    ] = None
 
 
 class Condition(StatusModel):

@@ -14,6 +14,7 @@ from viridian.api.status import (
     ModelDeploymentStatus,
     Phase,
     PinnedRevision,
+    Reaction,
     StepStatus,
 )
 from viridian.guards.judge import Verdict
@@ -249,9 +250,10 @@ def _roll_back(view: View) -> ModelDeploymentStatus:
 
 
 def _remember(view: View, result: str, message: str) -> list[HistoryEntry]:
-    candidate = view.status.candidate
+    candidate, ending = view.status.candidate, view.status.ending
     if candidate is None:
         return view.status.history
+    reaction = Reaction() if ending is None else ending
     entry = HistoryEntry(
         revision=candidate.revision,
         version=candidate.version,
@@ -260,8 +262,8 @@ def _remember(view: View, result: str, message: str) -> list[HistoryEntry]:
         changes=view.spec.model.changes if view.runs_wanted(candidate) else "",
         started_at=view.status.started_at or view.now,
         ended_at=view.now,
-        evidence_at=view.status.ending.evidence_at if view.status.ending is not None else None,
-        reverted_at=view.status.ending.reverted_at if view.status.ending is not None else None,
+        evidence_at=reaction.evidence_at,
+        reverted_at=reaction.reverted_at,
     )
     return [entry, *view.status.history][:HISTORY]
 
