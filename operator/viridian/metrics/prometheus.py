@@ -19,6 +19,7 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
 from viridian.api.errors import ViridianError
+from viridian.api.names import PORT_METRICS
 from viridian.guards.series import PodCounters, Tally
 
 BATCH = 200
@@ -33,6 +34,10 @@ IDENTITY = ("__name__", "model_namespace", "model", "revision", "pod_uid", "via"
 
 ModelKey = tuple[str, str]
 """Namespace and name of a ModelDeployment."""
+
+
+_NO_ANSWER = (ValueError, KeyError, TypeError)
+"""What reading JSON raises that is not an answer of Prometheus, such as a login page's."""
 
 
 class MetricsError(ViridianError):
@@ -117,20 +122,23 @@ class Prometheus:
         self._warnings.clear()
         try:
             async with asyncio.timeout(self._timeout + 1):
-                series = await asyncio.to_thread(self._api.custom_query, query, params=params)
-        except (requests.RequestException, PrometheusApiClientException, TimeoutError, ValueError, KeyError) as error:
+                series = list(await asyncio.to_thread(self._api.custom_query, query, params=params))
+        except (requests.RequestException, PrometheusApiClientException, TimeoutError, *_NO_ANSWER) as error:
             raise MetricsError(
                 f"Prometheus did not answer the guards' query ({error or type(error).__name__}): check that it runs and"
                 " that the operator's prometheus.url is right"
             ) from error
         if self._warnings:
             raise MetricsError(f"Prometheus answered only in part: {'; '.join(self._warnings)}")
-        return list(series)
+        return series
 
     def _keep_warnings(self, response: requests.Response, *_: object, **__: object) -> None:
         """The client library drops warnings, and an answer with warnings is one that lacks data."""
         if response.ok and response.headers.get("Content-Type", "").startswith("application/json"):
-            self._warnings.extend(response.json().get("warnings") or [])
+            answer = response.json()
+            if not isinstance(answer, dict):
+                raise ValueError("the answer is no JSON object")  # noqa: TRY004 - it is not our caller's mistake
+            self._warnings.extend(answer.get("warnings") or [])
 
 
 def build_query(keys: Sequence[ModelKey], bounds: Sequence[float], interval: float) -> str:
@@ -148,7 +156,7 @@ def gather(series: Iterable[dict[str, Any]], keys: frozenset[ModelKey]) -> dict[
     """Put the series of an answer together, by model, revision and pod.
 
     Raises:
-        MetricsError: a series came twice, as it does when two jobs scrape the same pod.
+        MetricsError: a series came twice, as it does when two jobs scrape the same pod, or holds no numbers.
     """
     scrapes: dict[tuple[ModelKey, str, str], dict[float, _Scrape]] = defaultdict(lambda: defaultdict(_Scrape))
     seen: set[tuple[str, ...]] = set()
@@ -165,8 +173,14 @@ def gather(series: Iterable[dict[str, Any]], keys: frozenset[ModelKey]) -> dict[
             )
         seen.add(identity)
         pod = scrapes[key, labels.get("revision", ""), labels.get("pod_uid", "")]
-        for time, value in one["values"]:
-            _add(pod[float(time)], labels, float(value))
+        try:
+            for time, value in one["values"]:
+                _add(pod[float(time)], labels, float(value))
+        except (KeyError, ValueError, OverflowError) as error:
+            raise MetricsError(
+                f"Prometheus has counters of pod {labels.get('pod_uid')} of {'/'.join(key)} that are none"
+                f" ({labels.get('__name__')}: {error}): look at what the pod's port {PORT_METRICS} says"
+            ) from error
     found: dict[ModelKey, dict[str, dict[str, PodSamples]]] = defaultdict(lambda: defaultdict(dict))
     for (key, revision, uid), by_time in scrapes.items():
         counters = tuple(c for _, scrape in sorted(by_time.items()) if (c := scrape.counters()) is not None)
