@@ -32,9 +32,13 @@ class WorkQueue(Generic[K]):
             self._wake.set()
 
     def add_after(self, key: K, delay: float) -> None:
-        """Ask for a key to be worked on in `delay` seconds; an earlier wish of this sort stays."""
-        if key not in self._timers:
-            self._timers[key] = asyncio.get_running_loop().call_later(delay, self._due, key)
+        """Ask for a key to be worked on in `delay` seconds; of two such wishes the sooner one counts."""
+        loop, planned = asyncio.get_running_loop(), self._timers.get(key)
+        if planned is not None:
+            if planned.when() <= loop.time() + delay:
+                return
+            planned.cancel()
+        self._timers[key] = loop.call_later(delay, self._due, key)
 
     def _due(self, key: K) -> None:
         self._timers.pop(key, None)
