@@ -68,7 +68,7 @@ def _interval(environment: Mapping[str, str]) -> timedelta:
 
 def _image(environment: Mapping[str, str]) -> str:
     value = environment.get("VIRIDIAN_SERVING_IMAGE", "")
-    if not re.match(r"^\S+(:[\w][\w.-]*|@sha256:[0-9a-f]{64})$", value) or value.endswith(":latest"):
+    if not re.fullmatch(r"[^\s@]+(:\w[\w.-]*|@sha256:[0-9a-f]{64})", value) or value.endswith(":latest"):
         raise ConfigurationError(
             f"VIRIDIAN_SERVING_IMAGE is {value!r}: set it (chart value servingImage) to the default serving image,"
             " with a tag other than latest or with a digest"
@@ -90,12 +90,14 @@ def _namespaces(environment: Mapping[str, str]) -> tuple[str, ...]:
 def _level(environment: Mapping[str, str]) -> str:
     value = environment.get("VIRIDIAN_LOG_LEVEL", "INFO").upper()
     if value not in _LEVELS:
-        raise ConfigurationError(f"VIRIDIAN_LOG_LEVEL is {value!r}: choose one of {', '.join(_LEVELS)}")
+        raise ConfigurationError(
+            f"VIRIDIAN_LOG_LEVEL is {value!r}: set it (chart value logLevel) to one of {', '.join(_LEVELS)}"
+        )
     return value
 
 
 def _port(environment: Mapping[str, str]) -> int:
     value = environment.get("VIRIDIAN_PROBE_PORT", "8080")
-    if not value.isdigit() or not 0 < int(value) < 65536:
+    if not value.isdecimal() or not 0 < int(value) < 65536:
         raise ConfigurationError(f"VIRIDIAN_PROBE_PORT is {value!r}: choose a TCP port from 1 to 65535")
     return int(value)
