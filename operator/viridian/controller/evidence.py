@@ -120,10 +120,20 @@ class EvidenceBook:
         )
         if snapshot is None:
             return ()
-        self._note_flow(key, samples, snapshot)
         watch = self._watches.get(key)
-        if watch is None:
-            return ()
+        breaches = () if watch is None else self._judge(watch, spec, samples, snapshot, earlier)
+        # Last, so that counts which cannot be judged do not pass for fresh ones: weights stay without those.
+        self._note_flow(key, samples, snapshot)
+        return breaches
+
+    def _judge(
+        self,
+        watch: Watch,
+        spec: ModelDeploymentSpec,
+        samples: Samples,
+        snapshot: Snapshot,
+        earlier: Snapshot | None,
+    ) -> tuple[Judgement, ...]:
         if watch.window is None and earlier is not None:
             watch.window = Window.at(earlier)
         rollout = Rollout(watch.comparison.candidate, watch.comparison.stable, watch.weight, watch.weight_since)

@@ -44,6 +44,7 @@ class Ticker:
         self._period = min(LONGEST_TICK, interval / 2).total_seconds()
         self._last = asyncio.get_running_loop().time()
         self._blind = False
+        self._unjudged: dict[ModelKey, str] = {}
 
     @property
     def age(self) -> float:
@@ -90,15 +91,22 @@ class Ticker:
     async def _judge(self, moving: Sequence[Model]) -> None:
         needed = bounds(guard_config(model.spec) for model in moving)
         found = await self._prometheus.read((model.key for model in moving), needed)
-        breached = []
-        for model in moving:
-            samples = found.get(model.key)
-            if samples is None:
-                continue
-            earlier = await self._earlier(model, needed)
-            if self._book.take_in(model.key, model.spec, samples, earlier):
-                breached.append(model)
+        breached = [
+            model for model in moving if model.key in found and await self._breaches(model, found[model.key], needed)
+        ]
         await asyncio.gather(*(self._turn_back(model) for model in breached))
+
+    async def _breaches(self, model: Model, samples: Samples, needed: Sequence[float]) -> bool:
+        """Whether the newest samples blame the candidate; one model that cannot be judged holds up no other."""
+        try:
+            breaches = self._book.take_in(model.key, model.spec, samples, await self._earlier(model, needed))
+        except (MetricsError, ValueError) as error:
+            if self._unjudged.get(model.key) != str(error):
+                _log.warning("%s/%s cannot be judged, its weights stay as they are: %s", *model.key, error)
+            self._unjudged[model.key] = str(error)
+            return False
+        self._unjudged.pop(model.key, None)
+        return bool(breaches)
 
     async def _earlier(self, model: Model, needed: Sequence[float]) -> Snapshot | None:
         """After a restart: the counters as they stood at the stamp that the saved evidence speaks of."""

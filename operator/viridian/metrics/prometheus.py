@@ -137,7 +137,7 @@ class Prometheus:
         if response.ok and response.headers.get("Content-Type", "").startswith("application/json"):
             answer = response.json()
             if not isinstance(answer, dict):
-                raise ValueError("the answer is no JSON object")  # noqa: TRY004 - it is not our caller's mistake
+                raise ValueError("the answer is no JSON object")
             self._warnings.extend(answer.get("warnings") or [])
 
 
