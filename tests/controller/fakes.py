@@ -1,0 +1,120 @@
+"""A small API server in memory, and models to put into it."""
+
+import itertools
+from copy import deepcopy
+from typing import Any
+
+import jsonpatch
+from tests.workloads.children import DEFAULTS, Rendered, render
+
+from viridian.api.names import Color
+from viridian.api.spec import ModelDeploymentSpec
+from viridian.controller.models import Model
+from viridian.kube.client import Manifest
+from viridian.kube.errors import Conflict, KubeError, Refused, error_for
+from viridian.kube.resources import (
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    GATEWAY,
+    HTTP_ROUTE,
+    SERVICE,
+    Kind,
+)
+from viridian.traffic.route import Weights
+from viridian.workloads.owner import Owner
+
+NAMESPACE = "default"
+__all__ = ["DEFAULTS", "NAMESPACE", "FakeApi", "model", "spec", "status"]
+
+
+class FakeApi:
+    """Keeps objects as the API server does, as far as the controller asks for it; `writes` tells what was written."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[Kind, str, str], Manifest] = {}
+        self.writes: list[tuple[str, Kind, str]] = []
+        self.trouble: list[KubeError] = []
+        self._versions = itertools.count(1)
+
+    def put(self, kind: Kind, *manifests: Manifest) -> None:
+        """Let objects be there."""
+        for manifest in manifests:
+            number = next(self._versions)
+            there = {"uid": f"{kind.plural}-{number}", **manifest["metadata"], "resourceVersion": str(number)}
+            key = (kind, there.setdefault("namespace", NAMESPACE), there["name"])
+            self.objects[key] = {**deepcopy(manifest), "metadata": there}
+
+    def put_children(self, name: str, owner: Owner, weights: Weights) -> Rendered:
+        """Let all children of a model be there, the route at these weights."""
+        made = render(spec(), owner)
+        for rule in made.route["spec"]["rules"]:
+            for ref in rule["backendRefs"]:
+                ref["weight"] = weights[Color(ref["name"].removeprefix(f"{name}-"))]
+        self.put(CONTROLLER_REVISION, made.controller_revision)
+        self.put(DEPLOYMENT, *made.deployments.values())
+        self.put(SERVICE, *made.services)
+        self.put(HTTP_ROUTE, made.route)
+        self.put(GATEWAY, {"kind": "Gateway", "metadata": {"name": "public"}})
+        return made
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        return deepcopy(self.objects.get((kind, namespace, name)))
+
+    async def find(self, kind: Kind, namespace: str, labels: dict[str, str]) -> list[Manifest]:
+        return [
+            deepcopy(manifest)
+            for (of, place, _), manifest in self.objects.items()
+            if (of, place) == (kind, namespace) and labels.items() <= manifest["metadata"].get("labels", {}).items()
+        ]
+
+    async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
+        metadata = manifest["metadata"]
+        self._write("create", kind, metadata["name"])
+        if (kind, metadata["namespace"], metadata["name"]) in self.objects:
+            raise Conflict(409, f"{metadata['name']} is there already")
+        self.put(kind, manifest)
+        return manifest
+
+    async def patch(self, kind: Kind, namespace: str, name: str, operations: list[dict[str, Any]]) -> Manifest:
+        self._write("patch", kind, name)
+        if (kind, namespace, name) not in self.objects:
+            raise error_for(404, f"{name} not found")
+        try:
+            patched = jsonpatch.JsonPatch(operations).apply(self.objects[kind, namespace, name])
+        except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
+            raise Refused(422, "the request is invalid") from error
+        self.put(kind, patched)
+        return deepcopy(patched)
+
+    def _write(self, verb: str, kind: Kind, name: str) -> None:
+        self.writes.append((verb, kind, name))
+        if self.trouble:
+            raise self.trouble.pop(0)
+
+
+def spec(**changes: Any) -> ModelDeploymentSpec:
+    """A complete spec."""
+    document = {
+        "model": {"version": "v1.0.0", "uri": "image:///models/iris/v1.0.0"},
+        "serving": {"replicas": 2, "timeout": "2s"},
+        "traffic": {"parentRefs": [{"name": "public"}], "path": "/iris"},
+    }
+    return ModelDeploymentSpec.model_validate({**document, **changes})
+
+
+def status(name: str = "iris", weight: int = 50, **changes: Any) -> dict[str, Any]:
+    """A rollout of the second revision, in green, over the first one, in blue."""
+    return {
+        "phase": "Progressing",
+        "stable": {"color": "blue", "revision": f"{name}-1", "version": "v1.0.0", "weight": 100 - weight, "ready": 2},
+        "candidate": {"color": "green", "revision": f"{name}-2", "version": "v2.0.0", "weight": weight, "ready": 2},
+        "startedAt": "2026-01-01T00:00:00Z",
+        **changes,
+    }
+
+
+def model(name: str = "iris", version: int = 1, uid: str = "", **parts: Any) -> Model:
+    """A ModelDeployment as the watch shows it; `spec` and `status` may be anything."""
+    metadata = {"name": name, "namespace": NAMESPACE, "uid": uid or f"model-{name}", "resourceVersion": str(version)}
+    manifest = {"apiVersion": "viridian.dev/v1alpha1", "kind": "ModelDeployment", "metadata": metadata}
+    return Model({**manifest, "spec": spec().manifest(), **parts})

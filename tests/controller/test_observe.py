@@ -1,0 +1,211 @@
+"""What is seen of a model's children."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.controller.fakes import NAMESPACE, FakeApi, model, spec
+from tests.workloads.children import Rendered
+
+from viridian.api.errors import BrokenChild, ForeignChild
+from viridian.api.names import Color
+from viridian.controller.observe import observe
+from viridian.kube.resources import (
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    GATEWAY,
+    HTTP_ROUTE,
+    POD,
+    SERVICE,
+    Kind,
+)
+from viridian.rollout.observed import ColorView, Evidence, Observed, Pod, RouteFacts
+
+BLUE, GREEN = Color.BLUE, Color.GREEN
+IRIS = model()
+Change = Callable[[dict[str, Any]], object]
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    return FakeApi()
+
+
+@pytest.fixture
+def made(api: FakeApi) -> Rendered:
+    """The children of a model that serves from blue."""
+    return api.put_children("iris", IRIS.owner, {BLUE: 100, GREEN: 0})
+
+
+async def seen(api: FakeApi) -> Observed:
+    _, observed = await observe(api, IRIS, Evidence())
+    return observed
+
+
+def live(api: FakeApi, kind: Kind, name: str) -> dict[str, Any]:
+    return api.objects[kind, NAMESPACE, name]
+
+
+def pod(uid: str, color: str, revision: str = "iris-1") -> dict[str, Any]:
+    labels = {"viridian.dev/model": "iris", "viridian.dev/color": color, "viridian.dev/revision": revision}
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    return {"kind": "Pod", "metadata": {"name": uid, "uid": uid, "labels": labels}, "status": ready}
+
+
+def slice_of(service: str, *endpoints: dict[str, Any] | None, color: str | None = "blue") -> dict[str, Any]:
+    labels = {"viridian.dev/model": "iris", **({"viridian.dev/color": color} if color else {})}
+    return {
+        "kind": "EndpointSlice",
+        "metadata": {"name": service, "labels": labels},
+        "endpoints": list(endpoints) or None,
+    }
+
+
+def endpoint(uid: str, **conditions: bool) -> dict[str, Any]:
+    return {"targetRef": {"kind": "Pod", "uid": uid}, "conditions": conditions}
+
+
+async def test_nothing_is_there_yet(api: FakeApi) -> None:
+    api.put(GATEWAY, {"kind": "Gateway", "metadata": {"name": "public"}})
+    assert await seen(api) == Observed(generation=0, colors={BLUE: ColorView(), GREEN: ColorView()}, revisions={})
+
+
+async def test_a_model_that_serves(api: FakeApi, made: Rendered) -> None:
+    # given its children, with a pod that was found, one that was not, and an old one of the other color
+    api.put(POD, pod("p1", "blue"), pod("p2", "blue"), pod("p3", "green", "iris-0"))
+    api.put(ENDPOINT_SLICE, slice_of("iris-blue-x", endpoint("p1", ready=True), endpoint("p2", ready=False)))
+
+    # when
+    observed = await seen(api)
+
+    # then
+    pods = Pod("p1", "iris-1", True, False), Pod("p2", "iris-1", True, False)
+    assert observed.colors == {
+        BLUE: ColorView("iris-1", 2, pods, frozenset({"p1"}), has_service=True),
+        GREEN: ColorView("iris-1", 0, (Pod("p3", "iris-0", True, False),), frozenset(), has_service=True),
+    }
+    assert observed.colors[BLUE].serving("iris-1") == 1
+    assert observed.revisions == {"iris-1": made.revision}
+    assert observed.route == RouteFacts(rules=({BLUE: 100, GREEN: 0},))
+    assert (observed.stable_service, observed.gateway_problem) == (BLUE, None)
+
+
+@pytest.mark.parametrize(
+    "slices",
+    [
+        [slice_of("iris-blue-x")],
+        [slice_of("iris-blue-x", {"conditions": {"ready": True}})],
+        [slice_of("iris-blue-x", {"targetRef": {"uid": "p1"}, "conditions": None})],
+        [slice_of("iris-green-x", endpoint("p1", ready=True), color="green")],
+        [slice_of("iris-x", endpoint("p1", ready=True), color=None)],
+    ],
+    ids=["empty", "no pod", "no conditions", "of the other color", "of the Service of stable"],
+)
+@pytest.mark.usefixtures("made")
+async def test_endpoints_that_do_not_publish_a_pod_in_its_color(api: FakeApi, slices: list[dict[str, Any]]) -> None:
+    api.put(POD, pod("p1", "blue"))
+    api.put(ENDPOINT_SLICE, *slices)
+    assert (await seen(api)).colors[BLUE].endpoints == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("selector", "color"),
+    [({"viridian.dev/color": "green"}, GREEN), ({"viridian.dev/color": "red"}, None), ({}, None), (None, None)],
+    ids=str,
+)
+@pytest.mark.usefixtures("made")
+async def test_whom_the_service_of_stable_selects(
+    api: FakeApi, selector: dict[str, str] | None, color: Color | None
+) -> None:
+    live(api, SERVICE, "iris")["spec"]["selector"] = selector
+    assert (await seen(api)).stable_service is color
+
+
+def rule(route: dict[str, Any]) -> dict[str, Any]:
+    first: dict[str, Any] = route["spec"]["rules"][0]
+    return first
+
+
+@pytest.mark.parametrize(
+    ("edit", "weights", "follows"),
+    [
+        pytest.param(lambda route: None, {BLUE: 100, GREEN: 0}, True, id="ours"),
+        pytest.param(
+            lambda route: rule(route)["backendRefs"][0].update(weight=7), {BLUE: 7, GREEN: 0}, True, id="7 and 0"
+        ),
+        pytest.param(
+            lambda route: rule(route)["backendRefs"][0].update(weight=0), {BLUE: 0, GREEN: 0}, True, id="zeros"
+        ),
+        pytest.param(lambda route: rule(route)["backendRefs"].pop(), {BLUE: 100}, False, id="one backend"),
+        pytest.param(lambda route: rule(route)["backendRefs"].clear(), {}, False, id="no backend"),
+        pytest.param(lambda route: rule(route).pop("timeouts"), {BLUE: 100, GREEN: 0}, False, id="no timeout"),
+        pytest.param(
+            lambda route: route["spec"].update(hostnames=["x"]), {BLUE: 100, GREEN: 0}, False, id="another host"
+        ),
+    ],
+)
+@pytest.mark.usefixtures("made")
+async def test_a_route_that_somebody_edited_is_seen_as_it_is(
+    api: FakeApi, edit: Change, weights: dict[Color, int], follows: bool
+) -> None:
+    edit(live(api, HTTP_ROUTE, "iris"))
+    route = (await seen(api)).route
+    assert route == RouteFacts(rules=(weights,), follows_spec=follows)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *((DEPLOYMENT, f"iris-{color}") for color in Color),
+        *((SERVICE, name) for name in ("iris", "iris-blue", "iris-green")),
+        (HTTP_ROUTE, "iris"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.plural,
+)
+@pytest.mark.parametrize(
+    ("owners", "whose"),
+    [
+        (None, "belongs to nobody"),
+        ([{"kind": "App", "name": "shop", "uid": "u9", "controller": True}], "belongs to App shop (UID u9)"),
+        ([{"kind": "ModelDeployment", "name": "iris", "uid": "old"}], "belongs to ModelDeployment iris (UID old)"),
+    ],
+    ids=["nobody", "somebody else", "a deleted model of the same name"],
+)
+@pytest.mark.usefixtures("made")
+async def test_a_child_of_somebody_else_is_told_and_left_alone(
+    api: FakeApi, kind: Kind, name: str, owners: list[dict[str, Any]] | None, whose: str
+) -> None:
+    live(api, kind, name)["metadata"]["ownerReferences"] = owners
+    with pytest.raises(ForeignChild) as error:
+        await seen(api)
+    assert f"{live(api, kind, name)['kind']} {name} {whose}" in str(error.value)
+    assert "give the model another name" in str(error.value)
+    assert api.writes == []
+
+
+@pytest.mark.usefixtures("made")
+async def test_stored_revisions_of_others_are_not_ours(api: FakeApi) -> None:
+    live(api, CONTROLLER_REVISION, "iris-1")["metadata"]["ownerReferences"][0]["uid"] = "old"
+    assert (await seen(api)).revisions == {}
+
+
+@pytest.mark.usefixtures("made")
+async def test_a_stored_revision_that_is_broken_is_told(api: FakeApi) -> None:
+    live(api, CONTROLLER_REVISION, "iris-1")["data"] = {}
+    with pytest.raises(BrokenChild, match="ControllerRevision iris-1"):
+        await seen(api)
+
+
+async def test_a_gateway_that_is_not_there_is_named_with_its_field(api: FakeApi) -> None:
+    # given a model behind two gateways, of which only the first exists
+    api.put(GATEWAY, {"kind": "Gateway", "metadata": {"name": "public"}})
+    parents = [{"name": "public"}, {"name": "public", "namespace": "gateways"}]
+    behind_two = model(spec=spec(traffic={"parentRefs": parents}).manifest())
+
+    # when
+    _, observed = await observe(api, behind_two, Evidence())
+
+    # then
+    said = "spec.traffic.parentRefs[1]: there is no Gateway public in namespace gateways"
+    assert (observed.gateway_problem or "").startswith(said)
