@@ -1,0 +1,257 @@
+"""What the metrics have shown of moving models."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.controller.counters import INTERVAL, START, Fleet
+from tests.controller.fakes import spec, status
+
+from viridian.api.status import ModelDeploymentStatus
+from viridian.controller.evidence import Comparison, EvidenceBook, Watch, guard_config
+from viridian.guards.config import Config, LatencyGuard
+from viridian.guards.judge import Verdict
+from viridian.guards.state import State
+
+KEY = ("default", "iris")
+SPEC = spec()
+NOW = datetime.fromtimestamp(START, UTC)
+STABLE = {"color": "blue", "revision": "iris-1", "version": "v1.0.0"}
+
+
+def at(stamp: float) -> datetime:
+    return datetime.fromtimestamp(stamp, UTC)
+
+
+def read(**changes: Any) -> ModelDeploymentStatus:
+    return ModelDeploymentStatus.model_validate(status(**changes))
+
+
+def watched(book: EvidenceBook, now: datetime = NOW, **changes: Any) -> Watch:
+    watch = book.watch(KEY, read(**changes), now)
+    assert watch is not None
+    return watch
+
+
+@pytest.fixture
+def book() -> EvidenceBook:
+    return EvidenceBook(INTERVAL)
+
+
+def test_guards_are_read_as_plain_numbers() -> None:
+    guards = {
+        "errorRate": {"max": "0.5%", "worseThanStable": "2"},
+        "latency": [{"percentile": "99.9", "max": "1500ms"}],
+    }
+    assert guard_config(spec(guards=guards)) == Config(0.005, 2.0, (LatencyGuard(99.9, 1.5),), request_timeout=2.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "comparison"),
+    [
+        pytest.param({}, Comparison("iris-2", "iris-1"), id="a candidate against stable"),
+        pytest.param({"stable": None}, Comparison("iris-2", None), id="a first revision that starts"),
+        pytest.param({"candidate": None}, Comparison("iris-1", None), id="a first revision that bakes"),
+        pytest.param({"candidate": None, "startedAt": None}, None, id="at rest"),
+        pytest.param(
+            {"candidate": None, "drain": {"color": "green", "revision": "iris-0", "since": "2026-01-01T00:00:00Z"}},
+            None,
+            id="promoted, the old color drains",
+        ),
+        pytest.param({"ending": {"phase": "RolledBack", "reason": "x", "message": "x"}}, None, id="taken back"),
+    ],
+)
+def test_whom_the_guards_look_at(book: EvidenceBook, changes: dict[str, Any], comparison: Comparison | None) -> None:
+    assert Comparison.of(read(**changes)) == comparison
+    watch = book.watch(KEY, read(**changes), NOW)
+    assert (watch.comparison if watch is not None else None) == comparison
+
+
+def test_the_first_look_counts_nothing_and_knows_where_it_began(book: EvidenceBook) -> None:
+    # given a stable pod that has failed often, long ago
+    fleet = Fleet(errors={"iris-1": 400})
+    watched(book)
+
+    # when the first samples come
+    assert book.take_in(KEY, SPEC, fleet.samples) == ()
+
+    # then they are no evidence, but there are fresh counts, and a place to go on from after a restart
+    evidence = book.evidence(KEY)
+    assert {judgement.verdict for judgement in evidence.judgements} == {Verdict.NOT_ENOUGH_DATA}
+    assert evidence.requests == {"iris-1": 1000, "iris-2": 0}
+    assert evidence.fresh_at == at(START)
+    assert evidence.missing != ()
+    assert evidence.state.startswith("iris-2 ")
+    assert book.needs_earlier(KEY) is None
+
+
+def test_nothing_is_known_without_samples(book: EvidenceBook) -> None:
+    watched(book)
+    assert book.take_in(KEY, SPEC, {}) == ()
+    evidence = book.evidence(KEY)
+    assert (evidence.judgements, evidence.requests, evidence.fresh_at, evidence.moved) == ((), {}, None, {})
+
+
+def test_a_good_candidate_gets_all_the_evidence_that_is_asked_for(book: EvidenceBook) -> None:
+    fleet = Fleet()
+    for _ in range(20):
+        watched(book)
+        assert book.take_in(KEY, SPEC, fleet.serve()) == ()
+    evidence = book.evidence(KEY)
+    assert {judgement.verdict for judgement in evidence.judgements} == {Verdict.HEALTHY}
+    assert (evidence.missing, evidence.breached_at) == ((), None)
+    assert evidence.requests["iris-2"] == 2000
+
+
+def test_the_scrape_that_completed_the_evidence_is_remembered(book: EvidenceBook) -> None:
+    # given a candidate that turns bad after a few good scrapes
+    fleet = Fleet()
+    for _ in range(4):
+        watched(book)
+        assert book.take_in(KEY, SPEC, fleet.serve()) == ()
+
+    # when it fails all of its requests
+    watched(book)
+    breaches = book.take_in(KEY, SPEC, fleet.serve(errors=100))
+
+    # then it is blamed, as of the scrape that showed it
+    assert {breach.verdict for breach in breaches} == {Verdict.BREACH}
+    assert book.evidence(KEY).breached_at == at(fleet.stamp + 0.5)
+
+    # and later scrapes do not move that moment
+    first = fleet.stamp
+    book.take_in(KEY, SPEC, fleet.serve(errors=100))
+    assert book.evidence(KEY).breached_at == at(first + 0.5)
+
+
+def test_a_restart_changes_no_evidence() -> None:
+    # given a rollout with some errors, whose status was written in the middle of a block
+    before, fleet = EvidenceBook(INTERVAL), Fleet()
+    watched(before)
+    before.take_in(KEY, SPEC, fleet.samples)
+    history = {fleet.stamp: fleet.snapshot}
+    for candidate, errors in ((40, 2), (40, 0), (2, 1), (1, 1)):
+        before.take_in(KEY, SPEC, fleet.serve(candidate=candidate, errors=errors))
+        history[fleet.stamp] = fleet.snapshot
+    saved = before.evidence(KEY).state
+
+    # when another operator goes on from the status, and reads the counters again as they stood then
+    after = EvidenceBook(INTERVAL)
+    watched(after, now=NOW + timedelta(hours=1), guardState=saved)
+    stamp = after.needs_earlier(KEY)
+    assert stamp in history
+    assert stamp < fleet.stamp
+    samples = fleet.serve(candidate=40, errors=3)
+    after.take_in(KEY, SPEC, samples, history[stamp])
+    before.take_in(KEY, SPEC, samples)
+
+    # then both say the same
+    assert after.evidence(KEY).judgements == before.evidence(KEY).judgements
+    assert after.evidence(KEY).state == before.evidence(KEY).state
+    assert after.needs_earlier(KEY) is None
+
+
+def test_a_restart_without_the_old_counters_goes_on_from_now(book: EvidenceBook) -> None:
+    # given evidence of a bad candidate that is nearly complete
+    first, fleet = EvidenceBook(INTERVAL), Fleet()
+    watched(first)
+    first.take_in(KEY, SPEC, fleet.samples)
+    first.take_in(KEY, SPEC, fleet.serve(candidate=20, errors=6))
+    (before,) = (j for j in first.evidence(KEY).judgements if j.kind == "absolute")
+
+    # when Prometheus has forgotten how the counters stood
+    watched(book, guardState=first.evidence(KEY).state)
+    assert book.take_in(KEY, SPEC, fleet.serve(errors=100), earlier=None) == ()
+
+    # then the evidence stays, and requests since then are lost to it rather than counted twice
+    (after,) = (j for j in book.evidence(KEY).judgements if j.kind == "absolute")
+    assert after.e_value == pytest.approx(before.e_value, rel=1e-3)
+    assert 1 < after.e_value < after.threshold
+    assert book.take_in(KEY, SPEC, fleet.serve(errors=100)) != ()
+
+
+@pytest.mark.parametrize("text", ["", "iris-2", "iris-2 {", "iris-2 {}", "iris-2 []", 'iris-7 {"v": 1}'])
+def test_a_saved_state_that_is_of_no_use_begins_anew(book: EvidenceBook, text: str) -> None:
+    assert watched(book, guardState=text).state == State()
+    assert book.needs_earlier(KEY) is None
+
+
+def test_another_candidate_is_judged_anew(book: EvidenceBook) -> None:
+    # given a candidate that was blamed
+    fleet = Fleet()
+    watched(book)
+    book.take_in(KEY, SPEC, fleet.samples)
+    assert book.take_in(KEY, SPEC, fleet.serve(errors=100)) != ()
+
+    # when another takes its place
+    watched(book, candidate={"color": "green", "revision": "iris-3", "version": "v3.0.0", "weight": 0})
+
+    # then nothing is held against it
+    evidence = book.evidence(KEY)
+    assert (evidence.judgements, evidence.breached_at, evidence.requests) == ((), None, {})
+    assert evidence.fresh_at == at(fleet.stamp)
+
+
+def test_the_watch_knows_since_when_a_weight_holds(book: EvidenceBook) -> None:
+    # given a candidate seen several times at two weights
+    seen = [(0, 0), (1, 10), (2, 10), (3, 50), (4, 50)]
+    since = []
+    for seconds, weight in seen:
+        watch = watched(book, now=NOW + timedelta(seconds=seconds), weight=weight)
+        since.append((watch.weight, watch.weight_since and watch.weight_since - START))
+    # then each weight holds since it was first seen
+    assert since == [(0, 0.0), (10, 1), (10, 1), (50, 3), (50, 3)]
+
+
+def test_a_first_revision_that_bakes_has_all_traffic(book: EvidenceBook) -> None:
+    assert watched(book, candidate=None).weight == 100
+
+
+def test_when_a_revision_last_answered(book: EvidenceBook) -> None:
+    # given a model that nobody judges, whose old color answers a little longer
+    fleet = Fleet()
+    stamps = []
+    for stable in (5, 0, 3, 0, 0):
+        book.take_in(KEY, SPEC, fleet.serve(stable=stable, candidate=10))
+        stamps.append(fleet.stamp)
+
+    # then it is told of each revision, and how recent that is
+    evidence = book.evidence(KEY)
+    assert evidence.moved == {"iris-1": at(stamps[2]), "iris-2": at(stamps[4])}
+    assert evidence.fresh_at == at(stamps[4])
+    assert (evidence.judgements, evidence.state) == ((), "")
+
+
+def test_a_scrape_that_was_seen_before_moves_nothing(book: EvidenceBook) -> None:
+    fleet = Fleet()
+    watched(book)
+    book.take_in(KEY, SPEC, fleet.serve())
+    before = book.evidence(KEY)
+    book.take_in(KEY, SPEC, fleet.samples)
+    assert book.evidence(KEY) == before
+
+
+def test_counts_that_cannot_be_judged_are_not_fresh(book: EvidenceBook) -> None:
+    # given a guard on latency, and pods that count by other bounds
+    guarded = spec(guards={"latency": [{"percentile": "95", "max": "200ms"}]})
+    fleet = Fleet()
+    watched(book)
+    book.take_in(KEY, SPEC, fleet.samples)
+    odd = fleet.serve()
+    for pods in odd.values():
+        for pod in pods.values():
+            pod.counters[0].comparable.buckets[0.3] = 1  # type: ignore[index]
+
+    # when they are taken in, then that is an error, and the weights stay for want of fresh counts
+    with pytest.raises(ValueError, match=r"no bucket for 0\.2 s"):
+        book.take_in(KEY, guarded, odd)
+    assert book.evidence(KEY).fresh_at == at(START)
+
+
+def test_a_forgotten_model_has_no_evidence(book: EvidenceBook) -> None:
+    fleet = Fleet()
+    watched(book)
+    book.take_in(KEY, SPEC, fleet.serve())
+    book.forget(KEY)
+    evidence = book.evidence(KEY)
+    assert (evidence.fresh_at, evidence.judgements, evidence.moved) == (None, (), {})

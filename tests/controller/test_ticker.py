@@ -1,0 +1,336 @@
+"""The one ticker: rollbacks at once, everything else by waking the workers."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.controller.counters import INTERVAL, Fleet
+from tests.controller.fakes import NAMESPACE, FakeApi, model, status
+
+from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, Color
+from viridian.controller.evidence import EvidenceBook
+from viridian.controller.models import Model, Models
+from viridian.controller.queue import WorkQueue
+from viridian.controller.ticker import Ticker
+from viridian.kube.client import Manifest
+from viridian.kube.errors import Refused, Unavailable
+from viridian.kube.resources import HTTP_ROUTE, Kind
+from viridian.metrics.prometheus import MetricsError, ModelKey, Samples
+from viridian.traffic.route import read_route
+
+IRIS, WINE = ("default", "iris"), ("default", "wine")
+ALL_STABLE = {Color.BLUE: 100, Color.GREEN: 0}
+HALF = {Color.BLUE: 50, Color.GREEN: 50}
+
+
+class FakePrometheus:
+    """Has what the fleets have counted; a model in `forgotten` cannot be read as of an earlier moment."""
+
+    def __init__(self) -> None:
+        self.fleets: dict[ModelKey, Fleet] = {}
+        self.forgotten: set[ModelKey] = set()
+        self.trouble: Exception | None = None
+        self.asked = 0
+
+    async def read(
+        self, keys: Iterable[ModelKey], bounds: Sequence[float], at: float | None = None
+    ) -> dict[ModelKey, Samples]:
+        self.asked += 1
+        wanted = set(keys)
+        if self.trouble is not None:
+            raise self.trouble
+        if at is not None and wanted & self.forgotten:
+            raise MetricsError("Prometheus has the counters of pod p1 of default/wine twice")
+        return {key: self.fleets[key].samples for key in wanted if key in self.fleets}
+
+
+class Journal(WorkQueue[ModelKey]):
+    """The work queue, which also tells what was woken, and after how many writes."""
+
+    def __init__(self, api: FakeApi) -> None:
+        super().__init__()
+        self._api = api
+        self.woken: list[tuple[ModelKey, int]] = []
+
+    def add(self, key: ModelKey) -> None:
+        self.woken.append((key, len(self._api.writes)))
+        super().add(key)
+
+
+class Stage:
+    """A ticker with all that it needs, and models with fleets that answer users."""
+
+    def __init__(self, interval: float = INTERVAL) -> None:
+        self.api, self.prometheus, self.models = FakeApi(), FakePrometheus(), Models()
+        self.book, self.queue = EvidenceBook(interval), Journal(self.api)
+        self.ticker = Ticker(self.api, self.prometheus, self.models, self.book, self.queue, timedelta(seconds=interval))
+
+    def roll(self, name: str = "iris", **parts: Any) -> Fleet:
+        """A model in the middle of a rollout, half of its traffic on the candidate."""
+        seen: Model = model(name, **{"status": status(name), **parts})
+        self.models.see(seen.manifest)
+        self.api.put_children(name, seen.owner, HALF)
+        fleet = self.prometheus.fleets[seen.key] = Fleet(name)
+        return fleet
+
+    async def tick(self) -> None:
+        self.queue.woken.clear()
+        await self.ticker.tick()
+
+    async def turn_bad(self, *fleets: Fleet, ticks: int = 1) -> None:
+        """A first look, and then ticks in which candidates fail all of their requests."""
+        await self.tick()
+        for _ in range(ticks):
+            for fleet in fleets:
+                fleet.serve(errors=100)
+            await self.tick()
+
+    def route(self, name: str = "iris") -> Manifest:
+        return self.api.objects[HTTP_ROUTE, NAMESPACE, name]
+
+    def gives(self, name: str = "iris") -> dict[Color, int]:
+        (weights,) = read_route(name, self.route(name)).weights
+        return dict(weights)
+
+
+@pytest.fixture
+async def stage() -> Stage:
+    return Stage()
+
+
+async def test_a_breach_is_one_patch_of_the_route_before_anything_else(stage: Stage) -> None:
+    # given a candidate that has half of the traffic
+    fleet = stage.roll()
+    await stage.tick()
+    assert stage.api.writes == []
+
+    # when it turns bad
+    fleet.serve(errors=100)
+    await stage.tick()
+
+    # then all traffic is on stable by one write, with a mark, before any worker hears of it
+    assert stage.api.writes == [("patch", HTTP_ROUTE, "iris")]
+    assert stage.queue.woken == [(IRIS, 1)]
+    assert stage.gives() == ALL_STABLE
+    assert stage.route()["metadata"]["annotations"] == {ANNOTATION_SEQ: "2", ANNOTATION_ABORTED: "iris-2"}
+    evidence = stage.book.evidence(IRIS)
+    assert evidence.reverted_at is not None
+    assert evidence.breached_at is not None
+
+    # and later ticks, still with a bad candidate, write nothing more
+    fleet.serve(errors=100)
+    await stage.tick()
+    await stage.tick()
+    assert len(stage.api.writes) == 1
+    assert stage.book.evidence(IRIS).reverted_at == evidence.reverted_at
+
+
+async def test_a_good_candidate_moves_nothing(stage: Stage) -> None:
+    fleet = stage.roll()
+    for _ in range(10):
+        fleet.serve()
+        await stage.tick()
+    assert stage.api.writes == []
+    assert stage.queue.woken == [(IRIS, 0)]
+
+
+async def test_without_metrics_weights_stay_and_workers_are_woken(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    # given two rollouts
+    fleet = stage.roll()
+    stage.roll("wine")
+    await stage.tick()
+
+    # when Prometheus is away while a candidate turns bad
+    fleet.serve(errors=100)
+    stage.prometheus.trouble = MetricsError("Prometheus did not answer: check that it runs")
+    await stage.tick()
+    await stage.tick()
+
+    # then nothing is written, time goes on for both models, and it is said once
+    assert stage.api.writes == []
+    assert {key for key, _ in stage.queue.woken} == {IRIS, WINE}
+    assert caplog.text.count("weights stay as they are: Prometheus did not answer") == 1
+
+    # and when it is back, then the candidate is turned back
+    stage.prometheus.trouble = None
+    await stage.tick()
+    assert stage.gives() == ALL_STABLE
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param({"spec": {}}, id="a spec that cannot be read"),
+        pytest.param({"status": {"phase": "Fine"}}, id="a status that cannot be read"),
+        pytest.param(
+            {"spec": {**model().manifest["spec"], "guards": {"errorRate": {"max": "100%"}}}},
+            id="a guard that cannot be",
+        ),
+    ],
+)
+async def test_a_model_that_cannot_be_read_does_not_stop_the_others(stage: Stage, parts: dict[str, Any]) -> None:
+    broken, fleet = stage.roll("wine", **parts), stage.roll("iris")
+    await stage.turn_bad(fleet, broken)
+    assert stage.gives("iris") == ALL_STABLE
+    assert stage.gives("wine") == HALF
+    # Its worker tells the user what is wrong.
+    assert {key for key, _ in stage.queue.woken} == {IRIS, WINE}
+
+
+async def test_a_model_that_cannot_be_judged_does_not_stop_the_others(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    # given an operator that goes on after a restart, and a model whose earlier counters cannot be read
+    before = Stage()
+    await before.turn_bad(before.roll("wine"), ticks=0)
+    saved = before.book.evidence(WINE).state
+    odd, fleet = stage.roll("wine", status=status("wine", guardState=saved)), stage.roll("iris")
+    stage.prometheus.forgotten = {WINE}
+
+    # when both candidates turn bad
+    await stage.turn_bad(odd, fleet, ticks=2)
+
+    # then the other one is turned back, and both go on; what is wrong is said once
+    assert stage.gives("iris") == ALL_STABLE
+    assert stage.gives("wine") == HALF
+    assert {key for key, _ in stage.queue.woken} == {IRIS, WINE}
+    assert stage.book.evidence(WINE).fresh_at is None
+    assert caplog.text.count("default/wine cannot be judged") == 1
+
+    # and once they can be read, then that one is judged too
+    stage.prometheus.forgotten = set()
+    await stage.tick()
+    odd.serve(errors=100)
+    await stage.tick()
+    assert stage.gives("wine") == ALL_STABLE
+
+
+@pytest.mark.parametrize("trouble", [Unavailable(503, "no answer"), Refused(403, "forbidden")])
+async def test_a_rollback_that_could_not_be_written_is_tried_again(stage: Stage, trouble: Exception) -> None:
+    # given two candidates that turn bad, and an API that fails the first write
+    fleets = stage.roll("iris"), stage.roll("wine")
+    stage.api.trouble = [trouble]
+    await stage.turn_bad(*fleets)
+
+    # then the other model is turned back all the same
+    assert sorted([stage.gives("iris"), stage.gives("wine")], key=str) == sorted([ALL_STABLE, HALF], key=str)
+    assert len(stage.queue.woken) == 2
+
+    # and the next tick tries again, without waiting for another scrape
+    await stage.tick()
+    assert stage.gives("iris") == stage.gives("wine") == ALL_STABLE
+
+
+async def test_a_route_that_moves_under_a_rollback_is_read_again(stage: Stage) -> None:
+    # given a worker that writes between the ticker's read and its patch
+    fleet = stage.roll()
+    patch, late = stage.api.patch, [True]
+
+    async def patch_late(kind: Kind, namespace: str, name: str, operations: list[dict[str, Any]]) -> Manifest:
+        if late.pop() if late else False:
+            stage.route()["metadata"]["annotations"][ANNOTATION_SEQ] = "7"
+        return await patch(kind, namespace, name, operations)
+
+    stage.api.patch = patch_late  # type: ignore[method-assign]
+
+    # when the candidate turns bad
+    await stage.turn_bad(fleet)
+
+    # then the second attempt of the same tick lands
+    assert stage.gives() == ALL_STABLE
+    assert stage.route()["metadata"]["annotations"][ANNOTATION_SEQ] == "8"
+
+
+def no_route(stage: Stage) -> None:
+    del stage.api.objects[HTTP_ROUTE, NAMESPACE, "iris"]
+
+
+def route_of_somebody_else(stage: Stage) -> None:
+    stage.route()["metadata"]["ownerReferences"] = [{"uid": "old", "kind": "ModelDeployment", "name": "iris"}]
+
+
+def nothing(_: Stage) -> None:
+    pass
+
+
+GONE = {"color": "blue", "revision": "iris-1", "version": "v1.0.0", "ready": 0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "prepare"),
+    [
+        pytest.param({"stable": GONE}, nothing, id="stable has no ready pod"),
+        pytest.param({"stable": None}, nothing, id="a first revision that starts"),
+        pytest.param({"stable": {**GONE, "ready": 2}, "candidate": None}, nothing, id="a first revision that bakes"),
+        pytest.param({}, no_route, id="no route"),
+        pytest.param({}, route_of_somebody_else, id="somebody else's route"),
+    ],
+)
+async def test_where_nobody_could_take_over_the_ticker_writes_nothing(
+    stage: Stage, changes: dict[str, Any], prepare: Callable[[Stage], None]
+) -> None:
+    # given a rollout in which going back would help nobody, or has no route to do it
+    fleet = stage.roll(status=status(**changes))
+    prepare(stage)
+
+    # when the revision under watch fails all requests, whichever it is
+    fleet.requests["iris-1"] = 0
+    await stage.tick()
+    for _ in range(3):
+        fleet.serve(stable=0, errors=100)
+        fleet.requests["iris-1"] += 100
+        fleet.errors["iris-1"] = fleet.errors.get("iris-1", 0) + (100 if changes.get("candidate", 1) is None else 0)
+        await stage.tick()
+
+    # then the breach is known, and left to the worker
+    assert stage.book.evidence(IRIS).breached_at is not None
+    assert stage.book.evidence(IRIS).reverted_at is None
+    assert stage.api.writes == []
+    assert stage.queue.woken == [(IRIS, 0)]
+
+
+@pytest.mark.parametrize("phase", ["Stable", "RolledBack", "Expired"])
+async def test_models_at_rest_cost_nothing(stage: Stage, phase: str) -> None:
+    stage.roll(status={"phase": phase})
+    await stage.tick()
+    assert (stage.prometheus.asked, stage.queue.woken) == (0, [])
+
+
+async def test_many_models_take_one_look(stage: Stage) -> None:
+    for number in range(30):
+        stage.roll(f"model-{number}").serve()
+    await stage.tick()
+    assert stage.prometheus.asked == 1
+    assert len(stage.queue.woken) == 30
+
+
+async def test_a_tick_that_fails_is_not_the_last_one(caplog: pytest.LogCaptureFixture) -> None:
+    # given a ticker that runs, and an error that nobody thought of
+    stage = Stage(interval=0.02)
+    fleet = stage.roll()
+    stage.prometheus.trouble = RuntimeError("out of the blue")
+    running = asyncio.create_task(stage.ticker.run())
+    try:
+        async with asyncio.timeout(5):
+            await until(lambda: "a tick failed" in caplog.text)
+
+            # when the error passes, and the candidate turns bad
+            stage.prometheus.trouble = None
+            await until(lambda: stage.book.evidence(IRIS).fresh_at is not None)
+            fleet.serve(errors=100)
+
+            # then it is turned back, and the ticker is well
+            await until(lambda: stage.gives() == ALL_STABLE)
+        assert stage.ticker.age < 1
+        assert not running.done()
+    finally:
+        running.cancel()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    while not true():  # noqa: ASYNC110 - what is waited for is no event of ours
+        await asyncio.sleep(0.005)
