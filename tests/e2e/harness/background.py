@@ -6,6 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.component.harness.waiting import eventually
+
 REPOSITORY = Path(__file__).parents[3]
 _STOP_SECONDS = 30.0
 
@@ -28,21 +30,25 @@ class Background:
             self._process = subprocess.Popen(
                 self._command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=output, stderr=errors
             )
+        try:
+            eventually(self.has_begun, f"{self._name} to begin")
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        process = self._process
-        if process is None or process.stdin is None:
-            return
-        ended_by_itself = process.poll() is not None
-        process.stdin.close()
-        self.end(process)
+        ended_by_itself = self._end()
         if kind is None:
             assert not ended_by_itself, f"{self._name} ended before its time:\n{self.errors.read_text()}"
 
-    def end(self, process: subprocess.Popen[bytes]) -> None:
+    def has_begun(self) -> bool:
+        """Whether it sees what happens from now on: once it has printed a first line, for what prints."""
+        return b"\n" in self.output.read_bytes()
+
+    def stop(self, process: subprocess.Popen[bytes]) -> None:
         """Let it end, now that its standard input is closed: by a signal, unless a subclass knows better."""
         process.terminate()
         try:
@@ -50,3 +56,13 @@ class Background:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    def _end(self) -> bool:
+        """End it; the value is whether it had ended by itself."""
+        process = self._process
+        if process is None or process.stdin is None:
+            return True
+        ended_by_itself = process.poll() is not None
+        process.stdin.close()
+        self.stop(process)
+        return ended_by_itself

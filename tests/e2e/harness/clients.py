@@ -30,12 +30,16 @@ class Clients(Background):
         )
         super().__init__("load", command, folder)
 
-    def end(self, process: subprocess.Popen[bytes]) -> None:
+    def has_begun(self) -> bool:
+        """Whether the first answer is there."""
+        return bool(self.answers)
+
+    def stop(self, process: subprocess.Popen[bytes]) -> None:
         """The end of its input stops the load; it leaves when every request has come to an end."""
         try:
             process.wait(2 * _PATIENCE)
         except subprocess.TimeoutExpired:
-            super().end(process)
+            super().stop(process)
 
     @property
     def answers(self) -> Sequence[Answer]:

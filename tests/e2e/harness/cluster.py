@@ -1,4 +1,4 @@
-"""The cluster, through kubectl as its users have it."""
+"""The cluster as its users have it: through kubectl, save for what is asked again and again."""
 
 import json
 import shlex
@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from kubernetes import client, config
 from tests.component.harness.waiting import eventually
+
+from viridian.api.names import GROUP, PLURAL, VERSION
 
 _ANSWER_SECONDS = 60.0
 _OPERATOR = "app.kubernetes.io/name=viridian"
@@ -27,6 +30,8 @@ class Cluster:
 
     def __init__(self, kubeconfig: Path, gateway: str) -> None:
         self.gateway = gateway
+        # Starting a kubectl many times a second would keep one of two cores busy.
+        self._objects: Any = client.CustomObjectsApi(config.new_client_from_config(str(kubeconfig)))
         self._kubectl = ("kubectl", f"--kubeconfig={kubeconfig}", f"--request-timeout={_ANSWER_SECONDS:.0f}s")
 
     def command(self, *arguments: str) -> Sequence[str]:
@@ -56,6 +61,11 @@ class Cluster:
         found: dict[str, Any] = json.loads(self.kubectl("get", "--output=json", *arguments))
         return found
 
+    def model(self, namespace: str, name: str) -> dict[str, Any]:
+        """A ModelDeployment."""
+        found: dict[str, Any] = self._objects.get_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, name)
+        return found
+
     def apply(self, manifest: Mapping[str, Any], *options: str) -> str:
         """`kubectl apply` of one manifest; the value is what it prints."""
         return self.kubectl("apply", *options, "--filename=-", stdin=yaml.safe_dump(dict(manifest)))
@@ -68,7 +78,10 @@ class Cluster:
         return newest
 
     def kill_operator(self) -> None:
-        """End the operator's pod without a moment to tidy up, and wait for the next one to be made."""
+        """Remove the operator's pod at once, and wait for the next one to be made.
+
+        The old process may go on for a moment beside the new one.
+        """
         pod = self.operator_pod()["metadata"]
         self.kubectl(
             *("delete", "pod", pod["name"], f"--namespace={pod['namespace']}"),

@@ -1,6 +1,7 @@
 """Every write of a model's HTTPRoute, as it happens."""
 
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from .background import Background
@@ -44,5 +45,5 @@ class RouteLog(Background):
         return list({written.seq: written for written in seen}.values())
 
     def weights(self, color: str) -> list[int]:
-        """The weights of a color in the order seen."""
-        return [written.weights[color] for written in self.writes]
+        """The weights of a color in the order seen, each once for as long as it stayed."""
+        return [weight for weight, _ in groupby(written.weights[color] for written in self.writes)]

@@ -2,6 +2,7 @@
 
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from .cluster import Cluster, KubectlError
 from .route import RouteLog
 
 NAME = "digits"
+GATEWAY = {"name": "public", "namespace": "gateways"}
 RATE = 100.0
 """Requests a second: one in ten of them, at the first step, is evidence enough within that step's hold."""
 AT_ONCE: dict[str, Any] = {"bake": {"duration": "1s", "holdback": 10}}
@@ -40,8 +42,8 @@ class Stage:
         small = {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}}
         spec: dict[str, dict[str, Any]] = {
             "model": {"version": version, "uri": f"image:///models/digits/{version}"},
-            "serving": {"image": self._image, "timeout": "5s", "triton": small, "api": small},
-            "traffic": {"parentRefs": [{"name": "public", "namespace": "gateways"}], "path": f"/{self.namespace}"},
+            "serving": {"image": self._image, "timeout": "10s", "triton": small, "api": small},
+            "traffic": {"parentRefs": [GATEWAY], "path": f"/{self.namespace}"},
             "rollout": {
                 "steps": [{"weight": 10, "hold": "5s"}, {"weight": 50, "hold": "5s"}],
                 "bake": {"duration": "8s", "holdback": 10},
@@ -60,7 +62,7 @@ class Stage:
     def apply(self, version: str, **changes: dict[str, Any]) -> None:
         """Apply a version, and wait until the operator has looked at it."""
         self.cluster.apply(self.manifest(version, **changes))
-        generation = self.read("modeldeployment", NAME)["metadata"]["generation"]
+        generation = self.cluster.model(self.namespace, NAME)["metadata"]["generation"]
         eventually(
             lambda: self.status.get("observedGeneration", 0) >= generation, f"the operator to look at {version}", 60
         )
@@ -83,7 +85,7 @@ class Stage:
     @property
     def status(self) -> dict[str, Any]:
         """The model's status."""
-        found: dict[str, Any] = self.read("modeldeployment", NAME).get("status", {})
+        found: dict[str, Any] = self.cluster.model(self.namespace, NAME).get("status", {})
         return found
 
     def condition(self, kind: str) -> dict[str, Any]:
@@ -154,19 +156,16 @@ class Stage:
 
     def explain(self) -> str:
         """All that tells why something did not happen."""
-        parts = {
-            "what kubectl describes": ("describe", "modeldeployment", NAME, f"--namespace={self.namespace}"),
-            "pods": ("get", "pods", "--output=wide", f"--namespace={self.namespace}"),
-            "events": ("get", "events", "--sort-by=.lastTimestamp", f"--namespace={self.namespace}"),
+        here = f"--namespace={self.namespace}"
+        parts: dict[str, Callable[[], str]] = {
+            "the model": lambda: self.cluster.kubectl("describe", "modeldeployment", NAME, here),
+            "pods": lambda: self.cluster.kubectl("get", "pods", "--output=wide", here),
+            "events": lambda: self.cluster.kubectl("get", "events", "--sort-by=.lastTimestamp", here),
+            # One that is replaced loses requests, and no operator could help it.
+            "the gateway": lambda: self.cluster.kubectl("get", "pods", f"--namespace={GATEWAY['namespace']}"),
+            "the operator's log": lambda: self.cluster.operator_log(60),
         }
-        texts = [f"--- {title}\n{self._ask(*arguments)}" for title, arguments in parts.items()]
-        return "\n".join([*texts, f"--- the operator's log\n{self.cluster.operator_log(60)}"])
-
-    def _ask(self, *arguments: str) -> str:
-        try:
-            return self.cluster.kubectl(*arguments)
-        except KubectlError as error:
-            return str(error)
+        return "\n".join(f"--- {title}\n{_attempt(ask)}" for title, ask in parts.items())
 
     def _answers(self) -> bool:
         question = urllib.request.Request(  # noqa: S310 - http on loopback
@@ -179,3 +178,11 @@ class Stage:
             raise AssertionError(f"HTTP {error.code}: {error.read()[:200]!r}") from error
         except OSError as error:
             raise AssertionError(str(error)) from error
+
+
+def _attempt(ask: Callable[[], str]) -> str:
+    """What can be found out, or why it cannot: a report must not fail for a part of it."""
+    try:
+        return ask()
+    except (KubectlError, AssertionError) as error:
+        return str(error)
