@@ -116,7 +116,13 @@ def test_what_kubectl_shows(control_plane: ControlPlane, crd: str, namespace: st
                 "phase": "Progressing",
                 "stable": {"color": "blue", "version": "v1.2.0", **role},
                 "candidate": {"color": "green", "version": "v1.3.0", **role, "weight": 25},
-                "step": {"index": 2, "count": 3, "weight": 25, "intendedAt": "2026-01-01T00:00:00.000Z"},
+                "step": {
+                    "index": 2,
+                    "count": 3,
+                    "progress": "2/3",
+                    "weight": 25,
+                    "intendedAt": "2026-01-01T00:00:00.000Z",
+                },
                 "verdict": "nothing speaks against v1.3.0",
             }
         },
@@ -147,6 +153,6 @@ def test_what_kubectl_shows(control_plane: ControlPlane, crd: str, namespace: st
         "v1.2.0",
         "v1.3.0",
         25,
-        2,
+        "2/3",
         "nothing speaks against v1.3.0",
     ]

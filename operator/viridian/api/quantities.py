@@ -36,14 +36,14 @@ def format_duration(duration: timedelta) -> str:
 
 
 def parse_percent(text: str) -> float:
-    """Read a percentage such as `10%` or `0.5%` as a share between 0 and 1.
+    """Read a percentage such as `10%` or `0.5%` as a share between 0 and 1, both left out.
 
     Raises:
-        ValueError: the text is not a percentage between 0% and 100%.
+        ValueError: the text is not a percentage above 0% and below 100%.
     """
-    if not _PERCENT.fullmatch(text) or float(text[:-1]) > 100:
+    if not _PERCENT.fullmatch(text) or not 0 < float(text[:-1]) < 100:
         raise ValueError(
-            f"{text!r} is not a percentage: write a number from 0 to 100 with a percent sign, such as 0.5%"
+            f"{text!r} is not a percentage above 0% and below 100%: write a number with a percent sign, such as 0.5%"
         )
     return float(text[:-1]) / 100
 
@@ -93,8 +93,9 @@ Percent = Annotated[
     Field(
         max_length=8,
         json_schema_extra=cel(
-            f"{matches(_PERCENT.pattern)} && double(self.replace('%', '')) <= 100.0",
-            "is not a percentage: write a number from 0 to 100 with a percent sign, such as 0.5%",
+            f"{matches(_PERCENT.pattern)} && double(self.replace('%', '')) > 0.0"
+            " && double(self.replace('%', '')) < 100.0",
+            "is not a percentage above 0% and below 100%: write a number with a percent sign, such as 0.5%",
         ),
     ),
     _checked(parse_percent),

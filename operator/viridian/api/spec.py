@@ -357,7 +357,7 @@ class LatencyGuard(ApiModel):
             max_length=5,
             description="Which percentile, from 50 to 99.9.",
             json_schema_extra=cel(
-                matches(r"^[5-9][0-9](\.[0-9])?$"), "must be a percentile from 50 to 99.9 in quotes, such as '95'"
+                matches(r"^[5-9][0-9](\.[1-9])?$"), "must be a percentile from 50 to 99.9 in quotes, such as '95'"
             ),
         ),
     ]
@@ -398,11 +398,26 @@ class Guards(ApiModel):
     """When a candidate is turned back."""
 
     error_rate: Annotated[ErrorRateGuard, Field(description="The share of failed requests.")] = ErrorRateGuard()
-    latency: Annotated[list[LatencyGuard], Field(max_length=4, description="Bounds on latency percentiles.")] = Field(
-        default_factory=list
-    )
+    latency: Annotated[
+        list[LatencyGuard],
+        Field(
+            max_length=4,
+            description="Bounds on latency percentiles.",
+            json_schema_extra=cel(
+                "self.all(g, self.exists_one(h, h.percentile == g.percentile))",
+                "bounds the same percentile twice: keep the stricter one",
+            ),
+        ),
+    ] = Field(default_factory=list)
     metrics_missing: Annotated[MetricsMissing, Field(description="What to do without metrics.")] = MetricsMissing()
     no_traffic: Annotated[NoTraffic, Field(description="What to do without requests.")] = NoTraffic()
+
+    @model_validator(mode="after")
+    def _percentiles_differ(self) -> "Guards":
+        percentiles = [guard.percentile for guard in self.latency]
+        if len(set(percentiles)) < len(percentiles):
+            raise ValueError("guards.latency: bounds the same percentile twice: keep the stricter one")
+        return self
 
 
 class ModelDeploymentSpec(ApiModel):

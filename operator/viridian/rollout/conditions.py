@@ -1,6 +1,6 @@
 """Conditions: the resource's state in the words that kstatus, Flux, Argo CD and `kubectl wait` understand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from viridian.api.quantities import format_duration
@@ -45,7 +45,10 @@ def _condition(status: ModelDeploymentStatus, kind: str, claim: _Claim, generati
 
 def _ready(view: View) -> _Claim:
     status = view.status
-    if status.phase is Phase.STABLE and status.stable is not None and not _obstacle(view):
+    if status.phase is Phase.STABLE and status.stable is not None:
+        obstacle = _obstacle(view)
+        if obstacle is not None:
+            return replace(obstacle, holds=False)
         if status.stable.ready:
             return _Claim(True, "Stable", f"{status.stable.version} serves all requests")
         return _Claim(False, "PodsNotReady", f"no pod of {status.stable.version} is ready")
@@ -53,7 +56,9 @@ def _ready(view: View) -> _Claim:
 
 
 def _reconciling(view: View) -> _Claim:
-    moving = view.status.phase not in {*SETTLED, Phase.STALLED} or view.status.phase is Phase.PENDING
+    # What waits for a person is stalled, and kstatus must not take it for work in progress.
+    waits = _stalled(view).holds
+    moving = not waits and (view.status.phase not in SETTLED or view.status.phase is Phase.PENDING)
     return _Claim(moving, view.status.phase, _story(view))
 
 

@@ -134,11 +134,13 @@ def metrics_missing_for(view: View) -> timedelta:
 
 
 def no_traffic_for(view: View) -> timedelta:
-    """How long a step has waited for its first requests; zero once it was verified."""
-    step = view.status.step
+    """How long an unverified step has seen no request on either color; zero once it was verified."""
+    step, moved = view.status.step, view.observed.evidence.moved
     if step is None or step.verified_at is not None or view.route_weight(view.status.candidate) != step.weight:
         return timedelta(0)
-    return view.now - step.intended_at
+    roles = (view.status.stable, view.status.candidate)
+    last = [moved[role.revision] for role in roles if role is not None and role.revision in moved]
+    return max(timedelta(0), view.now - max([step.intended_at, *last]))
 
 
 def _metrics_are_missing(view: View) -> Ending | None:
