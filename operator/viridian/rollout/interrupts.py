@@ -9,6 +9,7 @@ from viridian.api.status import Ending, Phase
 from viridian.guards.judge import Verdict
 
 from .commands import Verb, pending_command
+from .conditions import pod_trouble
 from .view import View
 
 DEATHS = 2
@@ -114,7 +115,8 @@ def _deadline_passed(view: View) -> Ending | None:
     passed = started is not None and view.now - started >= deadline
     if view.status.stable is None or view.live_phase is Phase.FINISHING or not passed:
         return None
-    why = view.status.hold.message if view.status.hold is not None else view.status.verdict
+    hold = view.status.hold
+    why = hold.message if hold is not None else pod_trouble(view) or view.status.verdict
     return Ending(
         phase=Phase.EXPIRED,
         reason="DeadlineExceeded",
