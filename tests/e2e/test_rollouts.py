@@ -123,7 +123,9 @@ def test_a_candidate_that_never_gets_ready_expires_and_can_be_tried_again(stage:
 
         # then its owner reads why, and then that its time is over
         assert "no node has room" in stage.says("Stalled", "PodsCannotStart")
-        assert "not promoted within 15s (rollout.deadline)" in stage.says("Stalled", "DeadlineExceeded")
+        message = stage.says("Stalled", "DeadlineExceeded")
+        print(message)
+        assert "not promoted within 15s (rollout.deadline): v2 (green): no node has room" in message
         status = stage.reaches("Expired", "v1")
         assert [pin["revision"] for pin in status["expired"]] == ["digits-2"]
         assert status["failed"] == []
