@@ -62,7 +62,9 @@ def test_a_percentage_is_a_share_of_one(thousandths: int) -> None:
     assert 0 < parse_percent(text) < 1
 
 
-@pytest.mark.parametrize("text", ["", "%", "10", "-1%", "0%", "100%", "100.1%", "150%", "1e1%", "0.0001%", "10%\n", "10 %"])
+@pytest.mark.parametrize(
+    "text", ["", "%", "10", "-1%", "0%", "100%", "100.1%", "150%", "1e1%", "0.0001%", "10%\n", "10 %"]
+)
 def test_what_is_no_percentage_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="is not a percentage above 0% and below 100%"):
         parse_percent(text)
