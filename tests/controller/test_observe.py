@@ -169,8 +169,9 @@ async def test_a_route_that_somebody_edited_is_seen_as_it_is(
         (None, "belongs to nobody"),
         ([{"kind": "App", "name": "shop", "uid": "u9", "controller": True}], "belongs to App shop (UID u9)"),
         ([{"kind": "ModelDeployment", "name": "iris", "uid": "old"}], "belongs to ModelDeployment iris (UID old)"),
+        ([{"kind": "ModelDeployment", "name": "iris", "uid": "model-iris"}], "belongs to ModelDeployment iris"),
     ],
-    ids=["nobody", "somebody else", "a deleted model of the same name"],
+    ids=["nobody", "somebody else", "a deleted model of the same name", "ours, but we do not control it"],
 )
 @pytest.mark.usefixtures("made")
 async def test_a_child_of_somebody_else_is_told_and_left_alone(

@@ -8,6 +8,10 @@ import pytest
 from viridian.controller.queue import WorkQueue
 
 
+async def soon(queue: WorkQueue[str]) -> str:
+    return await asyncio.wait_for(queue.take(), 1)
+
+
 async def nothing_comes(queue: WorkQueue[str], within: float = 0.05) -> bool:
     try:
         await asyncio.wait_for(queue.take(), within)
@@ -20,7 +24,7 @@ async def test_a_key_that_waits_already_is_not_added_again() -> None:
     queue: WorkQueue[str] = WorkQueue()
     for key in ("a", "b", "a", "a"):
         queue.add(key)
-    assert [await queue.take(), await queue.take()] == ["a", "b"]
+    assert [await soon(queue), await soon(queue)] == ["a", "b"]
     assert await nothing_comes(queue)
 
 
@@ -28,7 +32,7 @@ async def test_a_key_in_work_comes_again_once_and_only_afterwards() -> None:
     # given a key that somebody works on
     queue: WorkQueue[str] = WorkQueue()
     queue.add("a")
-    await queue.take()
+    await soon(queue)
 
     # when it is asked for twice meanwhile, then nobody else gets it
     queue.add("a")
@@ -37,7 +41,7 @@ async def test_a_key_in_work_comes_again_once_and_only_afterwards() -> None:
 
     # and when the work is done, then it comes once more
     queue.done("a")
-    assert await queue.take() == "a"
+    assert await soon(queue) == "a"
     queue.done("a")
     assert await nothing_comes(queue)
 
@@ -101,16 +105,16 @@ async def test_a_failure_of_long_standing_still_has_a_delay() -> None:
 async def test_a_failed_key_comes_again_by_itself() -> None:
     queue: WorkQueue[str] = WorkQueue(first_retry=0.01)
     queue.add("a")
-    queue.failed(await queue.take())
-    assert await asyncio.wait_for(queue.take(), 1) == "a"
+    queue.failed(await soon(queue))
+    assert await soon(queue) == "a"
 
 
 async def test_an_event_does_not_wait_for_the_delay() -> None:
     queue: WorkQueue[str] = WorkQueue(first_retry=60)
     queue.add("a")
-    queue.failed(await queue.take())
+    queue.failed(await soon(queue))
     queue.add("a")
-    assert await asyncio.wait_for(queue.take(), 1) == "a"
+    assert await soon(queue) == "a"
     queue.forget("a")
 
 
@@ -119,7 +123,7 @@ async def test_of_two_wishes_for_later_the_sooner_one_counts(delays: tuple[float
     queue: WorkQueue[str] = WorkQueue()
     for delay in delays:
         queue.add_after("a", delay)
-    assert await asyncio.wait_for(queue.take(), 1) == "a"
+    assert await soon(queue) == "a"
     queue.done("a")
     assert await nothing_comes(queue, within=0.1)
 
@@ -127,7 +131,7 @@ async def test_of_two_wishes_for_later_the_sooner_one_counts(delays: tuple[float
 async def test_a_forgotten_key_does_not_come_again() -> None:
     queue: WorkQueue[str] = WorkQueue(first_retry=0.01)
     queue.add("a")
-    queue.failed(await queue.take())
+    queue.failed(await soon(queue))
     queue.add_after("b", 0.01)
     for key in ("a", "b", "never seen"):
         queue.forget(key)
