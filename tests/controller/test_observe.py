@@ -1,6 +1,7 @@
 """What is seen of a model's children."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -185,10 +186,13 @@ async def test_a_child_of_somebody_else_is_told_and_left_alone(
     assert api.writes == []
 
 
-@pytest.mark.usefixtures("made")
-async def test_stored_revisions_of_others_are_not_ours(api: FakeApi) -> None:
-    live(api, CONTROLLER_REVISION, "iris-1")["metadata"]["ownerReferences"][0]["uid"] = "old"
-    assert (await seen(api)).revisions == {}
+async def test_stored_revisions_of_others_are_not_ours(api: FakeApi, made: Rendered) -> None:
+    # given one that a deleted model of the same name left
+    left = deepcopy(made.controller_revision)
+    left["metadata"]["name"] = "iris-9"
+    left["metadata"]["ownerReferences"][0]["uid"] = "old"
+    api.put(CONTROLLER_REVISION, left)
+    assert (await seen(api)).revisions == {"iris-1": made.revision}
 
 
 @pytest.mark.usefixtures("made")

@@ -194,7 +194,7 @@ def test_a_rule_that_is_just_being_edited_is_left_alone() -> None:
     # given a rule with a stranger in it, which was read, and then got another one
     route = live_route()
     route["spec"]["rules"][0]["backendRefs"].append({"name": "other", "port": 80})
-    patch = patch_weights(MODEL, read_route(MODEL, route), weights(100), aborted=None)
+    patch = patch_weights(MODEL, read_route(MODEL, deepcopy(route)), weights(100), aborted=None)
     route["spec"]["rules"][0]["backendRefs"].append({"name": "another", "port": 80})
 
     # then it is read again first
