@@ -344,6 +344,34 @@ def test_the_probe_answers_while_the_ticker_ticks(stage: Stage) -> None:
     assert healthy()
 
 
+def test_a_lost_controller_revision_is_stored_again_and_no_pod_changes(stage: Stage) -> None:
+    # given stable, whose stored revision somebody deletes
+    stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+    pods = {pod.metadata.uid for pod in stage.control_plane.core.list_namespaced_pod(stage.namespace).items}
+    stage.control_plane.apps.delete_namespaced_controller_revision("iris-1", stage.namespace)
+
+    # when the model is scaled
+    stage.apply("v1.0.0", serving={"replicas": 3, "timeout": "2s"})
+
+    # then the revision is stored again, there is a third pod, and the first two are what they were
+    eventually(
+        lambda: (
+            [
+                revision.metadata.name
+                for revision in stage.control_plane.apps.list_namespaced_controller_revision(stage.namespace).items
+            ]
+            == ["iris-1"]
+        ),
+        "the revision",
+    )
+    wait_for_pods(stage.control_plane.core, stage.namespace, "viridian.dev/color=blue", 3)
+    now = {pod.metadata.uid for pod in stage.control_plane.core.list_namespaced_pod(stage.namespace).items}
+    assert pods < now
+    assert stage.deployment("blue").metadata.labels["viridian.dev/revision"] == "iris-1"
+    stage.reaches("Stable", "v1.0.0")
+
+
 def test_deleting_the_model_deletes_its_children(stage: Stage) -> None:
     stage.apply("v1.0.0")
     stage.reaches("Stable", "v1.0.0")

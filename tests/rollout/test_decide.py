@@ -378,6 +378,29 @@ def test_a_missing_gateway_stalls_the_first_revision_and_names_the_field():
     assert world.status.phase is Phase.STABLE
 
 
+def test_a_lost_controller_revision_is_stored_again_from_its_deployment():
+    world = at_stable()
+    world.edit(spec_for("v2.0.0"))
+    run_until(world, Phase.PROGRESSING)
+    world.verdicts["iris-2"] = Verdict.BREACH
+    run_until(world, Phase.ROLLED_BACK)
+    world.lost = {"iris-1", "iris-2"}
+    world.reconcile()
+    assert world.lost == set()
+    world.settle(rounds=5)
+    assert world.status.phase is Phase.ROLLED_BACK
+
+
+def test_a_stable_lost_with_its_deployment_is_said():
+    world = at_stable()
+    world.lost = {"iris-1"}
+    world.deployments.clear()
+    world.pods[Color.BLUE] = []
+    world.reconcile()
+    assert condition(world, "RollbackReady") == ("False", "RevisionLost")
+    assert condition(world, "Ready")[0] == "False"
+
+
 def test_more_replicas_make_no_revision():
     world = at_stable()
     world.edit(spec_for("v1.0.0", serving={"replicas": 5}))

@@ -76,9 +76,15 @@ class Rollouts(RuleBasedStateMachine):
     @rule()
     def deployment_deleted_by_hand(self):
         stable = self.world.status.stable
-        if stable is not None:
+        if stable is not None and stable.revision not in self.world.lost:  # with both gone, nobody could know
             self.world.deployments.pop(stable.color, None)
             self.world.pods[stable.color] = []
+
+    @precondition(lambda self: self.world.deployments)
+    @rule(number=st.integers(1, 6))
+    def controller_revision_deleted_by_hand(self, number):
+        running = {revision for revision, _ in self.world.deployments.values()}
+        self.world.lost |= {f"iris-{number}"} & set(self.world.revisions) & running
 
     # ------------------------------------------------------------------ what must always hold
 

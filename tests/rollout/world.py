@@ -19,6 +19,7 @@ from viridian.rollout.actions import (
     MoveWeights,
     PointStableService,
     PruneRevision,
+    RestoreRevision,
     StoreRevision,
 )
 from viridian.rollout.decide import Decision, decide
@@ -61,6 +62,7 @@ class World:
     pods: dict[Color, list[Pod]] = field(default_factory=lambda: {color: [] for color in Color})
     services: set[Color] = field(default_factory=set)
     stable_service: Color | None = None
+    lost: set[str] = field(default_factory=set)
     route: RouteFacts | None = None
     revisions: dict[str, Revision] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)
@@ -91,13 +93,18 @@ class World:
         return Observed(
             generation=self.generation,
             colors=colors,
-            revisions=dict(self.revisions),
+            revisions={name: revision for name, revision in self.revisions.items() if name not in self.gone()},
+            lost=frozenset(self.lost - self.gone()),
             route=self.route,
             stable_service=self.stable_service,
             gateway_problem=self.gateway_problem,
             command=self.command,
             evidence=self.evidence(),
         )
+
+    def gone(self) -> set[str]:
+        """Lost revisions that no Deployment runs either."""
+        return self.lost - {revision for revision, _ in self.deployments.values()}
 
     def evidence(self) -> Evidence:
         """What the guards say of the candidate."""
@@ -140,12 +147,12 @@ class World:
                 if name in self.revisions:
                     raise Violation(f"revision {name} was used twice")
                 self.revisions[name] = Revision(name, number, RevisionInput.of(self.spec), {})
+            case RestoreRevision(name):
+                self.lost.remove(name)
             case ApplyColor(color, revision, replicas):
                 self._apply_color(color, revision, replicas)
-            case ApplyColorService(color):
-                self.services.add(color)
-            case PointStableService(color):
-                self.stable_service = color
+            case ApplyColorService() | PointStableService():
+                self._apply_service(action)
             case MoveWeights(weights, aborted):
                 self._move(dict(weights), aborted)
             case FollowTraffic():
@@ -153,6 +160,12 @@ class World:
                     self.route = replace(self.route, follows_spec=True)
             case PruneRevision(name):
                 self._prune(name)
+
+    def _apply_service(self, action: ApplyColorService | PointStableService) -> None:
+        if isinstance(action, ApplyColorService):
+            self.services.add(action.color)
+        else:
+            self.stable_service = action.color
 
     def _apply_color(self, color: Color, revision: str, replicas: int) -> None:
         old, count = self.deployments.get(color, (None, 0))

@@ -24,7 +24,11 @@ def main() -> int:
         sys.stderr.write(f"viridian: {error}\n")
         return 2
     logging.basicConfig(level=configuration.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("kopf.objects", "aiohttp.access"):  # a line for each object seen, for each probe
+    for chatty in (
+        "kopf.objects",
+        "kopf.activities.probe",
+        "aiohttp.access",
+    ):  # a line for each object seen, for each probe
         logging.getLogger(chatty).setLevel(logging.WARNING)
     registry = kopf.OperatorRegistry()
     register(registry, Operator(configuration))

@@ -12,6 +12,7 @@ from viridian.rollout.actions import (
     MoveWeights,
     PointStableService,
     PruneRevision,
+    RestoreRevision,
     StoreRevision,
 )
 from viridian.workloads.deployments import build_deployment
@@ -49,6 +50,9 @@ class Hands:
         match action:
             case StoreRevision(name, number):
                 await self._store(name, number)
+            case RestoreRevision(name):
+                manifest = build_controller_revision(self._model.owner, self._revisions[name])
+                await self._client.create(CONTROLLER_REVISION, manifest)
             case ApplyColor(color, revision, replicas):
                 await self._apply_color(color, revision, replicas)
             case ApplyColorService(color):

@@ -44,6 +44,11 @@ class Model:
         return int(self.manifest["metadata"]["resourceVersion"])
 
     @property
+    def is_going(self) -> bool:
+        """Whether it is being deleted: its children go with it, and nothing is made for it any more."""
+        return "deletionTimestamp" in self.manifest["metadata"]
+
+    @property
     def command(self) -> str:
         """The command annotation, or nothing."""
         return str((self.manifest["metadata"].get("annotations") or {}).get(ANNOTATION_COMMAND, ""))
@@ -82,7 +87,8 @@ class Model:
         """Whether time and metrics matter to it, so that it has to be looked at without an event."""
         status = self.manifest.get("status") or {}
         phase = status.get("phase", Phase.PENDING)
-        return phase not in {str(settled) for settled in SETTLED} or phase == Phase.PENDING or "drain" in status
+        settled = phase in {str(settled) for settled in SETTLED} and phase != Phase.PENDING
+        return not self.is_going and (not settled or "drain" in status)
 
 
 class Models:

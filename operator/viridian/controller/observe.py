@@ -19,7 +19,7 @@ from viridian.kube.resources import (
 )
 from viridian.rollout.observed import ColorView, Evidence, Observed, RouteFacts
 from viridian.traffic.route import RouteView, build_route_spec, read_route, traffic_of
-from viridian.workloads.revisions import read_controller_revision
+from viridian.workloads.revisions import read_controller_revision, rebuild_revision
 
 from .models import Model
 from .pods import read_pod
@@ -67,11 +67,15 @@ async def observe(client: KubeClient, model: Model, evidence: Evidence) -> tuple
     if stable is not None:
         services[None] = stable
     own = {child["metadata"]["name"]: child for child in revisions if _is_owned(child, model)}
+    stored = {revision: read_controller_revision(child) for revision, child in own.items()}
+    running = (rebuild_revision(deployment) for deployment in deployments.values())
+    lost = {revision.name: revision for revision in running if revision is not None and revision.name not in stored}
     view = read_route(name, route) if route is not None else None
     observed = Observed(
         generation=model.generation,
         colors={color: _color(color, deployments.get(color), pods, slices, color in services) for color in Color},
-        revisions={revision: read_controller_revision(child) for revision, child in own.items()},
+        revisions={**lost, **stored},
+        lost=frozenset(lost),
         route=_facts(model, view),
         stable_service=_selected(stable),
         gateway_problem=problem,

@@ -24,6 +24,9 @@ from .observe import observe
 
 _log = logging.getLogger(__name__)
 
+PAUSE = timedelta(milliseconds=200)
+"""Before a model is looked at again after a conflict: somebody is busy with the same object."""
+
 
 class Reconciler:
     """Brings models one move nearer to what their users asked for."""
@@ -52,7 +55,7 @@ class Reconciler:
             KubeError: the API refuses or does not answer; the pass is to be tried again.
         """
         model = self._models.get(key)
-        if model is None:
+        if model is None or model.is_going:
             self._book.forget(key)
             self._written.pop(key, None)
             return None
@@ -112,7 +115,7 @@ class Reconciler:
         live = await self._client.get(MODEL_DEPLOYMENT, *key)
         if live is not None:
             self._models.see(live)
-        return timedelta(0)
+        return PAUSE
 
 
 def _weights(decision: Decision) -> list[MoveWeights]:

@@ -14,6 +14,13 @@ class StoreRevision:
 
 
 @dataclass(frozen=True)
+class RestoreRevision:
+    """Store a revision again whose ControllerRevision was lost, as its Deployment runs it."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class ApplyColor:
     """Give a color's Deployment this revision's stored template and this many replicas."""
 
@@ -57,5 +64,12 @@ class PruneRevision:
 
 
 Action = (
-    StoreRevision | ApplyColor | ApplyColorService | PointStableService | MoveWeights | FollowTraffic | PruneRevision
+    StoreRevision
+    | RestoreRevision
+    | ApplyColor
+    | ApplyColorService
+    | PointStableService
+    | MoveWeights
+    | FollowTraffic
+    | PruneRevision
 )

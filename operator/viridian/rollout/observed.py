@@ -81,11 +81,15 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Observed:
-    """All that one decision is made from, beside the spec and the status."""
+    """All that one decision is made from, beside the spec and the status.
+
+    `lost` names the revisions whose ControllerRevision is gone, and which were read back from their Deployment.
+    """
 
     generation: int
     colors: Mapping[Color, ColorView]
     revisions: Mapping[str, Revision]
+    lost: frozenset[str] = frozenset()
     route: RouteFacts | None = None
     stable_service: Color | None = None
     gateway_problem: str | None = None

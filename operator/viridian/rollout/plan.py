@@ -18,6 +18,7 @@ from .actions import (
     MoveWeights,
     PointStableService,
     PruneRevision,
+    RestoreRevision,
     StoreRevision,
 )
 from .view import View
@@ -56,6 +57,8 @@ def _revisions(view: View) -> Iterator[Action]:
     candidate = view.status.candidate
     if candidate is not None and view.candidate_is_live and candidate.revision not in view.observed.revisions:
         yield StoreRevision(candidate.revision, view.status.last_revision)
+    for name in sorted(view.observed.lost & _kept(view)):
+        yield RestoreRevision(name)
 
 
 def _services(view: View) -> Iterator[Action]:
@@ -88,6 +91,8 @@ def _colors(view: View) -> Iterator[Action]:
 def _run(view: View, role: ColorStatus, replicas: int) -> Iterator[Action]:
     """Run a role's revision in its color: a new template only where no pod of another revision remains."""
     color = view.color(role.color)
+    if role.revision not in view.observed.revisions and role is not view.status.candidate:
+        return  # lost with its Deployment: there is nothing to run it from, and the conditions say so
     if color.revision == role.revision:
         if color.replicas != replicas:
             yield ApplyColor(role.color, role.revision, replicas)
@@ -138,11 +143,16 @@ def _stable_service(view: View) -> Iterator[Action]:
 
 def _prune(view: View) -> Iterator[Action]:
     """Old revisions beyond the limit, oldest first; never one that is in use, pinned, or still has pods."""
-    status = view.status
-    roles = (status.stable, status.candidate, status.drain)
-    kept = {role.revision for role in roles if role is not None}
-    kept |= {pin.revision for pin in (*status.failed, *status.expired)}
-    kept |= {color.revision for color in view.observed.colors.values() if color.revision is not None and color.replicas}
-    loose = sorted((r for r in view.observed.revisions.values() if r.name not in kept), key=lambda r: r.number)
+    unused = view.observed.revisions.keys() - view.observed.lost - _kept(view)
+    loose = sorted((view.observed.revisions[name] for name in unused), key=lambda revision: revision.number)
     for revision in loose[: max(0, len(loose) - view.spec.revision_history_limit)]:
         yield PruneRevision(revision.name)
+
+
+def _kept(view: View) -> set[str]:
+    """Revisions that are in use or pinned, and so must stay stored."""
+    status = view.status
+    roles = (status.stable, status.candidate, status.drain)
+    running = {c.revision for c in view.observed.colors.values() if c.revision is not None and c.replicas}
+    pins = {pin.revision for pin in (*status.failed, *status.expired)}
+    return {role.revision for role in roles if role is not None} | pins | running

@@ -182,12 +182,22 @@ def _finish(view: View) -> ModelDeploymentStatus:
         "stable": candidate.model_copy(update={"weight": 100}),
         "candidate": None,
         "step": None,
-        "history": _remember(view, "Promoted", status.verdict if old is not None else "the first revision"),
+        "history": _remember(view, "Promoted", _praise(view) if old is not None else "the first revision"),
     }
     if old is None:
         return status.model_copy(update={**update, "phase": Phase.BAKING, "started_at": view.now})
     drain = Drain(color=old.color, revision=old.revision, since=view.now)
     return status.model_copy(update={**update, "drain": drain})
+
+
+def _praise(view: View) -> str:
+    """What the guards have to say for a candidate: the maximum that it keeps by the most requests."""
+    kept = [
+        judgement
+        for judgement in view.observed.evidence.judgements
+        if judgement.kind == "absolute" and judgement.verdict is Verdict.HEALTHY
+    ]
+    return max(kept, key=lambda judgement: judgement.candidate.total).sentence if kept else view.status.verdict
 
 
 def _finish_drain(view: View) -> ModelDeploymentStatus:

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from viridian.api.errors import BrokenChild
-from viridian.api.names import LABEL_REVISION
+from viridian.api.names import ANNOTATION_INPUT, LABEL_COLOR, LABEL_REVISION
 from viridian.api.revision import Revision, RevisionInput
 
 from .owner import Owner, build_metadata
@@ -46,6 +46,25 @@ def read_controller_revision(manifest: dict[str, Any]) -> Revision:
     except ValidationError as error:
         problems = (f"{'.'.join(map(str, ('data.input', *one['loc'])))}: {one['msg']}" for one in error.errors())
         raise _broken(name, "; ".join(problems)) from error
+
+
+def rebuild_revision(deployment: dict[str, Any]) -> Revision | None:
+    """The revision that a color's Deployment runs, from what the Deployment itself keeps.
+
+    None for a Deployment without its labels or annotation, or with one that cannot be read: then nothing is known.
+    """
+    metadata, template = deployment["metadata"], deployment["spec"]["template"]
+    name = (metadata.get("labels") or {}).get(LABEL_REVISION, "")
+    kept = (metadata.get("annotations") or {}).get(ANNOTATION_INPUT)
+    number = name.rpartition("-")[2]
+    if kept is None or not number.isdigit():
+        return None
+    try:
+        wanted = RevisionInput.model_validate_json(kept)
+    except ValidationError:
+        return None
+    labels = {key: value for key, value in template["metadata"]["labels"].items() if key != LABEL_COLOR}
+    return Revision(name, int(number), wanted, {"metadata": {"labels": labels}, "spec": template["spec"]})
 
 
 def _broken(name: str, why: str) -> BrokenChild:
