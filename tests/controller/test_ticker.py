@@ -153,7 +153,7 @@ async def test_without_metrics_weights_stay_and_workers_are_woken(
     # then nothing is written, time goes on for both models, and it is said once
     assert stage.api.writes == []
     assert {key for key, _ in stage.queue.woken} == {IRIS, WINE}
-    assert caplog.text.count("weights stay as they are: Prometheus did not answer") == 1
+    assert caplog.text.count("default/iris cannot be judged, its weights stay as they are: Prometheus did not") == 1
 
     # and when it is back, then the candidate is turned back
     stage.prometheus.trouble = None

@@ -8,7 +8,7 @@ import pytest
 from tests.metrics.answers import IRIS, Series, durations, requests, series, stamps
 
 from viridian.guards.series import PodCounters, Tally
-from viridian.metrics.prometheus import MetricsError, PodSamples, gather
+from viridian.metrics.prometheus import MetricsError, PodSamples, gather, trusted
 
 ONLY_IRIS = frozenset({IRIS})
 
@@ -120,7 +120,7 @@ def test_the_same_pod_by_two_scrape_jobs_is_refused_by_name() -> None:
     # given counters that two jobs scraped, as their labels show
     answer = [[stamps(100, job=job), requests("split", "ok", 5, job=job)] for job in ("pods", "viridian")]
     with pytest.raises(MetricsError, match=r"pod p1 of default/iris twice.*one scrape job"):
-        gather(chain.from_iterable(answer), ONLY_IRIS)
+        trusted(gather(chain.from_iterable(answer), ONLY_IRIS)[IRIS])
 
 
 def test_duplicates_of_others_do_not_matter() -> None:
@@ -142,4 +142,16 @@ def test_duplicates_of_others_do_not_matter() -> None:
 def test_numbers_that_are_none_are_told_with_the_pod(odd: Series) -> None:
     good = [stamps(100), requests("split", "error", 5)]
     with pytest.raises(MetricsError, match=r"pod p1 of default/iris"):
-        gather([*good[odd["metric"]["__name__"] == "viridian_counters_stamp_seconds" :], odd], ONLY_IRIS)
+        trusted(gather([*good[odd["metric"]["__name__"] == "viridian_counters_stamp_seconds" :], odd], ONLY_IRIS)[IRIS])
+
+
+def test_one_models_bad_counters_do_not_blind_the_others() -> None:
+    # given a model that two jobs scrape, and another in the same answer
+    twice = [stamps(100, model="wine", job=job) for job in ("pods", "viridian")]
+    good = [stamps(100), requests("split", "error", 5)]
+    wine = ("default", "wine")
+
+    # then the one has its error, and the other its counts
+    found = gather([*twice, *good], frozenset({IRIS, wine}))
+    assert isinstance(found[wine], MetricsError)
+    assert trusted(found[IRIS]).keys() == {"iris-1"}

@@ -84,6 +84,7 @@ class EvidenceBook:
         self._interval = interval
         self._watches: dict[ModelKey, Watch] = {}
         self._flows: dict[ModelKey, _Flow] = {}
+        self._troubles: dict[ModelKey, str] = {}
 
     def watch(self, key: ModelKey, status: ModelDeploymentStatus, now: datetime) -> Watch | None:
         """The watch that fits a status: the one in memory, one taken up after a restart, or a new one."""
@@ -150,10 +151,17 @@ class EvidenceBook:
         watch = self._watches.get(key)
         return watch.state.stamp if watch is not None and watch.window is None else None
 
+    def note_trouble(self, key: ModelKey, trouble: str) -> bool:
+        """Remember why a model cannot be judged (nothing: it can); returns whether that is news."""
+        news = self._troubles.get(key, "") != trouble
+        self._troubles[key] = trouble
+        return news
+
     def evidence(self, key: ModelKey) -> Evidence:
         """What a decision needs of it."""
         watch, flow = self._watches.get(key), self._flows.get(key, _Flow())
-        evidence = Evidence(moved=dict(flow.moved), fresh_at=flow.fresh_at)
+        trouble = self._troubles.get(key, "")
+        evidence = Evidence(moved=dict(flow.moved), fresh_at=flow.fresh_at, trouble=trouble)
         if watch is None:
             return evidence
         return replace(
@@ -170,6 +178,7 @@ class EvidenceBook:
         """The model has settled or is gone."""
         self._watches.pop(key, None)
         self._flows.pop(key, None)
+        self._troubles.pop(key, None)
 
     def _note_flow(self, key: ModelKey, samples: Samples, snapshot: Snapshot) -> None:
         flow = self._flows.setdefault(key, _Flow())

@@ -13,7 +13,7 @@ from viridian.guards.config import bounds
 from viridian.guards.series import Snapshot, align
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
-from viridian.metrics.prometheus import MetricsError, ModelKey, Prometheus, Samples
+from viridian.metrics.prometheus import MetricsError, ModelKey, Prometheus, Samples, trusted
 
 from . import router
 from .evidence import EvidenceBook, Watch, guard_config
@@ -43,8 +43,6 @@ class Ticker:
         self._interval = interval.total_seconds()
         self._period = min(LONGEST_TICK, interval / 2).total_seconds()
         self._last = asyncio.get_running_loop().time()
-        self._blind = False
-        self._unjudged: dict[ModelKey, str] = {}
 
     @property
     def age(self) -> float:
@@ -69,11 +67,8 @@ class Ticker:
         try:
             await self._judge(moving)
         except MetricsError as error:
-            if not self._blind:
-                _log.warning("weights stay as they are: %s", error)
-            self._blind = True
-        else:
-            self._blind = False
+            for model in moving:
+                self._note_trouble(model, str(error))
         for model in moving:
             self._queue.add(model.key)
 
@@ -96,17 +91,21 @@ class Ticker:
         ]
         await asyncio.gather(*(self._turn_back(model) for model in breached))
 
-    async def _breaches(self, model: Model, samples: Samples, needed: Sequence[float]) -> bool:
+    async def _breaches(self, model: Model, samples: Samples | MetricsError, needed: Sequence[float]) -> bool:
         """Whether the newest samples blame the candidate; one model that cannot be judged holds up no other."""
         try:
-            breaches = self._book.take_in(model.key, model.spec, samples, await self._earlier(model, needed))
+            earlier = await self._earlier(model, needed)
+            breaches = self._book.take_in(model.key, model.spec, trusted(samples), earlier)
         except (MetricsError, ValueError) as error:
-            if self._unjudged.get(model.key) != str(error):
-                _log.warning("%s/%s cannot be judged, its weights stay as they are: %s", *model.key, error)
-            self._unjudged[model.key] = str(error)
+            self._note_trouble(model, str(error))
             return False
-        self._unjudged.pop(model.key, None)
+        self._book.note_trouble(model.key, "")
         return bool(breaches)
+
+    def _note_trouble(self, model: Model, trouble: str) -> None:
+        """Tell the log once, and the status as long as it lasts, why a model cannot be judged."""
+        if self._book.note_trouble(model.key, trouble):
+            _log.warning("%s/%s cannot be judged, its weights stay as they are: %s", *model.key, trouble)
 
     async def _earlier(self, model: Model, needed: Sequence[float]) -> Snapshot | None:
         """After a restart: the counters as they stood at the stamp that the saved evidence speaks of."""
@@ -114,7 +113,7 @@ class Ticker:
         if stamp is None:
             return None
         then = await self._prometheus.read([model.key], needed, at=stamp + 2 * self._interval)
-        samples: Samples = then.get(model.key, {})
+        samples = trusted(then.get(model.key, {}))
         series = {revision: {uid: pod.counters for uid, pod in pods.items()} for revision, pods in samples.items()}
         return align(series, self._interval, at=stamp)
 

@@ -99,8 +99,8 @@ class Prometheus:
 
     async def read(
         self, keys: Iterable[ModelKey], bounds: Sequence[float], at: float | None = None
-    ) -> dict[ModelKey, Samples]:
-        """Read the last samples of the given models.
+    ) -> dict[ModelKey, Samples | MetricsError]:
+        """Read the last samples of the given models; one whose own counters cannot be trusted gets its error instead.
 
         Args:
             keys: the models; asked for in batches.
@@ -108,10 +108,10 @@ class Prometheus:
             at: read as of this moment (seconds since the epoch) rather than now.
 
         Raises:
-            MetricsError: no answer, or one that cannot be trusted.
+            MetricsError: no answer, or only part of one.
         """
         wanted = sorted(set(keys))
-        found: dict[ModelKey, Samples] = {}
+        found: dict[ModelKey, Samples | MetricsError] = {}
         for start in range(0, len(wanted), BATCH):
             batch = wanted[start : start + BATCH]
             found.update(gather(await self._query(build_query(batch, bounds, self._interval), at), frozenset(batch)))
@@ -141,6 +141,17 @@ class Prometheus:
             self._warnings.extend(answer.get("warnings") or [])
 
 
+def trusted(samples: Samples | MetricsError) -> Samples:
+    """The samples of a model.
+
+    Raises:
+        MetricsError: they are an error instead.
+    """
+    if isinstance(samples, MetricsError):
+        raise samples
+    return samples
+
+
 def build_query(keys: Sequence[ModelKey], bounds: Sequence[float], interval: float) -> str:
     """The one query for a batch: raw samples of requests, of the latency buckets that are needed, and of the stamps."""
     names = "viridian_requests_total|viridian_request_duration_seconds_bucket|viridian_counters_stamp_seconds"
@@ -152,19 +163,34 @@ def build_query(keys: Sequence[ModelKey], bounds: Sequence[float], interval: flo
     return f"{{__name__=~`{names}`,model_namespace=~`{namespaces}`,model=~`{models}`,le=~`{les}`}}[{window}s]"
 
 
-def gather(series: Iterable[dict[str, Any]], keys: frozenset[ModelKey]) -> dict[ModelKey, Samples]:
+def gather(series: Iterable[dict[str, Any]], keys: frozenset[ModelKey]) -> dict[ModelKey, Samples | MetricsError]:
     """Put the series of an answer together, by model, revision and pod.
 
-    Raises:
-        MetricsError: a series came twice, as it does when two jobs scrape the same pod, or holds no numbers.
+    A model with a series that came twice, as it does when two jobs scrape the same pod, or that holds no numbers, gets
+    an error of its own: it must not blind the guards of the others.
     """
-    scrapes: dict[tuple[ModelKey, str, str], dict[float, _Scrape]] = defaultdict(lambda: defaultdict(_Scrape))
+    by_model: dict[ModelKey, list[dict[str, Any]]] = defaultdict(list)
+    for one in series:
+        key = (one["metric"].get("model_namespace", ""), one["metric"].get("model", ""))
+        if key in keys:
+            by_model[key].append(one)
+    found: dict[ModelKey, Samples | MetricsError] = {}
+    for key, own in by_model.items():
+        try:
+            samples = _gather_model(key, own)
+        except MetricsError as error:
+            found[key] = error
+        else:
+            if samples:
+                found[key] = samples
+    return found
+
+
+def _gather_model(key: ModelKey, series: Iterable[dict[str, Any]]) -> Samples:
+    scrapes: dict[tuple[str, str], dict[float, _Scrape]] = defaultdict(lambda: defaultdict(_Scrape))
     seen: set[tuple[str, ...]] = set()
     for one in series:
         labels = one["metric"]
-        key = (labels.get("model_namespace", ""), labels.get("model", ""))
-        if key not in keys:
-            continue
         identity = tuple(labels.get(name, "") for name in IDENTITY)
         if identity in seen:
             raise MetricsError(
@@ -172,7 +198,7 @@ def gather(series: Iterable[dict[str, Any]], keys: frozenset[ModelKey]) -> dict[
                 " let one scrape job see it, not two"
             )
         seen.add(identity)
-        pod = scrapes[key, labels.get("revision", ""), labels.get("pod_uid", "")]
+        pod = scrapes[labels.get("revision", ""), labels.get("pod_uid", "")]
         try:
             for time, value in one["values"]:
                 _add(pod[float(time)], labels, float(value))
@@ -181,12 +207,12 @@ def gather(series: Iterable[dict[str, Any]], keys: frozenset[ModelKey]) -> dict[
                 f"Prometheus has counters of pod {labels.get('pod_uid')} of {'/'.join(key)} that are none"
                 f" ({labels.get('__name__')}: {error}): look at what the pod's port {PORT_METRICS} says"
             ) from error
-    found: dict[ModelKey, dict[str, dict[str, PodSamples]]] = defaultdict(lambda: defaultdict(dict))
-    for (key, revision, uid), by_time in scrapes.items():
+    found: dict[str, dict[str, PodSamples]] = defaultdict(dict)
+    for (revision, uid), by_time in scrapes.items():
         counters = tuple(c for _, scrape in sorted(by_time.items()) if (c := scrape.counters()) is not None)
         if counters:
             last = max(by_time)
-            found[key][revision][uid] = PodSamples(counters, by_time[last].answered, last)
+            found[revision][uid] = PodSamples(counters, by_time[last].answered, last)
     return dict(found)
 
 

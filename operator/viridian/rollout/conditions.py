@@ -175,6 +175,9 @@ def _step_story(view: View) -> str:
         return f"{name}: waiting for the first requests at {step.weight} %"
     need = view.observed.evidence.missing
     more = f"; too few requests yet for {', '.join(need)}" if need else ""
+    trouble = view.observed.evidence.trouble
+    if trouble and not view.sees:
+        return f"{name} with {step.weight} % of the traffic, and stays there: {trouble}"
     hold = format_duration(view.step_hold(step.index))
     return f"{name} with {step.weight} % of the traffic, watched for {hold}{more}"
 

@@ -152,7 +152,8 @@ def _metrics_are_missing(view: View) -> Ending | None:
     return Ending(
         phase=Phase.EXPIRED,
         reason="MetricsMissing",
-        message=f"no metrics for {policy.after} (guards.metricsMissing), so the candidate could not be judged",
+        message=f"no metrics for {policy.after} (guards.metricsMissing), so the candidate could not be judged"
+        + (f": {view.observed.evidence.trouble}" if view.observed.evidence.trouble else ""),
     )
 
 

@@ -65,8 +65,9 @@ class Evidence:
 
     `requests` counts completed requests per revision since the rollout began (comparable ones); `moved` says when a
     revision last completed any request, probes and mirrors left out; `fresh_at` is the newest moment of which all pods
-    have reported; `missing` lists the absolute guards that have too few requests to speak; `breached_at` is the scrape
-    that completed the evidence against the candidate, `reverted_at` when the route's patch was acknowledged.
+    have reported; `missing` lists the absolute guards that have too few requests to speak; `trouble` is why the
+    metrics cannot be used, as a sentence; `breached_at` is the scrape that completed the evidence against the
+    candidate, `reverted_at` when the route's patch was acknowledged.
     """
 
     judgements: tuple[Judgement, ...] = ()
@@ -75,6 +76,7 @@ class Evidence:
     fresh_at: datetime | None = None
     missing: tuple[str, ...] = ()
     state: str = ""
+    trouble: str = ""
     breached_at: datetime | None = None
     reverted_at: datetime | None = None
 

@@ -154,10 +154,8 @@ def _hold(view: View) -> Hold | None:
     if guards.metrics_missing.then is Policy.HOLD and metrics_missing_for(view) > parse_duration(
         guards.metrics_missing.after
     ):
-        text = (
-            f"no metrics for {guards.metrics_missing.after}: check that Prometheus answers and scrapes the serving pods"
-        )
-        return _since(view, "MetricsMissing", text)
+        why = view.observed.evidence.trouble or "check that Prometheus scrapes the serving pods"
+        return _since(view, "MetricsMissing", f"no metrics for {guards.metrics_missing.after}: {why}")
     if guards.no_traffic.then is Policy.HOLD and no_traffic_for(view) > parse_duration(guards.no_traffic.after):
         text = f"no requests reached the candidate for {guards.no_traffic.after}: check the gateway, or send traffic"
         return _since(view, "NoTraffic", text)
