@@ -89,6 +89,39 @@ def test_a_good_candidate_walks_all_steps_bakes_and_is_promoted():
     assert world.status.history[0].result == "Promoted"
 
 
+def test_no_request_goes_to_pods_that_the_guards_do_not_see():
+    world = at_stable()
+    world.edit(spec_for("v2.0.0"))
+    world.metrics = False
+    for _ in range(10):
+        world.kubelet()
+        world.reconcile()
+        world.traffic()
+    assert world.status.phase is Phase.STARTING
+    assert world.weights_seen == [100]
+    assert "waiting until Prometheus" in next(c.message for c in world.status.conditions if c.type == "Reconciling")
+    world.metrics = True
+    world.settle()
+    assert world.status.stable is not None
+    assert world.status.stable.version == "v2.0.0"
+
+
+def test_a_failed_version_that_is_asked_for_again_is_not_called_ready():
+    world = at_stable()
+    world.edit(spec_for("v2.0.0"))
+    run_until(world, Phase.PROGRESSING)
+    world.verdicts["iris-2"] = Verdict.BREACH
+    run_until(world, Phase.ROLLED_BACK)
+    world.edit(spec_for("v1.0.0"))
+    run_until(world, Phase.STABLE)
+    world.edit(spec_for("v2.0.0"))
+    world.settle(rounds=10)
+    assert world.status.phase is Phase.ROLLED_BACK
+    assert condition(world, "Ready") == ("False", "RolledBack")
+    assert condition(world, "Stalled") == ("True", "GuardBreached")
+    assert "v2.0.0 was taken back" in next(c.message for c in world.status.conditions if c.type == "Ready")
+
+
 def test_roles_swap_only_after_the_bake_and_after_the_route_and_the_service():
     world = at_stable()
     world.edit(spec_for("v2.0.0"))

@@ -1,6 +1,7 @@
 """A small world for the pure core: an API server, a kubelet, a gateway, users and guards, as plain values."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -66,6 +67,7 @@ class World:
     route: RouteFacts | None = None
     revisions: dict[str, Revision] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)
+    reporting: dict[str, int] = field(default_factory=dict)
     moved: dict[str, datetime] = field(default_factory=dict)
     fresh_at: datetime | None = None
     metrics: bool = True
@@ -112,7 +114,7 @@ class World:
         judgements: tuple[Judgement, ...] = ()
         if candidate is not None and candidate.revision in self.verdicts:
             judgements = (judgement(self.verdicts[candidate.revision]),)
-        return Evidence(judgements, dict(self.requests), dict(self.moved), self.fresh_at)
+        return Evidence(judgements, dict(self.requests), dict(self.reporting), dict(self.moved), self.fresh_at)
 
     # ------------------------------------------------------------------ the operator
 
@@ -228,6 +230,8 @@ class World:
         self.now += timedelta(seconds=seconds)
         if self.metrics:
             self.fresh_at = self.now
+            pods = [pod for color in Color for pod in self.pods[color] if pod.ready]
+            self.reporting = Counter(pod.revision for pod in pods)
         for color in Color:
             if self.route is None or not any(pod.ready for pod in self.pods[color]):
                 continue

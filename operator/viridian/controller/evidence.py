@@ -72,6 +72,7 @@ class _Flow:
     """How many users' requests a model's revisions have answered, and when that last changed."""
 
     answered: dict[str, int] = field(default_factory=dict)
+    reporting: dict[str, int] = field(default_factory=dict)
     moved: dict[str, datetime] = field(default_factory=dict)
     fresh_at: datetime | None = None
 
@@ -161,7 +162,9 @@ class EvidenceBook:
         """What a decision needs of it."""
         watch, flow = self._watches.get(key), self._flows.get(key, _Flow())
         trouble = self._troubles.get(key, "")
-        evidence = Evidence(moved=dict(flow.moved), fresh_at=flow.fresh_at, trouble=trouble)
+        evidence = Evidence(
+            reporting=dict(flow.reporting), moved=dict(flow.moved), fresh_at=flow.fresh_at, trouble=trouble
+        )
         if watch is None:
             return evidence
         return replace(
@@ -184,6 +187,7 @@ class EvidenceBook:
         flow = self._flows.setdefault(key, _Flow())
         moment = datetime.fromtimestamp(snapshot.stamp, UTC)
         flow.fresh_at = moment
+        flow.reporting = {revision: len(snapshot.live(revision)) for revision in samples}
         for revision, pods in samples.items():
             answered = sum(pod.answered for pod in pods.values())
             if flow.answered.get(revision) != answered:

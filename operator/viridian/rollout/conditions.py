@@ -103,8 +103,7 @@ def _rollback_ready(view: View) -> _Claim:
 
 
 def _pin_reason(view: View) -> str:
-    pins = view.status.failed if view.status.phase is not Phase.EXPIRED else view.status.expired
-    return pins[0].reason if pins else str(view.status.phase)
+    return view.pin.reason if view.pin is not None else str(view.status.phase)
 
 
 def _obstacle(view: View) -> _Claim | None:
@@ -138,16 +137,14 @@ def _story(view: View) -> str:
     candidate, step = status.candidate, status.step
     if status.hold is not None:
         return status.hold.message
-    if status.phase in {Phase.ROLLED_BACK, Phase.EXPIRED} and status.history:
-        last = status.history[0]
+    if status.phase in {Phase.ROLLED_BACK, Phase.EXPIRED} and view.pin is not None:
         again = "It is not tried again until the spec changes or the command retry is given."
         stable = f"{status.stable.version} serves all requests." if status.stable is not None else "Nothing serves."
-        return f"{last.version} was taken back: {last.message.rstrip('.')}. {stable} {again}"
+        return f"{view.pin.version} was taken back: {view.pin.message.rstrip('.')}. {stable} {again}"
     if status.ending is not None and candidate is not None:
         return f"{candidate.version} is being taken back: {status.ending.message}"
     if status.phase is Phase.STARTING and candidate is not None:
-        trouble = pod_trouble(view)
-        return f"{candidate.version} starts: {candidate.ready} pods ready" + (f"; {trouble}" if trouble else "")
+        return f"{candidate.version} starts: {candidate.ready} pods ready{_start_story(view)}"
     if step is not None and candidate is not None and status.phase in {Phase.PROGRESSING, Phase.BAKING}:
         return f"{candidate.version} {_step_story(view)}"
     if status.phase is Phase.FINISHING:
@@ -160,6 +157,15 @@ def _story(view: View) -> str:
     if status.phase is Phase.STALLED and view.observed.gateway_problem is not None:
         return view.observed.gateway_problem
     return "waiting for the first revision"
+
+
+def _start_story(view: View) -> str:
+    """What a candidate that starts is waiting for, beside its pods."""
+    candidate = view.status.candidate
+    trouble = pod_trouble(view)
+    if not trouble and candidate is not None and candidate.ready and view.status.stable is not None:
+        trouble = view.observed.evidence.trouble or "waiting until Prometheus has the counters of its pods"
+    return f"; {trouble}" if trouble else ""
 
 
 def _step_story(view: View) -> str:

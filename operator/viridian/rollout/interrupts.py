@@ -100,7 +100,7 @@ def _spec_is_newer(view: View) -> Ending | None:
     if candidate is None or waits:
         return None
     # A candidate that was named but not stored yet would be rendered from this very spec.
-    harmless = candidate.revision in view.observed.revisions or not view.is_pinned
+    harmless = candidate.revision in view.observed.revisions or view.pin is None
     if harmless and view.runs_wanted(candidate):
         return None
     return Ending(

@@ -63,15 +63,17 @@ class RouteFacts:
 class Evidence:
     """What the metrics say of a rollout.
 
-    `requests` counts completed requests per revision since the rollout began (comparable ones); `moved` says when a
-    revision last completed any request, probes and mirrors left out; `fresh_at` is the newest moment of which all pods
-    have reported; `missing` lists the absolute guards that have too few requests to speak; `trouble` is why the
-    metrics cannot be used, as a sentence; `breached_at` is the scrape that completed the evidence against the
-    candidate, `reverted_at` when the route's patch was acknowledged.
+    `requests` counts completed requests per revision since the rollout began (comparable ones); `reporting` counts the
+    pods whose counters the metrics have right now; `moved` says when a revision last completed any request, probes and
+    mirrors left out; `fresh_at` is the newest moment of which all pods have reported; `missing` lists the absolute
+    guards that have too few requests to speak; `trouble` is why the metrics cannot be used, as a sentence;
+    `breached_at` is the scrape that completed the evidence against the candidate, `reverted_at` when the route's patch
+    was acknowledged.
     """
 
     judgements: tuple[Judgement, ...] = ()
     requests: Mapping[str, int] = field(default_factory=dict)
+    reporting: Mapping[str, int] = field(default_factory=dict)
     moved: Mapping[str, datetime] = field(default_factory=dict)
     fresh_at: datetime | None = None
     missing: tuple[str, ...] = ()

@@ -44,8 +44,11 @@ def progress(view: View) -> ModelDeploymentStatus:
 def _begin(view: View) -> ModelDeploymentStatus:
     """Settled: start what the spec asks for, unless it runs already or is pinned."""
     status = view.status
-    if status.candidate is not None or view.is_pinned:
+    if status.candidate is not None:
         return status
+    if view.pin is not None:
+        phase = Phase.ROLLED_BACK if view.pin in status.failed else Phase.EXPIRED
+        return status.model_copy(update={"phase": phase})
     if view.runs_wanted(status.stable):
         return status.model_copy(update={"phase": Phase.STABLE, "expired": []})
     number = status.last_revision + 1
@@ -78,6 +81,8 @@ def _start(view: View) -> ModelDeploymentStatus:
         return view.status.model_copy(update={"phase": Phase.STARTING})
     if first:
         return view.status.model_copy(update={"phase": Phase.FINISHING})
+    if not view.is_watched(candidate, view.required_replicas(weight)):
+        return view.status.model_copy(update={"phase": Phase.STARTING})
     return _intend(view, 1)
 
 

@@ -9,7 +9,7 @@ from viridian.api.names import Color
 from viridian.api.quantities import parse_duration
 from viridian.api.revision import RevisionInput
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.api.status import ColorStatus, ModelDeploymentStatus, Phase
+from viridian.api.status import ColorStatus, ModelDeploymentStatus, Phase, PinnedRevision
 
 from .observed import ColorView, Observed, Settings
 
@@ -48,11 +48,13 @@ class View:
         return stored is None or stored.input == self.wanted
 
     @property
-    def is_pinned(self) -> bool:
-        """Whether what the spec asks for has failed or expired, so that only a person's word starts it again."""
-        pins = (*self.status.failed, *self.status.expired)
-        known = (self.observed.revisions.get(pin.revision) for pin in pins)
-        return any(revision is not None and revision.input == self.wanted for revision in known)
+    def pin(self) -> PinnedRevision | None:
+        """How what the spec asks for failed or expired before, so that only a person's word starts it again."""
+        for pin in (*self.status.failed, *self.status.expired):
+            known = self.observed.revisions.get(pin.revision)
+            if known is not None and known.input == self.wanted:
+                return pin
+        return None
 
     def color(self, color: Color) -> ColorView:
         """What was seen of a color."""
@@ -75,6 +77,10 @@ class View:
         """Whether the metrics are recent enough to go forward on; without them weights stay."""
         fresh = self.observed.evidence.fresh_at
         return fresh is not None and self.now - fresh <= self.settings.quiet
+
+    def is_watched(self, role: ColorStatus, pods: int) -> bool:
+        """Whether the guards see so many pods of a role: none gets users' requests unseen."""
+        return self.observed.evidence.reporting.get(role.revision, 0) >= pods
 
     def required_replicas(self, weight: int) -> int:
         """Pods that must be ready for `weight` percent: that share of stable's, and two for a latency guard."""
