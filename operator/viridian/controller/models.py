@@ -33,6 +33,11 @@ class Model:
         metadata = self.manifest["metadata"]
         return Owner(metadata["name"], metadata["namespace"], metadata["uid"])
 
+    def reference_in(self, child: dict[str, Any]) -> dict[str, Any] | None:
+        """The ownerReference in which a child names this very object, or None."""
+        references = child["metadata"].get("ownerReferences") or []
+        return next((reference for reference in references if reference.get("uid") == self.owner.uid), None)
+
     @property
     def generation(self) -> int:
         """Generation of the spec."""

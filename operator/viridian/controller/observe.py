@@ -134,10 +134,8 @@ async def _gateway_problem(client: KubeClient, namespace: str, parents: list[Par
 
 
 def _is_owned(child: dict[str, Any], model: Model) -> bool:
-    return any(
-        owner.get("uid") == model.owner.uid and owner.get("controller")
-        for owner in child["metadata"].get("ownerReferences") or []
-    )
+    reference = model.reference_in(child)
+    return reference is not None and bool(reference.get("controller"))
 
 
 def _refuse_foreign(child: Manifest, model: Model) -> None:

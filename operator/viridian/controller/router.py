@@ -2,7 +2,7 @@
 
 import logging
 
-from viridian.kube.client import KubeClient, Manifest
+from viridian.kube.client import KubeClient
 from viridian.kube.errors import Conflict, Refused
 from viridian.kube.resources import HTTP_ROUTE
 from viridian.traffic.patch import Patch, live_weights, patch_traffic, patch_weights
@@ -58,7 +58,7 @@ async def take_back(client: KubeClient, model: Model, revision: str) -> bool:
     weights = {stable.color: 100, stable.color.other: 0}
     for attempt in (1, 2):
         live = await client.get(HTTP_ROUTE, *model.key)
-        if live is None or not _owned(live, model):
+        if live is None or model.reference_in(live) is None:
             return False
         route = read_route(model.owner.name, live)
         if route.aborted == revision and route.gives(weights):
@@ -94,7 +94,3 @@ def _tested(route: RouteView) -> object:
     """What a patch tests of a route."""
     names = [[backend["name"] for backend in backends] for backends in route.backends]
     return route.uid, route.seq or route.version, names
-
-
-def _owned(manifest: Manifest, model: Model) -> bool:
-    return any(owner.get("uid") == model.owner.uid for owner in manifest["metadata"].get("ownerReferences") or [])

@@ -133,15 +133,15 @@ def _watch(view: View) -> ModelDeploymentStatus:
 
 def _watch_first(view: View) -> ModelDeploymentStatus:
     """The bake of a first revision: it serves already, and there is nothing to go back to."""
+    if not view.runs_wanted(view.status.stable):
+        return _begin(view)
     started = view.status.started_at or view.now
     sentence = breach_of(view)
     if sentence is not None:
         hold = _since(
             view, "GuardBreached", f"{sentence} There is no earlier revision to go back to: apply a better one."
         )
-        return view.having(phase=Phase.HELD, hold=hold).status if view.runs_wanted(view.status.stable) else _begin(view)
-    if not view.runs_wanted(view.status.stable):
-        return _begin(view)
+        return view.status.model_copy(update={"phase": Phase.HELD, "hold": hold})
     if view.now - started < parse_duration(view.spec.rollout.bake.duration):
         return view.status.model_copy(update={"phase": Phase.BAKING, "hold": None})
     return view.status.model_copy(update={**_AT_REST, "phase": Phase.STABLE})

@@ -1,7 +1,7 @@
 """One decision's inputs together, with the questions that several rules ask of them."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -27,10 +27,6 @@ class View:
     observed: Observed
     settings: Settings
     now: datetime
-
-    def having(self, **changes: object) -> "View":
-        """The same view after a change of the status."""
-        return replace(self, status=self.status.model_copy(update=changes))
 
     @cached_property
     def wanted(self) -> RevisionInput:
