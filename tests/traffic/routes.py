@@ -6,7 +6,7 @@ from typing import Any
 import jsonpatch
 
 from viridian.api.names import Color
-from viridian.api.spec import Traffic
+from viridian.api.traffic import Traffic
 from viridian.traffic.patch import Patch
 from viridian.traffic.route import Weights, build_route, build_route_spec
 

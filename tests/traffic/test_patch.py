@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.traffic.routes import MODEL, TRAFFIC, live_route, sent, weights, weights_of
 
 from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, Color
-from viridian.api.spec import Traffic
+from viridian.api.traffic import Traffic
 from viridian.traffic.patch import live_weights, patch_traffic, patch_weights
 from viridian.traffic.route import build_route_spec, read_route
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from viridian.api.model import ModelSource
 from viridian.api.names import ANNOTATION_INPUT, LABEL_REVISION, Color
 from viridian.api.revision import Revision, RevisionInput
-from viridian.api.spec import ModelSource, Serving
+from viridian.api.serving import Serving
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.owner import Owner
 from viridian.workloads.pod import PodDefaults, build_pod_template

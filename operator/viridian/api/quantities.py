@@ -77,6 +77,14 @@ def matches(pattern: str) -> str:
     return f"self.matches(r'{pattern}')"
 
 
+def between(shortest: str, longest: str) -> str:
+    """The CEL expression that holds `self` to be a duration between these two."""
+    return (
+        f"{matches(DURATION.pattern)} && duration(self) >= duration('{shortest}') && duration(self) <="
+        f" duration('{longest}')"
+    )
+
+
 Duration = Annotated[
     str,
     Field(

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .spec import ApiModel, ModelDeploymentSpec, ModelSource, Serving
+from .base import ApiModel
+from .model import ModelSource
+from .serving import Serving
+from .spec import ModelDeploymentSpec
 
 
 class RevisionInput(ApiModel):

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from .base import ApiModel
 from .names import Color
-from .spec import ApiModel
 
 
 def _write_time(moment: datetime) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from viridian.api.errors import ForeignChild
 from viridian.api.names import LABEL_COLOR, LABEL_MODEL, LABEL_REVISION, Color, color_name
-from viridian.api.spec import ParentRef
+from viridian.api.traffic import ParentRef
 from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.resources import (
     CONTROLLER_REVISION,

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from viridian.api.guards import Policy
 from viridian.api.quantities import parse_duration
-from viridian.api.spec import Policy
 from viridian.api.status import Ending, Phase
 from viridian.guards.judge import Verdict
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from viridian.api.guards import Policy
 from viridian.api.names import Color, revision_name
 from viridian.api.quantities import parse_duration
-from viridian.api.spec import Policy
 from viridian.api.status import (
     ColorStatus,
     Drain,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, HEADER_VIA, PORT_SPLIT, Color, color_name
-from viridian.api.spec import Traffic
+from viridian.api.traffic import Traffic
 
 Weights = Mapping[Color, int]
 

@@ -7,7 +7,7 @@ from typing import Any
 from viridian.api.names import LABEL_COLOR, LABEL_MODEL, LABEL_REVISION, PORT_METRICS, PORT_SPLIT, PORT_STABLE
 from viridian.api.quantities import format_duration, parse_duration
 from viridian.api.revision import RevisionInput
-from viridian.api.spec import Resources
+from viridian.api.serving import Resources
 from viridian.guards.latency import GRID
 
 DRAIN_DELAY = timedelta(seconds=3)

@@ -1,0 +1,104 @@
+"""`spec.guards`: when a candidate is turned back."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from .base import ApiModel
+from .quantities import DECIMAL, Decimal, Duration, Percent, between, cel, matches
+
+
+class Policy(StrEnum):
+    """What to do when a guard cannot see."""
+
+    HOLD = "Hold"
+    ROLLBACK = "Rollback"
+
+
+class ErrorRateGuard(ApiModel):
+    """Errors are answers with a 5xx status, and timeouts; 4xx answers do not count."""
+
+    max: Annotated[Percent, Field(description="Roll back when the candidate's share of errors is above this.")] = "10%"
+    worse_than_stable: Annotated[
+        Decimal,
+        Field(
+            description="Roll back when the odds of an error are more than this many times stable's.",
+            json_schema_extra=cel(
+                f"{matches(DECIMAL.pattern)} && double(self) >= 1.0",
+                "must be a decimal number of at least 1 in quotes, such as '1.5'",
+            ),
+        ),
+    ] = "1.5"
+
+
+class LatencyGuard(ApiModel):
+    """A bound on one percentile of the candidate's latency."""
+
+    percentile: Annotated[
+        str,
+        Field(
+            max_length=5,
+            description="Which percentile, from 50 to 99.9.",
+            json_schema_extra=cel(
+                matches(r"^[5-9][0-9](\.[1-9])?$"), "must be a percentile from 50 to 99.9 in quotes, such as '95'"
+            ),
+        ),
+    ]
+    max: Annotated[
+        Duration,
+        Field(
+            description="Roll back when that percentile is above this, at most 60s; rounded up to the histogram's next"
+            " bound.",
+            json_schema_extra=cel(
+                between("1ms", "60s"),
+                "must be a duration from 1ms to 60s, such as 200ms: slower answers are not told apart",
+            ),
+        ),
+    ]
+
+
+class MetricsMissing(ApiModel):
+    """The policy for a Prometheus that does not answer or has no data of the pods."""
+
+    after: Annotated[Duration, Field(description="How long metrics may be missing; the weights stay meanwhile.")] = (
+        "10m"
+    )
+    then: Annotated[Policy, Field(description="Hold the weights until metrics are back, or roll back (retryable).")] = (
+        Policy.HOLD
+    )
+
+
+class NoTraffic(ApiModel):
+    """The policy for a rollout that no requests reach."""
+
+    after: Annotated[Duration, Field(description="How long a step may see no requests on both colors.")] = "30m"
+    then: Annotated[Policy, Field(description="Hold the weights until there is traffic, or roll back (retryable).")] = (
+        Policy.HOLD
+    )
+
+
+class Guards(ApiModel):
+    """When a candidate is turned back."""
+
+    error_rate: Annotated[ErrorRateGuard, Field(description="The share of failed requests.")] = ErrorRateGuard()
+    latency: Annotated[
+        list[LatencyGuard],
+        Field(
+            max_length=4,
+            description="Bounds on latency percentiles.",
+            json_schema_extra=cel(
+                "self.all(g, self.exists_one(h, h.percentile == g.percentile))",
+                "bounds the same percentile twice: keep the stricter one",
+            ),
+        ),
+    ] = Field(default_factory=list)
+    metrics_missing: Annotated[MetricsMissing, Field(description="What to do without metrics.")] = MetricsMissing()
+    no_traffic: Annotated[NoTraffic, Field(description="What to do without requests.")] = NoTraffic()
+
+    @model_validator(mode="after")
+    def _percentiles_differ(self) -> "Guards":
+        percentiles = [guard.percentile for guard in self.latency]
+        if len(set(percentiles)) < len(percentiles):
+            raise ValueError("guards.latency: bounds the same percentile twice: keep the stricter one")
+        return self

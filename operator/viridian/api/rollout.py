@@ -1,0 +1,98 @@
+"""`spec.rollout`: how a new revision takes over."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, model_validator
+
+from .base import ApiModel
+from .quantities import DURATION, Duration, parse_duration
+
+
+class Step(ApiModel):
+    """One step of the walk of weights."""
+
+    weight: Annotated[int, Field(ge=1, le=100, description="Share of the traffic for the candidate, in percent.")]
+    hold: Annotated[Duration, Field(description="How long the guards watch this weight before the next step.")]
+    min_requests: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10_000_000,
+            description="Requests that the candidate must have answered in this step, at the least.",
+        ),
+    ] = 0
+
+
+class Bake(ApiModel):
+    """The time after the last step in which the old color stays warm and the guards stay on."""
+
+    duration: Annotated[Duration, Field(description="How long to bake before the roles are swapped.")] = "10m"
+    holdback: Annotated[
+        int,
+        Field(ge=1, le=50, description="Share that stays on the old color during the bake, as a control, in percent."),
+    ] = 5
+
+
+_SORTED = "self.steps.map(s, s.weight).isSorted() && self.steps.all(s, self.steps.exists_one(t, t.weight == s.weight))"
+_FITS = (
+    # What is no duration has a message of its own; here it would only be an error of the rule.
+    f"!self.steps.all(s, s.hold.matches(r'{DURATION.pattern}'))"
+    f" || ![self.bake.duration, self.deadline].all(d, d.matches(r'{DURATION.pattern}'))"
+    " || duration(self.bake.duration) + self.steps.map(s, duration(s.hold)).sum() < duration(self.deadline)"
+)
+
+
+def _usual_steps() -> list[Step]:
+    return [Step(weight=5, hold="2m"), Step(weight=25, hold="5m"), Step(weight=50, hold="5m")]
+
+
+class Rollout(ApiModel):
+    """How a new revision takes over."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": _SORTED,
+                    "message": "the weights must increase from step to step: sort the steps and write each weight once",
+                    "fieldPath": ".steps",
+                },
+                {
+                    "rule": "self.steps.all(s, s.weight <= 100 - self.bake.holdback)",
+                    "message": "a step may not be above 100 minus bake.holdback: the bake keeps that share on the old"
+                    " color as a control; lower the weight of the last step, or the holdback",
+                    "fieldPath": ".steps",
+                },
+                {
+                    "rule": _FITS,
+                    "message": "the holds of all steps and the bake do not fit into the deadline: raise the deadline or"
+                    " shorten the holds",
+                    "fieldPath": ".deadline",
+                },
+            ]
+        }
+    )
+
+    steps: Annotated[
+        list[Step], Field(min_length=1, max_length=20, description="The weights of the candidate, one after the other.")
+    ] = Field(default_factory=_usual_steps)
+    bake: Annotated[Bake, Field(description="The last check before the roles are swapped.")] = Bake()
+    deadline: Annotated[
+        Duration,
+        Field(description="A rollout that has not been promoted by then goes back to stable, phase Expired."),
+    ] = "2h"
+    drain_max: Annotated[
+        Duration, Field(description="How long a color without weight is kept for requests that still arrive, at most.")
+    ] = "60s"
+
+    @model_validator(mode="after")
+    def _weights_increase(self) -> "Rollout":
+        weights = [step.weight for step in self.steps]
+        if weights != sorted(set(weights)):
+            raise ValueError("rollout.steps: the weights must increase from step to step")
+        if weights[-1] > 100 - self.bake.holdback:
+            raise ValueError("rollout.steps: a step may not be above 100 minus bake.holdback")
+        total = sum((parse_duration(step.hold) for step in self.steps), parse_duration(self.bake.duration))
+        if total >= parse_duration(self.deadline):
+            raise ValueError("rollout.deadline: the holds of all steps and the bake do not fit into it")
+        return self

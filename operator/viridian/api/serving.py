@@ -1,0 +1,93 @@
+"""`spec.serving`: how the model is served."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from .base import ApiModel
+from .quantities import Duration, between, cel, matches
+
+Quantity = Annotated[
+    str | int,
+    Field(
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            "maxLength": 32,
+            **cel(
+                "isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",
+                "is not a quantity: write a number of at least 0, such as 2, 250m or 512Mi",
+            ),
+        }
+    ),
+]
+ResourceList = Annotated[dict[Annotated[str, Field(max_length=63)], Quantity], Field(max_length=8)]
+
+
+_WITHIN_LIMITS = (
+    # What is no quantity has a message of its own.
+    "self.requests.all(name, !(name in self.limits)"
+    " || !isQuantity(string(self.requests[name])) || !isQuantity(string(self.limits[name]))"
+    " || quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) <= 0)"
+)
+
+
+class Resources(ApiModel):
+    """CPU and memory of one container, as in a pod."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": _WITHIN_LIMITS,
+                    "message": "a request may not be above the limit of the same name: lower it, or raise the limit",
+                    "fieldPath": ".requests",
+                }
+            ]
+        }
+    )
+
+    requests: Annotated[
+        ResourceList, Field(description="What the scheduler reserves, such as {cpu: 250m, memory: 256Mi}.")
+    ] = Field(default_factory=dict)
+    limits: Annotated[ResourceList, Field(description="What the container may use at most.")] = Field(
+        default_factory=dict
+    )
+
+
+class Container(ApiModel):
+    """Settings of one container of a serving pod."""
+
+    resources: Annotated[Resources, Field(description="CPU and memory of this container.")] = Resources()
+
+
+_BY_DIGEST = matches(r"^[^\s@]+@sha256:[0-9a-f]{64}$")
+_BY_TAG = matches(r"^[^\s@]+:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
+
+
+class Serving(ApiModel):
+    """How the model is served. A change of any field but `replicas` makes a new revision."""
+
+    replicas: Annotated[int, Field(ge=1, le=1000, description="Pods of the stable color.")] = 1
+    image: Annotated[
+        str,
+        Field(
+            max_length=512,
+            description="Serving image; empty takes the operator's default at the time the revision is made.",
+            json_schema_extra=cel(
+                f"self == '' || {_BY_DIGEST} || ({_BY_TAG} && !self.endsWith(':latest'))",
+                "must name an immutable image: write a tag other than latest (registry/name:1.2.0) or a digest"
+                " (registry/name@sha256:...)",
+            ),
+        ),
+    ] = ""
+    triton: Annotated[Container, Field(description="The container that runs Triton.")] = Container()
+    api: Annotated[Container, Field(description="The container with the prediction API.")] = Container()
+    timeout: Annotated[
+        Duration,
+        Field(
+            description="Longest time a request may take, at the gateway and in the prediction API; at most 1h.",
+            json_schema_extra=cel(
+                between("1ms", "1h"), "must be a duration from 1ms to 1h, such as 30s: without it a request could hang"
+            ),
+        ),
+    ] = "30s"

@@ -1,0 +1,86 @@
+"""`spec.traffic`: where requests come from."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from .base import ApiModel
+from .quantities import cel, matches
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_LABELS = rf"{_LABEL}(\.{_LABEL})*"
+
+
+class ParentRef(ApiModel):
+    """A Gateway that carries the model's traffic."""
+
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=253,
+            description="Name of the Gateway.",
+            json_schema_extra=cel(
+                matches(f"^{_LABELS}$"), "must be the name of a Gateway: lower-case letters, digits, dashes and dots"
+            ),
+        ),
+    ]
+    namespace: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=63,
+            description="Namespace of the Gateway; default: the model's own.",
+            json_schema_extra=cel(
+                matches(f"^{_LABEL}$"), "must be the name of a namespace: lower-case letters, digits and dashes"
+            ),
+        ),
+    ] = None
+    section_name: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=253,
+            description="One listener of the Gateway; default: all.",
+            json_schema_extra=cel(
+                matches(f"^{_LABELS}$"), "must be the name of a listener: lower-case letters, digits, dashes and dots"
+            ),
+        ),
+    ] = None
+
+
+Hostname = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        json_schema_extra=cel(
+            matches(rf"^(\*\.)?{_LABELS}$"),
+            "must be a host name without scheme, port or path, such as models.example.com or *.example.com",
+        ),
+    ),
+]
+
+
+class Traffic(ApiModel):
+    """Where requests come from."""
+
+    parent_refs: Annotated[
+        list[ParentRef], Field(min_length=1, max_length=8, description="Gateways that carry the traffic, one to eight.")
+    ]
+    hostnames: Annotated[
+        list[Hostname],
+        Field(max_length=16, description="Host names that the route answers to; none means all of the listener's."),
+    ] = Field(default_factory=list)
+    path: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=256,
+            description="Path prefix that belongs to this model; it is cut off before the request reaches a pod.",
+            json_schema_extra=cel(
+                "self == '/' || " + matches(r"^(/[A-Za-z0-9._~-]+)+$"),
+                "must begin with / and not end with one, such as /iris",
+            ),
+        ),
+    ] = "/"
