@@ -453,4 +453,6 @@ def test_old_revisions_are_pruned_but_never_one_in_use_or_failed():
     for version in ("v2.0.0", "v3.0.0", "v4.0.0"):
         world.edit(spec_for(version, revisionHistoryLimit=1))
         world.settle()
-    assert set(world.revisions) == {"iris-2", "iris-4", "iris-5"}
+    assert set(world.revisions) == {"iris-2", "iris-3", "iris-4", "iris-5"}
+    assert world.status.stable is not None
+    assert world.status.stable.revision == "iris-5"  # iris-2 failed, iris-4 is what a rollback goes back to

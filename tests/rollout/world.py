@@ -14,17 +14,21 @@ from viridian.guards.counts import Counts
 from viridian.guards.judge import Judgement, Verdict
 from viridian.rollout.actions import (
     Action,
+    ApplyAutoscaler,
+    ApplyBudget,
     ApplyColor,
     ApplyColorService,
     FollowTraffic,
     MoveWeights,
     PointStableService,
     PruneRevision,
+    RemoveAutoscaler,
+    RemoveRoute,
     RestoreRevision,
     StoreRevision,
 )
 from viridian.rollout.decide import Decision, decide
-from viridian.rollout.observed import ColorView, Evidence, Observed, Pod, RouteFacts, Settings
+from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed, Pod, RouteFacts, Settings
 
 NAME = "iris"
 SETTINGS = Settings(scrape_interval=timedelta(seconds=2))
@@ -62,6 +66,9 @@ class World:
     deployments: dict[Color, tuple[str, int]] = field(default_factory=dict)
     pods: dict[Color, list[Pod]] = field(default_factory=lambda: {color: [] for color in Color})
     services: set[Color] = field(default_factory=set)
+    budgets: set[Color] = field(default_factory=set)
+    autoscalers: dict[Color, Autoscaler] = field(default_factory=dict)
+    stray_route: bool = False
     stable_service: Color | None = None
     lost: set[str] = field(default_factory=set)
     route: RouteFacts | None = None
@@ -89,6 +96,8 @@ class World:
                 pods=tuple(self.pods[color]),
                 endpoints=frozenset(pod.uid for pod in self.pods[color] if pod.ready and not pod.deleting),
                 has_service=color in self.services,
+                has_budget=color in self.budgets,
+                autoscaler=self.autoscalers.get(color),
             )
             for color in Color
         }
@@ -98,6 +107,7 @@ class World:
             revisions={name: revision for name, revision in self.revisions.items() if name not in self.gone()},
             lost=frozenset(self.lost - self.gone()),
             route=self.route,
+            stray_route=self.stray_route,
             stable_service=self.stable_service,
             gateway_problem=self.gateway_problem,
             command=self.command,
@@ -155,11 +165,12 @@ class World:
                 self._apply_color(color, revision, replicas)
             case ApplyColorService() | PointStableService():
                 self._apply_service(action)
-            case MoveWeights(weights, aborted):
-                self._move(dict(weights), aborted)
-            case FollowTraffic():
-                if self.route is not None:
-                    self.route = replace(self.route, follows_spec=True)
+            case MoveWeights(weights, pins, aborted):
+                self._move(dict(weights), dict(pins), aborted)
+            case FollowTraffic() | RemoveRoute():
+                self._follow(action)
+            case ApplyBudget() | ApplyAutoscaler() | RemoveAutoscaler():
+                self._scale(action)
             case PruneRevision(name):
                 self._prune(name)
 
@@ -175,6 +186,8 @@ class World:
         shrinks = replicas < count and not self._is_shrink_by_user(color, replicas)
         if busy and old is not None and (revision != old or shrinks):
             raise Violation(f"{color} has weight and was changed from {old} x{count} to {revision} x{replicas}")
+        if color in self.autoscalers and count and replicas != count:
+            raise Violation(f"{color} is scaled by an autoscaler, and got {replicas} replicas from the operator")
         if old is not None and revision != old and (count or self.pods[color]):
             raise Violation(f"{color} got another template while pods of {old} remain")
         stable = self.status.stable
@@ -187,11 +200,29 @@ class World:
     def _is_shrink_by_user(self, color: Color, replicas: int) -> bool:
         return replicas >= min(self.spec.serving.replicas, self.deployments[color][1])
 
-    def _move(self, weights: dict[Color, int], aborted: str | None) -> None:
-        if sum(weights.values()) != 100:
-            raise Violation(f"weights {weights} do not sum to 100")
+    def _follow(self, action: FollowTraffic | RemoveRoute) -> None:
+        if isinstance(action, RemoveRoute):
+            self.stray_route = False
+        elif self.route is not None:
+            rules = (*(dict(action.pins) for _ in self.spec.traffic.pins), self.route.rules[-1])
+            self.route = replace(self.route, rules=rules, follows_spec=True)
+
+    def _scale(self, action: ApplyBudget | ApplyAutoscaler | RemoveAutoscaler) -> None:
+        match action:
+            case ApplyBudget(color):
+                self.budgets.add(color)
+            case ApplyAutoscaler(color, autoscaler):
+                self.autoscalers[color] = autoscaler
+            case RemoveAutoscaler(color):
+                del self.autoscalers[color]
+
+    def _move(self, weights: dict[Color, int], pins: dict[Color, int], aborted: str | None) -> None:
+        if sum(weights.values()) != 100 or sum(pins.values()) != 100:
+            raise Violation(f"weights {weights}, pins {pins} do not sum to 100")
         candidate = self.status.candidate
-        before = self.route.weight(candidate.color) if candidate is not None and self.route is not None else 100
+        before = self.route.split(candidate.color) if candidate is not None and self.route is not None else 100
+        if candidate is not None and pins[candidate.color] and not weights[candidate.color]:
+            raise Violation(f"pinned users are on {candidate.revision}, which has no weight")
         if candidate is not None and weights[candidate.color] > before:
             pods = [pod for pod in self.pods[candidate.color] if pod.revision == candidate.revision]
             ready = sum(pod.ready and not pod.deleting for pod in pods)
@@ -200,7 +231,10 @@ class World:
                 raise Violation(f"weight {weights} with {ready} ready pods, {needed} needed")
             if self._is_failed(candidate.revision):
                 raise Violation(f"failed revision {candidate.revision} got traffic again")
-        self.route = RouteFacts(rules=(weights,), aborted=aborted)
+        rules = self.route.rules[:-1] if self.route is not None else self.spec.traffic.pins
+        self.route = RouteFacts(rules=(*(pins for _ in rules), weights), aborted=aborted)
+        if not self.spec.has_route:
+            self.stable_service = max(weights, key=lambda color: weights[color])
         if candidate is not None:
             self.weights_seen.append(weights[candidate.color])
 
@@ -221,6 +255,9 @@ class World:
         """Bring pods to what the Deployments ask for; those of `healthy` revisions (None: all) become ready."""
         for color in Color:
             revision, replicas = self.deployments.get(color, ("", 0))
+            if color in self.autoscalers and replicas:
+                replicas = max(replicas, self.autoscalers[color].fewest)
+                self.deployments[color] = (revision, replicas)
             pods = [pod for pod in self.pods[color] if not pod.deleting][:replicas]
             pods += [Pod(f"uid-{next(self.uids)}", revision, False, False) for _ in range(replicas - len(pods))]
             self.pods[color] = [replace(pod, ready=healthy is None or pod.revision in healthy) for pod in pods]
@@ -236,7 +273,7 @@ class World:
             if self.route is None or not any(pod.ready for pod in self.pods[color]):
                 continue
             revision = self.pods[color][0].revision
-            count = round(rate * seconds * self.route.weight(color) / 100)
+            count = round(rate * seconds * self.route.split(color) / 100)
             if count and self.metrics:
                 self.requests[revision] = self.requests.get(revision, 0) + count
                 self.moved[revision] = self.now

@@ -20,7 +20,7 @@ def weights(blue: int) -> dict[Color, int]:
 
 def live_route(blue: int = 90, traffic: Traffic = TRAFFIC) -> dict[str, Any]:
     """A route with two rules, one for pinned users and one for all others."""
-    spec = build_route_spec(MODEL, traffic, "30s", weights(blue))
+    spec = build_route_spec(MODEL, traffic, "30s", weights(blue), weights(blue))
     pin = deepcopy(spec["rules"][0])
     pin["matches"][0]["headers"] = [{"type": "Exact", "name": "X-Group", "value": "beta"}]
     route = build_route({"name": MODEL, "namespace": "default"}, {**spec, "rules": [pin, *spec["rules"]]})

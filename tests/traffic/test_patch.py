@@ -24,7 +24,7 @@ def test_one_patch_moves_all_rules_and_nothing_else(before: int, after: int) -> 
     route = live_route(before)
 
     # when it is patched to other weights
-    moved = sent(patch_weights(MODEL, read_route(MODEL, route), weights(after), aborted=None), route)
+    moved = sent(patch_weights(MODEL, read_route(MODEL, route), weights(after), weights(after), aborted=None), route)
 
     # then all rules have them, the sequence number is one more, and all else is as it was
     assert weights_of(moved) == [weights(after)] * 2
@@ -40,7 +40,7 @@ def test_backends_in_another_order_get_their_own_weights() -> None:
     route["spec"]["rules"][1]["backendRefs"].reverse()
 
     # when
-    moved = sent(patch_weights(MODEL, read_route(MODEL, route), weights(100), aborted=None), route)
+    moved = sent(patch_weights(MODEL, read_route(MODEL, route), weights(100), weights(100), aborted=None), route)
 
     # then
     assert weights_of(moved) == [weights(100)] * 2
@@ -49,7 +49,7 @@ def test_backends_in_another_order_get_their_own_weights() -> None:
 def test_a_weight_that_was_left_out_is_written() -> None:
     route = live_route(90)
     del route["spec"]["rules"][0]["backendRefs"][1]["weight"]
-    moved = sent(patch_weights(MODEL, read_route(MODEL, route), weights(100), aborted=None), route)
+    moved = sent(patch_weights(MODEL, read_route(MODEL, route), weights(100), weights(100), aborted=None), route)
     assert weights_of(moved) == [weights(100)] * 2
 
 
@@ -69,7 +69,7 @@ def test_the_mark_of_a_rollback(marked: str | None, aborted: str | None, then: s
         route["metadata"]["annotations"][ANNOTATION_ABORTED] = marked
 
     # when
-    moved = sent(patch_weights(MODEL, read_route(MODEL, route), weights(100), aborted=aborted), route)
+    moved = sent(patch_weights(MODEL, read_route(MODEL, route), weights(100), weights(100), aborted=aborted), route)
 
     # then the mark is set, or gone, or another
     assert moved["metadata"]["annotations"].get(ANNOTATION_ABORTED) == then
@@ -111,7 +111,7 @@ def lose_second_rule(route: dict[str, Any]) -> None:
 def test_what_changed_since_it_was_read_is_left_alone(change: Change) -> None:
     # given a route that was read, and then changed
     route = live_route()
-    patch = patch_weights(MODEL, read_route(MODEL, route), weights(100), aborted="iris-2")
+    patch = patch_weights(MODEL, read_route(MODEL, route), weights(100), weights(100), aborted="iris-2")
     change(route)
     before = deepcopy(route)
 
@@ -123,7 +123,7 @@ def test_what_changed_since_it_was_read_is_left_alone(change: Change) -> None:
 
 def test_a_patch_lands_only_once() -> None:
     route = live_route()
-    patch = patch_weights(MODEL, read_route(MODEL, route), weights(100), aborted=None)
+    patch = patch_weights(MODEL, read_route(MODEL, route), weights(100), weights(100), aborted=None)
     with pytest.raises(jsonpatch.JsonPatchTestFailed):
         sent(patch, sent(patch, route))
 
@@ -144,7 +144,7 @@ def test_a_lost_sequence_number_holds_up_no_rollback(change: Change, seq: str) -
     read = read_route(MODEL, route)
 
     # when it is taken back
-    patch = patch_weights(MODEL, read, weights(100), aborted="iris-2")
+    patch = patch_weights(MODEL, read, weights(100), weights(100), aborted="iris-2")
     moved = sent(patch, route)
 
     # then it is numbered again
@@ -182,19 +182,19 @@ def test_a_rule_that_somebody_edited_is_put_right(edit: Change) -> None:
     edit(route["spec"]["rules"][0])
 
     # when all traffic goes to one color
-    patch = patch_weights(MODEL, read_route(MODEL, route), weights(100), aborted="iris-2")
+    patch = patch_weights(MODEL, read_route(MODEL, route), weights(100), weights(100), aborted="iris-2")
     moved = sent(patch, route)
 
     # then no rule is left with zeros only, or with a share for strangers
     assert weights_of(moved) == [weights(100)] * 2
-    assert read_route(MODEL, moved).gives(weights(100))
+    assert read_route(MODEL, moved).gives(weights(100), weights(100))
 
 
 def test_a_rule_that_is_just_being_edited_is_left_alone() -> None:
     # given a rule with a stranger in it, which was read, and then got another one
     route = live_route()
     route["spec"]["rules"][0]["backendRefs"].append({"name": "other", "port": 80})
-    patch = patch_weights(MODEL, read_route(MODEL, deepcopy(route)), weights(100), aborted=None)
+    patch = patch_weights(MODEL, read_route(MODEL, deepcopy(route)), weights(100), weights(100), aborted=None)
     route["spec"]["rules"][0]["backendRefs"].append({"name": "another", "port": 80})
 
     # then it is read again first
@@ -215,9 +215,9 @@ def test_a_rule_that_is_just_being_edited_is_left_alone() -> None:
 )
 def test_weights_that_do_not_sum_to_100_are_never_written(wrong: dict[Color, int]) -> None:
     with pytest.raises(ValueError, match="sum to 100"):
-        patch_weights(MODEL, read_route(MODEL, live_route()), wrong, aborted=None)
+        patch_weights(MODEL, read_route(MODEL, live_route()), wrong, wrong, aborted=None)
     with pytest.raises(ValueError, match="sum to 100"):
-        build_route_spec(MODEL, TRAFFIC, "30s", wrong)
+        build_route_spec(MODEL, TRAFFIC, "30s", wrong, wrong)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_an_edited_spec_moves_no_weight(edited: dict[str, Any]) -> None:
     route = live_route(75)
     route["metadata"]["annotations"][ANNOTATION_ABORTED] = "iris-1"
     read = read_route(MODEL, route)
-    wanted = build_route_spec(MODEL, Traffic.model_validate(edited), "5s", live_weights(read))
+    wanted = build_route_spec(MODEL, Traffic.model_validate(edited), "5s", live_weights(read), live_weights(read))
 
     # when the route follows
     moved = sent(patch_traffic(read, wanted), route)

@@ -23,9 +23,9 @@ def test_a_route_of_our_own_is_read_as_it_was_made() -> None:
 
     # then
     assert (read.uid, read.seq, read.aborted, read.problem) == ("route-1", "1", None, None)
-    assert read.gives(weights(80))
-    assert not read.gives(weights(79))
-    assert read.traffic == traffic_of(build_route_spec(MODEL, TRAFFIC, "30s", weights(3)))
+    assert read.gives(weights(80), weights(80))
+    assert not read.gives(weights(79), weights(79))
+    assert read.traffic == traffic_of(build_route_spec(MODEL, TRAFFIC, "30s", weights(3), weights(3)))
 
 
 @pytest.mark.parametrize(
@@ -51,18 +51,18 @@ def test_weights_are_read_by_name(refs: list[dict[str, Any]] | None, expected: d
     # when
     read = read_route(MODEL, route)
 
-    # then a color has the highest weight that any rule gives it, and the route gives weights if all rules do
+    # then both rules are known, and the route gives weights only if all rules do
     assert read.weights == (weights(100), expected)
-    assert read.weight(GREEN) == expected.get(GREEN, 0)
-    assert not read.gives(weights(100))
+    assert read.weights[-1].get(GREEN, 0) == expected.get(GREEN, 0)
+    assert not read.gives(weights(100), weights(100))
 
 
 def test_a_route_without_rules_gives_nothing() -> None:
     route = live_route()
     del route["spec"]["rules"]
     read = read_route(MODEL, route)
-    assert read.weight(BLUE) == 0
-    assert not read.gives(weights(100))
+    assert not read.weights
+    assert not read.gives(weights(100), weights(100))
 
 
 @pytest.mark.parametrize("annotations", [None, {}, {"example.com/note": "x"}], ids=str)
@@ -87,8 +87,8 @@ def test_annotations_may_be_missing(annotations: dict[str, str] | None) -> None:
     ],
 )
 def test_an_edit_is_seen_in_all_but_the_weights(edit: Change) -> None:
-    wanted = build_route_spec(MODEL, TRAFFIC, "30s", weights(100))
-    live = build_route_spec(MODEL, TRAFFIC, "30s", weights(60))
+    wanted = build_route_spec(MODEL, TRAFFIC, "30s", weights(100), weights(100))
+    live = build_route_spec(MODEL, TRAFFIC, "30s", weights(60), weights(60))
     assert traffic_of(live) == traffic_of(wanted)
     edit(live)
     assert traffic_of(live) != traffic_of(wanted)

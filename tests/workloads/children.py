@@ -12,6 +12,7 @@ from viridian.workloads.deployments import build_deployment
 from viridian.workloads.owner import Owner, build_metadata
 from viridian.workloads.pod import PodDefaults, build_pod_template
 from viridian.workloads.revisions import build_controller_revision
+from viridian.workloads.scaling import build_budget
 from viridian.workloads.services import build_color_service, build_stable_service
 
 DEFAULTS = PodDefaults(
@@ -28,11 +29,12 @@ class Rendered:
     controller_revision: dict[str, Any]
     deployments: dict[Color, dict[str, Any]]
     services: list[dict[str, Any]]
+    budgets: list[dict[str, Any]]
     route: dict[str, Any]
 
     @property
     def manifests(self) -> list[dict[str, Any]]:
-        return [self.controller_revision, *self.deployments.values(), *self.services, self.route]
+        return [self.controller_revision, *self.deployments.values(), *self.services, *self.budgets, self.route]
 
 
 def revision_of(spec: ModelDeploymentSpec, owner: Owner = OWNER, number: int = 1) -> Revision:
@@ -45,7 +47,8 @@ def render(spec: ModelDeploymentSpec, owner: Owner = OWNER) -> Rendered:
     """All children of a model whose first revision serves from blue."""
     revision = revision_of(spec, owner)
     replicas = {Color.BLUE: spec.serving.replicas, Color.GREEN: 0}
-    route = build_route_spec(owner.name, spec.traffic, spec.serving.timeout, {Color.BLUE: 100, Color.GREEN: 0})
+    blue = {Color.BLUE: 100, Color.GREEN: 0}
+    route = build_route_spec(owner.name, spec.traffic, spec.serving.timeout, blue, blue)
     return Rendered(
         revision=revision,
         controller_revision=build_controller_revision(owner, revision),
@@ -54,5 +57,6 @@ def render(spec: ModelDeploymentSpec, owner: Owner = OWNER) -> Rendered:
             *(build_color_service(owner, color) for color in Color),
             build_stable_service(owner, Color.BLUE),
         ],
+        budgets=[build_budget(owner, color) for color in Color],
         route=build_route(build_metadata(owner, owner.name), route),
     )

@@ -17,10 +17,10 @@ class RevisionInput(ApiModel):
 
     @classmethod
     def of(cls, spec: ModelDeploymentSpec) -> "RevisionInput":
-        """Take from a spec what needs new pods; `changes` and `replicas` do not."""
+        """Take from a spec what needs new pods; `changes` and the number of pods do not."""
         return cls(
             model=spec.model.model_copy(update={"changes": ""}),
-            serving=spec.serving.model_copy(update={"replicas": 1}),
+            serving=spec.serving.model_copy(update={"replicas": 1, "autoscaling": None}),
         )
 
 

@@ -1,11 +1,27 @@
 """`spec.rollout`: how a new revision takes over."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
 
 from .base import ApiModel
-from .quantities import DURATION, Duration, parse_duration
+from .quantities import Duration
+
+
+class RolloutType(StrEnum):
+    """How traffic moves to a new revision."""
+
+    CANARY = "Canary"
+    BLUE_GREEN = "BlueGreen"
+
+
+class Approval(StrEnum):
+    """Where a rollout waits for a person's word."""
+
+    NONE = "None"
+    BEFORE_TRAFFIC = "BeforeTraffic"
+    BEFORE_PROMOTION = "BeforePromotion"
 
 
 class Step(ApiModel):
@@ -34,12 +50,6 @@ class Bake(ApiModel):
 
 
 _SORTED = "self.steps.map(s, s.weight).isSorted() && self.steps.all(s, self.steps.exists_one(t, t.weight == s.weight))"
-_FITS = (
-    # What is no duration has a message of its own; here it would only be an error of the rule.
-    f"!self.steps.all(s, s.hold.matches(r'{DURATION.pattern}'))"
-    f" || ![self.bake.duration, self.deadline].all(d, d.matches(r'{DURATION.pattern}'))"
-    " || duration(self.bake.duration) + self.steps.map(s, duration(s.hold)).sum() < duration(self.deadline)"
-)
 
 
 def _usual_steps() -> list[Step]:
@@ -63,18 +73,27 @@ class Rollout(ApiModel):
                     " color as a control; lower the weight of the last step, or the holdback",
                     "fieldPath": ".steps",
                 },
-                {
-                    "rule": _FITS,
-                    "message": "the holds of all steps and the bake do not fit into the deadline: raise the deadline or"
-                    " shorten the holds",
-                    "fieldPath": ".deadline",
-                },
             ]
         }
     )
 
+    type: Annotated[
+        RolloutType | None,
+        Field(
+            description="Canary walks through the steps; BlueGreen moves all traffic but the holdback at once, and"
+            " leaves the steps out. Default: Canary with traffic.parentRefs, else BlueGreen."
+        ),
+    ] = None
+    approval: Annotated[
+        Approval,
+        Field(
+            description="Wait for the command approve before the first user's request (BeforeTraffic) or after the bake"
+            " (BeforePromotion); the deadline's clock stands still meanwhile."
+        ),
+    ] = Approval.NONE
     steps: Annotated[
-        list[Step], Field(min_length=1, max_length=20, description="The weights of the candidate, one after the other.")
+        list[Step],
+        Field(min_length=1, max_length=20, description="The weights of a Canary's candidate, one after the other."),
     ] = Field(default_factory=_usual_steps)
     bake: Annotated[Bake, Field(description="The last check before the roles are swapped.")] = Bake()
     deadline: Annotated[
@@ -92,7 +111,4 @@ class Rollout(ApiModel):
             raise ValueError("rollout.steps: the weights must increase from step to step")
         if weights[-1] > 100 - self.bake.holdback:
             raise ValueError("rollout.steps: a step may not be above 100 minus bake.holdback")
-        total = sum((parse_duration(step.hold) for step in self.steps), parse_duration(self.bake.duration))
-        if total >= parse_duration(self.deadline):
-            raise ValueError("rollout.deadline: the holds of all steps and the bake do not fit into it")
         return self

@@ -60,14 +60,65 @@ class Container(ApiModel):
     resources: Annotated[Resources, Field(description="CPU and memory of this container.")] = Resources()
 
 
+class Autoscaling(ApiModel):
+    """How the number of pods follows the load. A change of it makes no new revision."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "self.minReplicas <= self.maxReplicas",
+                    "message": "minReplicas may not be above maxReplicas: lower it, or raise maxReplicas",
+                    "fieldPath": ".minReplicas",
+                }
+            ]
+        }
+    )
+
+    min_replicas: Annotated[int, Field(ge=1, le=1000, description="Fewest pods of the stable color.")]
+    max_replicas: Annotated[int, Field(ge=1, le=1000, description="Most pods of each color.")]
+    cpu_percent: Annotated[
+        int,
+        Field(ge=1, le=1000, description="CPU that the pods shall use on average, in percent of what they request."),
+    ] = 70
+
+
 _BY_DIGEST = matches(r"^[^\s@]+@sha256:[0-9a-f]{64}$")
 _BY_TAG = matches(r"^[^\s@]+:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
 
 
-class Serving(ApiModel):
-    """How the model is served. A change of any field but `replicas` makes a new revision."""
+_MEASURABLE = (
+    "!has(self.autoscaling) || [self.triton, self.api].all(c,"
+    " 'cpu' in c.resources.requests || 'cpu' in c.resources.limits)"
+)
 
-    replicas: Annotated[int, Field(ge=1, le=1000, description="Pods of the stable color.")] = 1
+
+class Serving(ApiModel):
+    """How the model is served. A change of any field but `replicas` and `autoscaling` makes a new revision."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": _MEASURABLE,
+                    "message": "autoscaling measures the load against requested CPU: set resources.requests.cpu of both"
+                    " serving.triton and serving.api",
+                    "fieldPath": ".autoscaling",
+                }
+            ]
+        }
+    )
+
+    replicas: Annotated[
+        int, Field(ge=1, le=1000, description="Pods of the stable color; with autoscaling it has no meaning.")
+    ] = 1
+    autoscaling: Annotated[
+        Autoscaling | None,
+        Field(
+            description="Let a HorizontalPodAutoscaler of each color set the number of pods, instead of replicas. Both"
+            " containers need a request or limit of cpu, which the load is measured against."
+        ),
+    ] = None
     image: Annotated[
         str,
         Field(

@@ -2,24 +2,81 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
 from .base import ApiModel
 from .guards import Guards
 from .model import ModelSource
-from .rollout import Rollout
+from .quantities import DURATION, parse_duration
+from .rollout import Rollout, RolloutType
 from .serving import Serving
 from .traffic import Traffic
+
+_IS_CANARY = "(has(self.rollout.type) ? self.rollout.type == 'Canary' : self.traffic.parentRefs.size() > 0)"
+_FITS = (
+    # What is no duration has a message of its own; here it would only be an error of the rule.
+    f"!self.rollout.steps.all(s, s.hold.matches(r'{DURATION.pattern}'))"
+    f" || ![self.rollout.bake.duration, self.rollout.deadline].all(d, d.matches(r'{DURATION.pattern}'))"
+    " || duration(self.rollout.bake.duration)"
+    f" + ({_IS_CANARY} ? self.rollout.steps.map(s, duration(s.hold)).sum() : duration('0s'))"
+    " < duration(self.rollout.deadline)"
+)
 
 
 class ModelDeploymentSpec(ApiModel):
     """A machine-learning model, how it is served, and how a new version takes over."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": _FITS,
+                    "message": "the holds of all steps and the bake do not fit into the deadline: raise the deadline or"
+                    " shorten the holds",
+                    "fieldPath": ".rollout.deadline",
+                },
+                {
+                    "rule": f"!{_IS_CANARY} || self.traffic.parentRefs.size() > 0",
+                    "message": "Canary splits the traffic at a gateway: name one in traffic.parentRefs, or write type:"
+                    " BlueGreen",
+                    "fieldPath": ".rollout.type",
+                },
+                {
+                    "rule": "self.traffic.pins.size() == 0 || self.traffic.parentRefs.size() > 0",
+                    "message": "pins are rules of a gateway: name one in traffic.parentRefs, or leave the pins out",
+                    "fieldPath": ".traffic.pins",
+                },
+            ]
+        }
+    )
+
     model: Annotated[ModelSource, Field(description="Which model to serve.")]
     serving: Annotated[Serving, Field(description="How the model is served.")] = Serving()
-    traffic: Annotated[Traffic, Field(description="Where requests come from.")]
+    traffic: Annotated[Traffic, Field(description="Where requests come from.")] = Traffic()
     rollout: Annotated[Rollout, Field(description="How a new revision takes over.")] = Rollout()
     guards: Annotated[Guards, Field(description="When a candidate is turned back.")] = Guards()
     revision_history_limit: Annotated[
         int, Field(ge=1, le=50, description="Old revisions to keep beside those in use.")
     ] = 5
+
+    @property
+    def has_route(self) -> bool:
+        """Whether a gateway splits the traffic; else the Service NAME is all there is (service mode)."""
+        return bool(self.traffic.parent_refs)
+
+    @property
+    def is_canary(self) -> bool:
+        """Whether weights walk through the steps."""
+        kind = self.rollout.type
+        return self.has_route if kind is None else kind is RolloutType.CANARY
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "ModelDeploymentSpec":
+        if self.is_canary and not self.has_route:
+            raise ValueError("rollout.type: Canary splits the traffic at a gateway: name one in traffic.parentRefs")
+        if self.traffic.pins and not self.has_route:
+            raise ValueError("traffic.pins: pins are rules of a gateway: name one in traffic.parentRefs")
+        holds = [parse_duration(step.hold) for step in self.rollout.steps] if self.is_canary else []
+        if sum(holds, parse_duration(self.rollout.bake.duration)) >= parse_duration(self.rollout.deadline):
+            raise ValueError("rollout.deadline: the holds of all steps and the bake do not fit into it")
+        return self

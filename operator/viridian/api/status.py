@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from .base import ApiModel
 from .names import Color
+from .rollout import Approval
 
 
 def _write_time(moment: datetime) -> str:
@@ -65,7 +66,7 @@ class StepStatus(StatusModel):
     """The weight that the candidate is meant to have, and since when."""
 
     index: Annotated[int, Field(ge=1, description="Number of the step, from 1; one more than the last is the bake.")]
-    count: Annotated[int, Field(ge=1, description="Number of steps in the spec.")]
+    count: Annotated[int, Field(ge=0, description="Number of steps in the spec; 0 for BlueGreen.")]
     progress: Annotated[str, Field(max_length=16, description="For people: 2/3 for the second of three, or bake.")] = ""
     weight: Annotated[int, Field(ge=0, le=100, description="The intended weight, in percent.")]
     intended_at: Annotated[Time, Field(description="When this weight was decided.")]
@@ -112,6 +113,20 @@ class Ending(Reaction):
     message: Annotated[Sentence, Field(description="Why, in a sentence for people.")]
 
 
+class Approved(StatusModel):
+    """What a person has let pass."""
+
+    revision: Annotated[Name, Field(description="Name of the ControllerRevision.")]
+    gate: Annotated[Approval, Field(description="Which wait was ended: BeforeTraffic or BeforePromotion.")]
+
+
+class Return(StatusModel):
+    """An earlier revision that comes back by a person's command, past steps and guards."""
+
+    instead_of: Annotated[Name, Field(description="The revision that was taken back by the command.")]
+    generation: Annotated[int, Field(description="Generation of the spec at that time; a newer one is obeyed again.")]
+
+
 class GuardStatus(StatusModel):
     """What one guard says."""
 
@@ -132,7 +147,8 @@ class PinnedRevision(StatusModel):
     message: Annotated[Sentence, Field(description="Why it ended, in a sentence for people.")]
     at: Annotated[Time, Field(description="When it ended.")]
     until_generation: Annotated[
-        int | None, Field(description="Set for a person's abort: holds until the spec's generation is above this.")
+        int | None,
+        Field(description="Set for a person's abort or rollback: holds until the spec's generation is above this."),
     ] = None
 
 
@@ -141,7 +157,9 @@ class HistoryEntry(Reaction):
 
     revision: Annotated[Name, Field(description="Name of the ControllerRevision.")]
     version: Annotated[Name, Field(description="spec.model.version of that revision.")]
-    result: Annotated[str, Field(max_length=32, description="Promoted, RolledBack, Expired, Replaced or Reverted.")]
+    result: Annotated[
+        str, Field(max_length=32, description="Promoted, Restored, RolledBack, Expired, Replaced or Reverted.")
+    ]
     message: Annotated[Sentence, Field(description="How it ended, in a sentence for people.")]
     changes: Annotated[str, Field(max_length=1024, description="spec.model.changes of that revision.")] = ""
     started_at: Annotated[Time, Field(description="When the rollout began.")]
@@ -171,6 +189,19 @@ class ModelDeploymentStatus(StatusModel):
     step: StepStatus | None = None
     started_at: Annotated[
         Time | None, Field(description="When the current rollout began; the deadline runs from here.")
+    ] = None
+    waited: Annotated[
+        str | None,
+        Field(max_length=24, description="How long the deadline's clock has stood still for approval or pause."),
+    ] = None
+    floor: Annotated[
+        int | None,
+        Field(ge=0, description="Pods of stable when the rollout began, which autoscaling keeps until its end."),
+    ] = None
+    approved: Approved | None = None
+    paused: Annotated[Name, Field(description="The candidate that a person has paused, if any.")] = ""
+    returning: Annotated[
+        Return | None, Field(description="Set while a person's command brings an earlier revision back.")
     ] = None
     hold: Hold | None = None
     drain: Drain | None = None

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, NoDefault
-from pydantic_core import core_schema
+from pydantic_core import core_schema, to_jsonable_python
 
 Schema = dict[str, Any]
 
@@ -59,6 +59,10 @@ class _Generator(GenerateJsonSchema):
         factory: Callable[[], Any] | None = schema.get("default_factory")  # type: ignore[assignment]
         default = schema.get("default", NoDefault) if factory is None else factory()
         return NoDefault if default is None else default
+
+    def encode_default(self, dft: Any) -> Any:  # noqa: ANN401 - as in pydantic
+        """A default as it stands in a manifest, where an absent field is absent and never null."""
+        return to_jsonable_python(dft, by_alias=True, exclude_none=True)
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         """In a manifest an optional field is left out, never null."""

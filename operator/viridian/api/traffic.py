@@ -62,12 +62,48 @@ Hostname = Annotated[
 ]
 
 
+class HeaderMatch(ApiModel):
+    """A request header with exactly this value."""
+
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=64,
+            description="Name of the header, such as x-user-group.",
+            json_schema_extra=cel(
+                matches(r"^[A-Za-z0-9-]+$") + " && self.lowerAscii() != 'viridian-via'",
+                "must be the name of a request header that clients may set: letters, digits and dashes, such as"
+                " x-user-group",
+            ),
+        ),
+    ]
+    value: Annotated[str, Field(min_length=1, max_length=256, description="Its value, compared as it stands.")]
+
+
+class PinMatch(ApiModel):
+    """Requests that carry all of these headers."""
+
+    headers: Annotated[list[HeaderMatch], Field(min_length=1, max_length=4, description="Headers, all of them.")]
+
+
+class Pin(ApiModel):
+    """Users who see the candidate as soon as it may be seen, whatever its weight."""
+
+    matches: Annotated[list[PinMatch], Field(min_length=1, max_length=8, description="Any of these.")]
+
+
 class Traffic(ApiModel):
     """Where requests come from."""
 
     parent_refs: Annotated[
-        list[ParentRef], Field(min_length=1, max_length=8, description="Gateways that carry the traffic, one to eight.")
-    ]
+        list[ParentRef],
+        Field(
+            max_length=8,
+            description="Gateways that carry the traffic, at most eight. None: the Service NAME is all there is, and a"
+            " new revision takes over by one flip of its selector.",
+        ),
+    ] = Field(default_factory=list)
     hostnames: Annotated[
         list[Hostname],
         Field(max_length=16, description="Host names that the route answers to; none means all of the listener's."),
@@ -84,3 +120,10 @@ class Traffic(ApiModel):
             ),
         ),
     ] = "/"
+    pins: Annotated[
+        list[Pin],
+        Field(
+            max_length=8,
+            description="Requests that always go to the candidate while it gets traffic, and to stable otherwise.",
+        ),
+    ] = Field(default_factory=list)

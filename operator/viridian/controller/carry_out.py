@@ -3,21 +3,36 @@
 from viridian.api.names import Color
 from viridian.api.revision import Revision, RevisionInput
 from viridian.kube.client import KubeClient, Manifest
-from viridian.kube.resources import CONTROLLER_REVISION, DEPLOYMENT, SERVICE, Kind
+from viridian.kube.resources import (
+    AUTOSCALER,
+    BUDGET,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    HTTP_ROUTE,
+    SERVICE,
+    Kind,
+)
 from viridian.rollout.actions import (
     Action,
+    ApplyAutoscaler,
+    ApplyBudget,
     ApplyColor,
     ApplyColorService,
     FollowTraffic,
     MoveWeights,
     PointStableService,
     PruneRevision,
+    RemoveAutoscaler,
+    RemoveRoute,
     RestoreRevision,
     StoreRevision,
 )
+from viridian.rollout.observed import Autoscaler
+from viridian.traffic.route import Weights
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.pod import PodDefaults, build_pod_template
 from viridian.workloads.revisions import build_controller_revision
+from viridian.workloads.scaling import build_autoscaler, build_budget
 from viridian.workloads.services import build_color_service, build_stable_service
 
 from . import router
@@ -63,14 +78,14 @@ class Hands:
                 await self._write(
                     SERVICE, build_stable_service(self._model.owner, color), self._children.services.get(None)
                 )
-            case MoveWeights(weights, aborted):
-                await self._move(dict(weights), aborted)
-            case FollowTraffic():
-                if self._children.route is not None:
-                    await router.follow(self._client, self._model, self._children.route)
+            case MoveWeights(weights, pins, aborted):
+                await self._move(dict(weights), dict(pins), aborted)
+            case ApplyBudget() | ApplyAutoscaler() | RemoveAutoscaler():
+                await self._scale(action)
+            case FollowTraffic() | RemoveRoute():
+                await self._follow(action)
             case PruneRevision(name):
-                uid = self._children.revisions[name]["metadata"]["uid"]
-                await self._client.delete(CONTROLLER_REVISION, self._model.owner.namespace, name, uid)
+                await self._delete(CONTROLLER_REVISION, self._children.revisions[name])
 
     async def _store(self, name: str, number: int) -> None:
         model = self._model
@@ -84,12 +99,42 @@ class Hands:
         manifest = build_deployment(self._model.owner, color, self._revisions[name], replicas)
         await self._write(DEPLOYMENT, manifest, self._children.deployments.get(color))
 
-    async def _move(self, weights: dict[Color, int], aborted: str | None) -> None:
+    async def _scale(self, action: ApplyBudget | ApplyAutoscaler | RemoveAutoscaler) -> None:
+        owner, live = self._model.owner, self._children.autoscalers.get(action.color)
+        match action:
+            case ApplyBudget(color):
+                await self._write(BUDGET, build_budget(owner, color), self._children.budgets.get(color))
+            case ApplyAutoscaler(color, Autoscaler(fewest, most, cpu)):
+                wanted = build_autoscaler(owner, color, fewest=fewest, most=most, cpu_percent=cpu)
+                await self._write(AUTOSCALER, wanted, live)
+            case RemoveAutoscaler():
+                if live is not None:
+                    await self._delete(AUTOSCALER, live)
+
+    async def _move(self, weights: Weights, pins: Weights, aborted: str | None) -> None:
+        client, model, route = self._client, self._model, self._children.route
+        if not model.spec.has_route:
+            color = max(weights, key=lambda color: weights[color])
+            await self._write(
+                SERVICE, build_stable_service(model.owner, color, aborted), self._children.services.get(None)
+            )
+        elif route is None:
+            await router.create(client, model, weights, pins)
+        else:
+            await router.move(client, model, route, weights, pins, aborted)
+
+    async def _follow(self, action: FollowTraffic | RemoveRoute) -> None:
         route = self._children.route
         if route is None:
-            await router.create(self._client, self._model, weights)
+            return
+        if isinstance(action, FollowTraffic):
+            await router.follow(self._client, self._model, route, dict(action.pins))
         else:
-            await router.move(self._client, self._model, route, weights, aborted)
+            await self._client.delete(HTTP_ROUTE, *self._model.key, route.uid)
+
+    async def _delete(self, kind: Kind, live: Manifest) -> None:
+        metadata = live["metadata"]
+        await self._client.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
 
     async def _write(self, kind: Kind, manifest: Manifest, live: Manifest | None) -> None:
         """Apply over what was read; where there was nothing, without force, so as to take over no stranger's object."""

@@ -1,7 +1,7 @@
 """Read the children of one model from the API and say what they are as plain values."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from viridian.api.errors import ForeignChild
@@ -9,6 +9,8 @@ from viridian.api.names import LABEL_COLOR, LABEL_MODEL, LABEL_REVISION, Color, 
 from viridian.api.traffic import ParentRef
 from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.resources import (
+    AUTOSCALER,
+    BUDGET,
     CONTROLLER_REVISION,
     DEPLOYMENT,
     ENDPOINT_SLICE,
@@ -17,10 +19,11 @@ from viridian.kube.resources import (
     POD,
     SERVICE,
 )
-from viridian.rollout.observed import ColorView, Evidence, Observed, RouteFacts
+from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed, RouteFacts
 from viridian.traffic.route import RouteView, build_route_spec, read_route, traffic_of
 from viridian.workloads.revisions import read_controller_revision, rebuild_revision
 
+from . import flip
 from .models import Model
 from .pods import read_pod
 
@@ -32,7 +35,12 @@ class Children:
     deployments: dict[Color, Manifest] = field(default_factory=dict)
     services: dict[Color | None, Manifest] = field(default_factory=dict)
     revisions: dict[str, Manifest] = field(default_factory=dict)
+    autoscalers: dict[Color, Manifest] = field(default_factory=dict)
+    budgets: dict[Color, Manifest] = field(default_factory=dict)
     route: RouteView | None = None
+
+
+_BY_LABEL = (POD, ENDPOINT_SLICE, CONTROLLER_REVISION, AUTOSCALER, BUDGET)
 
 
 async def observe(client: KubeClient, model: Model, evidence: Evidence) -> tuple[Children, Observed]:
@@ -45,19 +53,20 @@ async def observe(client: KubeClient, model: Model, evidence: Evidence) -> tuple
     """
     namespace, name = model.key
     labels = {LABEL_MODEL: name}
-    named, (pods, slices, revisions), problem = await asyncio.gather(
+    named, (pods, slices, revisions, scalers, budgets), problem = await asyncio.gather(
         asyncio.gather(
             *(client.get(DEPLOYMENT, namespace, color_name(name, color)) for color in Color),
             *(client.get(SERVICE, namespace, color_name(name, color)) for color in Color),
             client.get(SERVICE, namespace, name),
             client.get(HTTP_ROUTE, namespace, name),
         ),
-        asyncio.gather(*(client.find(kind, namespace, labels) for kind in (POD, ENDPOINT_SLICE, CONTROLLER_REVISION))),
+        asyncio.gather(*(client.find(kind, namespace, labels) for kind in _BY_LABEL)),
         _gateway_problem(client, namespace, model.spec.traffic.parent_refs),
     )
-    for child in named:
+    for child in (*named, *scalers, *budgets):
         if child is not None:
             _refuse_foreign(child, model)
+    autoscalers, of_budgets = _by_color(scalers), _by_color(budgets)
     *of_colors, stable, route = named
     both = len(Color)
     deployments = {color: child for color, child in zip(Color, of_colors[:both], strict=True) if child is not None}
@@ -73,23 +82,32 @@ async def observe(client: KubeClient, model: Model, evidence: Evidence) -> tuple
     view = read_route(name, route) if route is not None else None
     observed = Observed(
         generation=model.generation,
-        colors={color: _color(color, deployments.get(color), pods, slices, color in services) for color in Color},
+        colors={
+            color: replace(
+                _color(color, deployments.get(color), pods, slices, color in services),
+                has_budget=color in of_budgets,
+                autoscaler=_read_autoscaler(autoscalers.get(color)),
+            )
+            for color in Color
+        },
         revisions={**lost, **stored},
         lost=frozenset(lost),
-        route=_facts(model, view),
-        stable_service=_selected(stable),
+        route=_facts(model, view) if model.spec.has_route else flip.read_flip(stable),
+        stray_route=view is not None and not model.spec.has_route,
+        stable_service=flip.selected(stable),
         gateway_problem=problem,
         command=model.command,
         evidence=evidence,
     )
-    return Children(deployments, services, own, view), observed
+    return Children(deployments, services, own, autoscalers, of_budgets, view), observed
 
 
 def _facts(model: Model, route: RouteView | None) -> RouteFacts | None:
     if route is None:
         return None
     any_weights = {Color.BLUE: 100, Color.GREEN: 0}
-    wanted = build_route_spec(model.owner.name, model.spec.traffic, model.spec.serving.timeout, any_weights)
+    traffic, timeout = model.spec.traffic, model.spec.serving.timeout
+    wanted = build_route_spec(model.owner.name, traffic, timeout, any_weights, any_weights)
     follows = traffic_of(wanted) == route.traffic
     return RouteFacts(rules=route.weights, aborted=route.aborted, problem=route.problem, follows_spec=follows)
 
@@ -113,11 +131,21 @@ def _color(
     )
 
 
-def _selected(service: Manifest | None) -> Color | None:
-    if service is None:
+def _by_color(children: list[Manifest]) -> dict[Color, Manifest]:
+    by_label = {child["metadata"]["labels"].get(LABEL_COLOR): child for child in children}
+    return {color: by_label[color] for color in Color if color in by_label}
+
+
+def _read_autoscaler(manifest: Manifest | None) -> Autoscaler | None:
+    if manifest is None:
         return None
-    color = (service["spec"].get("selector") or {}).get(LABEL_COLOR)
-    return Color(color) if color in set(Color) else None
+    spec = manifest["spec"]
+    cpu = [
+        metric["resource"]["target"].get("averageUtilization", 0)
+        for metric in spec.get("metrics", [])
+        if "resource" in metric
+    ]
+    return Autoscaler(spec.get("minReplicas", 1), spec["maxReplicas"], cpu[0] if len(cpu) == 1 else 0)
 
 
 async def _gateway_problem(client: KubeClient, namespace: str, parents: list[ParentRef]) -> str | None:

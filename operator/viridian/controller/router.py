@@ -9,38 +9,42 @@ from viridian.traffic.patch import Patch, live_weights, patch_traffic, patch_wei
 from viridian.traffic.route import RouteView, Weights, build_route, build_route_spec, read_route
 from viridian.workloads.owner import build_metadata
 
+from . import flip
 from .models import Model
 
 _log = logging.getLogger(__name__)
 
 
-async def create(client: KubeClient, model: Model, weights: Weights) -> None:
+async def create(client: KubeClient, model: Model, weights: Weights, pins: Weights) -> None:
     """Make the route.
 
     Raises:
         Refused: the gateway's schema does not allow it.
     """
     owner = model.owner
-    spec = build_route_spec(owner.name, model.spec.traffic, model.spec.serving.timeout, weights)
+    spec = build_route_spec(owner.name, model.spec.traffic, model.spec.serving.timeout, weights, pins)
     await client.apply(HTTP_ROUTE, build_route(build_metadata(owner, owner.name), spec), force=False)
 
 
-async def move(client: KubeClient, model: Model, route: RouteView, weights: Weights, aborted: str | None) -> None:
+async def move(
+    client: KubeClient, model: Model, route: RouteView, weights: Weights, pins: Weights, aborted: str | None
+) -> None:
     """Bring a route that was read before to new weights.
 
     Raises:
         Conflict: somebody wrote in between; read again and decide again.
     """
-    await _patch(client, model, route, patch_weights(model.owner.name, route, weights, aborted=aborted))
+    await _patch(client, model, route, patch_weights(model.owner.name, route, weights, pins, aborted=aborted))
 
 
-async def follow(client: KubeClient, model: Model, route: RouteView) -> None:
-    """Bring everything but the weights to what the spec says now.
+async def follow(client: KubeClient, model: Model, route: RouteView, pins: Weights) -> None:
+    """Bring everything but the split to what the spec says now; its rules for pinned users get the weights `pins`.
 
     Raises:
         Conflict: somebody wrote in between; read again and decide again.
     """
-    spec = build_route_spec(model.owner.name, model.spec.traffic, model.spec.serving.timeout, live_weights(route))
+    owner, wanted = model.owner, model.spec
+    spec = build_route_spec(owner.name, wanted.traffic, wanted.serving.timeout, live_weights(route), pins)
     await _patch(client, model, route, patch_traffic(route, spec))
 
 
@@ -50,21 +54,23 @@ async def take_back(client: KubeClient, model: Model, revision: str) -> bool:
     This is the one write that the ticker makes itself, so it reads the route afresh, and once more if it was too late.
 
     Returns:
-        Whether there was a route to move.
+        Whether there was something to move.
     """
     stable = model.status.stable
     if stable is None:
         return False
+    if not model.spec.has_route:
+        return await flip.take_back(client, model, stable.color, revision)
     weights = {stable.color: 100, stable.color.other: 0}
     for attempt in (1, 2):
         live = await client.get(HTTP_ROUTE, *model.key)
         if live is None or model.reference_in(live) is None:
             return False
         route = read_route(model.owner.name, live)
-        if route.aborted == revision and route.gives(weights):
+        if route.aborted == revision and route.gives(weights, weights):
             return True
         try:
-            await move(client, model, route, weights, revision)
+            await move(client, model, route, weights, weights, revision)
         except Conflict:
             if attempt == 2:
                 raise

@@ -4,6 +4,11 @@ from dataclasses import dataclass
 
 from viridian.api.names import Color
 
+from .observed import Autoscaler
+
+Weights = tuple[tuple[Color, int], ...]
+"""Colors with their weights in percent, sorted."""
+
 
 @dataclass(frozen=True)
 class StoreRevision:
@@ -37,6 +42,28 @@ class ApplyColorService:
 
 
 @dataclass(frozen=True)
+class ApplyBudget:
+    """Make sure that a color's PodDisruptionBudget is there."""
+
+    color: Color
+
+
+@dataclass(frozen=True)
+class ApplyAutoscaler:
+    """Let a HorizontalPodAutoscaler set a color's replicas within these bounds."""
+
+    color: Color
+    autoscaler: Autoscaler
+
+
+@dataclass(frozen=True)
+class RemoveAutoscaler:
+    """Take a color's replicas out of the hands of its HorizontalPodAutoscaler."""
+
+    color: Color
+
+
+@dataclass(frozen=True)
 class PointStableService:
     """Let the Service NAME select this color."""
 
@@ -45,15 +72,26 @@ class PointStableService:
 
 @dataclass(frozen=True)
 class MoveWeights:
-    """Bring all rules of the route to these weights in one write; makes the route when there is none."""
+    """Bring all rules to these weights in one write; makes what carries them when it is not there.
 
-    weights: tuple[tuple[Color, int], ...]
+    `pins` are the weights of the rules for pinned users.
+    """
+
+    weights: Weights
+    pins: Weights
     aborted: str | None = None
 
 
 @dataclass(frozen=True)
 class FollowTraffic:
-    """Let the route follow an edited spec.traffic, weights as they are."""
+    """Let the route follow an edited spec.traffic, the split as it is; `pins` are the weights of pin rules."""
+
+    pins: Weights
+
+
+@dataclass(frozen=True)
+class RemoveRoute:
+    """Delete our route: the spec names no gateway any more."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +106,12 @@ Action = (
     | RestoreRevision
     | ApplyColor
     | ApplyColorService
+    | ApplyBudget
+    | ApplyAutoscaler
+    | RemoveAutoscaler
     | PointStableService
     | MoveWeights
     | FollowTraffic
+    | RemoveRoute
     | PruneRevision
 )

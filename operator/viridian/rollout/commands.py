@@ -3,17 +3,25 @@
 One that was committed to Git by mistake runs once: it is compared with the last one, and it names a revision.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .view import View
+from viridian.api.rollout import Approval
+from viridian.api.status import Approved, ModelDeploymentStatus
+
+from .view import SETTLED, View
 
 
 class Verb(StrEnum):
-    """What a person can ask for."""
+    """What a person can ask for; all but RETRY and ROLLBACK speak of the candidate."""
 
     ABORT = "abort"
     RETRY = "retry"
+    APPROVE = "approve"
+    PAUSE = "pause"
+    RESUME = "resume"
+    ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True)
@@ -24,32 +32,106 @@ class Command:
     revision: str
 
 
-def pending_command(view: View) -> Command | None:
-    """The command in the annotation, unless it was dealt with before or cannot be read."""
-    text = view.observed.command
-    if not text or text == view.status.last_command:
+def pending_command(view: View, *verbs: Verb) -> Command | None:
+    """The command in the annotation that can be obeyed now, if it is one of these (none named: any)."""
+    command = _read(view)
+    if command is None or (verbs and command.verb not in verbs) or _REFUSALS[command.verb](view, command.revision):
         return None
-    verb, _, rest = text.partition("/")
-    revision, _, nonce = rest.partition("/")
-    if verb not in set(Verb) or not revision or not nonce:
-        return None
-    return Command(Verb(verb), revision)
+    return command
 
 
 def refusal(view: View) -> str | None:
     """Why a new command cannot be obeyed, as a sentence; None when there is nothing to refuse."""
-    text = view.observed.command
-    if not text or text == view.status.last_command:
+    if not _is_new(view):
         return None
-    command = pending_command(view)
+    command = _read(view)
     if command is None:
+        verbs = ", ".join(Verb)
         return (
-            f"command {text!r} cannot be read: write abort/REVISION/ID or retry/REVISION/ID with an ID of your choice"
+            f"command {view.observed.command[:512]!r} cannot be read: write VERB/REVISION/ID with an ID of your choice"
+            f" and one of the verbs {verbs}"
         )
-    candidate = view.status.candidate
-    if command.verb is Verb.ABORT and (candidate is None or command.revision != candidate.revision):
-        return f"nothing to abort: {command.revision} is not being rolled out"
+    return _REFUSALS[command.verb](view, command.revision)
+
+
+def obey(view: View, status: ModelDeploymentStatus) -> ModelDeploymentStatus:
+    """Do what a command asks of the status itself, and remember each that was dealt with, refused ones too.
+
+    `abort` is an interrupt and `rollback` a beginning: those act elsewhere.
+    """
+    if not view.observed.command:
+        return status
+    update: dict[str, object] = {"last_command": view.observed.command[:512]}
+    command = pending_command(view)
+    match command:
+        case Command(Verb.RETRY, revision):
+            update["failed"] = [pin for pin in status.failed if pin.revision != revision]
+            update["expired"] = [pin for pin in status.expired if pin.revision != revision]
+        case Command(Verb.APPROVE, revision):
+            update["approved"] = Approved(revision=revision, gate=view.spec.rollout.approval)
+        case Command(Verb.PAUSE, revision):
+            update["paused"] = revision
+        case Command(Verb.RESUME, _):
+            update["paused"] = ""
+    return status.model_copy(update=update)
+
+
+def _is_new(view: View) -> bool:
+    return bool(view.observed.command) and view.observed.command[:512] != view.status.last_command
+
+
+def _read(view: View) -> Command | None:
+    verb, _, rest = view.observed.command.partition("/")
+    revision, _, nonce = rest.partition("/")
+    if not _is_new(view) or verb not in set(Verb) or not revision or not nonce:
+        return None
+    return Command(Verb(verb), revision)
+
+
+def _is_rolling(view: View, revision: str) -> bool:
+    return view.candidate_is_live and view.status.candidate is not None and view.status.candidate.revision == revision
+
+
+def _no_abort(view: View, revision: str) -> str | None:
+    return None if _is_rolling(view, revision) else f"nothing to abort: {revision} is not being rolled out"
+
+
+def _no_retry(view: View, revision: str) -> str | None:
     pinned = {pin.revision for pin in [*view.status.failed, *view.status.expired]}
-    if command.verb is Verb.RETRY and command.revision not in pinned:
-        return f"nothing to retry: {command.revision} neither failed nor expired"
+    return None if revision in pinned else f"nothing to retry: {revision} neither failed nor expired"
+
+
+def _no_approval(view: View, revision: str) -> str | None:
+    if view.spec.rollout.approval is Approval.NONE:
+        return "nothing to approve: rollout.approval is None, so the rollout does not wait for it"
+    return None if _is_rolling(view, revision) else f"nothing to approve: {revision} is not being rolled out"
+
+
+def _no_pause(view: View, revision: str) -> str | None:
+    return None if _is_rolling(view, revision) else f"nothing to pause: {revision} is not being rolled out"
+
+
+def _no_resume(view: View, revision: str) -> str | None:
+    return None if view.status.paused == revision else f"nothing to resume: {revision} is not paused"
+
+
+def _no_rollback(view: View, revision: str) -> str | None:
+    stable = view.status.stable
+    if stable is None or stable.revision != revision:
+        serving = f": {stable.revision} does" if stable is not None else ""
+        return f"nothing to roll back: {revision} does not serve as stable{serving}"
+    if view.status.candidate is not None or view.status.phase not in SETTLED:
+        return f"{revision} cannot be rolled back while a rollout is under way: abort that one, or wait for its end"
+    if view.previous is None:
+        return f"{revision} cannot be rolled back: no revision that served before it is stored any more"
     return None
+
+
+_REFUSALS: Mapping[Verb, Callable[[View, str], str | None]] = {
+    Verb.ABORT: _no_abort,
+    Verb.RETRY: _no_retry,
+    Verb.APPROVE: _no_approval,
+    Verb.PAUSE: _no_pause,
+    Verb.RESUME: _no_resume,
+    Verb.ROLLBACK: _no_rollback,
+}

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from viridian.api.quantities import format_duration
 from viridian.api.status import Condition, ModelDeploymentStatus, Phase
 
+from .story import pod_trouble, story
 from .view import SETTLED, View
 
 
@@ -52,14 +52,14 @@ def _ready(view: View) -> _Claim:
         if status.stable.ready:
             return _Claim(True, "Stable", f"{status.stable.version} serves all requests")
         return _Claim(False, "PodsNotReady", f"no pod of {status.stable.version} is ready")
-    return _Claim(False, status.phase, _story(view))
+    return _Claim(False, status.phase, story(view))
 
 
 def _reconciling(view: View) -> _Claim:
     # What waits for a person is stalled, and kstatus must not take it for work in progress.
     waits = _stalled(view).holds
     moving = not waits and (view.status.phase not in SETTLED or view.status.phase is Phase.PENDING)
-    return _Claim(moving, view.status.phase, _story(view))
+    return _Claim(moving, view.status.phase, story(view))
 
 
 def _stalled(view: View) -> _Claim:
@@ -70,7 +70,7 @@ def _stalled(view: View) -> _Claim:
     if status.hold is not None:
         return _Claim(True, status.hold.reason, status.hold.message)
     if status.phase in {Phase.ROLLED_BACK, Phase.EXPIRED}:
-        return _Claim(True, _pin_reason(view), _story(view))
+        return _Claim(True, _pin_reason(view), story(view))
     return _Claim(False, status.phase, "nothing stands in the way")
 
 
@@ -89,7 +89,7 @@ def _rolled_back(view: View) -> _Claim:
     status = view.status
     back = status.phase is Phase.ROLLED_BACK or (status.ending is not None and status.ending.phase is Phase.ROLLED_BACK)
     if back:
-        return _Claim(True, _pin_reason(view), _story(view))
+        return _Claim(True, _pin_reason(view), story(view))
     return _Claim(False, status.phase, "the version that the spec asks for was not turned back")
 
 
@@ -99,7 +99,9 @@ def _rollback_ready(view: View) -> _Claim:
         return _Claim(False, "NoStable", "there is no revision to go back to yet")
     if stable.revision not in view.observed.revisions:
         return _Claim(False, "RevisionLost", f"ControllerRevision {stable.revision} is missing")
-    return _Claim(True, "Kept", f"{stable.revision} ({stable.version}) is stored and can be run again")
+    back = view.previous
+    also = f"; the command rollback would bring back {back.name} ({back.version})" if back is not None else ""
+    return _Claim(True, "Kept", f"{stable.revision} ({stable.version}) is stored and can be run again{also}")
 
 
 def _pin_reason(view: View) -> str:
@@ -116,76 +118,6 @@ def _obstacle(view: View) -> _Claim | None:
     if trouble:
         return _Claim(True, "PodsCannotStart", trouble)
     return None
-
-
-def pod_trouble(view: View) -> str:
-    """Why pods of the candidate or of stable cannot start, as one sentence; empty when none says so."""
-    roles = (view.status.candidate, view.status.stable)
-    for role in roles:
-        if role is None:
-            continue
-        pods = view.color(role.color).pods
-        trouble = next((pod.trouble for pod in pods if pod.revision == role.revision and pod.trouble), "")
-        if trouble:
-            return f"{role.version} ({role.color}): {trouble}"
-    return ""
-
-
-def _story(view: View) -> str:
-    """The state in one sentence: what happens, why, and what comes next."""
-    status = view.status
-    candidate, step = status.candidate, status.step
-    if status.hold is not None:
-        return status.hold.message
-    if status.phase in {Phase.ROLLED_BACK, Phase.EXPIRED} and view.pin is not None:
-        again = "It is not tried again until the spec changes or the command retry is given."
-        stable = f"{status.stable.version} serves all requests." if status.stable is not None else "Nothing serves."
-        return f"{view.pin.version} was taken back: {view.pin.message.rstrip('.')}. {stable} {again}"
-    if status.ending is not None and candidate is not None:
-        return f"{candidate.version} is being taken back: {status.ending.message}"
-    if status.phase is Phase.STARTING and candidate is not None:
-        return f"{candidate.version} starts: {candidate.ready} pods ready{_start_story(view)}"
-    if step is not None and candidate is not None and status.phase in {Phase.PROGRESSING, Phase.BAKING}:
-        return f"{candidate.version} {_step_story(view)}"
-    if status.phase is Phase.FINISHING:
-        version = candidate.version if candidate is not None else "the new version"
-        return f"{version} passed and takes over; the old color drains"
-    if status.phase is Phase.BAKING and status.stable is not None:
-        return f"{status.stable.version} serves all requests and is watched for {view.spec.rollout.bake.duration}"
-    if status.phase is Phase.STABLE and status.stable is not None:
-        return f"{status.stable.version} serves all requests; guards are off until the next rollout"
-    if status.phase is Phase.STALLED and view.observed.gateway_problem is not None:
-        return view.observed.gateway_problem
-    return "waiting for the first revision"
-
-
-def _start_story(view: View) -> str:
-    """What a candidate that starts is waiting for, beside its pods."""
-    candidate = view.status.candidate
-    trouble = pod_trouble(view)
-    if not trouble and candidate is not None and candidate.ready and view.status.stable is not None:
-        trouble = view.observed.evidence.trouble or "waiting until Prometheus has the counters of its pods"
-    return f"; {trouble}" if trouble else ""
-
-
-def _step_story(view: View) -> str:
-    step = view.status.step
-    if step is None:
-        raise ValueError("there is no step to tell of")
-    name = "bakes" if step.index > step.count else f"is at step {step.index} of {step.count}"
-    if not view.runs_wanted(view.status.candidate):
-        name += f" ({view.spec.model.version} waits until this is over)"
-    if view.route_weight(view.status.candidate) != step.weight:
-        return f"{name}: waiting for {view.required_replicas(step.weight)} ready pods before it gets {step.weight} %"
-    if step.verified_at is None:
-        return f"{name}: waiting for the first requests at {step.weight} %"
-    need = view.observed.evidence.missing
-    more = f"; too few requests yet for {', '.join(need)}" if need else ""
-    trouble = view.observed.evidence.trouble
-    if trouble and not view.sees:
-        return f"{name} with {step.weight} % of the traffic, and stays there: {trouble}"
-    hold = format_duration(view.step_hold(step.index))
-    return f"{name} with {step.weight} % of the traffic, watched for {hold}{more}"
 
 
 def with_problem(

@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from viridian.api.quantities import format_duration, parse_duration
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ColorStatus, GuardStatus, ModelDeploymentStatus, PinnedRevision
 from viridian.guards.judge import Judgement, Verdict
 
 from .actions import Action
-from .commands import Verb, pending_command, refusal
+from .commands import obey, refusal
 from .conditions import conditions
+from .endings import take_back
 from .interrupts import interrupt
 from .observed import Observed, Settings
 from .plan import plan
-from .progress import progress, take_back
-from .view import View
+from .progress import progress
+from .view import CLOCK_STOPS, View
 
 LEISURE = timedelta(seconds=15)
 """How often a status is written in which nothing but counts has changed."""
@@ -56,8 +58,7 @@ def decide(
     warning = refusal(view)
     ending = interrupt(view)
     following = take_back(view, ending) if ending is not None else progress(view)
-    if observed.command:
-        following = _obey(view, following)
+    following = obey(view, _clocked(view, following))
     decided = View(name, spec, following, observed, settings, now)
     shown = _show_roles(decided)
     shown = shown.model_copy(update={"conditions": conditions(View(name, spec, shown, observed, settings, now))})
@@ -105,14 +106,15 @@ def _still_pinned(pin: PinnedRevision, generation: int) -> bool:
     return pin.until_generation is None or generation <= pin.until_generation
 
 
-def _obey(view: View, status: ModelDeploymentStatus) -> ModelDeploymentStatus:
-    """Carry out `retry` and remember every command that was dealt with, refused ones too."""
-    command = pending_command(view)
-    update: dict[str, object] = {"last_command": view.observed.command[:512]}
-    if command is not None and command.verb is Verb.RETRY:
-        update["failed"] = [pin for pin in status.failed if pin.revision != command.revision]
-        update["expired"] = [pin for pin in status.expired if pin.revision != command.revision]
-    return status.model_copy(update=update)
+def _clocked(view: View, after: ModelDeploymentStatus) -> ModelDeploymentStatus:
+    """Add the time for which a person was waited for, once that is over, to what the deadline leaves out."""
+    before = view.status.hold
+    if before is None or before.reason not in CLOCK_STOPS or after.hold == before or after.started_at is None:
+        return after
+    if after.hold is not None and after.hold.since == before.since:
+        return after
+    waited = parse_duration(view.status.waited or "0s") + (view.now - before.since)
+    return after.model_copy(update={"waited": format_duration(waited)})
 
 
 def show_judgement(judgement: Judgement) -> GuardStatus:

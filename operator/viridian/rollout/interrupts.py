@@ -9,7 +9,7 @@ from viridian.api.status import Ending, Phase
 from viridian.guards.judge import Verdict
 
 from .commands import Verb, pending_command
-from .conditions import pod_trouble
+from .story import pod_trouble
 from .view import View
 
 DEATHS = 2
@@ -20,11 +20,12 @@ def interrupt(view: View) -> Ending | None:
     """The first reason to take the candidate back, or None."""
     if not view.candidate_is_live:
         return None
-    if view.status.stable is None and view.route_weight(view.status.candidate):
+    if view.status.stable is None and view.is_reachable(view.status.candidate):
         return None  # a first revision that serves: there is nothing to go back to
     if stable_is_gone(view):
         return _marked_in_route(view)
-    return next((ending for reason in _REASONS if (ending := reason(view)) is not None), None)
+    reasons = _REASONS if view.status.returning is None else _REASONS_WHILE_RETURNING
+    return next((ending for reason in reasons if (ending := reason(view)) is not None), None)
 
 
 def breach_of(view: View) -> str | None:
@@ -39,7 +40,7 @@ def stable_is_gone(view: View) -> bool:
         status.stable is not None
         and view.serving(status.stable) == 0
         and view.serving(status.candidate) > 0
-        and view.route_weight(status.candidate) > 0
+        and view.is_reachable(status.candidate)
     )
 
 
@@ -74,8 +75,8 @@ def _pods_die(view: View) -> Ending | None:
 
 
 def _person_aborts(view: View) -> Ending | None:
-    command, candidate = pending_command(view), view.status.candidate
-    if command is None or candidate is None or command.verb is not Verb.ABORT or command.revision != candidate.revision:
+    candidate = view.status.candidate
+    if candidate is None or pending_command(view, Verb.ABORT) is None:
         return None
     return Ending(
         phase=Phase.ROLLED_BACK,
@@ -87,7 +88,8 @@ def _person_aborts(view: View) -> Ending | None:
 
 def _spec_is_stable_again(view: View) -> Ending | None:
     stable = view.status.stable
-    if stable is None or stable.revision not in view.observed.revisions or not view.runs_wanted(stable):
+    known = stable is not None and stable.revision in view.observed.revisions
+    if stable is None or not known or not view.runs_wanted(stable) or not view.follows_spec:
         return None
     return Ending(
         phase=Phase.STABLE, reason="Reverted", message=f"the spec asks for stable's own version {stable.version} again"
@@ -97,7 +99,7 @@ def _spec_is_stable_again(view: View) -> Ending | None:
 def _spec_is_newer(view: View) -> Ending | None:
     candidate = view.status.candidate
     waits = view.live_phase in {Phase.BAKING, Phase.FINISHING}
-    if candidate is None or waits:
+    if candidate is None or waits or not view.follows_spec:
         return None
     # A candidate that was named but not stored yet would be rendered from this very spec.
     harmless = candidate.revision in view.observed.revisions or view.pin is None
@@ -111,8 +113,7 @@ def _spec_is_newer(view: View) -> Ending | None:
 
 
 def _deadline_passed(view: View) -> Ending | None:
-    started, deadline = view.status.started_at, parse_duration(view.spec.rollout.deadline)
-    passed = started is not None and view.now - started >= deadline
+    passed = view.running_for >= parse_duration(view.spec.rollout.deadline)
     if view.status.stable is None or view.live_phase is Phase.FINISHING or not passed:
         return None
     hold = view.status.hold
@@ -179,3 +180,5 @@ _REASONS: tuple[Callable[[View], Ending | None], ...] = (
     _traffic_is_missing,
     _deadline_passed,
 )
+_REASONS_WHILE_RETURNING = (_pods_die, _person_aborts, _spec_is_stable_again, _spec_is_newer, _deadline_passed)
+"""An earlier revision that a person brings back was judged before, and is wanted now whatever the guards say."""

@@ -27,6 +27,15 @@ class Pod:
 
 
 @dataclass(frozen=True)
+class Autoscaler:
+    """What a HorizontalPodAutoscaler is told: fewest and most pods, and the CPU to aim at in percent of requests."""
+
+    fewest: int
+    most: int
+    cpu_percent: int
+
+
+@dataclass(frozen=True)
 class ColorView:
     """One color's Deployment, pods and published endpoints (the UIDs of ready pods behind its Service)."""
 
@@ -35,6 +44,8 @@ class ColorView:
     pods: tuple[Pod, ...] = ()
     endpoints: frozenset[str] = frozenset()
     has_service: bool = False
+    has_budget: bool = False
+    autoscaler: Autoscaler | None = None
 
     def serving(self, revision: str) -> int:
         """Pods of a revision that are ready and that the gateway can find."""
@@ -47,7 +58,11 @@ class ColorView:
 
 @dataclass(frozen=True)
 class RouteFacts:
-    """What matters of the live route: the weights of all its rules, the mark of a rollback, the gateway's refusal."""
+    """What matters of whatever carries the weights: its rules, the mark of a rollback, the gateway's refusal.
+
+    The last rule is the one that splits the traffic; those before it are pins. Where there is no gateway, the Service
+    NAME carries all the weight on the color that it selects.
+    """
 
     rules: tuple[Mapping[Color, int], ...]
     aborted: str | None = None
@@ -55,8 +70,17 @@ class RouteFacts:
     follows_spec: bool = True
 
     def weight(self, color: Color) -> int:
-        """The highest weight that any rule gives to a color, in percent."""
+        """The highest weight that any rule gives to a color, in percent: above 0, users may be on it."""
         return max((rule.get(color, 0) for rule in self.rules), default=0)
+
+    def split(self, color: Color) -> int:
+        """The share of a color in the rule that splits the traffic, in percent."""
+        return self.rules[-1].get(color, 0) if self.rules else 0
+
+    def gives(self, weights: Mapping[Color, int], pins: Mapping[Color, int]) -> bool:
+        """Whether the split and every pin have exactly these weights."""
+        *pinned, split = self.rules or ({},)
+        return dict(split) == dict(weights) and all(dict(rule) == dict(pins) for rule in pinned)
 
 
 @dataclass(frozen=True)
@@ -87,7 +111,8 @@ class Evidence:
 class Observed:
     """All that one decision is made from, beside the spec and the status.
 
-    `lost` names the revisions whose ControllerRevision is gone, and which were read back from their Deployment.
+    `lost` names the revisions whose ControllerRevision is gone, and which were read back from their Deployment;
+    `stray_route` is set when a route of ours is left although the spec names no gateway any more.
     """
 
     generation: int
@@ -95,6 +120,7 @@ class Observed:
     revisions: Mapping[str, Revision]
     lost: frozenset[str] = frozenset()
     route: RouteFacts | None = None
+    stray_route: bool = False
     stable_service: Color | None = None
     gateway_problem: str | None = None
     command: str = ""

@@ -2,38 +2,26 @@
 
 from collections.abc import Callable
 
-from viridian.api.guards import Policy
 from viridian.api.names import Color, revision_name
 from viridian.api.quantities import parse_duration
+from viridian.api.rollout import Approval
 from viridian.api.status import (
     ColorStatus,
     Drain,
-    Ending,
-    HistoryEntry,
     Hold,
     ModelDeploymentStatus,
     Phase,
     PinnedRevision,
-    Reaction,
+    Return,
     StepStatus,
 )
 from viridian.guards.judge import Verdict
 
-from .interrupts import breach_of, metrics_missing_for, no_traffic_for, stable_is_gone
+from .commands import Verb, pending_command
+from .endings import AT_REST, add_pin, remember, roll_back
+from .holds import gate, held, hold_of, paused_hold
+from .interrupts import breach_of
 from .view import View
-
-HISTORY = 20
-"""Finished rollouts and pinned revisions to remember in status, at the most."""
-
-_AT_REST: dict[str, object] = {
-    "step": None,
-    "hold": None,
-    "drain": None,
-    "started_at": None,
-    "guards": [],
-    "guard_state": "",
-}
-"""What a status does not have while nothing moves: no step, no deadline, no guards."""
 
 
 def progress(view: View) -> ModelDeploymentStatus:
@@ -46,50 +34,74 @@ def _begin(view: View) -> ModelDeploymentStatus:
     status = view.status
     if status.candidate is not None:
         return status
+    if pending_command(view, Verb.ROLLBACK) is not None:
+        return _return_to_previous(view)
     if view.pin is not None:
         phase = Phase.ROLLED_BACK if view.pin in status.failed else Phase.EXPIRED
         return status.model_copy(update={"phase": phase})
     if view.runs_wanted(status.stable):
         return status.model_copy(update={"phase": Phase.STABLE, "expired": []})
     number = status.last_revision + 1
-    color = status.stable.color.other if status.stable is not None else Color.BLUE
     name = revision_name(view.name, number)
-    candidate = ColorStatus(color=color, revision=name, version=view.spec.model.version)
-    return status.model_copy(
-        update={
-            **_AT_REST,
-            "phase": Phase.STARTING,
-            "candidate": candidate,
-            "last_revision": number,
-            "started_at": view.now,
-            "verdict": "",
-            "expired": [],
-        }
-    )
+    update = {**_fresh_start(view, name, view.spec.model.version), "last_revision": number, "expired": []}
+    return status.model_copy(update=update)
+
+
+def _fresh_start(view: View, revision: str, version: str) -> dict[str, object]:
+    """What a status begins a rollout with."""
+    stable = view.status.stable
+    color = stable.color.other if stable is not None else Color.BLUE
+    return {
+        **AT_REST,
+        "phase": Phase.STARTING,
+        "candidate": ColorStatus(color=color, revision=revision, version=version),
+        "started_at": view.now,
+        "floor": view.color(stable.color).replicas if stable is not None and view.spec.serving.autoscaling else None,
+        "verdict": "",
+    }
+
+
+def _return_to_previous(view: View) -> ModelDeploymentStatus:
+    """A person's rollback: what served before is warmed up in the other color, and then gets all traffic at once."""
+    status, previous = view.status, view.previous
+    if status.stable is None or previous is None:
+        return status
+    returning = Return(instead_of=status.stable.revision, generation=view.observed.generation)
+    update = {**_fresh_start(view, previous.name, previous.version), "returning": returning}
+    return status.model_copy(update=update)
 
 
 def _start(view: View) -> ModelDeploymentStatus:
-    """Starting: wait for ready and published pods; then the first step, or all traffic for a first revision."""
+    """Starting: wait for ready and published pods; then the first step, or all traffic at once where none is split."""
     candidate = view.status.candidate
     if candidate is None:
         return view.status.model_copy(update={"phase": Phase.PENDING})
     first = view.status.stable is None
     if first and view.observed.gateway_problem is not None:
         return view.status.model_copy(update={"phase": Phase.STALLED})
-    weight = 100 if first else view.step_weight(1)
-    if view.serving(candidate) < view.required_replicas(weight):
-        return view.status.model_copy(update={"phase": Phase.STARTING})
-    if first:
-        return view.status.model_copy(update={"phase": Phase.FINISHING})
-    if not view.is_watched(candidate, view.required_replicas(weight)):
-        return view.status.model_copy(update={"phase": Phase.STARTING})
-    return _intend(view, 1)
+    at_once = first or view.status.returning is not None
+    need = view.required_replicas(100 if at_once else view.step_weight(1))
+    starting = view.status.model_copy(update={"phase": Phase.STARTING, "hold": None})
+    hold = paused_hold(view)
+    if hold is None and view.serving(candidate) < need:
+        return starting
+    if hold is None and view.status.returning is None:
+        hold = gate(view, Approval.BEFORE_TRAFFIC)
+    if hold is not None:
+        return _hold_still(view, hold)
+    if at_once:
+        return starting.model_copy(update={"phase": Phase.FINISHING})
+    return _intend(view, 1) if view.is_watched(candidate, need) else starting
+
+
+def _hold_still(view: View, hold: Hold) -> ModelDeploymentStatus:
+    return view.status.model_copy(update={"phase": Phase.HELD, "hold": hold})
 
 
 def _intend(view: View, index: int) -> ModelDeploymentStatus:
     """Decide on a step; the route follows once enough pods are ready for it."""
-    baking = index > len(view.spec.rollout.steps)
-    count = len(view.spec.rollout.steps)
+    count = len(view.steps)
+    baking = index > count
     step = StepStatus(
         index=index,
         count=count,
@@ -108,9 +120,9 @@ def _watch(view: View) -> ModelDeploymentStatus:
     step = view.status.step
     if step is None:  # the bake of a first revision
         return _watch_first(view)
-    hold = _hold(view)
+    hold = hold_of(view)
     if hold is not None:
-        return view.status.model_copy(update={"phase": Phase.HELD, "hold": hold})
+        return _hold_still(view, hold)
     status = view.status.model_copy(update={"phase": view.live_phase, "hold": None})
     seen = view.requests(status.candidate)
     if step.verified_at is None:
@@ -126,9 +138,10 @@ def _watch(view: View) -> ModelDeploymentStatus:
     )
     if not done:
         return status
-    if step.index > len(view.spec.rollout.steps):
-        return status.model_copy(update={"phase": Phase.FINISHING})
-    return _intend(view, step.index + 1)
+    if step.index <= len(view.steps):
+        return _intend(view, step.index + 1)
+    hold = gate(view, Approval.BEFORE_PROMOTION)
+    return status.model_copy(update={"phase": Phase.FINISHING}) if hold is None else _hold_still(view, hold)
 
 
 def _watch_first(view: View) -> ModelDeploymentStatus:
@@ -138,39 +151,11 @@ def _watch_first(view: View) -> ModelDeploymentStatus:
     started = view.status.started_at or view.now
     sentence = breach_of(view)
     if sentence is not None:
-        hold = _since(
-            view, "GuardBreached", f"{sentence} There is no earlier revision to go back to: apply a better one."
-        )
-        return view.status.model_copy(update={"phase": Phase.HELD, "hold": hold})
+        again = "There is no earlier revision to go back to: apply a better one."
+        return _hold_still(view, held(view, "GuardBreached", f"{sentence} {again}"))
     if view.now - started < parse_duration(view.spec.rollout.bake.duration):
         return view.status.model_copy(update={"phase": Phase.BAKING, "hold": None})
-    return view.status.model_copy(update={**_AT_REST, "phase": Phase.STABLE})
-
-
-def _hold(view: View) -> Hold | None:
-    """Why the weights stay where they are for now, or None."""
-    guards = view.spec.guards
-    shared = next((j.sentence for j in view.observed.evidence.judgements if j.verdict is Verdict.SHARED_INCIDENT), None)
-    if shared is not None:
-        return _since(view, "SharedIncident", shared)
-    if stable_is_gone(view):
-        text = "stable has no ready pod: weights stay until it is repaired, there would be nobody to go back to"
-        return _since(view, "StableUnavailable", text)
-    if guards.metrics_missing.then is Policy.HOLD and metrics_missing_for(view) > parse_duration(
-        guards.metrics_missing.after
-    ):
-        why = view.observed.evidence.trouble or "check that Prometheus scrapes the serving pods"
-        return _since(view, "MetricsMissing", f"no metrics for {guards.metrics_missing.after}: {why}")
-    if guards.no_traffic.then is Policy.HOLD and no_traffic_for(view) > parse_duration(guards.no_traffic.after):
-        text = f"no requests reached the candidate for {guards.no_traffic.after}: check the gateway, or send traffic"
-        return _since(view, "NoTraffic", text)
-    return None
-
-
-def _since(view: View, reason: str, message: str) -> Hold:
-    before = view.status.hold
-    since = before.since if before is not None and before.reason == reason else view.now
-    return Hold(reason=reason, message=message, since=since)
+    return view.status.model_copy(update={**AT_REST, "phase": Phase.STABLE})
 
 
 def _finish(view: View) -> ModelDeploymentStatus:
@@ -185,12 +170,33 @@ def _finish(view: View) -> ModelDeploymentStatus:
         "stable": candidate.model_copy(update={"weight": 100}),
         "candidate": None,
         "step": None,
-        "history": _remember(view, "Promoted", _praise(view) if old is not None else "the first revision"),
+        "history": remember(view, *_result(view)),
     }
     if old is None:
         return status.model_copy(update={**update, "phase": Phase.BAKING, "started_at": view.now})
     drain = Drain(color=old.color, revision=old.revision, since=view.now)
-    return status.model_copy(update={**update, "drain": drain})
+    failed = status.failed if status.returning is None else add_pin(status.failed, _pin_of(view, old, candidate))
+    return status.model_copy(update={**update, "drain": drain, "failed": failed})
+
+
+def _pin_of(view: View, old: ColorStatus, back: ColorStatus) -> PinnedRevision:
+    """The pin of what a person's rollback has replaced: else the spec, which still asks for it, would start it anew."""
+    returning = view.status.returning
+    return PinnedRevision(
+        revision=old.revision,
+        version=old.version,
+        reason="RolledBackByCommand",
+        message=f"{old.revision} ({old.version}) was rolled back by command to {back.revision} ({back.version})",
+        at=view.now,
+        until_generation=view.observed.generation if returning is None else returning.generation,
+    )
+
+
+def _result(view: View) -> tuple[str, str]:
+    """How a candidate that takes over got there, in a word and in a sentence."""
+    if view.status.returning is not None:
+        return "Restored", f"brought back by command instead of {view.status.returning.instead_of}"
+    return "Promoted", _praise(view) if view.status.stable is not None else "the first revision"
 
 
 def _praise(view: View) -> str:
@@ -207,78 +213,7 @@ def _finish_drain(view: View) -> ModelDeploymentStatus:
     drain = view.status.drain
     if drain is not None and view.color(drain.color).pods:
         return view.status
-    return view.status.model_copy(update={**_AT_REST, "phase": Phase.STABLE})
-
-
-def take_back(view: View, ending: Ending) -> ModelDeploymentStatus:
-    """Turn the candidate back: pin it where the ending blames it, and let its color drain."""
-    candidate = view.status.candidate
-    if candidate is None:
-        raise ValueError("there is no candidate to take back")
-    pin = PinnedRevision(
-        revision=candidate.revision,
-        version=candidate.version,
-        reason=ending.reason,
-        message=ending.message,
-        at=view.now,
-        until_generation=view.observed.generation if ending.reason == "Aborted" else None,
-    )
-    times = {
-        "evidence_at": view.observed.evidence.breached_at,
-        "reverted_at": view.observed.evidence.reverted_at or view.now,
-    }
-    pins = {Phase.ROLLED_BACK: "failed", Phase.EXPIRED: "expired"}
-    update: dict[str, object] = {
-        "phase": Phase.ROLLING_BACK,
-        "ending": ending.model_copy(update=times),
-        "step": None,
-        "hold": None,
-        "verdict": ending.message,
-        "drain": Drain(color=candidate.color, revision=candidate.revision, since=view.now),
-    }
-    if ending.phase in pins:
-        field = pins[ending.phase]
-        update[field] = [pin, *getattr(view.status, field)][:HISTORY]
-    return view.status.model_copy(update=update)
-
-
-def _roll_back(view: View) -> ModelDeploymentStatus:
-    """RollingBack: over when the color has neither weight nor pods."""
-    candidate, ending = view.status.candidate, view.status.ending
-    if candidate is None or ending is None:
-        return view.status.model_copy(update={"phase": Phase.STABLE, "drain": None, "ending": None})
-    if view.route_weight(candidate) or view.color(candidate.color).pods or view.color(candidate.color).replicas:
-        return view.status
-    results = {Phase.ROLLED_BACK: "RolledBack", Phase.EXPIRED: "Expired"}
-    phase = Phase.PENDING if view.status.stable is None and ending.phase is Phase.STABLE else ending.phase
-    return view.status.model_copy(
-        update={
-            **_AT_REST,
-            "phase": phase,
-            "candidate": None,
-            "ending": None,
-            "history": _remember(view, results.get(ending.phase, ending.reason), ending.message),
-        }
-    )
-
-
-def _remember(view: View, result: str, message: str) -> list[HistoryEntry]:
-    candidate, ending = view.status.candidate, view.status.ending
-    if candidate is None:
-        return view.status.history
-    reaction = Reaction() if ending is None else ending
-    entry = HistoryEntry(
-        revision=candidate.revision,
-        version=candidate.version,
-        result=result,
-        message=message,
-        changes=view.spec.model.changes if view.runs_wanted(candidate) else "",
-        started_at=view.status.started_at or view.now,
-        ended_at=view.now,
-        evidence_at=reaction.evidence_at,
-        reverted_at=reaction.reverted_at,
-    )
-    return [entry, *view.status.history][:HISTORY]
+    return view.status.model_copy(update={**AT_REST, "phase": Phase.STABLE})
 
 
 _PHASES: dict[Phase, Callable[[View], ModelDeploymentStatus]] = {
@@ -292,5 +227,5 @@ _PHASES: dict[Phase, Callable[[View], ModelDeploymentStatus]] = {
     Phase.BAKING: _watch,
     Phase.HELD: _watch,
     Phase.FINISHING: _finish,
-    Phase.ROLLING_BACK: _roll_back,
+    Phase.ROLLING_BACK: roll_back,
 }

@@ -7,7 +7,8 @@ from functools import cached_property
 
 from viridian.api.names import Color
 from viridian.api.quantities import parse_duration
-from viridian.api.revision import RevisionInput
+from viridian.api.revision import Revision, RevisionInput
+from viridian.api.rollout import Step
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ColorStatus, ModelDeploymentStatus, Phase, PinnedRevision
 
@@ -15,6 +16,8 @@ from .observed import ColorView, Observed, Settings
 
 SETTLED = frozenset({Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED, Phase.PENDING})
 """Phases in which nothing is moving."""
+CLOCK_STOPS = frozenset({"Paused", "AwaitingApproval"})
+"""Holds in which a person is waited for; the deadline's clock stands still."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,12 @@ class View:
         return 0 if role is None else self.color(role.color).serving(role.revision)
 
     def route_weight(self, role: ColorStatus | None) -> int:
-        """A role's weight in the live route, in percent."""
-        return 0 if role is None or self.observed.route is None else self.observed.route.weight(role.color)
+        """A role's share of the split in the live route, in percent."""
+        return 0 if role is None or self.observed.route is None else self.observed.route.split(role.color)
+
+    def is_reachable(self, role: ColorStatus | None) -> bool:
+        """Whether any rule of the live route leads to a role: users may be on it, pinned ones at least."""
+        return role is not None and self.observed.route is not None and self.observed.route.weight(role.color) > 0
 
     def requests(self, role: ColorStatus | None) -> int:
         """Comparable requests that a role has completed since the rollout began."""
@@ -78,39 +85,80 @@ class View:
         """Whether the guards see so many pods of a role: none gets users' requests unseen."""
         return self.observed.evidence.reporting.get(role.revision, 0) >= pods
 
+    @property
+    def full(self) -> int:
+        """Pods that carry all traffic: those the spec asks for, or those that autoscaling had when it began."""
+        scaling = self.spec.serving.autoscaling
+        if scaling is None:
+            return self.spec.serving.replicas
+        return min(scaling.max_replicas, max(scaling.min_replicas, self.status.floor or 0))
+
     def required_replicas(self, weight: int) -> int:
         """Pods that must be ready for `weight` percent: that share of stable's, and two for a latency guard."""
-        full = self.spec.serving.replicas
         floor = 2 if self.spec.guards.latency else 1
-        return min(full, max(floor, math.ceil(full * weight / 100)))
+        return min(self.full, max(floor, math.ceil(self.full * weight / 100)))
+
+    @property
+    def steps(self) -> list[Step]:
+        """The steps before the bake; BlueGreen has none."""
+        return self.spec.rollout.steps if self.spec.is_canary else []
 
     @cached_property
     def bake_weight(self) -> int:
-        """The candidate's weight during the bake, in percent."""
-        return 100 - self.spec.rollout.bake.holdback
+        """The candidate's weight during the bake, in percent; without a gateway nothing can be held back."""
+        return 100 - self.spec.rollout.bake.holdback if self.spec.has_route else 100
 
     def step_weight(self, index: int) -> int:
         """Weight of the step with this number (from 1); one more than the last is the bake."""
-        steps = self.spec.rollout.steps
-        return steps[index - 1].weight if index <= len(steps) else self.bake_weight
+        return self.steps[index - 1].weight if index <= len(self.steps) else self.bake_weight
 
     def step_hold(self, index: int) -> timedelta:
         """How long the step with this number is watched after it was verified."""
-        steps = self.spec.rollout.steps
-        return parse_duration(steps[index - 1].hold if index <= len(steps) else self.spec.rollout.bake.duration)
+        bakes = index > len(self.steps)
+        return parse_duration(self.spec.rollout.bake.duration if bakes else self.steps[index - 1].hold)
 
     def step_min_requests(self, index: int) -> int:
         """Requests that the candidate must have completed in that step."""
-        steps = self.spec.rollout.steps
-        return steps[index - 1].min_requests if index <= len(steps) else 0
+        return self.steps[index - 1].min_requests if index <= len(self.steps) else 0
 
     @property
     def live_phase(self) -> Phase:
-        """The phase with a hold looked through: Progressing or Baking while a candidate has a step."""
+        """The phase with a hold looked through."""
         step = self.status.step
-        if self.status.phase is Phase.HELD and step is not None:
-            return Phase.PROGRESSING if step.index <= len(self.spec.rollout.steps) else Phase.BAKING
-        return self.status.phase
+        if self.status.phase is not Phase.HELD:
+            return self.status.phase
+        if step is not None:
+            return Phase.PROGRESSING if step.index <= len(self.steps) else Phase.BAKING
+        return Phase.BAKING if self.status.candidate is None else Phase.STARTING
+
+    @property
+    def running_for(self) -> timedelta:
+        """How long the deadline's clock has run: not while a person was waited for."""
+        started, hold = self.status.started_at, self.status.hold
+        if started is None:
+            return timedelta(0)
+        waited = parse_duration(self.status.waited or "0s")
+        waits_since = hold.since if hold is not None and hold.reason in CLOCK_STOPS else self.now
+        return waits_since - started - waited
+
+    @property
+    def follows_spec(self) -> bool:
+        """Whether the spec is what counts; an earlier revision that comes back by command stays until it is edited."""
+        returning = self.status.returning
+        return returning is None or self.observed.generation > returning.generation
+
+    @property
+    def previous(self) -> Revision | None:
+        """What a person's rollback would go back to: what served before stable, is still stored, and did not fail."""
+        stable = self.status.stable
+        if stable is None:
+            return None
+        failed = {pin.revision for pin in self.status.failed}
+        for entry in self.status.history:
+            served = entry.result in {"Promoted", "Restored"} and entry.revision not in {stable.revision, *failed}
+            if served and entry.revision in self.observed.revisions:
+                return self.observed.revisions[entry.revision]
+        return None
 
     @property
     def candidate_is_live(self) -> bool:

@@ -13,19 +13,20 @@ from .route import RouteView, Weights, build_backends, traffic_of
 Patch = list[dict[str, Any]]
 
 
-def patch_weights(model: str, route: RouteView, weights: Weights, *, aborted: str | None) -> Patch:
-    """Move all rules to `weights` in one write.
+def patch_weights(model: str, route: RouteView, weights: Weights, pins: Weights, *, aborted: str | None) -> Patch:
+    """Move all rules in one write: the last one to `weights`, those before it to `pins`.
 
-    `aborted` names the revision whose rollback this is: observers treat it as failed even if the status is lost.
-    None takes an earlier mark away.
+    `aborted` names the revision whose rollback this is: observers treat it as failed even if the status is lost, and
+    nothing is mirrored to it any more. None takes an earlier mark away.
 
     Raises:
-        ValueError: the weights do not sum to 100.
+        ValueError: weights do not sum to 100.
     """
-    wanted = build_backends(model, weights)
-    by_name = {backend["name"]: backend["weight"] for backend in wanted}
     patch = _tests(route)
+    last = len(route.backends) - 1
     for number, backends in enumerate(route.backends):
+        wanted = build_backends(model, weights if number == last else pins)
+        by_name = {backend["name"]: backend["weight"] for backend in wanted}
         at = f"/spec/rules/{number}/backendRefs"
         names = [backend["name"] for backend in backends]
         if sorted(names) == sorted(by_name):
@@ -36,7 +37,20 @@ def patch_weights(model: str, route: RouteView, weights: Weights, *, aborted: st
             # Somebody edited this rule. Weights alone could leave it with zeros only, or leave a stranger his share.
             patch += [{"op": "test", "path": at, "value": backends}] if backends else []
             patch.append({"op": "add", "path": at, "value": wanted})
+    if aborted is not None:
+        patch += _without_mirrors(route)
     return patch + _marks(route, aborted)
+
+
+def _without_mirrors(route: RouteView) -> Patch:
+    """Take out of each rule what mirrors requests: the operator makes no mirrors, but a person may have."""
+    patch: Patch = []
+    for number, rule in enumerate(route.traffic["rules"]):
+        kept = [filter_ for filter_ in rule["filters"] if filter_.get("type") != "RequestMirror"]
+        if kept != rule["filters"]:
+            at = f"/spec/rules/{number}/filters"
+            patch += [{"op": "test", "path": at, "value": rule["filters"]}, {"op": "add", "path": at, "value": kept}]
+    return patch
 
 
 def patch_traffic(route: RouteView, spec: dict[str, Any]) -> Patch:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, HEADER_VIA, PORT_SPLIT, Color, color_name
-from viridian.api.traffic import Traffic
+from viridian.api.traffic import PinMatch, Traffic
 
 Weights = Mapping[Color, int]
 
@@ -15,7 +15,7 @@ class RouteView:
     """What a live route says.
 
     `backends` holds the backends of each rule as they were read, `weights` what they give to our colors; `problem` is
-    the gateway's own sentence when it refused the route.
+    the gateway's own sentence when it refused the route. The last rule is the split, those before it are pins.
     """
 
     uid: str
@@ -36,40 +36,65 @@ class RouteView:
         """The revision whose rollback the route is marked with."""
         return self.annotations.get(ANNOTATION_ABORTED)
 
-    def weight(self, color: Color) -> int:
-        """The highest weight that any rule gives to a color, in percent."""
-        return max((rule.get(color, 0) for rule in self.weights), default=0)
-
-    def gives(self, weights: Weights) -> bool:
-        """Whether every rule has exactly these weights."""
-        return bool(self.weights) and all(dict(rule) == dict(weights) for rule in self.weights)
+    def gives(self, weights: Weights, pins: Weights) -> bool:
+        """Whether the split and every pin have exactly these weights."""
+        *pinned, split = self.weights or ({},)
+        return dict(split) == dict(weights) and all(dict(rule) == dict(pins) for rule in pinned)
 
 
-def build_route_spec(model: str, traffic: Traffic, timeout: str, weights: Weights) -> dict[str, Any]:
+def build_route_spec(model: str, traffic: Traffic, timeout: str, weights: Weights, pins: Weights) -> dict[str, Any]:
     """The spec of the route: every rule carries both colors, and the weights sum to 100.
 
+    Args:
+        model: name of the model.
+        traffic: what the user asks for.
+        timeout: how long a request may take.
+        weights: of the split, in percent.
+        pins: of each rule for pinned users, in percent.
+
     Raises:
-        ValueError: the weights do not sum to 100 (implementations disagree on what all zeros mean).
+        ValueError: weights do not sum to 100 (implementations disagree on what all zeros mean).
     """
-    filters: list[dict[str, Any]] = [
-        {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": HEADER_VIA, "value": "split"}]}}
+    path = {"path": {"type": "PathPrefix", "value": traffic.path}}
+    pinned = [
+        [
+            {**path, "headers": [{"type": "Exact", **header.manifest()} for header in match.headers]}
+            for match in pin.matches
+        ]
+        for pin in traffic.pins
     ]
-    if traffic.path != "/":
-        rewrite = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
-        filters.append({"type": "URLRewrite", "urlRewrite": {"path": rewrite}})
-    rule = {
-        "matches": [{"path": {"type": "PathPrefix", "value": traffic.path}}],
-        "filters": filters,
-        "backendRefs": build_backends(model, weights),
-        "timeouts": {"request": timeout},
-    }
+    rules = [
+        *(_rule(model, matches, "pin", traffic.path, timeout, pins) for matches in pinned),
+        _rule(model, [path], "split", traffic.path, timeout, weights),
+    ]
     parents = [
         {"group": "gateway.networking.k8s.io", "kind": "Gateway", **parent.manifest()} for parent in traffic.parent_refs
     ]
     return {
         "parentRefs": parents,
         **({"hostnames": list(traffic.hostnames)} if traffic.hostnames else {}),
-        "rules": [rule],
+        "rules": rules,
+    }
+
+
+def _headers(match: PinMatch) -> list[dict[str, Any]]:
+    return [{"type": "Exact", **header.manifest()} for header in match.headers]
+
+
+def _rule(
+    model: str, matches: list[dict[str, Any]], via: str, path: str, timeout: str, weights: Weights
+) -> dict[str, Any]:
+    filters: list[dict[str, Any]] = [
+        {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": HEADER_VIA, "value": via}]}}
+    ]
+    if path != "/":
+        rewrite = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
+        filters.append({"type": "URLRewrite", "urlRewrite": {"path": rewrite}})
+    return {
+        "matches": matches,
+        "filters": filters,
+        "backendRefs": build_backends(model, weights),
+        "timeouts": {"request": timeout},
     }
 
 

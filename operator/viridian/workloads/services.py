@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from viridian.api.names import LABEL_COLOR, LABEL_MODEL, PORT_SPLIT, PORT_STABLE, Color, color_name
+from viridian.api.names import ANNOTATION_ABORTED, LABEL_COLOR, LABEL_MODEL, PORT_SPLIT, PORT_STABLE, Color, color_name
 
 from .owner import Owner, build_metadata
 
@@ -12,9 +12,15 @@ def build_color_service(owner: Owner, color: Color) -> dict[str, Any]:
     return _service(owner, color_name(owner.name, color), color, PORT_SPLIT, {LABEL_COLOR: str(color)})
 
 
-def build_stable_service(owner: Owner, color: Color) -> dict[str, Any]:
-    """The Service NAME: whoever calls it gets stable, past the split."""
-    return _service(owner, owner.name, color, PORT_STABLE, {})
+def build_stable_service(owner: Owner, color: Color, aborted: str | None = None) -> dict[str, Any]:
+    """The Service NAME: whoever calls it gets stable, past the split.
+
+    Without a gateway its selector is what moves the traffic, and `aborted` names the revision whose rollback this is.
+    """
+    service = _service(owner, owner.name, color, PORT_STABLE, {})
+    if aborted is not None:
+        service["metadata"]["annotations"] = {ANNOTATION_ABORTED: aborted}
+    return service
 
 
 def _service(owner: Owner, name: str, color: Color, port: int, labels: dict[str, str]) -> dict[str, Any]:

@@ -1,0 +1,92 @@
+"""The writes that let each color run what its role asks for.
+
+An invariant that protects users is held here, whatever the phase says: a color that may still be answering is neither
+scaled down nor given another template.
+"""
+
+from collections.abc import Iterator
+
+from viridian.api.names import Color
+from viridian.api.quantities import parse_duration
+from viridian.api.status import ColorStatus, Phase
+
+from .actions import Action, ApplyAutoscaler, ApplyColor, RemoveAutoscaler
+from .observed import Autoscaler
+from .view import View
+
+
+def colors(view: View) -> Iterator[Action]:
+    """The writes to both colors' Deployments and autoscalers, in order."""
+    status = view.status
+    if status.stable is not None:
+        yield from _run(view, status.stable, _stable_floor(view))
+    if status.candidate is not None and view.candidate_is_live:
+        yield from _run(view, status.candidate, _candidate_floor(view, status.candidate))
+    drain = status.drain
+    if drain is not None and is_drained(view):
+        old = view.color(drain.color)
+        if old.revision == drain.revision and old.replicas > 0:
+            yield from _empty(view, drain.color, drain.revision)
+
+
+def is_drained(view: View) -> bool:
+    """Whether the color that lost its weight answers nothing any more, or was given drainMax to finish."""
+    drain, route = view.status.drain, view.observed.route
+    if drain is None or (route is not None and route.weight(drain.color)):
+        return False
+    moved = view.observed.evidence.moved.get(drain.revision, drain.since)
+    fresh = view.observed.evidence.fresh_at
+    flat = fresh is not None and fresh - max(moved, drain.since) >= view.settings.quiet
+    return flat or view.now - drain.since >= parse_duration(view.spec.rollout.drain_max)
+
+
+def _stable_floor(view: View) -> int:
+    """Pods of stable: all that carry the whole traffic while a rollout is under way, else as few as autoscaling may."""
+    scaling = view.spec.serving.autoscaling
+    return scaling.min_replicas if scaling is not None and view.status.started_at is None else view.full
+
+
+def _candidate_floor(view: View, candidate: ColorStatus) -> int:
+    """Pods of the candidate: what its weight needs. Users may be on those it has, so it only grows while it lives."""
+    status = view.status
+    weight = status.step.weight if status.step is not None else view.step_weight(1)
+    if status.stable is None or status.phase is Phase.FINISHING or status.returning is not None:
+        weight = 100
+    need = view.required_replicas(max(weight, view.route_weight(candidate)))
+    return max(need, min(view.color(candidate.color).replicas, view.full))
+
+
+def _run(view: View, role: ColorStatus, floor: int) -> Iterator[Action]:
+    """Run a role's revision in its color: a new template only where no pod of another revision remains."""
+    color = view.color(role.color)
+    if role.revision not in view.observed.revisions and role is not view.status.candidate:
+        return  # lost with its Deployment: there is nothing to run it from, and the conditions say so
+    if color.revision == role.revision:
+        yield from _scale(view, role, floor)
+    elif color.replicas == 0 and not color.pods:
+        yield ApplyColor(role.color, role.revision, floor)
+    elif (
+        color.replicas > 0 and not view.is_reachable(role) and color.revision is not None and view.status.drain is None
+    ):
+        yield from _empty(view, role.color, color.revision)
+
+
+def _scale(view: View, role: ColorStatus, floor: int) -> Iterator[Action]:
+    """Give a color its number of pods: by hand, or by an autoscaler, which owns it from then on but ignores zero."""
+    color, scaling = view.color(role.color), view.spec.serving.autoscaling
+    if scaling is None and color.autoscaler is not None:
+        yield RemoveAutoscaler(role.color)
+    elif (scaling is None and color.replicas != floor) or (scaling is not None and color.replicas == 0):
+        yield ApplyColor(role.color, role.revision, floor)
+    elif scaling is not None:
+        wanted = Autoscaler(min(floor, scaling.max_replicas), scaling.max_replicas, scaling.cpu_percent)
+        if color.autoscaler != wanted:
+            yield ApplyAutoscaler(role.color, wanted)
+
+
+def _empty(view: View, color: Color, revision: str) -> Iterator[Action]:
+    """Scale a color to nothing; not before its autoscaler, which would scale it up again, is gone."""
+    if view.color(color).autoscaler is not None:
+        yield RemoveAutoscaler(color)
+    else:
+        yield ApplyColor(color, revision, 0)

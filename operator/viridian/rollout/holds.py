@@ -1,0 +1,65 @@
+"""Why a rollout stays where it is for now. A hold is no verdict: the guards go on, and a breach still rolls back."""
+
+from viridian.api.guards import Policy
+from viridian.api.quantities import parse_duration
+from viridian.api.rollout import Approval
+from viridian.api.status import Hold
+from viridian.guards.judge import Verdict
+
+from .interrupts import metrics_missing_for, no_traffic_for, stable_is_gone
+from .view import View
+
+
+def hold_of(view: View) -> Hold | None:
+    """Why the weights stay where they are for now, or None."""
+    guards, evidence = view.spec.guards, view.observed.evidence
+    paused = paused_hold(view)
+    if paused is not None:
+        return paused
+    shared = next((j.sentence for j in evidence.judgements if j.verdict is Verdict.SHARED_INCIDENT), None)
+    if shared is not None:
+        return held(view, "SharedIncident", shared)
+    if stable_is_gone(view):
+        text = "stable has no ready pod: weights stay until it is repaired, there would be nobody to go back to"
+        return held(view, "StableUnavailable", text)
+    missing, idle = guards.metrics_missing, guards.no_traffic
+    if missing.then is Policy.HOLD and metrics_missing_for(view) > parse_duration(missing.after):
+        why = evidence.trouble or "check that Prometheus scrapes the serving pods"
+        return held(view, "MetricsMissing", f"no metrics for {missing.after}: {why}")
+    if idle.then is Policy.HOLD and no_traffic_for(view) > parse_duration(idle.after):
+        text = f"no requests reached the candidate for {idle.after}: check the gateway, or send traffic"
+        return held(view, "NoTraffic", text)
+    return None
+
+
+def paused_hold(view: View) -> Hold | None:
+    """The hold of a candidate that a person has paused, or None."""
+    candidate = view.status.candidate
+    if candidate is None or view.status.paused != candidate.revision:
+        return None
+    again = f"viridian.dev/command=resume/{candidate.revision}/ID"
+    return held(view, "Paused", f"{candidate.version} was paused by command: annotate the model with {again} to go on")
+
+
+def gate(view: View, gate: Approval) -> Hold | None:
+    """The hold of a candidate that needs a person's approval at this gate and has not got it, or None."""
+    candidate, approved = view.status.candidate, view.status.approved
+    if candidate is None or view.spec.rollout.approval is not gate:
+        return None
+    if approved is not None and approved.revision == candidate.revision and approved.gate is gate:
+        return None
+    what = "gets no traffic" if gate is Approval.BEFORE_TRAFFIC else "has baked and is not promoted"
+    again = f"viridian.dev/command=approve/{candidate.revision}/ID"
+    return held(
+        view,
+        "AwaitingApproval",
+        f"{candidate.version} {what} before a person approves (rollout.approval: {gate}): annotate the model with"
+        f" {again}",
+    )
+
+
+def held(view: View, reason: str, message: str) -> Hold:
+    """A hold, since when it has been on for this reason."""
+    before = view.status.hold
+    since = before.since if before is not None and before.reason == reason else view.now
+    return Hold(reason=reason, message=message, since=since)

@@ -1,0 +1,85 @@
+"""The state of a rollout in one sentence for people: what happens, why, and what comes next."""
+
+from viridian.api.quantities import format_duration
+from viridian.api.status import Phase, StepStatus
+
+from .view import View
+
+
+def pod_trouble(view: View) -> str:
+    """Why pods of the candidate or of stable cannot start, as one sentence; empty when none says so."""
+    roles = (view.status.candidate, view.status.stable)
+    for role in roles:
+        if role is None:
+            continue
+        pods = view.color(role.color).pods
+        trouble = next((pod.trouble for pod in pods if pod.revision == role.revision and pod.trouble), "")
+        if trouble:
+            return f"{role.version} ({role.color}): {trouble}"
+    return ""
+
+
+def story(view: View) -> str:
+    """The state in one sentence: what happens, why, and what comes next."""
+    if view.status.hold is not None:
+        return view.status.hold.message
+    return _candidate_story(view) or _settled_story(view)
+
+
+def _candidate_story(view: View) -> str:
+    """What happens to the candidate; empty when there is none."""
+    status, candidate, step = view.status, view.status.candidate, view.status.step
+    if candidate is None:
+        return ""
+    if status.ending is not None:
+        return f"{candidate.version} is being taken back: {status.ending.message}"
+    if status.returning is not None:
+        return f"{candidate.version} comes back by command: {candidate.ready} of {view.full} pods are ready"
+    if status.phase is Phase.STARTING:
+        return f"{candidate.version} starts: {candidate.ready} pods ready{_start_story(view)}"
+    if status.phase is Phase.FINISHING:
+        return f"{candidate.version} passed and takes over; the old color drains"
+    return f"{candidate.version} {_step_story(view, step)}" if step is not None else ""
+
+
+def _settled_story(view: View) -> str:
+    status = view.status
+    if status.phase in {Phase.ROLLED_BACK, Phase.EXPIRED} and view.pin is not None:
+        again = "It is not tried again until the spec changes or the command retry is given."
+        stable = f"{status.stable.version} serves all requests." if status.stable is not None else "Nothing serves."
+        return f"{view.pin.version} was taken back: {view.pin.message.rstrip('.')}. {stable} {again}"
+    if status.phase is Phase.FINISHING:
+        return "the new version passed and takes over; the old color drains"
+    if status.phase is Phase.BAKING and status.stable is not None:
+        return f"{status.stable.version} serves all requests and is watched for {view.spec.rollout.bake.duration}"
+    if status.phase is Phase.STABLE and status.stable is not None:
+        return f"{status.stable.version} serves all requests; guards are off until the next rollout"
+    if status.phase is Phase.STALLED and view.observed.gateway_problem is not None:
+        return view.observed.gateway_problem
+    return "waiting for the first revision"
+
+
+def _start_story(view: View) -> str:
+    """What a candidate that starts is waiting for, beside its pods."""
+    candidate = view.status.candidate
+    trouble = pod_trouble(view)
+    if not trouble and candidate is not None and candidate.ready and view.status.stable is not None:
+        trouble = view.observed.evidence.trouble or "waiting until Prometheus has the counters of its pods"
+    return f"; {trouble}" if trouble else ""
+
+
+def _step_story(view: View, step: StepStatus) -> str:
+    name = "bakes" if step.index > step.count else f"is at step {step.index} of {step.count}"
+    if not view.runs_wanted(view.status.candidate):
+        name += f" ({view.spec.model.version} waits until this is over)"
+    if view.route_weight(view.status.candidate) != step.weight:
+        return f"{name}: waiting for {view.required_replicas(step.weight)} ready pods before it gets {step.weight} %"
+    if step.verified_at is None:
+        return f"{name}: waiting for the first requests at {step.weight} %"
+    need = view.observed.evidence.missing
+    more = f"; too few requests yet for {', '.join(need)}" if need else ""
+    trouble = view.observed.evidence.trouble
+    if trouble and not view.sees:
+        return f"{name} with {step.weight} % of the traffic, and stays there: {trouble}"
+    hold = format_duration(view.step_hold(step.index))
+    return f"{name} with {step.weight} % of the traffic, watched for {hold}{more}"
