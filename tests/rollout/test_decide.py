@@ -3,34 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from tests.rollout.scenes import at_stable, condition, run_until
 from tests.rollout.world import World, spec_for
 
 from viridian.api.names import Color
 from viridian.api.status import Phase
 from viridian.guards.judge import Verdict
 from viridian.rollout.observed import Pod
-
-
-def at_stable(version: str = "v1.0.0") -> World:
-    world = World(spec_for(version))
-    world.settle()
-    assert world.status.phase is Phase.STABLE
-    return world
-
-
-def run_until(world: World, phase: Phase, rounds: int = 200) -> None:
-    for _ in range(rounds):
-        if world.status.phase is phase:
-            return
-        world.kubelet()
-        world.reconcile()
-        world.traffic()
-    raise AssertionError(f"{phase} was not reached, but {world.status.phase}")
-
-
-def condition(world: World, kind: str) -> tuple[str, str]:
-    found = next(c for c in world.status.conditions if c.type == kind)
-    return found.status, found.reason
 
 
 def test_the_first_revision_gets_no_route_before_it_is_ready():

@@ -283,6 +283,10 @@ class World:
         if spec != self.spec:
             self.spec, self.generation = spec, self.generation + 1
 
+    def follow_edit(self) -> RouteFacts | None:
+        """The route as it is seen after an edit of spec.traffic: not what the spec says any more."""
+        return replace(self.route, follows_spec=False) if self.route is not None else None
+
     def settle(self, rounds: int = 400) -> None:
         """Let everything go well until nothing moves any more."""
         for _ in range(rounds):
