@@ -248,3 +248,26 @@ def test_an_edited_spec_moves_no_weight(edited: dict[str, Any]) -> None:
     # and it comes only once
     with pytest.raises(jsonpatch.JsonPatchTestFailed):
         sent(patch_traffic(read, wanted), moved)
+
+
+@given(st.integers(0, 100), st.booleans())
+def test_the_last_rule_gets_the_split_and_those_before_it_the_pins(blue: int, stable_pinned: bool) -> None:
+    pins = weights(100 if stable_pinned else 0)
+    moved = sent(patch_weights(MODEL, read_route(MODEL, live_route()), weights(blue), pins, aborted=None), live_route())
+    assert weights_of(moved) == [pins, weights(blue)]
+
+
+def test_a_rollback_removes_mirrors_and_a_step_leaves_them() -> None:
+    # given a route in which somebody mirrors requests to the candidate
+    route = live_route(90)
+    mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "iris-green", "port": 8000}}}
+    route["spec"]["rules"][1]["filters"].append(mirror)
+    read = read_route(MODEL, route)
+
+    # when it is rolled back, or moved on
+    back = sent(patch_weights(MODEL, read, weights(100), weights(100), aborted="iris-2"), deepcopy(route))
+    on = sent(patch_weights(MODEL, read, weights(50), weights(50), aborted=None), deepcopy(route))
+
+    # then the rollback alone takes the mirror out, and nothing else of the filters
+    assert back["spec"]["rules"][1]["filters"] == live_route(90)["spec"]["rules"][1]["filters"]
+    assert mirror in on["spec"]["rules"][1]["filters"]

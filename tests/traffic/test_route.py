@@ -7,6 +7,7 @@ import pytest
 from tests.traffic.routes import MODEL, TRAFFIC, live_route, weights
 
 from viridian.api.names import Color
+from viridian.api.traffic import Traffic
 from viridian.traffic.route import build_route_spec, read_route, traffic_of
 
 Change = Callable[[dict[str, Any]], object]
@@ -131,3 +132,40 @@ def test_what_the_gateway_refuses_is_told_in_its_own_words(parents: list[dict[st
     # then
     said = "Gateway public refuses the route (NotAllowedByListeners): no such host"
     assert problem == (said if refused else None)
+
+
+def test_each_rule_sets_its_own_via_and_pins_come_first() -> None:
+    # given two sorts of pinned users
+    pins = [
+        {"matches": [{"headers": [{"name": "x-user-group", "value": "beta"}]}]},
+        {
+            "matches": [
+                {"headers": [{"name": "x-region", "value": "eu"}, {"name": "x-tier", "value": "1"}]},
+                {"headers": [{"name": "x-staff", "value": "yes"}]},
+            ]
+        },
+    ]
+    traffic = Traffic.model_validate({"parentRefs": [{"name": "public"}], "path": "/iris", "pins": pins})
+
+    # when
+    rules = build_route_spec(MODEL, traffic, "30s", weights(90), weights(0))["rules"]
+
+    # then every rule sets the header itself, whatever a client sent, and rewrites the path
+    assert [rule["filters"][0]["requestHeaderModifier"]["set"] for rule in rules] == [
+        [{"name": "Viridian-Via", "value": via}] for via in ("pin", "pin", "split")
+    ]
+    assert all(
+        rule["filters"][1]["urlRewrite"]["path"] == {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
+        for rule in rules
+    )
+    assert [[sorted(h["name"] for h in m.get("headers", [])) for m in rule["matches"]] for rule in rules] == [
+        [["x-user-group"]],
+        [["x-region", "x-tier"], ["x-staff"]],
+        [[]],
+    ]
+    assert all(match["path"]["value"] == "/iris" for rule in rules for match in rule["matches"])
+    assert [{ref["name"]: ref["weight"] for ref in rule["backendRefs"]} for rule in rules] == [
+        {"iris-blue": 0, "iris-green": 100},
+        {"iris-blue": 0, "iris-green": 100},
+        {"iris-blue": 90, "iris-green": 10},
+    ]

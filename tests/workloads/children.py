@@ -12,7 +12,7 @@ from viridian.workloads.deployments import build_deployment
 from viridian.workloads.owner import Owner, build_metadata
 from viridian.workloads.pod import PodDefaults, build_pod_template
 from viridian.workloads.revisions import build_controller_revision
-from viridian.workloads.scaling import build_budget
+from viridian.workloads.scaling import build_autoscaler, build_budget
 from viridian.workloads.services import build_color_service, build_stable_service
 
 DEFAULTS = PodDefaults(
@@ -30,11 +30,19 @@ class Rendered:
     deployments: dict[Color, dict[str, Any]]
     services: list[dict[str, Any]]
     budgets: list[dict[str, Any]]
-    route: dict[str, Any]
+    autoscalers: list[dict[str, Any]]
+    routes: list[dict[str, Any]]
 
     @property
     def manifests(self) -> list[dict[str, Any]]:
-        return [self.controller_revision, *self.deployments.values(), *self.services, *self.budgets, self.route]
+        return [
+            self.controller_revision,
+            *self.deployments.values(),
+            *self.services,
+            *self.budgets,
+            *self.autoscalers,
+            *self.routes,
+        ]
 
 
 def revision_of(spec: ModelDeploymentSpec, owner: Owner = OWNER, number: int = 1) -> Revision:
@@ -58,5 +66,9 @@ def render(spec: ModelDeploymentSpec, owner: Owner = OWNER) -> Rendered:
             build_stable_service(owner, Color.BLUE),
         ],
         budgets=[build_budget(owner, color) for color in Color],
-        route=build_route(build_metadata(owner, owner.name), route),
+        autoscalers=[
+            build_autoscaler(owner, Color.BLUE, fewest=s.min_replicas, most=s.max_replicas, cpu_percent=s.cpu_percent)
+            for s in ([spec.serving.autoscaling] if spec.serving.autoscaling is not None else [])
+        ],
+        routes=[build_route(build_metadata(owner, owner.name), route)] if spec.has_route else [],
     )

@@ -81,7 +81,12 @@ def test_names_and_ports_fit_together(spec: ModelDeploymentSpec) -> None:
     opened = {port["containerPort"] for container in containers(rendered) for port in container.get("ports", [])}
 
     # then whatever the route sends requests to is there, and so is what the Services send them to
-    wanted = {(ref["name"], ref["port"]) for rule in rendered.route["spec"]["rules"] for ref in rule["backendRefs"]}
+    wanted = {
+        (ref["name"], ref["port"])
+        for route in rendered.routes
+        for rule in route["spec"]["rules"]
+        for ref in rule["backendRefs"]
+    }
     assert wanted <= offered
     assert targets <= opened
 

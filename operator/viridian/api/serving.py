@@ -88,8 +88,9 @@ _BY_TAG = matches(r"^[^\s@]+:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
 
 
 _MEASURABLE = (
-    "!has(self.autoscaling) || [self.triton, self.api].all(c,"
-    " 'cpu' in c.resources.requests || 'cpu' in c.resources.limits)"
+    "!has(self.autoscaling) || ["
+    "'cpu' in self.triton.resources.requests || 'cpu' in self.triton.resources.limits, "
+    "'cpu' in self.api.resources.requests || 'cpu' in self.api.resources.limits].all(measured, measured)"
 )
 
 
