@@ -54,9 +54,14 @@ class Model:
         return "deletionTimestamp" in self.manifest["metadata"]
 
     @property
+    def annotations(self) -> dict[str, str]:
+        """Its annotations."""
+        return self.manifest["metadata"].get("annotations") or {}
+
+    @property
     def command(self) -> str:
         """The command annotation, or nothing."""
-        return str((self.manifest["metadata"].get("annotations") or {}).get(ANNOTATION_COMMAND, ""))
+        return self.annotations.get(ANNOTATION_COMMAND, "")
 
     @cached_property
     def spec(self) -> ModelDeploymentSpec:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from viridian.api.errors import ViridianError
 from viridian.api.status import ModelDeploymentStatus
+from viridian.api.unknown import unknown_fields
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import Conflict, Refused
 from viridian.kube.resources import MODEL_DEPLOYMENT
@@ -84,8 +85,17 @@ class Reconciler:
                 await hands.carry_out(action)
         if decision.warning is not None:
             await self._recorder.warn(model, "CommandRefused", decision.warning)
+        if before.observed_generation != model.generation:
+            await self._warn_of_unknown_fields(model)
         moved = bool(decision.actions) or decision.status.phase != before.phase
         return timedelta(0) if moved else None
+
+    async def _warn_of_unknown_fields(self, model: Model) -> None:
+        """Once for each spec: kubectl refuses fields that do not exist, other clients let the API server drop them."""
+        unknown = unknown_fields(model.annotations)
+        if unknown:
+            text = f"{', '.join(unknown)}: no such field, so it was left out; see kubectl explain mdep.spec"
+            await self._recorder.warn(model, "UnknownField", text)
 
     async def _write(
         self, model: Model, before: ModelDeploymentStatus, after: ModelDeploymentStatus, now: datetime
