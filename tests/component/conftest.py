@@ -2,7 +2,6 @@
 
 import functools
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,17 +63,8 @@ def gateway_api(control_plane: ControlPlane) -> list[str]:
 @pytest.fixture
 def namespace(control_plane: ControlPlane) -> Iterator[str]:
     """A namespace of the test's own, gone afterwards."""
-    name = f"test-{secrets.token_hex(4)}"
-    control_plane.core.create_namespace({"metadata": {"name": name}})
-    eventually(
-        lambda: any(
-            account.metadata.name == "default"
-            for account in control_plane.core.list_namespaced_service_account(name).items
-        ),
-        "the namespace's default ServiceAccount, without which no pod is made",
-    )
-    yield name
-    control_plane.core.delete_namespace(name)
+    with control_plane.fresh_namespace() as name:
+        yield name
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client
-from tests.component.harness.chart import operator_kubeconfig
 from tests.component.harness.control_plane import ControlPlane
-from tests.component.harness.operator import OperatorProcess, Users
-from tests.component.harness.pods import ReadyKeeper, cannot_pull, crash, wait_for_pods
+from tests.component.harness.pods import cannot_pull, crash, wait_for_pods
 from tests.component.harness.prometheus import Prometheus
+from tests.component.harness.stage import Stage, stage_in
 from tests.component.harness.waiting import eventually, stays
 
 from viridian.api.names import Color
@@ -25,107 +23,11 @@ from viridian.traffic.route import read_route
 GREEN = "viridian.dev/color=green"
 
 
-class Stage:
-    """One model in a namespace of its own, with all that a rollout needs around it."""
-
-    def __init__(self, control_plane: ControlPlane, namespace: str, operator: OperatorProcess, users: Users) -> None:
-        self.control_plane, self.namespace, self.operator, self.users = control_plane, namespace, operator, users
-        self.keeper: ReadyKeeper
-
-    def apply(self, version: str, **spec: Any) -> dict[str, Any]:
-        document = {
-            "apiVersion": "viridian.dev/v1alpha1",
-            "kind": "ModelDeployment",
-            "metadata": {"name": "iris", "namespace": self.namespace},
-            "spec": {
-                "model": {"version": version, "uri": f"image:///models/iris/{version}"},
-                "serving": {"replicas": 2, "timeout": "2s"},
-                "traffic": {"parentRefs": [{"name": "public"}], "path": "/iris"},
-                "rollout": {
-                    "steps": [{"weight": 20, "hold": "1s"}, {"weight": 50, "hold": "1s"}],
-                    "bake": {"duration": "2s", "holdback": 10},
-                    "deadline": "2m",
-                    "drainMax": "10s",
-                },
-                **spec,
-            },
-        }
-        applied: dict[str, Any] = self.control_plane.apply(document)
-        return applied
-
-    def annotate(self, **annotations: str) -> None:
-        body = {"metadata": {"annotations": {f"viridian.dev/{key}": value for key, value in annotations.items()}}}
-        self.control_plane.custom.patch_namespaced_custom_object(
-            "viridian.dev", "v1alpha1", self.namespace, "modeldeployments", "iris", body
-        )
-
-    @property
-    def model(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.control_plane.custom.get_namespaced_custom_object(
-            "viridian.dev", "v1alpha1", self.namespace, "modeldeployments", "iris"
-        )
-        return found
-
-    @property
-    def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.model.get("status", {})
-        return found
-
-    @property
-    def route(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.control_plane.custom.get_namespaced_custom_object(
-            "gateway.networking.k8s.io", "v1", self.namespace, "httproutes", "iris"
-        )
-        return found
-
-    @property
-    def weights(self) -> dict[str, int]:
-        return {ref["name"]: ref["weight"] for ref in self.route["spec"]["rules"][0]["backendRefs"]}
-
-    def condition(self, kind: str) -> dict[str, Any]:
-        return next((c for c in self.status.get("conditions", []) if c["type"] == kind), {})
-
-    def reaches(self, phase: str, version: str | None = None, within: float = 60.0) -> dict[str, Any]:
-        def look() -> dict[str, Any]:
-            status = self.status
-            assert status.get("phase") == phase, f"{status.get('phase')}: {self.condition('Ready').get('message')}"
-            if version is not None:
-                assert status["stable"]["version"] == version
-            return status
-
-        return eventually(look, f"phase {phase}", within)
-
-    def deployment(self, color: str) -> client.V1Deployment:
-        return self.control_plane.apps.read_namespaced_deployment(f"iris-{color}", self.namespace)
-
-
 @pytest.fixture
 def stage(
-    control_plane: ControlPlane,
-    crd: str,
-    gateway_api: list[str],
-    prometheus: Prometheus,
-    namespace: str,
-    logs: Path,
-    tmp_path: Path,
+    control_plane: ControlPlane, crd: str, gateway_api: list[str], prometheus: Prometheus, namespace: str, logs: Path
 ) -> Iterator[Stage]:
-    control_plane.apply(
-        {
-            "apiVersion": "gateway.networking.k8s.io/v1",
-            "kind": "Gateway",
-            "metadata": {"name": "public", "namespace": namespace},
-            "spec": {"gatewayClassName": "none", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]},
-        }
-    )
-    folder = logs / namespace
-    folder.mkdir()
-    with (
-        ReadyKeeper(control_plane.core, namespace) as keeper,
-        Users(control_plane, prometheus, namespace, "iris") as users,
-        OperatorProcess(operator_kubeconfig(control_plane, namespace), prometheus, namespace, folder) as operator,
-    ):
-        made = Stage(control_plane, namespace, operator, users)
-        made.keeper = keeper
+    with stage_in(namespace, control_plane, prometheus, logs / namespace) as made:
         yield made
 
 

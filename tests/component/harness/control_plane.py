@@ -1,9 +1,13 @@
 """A Kubernetes without nodes: etcd, kube-apiserver and kube-controller-manager, all of them real."""
 
 import json
+import secrets
+import signal
 import ssl
 import subprocess
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ from .binaries import binary
 from .pods import NODE
 from .processes import Server, free_port, start
 from .reaper import Reaper
+from .waiting import eventually
 
 _ADMIN_TOKEN = "component-tests"  # noqa: S105 - of a server that lives on loopback for as long as the tests
 # What is real here. Without a scheduler and a kubelet, pods stay pending until a test says otherwise.
@@ -36,6 +41,7 @@ class ControlPlane:
         url: Where the API server listens.
         kubeconfig: The administrator's kubeconfig file.
         certificate: The authority to verify the API server with.
+        token: The administrator's bearer token.
         api: The administrator's client; `core`, `apps` and `custom` are its APIs.
         reaper: Removes pods that are being deleted, where a kubelet would.
     """
@@ -47,6 +53,7 @@ class ControlPlane:
         self._servers: list[Server] = []
         self._port = free_port()
         self.url = f"https://127.0.0.1:{self._port}"
+        self.token = _ADMIN_TOKEN
         self.certificate = folder / "certificates" / "apiserver.crt"
         self.kubeconfig = self.write_kubeconfig("admin", _ADMIN_TOKEN)
         try:
@@ -69,6 +76,30 @@ class ControlPlane:
             self.reaper.stop()
         while self._servers:
             self._servers.pop().stop()
+
+    @contextmanager
+    def fresh_namespace(self) -> Iterator[str]:
+        """A namespace of a test's own, gone afterwards."""
+        name = f"test-{secrets.token_hex(4)}"
+        self.core.create_namespace({"metadata": {"name": name}})
+        eventually(
+            lambda: any(
+                account.metadata.name == "default" for account in self.core.list_namespaced_service_account(name).items
+            ),
+            "the namespace's default ServiceAccount, without which no pod is made",
+        )
+        yield name
+        self.core.delete_namespace(name)
+
+    @contextmanager
+    def frozen_controllers(self) -> Iterator[None]:
+        """The controller-manager stands still: no garbage is collected, no pods are made, no endpoints published."""
+        process = next(server.process for server in self._servers if server.name == "kube-controller-manager")
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
 
     def apply(self, manifest: dict[str, Any], manager: str = "component-tests") -> Any:
         """Server-side apply of any manifest, also of kinds that a CRD has just added."""

@@ -88,17 +88,23 @@ class ReadyKeeper:
     def _keep(self) -> None:
         while not self._stop.wait(0.1):
             try:
+                new = _pending(self._core, self._namespace)
+                # Nearly always there is none, and the question is asked ten times a second.
                 left_alone = {
                     pod.metadata.uid
-                    for selector in self.unready
+                    for selector in (self.unready if new else ())
                     for pod in list_pods(self._core, self._namespace, selector)
                 }
-                new = [pod for pod in list_pods(self._core, self._namespace) if pod.status.phase == "Pending"]
                 make_ready(self._core, [pod for pod in new if pod.metadata.uid not in left_alone])
             except client.ApiException as error:
                 # The namespace of the test, or a pod, is just going away.
                 if error.status not in {404, 409}:
                     raise
+
+
+def _pending(core: Core, namespace: str) -> list[Pod]:
+    pods = core.list_namespaced_pod(namespace, field_selector="status.phase=Pending").items
+    return [pod for pod in pods if pod.metadata.deletion_timestamp is None]
 
 
 def _none_left(core: Core, namespace: str, selector: str) -> list[Pod]:

@@ -1,0 +1,135 @@
+"""One model in a namespace of its own, with all that a rollout needs around it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .api_proxy import ApiProxy
+from .chart import operator_kubeconfig
+from .control_plane import ControlPlane
+from .operator import OperatorProcess, Users
+from .pods import ReadyKeeper
+from .prometheus import Prometheus
+from .waiting import eventually
+
+
+class Stage:
+    """One model in a namespace of its own, with all that a rollout needs around it."""
+
+    def __init__(
+        self,
+        control_plane: ControlPlane,
+        namespace: str,
+        operator: OperatorProcess,
+        users: Users,
+        keeper: ReadyKeeper,
+    ) -> None:
+        self.control_plane, self.namespace = control_plane, namespace
+        self.operator, self.users, self.keeper = operator, users, keeper
+
+    def apply(self, version: str, **spec: Any) -> dict[str, Any]:
+        document = {
+            "apiVersion": "viridian.dev/v1alpha1",
+            "kind": "ModelDeployment",
+            "metadata": {"name": "iris", "namespace": self.namespace},
+            "spec": {
+                "model": {"version": version, "uri": f"image:///models/iris/{version}"},
+                "serving": {"replicas": 2, "timeout": "2s"},
+                "traffic": {"parentRefs": [{"name": "public"}], "path": "/iris"},
+                "rollout": {
+                    "steps": [{"weight": 20, "hold": "1s"}, {"weight": 50, "hold": "1s"}],
+                    "bake": {"duration": "2s", "holdback": 10},
+                    "deadline": "2m",
+                    "drainMax": "10s",
+                },
+                **spec,
+            },
+        }
+        applied: dict[str, Any] = self.control_plane.apply(document)
+        return applied
+
+    def annotate(self, **annotations: str) -> None:
+        body = {"metadata": {"annotations": {f"viridian.dev/{key}": value for key, value in annotations.items()}}}
+        self.control_plane.custom.patch_namespaced_custom_object(
+            "viridian.dev", "v1alpha1", self.namespace, "modeldeployments", "iris", body
+        )
+
+    @property
+    def model(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.control_plane.custom.get_namespaced_custom_object(
+            "viridian.dev", "v1alpha1", self.namespace, "modeldeployments", "iris"
+        )
+        return found
+
+    @property
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.model.get("status", {})
+        return found
+
+    @property
+    def route(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.control_plane.custom.get_namespaced_custom_object(
+            "gateway.networking.k8s.io", "v1", self.namespace, "httproutes", "iris"
+        )
+        return found
+
+    @property
+    def weights(self) -> dict[str, int]:
+        return {ref["name"]: ref["weight"] for ref in self.route["spec"]["rules"][0]["backendRefs"]}
+
+    def condition(self, kind: str) -> dict[str, Any]:
+        return next((c for c in self.status.get("conditions", []) if c["type"] == kind), {})
+
+    def reaches(self, phase: str, version: str | None = None, within: float = 60.0) -> dict[str, Any]:
+        def look() -> dict[str, Any]:
+            status = self.status
+            assert status.get("phase") == phase, f"{status.get('phase')}: {self.condition('Ready').get('message')}"
+            if version is not None:
+                assert status["stable"]["version"] == version
+            return status
+
+        return eventually(look, f"phase {phase}", within)
+
+    def deployment(self, color: str) -> Any:
+        return self.control_plane.apps.read_namespaced_deployment(f"iris-{color}", self.namespace)
+
+
+@contextmanager
+def stage_in(
+    namespace: str,
+    control_plane: ControlPlane,
+    prometheus: Prometheus,
+    folder: Path,
+    proxy: ApiProxy | None = None,
+    *,
+    forked: bool = False,
+) -> Iterator[Stage]:
+    """A stage whose operator runs, its logs in `folder`.
+
+    Args:
+        namespace: an empty namespace.
+        control_plane: what the operator works on.
+        prometheus: what it asks.
+        folder: for its logs; it is made.
+        proxy: the operator speaks to the API server through it.
+        forked: the operator starts quickly, as is needed where it is killed often.
+    """
+    control_plane.apply(
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "Gateway",
+            "metadata": {"name": "public", "namespace": namespace},
+            "spec": {"gatewayClassName": "none", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]},
+        }
+    )
+    folder.mkdir()
+    kubeconfig = operator_kubeconfig(control_plane, namespace)
+    if proxy is not None:
+        kubeconfig = proxy.kubeconfig(kubeconfig)
+    with (
+        ReadyKeeper(control_plane.core, namespace) as keeper,
+        Users(control_plane, prometheus, namespace, "iris") as users,
+        OperatorProcess(kubeconfig, prometheus, namespace, folder, forked=forked) as operator,
+    ):
+        yield Stage(control_plane, namespace, operator, users, keeper)
