@@ -1,0 +1,63 @@
+"""A newer operator: a copy of today's source with the changes that a later version may bring."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .binaries import REPOSITORY
+
+_CHANGES = (
+    # Another rendering of pods.
+    ("workloads/pod.py", r'( +)"VIRIDIAN_MODEL": model,\n', r'\g<0>\1"VIRIDIAN_NEWER": "yes",\n'),
+    ("workloads/pod.py", r"DRAIN_DELAY = timedelta\(seconds=3\)", "DRAIN_DELAY = timedelta(seconds=4)"),
+    # Another default, which no version may bring, and which must do no harm all the same.
+    ("api/serving.py", r'\] = "30s"', '] = "20s"'),
+    # A new field with a default, in the spec and in the status.
+    (
+        "api/serving.py",
+        r'(class Serving\(ApiModel\):\n    """.*?"""\n)',
+        r"\1\n"
+        r'    threads: Annotated[int, Field(ge=1, le=64, description="Threads of the new kind.")] = 4',
+    ),
+    (
+        "api/status.py",
+        r'(class ModelDeploymentStatus\(StatusModel\):\n    """.*?"""\n)',
+        r"\1\n"
+        r'    mood: Annotated[str, Field(max_length=16, description="How the newer operator feels.")] = "calm"',
+    ),
+)
+
+
+def newer_operator(folder: Path) -> Path:
+    """Make the newer operator in a folder; returns what its PYTHONPATH is to be.
+
+    Raises:
+        ValueError: today's source is not what the changes were written for.
+    """
+    shutil.copytree(REPOSITORY / "operator" / "viridian", folder / "viridian", dirs_exist_ok=True)
+    for name, pattern, replacement in _CHANGES:
+        file = folder / "viridian" / name
+        text, found = re.subn(pattern, replacement, file.read_text(), flags=re.DOTALL)
+        if found != 1:
+            raise ValueError(f"{name} has {pattern!r} {found} times: write the changes of this file for today's source")
+        file.write_text(text)
+    return folder
+
+
+def crd_of(operator: Path) -> dict[str, Any]:
+    """The CustomResourceDefinition that belongs to an operator."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import viridian.api.crd as crd; print(crd.render())"],
+        env={**os.environ, "PYTHONPATH": str(operator)},
+        cwd=operator,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    manifest: dict[str, Any] = yaml.safe_load(done.stdout)
+    return manifest
