@@ -78,6 +78,8 @@ class World:
     moved: dict[str, datetime] = field(default_factory=dict)
     fresh_at: datetime | None = None
     metrics: bool = True
+    gateway: bool = True
+    followed: RouteFacts | None = None
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     command: str = ""
     gateway_problem: str | None = None
@@ -263,17 +265,19 @@ class World:
             self.pods[color] = [replace(pod, ready=healthy is None or pod.revision in healthy) for pod in pods]
 
     def traffic(self, seconds: float = 2.0, rate: int = 50) -> None:
-        """Time passes, requests follow the weights, Prometheus scrapes."""
+        """Time passes, requests follow the weights that the gateway last heard of, Prometheus scrapes."""
         self.now += timedelta(seconds=seconds)
         if self.metrics:
             self.fresh_at = self.now
             pods = [pod for color in Color for pod in self.pods[color] if pod.ready]
             self.reporting = Counter(pod.revision for pod in pods)
+        if self.gateway:
+            self.followed = self.route
         for color in Color:
-            if self.route is None or not any(pod.ready for pod in self.pods[color]):
+            if self.followed is None or not any(pod.ready for pod in self.pods[color]):
                 continue
             revision = self.pods[color][0].revision
-            count = round(rate * seconds * self.route.split(color) / 100)
+            count = round(rate * seconds * self.followed.split(color) / 100)
             if count and self.metrics:
                 self.requests[revision] = self.requests.get(revision, 0) + count
                 self.moved[revision] = self.now

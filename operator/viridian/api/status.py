@@ -71,11 +71,16 @@ class StepStatus(StatusModel):
     weight: Annotated[int, Field(ge=0, le=100, description="The intended weight, in percent.")]
     intended_at: Annotated[Time, Field(description="When this weight was decided.")]
     verified_at: Annotated[
-        Time | None, Field(description="When requests were first seen to follow it; the hold runs from here.")
+        Time | None, Field(description="When the requests were seen to be split like this; the hold runs from here.")
     ] = None
+    lagging_since: Annotated[
+        Time | None, Field(description="Since when the gateway was seen to split as before this step, if it was.")
+    ] = None
+    weight_before: Annotated[int, Field(ge=0, le=100, description="The candidate's weight before it, in percent.")] = 0
     requests_before: Annotated[
-        int, Field(ge=0, description="Requests of the candidate that were counted before this step.")
+        int, Field(ge=0, description="Requests of the candidate that were counted before those that tell of this step.")
     ] = 0
+    stable_requests_before: Annotated[int, Field(ge=0, description="The same of stable.")] = 0
 
 
 class Hold(StatusModel):

@@ -9,6 +9,7 @@ from viridian.api.status import Ending, Phase
 from viridian.guards.judge import Verdict
 
 from .commands import Verb, pending_command
+from .split import lag
 from .story import pod_trouble
 from .view import View
 
@@ -117,7 +118,7 @@ def _deadline_passed(view: View) -> Ending | None:
     if view.status.stable is None or view.live_phase is Phase.FINISHING or not passed:
         return None
     hold = view.status.hold
-    why = hold.message if hold is not None else pod_trouble(view) or view.status.verdict
+    why = hold.message if hold is not None else pod_trouble(view) or lag(view) or view.status.verdict
     return Ending(
         phase=Phase.EXPIRED,
         reason="DeadlineExceeded",

@@ -21,6 +21,7 @@ from .commands import Verb, pending_command
 from .endings import AT_REST, add_pin, remember, roll_back
 from .holds import gate, held, hold_of, paused_hold
 from .interrupts import breach_of
+from .split import follow
 from .view import View
 
 
@@ -107,8 +108,10 @@ def _intend(view: View, index: int) -> ModelDeploymentStatus:
         count=count,
         progress="bake" if baking else f"{index}/{count}",
         weight=view.step_weight(index),
+        weight_before=view.route_weight(view.status.candidate),
         intended_at=view.now,
         requests_before=view.requests(view.status.candidate),
+        stable_requests_before=view.requests(view.status.stable),
     )
     return view.status.model_copy(
         update={"phase": Phase.BAKING if baking else Phase.PROGRESSING, "step": step, "hold": None}
@@ -116,7 +119,7 @@ def _intend(view: View, index: int) -> ModelDeploymentStatus:
 
 
 def _watch(view: View) -> ModelDeploymentStatus:
-    """Progressing and Baking with a candidate: verify the weight by requests, hold it, go on."""
+    """Progressing and Baking with a candidate: verify the split by requests, hold it, go on."""
     step = view.status.step
     if step is None:  # the bake of a first revision
         return _watch_first(view)
@@ -126,10 +129,9 @@ def _watch(view: View) -> ModelDeploymentStatus:
     status = view.status.model_copy(update={"phase": view.live_phase, "hold": None})
     seen = view.requests(status.candidate)
     if step.verified_at is None:
-        if view.route_weight(status.candidate) != step.weight or seen <= step.requests_before or not view.sees:
+        if view.route_weight(status.candidate) != step.weight or not view.sees:
             return status
-        verified = step.model_copy(update={"verified_at": view.now, "requests_before": seen})
-        return status.model_copy(update={"step": verified})
+        return status.model_copy(update={"step": follow(step, seen, view.requests(status.stable), view.now)})
     done = (
         view.sees
         and view.now - step.verified_at >= view.step_hold(step.index)

@@ -3,6 +3,7 @@
 from viridian.api.quantities import format_duration
 from viridian.api.status import Phase, StepStatus
 
+from .split import lag
 from .view import View
 
 
@@ -75,7 +76,7 @@ def _step_story(view: View, step: StepStatus) -> str:
     if view.route_weight(view.status.candidate) != step.weight:
         return f"{name}: waiting for {view.required_replicas(step.weight)} ready pods before it gets {step.weight} %"
     if step.verified_at is None:
-        return f"{name}: waiting for the first requests at {step.weight} %"
+        return f"{name}: {lag(view) or f'waiting until requests are seen to be split at {step.weight} %'}"
     need = view.observed.evidence.missing
     more = f"; too few requests yet for {', '.join(need)}" if need else ""
     trouble = view.observed.evidence.trouble
