@@ -1,5 +1,6 @@
 """The way of a rollout, case by case."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -40,8 +41,6 @@ def test_a_breach_of_the_first_revision_is_said_and_a_new_spec_replaces_it():
 
     # The first revision plays stable already, so the guards speak of it without a candidate.
     def evidence(original=world.evidence):
-        from dataclasses import replace
-
         from tests.rollout.world import judgement
 
         return replace(original(), judgements=(judgement(Verdict.BREACH),) if world.status.candidate is None else ())
@@ -401,6 +400,20 @@ def test_a_lost_controller_revision_is_stored_again_from_its_deployment():
     assert world.lost == set()
     world.settle(rounds=5)
     assert world.status.phase is Phase.ROLLED_BACK
+
+
+def test_a_deployment_deleted_by_hand_is_made_again_while_its_pods_still_end():
+    # given a stable whose Deployment was deleted, so that its pods are ending
+    world = at_stable()
+    del world.deployments[Color.BLUE]
+    world.pods[Color.BLUE] = [replace(pod, deleting=True) for pod in world.pods[Color.BLUE]]
+    assert world.pods[Color.BLUE]
+
+    # when the operator looks
+    world.reconcile()
+
+    # then it is there again, with the same revision, and nobody waits for the end of the others
+    assert world.deployments[Color.BLUE] == ("iris-1", 3)
 
 
 def test_a_stable_lost_with_its_deployment_is_said():

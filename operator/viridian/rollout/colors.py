@@ -63,7 +63,8 @@ def _run(view: View, role: ColorStatus, floor: int) -> Iterator[Action]:
         return  # lost with its Deployment: there is nothing to run it from, and the conditions say so
     if color.revision == role.revision:
         yield from _scale(view, role, floor)
-    elif color.replicas == 0 and not color.pods:
+    elif color.replicas == 0 and all(pod.revision == role.revision for pod in color.pods):
+        # Pods of its own are left where somebody deleted the Deployment; nobody is served by waiting for their end.
         yield ApplyColor(role.color, role.revision, floor)
     elif (
         color.replicas > 0 and not view.is_reachable(role) and color.revision is not None and view.status.drain is None
