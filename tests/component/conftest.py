@@ -13,6 +13,7 @@ from kubernetes import client
 from tests.component.harness.binaries import REPOSITORY, gateway_api_crds
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.prometheus import Prometheus
+from tests.component.harness.stage import Stage, stage_in
 from tests.component.harness.waiting import eventually
 
 
@@ -96,3 +97,11 @@ def _install(control_plane: ControlPlane, manifests: list[dict[str, Any]]) -> li
     for name in names:
         eventually(functools.partial(established, name), f"{name} to be established")
     return names
+
+
+@pytest.fixture
+def stage(
+    control_plane: ControlPlane, crd: str, gateway_api: list[str], prometheus: Prometheus, namespace: str, logs: Path
+) -> Iterator[Stage]:
+    with stage_in(namespace, control_plane, prometheus, logs / namespace) as made:
+        yield made

@@ -2,15 +2,12 @@
 
 import random
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.pods import cannot_pull, crash, wait_for_pods
-from tests.component.harness.prometheus import Prometheus
-from tests.component.harness.stage import Stage, stage_in
+from tests.component.harness.stage import Stage
 from tests.component.harness.waiting import eventually, stays
 
 from viridian.api.names import Color
@@ -21,14 +18,6 @@ from viridian.kube.errors import Conflict
 from viridian.traffic.route import read_route
 
 GREEN = "viridian.dev/color=green"
-
-
-@pytest.fixture
-def stage(
-    control_plane: ControlPlane, crd: str, gateway_api: list[str], prometheus: Prometheus, namespace: str, logs: Path
-) -> Iterator[Stage]:
-    with stage_in(namespace, control_plane, prometheus, logs / namespace) as made:
-        yield made
 
 
 def test_a_good_model_is_promoted(stage: Stage) -> None:
@@ -47,8 +36,7 @@ def test_a_good_model_is_promoted(stage: Stage) -> None:
     status = stage.reaches("Stable", "v2.0.0")
     assert status["stable"]["color"] == "green"
     assert stage.weights == {"iris-blue": 0, "iris-green": 100}
-    service = stage.control_plane.core.read_namespaced_service("iris", stage.namespace)
-    assert service.spec.selector["viridian.dev/color"] == "green"
+    assert stage.selected == "green"
     assert stage.deployment("blue").spec.replicas == 0
     assert [entry["result"] for entry in status["history"]] == ["Promoted", "Promoted"]
     assert stage.condition("Ready")["status"] == "True"

@@ -127,7 +127,9 @@ def _run(log: str, environment: dict[str, str]) -> None:
 
 
 class Users:
-    """Requests that follow the live route's weights, counted on the ready pods of each color.
+    """Requests that follow the live route's split, counted on the ready pods of each color.
+
+    Without a route they go to the Service NAME, as those from within a cluster do.
 
     Attributes:
         outcome: Called with a revision; the outcome and duration of one request there.
@@ -156,7 +158,7 @@ class Users:
         share: dict[str, float] = {}
         while not self._stop.wait(0.2):
             try:
-                weights = self._weights()
+                via, weights = self._weights()
                 pods = self._control_plane.core.list_namespaced_pod(self._namespace).items
             except client.ApiException:
                 continue  # the namespace of the test is just going away
@@ -173,21 +175,31 @@ class Users:
                     revision = pod.metadata.labels["viridian.dev/revision"]
                     counters = self._target.pod(self._namespace, self._model, revision, pod.metadata.uid)
                     outcome, seconds = self.outcome(revision)
-                    counters.count(1, outcome=outcome, seconds=seconds)
+                    counters.count(1, outcome=outcome, via=via, seconds=seconds)
                 share[color] -= int(share[color])
             for pod in pods:  # ready pods publish their counters from the start
                 revision = pod.metadata.labels.get("viridian.dev/revision")
                 if revision:
                     self._target.pod(self._namespace, self._model, revision, pod.metadata.uid)
 
-    def _weights(self) -> dict[str, int]:
+    def _weights(self) -> tuple[str, dict[str, int]]:
+        """How requests come, and the share of each color in percent."""
         try:
             route = self._control_plane.custom.get_namespaced_custom_object(
                 "gateway.networking.k8s.io", "v1", self._namespace, "httproutes", self._model
             )
         except client.ApiException as error:
             if error.status == 404:
+                return "direct", self._selected()
+            raise
+        refs: list[dict[str, Any]] = route["spec"]["rules"][-1]["backendRefs"]
+        return "split", {ref["name"].rsplit("-", 1)[1]: ref.get("weight", 1) for ref in refs}
+
+    def _selected(self) -> dict[str, int]:
+        try:
+            service = self._control_plane.core.read_namespaced_service(self._model, self._namespace)
+        except client.ApiException as error:
+            if error.status == 404:
                 return {}
             raise
-        refs: list[dict[str, Any]] = route["spec"]["rules"][0]["backendRefs"]
-        return {ref["name"].rsplit("-", 1)[1]: ref.get("weight", 1) for ref in refs}
+        return {service.spec.selector["viridian.dev/color"]: 100}

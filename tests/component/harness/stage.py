@@ -75,8 +75,20 @@ class Stage:
         return found
 
     @property
+    def rules(self) -> list[dict[str, int]]:
+        """The weights of each rule of the route; the last one is the split."""
+        return [{ref["name"]: ref["weight"] for ref in rule["backendRefs"]} for rule in self.route["spec"]["rules"]]
+
+    @property
     def weights(self) -> dict[str, int]:
-        return {ref["name"]: ref["weight"] for ref in self.route["spec"]["rules"][0]["backendRefs"]}
+        """The weights of the split."""
+        return self.rules[-1]
+
+    @property
+    def selected(self) -> str:
+        """The color that the Service NAME selects."""
+        service = self.control_plane.core.read_namespaced_service("iris", self.namespace)
+        return str(service.spec.selector["viridian.dev/color"])
 
     def condition(self, kind: str) -> dict[str, Any]:
         return next((c for c in self.status.get("conditions", []) if c["type"] == kind), {})
@@ -93,6 +105,15 @@ class Stage:
 
     def deployment(self, color: str) -> Any:
         return self.control_plane.apps.read_namespaced_deployment(f"iris-{color}", self.namespace)
+
+
+LONG = {
+    "steps": [{"weight": 20, "hold": "1m"}],
+    "bake": {"duration": "1s", "holdback": 10},
+    "deadline": "5m",
+    "drainMax": "5s",
+}
+"""A rollout that stays at its first step for as long as a test needs."""
 
 
 @contextmanager
