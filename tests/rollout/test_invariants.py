@@ -1,27 +1,77 @@
-"""The invariants, held against everything that users, pods, metrics and a dying operator can do in any order."""
+"""The invariants, held against everything that users, pods, metrics and dying operators can do in any order."""
+
+import itertools
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.rollout.world import World, spec_for
+from tests.rollout.world import Pass, World, spec_for
 
 from viridian.api.names import Color
+from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import Phase
 from viridian.guards.judge import Verdict
-from viridian.rollout.observed import Pod
+from viridian.rollout.commands import Verb
+from viridian.rollout.observed import Pod, RouteFacts
 
 VERSIONS = ("v1.0.0", "v2.0.0", "v3.0.0")
 AT_REST = {Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED}
+OPERATORS = ("one", "other")
+
+CPU = {"resources": {"requests": {"cpu": "100m"}}}
+SERVINGS = st.one_of(
+    st.integers(1, 4).map(lambda replicas: {"replicas": replicas, "triton": CPU, "api": CPU}),
+    st.integers(1, 3).map(
+        lambda fewest: {"autoscaling": {"minReplicas": fewest, "maxReplicas": 4}, "triton": CPU, "api": CPU}
+    ),
+)
+PINS = [{"matches": [{"headers": [{"name": "x-user-group", "value": "beta"}]}]}]
+GATEWAY = [{"name": "public"}]
+TRAFFICS = st.sampled_from([{"parentRefs": GATEWAY}, {"parentRefs": GATEWAY, "pins": PINS}, {}])
+POLICIES = st.sampled_from(["Hold", "Rollback"])
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> ModelDeploymentSpec:
+    """What a user may ask for."""
+    traffic = draw(TRAFFICS)
+    rollout = {
+        "type": draw(st.sampled_from(["Canary", "BlueGreen"])) if traffic else "BlueGreen",
+        "approval": draw(st.sampled_from(["None", "None", "BeforeTraffic", "BeforePromotion"])),
+        "steps": [{"weight": 10, "hold": "10s"}, {"weight": 50, "hold": "10s", "minRequests": 20}],
+        "bake": {"duration": "20s", "holdback": 5},
+        "deadline": "10m",
+        "drainMax": "30s",
+    }
+    guards = {
+        "latency": draw(st.sampled_from([[], [{"percentile": "95", "max": "200ms"}]])),
+        "metricsMissing": {"after": "1m", "then": draw(POLICIES)},
+        "noTraffic": {"after": "1m", "then": draw(POLICIES)},
+    }
+    version = draw(st.sampled_from(VERSIONS))
+    return spec_for(version, serving=draw(SERVINGS), traffic=traffic, rollout=rollout, guards=guards)
 
 
 class Rollouts(RuleBasedStateMachine):
-    """A model's life. `World.apply` raises when a write breaks an invariant; the rest is checked after every step."""
+    """A model's life. `World.apply` raises when a write breaks an invariant; the rest is checked after every step.
 
-    @initialize(version=st.sampled_from(VERSIONS))
-    def create(self, version):
-        self.world = World(spec_for(version))
+    Two operators take turns in leading. One that leads no more may still have writes under way, as a process that was
+    frozen has; its successor has touched what they go to, and they must not land.
+    """
 
-    # ------------------------------------------------------------------ the operator
+    @initialize(spec=specs())
+    def create(self, spec):
+        self.world = World(spec)
+        self.passes: dict[str, Pass] = {}
+        self.leader = OPERATORS[0]
+        self.nonces = itertools.count()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no operator is in the middle of its writes."""
+        return not any(making.left for making in self.passes.values())
+
+    # ------------------------------------------------------------------ the operators
 
     @rule()
     def reconcile(self):
@@ -29,7 +79,29 @@ class Rollouts(RuleBasedStateMachine):
 
     @rule(writes=st.integers(0, 3))
     def die_in_the_middle(self, writes):
+        """Killed, or cut off from the answer to its last write."""
         self.world.reconcile(writes=writes)
+
+    @rule()
+    def look(self):
+        """The leader decides, and writes later."""
+        self.passes[self.leader] = self.world.begin()
+
+    @rule(operator=st.sampled_from(OPERATORS))
+    def write(self, operator):
+        making = self.passes.get(operator)
+        if making is not None and making.left:
+            landed = making.step()
+            assert not landed or operator == self.leader, "a write of an operator that leads no more has landed"
+
+    @rule()
+    def take_over(self):
+        """The other one leads from now on, and first touches whatever a late write could go to."""
+        self.leader = OPERATORS[self.leader == OPERATORS[0]]
+        self.passes.pop(self.leader, None)
+        targets = ["model", "route", "name", *((kind, color) for kind in CHILDREN for color in Color)]
+        self.world.versions.update(targets)
+        self.world.versions.update(("revision", f"iris-{number}") for number in range(40))
 
     @rule(passes=st.integers(2, 12))
     def run_for_a_while(self, passes):
@@ -40,27 +112,88 @@ class Rollouts(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ users
 
-    @rule(version=st.sampled_from(VERSIONS), replicas=st.integers(1, 4))
-    def edit(self, version, replicas):
-        self.world.edit(spec_for(version, serving={"replicas": replicas}))
+    @rule(spec=specs())
+    def edit(self, spec):
+        self.world.edit(spec)
 
-    @rule(verb=st.sampled_from(["abort", "retry", "nonsense"]), number=st.integers(1, 6), nonce=st.integers())
-    def command(self, verb, number, nonce):
-        self.world.command = f"{verb}/iris-{number}/{nonce}"
+    @rule(version=st.sampled_from(VERSIONS))
+    def edit_the_version_alone(self, version):
+        model = self.world.spec.model.model_copy(update={"version": version, "uri": f"image:///models/iris/{version}"})
+        self.world.edit(self.world.spec.model_copy(update={"model": model}))
 
-    # ------------------------------------------------------------------ pods and metrics
+    @rule(verb=st.sampled_from([*Verb, "nonsense"]), role=st.sampled_from(["candidate", "stable", "failed", "none"]))
+    def command(self, verb, role):
+        status = self.world.status
+        names = {
+            "candidate": status.candidate.revision if status.candidate is not None else "iris-1",
+            "stable": status.stable.revision if status.stable is not None else "iris-1",
+            "failed": next((pin.revision for pin in [*status.failed, *status.expired]), "iris-2"),
+            "none": "iris-99",
+        }
+        self.world.command = f"{verb}/{names[role]}/{next(self.nonces)}"
+
+    # What follows is not seen by those who have looked already, and another object than the one they write to.
+
+    @precondition(lambda self: self.is_quiet and self.world.route is not None and self.world.spec.has_route)
+    @rule(blue=st.integers(0, 100), green=st.integers(0, 100))
+    def route_edited_by_hand(self, blue, green):
+        *pins, _ = self.world.route.rules
+        self.world.route = RouteFacts((*pins, {Color.BLUE: blue, Color.GREEN: green}), self.world.route.aborted)
+
+    @precondition(lambda self: self.is_quiet and self.world.spec.has_route)
+    @rule()
+    def route_deleted_by_hand(self):
+        self.world.route = None
+
+    @precondition(lambda self: self.is_quiet and self.world.spec.has_route)
+    @rule(color=st.sampled_from([None, *Color]))
+    def service_edited_by_hand(self, color):
+        self.world.stable_service = color
+
+    @precondition(lambda self: self.is_quiet)
+    @rule(color=st.sampled_from(list(Color)))
+    def small_children_deleted_by_hand(self, color):
+        self.world.services.discard(color)
+        self.world.budgets.discard(color)
+        self.world.autoscalers.pop(color, None)
+
+    @precondition(lambda self: self.is_quiet)
+    @rule(color=st.sampled_from(list(Color)), replicas=st.integers(1, 5))
+    def scaled_by_hand(self, color, replicas):
+        if color in self.world.deployments and self.world.deployments[color][1]:
+            self.world.deployments[color] = (self.world.deployments[color][0], replicas)
+
+    @precondition(lambda self: self.is_quiet)
+    @rule()
+    def deployment_deleted_by_hand(self):
+        stable = self.world.status.stable
+        if stable is not None and stable.revision not in self.world.lost:  # with both gone, nobody could know
+            self.world.deployments.pop(stable.color, None)
+            self.world.pods[stable.color] = []
+
+    @precondition(lambda self: self.is_quiet and self.world.deployments)
+    @rule(number=st.integers(1, 6))
+    def controller_revision_deleted_by_hand(self, number):
+        running = {revision for revision, _ in self.world.deployments.values()}
+        self.world.lost |= {f"iris-{number}"} & set(self.world.revisions) & running
+
+    # ------------------------------------------------------------------ pods, gateway and metrics
 
     @rule(healthy=st.sets(st.sampled_from([f"iris-{n}" for n in range(1, 8)])))
     def kubelet(self, healthy):
         self.world.kubelet(frozenset(healthy))
 
-    @rule(rate=st.integers(0, 100))
-    def requests(self, rate):
-        self.world.traffic(rate=rate)
+    @rule(rate=st.integers(0, 100), seconds=st.sampled_from([2.0, 2.0, 2.0, 30.0, 700.0]))
+    def requests(self, rate, seconds):
+        self.world.traffic(seconds=seconds, rate=rate)
 
     @rule(metrics=st.booleans())
     def metrics(self, metrics):
         self.world.metrics = metrics
+
+    @rule(gateway=st.booleans())
+    def gateway(self, gateway):
+        self.world.gateway = gateway
 
     @rule(color=st.sampled_from(list(Color)), deaths=st.integers(0, 3), deleting=st.booleans())
     def pod_dies(self, color, deaths, deleting):
@@ -73,25 +206,7 @@ class Rollouts(RuleBasedStateMachine):
     def guards_speak(self, verdict):
         self.world.verdicts[self.world.status.candidate.revision] = verdict
 
-    @rule()
-    def deployment_deleted_by_hand(self):
-        stable = self.world.status.stable
-        if stable is not None and stable.revision not in self.world.lost:  # with both gone, nobody could know
-            self.world.deployments.pop(stable.color, None)
-            self.world.pods[stable.color] = []
-
-    @precondition(lambda self: self.world.deployments)
-    @rule(number=st.integers(1, 6))
-    def controller_revision_deleted_by_hand(self, number):
-        running = {revision for revision, _ in self.world.deployments.values()}
-        self.world.lost |= {f"iris-{number}"} & set(self.world.revisions) & running
-
     # ------------------------------------------------------------------ what must always hold
-
-    @invariant()
-    def weights_sum_to_100(self):
-        if getattr(self, "world", None) is not None and self.world.route is not None:
-            assert all(sum(rule.values()) == 100 for rule in self.world.route.rules)
 
     @invariant()
     def breach_comes_first(self):
@@ -99,13 +214,13 @@ class Rollouts(RuleBasedStateMachine):
         world = getattr(self, "world", None)
         if world is None or world.status.candidate is None or world.status.stable is None:
             return
-        if world.status.ending is not None:
+        if world.status.ending is not None or world.status.returning is not None:
             return
         if world.verdicts.get(world.status.candidate.revision) is not Verdict.BREACH:
             return
         stable = world.status.stable
         ready = any(p.ready and not p.deleting and p.revision == stable.revision for p in world.pods[stable.color])
-        if ready:
+        if ready and stable.color in world.services:
             after = world.decide().status
             assert after.ending is not None
             assert after.ending.phase in {Phase.ROLLED_BACK}
@@ -117,31 +232,55 @@ class Rollouts(RuleBasedStateMachine):
             return
         assert world.status.candidate.revision not in {pin.revision for pin in world.status.failed}
 
+    @invariant()
+    def each_condition_is_there_once(self):
+        world = getattr(self, "world", None)
+        if world is not None:
+            kinds = [condition.type for condition in world.decide().status.conditions]
+            assert sorted(kinds) == sorted(
+                ["Ready", "Reconciling", "Stalled", "Available", "RolledBack", "RollbackReady"]
+            )
+
     def teardown(self):
         """From wherever this ended, a world that behaves brings the rollout to an end."""
         world = getattr(self, "world", None)
         if world is None:
             return
-        world.metrics = True
+        world.metrics = world.gateway = True
         world.verdicts.clear()
-        for _ in range(400):
+        for _ in range(600):
             world.kubelet()
             world.reconcile()
             world.traffic()
-            if world.status.phase in AT_REST and world.status.drain is None:
+            self._give_what_is_waited_for()
+            if world.status.phase in AT_REST and world.status.drain is None and not world.decide().actions:
                 break
         assert world.status.phase in AT_REST, world.status
         served = world.status.stable
         if served is not None:
             assert world.route is not None
-            assert world.route.weight(served.color) == 100
+            assert all(rule == {served.color: 100, served.color.other: 0} for rule in world.route.rules)
+            assert len(world.route.rules) == 1 + len(world.spec.traffic.pins)
             assert world.stable_service is served.color
+            assert not world.stray_route
+            assert set(world.autoscalers) == ({served.color} if world.spec.serving.autoscaling else set())
             other = world.deployments.get(served.color.other, ("", 0))
             assert other[1] == 0, "the other color is still running"
 
+    def _give_what_is_waited_for(self):
+        """A person who does what the status asks for."""
+        status = self.world.status
+        if status.hold is None or status.candidate is None:
+            return
+        verb = {"AwaitingApproval": Verb.APPROVE, "Paused": Verb.RESUME}.get(status.hold.reason)
+        if verb is not None:
+            self.world.command = f"{verb}/{status.candidate.revision}/{next(self.nonces)}"
+
+
+CHILDREN = ("deployment", "service", "budget", "autoscaler")
 
 Rollouts.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=200, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestRollouts = Rollouts.TestCase
 

@@ -71,7 +71,7 @@ def test_a_breach_without_a_gateway_flips_back_first():
 def test_a_route_of_ours_goes_when_the_spec_names_no_gateway_any_more():
     world = at_stable()
     world.edit(spec_for("v1.0.0", **SERVICE))
-    world.stray_route = True
+    assert world.stray_route
     pass_by(world)
     assert not world.stray_route
 
@@ -96,7 +96,6 @@ def test_steps_need_not_fit_where_they_have_no_meaning():
 def test_a_gateway_that_is_named_later_takes_over_without_a_rollout():
     world = at_stable(**SERVICE)
     world.edit(spec_for("v1.0.0"))
-    world.route = None  # what carried the weights was the Service; the route is not there yet
     pass_by(world, 3)
     assert world.route is not None
     assert world.route.weight(Color.BLUE) == 100

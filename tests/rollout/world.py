@@ -55,6 +55,10 @@ class Violation(AssertionError):
     """An invariant was broken by a write."""
 
 
+class Conflict(Exception):
+    """A write was made over something else than what was read, and did not land."""
+
+
 @dataclass
 class World:
     """Everything outside the core. Writes go through `apply`, which holds them against the invariants."""
@@ -72,6 +76,7 @@ class World:
     stable_service: Color | None = None
     lost: set[str] = field(default_factory=set)
     route: RouteFacts | None = None
+    parked: RouteFacts | None = None
     revisions: dict[str, Revision] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)
     reporting: dict[str, int] = field(default_factory=dict)
@@ -84,6 +89,7 @@ class World:
     command: str = ""
     gateway_problem: str | None = None
     writes: int = 0
+    versions: Counter[object] = field(default_factory=Counter)
     uids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     weights_seen: list[int] = field(default_factory=list)
 
@@ -136,31 +142,37 @@ class World:
 
     def reconcile(self, writes: int | None = None) -> bool:
         """One pass; after so many writes the operator dies. Returns whether anything was written."""
-        decision = self.decide()
-        plan = list(self._ordered(decision))
-        for step in plan[:writes]:
-            step_is_status = isinstance(step, ModelDeploymentStatus)
-            if step_is_status:
-                self.status = step
-            else:
-                self.apply(step)
-            self.writes += 1
-        return bool(plan)
+        making = self.begin()
+        while making.left and (writes is None or making.done < writes):
+            making.step()
+        return bool(making.done or making.left)
 
-    def _ordered(self, decision: Decision) -> Iterator[Action | ModelDeploymentStatus]:
-        first = [a for a in decision.actions if decision.route_first and isinstance(a, MoveWeights)]
-        yield from first
-        if decision.status != self.status:
-            yield decision.status
-        yield from (action for action in decision.actions if action not in first)
+    def begin(self) -> "Pass":
+        """Look and decide; nothing is written yet."""
+        return Pass(self, self.decide())
+
+    def write(self, write: "Action | ModelDeploymentStatus", version: int) -> None:
+        """Carry out one write over what was read at this version.
+
+        Raises:
+            Conflict: somebody wrote in between.
+            Violation: the write breaks an invariant.
+        """
+        if self.versions[target_of(write)] != version:
+            raise Conflict(f"{target_of(write)} has changed")
+        if isinstance(write, ModelDeploymentStatus):
+            self.status = write
+            self.versions["model"] += 1
+        else:
+            self.apply(write)
+        self.writes += 1
 
     def apply(self, action: Action) -> None:
         """Carry out one write, held against the invariants."""
+        self.versions[target_of(action)] += 1
         match action:
             case StoreRevision(name, number):
-                if name in self.revisions:
-                    raise Violation(f"revision {name} was used twice")
-                self.revisions[name] = Revision(name, number, RevisionInput.of(self.spec), {})
+                self._store(name, number)
             case RestoreRevision(name):
                 self.lost.remove(name)
             case ApplyColor(color, revision, replicas):
@@ -175,6 +187,13 @@ class World:
                 self._scale(action)
             case PruneRevision(name):
                 self._prune(name)
+
+    def _store(self, name: str, number: int) -> None:
+        if name in self.revisions:
+            raise Conflict(f"there is a ControllerRevision {name} already")
+        if number <= max((revision.number for revision in self.revisions.values()), default=0):
+            raise Violation(f"the number of {name} was used before")
+        self.revisions[name] = Revision(name, number, RevisionInput.of(self.spec), {})
 
     def _apply_service(self, action: ApplyColorService | PointStableService) -> None:
         if isinstance(action, ApplyColorService):
@@ -234,7 +253,8 @@ class World:
             if self._is_failed(candidate.revision):
                 raise Violation(f"failed revision {candidate.revision} got traffic again")
         rules = self.route.rules[:-1] if self.route is not None else self.spec.traffic.pins
-        self.route = RouteFacts(rules=(*(pins for _ in rules), weights), aborted=aborted)
+        follows = self.route is None or self.route.follows_spec
+        self.route = RouteFacts((*(pins for _ in rules), weights), aborted=aborted, follows_spec=follows)
         if not self.spec.has_route:
             self.stable_service = max(weights, key=lambda color: weights[color])
         if candidate is not None:
@@ -258,8 +278,11 @@ class World:
         for color in Color:
             revision, replicas = self.deployments.get(color, ("", 0))
             if color in self.autoscalers and replicas:
-                replicas = max(replicas, self.autoscalers[color].fewest)
-                self.deployments[color] = (revision, replicas)
+                wanted = max(replicas, self.autoscalers[color].fewest)
+                if wanted != replicas:
+                    replicas = wanted
+                    self.deployments[color] = (revision, replicas)
+                    self.versions["deployment", color] += 1
             pods = [pod for pod in self.pods[color] if not pod.deleting][:replicas]
             pods += [Pod(f"uid-{next(self.uids)}", revision, False, False) for _ in range(replicas - len(pods))]
             self.pods[color] = [replace(pod, ready=healthy is None or pod.revision in healthy) for pod in pods]
@@ -284,12 +307,22 @@ class World:
 
     def edit(self, spec: ModelDeploymentSpec) -> None:
         """A user applies a spec; the same one again changes nothing, as with a real API server."""
-        if spec != self.spec:
-            self.spec, self.generation = spec, self.generation + 1
+        if spec == self.spec:
+            return
+        before, self.spec, self.generation = self.spec, spec, self.generation + 1
+        self.versions["model"] += 1
+        if before.has_route and not spec.has_route:
+            self.stray_route, self.parked = self.route is not None, self.route
+            self.route = self._flip()
+        elif spec.has_route and not before.has_route:
+            self.route, self.stray_route = self.parked if self.stray_route else None, False
+        if self.route is not None and spec.has_route and spec.traffic != before.traffic:
+            self.route = replace(self.route, follows_spec=False)
 
-    def follow_edit(self) -> RouteFacts | None:
-        """The route as it is seen after an edit of spec.traffic: not what the spec says any more."""
-        return replace(self.route, follows_spec=False) if self.route is not None else None
+    def _flip(self) -> RouteFacts | None:
+        """Without a gateway the Service NAME is what carries the weights."""
+        color = self.stable_service
+        return None if color is None else RouteFacts(rules=({color: 100, color.other: 0},))
 
     def settle(self, rounds: int = 400) -> None:
         """Let everything go well until nothing moves any more."""
@@ -299,6 +332,63 @@ class World:
             self.traffic()
             if self.status.phase in {"Stable", "RolledBack", "Expired", "Held"} and not self.decide().actions:
                 return
+
+
+def target_of(write: Action | ModelDeploymentStatus) -> object:
+    """The object that a write goes to, and whose version it must still have been read at."""
+    match write:
+        case ModelDeploymentStatus():
+            return "model"
+        case MoveWeights() | FollowTraffic() | RemoveRoute():
+            return "route"
+        case PointStableService():
+            return "name"
+        case StoreRevision(name) | RestoreRevision(name) | PruneRevision(name):
+            return "revision", name
+        case ApplyColor(color):
+            return "deployment", color
+        case ApplyColorService(color):
+            return "service", color
+        case ApplyBudget(color):
+            return "budget", color
+        case ApplyAutoscaler(color) | RemoveAutoscaler(color):
+            return "autoscaler", color
+
+
+class Pass:
+    """One pass of one operator between looking and writing; others may write in between.
+
+    Attributes:
+        left: the writes to come.
+        done: how many have landed.
+    """
+
+    def __init__(self, world: World, decision: Decision) -> None:
+        self._world = world
+        self._seen = world.versions.copy()
+        self.left = list(_in_order(decision, world.status))
+        self.done = 0
+
+    def step(self) -> bool:
+        """Make the next write; returns whether it landed. One that does not ends the pass."""
+        write = self.left.pop(0)
+        target = target_of(write)
+        try:
+            self._world.write(write, self._seen[target])
+        except Conflict:
+            self.left.clear()
+            return False
+        self._seen[target] = self._world.versions[target]
+        self.done += 1
+        return True
+
+
+def _in_order(decision: Decision, before: ModelDeploymentStatus) -> Iterator[Action | ModelDeploymentStatus]:
+    first = [a for a in decision.actions if decision.route_first and isinstance(a, MoveWeights)]
+    yield from first
+    if decision.status != before:
+        yield decision.status
+    yield from (action for action in decision.actions if action not in first)
 
 
 def judgement(verdict: Verdict) -> Judgement:
