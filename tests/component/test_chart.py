@@ -115,6 +115,7 @@ def test_the_operator_starts_with_the_settings_that_the_chart_gives_it() -> None
     assert settings.scrape_interval.total_seconds() == 15
     assert settings.serving_image == "registry.example/viridian/serving:1.0.0"
     assert settings.namespaces == ("ml", "research")
+    assert settings.sweep_period.total_seconds() == 600
     assert settings.log_level == "DEBUG"
     assert settings.probe_port == 8080
 

@@ -75,6 +75,16 @@ class FakeApi:
         self.put(kind, manifest)
         return manifest
 
+    async def replace(self, kind: Kind, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        metadata = manifest["metadata"]
+        self._write("dry run" if dry_run else "replace", kind, metadata["name"])
+        live = self.objects.get((kind, metadata["namespace"], metadata["name"]))
+        if live is None or live["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
+            raise Conflict(409, f"{metadata['name']} has changed")
+        if not dry_run:
+            self.put(kind, manifest)
+        return deepcopy(manifest)
+
     async def patch(self, kind: Kind, namespace: str, name: str, operations: list[dict[str, Any]]) -> Manifest:
         self._write("patch", kind, name)
         if (kind, namespace, name) not in self.objects:
@@ -84,7 +94,7 @@ class FakeApi:
         except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
             raise Refused(422, "the request is invalid") from error
         self.put(kind, patched)
-        return deepcopy(patched)
+        return deepcopy(self.objects[kind, namespace, name])
 
     def _write(self, verb: str, kind: Kind, name: str) -> None:
         self.writes.append((verb, kind, name))

@@ -19,6 +19,7 @@ def test_what_has_a_default_may_be_left_out() -> None:
         scrape_interval=timedelta(seconds=15),
         serving_image="registry.example.com/viridian/serving:1.0.0",
         namespaces=(),
+        sweep_period=timedelta(minutes=10),
         log_level="INFO",
         probe_port=8080,
     )
@@ -38,6 +39,8 @@ def test_what_has_a_default_may_be_left_out() -> None:
         ("VIRIDIAN_SERVING_IMAGE", "localhost:5000/serving:1", "serving_image", "localhost:5000/serving:1"),
         ("VIRIDIAN_SERVING_IMAGE", f"s@sha256:{'0a' * 32}", "serving_image", f"s@sha256:{'0a' * 32}"),
         ("VIRIDIAN_NAMESPACES", " team-a, team-b,", "namespaces", ("team-a", "team-b")),
+        ("VIRIDIAN_SWEEP_PERIOD", "1s", "sweep_period", timedelta(seconds=1)),
+        ("VIRIDIAN_SWEEP_PERIOD", "24h", "sweep_period", timedelta(hours=24)),
         ("VIRIDIAN_LOG_LEVEL", "debug", "log_level", "DEBUG"),
         ("VIRIDIAN_PROBE_PORT", "65535", "probe_port", 65535),
     ],
@@ -61,6 +64,7 @@ BAD = {
         *["serving@sha256:0a", f"serving@sha256:{'0A' * 32}", "serving@md5:0a"],
     ],
     ("VIRIDIAN_NAMESPACES", "watch.namespaces"): ["Team", "a,b c", "a,-b", "*", "a" * 64],
+    ("VIRIDIAN_SWEEP_PERIOD", "watch.sweepPeriod"): ["", "10", "999ms", "24h1s"],
     ("VIRIDIAN_LOG_LEVEL", "logLevel"): ["", "LOUD", "10"],
     ("VIRIDIAN_PROBE_PORT", ""): ["", "0", "65536", "-1", "http", "²"],
 }

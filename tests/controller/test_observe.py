@@ -10,6 +10,7 @@ from tests.workloads.children import Rendered
 
 from viridian.api.errors import BrokenChild, ForeignChild
 from viridian.api.names import Color
+from viridian.controller.drift import Drift
 from viridian.controller.observe import observe
 from viridian.kube.resources import (
     CONTROLLER_REVISION,
@@ -40,7 +41,7 @@ def made(api: FakeApi) -> Rendered:
 
 
 async def seen(api: FakeApi) -> Observed:
-    _, observed = await observe(api, IRIS, Evidence())
+    _, observed = await observe(api, IRIS, Evidence(), Drift(api))
     return observed
 
 
@@ -112,7 +113,14 @@ async def test_endpoints_that_do_not_publish_a_pod_in_its_color(api: FakeApi, sl
 
 @pytest.mark.parametrize(
     ("selector", "color"),
-    [({"viridian.dev/color": "green"}, GREEN), ({"viridian.dev/color": "red"}, None), ({}, None), (None, None)],
+    [
+        ({"viridian.dev/model": "iris", "viridian.dev/color": "green"}, GREEN),
+        ({"viridian.dev/model": "iris", "viridian.dev/color": "red"}, None),
+        ({"viridian.dev/model": "iris", "viridian.dev/color": "green", "tier": "gold"}, None),
+        ({"viridian.dev/color": "green"}, None),
+        ({}, None),
+        (None, None),
+    ],
     ids=str,
 )
 @pytest.mark.usefixtures("made")
@@ -155,7 +163,7 @@ async def test_a_route_that_somebody_edited_is_seen_as_it_is(
     assert route == RouteFacts(rules=(weights,), follows_spec=follows)
 
 
-@pytest.mark.parametrize(
+OF_EACH_KIND = pytest.mark.parametrize(
     ("kind", "name"),
     [
         *((DEPLOYMENT, f"iris-{color}") for color in Color),
@@ -164,15 +172,17 @@ async def test_a_route_that_somebody_edited_is_seen_as_it_is(
     ],
     ids=lambda value: value if isinstance(value, str) else value.plural,
 )
+
+
+@OF_EACH_KIND
 @pytest.mark.parametrize(
     ("owners", "whose"),
     [
-        (None, "belongs to nobody"),
         ([{"kind": "App", "name": "shop", "uid": "u9", "controller": True}], "belongs to App shop (UID u9)"),
         ([{"kind": "ModelDeployment", "name": "iris", "uid": "old"}], "belongs to ModelDeployment iris (UID old)"),
         ([{"kind": "ModelDeployment", "name": "iris", "uid": "model-iris"}], "belongs to ModelDeployment iris"),
     ],
-    ids=["nobody", "somebody else", "a deleted model of the same name", "ours, but we do not control it"],
+    ids=["somebody else", "a deleted model of the same name", "ours, but we do not control it"],
 )
 @pytest.mark.usefixtures("made")
 async def test_a_child_of_somebody_else_is_told_and_left_alone(
@@ -184,6 +194,36 @@ async def test_a_child_of_somebody_else_is_told_and_left_alone(
     assert f"{live(api, kind, name)['kind']} {name} {whose}" in str(error.value)
     assert "give the model another name" in str(error.value)
     assert api.writes == []
+
+
+@OF_EACH_KIND
+@pytest.mark.usefixtures("made")
+async def test_what_belongs_to_nobody_and_does_not_carry_our_label_is_a_strangers(
+    api: FakeApi, kind: Kind, name: str
+) -> None:
+    live(api, kind, name)["metadata"] |= {"ownerReferences": [], "labels": {"app": "theirs"}}
+    with pytest.raises(ForeignChild, match=f"{name} belongs to nobody"):
+        await seen(api)
+    assert api.writes == []
+
+
+@OF_EACH_KIND
+@pytest.mark.usefixtures("made")
+async def test_what_belongs_to_nobody_and_carries_our_label_is_taken_up(api: FakeApi, kind: Kind, name: str) -> None:
+    # given a child that a deletion has orphaned
+    before = await seen(api)
+    orphan = live(api, kind, name)
+    orphan["metadata"]["ownerReferences"] = None
+    api.writes.clear()
+
+    # when
+    observed = await seen(api)
+
+    # then it is the model's own again, by one patch, and nothing else of it has changed
+    assert observed == before
+    assert [write for write in api.writes if write[0] != "dry run"] == [("patch", kind, name)]
+    assert live(api, kind, name)["metadata"]["ownerReferences"][0]["uid"] == IRIS.owner.uid
+    assert live(api, kind, name)["spec"] == orphan["spec"]
 
 
 async def test_stored_revisions_of_others_are_not_ours(api: FakeApi, made: Rendered) -> None:
@@ -209,7 +249,7 @@ async def test_a_gateway_that_is_not_there_is_named_with_its_field(api: FakeApi)
     behind_two = model(spec=spec(traffic={"parentRefs": parents}).manifest())
 
     # when
-    _, observed = await observe(api, behind_two, Evidence())
+    _, observed = await observe(api, behind_two, Evidence(), Drift(api))
 
     # then
     said = "spec.traffic.parentRefs[1]: there is no Gateway public in namespace gateways"

@@ -34,7 +34,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [get]
 {{- end -}}
 
-{{/* What the operator does, and nothing else. Server-side apply of a new object needs both create and patch. */}}
+{{/* What the operator does, and nothing else. Lists are for the sweep; patches make orphans children again. */}}
 {{- define "viridian.rules" -}}
 - apiGroups: [viridian.dev]
   resources: [modeldeployments]
@@ -48,22 +48,22 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [update]
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, update, patch]
 - apiGroups: [apps]
   resources: [controllerrevisions]
-  verbs: [list, create, delete]
+  verbs: [get, list, create, patch, delete]
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, create, patch]
+  verbs: [get, list, create, update, patch]
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
-  verbs: [get, create, patch, delete]
+  verbs: [get, list, create, patch, delete]
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
-  verbs: [list, create, patch, delete]
+  verbs: [list, create, update, patch, delete]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [list, create, patch]
+  verbs: [list, create, update, patch]
 - apiGroups: [""]
   resources: [pods]
   verbs: [list]

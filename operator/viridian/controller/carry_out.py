@@ -35,7 +35,7 @@ from viridian.workloads.revisions import build_controller_revision
 from viridian.workloads.scaling import build_autoscaler, build_budget
 from viridian.workloads.services import build_color_service, build_stable_service
 
-from . import router
+from . import flip, router
 from .models import Model
 from .observe import Children
 
@@ -124,13 +124,17 @@ class Hands:
             await router.move(client, model, route, weights, pins, aborted)
 
     async def _follow(self, action: FollowTraffic | RemoveRoute) -> None:
-        route = self._children.route
-        if route is None:
-            return
-        if isinstance(action, FollowTraffic):
-            await router.follow(self._client, self._model, route, dict(action.pins))
-        else:
-            await self._client.delete(HTTP_ROUTE, *self._model.key, route.uid)
+        client, model, route = self._client, self._model, self._children.route
+        name = self._children.services.get(None)
+        if isinstance(action, RemoveRoute):
+            if route is not None:
+                await client.delete(HTTP_ROUTE, *model.key, route.uid)
+        elif route is not None and model.spec.has_route:
+            await router.follow(client, model, route, dict(action.pins))
+        elif name is not None:
+            facts, color = flip.read_flip(name), flip.selected(name)
+            if facts is not None and color is not None:
+                await self._write(SERVICE, build_stable_service(model.owner, color, facts.aborted), name)
 
     async def _delete(self, kind: Kind, live: Manifest) -> None:
         metadata = live["metadata"]

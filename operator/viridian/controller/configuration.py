@@ -20,6 +20,7 @@ class Configuration:
     scrape_interval: timedelta
     serving_image: str
     namespaces: tuple[str, ...]
+    sweep_period: timedelta
     log_level: str
     probe_port: int
 
@@ -35,6 +36,7 @@ class Configuration:
             scrape_interval=_interval(environment),
             serving_image=_image(environment),
             namespaces=_namespaces(environment),
+            sweep_period=_sweep(environment),
             log_level=_level(environment),
             probe_port=_port(environment),
         )
@@ -64,6 +66,20 @@ def _interval(environment: Mapping[str, str]) -> timedelta:
             " which Prometheus scrapes the serving pods, from 1s to 5m"
         )
     return interval
+
+
+def _sweep(environment: Mapping[str, str]) -> timedelta:
+    value = environment.get("VIRIDIAN_SWEEP_PERIOD", "10m")
+    try:
+        period = parse_duration(value)
+    except ValueError as error:
+        raise ConfigurationError(f"VIRIDIAN_SWEEP_PERIOD (chart value watch.sweepPeriod): {error}") from error
+    if not timedelta(seconds=1) <= period <= timedelta(days=1):
+        raise ConfigurationError(
+            f"VIRIDIAN_SWEEP_PERIOD is {value}: set it (chart value watch.sweepPeriod) to how often all that models own"
+            " is compared with what it should be, from 1s to 24h"
+        )
+    return period
 
 
 def _image(environment: Mapping[str, str]) -> str:

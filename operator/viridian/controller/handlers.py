@@ -5,7 +5,8 @@ from typing import Any
 
 import kopf
 
-from viridian.api.names import GROUP, LABEL_MODEL, PLURAL, VERSION
+from viridian.api.names import GROUP, PLURAL, VERSION
+from viridian.kube.client import PAGE
 
 from .operator import Operator
 
@@ -30,10 +31,6 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
     async def saw_model(event: kopf.RawEvent, **_: Any) -> None:  # noqa: ANN401
         operator.saw(event["type"], dict(event["object"]))
 
-    @kopf.on.event("apps", "v1", "deployments", labels={LABEL_MODEL: kopf.PRESENT}, registry=registry)
-    async def saw_deployment(namespace: str | None, labels: kopf.Labels, **_: Any) -> None:  # noqa: ANN401
-        operator.queue.add((namespace or "", labels[LABEL_MODEL]))
-
     @kopf.on.probe(registry=registry, id="ticker", errors=kopf.ErrorsMode.PERMANENT)
     async def probe(**_: Any) -> float:  # noqa: ANN401
         return operator.health()
@@ -56,6 +53,10 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.networking.error_backoffs = _Forever()
     settings.watching.server_timeout = 300
     settings.watching.connect_timeout = 5
+    # A thousand objects are listed at every start: in pieces, and without a task for each that lingers for seconds.
+    settings.watching.chunk_size = PAGE
+    settings.queueing.worker_limit = 200
+    settings.queueing.idle_timeout = 0.05
     settings.scanning.disabled = True
     settings.peering.standalone = True
     settings.posting.enabled = False

@@ -1,5 +1,7 @@
 """The models known to this operator: what Kopf's watch saw last, or what we wrote ourselves since."""
 
+import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -94,11 +96,32 @@ class Model:
 
     @property
     def is_moving(self) -> bool:
-        """Whether time and metrics matter to it, so that it has to be looked at without an event."""
+        """Whether time and metrics matter to it, so that it has to be looked at every second."""
         status = self.manifest.get("status") or {}
-        phase = status.get("phase", Phase.PENDING)
-        settled = phase in {str(settled) for settled in SETTLED} and phase != Phase.PENDING
+        # Who is stalled waits for something that neither metrics nor time bring; the queue comes back to it.
+        settled = status.get("phase", Phase.PENDING) in {*SETTLED, Phase.STALLED}
         return not self.is_going and (not settled or "drain" in status)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """A model as it is kept: packed while it is at rest, since most models always are."""
+
+    uid: str
+    version: int
+    packed: bytes
+    model: Model | None
+
+    @classmethod
+    def of(cls, model: Model) -> "_Sight":
+        if model.is_moving:
+            return cls(model.owner.uid, model.version, b"", model)
+        metadata = {key: value for key, value in model.manifest["metadata"].items() if key != "managedFields"}
+        text = json.dumps({**model.manifest, "metadata": metadata}, separators=(",", ":"))
+        return cls(model.owner.uid, model.version, zlib.compress(text.encode(), 1), None)
+
+    def open(self) -> Model:
+        return self.model if self.model is not None else Model(json.loads(zlib.decompress(self.packed)))
 
 
 class Models:
@@ -106,27 +129,54 @@ class Models:
 
     def __init__(self) -> None:
         """Know none yet."""
-        self._models: dict[ModelKey, Model] = {}
+        self._models: dict[ModelKey, _Sight] = {}
+        self._doubts: dict[ModelKey, int] = {}
 
     def see(self, manifest: dict[str, Any]) -> Model:
         """Remember an object unless a newer sight of it is known; returns the newest."""
         model = Model(manifest)
         known = self._models.get(model.key)
-        if known is not None and known.owner.uid == model.owner.uid and known.version > model.version:
-            return known
-        self._models[model.key] = model
+        if known is not None and known.uid == model.owner.uid and known.version > model.version:
+            return known.open()
+        self._models[model.key] = _Sight.of(model)
         return model
 
     def forget(self, key: ModelKey, uid: str) -> None:
         """The object with this UID was deleted; a successor of the same name stays."""
         known = self._models.get(key)
-        if known is not None and known.owner.uid == uid:
+        if known is not None and known.uid == uid:
             del self._models[key]
+            self._doubts.pop(key, None)
 
     def get(self, key: ModelKey) -> Model | None:
         """The model of that name, if it is known."""
-        return self._models.get(key)
+        known = self._models.get(key)
+        return known.open() if known is not None else None
+
+    def versions(self) -> dict[ModelKey, tuple[str, int]]:
+        """UID and resourceVersion of all models as they are known."""
+        return {key: (known.uid, known.version) for key, known in self._models.items()}
 
     def moving(self) -> Iterator[Model]:
-        """Models that are rolling, draining, held or stalled."""
-        return (model for model in list(self._models.values()) if model.is_moving)
+        """Models that are rolling, draining or held."""
+        return (known.model for known in list(self._models.values()) if known.model is not None)
+
+    def doubt(self, key: ModelKey) -> int:
+        """Something of this model may be out of line: the next look at it must be at everything.
+
+        Returns:
+            What `trust` wants to be told, so that it does not end a doubt which came up after the look began.
+        """
+        if key not in self._models:
+            return 0
+        self._doubts[key] = self._doubts.get(key, 0) + 1
+        return self._doubts[key]
+
+    def trust(self, key: ModelKey, doubt: int) -> None:
+        """Everything of this model was looked at since that doubt, and nothing was to be done."""
+        if self._doubts.get(key) == doubt:
+            del self._doubts[key]
+
+    def is_doubted(self, key: ModelKey) -> bool:
+        """Whether the next look must be at everything, whatever is known already."""
+        return key in self._doubts

@@ -1,11 +1,13 @@
 """Read the children of one model from the API and say what they are as plain values."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from viridian.api.errors import ForeignChild
 from viridian.api.names import LABEL_COLOR, LABEL_MODEL, LABEL_REVISION, Color, color_name
+from viridian.api.revision import Revision
 from viridian.api.traffic import ParentRef
 from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.resources import (
@@ -18,12 +20,16 @@ from viridian.kube.resources import (
     HTTP_ROUTE,
     POD,
     SERVICE,
+    Kind,
 )
-from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed, RouteFacts
-from viridian.traffic.route import RouteView, build_route_spec, read_route, traffic_of
+from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed
+from viridian.traffic.route import RouteView, read_route
+from viridian.workloads.deployments import build_deployment
 from viridian.workloads.revisions import read_controller_revision, rebuild_revision
 
-from . import flip
+from . import inline
+from .adoption import adopt
+from .drift import Drift
 from .models import Model
 from .pods import read_pod
 
@@ -40,13 +46,15 @@ class Children:
     route: RouteView | None = None
 
 
+_BY_NAME = (*[DEPLOYMENT] * len(Color), *[SERVICE] * (len(Color) + 1), HTTP_ROUTE)
 _BY_LABEL = (POD, ENDPOINT_SLICE, CONTROLLER_REVISION, AUTOSCALER, BUDGET)
 
 
-async def observe(client: KubeClient, model: Model, evidence: Evidence) -> tuple[Children, Observed]:
+async def observe(client: KubeClient, model: Model, evidence: Evidence, drift: Drift) -> tuple[Children, Observed]:
     """Look at everything that a decision on `model` needs.
 
     Raises:
+        Conflict: a child changed while it was looked at.
         ForeignChild: an object under one of our names belongs to somebody else.
         BrokenChild: a stored revision cannot be read.
         KubeError: the API does not answer.
@@ -63,9 +71,13 @@ async def observe(client: KubeClient, model: Model, evidence: Evidence) -> tuple
         asyncio.gather(*(client.find(kind, namespace, labels) for kind in _BY_LABEL)),
         _gateway_problem(client, namespace, model.spec.traffic.parent_refs),
     )
-    for child in (*named, *scalers, *budgets):
-        if child is not None:
-            _refuse_foreign(child, model)
+    named = [
+        await _claim(client, kind, child, model) if child is not None else None
+        for kind, child in zip(_BY_NAME, named, strict=True)
+    ]
+    scalers = [await _claim(client, AUTOSCALER, child, model) for child in scalers]
+    budgets = [await _claim(client, BUDGET, child, model) for child in budgets]
+    revisions = [await adopt(client, CONTROLLER_REVISION, child, model) for child in revisions]
     autoscalers, of_budgets = _by_color(scalers), _by_color(budgets)
     *of_colors, stable, route = named
     both = len(Color)
@@ -80,21 +92,28 @@ async def observe(client: KubeClient, model: Model, evidence: Evidence) -> tuple
     running = (rebuild_revision(deployment) for deployment in deployments.values())
     lost = {revision.name: revision for revision in running if revision is not None and revision.name not in stored}
     view = read_route(name, route) if route is not None else None
+    known = {**lost, **stored}
+    drifted = await _drifted(drift, model, deployments, known)
     observed = Observed(
         generation=model.generation,
         colors={
-            color: replace(
-                _color(color, deployments.get(color), pods, slices, color in services),
-                has_budget=color in of_budgets,
+            color: ColorView(
+                revision=_revision(model, color, deployments.get(color)),
+                replicas=_replicas(deployments.get(color)),
+                pods=tuple(read_pod(pod) for pod in pods if pod["metadata"]["labels"].get(LABEL_COLOR) == color),
+                endpoints=_endpoints(color, slices),
+                has_service=inline.is_color_service(model, color, services.get(color)),
+                has_budget=inline.is_budget(model, color, of_budgets.get(color)),
                 autoscaler=_read_autoscaler(autoscalers.get(color)),
+                drifted=color in drifted,
             )
             for color in Color
         },
-        revisions={**lost, **stored},
+        revisions=known,
         lost=frozenset(lost),
-        route=_facts(model, view) if model.spec.has_route else flip.read_flip(stable),
+        route=inline.read_weights(model, view, stable),
         stray_route=view is not None and not model.spec.has_route,
-        stable_service=flip.selected(stable),
+        stable_service=inline.selected(model, stable),
         gateway_problem=problem,
         command=model.command,
         evidence=evidence,
@@ -102,32 +121,44 @@ async def observe(client: KubeClient, model: Model, evidence: Evidence) -> tuple
     return Children(deployments, services, own, autoscalers, of_budgets, view), observed
 
 
-def _facts(model: Model, route: RouteView | None) -> RouteFacts | None:
-    if route is None:
+async def _drifted(
+    drift: Drift, model: Model, deployments: Mapping[Color, Manifest], revisions: Mapping[str, Revision]
+) -> set[Color]:
+    """The colors whose Deployment somebody edited; one that is empty is written anew before it is used again."""
+    found = set()
+    for color, live in deployments.items():
+        revision = revisions.get(_revision(model, color, live) or "")
+        if revision is None or not _replicas(live) or "deletionTimestamp" in live["metadata"]:
+            continue
+        if await drift.has_drifted(live, build_deployment(model.owner, color, revision, _replicas(live))):
+            found.add(color)
+    return found
+
+
+def _revision(model: Model, color: Color, deployment: Manifest | None) -> str | None:
+    """The revision that a color runs. Of two labels that disagree somebody edited one: the expected one counts."""
+    if deployment is None:
         return None
-    any_weights = {Color.BLUE: 100, Color.GREEN: 0}
-    traffic, timeout = model.spec.traffic, model.spec.serving.timeout
-    wanted = build_route_spec(model.owner.name, traffic, timeout, any_weights, any_weights)
-    follows = traffic_of(wanted) == route.traffic
-    return RouteFacts(rules=route.weights, aborted=route.aborted, problem=route.problem, follows_spec=follows)
+    named = [
+        (labels or {}).get(LABEL_REVISION)
+        for labels in (deployment["metadata"].get("labels"), deployment["spec"]["template"]["metadata"].get("labels"))
+    ]
+    roles = (model.status.stable, model.status.candidate, model.status.drain)
+    expected = {role.revision for role in roles if role is not None and role.color is color}
+    return next((name for name in named if name in expected), named[0] or named[1])
 
 
-def _color(
-    color: Color, deployment: Manifest | None, pods: list[Manifest], slices: list[Manifest], has_service: bool
-) -> ColorView:
-    ready = frozenset(
+def _replicas(deployment: Manifest | None) -> int:
+    return int(deployment["spec"].get("replicas", 1)) if deployment is not None else 0
+
+
+def _endpoints(color: Color, slices: list[Manifest]) -> frozenset[str]:
+    return frozenset(
         endpoint["targetRef"]["uid"]
         for piece in slices
         if piece["metadata"]["labels"].get(LABEL_COLOR) == color
         for endpoint in piece.get("endpoints") or []
         if (endpoint.get("conditions") or {}).get("ready") and endpoint.get("targetRef")
-    )
-    return ColorView(
-        revision=(deployment["metadata"].get("labels") or {}).get(LABEL_REVISION) if deployment is not None else None,
-        replicas=int(deployment["spec"].get("replicas", 1)) if deployment is not None else 0,
-        pods=tuple(read_pod(pod) for pod in pods if pod["metadata"]["labels"].get(LABEL_COLOR) == color),
-        endpoints=ready,
-        has_service=has_service,
     )
 
 
@@ -166,13 +197,19 @@ def _is_owned(child: dict[str, Any], model: Model) -> bool:
     return reference is not None and bool(reference.get("controller"))
 
 
-def _refuse_foreign(child: Manifest, model: Model) -> None:
-    if _is_owned(child, model):
-        return
+async def _claim(client: KubeClient, kind: Kind, child: Manifest, model: Model) -> Manifest:
+    """A child that is ours, or has become so by adoption; a stranger's is refused."""
+    child = await adopt(client, kind, child, model)
+    if not _is_owned(child, model):
+        raise _foreign(child)
+    return child
+
+
+def _foreign(child: Manifest) -> ForeignChild:
     kind, name = child["kind"], child["metadata"]["name"]
     owner = next(iter(child["metadata"].get("ownerReferences") or []), None)
     whose = f"belongs to {owner['kind']} {owner['name']} (UID {owner['uid']})" if owner else "belongs to nobody"
-    raise ForeignChild(
+    return ForeignChild(
         f"{kind} {name} {whose}, and this model needs that name: delete it, or give the model another name;"
         " if it is left from a deleted model of the same name, it goes by itself"
     )

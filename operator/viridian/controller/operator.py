@@ -2,21 +2,27 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from viridian.api.names import FIELD_MANAGER
+from viridian.api.names import FIELD_MANAGER, LABEL_MODEL
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
+from viridian.kube.reflector import Reflector
+from viridian.kube.resources import DEPLOYMENT
 from viridian.metrics.prometheus import ModelKey, Prometheus
 from viridian.workloads.pod import PodDefaults
 
 from .configuration import Configuration
+from .deployments import Deployments
+from .drift import Drift
 from .events import Recorder
 from .evidence import EvidenceBook
 from .models import Models
 from .queue import WorkQueue
 from .reconcile import Reconciler
+from .sweep import Sweep
 from .ticker import Ticker
 
 _log = logging.getLogger(__name__)
@@ -33,6 +39,7 @@ class Operator:
         """Prepare; nothing runs yet."""
         self.configuration = configuration
         self.models = Models()
+        self.deployments = Deployments(self._saw_deployment)
         self.queue: WorkQueue[ModelKey] = WorkQueue()
         self._client = KubeClient(FIELD_MANAGER)
         self._tasks: list[asyncio.Task[None]] = []
@@ -40,14 +47,34 @@ class Operator:
 
     async def start(self) -> None:
         """Connect and set workers and ticker going."""
-        interval = self.configuration.scrape_interval
+        configuration = self.configuration
+        interval = configuration.scrape_interval
         await self._client.__aenter__()
         book = EvidenceBook(interval.total_seconds())
-        defaults = PodDefaults(self.configuration.serving_image, interval)
-        reconciler = Reconciler(self._client, self.models, book, Recorder(self._client), defaults)
-        prometheus = Prometheus(self.configuration.prometheus_url, interval)
+        defaults = PodDefaults(configuration.serving_image, interval)
+        drift = Drift(self._client)
+        recorder = Recorder(self._client)
+        reconciler = Reconciler(self._client, self.models, self.deployments, drift, book, recorder, defaults)
+        prometheus = Prometheus(configuration.prometheus_url, interval)
         self._ticker = Ticker(self._client, prometheus, self.models, book, self.queue, interval)
-        self._tasks = [asyncio.create_task(self._work(reconciler), name=f"worker-{n}") for n in range(WORKERS)]
+        sweep = Sweep(
+            self._client,
+            self.models,
+            self.deployments,
+            drift,
+            self.queue,
+            self.saw,
+            configuration.namespaces,
+            configuration.sweep_period,
+        )
+        watches = [
+            Reflector(self._client, DEPLOYMENT, namespace, LABEL_MODEL, self.deployments)
+            for namespace in configuration.namespaces or ("",)
+        ]
+        known = [sweep.known, *(watch.synced for watch in watches)]
+        self._tasks = [asyncio.create_task(self._work(reconciler, known), name=f"worker-{n}") for n in range(WORKERS)]
+        self._tasks += [asyncio.create_task(watch.run(), name="deployments") for watch in watches]
+        self._tasks.append(asyncio.create_task(sweep.run([watch.synced for watch in watches]), name="sweep"))
         self._tasks.append(asyncio.create_task(self._ticker.run(), name="ticker"))
 
     async def stop(self) -> None:
@@ -68,6 +95,12 @@ class Operator:
             self.models.see(manifest)
         self.queue.add(key)
 
+    def _saw_deployment(self, key: ModelKey, written: bool) -> None:
+        """A Deployment changed; `written` says that its specification did, and not only its pods."""
+        if written:
+            self.models.doubt(key)
+        self.queue.add(key)
+
     def health(self) -> float:
         """Seconds since the last tick.
 
@@ -78,7 +111,9 @@ class Operator:
             raise RuntimeError("the ticker does not tick")
         return self._ticker.age
 
-    async def _work(self, reconciler: Reconciler) -> None:
+    async def _work(self, reconciler: Reconciler, known: Sequence[asyncio.Event]) -> None:
+        for event in known:
+            await event.wait()
         while True:
             key = await self.queue.take()
             try:

@@ -18,15 +18,20 @@ from viridian.rollout.observed import Settings
 from viridian.workloads.pod import PodDefaults
 
 from .carry_out import Hands
+from .deployments import Deployments
+from .drift import Drift
 from .events import Recorder
 from .evidence import EvidenceBook
 from .models import Model, Models
 from .observe import observe
+from .rest import is_at_rest
 
 _log = logging.getLogger(__name__)
 
 PAUSE = timedelta(milliseconds=200)
 """Before a model is looked at again after a conflict: somebody is busy with the same object."""
+PATIENCE = timedelta(seconds=5)
+"""Before a model is looked at again in whose way something stands that may go without an event."""
 
 
 class Reconciler:
@@ -36,12 +41,15 @@ class Reconciler:
         self,
         client: KubeClient,
         models: Models,
+        deployments: Deployments,
+        drift: Drift,
         book: EvidenceBook,
         recorder: Recorder,
         defaults: PodDefaults,
     ) -> None:
         """Join the parts that a pass needs."""
         self._client, self._models, self._book = client, models, book
+        self._deployments, self._drift = deployments, drift
         self._recorder, self._defaults = recorder, defaults
         self._settings = Settings(defaults.scrape_interval)
         self._written: dict[ModelKey, datetime] = {}
@@ -61,19 +69,23 @@ class Reconciler:
             self._written.pop(key, None)
             return None
         try:
+            if not self._models.is_doubted(key) and is_at_rest(model, self._deployments.of(key)):
+                self._book.forget(key)
+                return None
             return await self._move(model)
         except Conflict as conflict:
             _log.info("%s/%s: %s; looking again", *key, conflict)
             return await self._look_again(key)
         except (ViridianError, ValueError, Refused) as error:
             await self._tell(model, type(error).__name__, str(error))
-            return timedelta(seconds=5)
+            return PATIENCE
 
     async def _move(self, model: Model) -> timedelta | None:
         now = datetime.now(UTC)
         before = model.status
+        doubt = self._models.doubt(model.key)
         self._book.watch(model.key, before, now)
-        children, observed = await observe(self._client, model, self._book.evidence(model.key))
+        children, observed = await observe(self._client, model, self._book.evidence(model.key), self._drift)
         decision = decide(model.owner.name, model.spec, before, observed, self._settings, now)
         hands = Hands(self._client, self._defaults, model, children, dict(observed.revisions))
         if decision.route_first:
@@ -87,8 +99,11 @@ class Reconciler:
             await self._recorder.warn(model, "CommandRefused", decision.warning)
         if before.observed_generation != model.generation:
             await self._warn_of_unknown_fields(model)
-        moved = bool(decision.actions) or decision.status.phase != before.phase
-        return timedelta(0) if moved else None
+        if decision.actions or decision.status.phase != before.phase:
+            return timedelta(0)
+        self._models.trust(model.key, doubt)
+        waits = not model.is_moving and not is_at_rest(model, self._deployments.of(model.key))
+        return PATIENCE if waits else None
 
     async def _warn_of_unknown_fields(self, model: Model) -> None:
         """Once for each spec: kubectl refuses fields that do not exist, other clients let the API server drop them."""

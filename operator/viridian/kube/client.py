@@ -1,7 +1,10 @@
 """The client. Nothing else in the operator speaks HTTP to the Kubernetes API, save Kopf's own watches."""
 
+import asyncio
 import json
 import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,18 +14,35 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from .errors import KubeError, Unavailable, error_for
 from .resources import Kind
+from .retry import pause_before_retry
 
 Manifest = dict[str, Any]
 
 JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
 APPLY = "application/apply-patch+yaml"
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+CONNECT_TIMEOUT = 5.0
+SILENCE = 90.0
+"""Seconds after which a watch that says nothing, not even a bookmark (one a minute), has lost its connection."""
+PAGE = 500
+"""Objects in one answer to a LIST."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a LIST; `version` is the resourceVersion that the whole list speaks of."""
+
+    items: list[Manifest]
+    version: str
 
 
 class KubeClient:
     """Reads and writes objects as dictionaries. Use it as an async context manager.
 
-    Every method raises a subclass of `KubeError` when the API refuses or cannot be reached.
+    Every method raises a subclass of `KubeError` when the API refuses or cannot be reached. A passing trouble is waited
+    out for as long as one request may take, where sending it again does no harm.
     """
 
     def __init__(self, field_manager: str, timeout: float = 15.0) -> None:
@@ -30,7 +50,7 @@ class KubeClient:
 
         Args:
             field_manager: name under which our writes are recorded.
-            timeout: seconds that one request may take.
+            timeout: seconds that one call may take, its repetitions included.
         """
         self._field_manager = field_manager
         self._timeout = timeout
@@ -68,6 +88,57 @@ class KubeClient:
         answer = await self._request("GET", kind.path(namespace), query={"labelSelector": selector})
         return list(answer["items"])
 
+    async def pages(
+        self, kind: Kind, namespace: str, selector: str, *, limit: int = PAGE, metadata_only: bool = False
+    ) -> AsyncIterator[Page]:
+        """Read all objects with these labels, of one namespace or (empty) of all, in pieces of at most `limit`.
+
+        Raises:
+            Expired: it took so long between two pages that the API has forgotten the list: begin anew.
+        """
+        query = {"labelSelector": selector, "limit": str(limit)}
+        accept = METADATA_ONLY if metadata_only else JSON
+        while True:
+            answer = await self._request("GET", kind.path(namespace), query=query, accept=accept)
+            metadata = answer["metadata"]
+            yield Page(answer["items"], metadata["resourceVersion"])
+            if not metadata.get("continue"):
+                return
+            query["continue"] = metadata["continue"]
+            del answer, metadata  # one page in memory, not two
+
+    async def watch(
+        self, kind: Kind, namespace: str, selector: str, version: str, seconds: int
+    ) -> AsyncIterator[tuple[str, Manifest]]:
+        """Events (type, object) since `version`, bookmarks included, until the API ends the stream after `seconds`.
+
+        Raises:
+            Expired: that version is forgotten: list anew.
+        """
+        query = {
+            "labelSelector": selector,
+            "resourceVersion": version,
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(seconds),
+        }
+        path = kind.path(namespace)
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=SILENCE)
+        response = await self._open("GET", path, None, query, JSON, JSON, limits)
+        try:
+            if response.status >= 300:
+                raise _error(response, (await response.read()).decode())
+            async for line in response.content:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    raise error_for(int(status.get("code", 500)), str(status.get("message", "the watch failed")))
+                yield event["type"], event["object"]
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _broken("WATCH", path, error) from error
+        finally:
+            response.close()
+
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
         """Create an object; `Conflict` when one of that name is there."""
         query = {"fieldManager": self._field_manager}
@@ -82,6 +153,15 @@ class KubeClient:
         path = kind.path(metadata["namespace"], metadata["name"])
         query = {"fieldManager": self._field_manager, "force": "true" if force else "false"}
         return await self._request("PATCH", path, manifest, query=query, content=APPLY)
+
+    async def replace(self, kind: Kind, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """PUT over what was read; `Conflict` unless the object is still at the manifest's resourceVersion.
+
+        With `dry_run` nothing is stored: the answer is the object as it would be, with all that the API adds.
+        """
+        metadata = manifest["metadata"]
+        query = {"fieldManager": self._field_manager, **({"dryRun": "All"} if dry_run else {})}
+        return await self._request("PUT", kind.path(metadata["namespace"], metadata["name"]), manifest, query=query)
 
     async def patch(self, kind: Kind, namespace: str, name: str, operations: list[dict[str, Any]]) -> Manifest:
         """One JSON Patch; `Refused` with status 422 when one of its tests fails, and then nothing has changed."""
@@ -111,7 +191,52 @@ class KubeClient:
         *,
         query: dict[str, str] | None = None,
         content: str = JSON,
+        accept: str = JSON,
     ) -> Manifest:
+        """One call, with repetitions where they do no harm and as long as there is time."""
+        loop = asyncio.get_running_loop()
+        end, attempt = loop.time() + self._timeout, 1
+        while True:
+            try:
+                return await self._attempt(method, path, body, query, content, accept, end - loop.time())
+            except KubeError as error:
+                pause = pause_before_retry(error, method, attempt)
+                if pause is None or loop.time() + pause >= end:
+                    raise
+            await asyncio.sleep(pause)
+            attempt += 1
+
+    async def _attempt(
+        self,
+        method: str,
+        path: str,
+        body: object,
+        query: dict[str, str] | None,
+        content: str,
+        accept: str,
+        seconds: float,
+    ) -> Manifest:
+        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_TIMEOUT)
+        response = await self._open(method, path, body, query, content, accept, limits)
+        try:
+            text = (await response.read()).decode()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _broken(method, path, error) from error
+        if response.status >= 300:
+            raise _error(response, text)
+        answer: Manifest = json.loads(text)
+        return answer
+
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        body: object,
+        query: dict[str, str] | None,
+        content: str,
+        accept: str,
+        limits: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
         if self._api is None:
             raise RuntimeError("the client is not connected: use it as an async context manager")
         try:
@@ -119,20 +244,30 @@ class KubeClient:
                 method,
                 path,
                 query_params=list((query or {}).items()),
-                header_params={"Accept": JSON, "Content-Type": content},
+                header_params={"Accept": accept, "Content-Type": content},
                 body=body,
                 auth_settings=["BearerToken"],
             )
-            response = await self._api.call_api(*prepared, _request_timeout=self._timeout)
-            text = (await response.read()).decode()
+            response = await self._api.call_api(*prepared, _request_timeout=limits)
         except ApiException as error:
             raise error_for(error.status or 503, str(error.body or error.reason)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(503, f"{method} {path}: {error or type(error).__name__}") from error
-        if response.status >= 300:
-            raise error_for(response.status, _message(text))
-        answer: Manifest = json.loads(text)
-        return answer
+            raise _broken(method, path, error) from error
+        opened: aiohttp.ClientResponse = response.response
+        return opened
+
+
+def _broken(method: str, path: str, error: Exception) -> Unavailable:
+    """No whole answer came: 504 for one that was waited for in vain, 503 for a connection that broke or never was."""
+    # Of the timeouts, only the one of connecting says that nothing was sent.
+    unsent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+    status = 504 if isinstance(error, TimeoutError) and not unsent else 503
+    return Unavailable(status, f"{method} {path}: {str(error) or type(error).__name__}", unsent=unsent)
+
+
+def _error(response: aiohttp.ClientResponse, text: str) -> KubeError:
+    after = response.headers.get("Retry-After", "")
+    return error_for(response.status, _message(text), float(after) if after.isdecimal() else None)
 
 
 def _message(text: str) -> str:

@@ -11,9 +11,9 @@ class Kind:
     plural: str
 
     def path(self, namespace: str, name: str = "", subresource: str = "") -> str:
-        """Path of a namespaced object, or of all of them when `name` is empty."""
+        """Path of a namespaced object, or of all of them when `name` is empty; of all namespaces when that is."""
         root = f"/apis/{self.api_version}" if "/" in self.api_version else f"/api/{self.api_version}"
-        parts = [root, "namespaces", namespace, self.plural, name, subresource]
+        parts = [root, "namespaces" if namespace else "", namespace, self.plural, name, subresource]
         return "/".join(part for part in parts if part)
 
 

@@ -22,11 +22,24 @@ def colors(view: View) -> Iterator[Action]:
         yield from _run(view, status.stable, _stable_floor(view))
     if status.candidate is not None and view.candidate_is_live:
         yield from _run(view, status.candidate, _candidate_floor(view, status.candidate))
+    yield from _idle(view)
     drain = status.drain
     if drain is not None and is_drained(view):
         old = view.color(drain.color)
         if old.revision == drain.revision and old.replicas > 0:
             yield from _empty(view, drain.color, drain.revision)
+
+
+def _idle(view: View) -> Iterator[Action]:
+    """At rest, pods of the other color are somebody's doing: no request is meant for them."""
+    status = view.status
+    if status.stable is None or status.candidate is not None or status.drain is not None:
+        return
+    color = status.stable.color.other
+    idle, route = view.color(color), view.observed.route
+    known = idle.revision in view.observed.revisions
+    if idle.replicas and idle.revision is not None and known and (route is None or not route.weight(color)):
+        yield from _empty(view, color, idle.revision)
 
 
 def is_drained(view: View) -> bool:
@@ -62,7 +75,10 @@ def _run(view: View, role: ColorStatus, floor: int) -> Iterator[Action]:
     if role.revision not in view.observed.revisions and role is not view.status.candidate:
         return  # lost with its Deployment: there is nothing to run it from, and the conditions say so
     if color.revision == role.revision:
-        yield from _scale(view, role, floor)
+        if color.drifted:
+            yield ApplyColor(role.color, role.revision, color.replicas)
+        else:
+            yield from _scale(view, role, floor)
     elif color.replicas == 0 and all(pod.revision == role.revision for pod in color.pods):
         # Pods of its own are left where somebody deleted the Deployment; nobody is served by waiting for their end.
         yield ApplyColor(role.color, role.revision, floor)

@@ -37,7 +37,11 @@ class Autoscaler:
 
 @dataclass(frozen=True)
 class ColorView:
-    """One color's Deployment, pods and published endpoints (the UIDs of ready pods behind its Service)."""
+    """One color's Deployment, pods and published endpoints (the UIDs of ready pods behind its Service).
+
+    `has_service` and `has_budget` say that they are there as we made them, `drifted` that somebody edited the
+    Deployment.
+    """
 
     revision: str | None = None
     replicas: int = 0
@@ -46,6 +50,7 @@ class ColorView:
     has_service: bool = False
     has_budget: bool = False
     autoscaler: Autoscaler | None = None
+    drifted: bool = False
 
     def serving(self, revision: str) -> int:
         """Pods of a revision that are ready and that the gateway can find."""

@@ -21,6 +21,7 @@ from .commands import Verb, pending_command
 from .endings import AT_REST, add_pin, remember, roll_back
 from .holds import gate, held, hold_of, paused_hold
 from .interrupts import breach_of
+from .recover import highest_revision, recovered
 from .split import follow
 from .view import View
 
@@ -35,6 +36,9 @@ def _begin(view: View) -> ModelDeploymentStatus:
     status = view.status
     if status.candidate is not None:
         return status
+    found = recovered(view)
+    if found is not None:
+        return found
     if pending_command(view, Verb.ROLLBACK) is not None:
         return _return_to_previous(view)
     if view.pin is not None:
@@ -42,7 +46,7 @@ def _begin(view: View) -> ModelDeploymentStatus:
         return status.model_copy(update={"phase": phase})
     if view.runs_wanted(status.stable):
         return status.model_copy(update={"phase": Phase.STABLE, "expired": []})
-    number = status.last_revision + 1
+    number = highest_revision(view) + 1
     name = revision_name(view.name, number)
     update = {**_fresh_start(view, name, view.spec.model.version), "last_revision": number, "expired": []}
     return status.model_copy(update=update)

@@ -1,0 +1,57 @@
+"""Is a model at rest, so that an event about it needs no look at the API?"""
+
+from collections.abc import Mapping
+
+from viridian.api.names import Color
+from viridian.api.status import ColorStatus, ModelDeploymentStatus, Phase
+
+from .deployments import SlimDeployment
+from .models import Model
+
+RESTING = frozenset({Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED})
+"""Phases in which nothing happens without an event."""
+
+
+def is_at_rest(model: Model, deployments: Mapping[Color, SlimDeployment]) -> bool:
+    """Whether status and Deployments say that nothing is to be done.
+
+    It does not know of the other children: whoever finds one of those out of line puts the model in doubt.
+
+    Args:
+        model: the model as it was last seen.
+        deployments: its Deployments as they were last seen.
+    """
+    status = model.status
+    stable = status.stable
+    if stable is None or status.phase not in RESTING or status.candidate is not None or status.drain is not None:
+        return False
+    if status.observed_generation != model.generation or model.command not in {"", status.last_command}:
+        return False
+    return not _is_hindered(status) and _runs(model, stable, deployments) and _is_empty(model, stable, deployments)
+
+
+def _is_hindered(status: ModelDeploymentStatus) -> bool:
+    """Whether something stands in the way that may go away without an event."""
+    stalled = next((condition for condition in status.conditions if condition.type == "Stalled"), None)
+    if stalled is None:
+        return True
+    # After a rollback a model is stalled until its spec changes, which is an event.
+    pins = {pin.reason for pin in (*status.failed, *status.expired)} if status.phase is not Phase.STABLE else set()
+    return stalled.status == "True" and stalled.reason not in pins
+
+
+def _runs(model: Model, stable: ColorStatus, deployments: Mapping[Color, SlimDeployment]) -> bool:
+    slim = deployments.get(stable.color)
+    return (
+        slim is not None
+        and slim.owner == model.owner.uid
+        and not slim.going
+        and slim.revision == stable.revision
+        and slim.replicas == stable.replicas
+        and slim.ready == stable.ready
+    )
+
+
+def _is_empty(model: Model, stable: ColorStatus, deployments: Mapping[Color, SlimDeployment]) -> bool:
+    slim = deployments.get(stable.color.other)
+    return slim is None or (slim.owner == model.owner.uid and not slim.going and slim.replicas == slim.pods == 0)
