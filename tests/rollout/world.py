@@ -88,6 +88,8 @@ class World:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     command: str = ""
     gateway_problem: str | None = None
+    taken: str | None = None
+    drifted: set[Color] = field(default_factory=set)
     writes: int = 0
     versions: Counter[object] = field(default_factory=Counter)
     uids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -106,6 +108,7 @@ class World:
                 has_service=color in self.services,
                 has_budget=color in self.budgets,
                 autoscaler=self.autoscalers.get(color),
+                drifted=color in self.drifted,
             )
             for color in Color
         }
@@ -118,6 +121,7 @@ class World:
             stray_route=self.stray_route,
             stable_service=self.stable_service,
             gateway_problem=self.gateway_problem,
+            taken=self.taken,
             command=self.command,
             evidence=self.evidence(),
         )
@@ -217,6 +221,7 @@ class World:
         if revision not in self.revisions:
             raise Violation(f"revision {revision} is not stored")
         self.deployments[color] = (revision, replicas)
+        self.drifted.discard(color)
 
     def _is_shrink_by_user(self, color: Color, replicas: int) -> bool:
         return replicas >= min(self.spec.serving.replicas, self.deployments[color][1])

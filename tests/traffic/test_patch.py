@@ -237,7 +237,7 @@ def test_an_edited_spec_moves_no_weight(edited: dict[str, Any]) -> None:
     wanted = build_route_spec(MODEL, Traffic.model_validate(edited), "5s", live_weights(read), live_weights(read))
 
     # when the route follows
-    moved = sent(patch_traffic(read, wanted), route)
+    moved = sent(patch_traffic(read, wanted, aborted=read.aborted), route)
 
     # then it is what the spec asks for, with the weights and the mark that it had
     assert {"hostnames": [], **moved["spec"]} == {"hostnames": [], **wanted}
@@ -247,7 +247,7 @@ def test_an_edited_spec_moves_no_weight(edited: dict[str, Any]) -> None:
 
     # and it comes only once
     with pytest.raises(jsonpatch.JsonPatchTestFailed):
-        sent(patch_traffic(read, wanted), moved)
+        sent(patch_traffic(read, wanted, aborted=read.aborted), moved)
 
 
 @given(st.integers(0, 100), st.booleans())

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ModelDeploymentStatus, Phase
 from viridian.metrics.prometheus import ModelKey
 from viridian.rollout.view import SETTLED
+from viridian.traffic.claims import Claim, Claims
 from viridian.workloads.owner import Owner
 
 
@@ -127,9 +128,11 @@ class _Sight:
 class Models:
     """All known ModelDeployments, by namespace and name."""
 
-    def __init__(self) -> None:
-        """Know none yet."""
+    def __init__(self, disturbed: Callable[[ModelKey], None] = lambda _: None) -> None:
+        """Know none yet; `disturbed` is called for each model that another one stood, or now stands, in the way of."""
         self._models: dict[ModelKey, _Sight] = {}
+        self._claims = Claims()
+        self._disturbed = disturbed
         self._doubts: dict[ModelKey, int] = {}
 
     def see(self, manifest: dict[str, Any]) -> Model:
@@ -139,6 +142,7 @@ class Models:
         if known is not None and known.uid == model.owner.uid and known.version > model.version:
             return known.open()
         self._models[model.key] = _Sight.of(model)
+        self._claim(model.key, Claim.of(manifest))
         return model
 
     def forget(self, key: ModelKey, uid: str) -> None:
@@ -147,6 +151,15 @@ class Models:
         if known is not None and known.uid == uid:
             del self._models[key]
             self._doubts.pop(key, None)
+            self._claim(key, None)
+
+    def taken(self, key: ModelKey) -> str | None:
+        """A sentence about the earlier model that has the host and path of this one, or None."""
+        return self._claims.taken(key)
+
+    def _claim(self, key: ModelKey, claim: Claim | None) -> None:
+        for other in self._claims.put(key, claim):
+            self._disturbed(other)
 
     def get(self, key: ModelKey) -> Model | None:
         """The model of that name, if it is known."""

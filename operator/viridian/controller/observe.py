@@ -50,8 +50,17 @@ _BY_NAME = (*[DEPLOYMENT] * len(Color), *[SERVICE] * (len(Color) + 1), HTTP_ROUT
 _BY_LABEL = (POD, ENDPOINT_SLICE, CONTROLLER_REVISION, AUTOSCALER, BUDGET)
 
 
-async def observe(client: KubeClient, model: Model, evidence: Evidence, drift: Drift) -> tuple[Children, Observed]:
+async def observe(
+    client: KubeClient, model: Model, evidence: Evidence, drift: Drift, taken: str | None = None
+) -> tuple[Children, Observed]:
     """Look at everything that a decision on `model` needs.
+
+    Args:
+        client: reads.
+        model: the model as it was last seen.
+        evidence: what the metrics say.
+        drift: holds Deployments against what we would write.
+        taken: a sentence about the model that has this one's host and path.
 
     Raises:
         Conflict: a child changed while it was looked at.
@@ -115,6 +124,7 @@ async def observe(client: KubeClient, model: Model, evidence: Evidence, drift: D
         stray_route=view is not None and not model.spec.has_route,
         stable_service=inline.selected(model, stable),
         gateway_problem=problem,
+        taken=taken,
         command=model.command,
         evidence=evidence,
     )

@@ -38,7 +38,7 @@ class Operator:
     def __init__(self, configuration: Configuration) -> None:
         """Prepare; nothing runs yet."""
         self.configuration = configuration
-        self.models = Models()
+        self.models = Models(self._disturbed)
         self.deployments = Deployments(self._saw_deployment)
         self.queue: WorkQueue[ModelKey] = WorkQueue()
         self._client = KubeClient(FIELD_MANAGER)
@@ -93,6 +93,11 @@ class Operator:
             self.queue.forget(key)
         else:
             self.models.see(manifest)
+        self.queue.add(key)
+
+    def _disturbed(self, key: ModelKey) -> None:
+        """Another model came into its way, or left it."""
+        self.models.doubt(key)
         self.queue.add(key)
 
     def _saw_deployment(self, key: ModelKey, written: bool) -> None:

@@ -85,7 +85,8 @@ class Reconciler:
         before = model.status
         doubt = self._models.doubt(model.key)
         self._book.watch(model.key, before, now)
-        children, observed = await observe(self._client, model, self._book.evidence(model.key), self._drift)
+        evidence, taken = self._book.evidence(model.key), self._models.taken(model.key)
+        children, observed = await observe(self._client, model, evidence, self._drift, taken)
         decision = decide(model.owner.name, model.spec, before, observed, self._settings, now)
         hands = Hands(self._client, self._defaults, model, children, dict(observed.revisions))
         if decision.route_first:

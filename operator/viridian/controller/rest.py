@@ -35,9 +35,9 @@ def _is_hindered(status: ModelDeploymentStatus) -> bool:
     stalled = next((condition for condition in status.conditions if condition.type == "Stalled"), None)
     if stalled is None:
         return True
-    # After a rollback a model is stalled until its spec changes, which is an event.
+    # After a rollback a model is stalled until its spec changes, and one in another's way until that is gone: events.
     pins = {pin.reason for pin in (*status.failed, *status.expired)} if status.phase is not Phase.STABLE else set()
-    return stalled.status == "True" and stalled.reason not in pins
+    return stalled.status == "True" and stalled.reason not in {*pins, "RouteTaken"}
 
 
 def _runs(model: Model, stable: ColorStatus, deployments: Mapping[Color, SlimDeployment]) -> bool:

@@ -1,6 +1,7 @@
 """Writes to the route: each is one JSON Patch that lands whole or not at all."""
 
 import logging
+from typing import Any
 
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import Conflict, Refused
@@ -21,8 +22,7 @@ async def create(client: KubeClient, model: Model, weights: Weights, pins: Weigh
     Raises:
         Refused: the gateway's schema does not allow it.
     """
-    owner = model.owner
-    spec = build_route_spec(owner.name, model.spec.traffic, model.spec.serving.timeout, weights, pins)
+    owner, spec = model.owner, _spec(model, weights, pins)
     await client.apply(HTTP_ROUTE, build_route(build_metadata(owner, owner.name), spec), force=False)
 
 
@@ -34,7 +34,12 @@ async def move(
     Raises:
         Conflict: somebody wrote in between; read again and decide again.
     """
-    await _patch(client, model, route, patch_weights(model.owner.name, route, weights, pins, aborted=aborted))
+    if route.weights:
+        patch = patch_weights(model.owner.name, route, weights, pins, aborted=aborted)
+    else:  # somebody took all rules away
+        spec = _spec(model, weights, pins)
+        patch = patch_traffic(route, spec, aborted=aborted)
+    await _patch(client, model, route, patch)
 
 
 async def follow(client: KubeClient, model: Model, route: RouteView, pins: Weights) -> None:
@@ -43,9 +48,8 @@ async def follow(client: KubeClient, model: Model, route: RouteView, pins: Weigh
     Raises:
         Conflict: somebody wrote in between; read again and decide again.
     """
-    owner, wanted = model.owner, model.spec
-    spec = build_route_spec(owner.name, wanted.traffic, wanted.serving.timeout, live_weights(route), pins)
-    await _patch(client, model, route, patch_traffic(route, spec))
+    spec = _spec(model, live_weights(route), pins)
+    await _patch(client, model, route, patch_traffic(route, spec, aborted=route.aborted))
 
 
 async def take_back(client: KubeClient, model: Model, revision: str) -> bool:
@@ -78,6 +82,10 @@ async def take_back(client: KubeClient, model: Model, revision: str) -> bool:
         else:
             return True
     return False
+
+
+def _spec(model: Model, weights: Weights, pins: Weights) -> dict[str, Any]:
+    return build_route_spec(model.owner.name, model.spec.traffic, model.spec.serving.timeout, weights, pins)
 
 
 async def _patch(client: KubeClient, model: Model, route: RouteView, patch: Patch) -> None:

@@ -112,6 +112,8 @@ def _obstacle(view: View) -> _Claim | None:
     """What the user has to put right before anything can go on."""
     if view.observed.gateway_problem is not None:
         return _Claim(True, "GatewayNotFound", view.observed.gateway_problem)
+    if view.observed.taken is not None:
+        return _Claim(True, "RouteTaken", view.observed.taken)
     if view.observed.route is not None and view.observed.route.problem is not None:
         return _Claim(True, "RouteRefused", view.observed.route.problem)
     trouble = pod_trouble(view)

@@ -117,7 +117,8 @@ class Observed:
     """All that one decision is made from, beside the spec and the status.
 
     `lost` names the revisions whose ControllerRevision is gone, and which were read back from their Deployment;
-    `stray_route` is set when a route of ours is left although the spec names no gateway any more.
+    `stray_route` is set when a route of ours is left although the spec names no gateway any more; `taken` is a sentence
+    about the model that has this one's host and path.
     """
 
     generation: int
@@ -128,6 +129,7 @@ class Observed:
     stray_route: bool = False
     stable_service: Color | None = None
     gateway_problem: str | None = None
+    taken: str | None = None
     command: str = ""
     evidence: Evidence = Evidence()
 

@@ -74,14 +74,15 @@ def _route(view: View) -> Iterator[Action]:
     weights, route = intended_weights(view), view.observed.route
     if view.observed.stray_route:
         yield RemoveRoute()
-    if weights is None or (route is None and view.observed.gateway_problem is not None):
+    if weights is None or (route is None and view.barred is not None):
         return
     pins = intended_pins(view, weights)
     if (route is None or not route.gives(weights, pins)) and _may_move(view, weights):
         yield MoveWeights(_plain(weights), _plain(pins), aborted=_abort_mark(view))
-    elif route is not None and not route.follows_spec and view.observed.gateway_problem is None:
+    elif route is not None and not route.follows_spec and view.barred is None:
         live = {color: route.split(color) for color in Color}
-        yield FollowTraffic(_plain(intended_pins(view, live)))
+        if sum(live.values()) == 100:  # else its backends were edited too, and wait for the weights to be allowed
+            yield FollowTraffic(_plain(intended_pins(view, live)))
 
 
 def _plain(weights: dict[Color, int]) -> Weights:

@@ -82,7 +82,7 @@ def _start(view: View) -> ModelDeploymentStatus:
     if candidate is None:
         return view.status.model_copy(update={"phase": Phase.PENDING})
     first = view.status.stable is None
-    if first and view.observed.gateway_problem is not None:
+    if first and view.barred is not None:
         return view.status.model_copy(update={"phase": Phase.STALLED})
     at_once = first or view.status.returning is not None
     need = view.required_replicas(100 if at_once else view.step_weight(1))

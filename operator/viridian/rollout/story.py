@@ -55,8 +55,8 @@ def _settled_story(view: View) -> str:
         return f"{status.stable.version} serves all requests and is watched for {view.spec.rollout.bake.duration}"
     if status.phase is Phase.STABLE and status.stable is not None:
         return f"{status.stable.version} serves all requests; guards are off until the next rollout"
-    if status.phase is Phase.STALLED and view.observed.gateway_problem is not None:
-        return view.observed.gateway_problem
+    if status.phase is Phase.STALLED and view.barred is not None:
+        return view.barred
     return "waiting for the first revision"
 
 

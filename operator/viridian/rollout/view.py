@@ -55,6 +55,11 @@ class View:
                 return pin
         return None
 
+    @property
+    def barred(self) -> str | None:
+        """Why there can be no route as the spec has it: no such Gateway, or host and path are another model's."""
+        return self.observed.gateway_problem or self.observed.taken
+
     def color(self, color: Color) -> ColorView:
         """What was seen of a color."""
         return self.observed.colors.get(color, ColorView())

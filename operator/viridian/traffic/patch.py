@@ -53,18 +53,18 @@ def _without_mirrors(route: RouteView) -> Patch:
     return patch
 
 
-def patch_traffic(route: RouteView, spec: dict[str, Any]) -> Patch:
-    """Let the route follow an edited `spec.traffic`; weights stay as they are.
+def patch_traffic(route: RouteView, spec: dict[str, Any], *, aborted: str | None) -> Patch:
+    """Let the route be as `spec` has it, a complete one; to follow an edited `spec.traffic`, with the live weights.
 
-    `spec` is a complete route spec whose weights are the live ones.
+    `aborted` is the mark of a rollback, as in `patch_weights`.
     """
     patch = _tests(route)
     wanted = traffic_of(spec)
     patch.append({"op": "add", "path": "/spec/parentRefs", "value": wanted["parentRefs"]})
     if wanted["hostnames"] or route.traffic["hostnames"]:
         patch.append({"op": "add", "path": "/spec/hostnames", "value": wanted["hostnames"]})
-    patch.append({"op": "replace", "path": "/spec/rules", "value": spec["rules"]})
-    return patch + _marks(route, route.aborted)
+    patch.append({"op": "add", "path": "/spec/rules", "value": spec["rules"]})
+    return patch + _marks(route, aborted)
 
 
 def live_weights(route: RouteView) -> dict[Color, int]:
