@@ -30,6 +30,7 @@ from viridian.rollout.actions import (
 from viridian.rollout.observed import Autoscaler
 from viridian.traffic.route import Weights
 from viridian.workloads.deployments import build_deployment
+from viridian.workloads.overlay import overlay
 from viridian.workloads.pod import PodDefaults, build_pod_template
 from viridian.workloads.revisions import build_controller_revision
 from viridian.workloads.scaling import build_autoscaler, build_budget
@@ -141,7 +142,8 @@ class Hands:
         await self._client.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
 
     async def _write(self, kind: Kind, manifest: Manifest, live: Manifest | None) -> None:
-        """Apply over what was read; where there was nothing, without force, so as to take over no stranger's object."""
-        if live is not None:
-            manifest["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
-        await self._client.apply(kind, manifest, force=live is not None)
+        """Create what was not there, change what was; each is a conflict when somebody was faster."""
+        if live is None:
+            await self._client.create(kind, manifest)
+        else:
+            await self._client.replace(kind, overlay(live, manifest))

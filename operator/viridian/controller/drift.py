@@ -7,6 +7,7 @@ from viridian.api.names import ANNOTATION_INPUT
 from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.errors import Refused
 from viridian.kube.resources import DEPLOYMENT
+from viridian.workloads.overlay import overlay
 
 from .deployments import SlimDeployment
 
@@ -49,22 +50,20 @@ class Drift:
 
     async def _as_stored(self, live: Manifest, wanted: Manifest) -> Manifest:
         """What the API server would store: defaults and admission included."""
-        metadata = {**wanted["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}
-        spec = {**wanted["spec"], "replicas": live["spec"].get("replicas", 1)}
+        ours = overlay(live, {**wanted, "spec": {**wanted["spec"], "replicas": live["spec"].get("replicas", 1)}})
         try:
-            return await self._client.replace(DEPLOYMENT, {**wanted, "metadata": metadata, "spec": spec}, dry_run=True)
+            return await self._client.replace(DEPLOYMENT, ours, dry_run=True)
         except Refused as error:
             # An admission webhook that knows no dry run, for instance: what we set ourselves can still be compared.
-            _log.warning(
-                "a dry run on Deployment %s was refused, defaults are not compared: %s", metadata["name"], error
-            )
-            return {**wanted, "spec": _within(live["spec"], spec)}
+            name = live["metadata"]["name"]
+            _log.warning("a dry run on Deployment %s was refused, defaults are not compared: %s", name, error)
+            return {**ours, "spec": _within(live["spec"], ours["spec"])}
 
 
 def is_same(live: Manifest, stored: Manifest) -> bool:
-    """Whether a live Deployment is what would be stored, as far as it is ours: all of its spec but the replicas."""
+    """Whether a live Deployment is what would be stored, as far as it is ours."""
     return (
-        {**live["spec"], "replicas": None} == {**stored["spec"], "replicas": None}
+        live["spec"] == stored["spec"]
         and (stored["metadata"].get("labels") or {}).items() <= (live["metadata"].get("labels") or {}).items()
         and _input(live) == _input(stored)
     )
