@@ -13,6 +13,7 @@ from viridian.controller.models import Model
 from viridian.kube.client import Manifest
 from viridian.kube.errors import Conflict, KubeError, Refused, error_for
 from viridian.kube.resources import (
+    BUDGET,
     CONTROLLER_REVISION,
     DEPLOYMENT,
     GATEWAY,
@@ -47,13 +48,14 @@ class FakeApi:
     def put_children(self, name: str, owner: Owner, weights: Weights) -> Rendered:
         """Let all children of a model be there, the route at these weights."""
         made = render(spec(), owner)
-        for rule in made.route["spec"]["rules"]:
+        for rule in (rule for route in made.routes for rule in route["spec"]["rules"]):
             for ref in rule["backendRefs"]:
                 ref["weight"] = weights[Color(ref["name"].removeprefix(f"{name}-"))]
         self.put(CONTROLLER_REVISION, made.controller_revision)
         self.put(DEPLOYMENT, *made.deployments.values())
         self.put(SERVICE, *made.services)
-        self.put(HTTP_ROUTE, made.route)
+        self.put(BUDGET, *made.budgets)
+        self.put(HTTP_ROUTE, *made.routes)
         self.put(GATEWAY, {"kind": "Gateway", "metadata": {"name": "public"}})
         return made
 
