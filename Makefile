@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-pure test-component test-e2e cluster images install generate clean
+.PHONY: help demo test lint test-pure test-component test-e2e cluster images install generate clean bench-idle
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -30,6 +30,11 @@ images: ## the images of operator, serving and demonstration
 
 install: ## the operator on the local cluster, as a user would install it
 	@dev/install.sh >/dev/null
+
+bench-idle: ## what an idle operator costs with a thousand models at rest: memory, CPU, requests to the API server
+	@dev/bin.sh >/dev/null
+	@dev/build-go.sh helm
+	@dev/python.sh -m tests.bench.idle
 
 generate: ## the CRD and the API reference, from the models
 	@dev/python.sh -m viridian.api.crd

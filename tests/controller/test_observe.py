@@ -85,7 +85,9 @@ async def test_a_model_that_serves(api: FakeApi, made: Rendered) -> None:
     pods = Pod("p1", "iris-1", True, False), Pod("p2", "iris-1", True, False)
     assert observed.colors == {
         BLUE: ColorView("iris-1", 2, pods, frozenset({"p1"}), has_service=True, has_budget=True),
-        GREEN: ColorView("iris-1", 0, (Pod("p3", "iris-0", True, False),), frozenset(), has_service=True, has_budget=True),
+        GREEN: ColorView(
+            "iris-1", 0, (Pod("p3", "iris-0", True, False),), frozenset(), has_service=True, has_budget=True
+        ),
     }
     assert observed.colors[BLUE].serving("iris-1") == 1
     assert observed.revisions == {"iris-1": made.revision}

@@ -9,6 +9,7 @@ from viridian.api.names import GROUP, PLURAL, VERSION
 from viridian.kube.client import PAGE
 
 from .operator import Operator
+from .streams import forgive_watch_errors
 
 
 def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
@@ -48,6 +49,7 @@ class _Forever:
 
 def configure(settings: kopf.OperatorSettings) -> None:
     """Settings of Kopf that let it survive a bad network and leave no traces on users' objects."""
+    forgive_watch_errors()
     settings.networking.connect_timeout = 5
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = _Forever()

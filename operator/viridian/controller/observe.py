@@ -70,7 +70,7 @@ async def observe(
     """
     namespace, name = model.key
     labels = {LABEL_MODEL: name}
-    named, (pods, slices, revisions, scalers, budgets), problem = await asyncio.gather(
+    named, (pods, slices, revisions, scalers, budgets), gateways = await asyncio.gather(
         asyncio.gather(
             *(client.get(DEPLOYMENT, namespace, color_name(name, color)) for color in Color),
             *(client.get(SERVICE, namespace, color_name(name, color)) for color in Color),
@@ -78,7 +78,7 @@ async def observe(
             client.get(HTTP_ROUTE, namespace, name),
         ),
         asyncio.gather(*(client.find(kind, namespace, labels) for kind in _BY_LABEL)),
-        _gateway_problem(client, namespace, model.spec.traffic.parent_refs),
+        _gateways(client, model),
     )
     named = [
         await _claim(client, kind, child, model) if child is not None else None
@@ -100,7 +100,7 @@ async def observe(
     stored = {revision: read_controller_revision(child) for revision, child in own.items()}
     running = (rebuild_revision(deployment) for deployment in deployments.values())
     lost = {revision.name: revision for revision in running if revision is not None and revision.name not in stored}
-    view = read_route(name, route) if route is not None else None
+    view = read_route(name, route, gateways) if route is not None else None
     known = {**lost, **stored}
     drifted = await _drifted(drift, model, deployments, known)
     observed = Observed(
@@ -123,7 +123,7 @@ async def observe(
         route=inline.read_weights(model, view, stable),
         stray_route=view is not None and not model.spec.has_route,
         stable_service=inline.selected(model, stable),
-        gateway_problem=problem,
+        gateway_problem=_gateway_problem(model, gateways),
         taken=taken,
         command=model.command,
         evidence=evidence,
@@ -189,17 +189,27 @@ def _read_autoscaler(manifest: Manifest | None) -> Autoscaler | None:
     return Autoscaler(spec.get("minReplicas", 1), spec["maxReplicas"], cpu[0] if len(cpu) == 1 else 0)
 
 
-async def _gateway_problem(client: KubeClient, namespace: str, parents: list[ParentRef]) -> str | None:
+async def _gateways(client: KubeClient, model: Model) -> dict[tuple[str, str], Manifest]:
+    """The Gateways that a model names, by namespace and name, as far as they exist."""
+    places = {_place(parent, model) for parent in model.spec.traffic.parent_refs}
+    found = await asyncio.gather(*(client.get(GATEWAY, *place) for place in places))
+    return {place: gateway for place, gateway in zip(places, found, strict=True) if gateway is not None}
+
+
+def _gateway_problem(model: Model, gateways: Mapping[tuple[str, str], Manifest]) -> str | None:
     """A sentence about the first Gateway that is not there, naming the field."""
-    places = [(parent.namespace or namespace, parent.name) for parent in parents]
-    found = await asyncio.gather(*(client.get(GATEWAY, place, name) for place, name in places))
-    for index, (gateway, (place, name)) in enumerate(zip(found, places, strict=True)):
-        if gateway is None:
+    for index, parent in enumerate(model.spec.traffic.parent_refs):
+        place = _place(parent, model)
+        if place not in gateways:
             return (
-                f"spec.traffic.parentRefs[{index}]: there is no Gateway {name} in namespace {place}:"
+                f"spec.traffic.parentRefs[{index}]: there is no Gateway {place[1]} in namespace {place[0]}:"
                 " create it, or name one that exists"
             )
     return None
+
+
+def _place(parent: ParentRef, model: Model) -> tuple[str, str]:
+    return parent.namespace or model.key[0], parent.name
 
 
 def _is_owned(child: dict[str, Any], model: Model) -> bool:

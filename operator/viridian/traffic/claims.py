@@ -55,7 +55,7 @@ class Claim:
         if self.path != other.path or not any(_meet(mine, its) for mine in self.listeners for its in other.listeners):
             return None
         pairs = ((mine, its) for mine in self.hosts for its in other.hosts)
-        return next((_narrower(mine, its) for mine, its in pairs if _overlap(mine, its)), None)
+        return next((_narrower(mine, its) for mine, its in pairs if may_meet(mine, its)), None)
 
 
 @dataclass
@@ -137,7 +137,8 @@ def _wildcards(host: str) -> Iterator[str]:
     return (".".join(("*", *labels[start:])) for start in range(1, len(labels)))
 
 
-def _overlap(one: str, other: str) -> bool:
+def may_meet(one: str, other: str) -> bool:
+    """Whether two host names have a host in common; each may be a wildcard, or `*` for all."""
     return ALL in {one, other} or one == other or _covers(one, other) or _covers(other, one)
 
 

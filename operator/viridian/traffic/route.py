@@ -7,6 +7,8 @@ from typing import Any
 from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, HEADER_VIA, PORT_SPLIT, Color, color_name
 from viridian.api.traffic import PinMatch, Traffic
 
+from .refusal import Gateways, refusal
+
 Weights = Mapping[Color, int]
 
 
@@ -122,8 +124,8 @@ def build_route(metadata: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any
     }
 
 
-def read_route(model: str, manifest: dict[str, Any]) -> RouteView:
-    """Read a live route."""
+def read_route(model: str, manifest: dict[str, Any], gateways: Gateways | None = None) -> RouteView:
+    """Read a live route; with its Gateways, by namespace and name, a refusal can be told in full."""
     names = {color_name(model, color): color for color in Color}
     metadata, spec = manifest["metadata"], manifest["spec"]
     backends = tuple(rule.get("backendRefs") or [] for rule in spec.get("rules") or [])
@@ -136,7 +138,7 @@ def read_route(model: str, manifest: dict[str, Any]) -> RouteView:
             {names[ref["name"]]: ref.get("weight", 1) for ref in refs if ref["name"] in names} for refs in backends
         ),
         traffic=traffic_of(spec),
-        problem=_problem(manifest),
+        problem=refusal(manifest, gateways or {}),
     )
 
 
@@ -155,15 +157,3 @@ def traffic_of(spec: dict[str, Any]) -> dict[str, Any]:
             for rule in spec.get("rules", [])
         ],
     }
-
-
-def _problem(manifest: dict[str, Any]) -> str | None:
-    """The first refusal in the route's status that speaks of the present generation."""
-    generation = manifest["metadata"].get("generation", 0)
-    for parent in (manifest.get("status") or {}).get("parents", []):
-        for condition in parent.get("conditions", []):
-            current = condition.get("observedGeneration", 0) >= generation
-            if current and condition["type"] in {"Accepted", "ResolvedRefs"} and condition["status"] == "False":
-                where = parent.get("parentRef", {}).get("name", "?")
-                return f"Gateway {where} refuses the route ({condition['reason']}): {condition.get('message', '')}"
-    return None

@@ -83,6 +83,13 @@ class OperatorProcess:
         if self._server is not None:
             self._server.stop()
 
+    @property
+    def pid(self) -> int:
+        """The process's number, while it runs."""
+        if self._server is None:
+            raise RuntimeError("the operator was not started")
+        return self._server.process.pid
+
     def kill(self) -> None:
         """End it with SIGKILL, wherever it is."""
         if self._server is not None:

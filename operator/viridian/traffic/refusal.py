@@ -1,0 +1,103 @@
+"""Why a gateway does not take a route: which listener, why, and what to do about it. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .claims import may_meet
+
+Manifest = dict[str, Any]
+Gateways = Mapping[tuple[str, str], Manifest]
+
+
+def refusal(route: Manifest, gateways: Gateways) -> str | None:
+    """A sentence about the first refusal in a route's status that speaks of its present generation, or None.
+
+    Args:
+        route: the live route.
+        gateways: the Gateways that are known, by namespace and name.
+    """
+    generation, namespace = route["metadata"].get("generation", 0), route["metadata"]["namespace"]
+    for parent in (route.get("status") or {}).get("parents", []):
+        reference = parent.get("parentRef", {})
+        place = (reference.get("namespace") or namespace, reference.get("name", "?"))
+        for condition in parent.get("conditions", []):
+            current = condition.get("observedGeneration", 0) >= generation
+            if current and condition["type"] in {"Accepted", "ResolvedRefs"} and condition["status"] == "False":
+                listeners = list(_listeners(gateways.get(place), reference.get("sectionName")))
+                return _sentence(route, place, reference.get("sectionName"), listeners, condition)
+    return None
+
+
+def _sentence(
+    route: Manifest, place: tuple[str, str], section: str | None, listeners: list[Manifest], condition: Manifest
+) -> str:
+    reason, said = condition.get("reason", ""), str(condition.get("message", "")).strip().rstrip(".")
+    where = f"listener {section} of Gateway {place[1]}" if section else f"Gateway {place[1]}"
+    head = f"{where} in namespace {place[0]} refuses the route ({reason}{f': {said}' if said else ''})"
+    why = _WHY.get(reason, _in_general)(route, place, listeners)
+    return f"{head}: {why}"
+
+
+def _not_allowed(route: Manifest, place: tuple[str, str], listeners: list[Manifest]) -> str:
+    namespace = route["metadata"]["namespace"]
+    reasons = "; ".join(f"listener {one['name']} {_admits(one)}" for one in listeners)
+    told = f"{reasons}. " if reasons else ""
+    return (
+        f"{told}Let HTTPRoutes of namespace {namespace} in by allowedRoutes of one of them, or name a Gateway or"
+        " listener in spec.traffic.parentRefs that does"
+    )
+
+
+def _admits(listener: Manifest) -> str:
+    """Whom a listener lets in, in words; what is left out is what the Gateway API takes for the default."""
+    allowed = listener.get("allowedRoutes") or {}
+    kinds = [kind.get("kind", "") for kind in allowed.get("kinds") or []]
+    if kinds and "HTTPRoute" not in kinds:
+        return f"takes only {', '.join(kinds)}, no HTTPRoute"
+    if listener.get("protocol") not in {None, "HTTP", "HTTPS"}:
+        return f"speaks {listener['protocol']}, which carries no HTTPRoute"
+    namespaces = allowed.get("namespaces") or {}
+    match namespaces.get("from", "Same"):
+        case "Same":
+            return "takes routes of the Gateway's own namespace only"
+        case "None":
+            return "takes no routes at all"
+        case "Selector":
+            labels = (namespaces.get("selector") or {}).get("matchLabels") or {}
+            text = ", ".join(f"{key}={value}" for key, value in labels.items()) or "that its selector names"
+            return f"takes routes of namespaces with the labels {text} only"
+    return "takes routes of all namespaces"
+
+
+def _no_host(route: Manifest, place: tuple[str, str], listeners: list[Manifest]) -> str:
+    hosts = route["spec"].get("hostnames") or []
+    served = "; ".join(f"listener {one['name']} serves {one.get('hostname') or 'all hosts'}" for one in listeners)
+    strangers = [host for host in hosts if not any(may_meet(host, one.get("hostname") or "*") for one in listeners)]
+    told = f"{served}. " if served else ""
+    return (
+        f"{told}Correct spec.traffic.hostnames ({', '.join(strangers or hosts)}), or give a listener a hostname that"
+        " covers them"
+    )
+
+
+def _no_parent(route: Manifest, place: tuple[str, str], listeners: list[Manifest]) -> str:
+    return (
+        "it has no listener of that name, or none on that port that carries HTTPRoutes: correct sectionName in"
+        " spec.traffic.parentRefs, or add the listener"
+    )
+
+
+def _in_general(route: Manifest, place: tuple[str, str], listeners: list[Manifest]) -> str:
+    return "correct spec.traffic, or the Gateway; kubectl describe httproute shows all that it says"
+
+
+_WHY = {
+    "NotAllowedByListeners": _not_allowed,
+    "NoMatchingListenerHostname": _no_host,
+    "NoMatchingParent": _no_parent,
+}
+
+
+def _listeners(gateway: Manifest | None, section: str | None) -> Iterator[Manifest]:
+    listeners = (gateway or {}).get("spec", {}).get("listeners", [])
+    return (listener for listener in listeners if section in {None, "", listener["name"]})
