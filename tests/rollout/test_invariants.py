@@ -1,6 +1,7 @@
 """The invariants, held against everything that users, pods, metrics and dying operators can do in any order."""
 
 import itertools
+from dataclasses import replace
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
@@ -12,7 +13,7 @@ from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import Phase
 from viridian.guards.judge import Verdict
 from viridian.rollout.commands import Verb
-from viridian.rollout.observed import Pod, RouteFacts
+from viridian.rollout.observed import Pod
 
 VERSIONS = ("v1.0.0", "v2.0.0", "v3.0.0")
 AT_REST = {Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED}
@@ -138,7 +139,7 @@ class Rollouts(RuleBasedStateMachine):
     @rule(blue=st.integers(0, 100), green=st.integers(0, 100))
     def route_edited_by_hand(self, blue, green):
         *pins, _ = self.world.route.rules
-        self.world.route = RouteFacts((*pins, {Color.BLUE: blue, Color.GREEN: green}), self.world.route.aborted)
+        self.world.route = replace(self.world.route, rules=(*pins, {Color.BLUE: blue, Color.GREEN: green}))
 
     @precondition(lambda self: self.is_quiet and self.world.spec.has_route)
     @rule()
