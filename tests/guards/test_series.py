@@ -94,6 +94,22 @@ def test_pinned_requests_count_but_are_not_compared():
     assert traffic.everything.failed() == Counts(15, 6)
 
 
+def test_requests_past_the_route_count_only_where_there_is_no_route():
+    after = Snapshot(2, {"r": {"a": PodCounters(2, Tally(10, 1), Tally(5, 5), Tally(20, 4), rest=3)}})
+    routed, service = delta(Snapshot(0), after, "r"), delta(Snapshot(0), after, "r", routed=False)
+    assert (routed.everything.failed(), service.everything.failed()) == (Counts(15, 6), Counts(35, 10))
+    assert routed.comparable == service.comparable
+    assert routed.answered == service.answered == 38
+
+
+def test_a_counter_that_fell_anywhere_makes_all_of_them_count_from_zero():
+    before = Snapshot(0, {"r": {"a": PodCounters(0, Tally(10, 1), direct=Tally(9), rest=7)}})
+    after = Snapshot(2, {"r": {"a": PodCounters(2, Tally(12, 1), direct=Tally(9), rest=2)}})
+    traffic = delta(before, after, "r")
+    assert traffic.comparable.failed() == Counts(12, 1)
+    assert traffic.answered == 12 + 9 + 2
+
+
 def test_slow_requests_are_those_beyond_the_bound():
     tally = Tally(10, 0, {0.2: 7, 0.5: 9, math.inf: 10})
     assert tally.slow(0.2) == Counts(10, 3)

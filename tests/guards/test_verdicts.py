@@ -48,7 +48,7 @@ def test_the_sentence_of_a_breach_of_the_comparison():
     judgement = breach(fleet)
     assert judgement.sentence == (
         "8 of 40 requests on the candidate failed (20.0 %), 4 of 3,600 on stable (0.1 %): worse than 1.5 times "
-        "stable's odds, evidence more than a million against a threshold of 300."
+        "stable's odds, evidence more than a million against a threshold of 303."
     )
     assert (judgement.candidate, judgement.stable) == (Counts(40, 8), Counts(3600, 4))
 

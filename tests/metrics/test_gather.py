@@ -41,18 +41,18 @@ def test_two_scrapes_of_two_pods_in_two_revisions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("via", "comparable", "other", "answered"),
+    ("via", "field", "rest", "answered"),
     [
-        ("split", 12, 0, 112),
-        ("pin", 0, 12, 112),
-        ("direct", 0, 0, 112),
-        ("fallback", 0, 0, 112),
-        ("check", 0, 0, 0),
-        ("mirror", 0, 0, 0),
-        ("something-new", 0, 0, 112),
+        ("split", "comparable", 100, 112),
+        ("pin", "other", 100, 112),
+        ("direct", "direct", 100, 112),
+        ("fallback", None, 112, 112),
+        ("check", None, 0, 0),
+        ("mirror", None, 0, 0),
+        ("something-new", None, 112, 112),
     ],
 )
-def test_who_counts_for_what(via: str, comparable: int, other: int, answered: int) -> None:
+def test_who_counts_for_what(via: str, field: str | None, rest: int, answered: int) -> None:
     # given requests that came by one way: good ones, failed ones, and ones that the client spoiled
     answer = [
         stamps(100),
@@ -68,7 +68,7 @@ def test_who_counts_for_what(via: str, comparable: int, other: int, answered: in
 
     # then guards count them, or not; rejected ones never; and a draining color waits for all that users sent
     tally = Tally(12, 3, {0.1: 8, math.inf: 12})
-    assert pod.counters == (PodCounters(100, tally if comparable else Tally(), tally if other else Tally()),)
+    assert pod.counters == (PodCounters(100, **({field: tally} if field else {}), rest=rest),)
     assert pod.answered == answered
 
 
@@ -76,7 +76,9 @@ def test_several_ways_and_outcomes_add_up() -> None:
     ways = [(via, outcome) for via in ("split", "pin", "direct", "check") for outcome in ("ok", "error", "rejected")]
     answer = [stamps(100), *(requests(via, outcome, 10**index) for index, (via, outcome) in enumerate(ways))]
     pod = gather(answer, ONLY_IRIS)[IRIS]["iris-1"]["p1"]
-    assert pod.counters == (PodCounters(100, Tally(11, 10), Tally(11_000, 10_000)),)
+    assert pod.counters == (
+        PodCounters(100, Tally(11, 10), Tally(11_000, 10_000), Tally(11_000_000, 10_000_000), rest=100_100_100),
+    )
     assert pod.answered == 111_111_111
 
 

@@ -304,13 +304,19 @@ def test_without_traffic_a_step_is_never_verified_and_the_policy_decides(policy,
     assert world.weights_seen == [100, 10, 0][: 2 if policy == "Hold" else 3]
 
 
-def test_an_incident_of_both_colors_holds_and_blames_nobody():
+@pytest.mark.parametrize(
+    ("verdict", "reason"),
+    [(Verdict.SHARED_INCIDENT, "SharedIncident"), (Verdict.UNREACHED, "CandidateUnreached")],
+)
+def test_an_incident_of_both_colors_holds_and_blames_nobody(verdict: Verdict, reason: str):
     world = at_stable()
     world.edit(spec_for("v2.0.0"))
     run_until(world, Phase.PROGRESSING)
-    world.verdicts["iris-2"] = Verdict.SHARED_INCIDENT
+    world.verdicts["iris-2"] = verdict
     world.reconcile()
     assert world.status.phase is Phase.HELD
+    assert world.status.hold is not None
+    assert world.status.hold.reason == reason
     assert world.status.failed == []
     del world.verdicts["iris-2"]
     world.settle()

@@ -138,7 +138,8 @@ class EvidenceBook:
     ) -> tuple[Judgement, ...]:
         if watch.window is None and earlier is not None:
             watch.window = Window.at(earlier)
-        rollout = Rollout(watch.comparison.candidate, watch.comparison.stable, watch.weight, watch.weight_since)
+        routed = bool(spec.traffic.parent_refs)
+        rollout = Rollout(watch.comparison.candidate, watch.comparison.stable, watch.weight, watch.weight_since, routed)
         state, window, judgements = advance(guard_config(spec), watch.state, watch.window, snapshot, rollout)
         watch.state, watch.window, watch.judgements = state, window, tuple(judgements)
         breaches = tuple(judgement for judgement in judgements if judgement.verdict is Verdict.BREACH)

@@ -32,12 +32,12 @@ def allot(config: Config, state: State) -> State:
     if not new and len(kept) == len(state.absolute) + len(state.relative):
         return state
 
-    pool = config.alpha if state.reserve is None else state.reserve
+    pool = config.tests_alpha if state.reserve is None else state.reserve
     dropped = [one for key, one in state.absolute.items() if key not in kept_fixed]
     pool += sum(one.alpha * _left(one.above) for one in dropped)
     pool += sum(one.alpha * _left(one.worse) for key, one in state.relative.items() if key not in kept_compared)
     grown = len(kept) + new > len(state.absolute) + len(state.relative)
-    share = (pool + sum(one.alpha for one in kept) if grown else config.alpha) / max(1, len(kept) + new)
+    share = (pool + sum(one.alpha for one in kept) if grown else config.tests_alpha) / max(1, len(kept) + new)
     if grown:
         pool += sum(max(0.0, one.alpha - share) * _left(_process(one)) for one in kept)
         kept_fixed = {key: replace(one, alpha=min(one.alpha, share)) for key, one in kept_fixed.items()}
@@ -57,8 +57,8 @@ def spent(config: Config, state: State) -> float:
         **{f"absolute {key}": one for key, one in state.absolute.items()},
         **{f"relative {key}": one for key, one in state.relative.items()},
     }
-    left = config.alpha if state.reserve is None else state.reserve
-    return max(0.0, config.alpha - left - sum(one.alpha for one in held.values()))
+    left = config.tests_alpha if state.reserve is None else state.reserve
+    return max(0.0, config.tests_alpha - left - sum(one.alpha for one in held.values()))
 
 
 def _same(one: AbsoluteState | RelativeState, guard: AbsoluteGuard | RelativeGuard | None) -> bool:

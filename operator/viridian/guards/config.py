@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from viridian.guards.counts import Counts
 from viridian.guards.latency import round_up
 from viridian.guards.series import Tally
+
+SILENCE: Final = 0.01
+"""The part of alpha for silence. Its evidence comes so fast, once there is any, that a small part will do."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,8 @@ class Config:
             such guard.
         latencies: Guards on durations, each with its own percentile.
         alpha: The probability of ever rolling back a healthy candidate, shared by all guards.
-        request_timeout: Seconds after a change of weight that are left out of the comparison with stable: a revision
-            whose weight rose shows only its fast finishers at first.
+        request_timeout: Seconds that a request takes at most. So many after a change of weight are left out of the
+            comparison with stable: a revision whose weight rose shows only its fast finishers at first.
     """
 
     error_rate_max: float | None = None
@@ -66,6 +70,16 @@ class Config:
         names = [name(guard) for guard in self.latencies]
         if len(set(names)) < len(names):
             raise ValueError("two latency guards have the same percentile; keep the stricter one")
+
+    @property
+    def silence_alpha(self) -> float:
+        """What of alpha belongs to the question whether the candidate answers at all."""
+        return self.alpha * SILENCE
+
+    @property
+    def tests_alpha(self) -> float:
+        """What of alpha the sequential tests share."""
+        return self.alpha - self.silence_alpha
 
 
 @dataclass(frozen=True)

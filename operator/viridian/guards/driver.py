@@ -11,6 +11,7 @@ from viridian.guards.blame import Doubt
 from viridian.guards.config import Config
 from viridian.guards.judge import Evidence, Judgement, judge
 from viridian.guards.series import Snapshot, Traffic, delta
+from viridian.guards.silence import Look, Run, listen
 from viridian.guards.state import State
 
 BLOCK: Final = 5
@@ -30,11 +31,13 @@ class Window:
             `State.stamp`.
         latest: The counters as last seen. Pods that have vanished since stay in it with their last counts.
         doubts: Whether stable fails as well, for each guard with a fixed maximum.
+        run: The stretch of time in which the candidate has answered nothing; None where it is not asked to.
     """
 
     start: Snapshot
     latest: Snapshot
     doubts: Mapping[str, Doubt] = field(default_factory=dict)
+    run: Run | None = None
 
     @classmethod
     def at(cls, snapshot: Snapshot) -> Window:
@@ -51,12 +54,20 @@ class Rollout:
         stable: The one it is compared with; None for a model's first revision.
         weight: The candidate's weight in percent.
         weight_since: When that weight was written to the route, in seconds since the epoch.
+        routed: Whether a route brings the requests. Without one they come through a Service, to one revision at a time:
+            all of them count against fixed maxima, and there is nothing to compare.
     """
 
     candidate: str
     stable: str | None
     weight: int
     weight_since: float
+    routed: bool = True
+
+    @property
+    def control(self) -> bool:
+        """Whether stable is meant to get requests of its own."""
+        return self.stable is not None and self.weight < 100 and self.routed
 
 
 def advance(
@@ -77,7 +88,7 @@ def advance(
         rollout: What is being compared.
 
     Returns:
-        The new state, the new window, and one judgement per guard.
+        The new state, the new window, and one judgement per guard; and one more if the candidate is silent.
     """
     edited = state.reserve is not None
     before, state = state, allot(config, state)
@@ -89,28 +100,38 @@ def advance(
     now = now.after(window.latest) if now.stamp >= window.latest.stamp else window.latest
 
     moved = rollout.weight != state.weight
-    control = rollout.stable is not None and rollout.weight < 100
     comparable = window.start.stamp >= state.comparable_from
     candidate, stable = _traffic(window.start, now, rollout)
     candidate_tick, stable_tick = _traffic(window.latest, now, rollout)
     close = (
         (moved and state.weight is not None)
         or (not comparable and now.stamp >= state.comparable_from)
-        or _enough(candidate, stable, control)
+        or _enough(candidate, stable, rollout.control)
         or _pods_changed(window.start, now, rollout)
     )
-    seen = Evidence(now.stamp, candidate, stable, candidate_tick, stable_tick, close, comparable, control)
+    seen = Evidence(now.stamp, candidate, stable, candidate_tick, stable_tick, close, comparable, rollout.control)
     state, doubts, judgements = judge(config, state, seen, window.doubts)
+    look = Look(
+        now.stamp,
+        rollout.weight / 100 if rollout.control else 0.0,
+        moved,
+        now.live(rollout.candidate),
+        candidate_tick,
+        stable_tick,
+    )
+    reach, run, silence = listen(config, state.reach, window.run, look)
 
-    window = Window(now if close else window.start, now, doubts)
+    window = Window(now if close else window.start, now, doubts, run)
     comparable_from = rollout.weight_since + config.request_timeout if moved else state.comparable_from
-    state = replace(state, stamp=window.start.stamp, weight=rollout.weight, comparable_from=comparable_from)
-    return state, window, judgements
+    state = replace(
+        state, stamp=window.start.stamp, weight=rollout.weight, comparable_from=comparable_from, reach=reach
+    )
+    return state, window, [*judgements, *([silence] if silence is not None else [])]
 
 
 def _traffic(before: Snapshot, after: Snapshot, rollout: Rollout) -> tuple[Traffic, Traffic]:
-    stable = delta(before, after, rollout.stable) if rollout.stable is not None else Traffic()
-    return delta(before, after, rollout.candidate), stable
+    stable = delta(before, after, rollout.stable, rollout.routed) if rollout.stable is not None else Traffic()
+    return delta(before, after, rollout.candidate, rollout.routed), stable
 
 
 def _enough(candidate: Traffic, stable: Traffic, control: bool) -> bool:

@@ -25,6 +25,7 @@ class Verdict(StrEnum):
     NOT_ENOUGH_DATA = "NotEnoughData"
     NO_CONTROL = "NoControl"
     SHARED_INCIDENT = "SharedIncident"
+    UNREACHED = "Unreached"
 
 
 @dataclass(frozen=True)

@@ -79,14 +79,17 @@ class PodCounters:
     Attributes:
         stamp: Seconds since the epoch for which the numbers stand: a multiple of the scrape interval.
         comparable: Requests that were assigned at random (`split`) and reached the model.
-        other: Requests that count for absolute guards only, being another population: `pin`, and `direct` where there
-            is no route.
+        other: Requests that count for absolute guards only, being another population: `pin`.
+        direct: Requests past the route. They count for absolute guards where there is no route, and else for none.
+        rest: How many other requests of users were answered: rejected ones, and those by ways that no guard looks at.
         started: When the process began, in seconds since the epoch, if that is known.
     """
 
     stamp: float
     comparable: Tally = Tally()
     other: Tally = Tally()
+    direct: Tally = Tally()
+    rest: int = 0
     started: float | None = None
 
     def __sub__(self, before: PodCounters) -> PodCounters:
@@ -95,10 +98,19 @@ class PodCounters:
         A counter that fell means that the container restarted: then all of them began at zero, also those that have
         grown past their old value since, and the delta is the new value.
         """
-        comparable, other = self.comparable - before.comparable, self.other - before.other
-        if comparable.possible and other.possible:
-            return replace(self, comparable=comparable, other=other)
-        return self
+        change = replace(
+            self,
+            comparable=self.comparable - before.comparable,
+            other=self.other - before.other,
+            direct=self.direct - before.direct,
+            rest=self.rest - before.rest,
+        )
+        return change if change.possible else self
+
+    @property
+    def possible(self) -> bool:
+        """Whether these can be counts of anything."""
+        return all(tally.possible for tally in (self.comparable, self.other, self.direct)) and self.rest >= 0
 
 
 Pods = Mapping[str, Mapping[str, PodCounters]]
@@ -136,13 +148,15 @@ class Traffic:
     Attributes:
         comparable: Requests that may be compared between revisions.
         everything: Those, and the ones that count for absolute guards only.
+        answered: All requests of users that were answered, whether any guard looks at them or not.
     """
 
     comparable: Tally = Tally()
     everything: Tally = Tally()
+    answered: int = 0
 
 
-def delta(before: Snapshot, after: Snapshot, revision: str) -> Traffic:
+def delta(before: Snapshot, after: Snapshot, revision: str, routed: bool = True) -> Traffic:
     """What a revision did between two snapshots.
 
     A pod that is new starts from zero; one that has vanished adds nothing further; a counter that fell adds its new
@@ -153,15 +167,20 @@ def delta(before: Snapshot, after: Snapshot, revision: str) -> Traffic:
         before: The earlier snapshot.
         after: The later one.
         revision: The name of the revision.
+        routed: Whether a route brings users' requests. Without one they come past it, and count.
     """
-    comparable, other = Tally(), Tally()
+    traffic = Traffic()
     known = before.pods.get(revision, {})
     for uid, pod in after.pods.get(revision, {}).items():
         if uid not in known and pod.started is not None and pod.started <= before.stamp:
             continue
         change = pod - known.get(uid, PodCounters(before.stamp))
-        comparable, other = comparable + change.comparable, other + change.other
-    return Traffic(comparable, comparable + other)
+        judged = change.comparable + change.other + (Tally() if routed else change.direct)
+        answered = change.comparable.requests + change.other.requests + change.direct.requests + change.rest
+        traffic = Traffic(
+            traffic.comparable + change.comparable, traffic.everything + judged, traffic.answered + answered
+        )
+    return traffic
 
 
 def align(

@@ -58,6 +58,23 @@ class RelativeState:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """What the gateway was seen to give the candidate. Without that, silence is nobody's fault.
+
+    Attributes:
+        runs: How many stretches without any answer of the candidate have begun, be they ever so short.
+        share: The least share of requests, 0 to 1, that it must have got at earlier weights, by what was answered.
+        candidate: Comparable requests that it answered at this weight.
+        stable: Stable's up to the last of those.
+    """
+
+    runs: int = 0
+    share: float = 0.0
+    candidate: int = 0
+    stable: int = 0
+
+
+@dataclass(frozen=True)
 class State:
     """All guards of one rollout.
 
@@ -69,6 +86,7 @@ class State:
         absolute: By the guard's name.
         relative: By the guard's name.
         reserve: What no guard holds of alpha; None before it was first shared out.
+        reach: What the gateway was seen to give the candidate.
     """
 
     stamp: float | None = None
@@ -77,6 +95,7 @@ class State:
     absolute: Mapping[str, AbsoluteState] = field(default_factory=dict)
     relative: Mapping[str, RelativeState] = field(default_factory=dict)
     reserve: float | None = None
+    reach: Reach = Reach()
 
 
 def encode(state: State) -> str:
@@ -87,6 +106,7 @@ def encode(state: State) -> str:
         "weight": state.weight,
         "from": state.comparable_from,
         "reserve": state.reserve,
+        "reach": [state.reach.runs, state.reach.share, state.reach.candidate, state.reach.stable],
         "abs": {
             name: {
                 "q": one.fingerprint,
@@ -130,6 +150,7 @@ def decode(text: str) -> State:
             weight=document["weight"],
             comparable_from=document["from"],
             reserve=document["reserve"],
+            reach=Reach(*document.get("reach", [])),  # states from before there was one go on without
             absolute={name: _absolute(one) for name, one in document["abs"].items()},
             relative={name: _relative(one) for name, one in document["rel"].items()},
         )

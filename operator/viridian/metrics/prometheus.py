@@ -29,6 +29,9 @@ SCRAPES = 6
 UNSEEN = frozenset({"check", "mirror"})
 """Requests that are no user's: they keep no color from draining."""
 
+JUDGED = ("split", "pin", "direct")
+"""How the requests came that guards look at: the ones that may be compared first."""
+
 IDENTITY = ("__name__", "model_namespace", "model", "revision", "pod_uid", "via", "outcome", "le")
 """The labels that make a series one of a kind, whoever scraped it."""
 
@@ -59,18 +62,16 @@ class _Scrape:
 
     stamp: float | None = None
     answered: int = 0
-    comparable: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    other: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    comparable_buckets: dict[float, int] = field(default_factory=lambda: defaultdict(int))
-    other_buckets: dict[float, int] = field(default_factory=lambda: defaultdict(int))
+    outcomes: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    buckets: dict[str, dict[float, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
 
     def counters(self) -> PodCounters | None:
         """The counters, unless the scrape lacks its stamp."""
         if self.stamp is None:
             return None
-        return PodCounters(
-            self.stamp, _tally(self.comparable, self.comparable_buckets), _tally(self.other, self.other_buckets)
-        )
+        comparable, other, direct = (_tally(self.outcomes[via], self.buckets[via]) for via in JUDGED)
+        rest = self.answered - comparable.requests - other.requests - direct.requests
+        return PodCounters(self.stamp, comparable, other, direct, rest)
 
 
 Samples = Mapping[str, Mapping[str, PodSamples]]
@@ -222,15 +223,10 @@ def _add(scrape: _Scrape, labels: Mapping[str, str], value: float) -> None:
         scrape.stamp = value
     elif name == "viridian_requests_total":
         scrape.answered += 0 if via in UNSEEN else int(value)
-        outcome = labels.get("outcome", "")
-        if via == "split":
-            scrape.comparable[outcome] += int(value)
-        elif via == "pin":
-            scrape.other[outcome] += int(value)
-    elif via == "split":
-        scrape.comparable_buckets[float(labels["le"])] += int(value)
-    elif via == "pin":
-        scrape.other_buckets[float(labels["le"])] += int(value)
+        if via in JUDGED:
+            scrape.outcomes[via][labels.get("outcome", "")] += int(value)
+    elif via in JUDGED:
+        scrape.buckets[via][float(labels["le"])] += int(value)
 
 
 def _tally(outcomes: Mapping[str, int], buckets: Mapping[float, int]) -> Tally:

@@ -10,15 +10,19 @@ from .interrupts import metrics_missing_for, no_traffic_for, stable_is_gone
 from .view import View
 
 
+HOLDING = {Verdict.SHARED_INCIDENT: "SharedIncident", Verdict.UNREACHED: "CandidateUnreached"}
+"""Verdicts that blame nobody and let nothing go forward, and what such a hold is called."""
+
+
 def hold_of(view: View) -> Hold | None:
     """Why the weights stay where they are for now, or None."""
     guards, evidence = view.spec.guards, view.observed.evidence
     paused = paused_hold(view)
     if paused is not None:
         return paused
-    shared = next((j.sentence for j in evidence.judgements if j.verdict is Verdict.SHARED_INCIDENT), None)
-    if shared is not None:
-        return held(view, "SharedIncident", shared)
+    for judgement in evidence.judgements:
+        if judgement.verdict in HOLDING:
+            return held(view, HOLDING[judgement.verdict], judgement.sentence)
     if stable_is_gone(view):
         text = "stable has no ready pod: weights stay until it is repaired, there would be nobody to go back to"
         return held(view, "StableUnavailable", text)
