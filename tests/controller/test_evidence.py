@@ -74,7 +74,7 @@ def test_the_first_look_counts_nothing_and_knows_where_it_began(book: EvidenceBo
     watched(book)
 
     # when the first samples come
-    assert book.take_in(KEY, SPEC, fleet.samples) == ()
+    assert book.take_in(KEY, SPEC, fleet.samples, NOW) == ()
 
     # then they are no evidence, but there are fresh counts, and a place to go on from after a restart
     evidence = book.evidence(KEY)
@@ -88,7 +88,7 @@ def test_the_first_look_counts_nothing_and_knows_where_it_began(book: EvidenceBo
 
 def test_nothing_is_known_without_samples(book: EvidenceBook) -> None:
     watched(book)
-    assert book.take_in(KEY, SPEC, {}) == ()
+    assert book.take_in(KEY, SPEC, {}, NOW) == ()
     evidence = book.evidence(KEY)
     assert (evidence.judgements, evidence.requests, evidence.fresh_at, evidence.moved) == ((), {}, None, {})
 
@@ -97,7 +97,7 @@ def test_a_good_candidate_gets_all_the_evidence_that_is_asked_for(book: Evidence
     fleet = Fleet()
     for _ in range(20):
         watched(book)
-        assert book.take_in(KEY, SPEC, fleet.serve()) == ()
+        assert book.take_in(KEY, SPEC, fleet.serve(), NOW) == ()
     evidence = book.evidence(KEY)
     assert {judgement.verdict for judgement in evidence.judgements} == {Verdict.HEALTHY}
     assert (evidence.missing, evidence.breached_at) == ((), None)
@@ -109,11 +109,11 @@ def test_the_scrape_that_completed_the_evidence_is_remembered(book: EvidenceBook
     fleet = Fleet()
     for _ in range(4):
         watched(book)
-        assert book.take_in(KEY, SPEC, fleet.serve()) == ()
+        assert book.take_in(KEY, SPEC, fleet.serve(), NOW) == ()
 
     # when it fails all of its requests
     watched(book)
-    breaches = book.take_in(KEY, SPEC, fleet.serve(errors=100))
+    breaches = book.take_in(KEY, SPEC, fleet.serve(errors=100), NOW)
 
     # then it is blamed, as of the scrape that showed it
     assert {breach.verdict for breach in breaches} == {Verdict.BREACH}
@@ -121,7 +121,7 @@ def test_the_scrape_that_completed_the_evidence_is_remembered(book: EvidenceBook
 
     # and later scrapes do not move that moment
     first = fleet.stamp
-    book.take_in(KEY, SPEC, fleet.serve(errors=100))
+    book.take_in(KEY, SPEC, fleet.serve(errors=100), NOW)
     assert book.evidence(KEY).breached_at == at(first + 0.5)
 
 
@@ -129,10 +129,10 @@ def test_a_restart_changes_no_evidence() -> None:
     # given a rollout with some errors, whose status was written in the middle of a block
     before, fleet = EvidenceBook(INTERVAL), Fleet()
     watched(before)
-    before.take_in(KEY, SPEC, fleet.samples)
+    before.take_in(KEY, SPEC, fleet.samples, NOW)
     history = {fleet.stamp: fleet.snapshot}
     for candidate, errors in ((40, 2), (40, 0), (2, 1), (1, 1)):
-        before.take_in(KEY, SPEC, fleet.serve(candidate=candidate, errors=errors))
+        before.take_in(KEY, SPEC, fleet.serve(candidate=candidate, errors=errors), NOW)
         history[fleet.stamp] = fleet.snapshot
     saved = before.evidence(KEY).state
 
@@ -143,8 +143,8 @@ def test_a_restart_changes_no_evidence() -> None:
     assert stamp in history
     assert stamp < fleet.stamp
     samples = fleet.serve(candidate=40, errors=3)
-    after.take_in(KEY, SPEC, samples, history[stamp])
-    before.take_in(KEY, SPEC, samples)
+    after.take_in(KEY, SPEC, samples, NOW, history[stamp])
+    before.take_in(KEY, SPEC, samples, NOW)
 
     # then both say the same (but for how long the candidate has been silent, which is asked anew)
     assert after.evidence(KEY).judgements == before.evidence(KEY).judgements
@@ -157,19 +157,19 @@ def test_a_restart_without_the_old_counters_goes_on_from_now(book: EvidenceBook)
     # given evidence of a bad candidate that is nearly complete
     first, fleet = EvidenceBook(INTERVAL), Fleet()
     watched(first)
-    first.take_in(KEY, SPEC, fleet.samples)
-    first.take_in(KEY, SPEC, fleet.serve(candidate=20, errors=6))
+    first.take_in(KEY, SPEC, fleet.samples, NOW)
+    first.take_in(KEY, SPEC, fleet.serve(candidate=20, errors=6), NOW)
     (before,) = (j for j in first.evidence(KEY).judgements if j.kind == "absolute")
 
     # when Prometheus has forgotten how the counters stood
     watched(book, guardState=first.evidence(KEY).state)
-    assert book.take_in(KEY, SPEC, fleet.serve(errors=100), earlier=None) == ()
+    assert book.take_in(KEY, SPEC, fleet.serve(errors=100), NOW, earlier=None) == ()
 
     # then the evidence stays, and requests since then are lost to it rather than counted twice
     (after,) = (j for j in book.evidence(KEY).judgements if j.kind == "absolute")
     assert after.e_value == pytest.approx(before.e_value, rel=1e-3)
     assert 1 < after.e_value < after.threshold
-    assert book.take_in(KEY, SPEC, fleet.serve(errors=100)) != ()
+    assert book.take_in(KEY, SPEC, fleet.serve(errors=100), NOW) != ()
 
 
 @pytest.mark.parametrize(
@@ -186,8 +186,8 @@ def test_another_candidate_is_judged_anew(book: EvidenceBook) -> None:
     # given a candidate that was blamed
     fleet = Fleet()
     watched(book)
-    book.take_in(KEY, SPEC, fleet.samples)
-    assert book.take_in(KEY, SPEC, fleet.serve(errors=100)) != ()
+    book.take_in(KEY, SPEC, fleet.samples, NOW)
+    assert book.take_in(KEY, SPEC, fleet.serve(errors=100), NOW) != ()
 
     # when another takes its place
     watched(book, candidate={"color": "green", "revision": "iris-3", "version": "v3.0.0", "weight": 0})
@@ -218,7 +218,7 @@ def test_when_a_revision_last_answered(book: EvidenceBook) -> None:
     fleet = Fleet()
     stamps = []
     for stable in (5, 0, 3, 0, 0):
-        book.take_in(KEY, SPEC, fleet.serve(stable=stable, candidate=10))
+        book.take_in(KEY, SPEC, fleet.serve(stable=stable, candidate=10), NOW)
         stamps.append(fleet.stamp)
 
     # then it is told of each revision, and how recent that is
@@ -231,9 +231,9 @@ def test_when_a_revision_last_answered(book: EvidenceBook) -> None:
 def test_a_scrape_that_was_seen_before_moves_nothing(book: EvidenceBook) -> None:
     fleet = Fleet()
     watched(book)
-    book.take_in(KEY, SPEC, fleet.serve())
+    book.take_in(KEY, SPEC, fleet.serve(), NOW)
     before = book.evidence(KEY)
-    book.take_in(KEY, SPEC, fleet.samples)
+    book.take_in(KEY, SPEC, fleet.samples, NOW)
     assert book.evidence(KEY) == before
 
 
@@ -242,7 +242,7 @@ def test_counts_that_cannot_be_judged_are_not_fresh(book: EvidenceBook) -> None:
     guarded = spec(guards={"latency": [{"percentile": "95", "max": "200ms"}]})
     fleet = Fleet()
     watched(book)
-    book.take_in(KEY, SPEC, fleet.samples)
+    book.take_in(KEY, SPEC, fleet.samples, NOW)
     odd = fleet.serve()
     for pods in odd.values():
         for pod in pods.values():
@@ -250,14 +250,14 @@ def test_counts_that_cannot_be_judged_are_not_fresh(book: EvidenceBook) -> None:
 
     # when they are taken in, then that is an error, and the weights stay for want of fresh counts
     with pytest.raises(ValueError, match=r"no bucket for 0\.2 s"):
-        book.take_in(KEY, guarded, odd)
+        book.take_in(KEY, guarded, odd, NOW)
     assert book.evidence(KEY).fresh_at == at(START)
 
 
 def test_a_forgotten_model_has_no_evidence(book: EvidenceBook) -> None:
     fleet = Fleet()
     watched(book)
-    book.take_in(KEY, SPEC, fleet.serve())
+    book.take_in(KEY, SPEC, fleet.serve(), NOW)
     book.forget(KEY)
     evidence = book.evidence(KEY)
     assert (evidence.fresh_at, evidence.judgements, evidence.moved) == (None, (), {})

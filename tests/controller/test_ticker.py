@@ -1,6 +1,7 @@
 """The one ticker: rollbacks at once, everything else by waking the workers."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -35,7 +36,7 @@ class FakePrometheus:
         self.asked = 0
 
     async def read(
-        self, keys: Iterable[ModelKey], bounds: Sequence[float], at: float | None = None
+        self, keys: Iterable[ModelKey], bounds: Sequence[float], at: float | None = None, back: float = 0.0
     ) -> dict[ModelKey, Samples]:
         self.asked += 1
         wanted = set(keys)
@@ -72,7 +73,7 @@ class Stage:
         seen: Model = model(name, **{"status": status(name), **parts})
         self.models.see(seen.manifest)
         self.api.put_children(name, seen.owner, HALF)
-        fleet = self.prometheus.fleets[seen.key] = Fleet(name)
+        fleet = self.prometheus.fleets[seen.key] = Fleet(name, stamp=time.time())
         return fleet
 
     async def tick(self) -> None:

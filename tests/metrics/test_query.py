@@ -56,11 +56,6 @@ def test_every_bound_is_found_however_it_is_written(bound: float) -> None:
     assert not selects(query, **labels, le=f"{bound + 0.0001:g}")
 
 
-@pytest.mark.parametrize(("interval", "window"), [(1, 6), (2, 12), (15, 90), (1.3, 8), (0.5, 3)])
-def test_a_query_looks_back_over_a_few_scrapes(interval: float, window: int) -> None:
-    assert build_query([IRIS], [], interval).endswith(f"}}[{window}s]")
-
-
 class Server:
     """A Prometheus that answers what it is told to."""
 
@@ -111,6 +106,15 @@ def server() -> Server:
 def prometheus(server: Server) -> Iterator[Prometheus]:
     with server.running() as url:
         yield Prometheus(url, timedelta(seconds=2), timeout=timedelta(seconds=0.3))
+
+
+@pytest.mark.parametrize(
+    ("interval", "back", "window"), [(1, 0, 6), (2, 0, 12), (15, 0, 90), (1.3, 0, 8), (0.5, 0, 3), (2, 15, 27)]
+)
+async def test_a_query_looks_back_over_a_few_scrapes(server: Server, interval: float, back: float, window: int) -> None:
+    with server.running() as url:
+        await Prometheus(url, timedelta(seconds=interval)).read([IRIS], [], back=back)
+    assert server.asked[0]["query"][0].endswith(f"}}[{window}s]")
 
 
 @pytest.mark.parametrize(("models", "queries"), [(0, 0), (1, 1), (BATCH, 1), (BATCH + 1, 2), (3 * BATCH, 3)])

@@ -136,7 +136,14 @@ class World:
         judgements: tuple[Judgement, ...] = ()
         if candidate is not None and candidate.revision in self.verdicts:
             judgements = (judgement(self.verdicts[candidate.revision]),)
-        return Evidence(judgements, dict(self.requests), dict(self.reporting), dict(self.moved), self.fresh_at)
+        return Evidence(
+            judgements,
+            dict(self.requests),
+            dict(self.reporting),
+            dict(self.moved),
+            self.fresh_at,
+            counted_at=dict(self.moved),
+        )
 
     # ------------------------------------------------------------------ the operator
 

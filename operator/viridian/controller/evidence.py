@@ -63,17 +63,23 @@ class Watch:
     judgements: tuple[Judgement, ...] = ()
     weight: int = 0
     weight_since: float = 0.0
+    routed: bool = True
     breached_at: datetime | None = None
     reverted_at: datetime | None = None
 
 
 @dataclass
 class _Flow:
-    """How many users' requests a model's revisions have answered, and when that last changed."""
+    """How many users' requests a model's revisions have answered, and when that last changed.
+
+    `counted` and `counted_at` are the same for those that count for steps: assigned at random, or all without a route.
+    """
 
     answered: dict[str, int] = field(default_factory=dict)
+    counted: dict[str, int] = field(default_factory=dict)
     reporting: dict[str, int] = field(default_factory=dict)
     moved: dict[str, datetime] = field(default_factory=dict)
+    counted_at: dict[str, datetime] = field(default_factory=dict)
     fresh_at: datetime | None = None
 
 
@@ -104,7 +110,12 @@ class EvidenceBook:
         return watch
 
     def take_in(
-        self, key: ModelKey, spec: ModelDeploymentSpec, samples: Samples, earlier: Snapshot | None = None
+        self,
+        key: ModelKey,
+        spec: ModelDeploymentSpec,
+        samples: Samples,
+        now: datetime,
+        earlier: Snapshot | None = None,
     ) -> tuple[Judgement, ...]:
         """Advance a model's guards by the newest samples.
 
@@ -112,20 +123,21 @@ class EvidenceBook:
             key: the model.
             spec: its spec.
             samples: the last samples of all of its pods.
+            now: the time, with a zone; what was scraped more than two scrapes ago is no news.
             earlier: after a restart, the counters as they stood when the guards' state was saved.
 
         Returns:
             The judgements that blame the candidate.
         """
-        snapshot = align(
-            {rev: {uid: pod.counters for uid, pod in pods.items()} for rev, pods in samples.items()}, self._interval
-        )
+        series = {revision: {uid: pod.counters for uid, pod in pods.items()} for revision, pods in samples.items()}
+        # A stamp may be one interval older than the scrape that it came with.
+        snapshot = align(series, self._interval, oldest=now.timestamp() - 3 * self._interval)
         if snapshot is None:
             return ()
-        watch = self._watches.get(key)
+        watch, routed = self._watches.get(key), bool(spec.traffic.parent_refs)
         breaches = () if watch is None else self._judge(watch, spec, samples, snapshot, earlier)
         # Last, so that counts which cannot be judged do not pass for fresh ones: weights stay without those.
-        self._note_flow(key, samples, snapshot)
+        self._note_flow(key, samples, snapshot, routed)
         return breaches
 
     def _judge(
@@ -138,8 +150,10 @@ class EvidenceBook:
     ) -> tuple[Judgement, ...]:
         if watch.window is None and earlier is not None:
             watch.window = Window.at(earlier)
-        routed = bool(spec.traffic.parent_refs)
-        rollout = Rollout(watch.comparison.candidate, watch.comparison.stable, watch.weight, watch.weight_since, routed)
+        watch.routed = bool(spec.traffic.parent_refs)
+        rollout = Rollout(
+            watch.comparison.candidate, watch.comparison.stable, watch.weight, watch.weight_since, watch.routed
+        )
         state, window, judgements = advance(guard_config(spec), watch.state, watch.window, snapshot, rollout)
         watch.state, watch.window, watch.judgements = state, window, tuple(judgements)
         breaches = tuple(judgement for judgement in judgements if judgement.verdict is Verdict.BREACH)
@@ -164,7 +178,11 @@ class EvidenceBook:
         watch, flow = self._watches.get(key), self._flows.get(key, _Flow())
         trouble = self._troubles.get(key, "")
         evidence = Evidence(
-            reporting=dict(flow.reporting), moved=dict(flow.moved), fresh_at=flow.fresh_at, trouble=trouble
+            reporting=dict(flow.reporting),
+            moved=dict(flow.moved),
+            counted_at=dict(flow.counted_at),
+            fresh_at=flow.fresh_at,
+            trouble=trouble,
         )
         if watch is None:
             return evidence
@@ -184,7 +202,7 @@ class EvidenceBook:
         self._flows.pop(key, None)
         self._troubles.pop(key, None)
 
-    def _note_flow(self, key: ModelKey, samples: Samples, snapshot: Snapshot) -> None:
+    def _note_flow(self, key: ModelKey, samples: Samples, snapshot: Snapshot, routed: bool) -> None:
         flow = self._flows.setdefault(key, _Flow())
         moment = datetime.fromtimestamp(snapshot.stamp, UTC)
         flow.fresh_at = moment
@@ -194,13 +212,18 @@ class EvidenceBook:
             if flow.answered.get(revision) != answered:
                 flow.answered[revision] = answered
                 flow.moved[revision] = moment
+        for revision, counters in snapshot.pods.items():
+            counted = sum(pod.comparable.requests if routed else pod.direct.requests for pod in counters.values())
+            if flow.counted.get(revision, 0) != counted:
+                flow.counted[revision] = counted
+                flow.counted_at[revision] = moment
 
 
 def _requests(watch: Watch) -> Mapping[str, int]:
     if watch.window is None:
         return {}
     return {
-        revision: sum(pod.comparable.requests for pod in pods.values())
+        revision: sum(pod.comparable.requests if watch.routed else pod.direct.requests for pod in pods.values())
         for revision, pods in watch.window.latest.pods.items()
     }
 

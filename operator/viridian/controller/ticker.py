@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from viridian.api.errors import InvalidSpec
 from viridian.guards.config import bounds
-from viridian.guards.series import Snapshot, align
+from viridian.guards.series import Snapshot
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
 from viridian.metrics.prometheus import MetricsError, ModelKey, Prometheus, Samples, trusted
@@ -19,6 +19,7 @@ from . import router
 from .evidence import EvidenceBook, Watch, guard_config
 from .models import Model, Models
 from .queue import WorkQueue
+from .rewind import Rewind
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class Ticker:
         """Join the parts that a tick needs; `interval` is the time between two scrapes."""
         self._client, self._prometheus = client, prometheus
         self._models, self._book, self._queue = models, book, queue
-        self._interval = interval.total_seconds()
+        self._rewind = Rewind(prometheus, interval.total_seconds())
         self._period = min(LONGEST_TICK, interval / 2).total_seconds()
         self._last = asyncio.get_running_loop().time()
 
@@ -86,16 +87,18 @@ class Ticker:
     async def _judge(self, moving: Sequence[Model]) -> None:
         needed = bounds(guard_config(model.spec) for model in moving)
         found = await self._prometheus.read((model.key for model in moving), needed)
-        breached = [
-            model for model in moving if model.key in found and await self._breaches(model, found[model.key], needed)
-        ]
+        stamps = {model.key: stamp for model in moving if (stamp := self._book.needs_earlier(model.key)) is not None}
+        earlier = await self._rewind.read(stamps, needed)
+        ready = [model for model in moving if model.key in found and (model.key in earlier or model.key not in stamps)]
+        breached = [model for model in ready if self._breaches(model, found[model.key], earlier.get(model.key))]
         await asyncio.gather(*(self._turn_back(model) for model in breached))
 
-    async def _breaches(self, model: Model, samples: Samples | MetricsError, needed: Sequence[float]) -> bool:
+    def _breaches(self, model: Model, samples: Samples | MetricsError, earlier: Snapshot | MetricsError | None) -> bool:
         """Whether the newest samples blame the candidate; one model that cannot be judged holds up no other."""
         try:
-            earlier = await self._earlier(model, needed)
-            breaches = self._book.take_in(model.key, model.spec, trusted(samples), earlier)
+            if isinstance(earlier, MetricsError):
+                raise earlier
+            breaches = self._book.take_in(model.key, model.spec, trusted(samples), datetime.now(UTC), earlier)
         except (MetricsError, ValueError) as error:
             self._note_trouble(model, str(error))
             return False
@@ -106,16 +109,6 @@ class Ticker:
         """Tell the log once, and the status as long as it lasts, why a model cannot be judged."""
         if self._book.note_trouble(model.key, trouble):
             _log.warning("%s/%s cannot be judged, its weights stay as they are: %s", *model.key, trouble)
-
-    async def _earlier(self, model: Model, needed: Sequence[float]) -> Snapshot | None:
-        """After a restart: the counters as they stood at the stamp that the saved evidence speaks of."""
-        stamp = self._book.needs_earlier(model.key)
-        if stamp is None:
-            return None
-        then = await self._prometheus.read([model.key], needed, at=stamp + 2 * self._interval)
-        samples = trusted(then.get(model.key, {}))
-        series = {revision: {uid: pod.counters for uid, pod in pods.items()} for revision, pods in samples.items()}
-        return align(series, self._interval, at=stamp)
 
     async def _turn_back(self, model: Model) -> None:
         """The rollback's first write: all traffic to stable, before anything is said about it."""

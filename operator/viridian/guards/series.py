@@ -187,6 +187,7 @@ def align(
     samples: Mapping[str, Mapping[str, Sequence[PodCounters]]],
     interval: float,
     at: float | None = None,
+    oldest: float = -math.inf,
 ) -> Snapshot | None:
     """Finds the latest moment for which every live pod has reported.
 
@@ -194,6 +195,7 @@ def align(
         samples: For each revision and pod UID the last few samples, in any order; repeated stamps do no harm.
         interval: Seconds between two stamps.
         at: Read the counters as they stood at this stamp, as after a restart, instead of at the latest one.
+        oldest: Pods whose stamps are all before this one are silent, even if no other pod says more.
 
     Returns:
         The counters at that moment, or None while there is none: then wait for the next scrape. A pod silent for more
@@ -209,9 +211,9 @@ def align(
     if not history:
         return None
     newest = max(max(series) for series in history.values())
-    alive = [series for series in history.values() if max(series) >= newest - 2 * interval]
+    alive = [series for series in history.values() if max(series) >= max(newest - 2 * interval, oldest)]
     if at is None:
-        at = _common_stamp(alive)
+        at = _common_stamp(alive) if alive else None
         if at is None:
             return None
     pods: dict[str, dict[str, PodCounters]] = {revision: {} for revision in samples}

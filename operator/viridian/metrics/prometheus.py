@@ -99,7 +99,7 @@ class Prometheus:
         )
 
     async def read(
-        self, keys: Iterable[ModelKey], bounds: Sequence[float], at: float | None = None
+        self, keys: Iterable[ModelKey], bounds: Sequence[float], at: float | None = None, back: float = 0.0
     ) -> dict[ModelKey, Samples | MetricsError]:
         """Read the last samples of the given models; one whose own counters cannot be trusted gets its error instead.
 
@@ -107,6 +107,7 @@ class Prometheus:
             keys: the models; asked for in batches.
             bounds: latency bounds that some guard needs, in seconds.
             at: read as of this moment (seconds since the epoch) rather than now.
+            back: look back over so many seconds more than over a few scrapes.
 
         Raises:
             MetricsError: no answer, or only part of one.
@@ -115,7 +116,8 @@ class Prometheus:
         found: dict[ModelKey, Samples | MetricsError] = {}
         for start in range(0, len(wanted), BATCH):
             batch = wanted[start : start + BATCH]
-            found.update(gather(await self._query(build_query(batch, bounds, self._interval), at), frozenset(batch)))
+            query = build_query(batch, bounds, SCRAPES * self._interval + back)
+            found.update(gather(await self._query(query, at), frozenset(batch)))
         return found
 
     async def _query(self, query: str, at: float | None) -> list[dict[str, Any]]:
@@ -153,15 +155,21 @@ def trusted(samples: Samples | MetricsError) -> Samples:
     return samples
 
 
-def build_query(keys: Sequence[ModelKey], bounds: Sequence[float], interval: float) -> str:
-    """The one query for a batch: raw samples of requests, of the latency buckets that are needed, and of the stamps."""
+def build_query(keys: Sequence[ModelKey], bounds: Sequence[float], window: float) -> str:
+    """The one query for a batch: raw samples of requests, of the latency buckets that are needed, and of the stamps.
+
+    Args:
+        keys: the models.
+        bounds: the latency bounds, in seconds.
+        window: seconds to look back over.
+    """
     names = "viridian_requests_total|viridian_request_duration_seconds_bucket|viridian_counters_stamp_seconds"
     namespaces = "|".join(sorted({namespace for namespace, _ in keys}))
     models = "|".join(sorted({name for _, name in keys}))
     # An empty alternative keeps the series that have no such label.
     les = "|".join(["", r"\+Inf", *sorted({re.escape(text) for bound in bounds for text in _spellings(bound)})])
-    window = math.ceil(SCRAPES * interval)
-    return f"{{__name__=~`{names}`,model_namespace=~`{namespaces}`,model=~`{models}`,le=~`{les}`}}[{window}s]"
+    selector = f"__name__=~`{names}`,model_namespace=~`{namespaces}`,model=~`{models}`,le=~`{les}`"
+    return f"{{{selector}}}[{math.ceil(window)}s]"
 
 
 def gather(series: Iterable[dict[str, Any]], keys: frozenset[ModelKey]) -> dict[ModelKey, Samples | MetricsError]:

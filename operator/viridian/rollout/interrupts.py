@@ -139,11 +139,11 @@ def metrics_missing_for(view: View) -> timedelta:
 
 def no_traffic_for(view: View) -> timedelta:
     """How long an unverified step has seen no request on either color; zero once it was verified."""
-    step, moved = view.status.step, view.observed.evidence.moved
+    step, counted_at = view.status.step, view.observed.evidence.counted_at
     if step is None or step.verified_at is not None or view.route_weight(view.status.candidate) != step.weight:
         return timedelta(0)
     roles = (view.status.stable, view.status.candidate)
-    last = [moved[role.revision] for role in roles if role is not None and role.revision in moved]
+    last = [counted_at[role.revision] for role in roles if role is not None and role.revision in counted_at]
     return max(timedelta(0), view.now - max([step.intended_at, *last]))
 
 

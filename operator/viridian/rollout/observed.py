@@ -92,12 +92,12 @@ class RouteFacts:
 class Evidence:
     """What the metrics say of a rollout.
 
-    `requests` counts completed requests per revision since the rollout began (comparable ones); `reporting` counts the
-    pods whose counters the metrics have right now; `moved` says when a revision last completed any request, probes and
-    mirrors left out; `fresh_at` is the newest moment of which all pods have reported; `missing` lists the absolute
-    guards that have too few requests to speak; `trouble` is why the metrics cannot be used, as a sentence;
-    `breached_at` is the scrape that completed the evidence against the candidate, `reverted_at` when the route's patch
-    was acknowledged.
+    `requests` counts completed requests per revision since the rollout began (comparable ones; without a route, direct
+    ones), `counted_at` says when a revision last completed one of those, and `moved` when it last completed any
+    request, probes and mirrors left out; `reporting` counts the pods whose counters the metrics have right now;
+    `fresh_at` is the newest moment of which all pods have reported; `missing` lists the absolute guards that have too
+    few requests to speak; `trouble` is why the metrics cannot be used, as a sentence; `breached_at` is the scrape that
+    completed the evidence against the candidate, `reverted_at` when the route's patch was acknowledged.
     """
 
     judgements: tuple[Judgement, ...] = ()
@@ -110,6 +110,7 @@ class Evidence:
     trouble: str = ""
     breached_at: datetime | None = None
     reverted_at: datetime | None = None
+    counted_at: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
