@@ -134,7 +134,7 @@ class EvidenceBook:
         snapshot = align(series, self._interval, oldest=now.timestamp() - 3 * self._interval)
         if snapshot is None:
             return ()
-        watch, routed = self._watches.get(key), bool(spec.traffic.parent_refs)
+        watch, routed = self._watches.get(key), spec.has_route
         breaches = () if watch is None else self._judge(watch, spec, samples, snapshot, earlier)
         # Last, so that counts which cannot be judged do not pass for fresh ones: weights stay without those.
         self._note_flow(key, samples, snapshot, routed)
@@ -150,7 +150,7 @@ class EvidenceBook:
     ) -> tuple[Judgement, ...]:
         if watch.window is None and earlier is not None:
             watch.window = Window.at(earlier)
-        watch.routed = bool(spec.traffic.parent_refs)
+        watch.routed = spec.has_route
         rollout = Rollout(
             watch.comparison.candidate, watch.comparison.stable, watch.weight, watch.weight_since, watch.routed
         )

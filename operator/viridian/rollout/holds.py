@@ -9,7 +9,6 @@ from viridian.guards.judge import Verdict
 from .interrupts import metrics_missing_for, no_traffic_for, stable_is_gone
 from .view import View
 
-
 HOLDING = {Verdict.SHARED_INCIDENT: "SharedIncident", Verdict.UNREACHED: "CandidateUnreached"}
 """Verdicts that blame nobody and let nothing go forward, and what such a hold is called."""
 
