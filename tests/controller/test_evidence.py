@@ -12,7 +12,9 @@ from viridian.api.status import ModelDeploymentStatus
 from viridian.controller.evidence import Comparison, EvidenceBook, Watch, guard_config, read_state
 from viridian.guards.config import Config, LatencyGuard
 from viridian.guards.judge import Verdict
+from viridian.guards.series import PodCounters, Tally
 from viridian.guards.state import State, encode
+from viridian.metrics.prometheus import PodSamples
 
 KEY = ("default", "iris")
 SPEC = spec()
@@ -235,6 +237,47 @@ def test_a_scrape_that_was_seen_before_moves_nothing(book: EvidenceBook) -> None
     before = book.evidence(KEY)
     book.take_in(KEY, SPEC, fleet.samples, NOW)
     assert book.evidence(KEY) == before
+
+
+@pytest.mark.parametrize(("seconds", "fresh"), [(0, True), (3 * INTERVAL, True), (3 * INTERVAL + 0.1, False)])
+def test_samples_older_than_two_scrapes_are_dropped(book: EvidenceBook, seconds: float, fresh: bool) -> None:
+    # given counters whose stamp is so old; a stamp may be one interval older than its scrape
+    fleet = Fleet()
+    watched(book)
+    # when they are taken in, then old ones are no news of any pod
+    book.take_in(KEY, SPEC, fleet.samples, NOW + timedelta(seconds=seconds))
+    evidence = book.evidence(KEY)
+    assert (evidence.fresh_at is not None) is fresh
+    assert (evidence.reporting != {}) is fresh
+
+
+@pytest.mark.parametrize(
+    ("changes", "counted"),
+    [
+        pytest.param({}, {"iris-1": at(START + 2 * INTERVAL)}, id="with a route, split requests count"),
+        pytest.param({"traffic": {}}, {"iris-2": at(START + 4 * INTERVAL)}, id="without one, direct ones do"),
+    ],
+)
+def test_when_a_revision_last_had_requests_that_count(
+    book: EvidenceBook, changes: dict[str, Any], counted: dict[str, datetime]
+) -> None:
+    # given split requests on stable that stop, and direct ones on the candidate that go on
+    mode, stamp = spec(**changes), START
+    split, direct = [5, 9, 9, 9], [0, 0, 4, 7]
+    watched(book)
+    for ours, past in zip(split, direct, strict=True):
+        stamp += INTERVAL
+        samples = {
+            "iris-1": {"s": PodSamples((PodCounters(stamp, Tally(ours)),), ours, stamp)},
+            "iris-2": {"c": PodSamples((PodCounters(stamp, direct=Tally(past)),), past, stamp)},
+        }
+        book.take_in(KEY, mode, samples, at(stamp))
+
+    # then traffic is what counts, and requests by other ways only keep a color from draining
+    evidence = book.evidence(KEY)
+    assert evidence.counted_at == counted
+    assert evidence.moved == {"iris-1": at(START + 2 * INTERVAL), "iris-2": at(stamp)}
+    assert evidence.requests == ({"iris-1": 9, "iris-2": 0} if mode.has_route else {"iris-1": 0, "iris-2": 7})
 
 
 def test_counts_that_cannot_be_judged_are_not_fresh(book: EvidenceBook) -> None:

@@ -309,6 +309,26 @@ async def test_many_models_take_one_look(stage: Stage) -> None:
     assert len(stage.queue.woken) == 30
 
 
+async def test_a_restart_with_many_rollouts_takes_one_more_look(stage: Stage) -> None:
+    # given many rollouts that an operator had judged for a while
+    names = [f"model-{number}" for number in range(30)]
+    before = Stage()
+    for name in names:
+        before.roll(name).serve()
+    await before.tick()
+
+    # when another one goes on from their statuses
+    for name in names:
+        stage.roll(name, status=status(name, guardState=before.book.evidence(("default", name)).state)).serve()
+    await stage.tick()
+
+    # then one query brings the counters of now, and another one those at the saved timestamps
+    assert stage.prometheus.asked == 2
+    assert all(stage.book.needs_earlier(("default", name)) is None for name in names)
+    await stage.tick()
+    assert stage.prometheus.asked == 3
+
+
 async def test_a_tick_that_fails_is_not_the_last_one(caplog: pytest.LogCaptureFixture) -> None:
     # given a ticker that runs, and an error that nobody thought of
     stage = Stage(interval=0.02)

@@ -1,5 +1,7 @@
 """The query that is sent, and what Prometheus may answer."""
 
+import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -186,6 +188,23 @@ async def test_a_prometheus_that_hangs_is_not_waited_for(server: Server, prometh
     server.slow = True
     with pytest.raises(MetricsError, match=r"timed out.*check that it runs"):
         await prometheus.read([IRIS], [])
+
+
+async def test_the_operator_goes_on_while_prometheus_is_asked(server: Server, prometheus: Prometheus) -> None:
+    # given a Prometheus that does not answer yet
+    server.slow = True
+    asking = asyncio.create_task(prometheus.read([IRIS], []))
+
+    # when the question has reached it
+    async with asyncio.timeout(5):
+        while not server.asked:  # noqa: ASYNC110 - the server is a thread of its own
+            await asyncio.sleep(0.001)
+
+    # then everything else went on meanwhile: the question is asked in a thread
+    assert not asking.done()
+    server.delay.set()
+    with contextlib.suppress(MetricsError):  # on a busy machine it may be too late
+        assert await asking == {}
 
 
 async def test_a_prometheus_that_is_away_is_told(server: Server) -> None:

@@ -197,6 +197,21 @@ def test_dying_pods_need_no_statistics_and_no_weight():
     assert "no such file" in world.status.failed[0].message
 
 
+def test_a_pod_that_dies_with_an_error_counts_without_metrics():
+    # given a candidate with traffic, of which nothing is known any more
+    world = at_stable()
+    world.edit(spec_for("v2.0.0"))
+    run_until(world, Phase.PROGRESSING)
+    world.metrics, world.fresh_at = False, None
+    world.reporting.clear()
+    # when its pods die with an error, then no counter is needed to take it back
+    dead = world.pods[Color.GREEN][0]
+    world.pods[Color.GREEN][0] = Pod(dead.uid, "iris-2", False, False, deaths=2, death="container triton: killed")
+    world.reconcile()
+    assert world.status.phase is Phase.ROLLING_BACK
+    assert world.status.failed[0].reason == "PodsCrash"
+
+
 def test_a_pod_that_is_being_deleted_proves_nothing():
     world = at_stable()
     world.edit(spec_for("v2.0.0"))
