@@ -52,6 +52,7 @@ def test_the_definition_can_be_left_out() -> None:
         ({"servingImage": "registry.example:5000/serving"}, "/servingImage"),
         ({"prometheus__url": "prometheus:9090"}, "/prometheus/url"),
         ({"prometheus__scrapeInterval": "often"}, "/prometheus/scrapeInterval"),
+        ({"prometheus__userQueries__url": "proxy:8080"}, "/prometheus/userQueries/url"),
         ({"watch__namespace": "ml"}, "'namespace'"),
         ({"watch__namespaces": "{Ml}"}, "/watch/namespaces/0"),
         ({"logLevel": "LOUD"}, "/logLevel"),

@@ -16,6 +16,7 @@ GIVEN = {
 def test_what_has_a_default_may_be_left_out() -> None:
     assert Configuration.from_environment({**GIVEN, "PATH": "/bin"}) == Configuration(
         prometheus_url="http://prometheus.monitoring:9090",
+        user_query_url="",
         scrape_interval=timedelta(seconds=15),
         serving_image="registry.example.com/viridian/serving:1.0.0",
         namespaces=(),
@@ -34,6 +35,8 @@ def test_what_has_a_default_may_be_left_out() -> None:
             "prometheus_url",
             "https://example.com/prometheus",
         ),
+        ("VIRIDIAN_USER_QUERY_URL", "", "user_query_url", ""),
+        ("VIRIDIAN_USER_QUERY_URL", "http://proxy:8080/", "user_query_url", "http://proxy:8080"),
         ("VIRIDIAN_SCRAPE_INTERVAL", "1s", "scrape_interval", timedelta(seconds=1)),
         ("VIRIDIAN_SCRAPE_INTERVAL", "5m", "scrape_interval", timedelta(minutes=5)),
         ("VIRIDIAN_SERVING_IMAGE", "localhost:5000/serving:1", "serving_image", "localhost:5000/serving:1"),
@@ -58,6 +61,7 @@ BAD = {
         "http://",
         "http:// x",
     ],
+    ("VIRIDIAN_USER_QUERY_URL", "prometheus.userQueries.url"): ["proxy:8080", "on", "http://", "ftp://proxy"],
     ("VIRIDIAN_SCRAPE_INTERVAL", "prometheus.scrapeInterval"): ["", "15", "-1s", "999ms", "5m1s"],
     ("VIRIDIAN_SERVING_IMAGE", "servingImage"): [
         *[None, "", "serving", "serving:", "serving:latest", "localhost:5000/serving", "serving:1 2"],

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tests.controller.counters import INTERVAL, START, Fleet
 
 from viridian.controller.rewind import GROUPS, Rewind, group_stamps
-from viridian.metrics.prometheus import SCRAPES, MetricsError, ModelKey, Samples
+from viridian.metrics.connection import MetricsError
+from viridian.metrics.prometheus import SCRAPES, ModelKey, Samples
 
 SPAN = 15.0
 

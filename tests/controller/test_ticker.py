@@ -18,7 +18,8 @@ from viridian.controller.ticker import Ticker
 from viridian.kube.client import Manifest
 from viridian.kube.errors import Refused, Unavailable
 from viridian.kube.resources import HTTP_ROUTE, Kind
-from viridian.metrics.prometheus import MetricsError, ModelKey, Samples
+from viridian.metrics.connection import MetricsError
+from viridian.metrics.prometheus import ModelKey, Samples
 from viridian.traffic.route import read_route
 
 IRIS, WINE = ("default", "iris"), ("default", "wine")

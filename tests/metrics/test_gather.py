@@ -8,7 +8,8 @@ import pytest
 from tests.metrics.answers import IRIS, Series, durations, requests, series, stamps
 
 from viridian.guards.series import PodCounters, Tally
-from viridian.metrics.prometheus import MetricsError, PodSamples, gather, trusted
+from viridian.metrics.connection import MetricsError
+from viridian.metrics.prometheus import PodSamples, gather, trusted
 
 ONLY_IRIS = frozenset({IRIS})
 

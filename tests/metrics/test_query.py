@@ -5,18 +5,15 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.metrics.answers import IRIS, requests, stamps
+from tests.metrics.server import Server
 
 from viridian.guards.latency import GRID
-from viridian.metrics.prometheus import BATCH, MetricsError, Prometheus, build_query
+from viridian.metrics.connection import MetricsError
+from viridian.metrics.prometheus import BATCH, Prometheus, build_query
 
 LABEL = re.compile(r"(\w+)=~`([^`]*)`")
 
@@ -56,47 +53,6 @@ def test_every_bound_is_found_however_it_is_written(bound: float) -> None:
     for spelling in {f"{bound:g}", repr(float(bound)), json.dumps(bound)}:
         assert selects(query, **labels, le=spelling)
     assert not selects(query, **labels, le=f"{bound + 0.0001:g}")
-
-
-class Server:
-    """A Prometheus that answers what it is told to."""
-
-    def __init__(self) -> None:
-        self.status, self.content_type, self.delay = 200, "application/json", Event()
-        self.body = b""
-        self.asked: list[dict[str, list[str]]] = []
-        self.slow = False
-        self.says()
-
-    def says(self, *series: dict[str, Any], **more: Any) -> None:
-        answer = {"status": "success", "data": {"resultType": "matrix", "result": list(series)}, **more}
-        self.body = json.dumps(answer).encode()
-
-    @contextmanager
-    def running(self) -> Iterator[str]:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                sent = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-                outer.asked.append({**parse_qs(urlsplit(self.path).query), **parse_qs(sent)})
-                if outer.slow:
-                    outer.delay.wait(10)
-                self.send_response(outer.status)
-                self.send_header("Content-Type", outer.content_type)
-                self.send_header("Content-Length", str(len(outer.body)))
-                self.end_headers()
-                self.wfile.write(outer.body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        self.delay.set()
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture
@@ -162,7 +118,6 @@ async def test_an_answer_with_warnings_lacks_data(server: Server, prometheus: Pr
     ("status", "content_type", "body", "says"),
     [
         (500, "application/json", b'{"status":"error","error":"out of memory"}', "out of memory"),
-        (422, "application/json", b'{"status":"error","error":"too many samples"}', "too many samples"),
         (503, "text/plain", b"Service Unavailable", "503"),
         (200, "text/html", b"<html>please log in</html>", ""),
         (200, "application/json", b"{", ""),
@@ -182,6 +137,14 @@ async def test_an_answer_that_is_none_says_what_to_do(
     with pytest.raises(MetricsError, match=r"check that it runs and that the operator's prometheus.url is right") as e:
         await prometheus.read([IRIS], [])
     assert says in str(e.value)
+
+
+async def test_a_query_that_is_refused_is_told_from_a_prometheus_that_is_away(
+    server: Server, prometheus: Prometheus
+) -> None:
+    server.status, server.body = 422, b'{"status":"error","error":"too many samples"}'
+    with pytest.raises(MetricsError, match=r"refused the query \(too many samples\): .*raise the limits of Prometheus"):
+        await prometheus.read([IRIS], [])
 
 
 async def test_a_prometheus_that_hangs_is_not_waited_for(server: Server, prometheus: Prometheus) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from .base import ApiModel
-from .quantities import DECIMAL, Decimal, Duration, Percent, between, cel, matches
+from .quantities import DECIMAL, Decimal, Duration, Number, Percent, between, cel, matches
 
 
 class Policy(StrEnum):
@@ -58,6 +58,32 @@ class LatencyGuard(ApiModel):
     ]
 
 
+class QueryGuard(ApiModel):
+    """A question of your own to Prometheus, whose answer is one number."""
+
+    name: Annotated[
+        str,
+        Field(
+            max_length=32,
+            description="What status and messages call it.",
+            json_schema_extra=cel(
+                matches(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"), "must be lower-case letters, digits and dashes"
+            ),
+        ),
+    ]
+    query: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=2048,
+            description="PromQL that answers one sample; $revision and $stable stand for the names of the revisions.",
+        ),
+    ]
+    max: Annotated[
+        Number, Field(description="Roll back when the answer is above this three times in a row, 30s apart.")
+    ]
+
+
 class MetricsMissing(ApiModel):
     """The policy for a Prometheus that does not answer or has no data of the pods."""
 
@@ -93,6 +119,18 @@ class Guards(ApiModel):
             ),
         ),
     ] = Field(default_factory=list)
+    queries: Annotated[
+        list[QueryGuard],
+        Field(
+            max_length=3,
+            description="Questions of your own to Prometheus, three at the most. Ignored, with a sentence in"
+            " status.guards, unless the operator has an endpoint for them.",
+            json_schema_extra=cel(
+                "self.all(q, self.exists_one(r, r.name == q.name))",
+                "has two queries of the same name: give each its own",
+            ),
+        ),
+    ] = Field(default_factory=list)
     metrics_missing: Annotated[MetricsMissing, Field(description="What to do without metrics.")] = MetricsMissing()
     no_traffic: Annotated[NoTraffic, Field(description="What to do without requests.")] = NoTraffic()
 
@@ -101,4 +139,11 @@ class Guards(ApiModel):
         percentiles = [guard.percentile for guard in self.latency]
         if len(set(percentiles)) < len(percentiles):
             raise ValueError("guards.latency: bounds the same percentile twice: keep the stricter one")
+        return self
+
+    @model_validator(mode="after")
+    def _queries_differ(self) -> "Guards":
+        names = [guard.name for guard in self.queries]
+        if len(set(names)) < len(names):
+            raise ValueError("guards.queries: has two queries of the same name: give each its own")
         return self

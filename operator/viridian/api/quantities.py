@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 DURATION = re.compile(r"^([0-9]{1,5}(h|m|s|ms)){1,4}$")
+NUMBER = re.compile(r"^-?[0-9]{1,12}(\.[0-9]{1,9})?$")
 _PART = re.compile(r"([0-9]+)(ms|h|m|s)")
 _PERCENT = re.compile(r"^[0-9]{1,3}(\.[0-9]{1,3})?%$")
 DECIMAL = re.compile(r"^[0-9]{1,4}(\.[0-9]{1,4})?$")
@@ -56,6 +57,17 @@ def parse_decimal(text: str) -> float:
     """
     if not DECIMAL.fullmatch(text):
         raise ValueError(f"{text!r} is not a decimal number: write digits such as 1.5")
+    return float(text)
+
+
+def parse_number(text: str) -> float:
+    """Read a number such as `0.2`, `-5` or `1000000`.
+
+    Raises:
+        ValueError: the text is not a number.
+    """
+    if not NUMBER.fullmatch(text):
+        raise ValueError(f"{text!r} is not a number: write digits such as 0.2 or 1000")
     return float(text)
 
 
@@ -118,4 +130,15 @@ Decimal = Annotated[
         ),
     ),
     _checked(parse_decimal),
+]
+Number = Annotated[
+    str,
+    Field(
+        max_length=24,
+        json_schema_extra=cel(
+            matches(NUMBER.pattern),
+            "is not a number: write digits in quotes, such as '0.2' or '1000'",
+        ),
+    ),
+    _checked(parse_number),
 ]

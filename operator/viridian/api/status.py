@@ -136,10 +136,17 @@ class GuardStatus(StatusModel):
     """What one guard says."""
 
     name: Annotated[str, Field(max_length=64, description="Such as errorRate or latency-p95.")]
-    kind: Annotated[str, Field(max_length=16, description="absolute, or relative to stable.")]
+    kind: Annotated[str, Field(max_length=16, description="absolute, relative to stable, or query.")]
     verdict: Annotated[str, Field(max_length=32, description="What the guard concludes from the evidence so far.")]
-    evidence: Annotated[str, Field(max_length=24, description="The e-value: how many times likelier worse than not.")]
-    threshold: Annotated[str, Field(max_length=24, description="The e-value at which the candidate is taken back.")]
+    evidence: Annotated[
+        str,
+        Field(
+            max_length=24,
+            description="The e-value: how many times likelier worse than not. Of a query: numbers in a row above its"
+            " maximum.",
+        ),
+    ]
+    threshold: Annotated[str, Field(max_length=24, description="The evidence at which the candidate is taken back.")]
     message: Annotated[Sentence, Field(description="The same in a sentence for people, with the counts.")]
 
 

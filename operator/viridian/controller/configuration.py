@@ -9,14 +9,19 @@ from viridian.api.errors import ConfigurationError
 from viridian.api.quantities import parse_duration
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_URL = re.compile(r"^https?://[^/\s]+")
 _NAMESPACE = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """Settings that do not change while the operator runs; `namespaces` empty means all of them."""
+    """Settings that do not change while the operator runs.
+
+    `namespaces` empty means all of them, `user_query_url` empty that users' own queries are ignored.
+    """
 
     prometheus_url: str
+    user_query_url: str
     scrape_interval: timedelta
     serving_image: str
     namespaces: tuple[str, ...]
@@ -33,6 +38,7 @@ class Configuration:
         """
         return cls(
             prometheus_url=_url(environment),
+            user_query_url=_user_query_url(environment),
             scrape_interval=_interval(environment),
             serving_image=_image(environment),
             namespaces=_namespaces(environment),
@@ -44,10 +50,21 @@ class Configuration:
 
 def _url(environment: Mapping[str, str]) -> str:
     value = environment.get("VIRIDIAN_PROMETHEUS_URL", "")
-    if not re.match(r"^https?://[^/\s]+", value):
+    if not _URL.match(value):
         raise ConfigurationError(
             f"VIRIDIAN_PROMETHEUS_URL is {value!r}: set it (chart value prometheus.url) to the root of Prometheus,"
             " such as http://prometheus.monitoring:9090"
+        )
+    return value.rstrip("/")
+
+
+def _user_query_url(environment: Mapping[str, str]) -> str:
+    value = environment.get("VIRIDIAN_USER_QUERY_URL", "")
+    if value and not _URL.match(value):
+        raise ConfigurationError(
+            f"VIRIDIAN_USER_QUERY_URL is {value!r}: set it (chart value prometheus.userQueries.url) to the root of an"
+            " endpoint that enforces the namespace of a query, such as http://prom-label-proxy.monitoring:8080, or"
+            " leave it empty: users' queries are ignored then"
         )
     return value.rstrip("/")
 

@@ -1,7 +1,7 @@
 """What the metrics have shown of each moving model: guards, scrape by scrape, and who still answers requests."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -11,6 +11,7 @@ from viridian.api.status import ModelDeploymentStatus
 from viridian.guards.config import Config, LatencyGuard
 from viridian.guards.driver import Rollout, Window, advance
 from viridian.guards.judge import Judgement, Verdict
+from viridian.guards.queries import Answers
 from viridian.guards.series import Snapshot, align
 from viridian.guards.state import State, decode, encode
 from viridian.metrics.prometheus import ModelKey, Samples
@@ -64,6 +65,8 @@ class Watch:
     weight: int = 0
     weight_since: float = 0.0
     routed: bool = True
+    answers: dict[str, Answers] = field(default_factory=dict)
+    queries: tuple[Judgement, ...] = ()
     breached_at: datetime | None = None
     reverted_at: datetime | None = None
 
@@ -131,14 +134,15 @@ class EvidenceBook:
         """
         series = {revision: {uid: pod.counters for uid, pod in pods.items()} for revision, pods in samples.items()}
         # A stamp may be one interval older than the scrape that it came with.
+        watch, routed = self._watches.get(key), spec.has_route
+        blamed = () if watch is None else blaming(watch.queries)
         snapshot = align(series, self._interval, oldest=now.timestamp() - 3 * self._interval)
         if snapshot is None:
-            return ()
-        watch, routed = self._watches.get(key), spec.has_route
+            return blamed
         breaches = () if watch is None else self._judge(watch, spec, samples, snapshot, earlier)
         # Last, so that counts which cannot be judged do not pass for fresh ones: weights stay without those.
         self._note_flow(key, samples, snapshot, routed)
-        return breaches
+        return (*breaches, *blamed)
 
     def _judge(
         self,
@@ -156,7 +160,7 @@ class EvidenceBook:
         )
         state, window, judgements = advance(guard_config(spec), watch.state, watch.window, snapshot, rollout)
         watch.state, watch.window, watch.judgements = state, window, tuple(judgements)
-        breaches = tuple(judgement for judgement in judgements if judgement.verdict is Verdict.BREACH)
+        breaches = blaming(judgements)
         if breaches and watch.breached_at is None:
             newest = max(pod.scraped_at for pods in samples.values() for pod in pods.values())
             watch.breached_at = datetime.fromtimestamp(newest, UTC)
@@ -188,9 +192,9 @@ class EvidenceBook:
             return evidence
         return replace(
             evidence,
-            judgements=watch.judgements,
+            judgements=(*watch.judgements, *watch.queries),
             requests=_requests(watch),
-            missing=_missing(watch.judgements),
+            missing=_missing((*watch.judgements, *watch.queries)),
             state=write_state(watch),
             breached_at=watch.breached_at,
             reverted_at=watch.reverted_at,
@@ -228,12 +232,20 @@ def _requests(watch: Watch) -> Mapping[str, int]:
     }
 
 
-def _missing(judgements: tuple[Judgement, ...]) -> tuple[str, ...]:
-    """Absolute guards that cannot say yet that their maximum is kept, with the number that is missing."""
+def blaming(judgements: Iterable[Judgement]) -> tuple[Judgement, ...]:
+    """Those of the judgements that blame the candidate."""
+    return tuple(judgement for judgement in judgements if judgement.verdict is Verdict.BREACH)
+
+
+def _missing(judgements: Iterable[Judgement]) -> tuple[str, ...]:
+    """Guards that cannot speak yet: absolute ones with the number of requests that is missing, and users' queries."""
     return tuple(
         f"{judgement.guard} ({'?' if judgement.requests_missing is None else judgement.requests_missing} more)"
+        if judgement.kind == "absolute"
+        else f"{judgement.guard} (no number within its maximum)"
         for judgement in judgements
-        if judgement.kind == "absolute" and judgement.requests_missing != 0
+        if (judgement.kind == "absolute" and judgement.requests_missing != 0)
+        or (judgement.kind == "query" and judgement.verdict in {Verdict.NOT_ENOUGH_DATA, Verdict.INCONCLUSIVE})
     )
 
 

@@ -12,6 +12,7 @@ from viridian.kube.errors import KubeError
 from viridian.kube.reflector import Reflector
 from viridian.kube.resources import DEPLOYMENT
 from viridian.metrics.prometheus import ModelKey, Prometheus
+from viridian.metrics.user_queries import UserQueries
 from viridian.workloads.pod import PodDefaults
 
 from .configuration import Configuration
@@ -19,6 +20,7 @@ from .deployments import Deployments
 from .drift import Drift
 from .events import Recorder
 from .evidence import EvidenceBook
+from .inquirer import Inquirer
 from .models import Models
 from .queue import WorkQueue
 from .reconcile import Reconciler
@@ -76,6 +78,9 @@ class Operator:
         self._tasks += [asyncio.create_task(watch.run(), name="deployments") for watch in watches]
         self._tasks.append(asyncio.create_task(sweep.run([watch.synced for watch in watches]), name="sweep"))
         self._tasks.append(asyncio.create_task(self._ticker.run(), name="ticker"))
+        url = self.configuration.user_query_url
+        inquirer = Inquirer(UserQueries(url) if url else None, self.models, book)
+        self._tasks.append(asyncio.create_task(inquirer.run(), name="inquirer"))
 
     async def stop(self) -> None:
         """End workers and ticker; whatever they were at is taken up from the status by the next start."""

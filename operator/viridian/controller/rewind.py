@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from viridian.guards.series import Snapshot, align
-from viridian.metrics.prometheus import MetricsError, ModelKey, Prometheus, trusted
+from viridian.metrics.connection import MetricsError
+from viridian.metrics.prometheus import ModelKey, Prometheus, trusted
 from viridian.rollout.decide import LEISURE
 
 GROUPS = 3

@@ -13,7 +13,8 @@ from viridian.guards.config import bounds
 from viridian.guards.series import Snapshot
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
-from viridian.metrics.prometheus import MetricsError, ModelKey, Prometheus, Samples, trusted
+from viridian.metrics.connection import MetricsError
+from viridian.metrics.prometheus import ModelKey, Prometheus, Samples, trusted
 
 from . import router
 from .evidence import EvidenceBook, Watch, guard_config

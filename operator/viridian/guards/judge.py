@@ -26,6 +26,8 @@ class Verdict(StrEnum):
     NO_CONTROL = "NoControl"
     SHARED_INCIDENT = "SharedIncident"
     UNREACHED = "Unreached"
+    INCONCLUSIVE = "Inconclusive"
+    IGNORED = "Ignored"
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,9 @@ class Judgement:
 
     Attributes:
         guard: Its name, such as `errorRate` or `latency-p95`.
-        kind: Whether it compares with a fixed maximum or with stable.
+        kind: Whether it compares with a fixed maximum or with stable, or is a query of the user's own.
         verdict: The answer.
-        e_value: The evidence against the candidate; 1 is none.
+        e_value: The evidence against the candidate; 1 is none. Of a query, the numbers above its maximum in a row.
         threshold: The evidence at which the candidate is to be rolled back.
         candidate: The candidate's requests that the sentence speaks of.
         stable: Stable's in the same time; None if there were none.
@@ -46,7 +48,7 @@ class Judgement:
     """
 
     guard: str
-    kind: Literal["absolute", "relative"]
+    kind: Literal["absolute", "relative", "query"]
     verdict: Verdict
     e_value: float
     threshold: float

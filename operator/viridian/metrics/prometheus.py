@@ -1,10 +1,9 @@
-"""Raw counters of many models by one query, through `prometheus-api-client`.
+"""Raw counters of many models by one query.
 
 A range selector in an instant query returns the samples as they were scraped, with their own times: nothing is
 extrapolated, nothing old is passed off as new.
 """
 
-import asyncio
 import math
 import re
 from collections import defaultdict
@@ -13,14 +12,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import requests
-from prometheus_api_client import PrometheusConnect
-from prometheus_api_client.exceptions import PrometheusApiClientException
-from urllib3.util.retry import Retry
-
-from viridian.api.errors import ViridianError
 from viridian.api.names import PORT_METRICS
 from viridian.guards.series import PodCounters, Tally
+
+from .connection import Connection, MetricsError
 
 BATCH = 200
 """Models asked for in one query."""
@@ -37,14 +32,6 @@ IDENTITY = ("__name__", "model_namespace", "model", "revision", "pod_uid", "via"
 
 ModelKey = tuple[str, str]
 """Namespace and name of a ModelDeployment."""
-
-
-_NO_ANSWER = (ValueError, KeyError, TypeError)
-"""What reading JSON raises that is not an answer of Prometheus, such as a login page's."""
-
-
-class MetricsError(ViridianError):
-    """Prometheus did not answer, or its answer cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +77,7 @@ class Prometheus:
             timeout: how long one query may take.
         """
         self._interval = interval.total_seconds()
-        self._timeout = timeout.total_seconds()
-        self._warnings: list[str] = []
-        session = requests.Session()
-        session.hooks["response"].append(self._keep_warnings)
-        self._api = PrometheusConnect(
-            url=url, session=session, retry=Retry(total=0), timeout=self._timeout, method="POST"
-        )
+        self._connection = Connection(url, "prometheus.url", timeout, threads=2)
 
     async def read(
         self, keys: Iterable[ModelKey], bounds: Sequence[float], at: float | None = None, back: float = 0.0
@@ -113,35 +94,13 @@ class Prometheus:
             MetricsError: no answer, or only part of one.
         """
         wanted = sorted(set(keys))
+        time = {} if at is None else {"time": f"{at:.3f}"}
         found: dict[ModelKey, Samples | MetricsError] = {}
         for start in range(0, len(wanted), BATCH):
             batch = wanted[start : start + BATCH]
             query = build_query(batch, bounds, SCRAPES * self._interval + back)
-            found.update(gather(await self._query(query, at), frozenset(batch)))
+            found.update(gather(await self._connection.ask(query, time), frozenset(batch)))
         return found
-
-    async def _query(self, query: str, at: float | None) -> list[dict[str, Any]]:
-        params = {} if at is None else {"time": f"{at:.3f}"}
-        self._warnings.clear()
-        try:
-            async with asyncio.timeout(self._timeout + 1):
-                series = list(await asyncio.to_thread(self._api.custom_query, query, params=params))
-        except (requests.RequestException, PrometheusApiClientException, TimeoutError, *_NO_ANSWER) as error:
-            raise MetricsError(
-                f"Prometheus did not answer the guards' query ({error or type(error).__name__}): check that it runs and"
-                " that the operator's prometheus.url is right"
-            ) from error
-        if self._warnings:
-            raise MetricsError(f"Prometheus answered only in part: {'; '.join(self._warnings)}")
-        return series
-
-    def _keep_warnings(self, response: requests.Response, *_: object, **__: object) -> None:
-        """The client library drops warnings, and an answer with warnings is one that lacks data."""
-        if response.ok and response.headers.get("Content-Type", "").startswith("application/json"):
-            answer = response.json()
-            if not isinstance(answer, dict):
-                raise ValueError("the answer is no JSON object")
-            self._warnings.extend(answer.get("warnings") or [])
 
 
 def trusted(samples: Samples | MetricsError) -> Samples:

@@ -131,7 +131,7 @@ def show_judgement(judgement: Judgement) -> GuardStatus:
 
 def summary(judgements: Sequence[Judgement]) -> str:
     """One sentence for all guards: of those that have something to say, the one nearest to its threshold."""
-    silent = {Verdict.NOT_ENOUGH_DATA, Verdict.NO_CONTROL}
+    silent = {Verdict.NOT_ENOUGH_DATA, Verdict.NO_CONTROL, Verdict.INCONCLUSIVE, Verdict.IGNORED}
     return max(judgements, key=lambda j: (j.verdict not in silent, j.e_value / j.threshold)).sentence
 
 

@@ -1,0 +1,62 @@
+"""Users' own queries, and the guards' counters, through the real Prometheus."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from tests.component.harness.prometheus import Prometheus
+
+from viridian.guards.queries import QueryGuard
+from viridian.metrics.connection import MetricsError
+from viridian.metrics.user_queries import UserQueries
+
+FAILED, ALL = (f'sum(viridian_requests_total{{revision="$revision"{more}}})' for more in (',outcome="error"', ""))
+SHARE = f"{FAILED} / {ALL}"
+
+
+@pytest.fixture
+def counted(prometheus: Prometheus) -> Prometheus:
+    """A candidate that failed 3 of 12 requests, and a stable that failed none."""
+    for revision, errors in (("iris-1", 0), ("iris-2", 3)):
+        pod = prometheus.target.pod("default", "iris", revision, f"uid-of-{revision}")
+        pod.count(12 - errors)
+        pod.count(errors, outcome="error")
+    prometheus.wait_for_scrape()
+    return prometheus
+
+
+def ask(prometheus: Prometheus, query: str) -> float:
+    async def asked() -> float:
+        queries = UserQueries(prometheus.url, timeout=timedelta(seconds=10))
+        return await queries.ask("default", QueryGuard("x", query, 0.1).expression("iris-2", "iris-1"))
+
+    return asyncio.run(asked())
+
+
+@pytest.mark.parametrize(
+    ("query", "number"),
+    [
+        (SHARE, 0.25),
+        (SHARE.replace("$revision", "$stable"), 0.0),
+        ('sum(viridian_requests_total{revision="nobody"}) or vector(0)', 0.0),
+        ("scalar(vector(7))", 7.0),
+    ],
+)
+def test_one_sample_answers(counted: Prometheus, query: str, number: float) -> None:
+    assert ask(counted, query) == number
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ('sum(viridian_requests_total{revision="nobody"})', "no sample"),
+        ("sum by (revision) (viridian_requests_total)", "2 samples"),
+        ("viridian_requests_total[1m]", "a range of samples"),
+        ("vector(0) / vector(0)", "the sample is NaN"),
+        ("sum(", "refused the query .*parse error"),
+        ('"text"', "is no number"),
+    ],
+)
+def test_anything_else_is_inconclusive(counted: Prometheus, query: str, says: str) -> None:
+    with pytest.raises(MetricsError, match=says):
+        ask(counted, query)

@@ -1,0 +1,52 @@
+"""A Prometheus that answers what it is told to."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+
+class Server:
+    """A Prometheus that answers what it is told to."""
+
+    def __init__(self) -> None:
+        self.status, self.content_type, self.delay = 200, "application/json", Event()
+        self.body = b""
+        self.asked: list[dict[str, list[str]]] = []
+        self.slow = False
+        self.says()
+
+    def says(self, *series: dict[str, Any], **more: Any) -> None:
+        self.answers("matrix", list(series), **more)
+
+    def answers(self, kind: str, result: Any, **more: Any) -> None:
+        self.body = json.dumps({"status": "success", "data": {"resultType": kind, "result": result}, **more}).encode()
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                sent = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+                outer.asked.append({**parse_qs(urlsplit(self.path).query), **parse_qs(sent)})
+                if outer.slow:
+                    outer.delay.wait(10)
+                self.send_response(outer.status)
+                self.send_header("Content-Type", outer.content_type)
+                self.send_header("Content-Length", str(len(outer.body)))
+                self.end_headers()
+                self.wfile.write(outer.body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        self.delay.set()
+        server.shutdown()
+        server.server_close()
