@@ -1,12 +1,14 @@
-"""Prints the figures of docs/guards.md: how many requests it takes to go forward and to go back.
+"""Prints the figures of docs/guards.md: how many requests it takes to go forward and back, and how long a silence.
 
 dev/python.sh docs/guards_table.py
 """
 
 import statistics
 import sys
+from dataclasses import replace
 
 from tests.guards.fleet import Fleet, seeded
+from tests.guards.test_silence import Gateway
 
 from viridian.guards import Config, Verdict
 from viridian.guards.counts import Counts
@@ -40,14 +42,26 @@ def cell(weight: int, rate: float) -> str:
     return f"{failed:g} failed, {seconds:g} s" + (f" ({len(runs)} of {RUNS})" if len(runs) < RUNS else "")
 
 
+def silent(seed: int, weight: int, timeout: float) -> float:
+    """Seconds until a candidate is blamed that answers nothing any more, after ten good minutes."""
+    gateway = Gateway(seeded(seed), replace(DEFAULTS, request_timeout=timeout), per_minute=PER_MINUTE, weight=weight)
+    gateway.run(600)
+    gateway.hangs = True
+    return gateway.until(Verdict.BREACH)
+
+
 def main() -> None:
-    """Print both tables."""
+    """Print all tables."""
     for maximum in MAXIMA:
         missing = requests_missing(EProcess.start(3), Counts(), maximum)
         sys.stdout.write(f"forward, at most {100 * maximum:g} %: {missing:,} requests\n")
     for rate in RATES:
         cells = ", ".join(f"{weight} %: {cell(weight, rate)}" for weight in WEIGHTS)
         sys.stdout.write(f"back, {100 * rate:g} % fail: {cells}\n")
+    for timeout in (5.0, 30.0):
+        seconds = (statistics.median(silent(seed, weight, timeout) for seed in range(5)) for weight in WEIGHTS)
+        cells = ", ".join(f"{weight} %: {time:g} s" for weight, time in zip(WEIGHTS, seconds, strict=True))
+        sys.stdout.write(f"silent, serving.timeout {timeout:g} s: {cells}\n")
 
 
 if __name__ == "__main__":
