@@ -34,6 +34,7 @@ class Release:
 
     operator: Path
     crd: dict[str, Any]
+    serving_image: str
 
     def install(self, control_plane: ControlPlane, *stages: Stage) -> None:
         """What an upgrade with Helm does: first the resource, then the operator."""
@@ -42,7 +43,7 @@ class Release:
         self.serve(control_plane)
         for stage in stages:
             stage.operator.environment["PYTHONPATH"] = str(self.operator)
-            stage.operator.environment["VIRIDIAN_SERVING_IMAGE"] = f"example.com/viridian-serving:{hash(self.operator)}"
+            stage.operator.environment["VIRIDIAN_SERVING_IMAGE"] = self.serving_image
             stage.operator.start()
 
     def serve(self, control_plane: ControlPlane) -> None:
@@ -72,13 +73,13 @@ class Release:
 @pytest.fixture(scope="module")
 def today() -> Release:
     manifest = yaml.safe_load((REPOSITORY / "crds" / "viridian.dev_modeldeployments.yaml").read_text())
-    return Release(TODAY, manifest)
+    return Release(TODAY, manifest, "example.com/viridian-serving:1")
 
 
 @pytest.fixture
 def newer(tmp_path: Path, control_plane: ControlPlane, crd: str, today: Release) -> Iterator[Release]:
     operator = newer_operator(tmp_path)
-    yield Release(operator, crd_of(operator))
+    yield Release(operator, crd_of(operator), "example.com/viridian-serving:2")
     today.serve(control_plane)
 
 
