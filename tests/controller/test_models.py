@@ -63,15 +63,15 @@ def test_who_is_looked_at_without_an_event(status: dict[str, Any] | None, moving
 
 
 def test_a_spec_that_cannot_be_read_is_told_field_by_field() -> None:
-    broken = model(spec={"model": {"version": "v1"}, "traffic": {"parentRefs": [{}]}, "serving": {"gpu": 1}})
+    broken = model(spec={"model": {"version": "v1"}, "traffic": {"parentRefs": [{}]}, "serving": {"replicas": 0}})
     with pytest.raises(InvalidSpec) as error:
         _ = broken.spec
-    for field in ("spec.model.uri: Field required", "spec.traffic.parentRefs.0.name: ", "spec.serving.gpu: "):
+    for field in ("spec.model.uri: Field required", "spec.traffic.parentRefs.0.name: ", "spec.serving.replicas: "):
         assert field in str(error.value)
 
 
 def test_a_status_of_somebody_else_is_told() -> None:
-    with pytest.raises(InvalidSpec, match="status was written by somebody else"):
+    with pytest.raises(InvalidSpec, match="status cannot be read, and is left as it is"):
         _ = model(status={"phase": "Fine"}).status
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import field_validator
+
 from .base import ApiModel
 from .model import ModelSource
 from .serving import Serving
@@ -15,13 +17,29 @@ class RevisionInput(ApiModel):
     model: ModelSource
     serving: Serving
 
+    @field_validator("model")
+    @classmethod
+    def _without_words(cls, model: ModelSource) -> ModelSource:
+        return model.model_copy(update={"changes": ""})
+
+    @field_validator("serving")
+    @classmethod
+    def _without_numbers(cls, serving: Serving) -> Serving:
+        return serving.model_copy(update={"replicas": 1, "autoscaling": None})
+
     @classmethod
     def of(cls, spec: ModelDeploymentSpec) -> "RevisionInput":
         """Take from a spec what needs new pods; `changes` and the number of pods do not."""
-        return cls(
-            model=spec.model.model_copy(update={"changes": ""}),
-            serving=spec.serving.model_copy(update={"replicas": 1, "autoscaling": None}),
-        )
+        return cls(model=spec.model, serving=spec.serving)
+
+    @classmethod
+    def read(cls, stored: object) -> "RevisionInput":
+        """Read a stored input by today's models; fields that a newer operator added to it are left out.
+
+        Raises:
+            ValidationError: today's models do not accept it.
+        """
+        return cls.model_validate(stored, extra="ignore")
 
 
 @dataclass(frozen=True)

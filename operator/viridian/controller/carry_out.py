@@ -3,6 +3,7 @@
 from viridian.api.names import Color
 from viridian.api.revision import Revision, RevisionInput
 from viridian.kube.client import KubeClient, Manifest
+from viridian.kube.errors import Conflict
 from viridian.kube.resources import (
     AUTOSCALER,
     BUDGET,
@@ -38,7 +39,7 @@ from viridian.workloads.services import build_color_service, build_stable_servic
 
 from . import flip, router
 from .models import Model
-from .observe import Children
+from .observe import Children, claim
 
 
 class Hands:
@@ -61,14 +62,14 @@ class Hands:
 
         Raises:
             Conflict: the object changed since it was read.
+            ForeignChild: the name of a revision is taken.
             KubeError: the API refuses or does not answer.
         """
         match action:
             case StoreRevision(name, number):
                 await self._store(name, number)
             case RestoreRevision(name):
-                manifest = build_controller_revision(self._model.owner, self._revisions[name])
-                await self._client.create(CONTROLLER_REVISION, manifest)
+                await self._keep(self._revisions[name])
             case ApplyColor(color, revision, replicas):
                 await self._apply_color(color, revision, replicas)
             case ApplyColorService(color):
@@ -93,8 +94,19 @@ class Hands:
         wanted = RevisionInput.of(model.spec)
         template = build_pod_template(model.owner.name, name, wanted, self._defaults)
         revision = Revision(name, number, wanted, template)
-        await self._client.create(CONTROLLER_REVISION, build_controller_revision(model.owner, revision))
+        await self._keep(revision)
         self._revisions[name] = revision
+
+    async def _keep(self, revision: Revision) -> None:
+        manifest = build_controller_revision(self._model.owner, revision)
+        try:
+            await self._client.create(CONTROLLER_REVISION, manifest)
+        except Conflict:
+            # Revisions are found by their labels, so a stranger's of that name has not been seen before.
+            there = await self._client.get(CONTROLLER_REVISION, self._model.owner.namespace, revision.name)
+            if there is not None:
+                await claim(self._client, CONTROLLER_REVISION, there, self._model)
+            raise
 
     async def _apply_color(self, color: Color, name: str, replicas: int) -> None:
         manifest = build_deployment(self._model.owner, color, self._revisions[name], replicas)

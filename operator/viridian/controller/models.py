@@ -68,13 +68,13 @@ class Model:
 
     @cached_property
     def spec(self) -> ModelDeploymentSpec:
-        """The spec.
+        """The spec; fields of a newer operator's schema are left out, so that going back to this one changes nothing.
 
         Raises:
             InvalidSpec: the stored object does not fit today's models; the message names every field.
         """
         try:
-            return ModelDeploymentSpec.model_validate(self.manifest.get("spec") or {})
+            return ModelDeploymentSpec.model_validate(self.manifest.get("spec") or {}, extra="ignore")
         except ValidationError as error:
             problems = "; ".join(
                 f"spec.{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors()
@@ -88,12 +88,14 @@ class Model:
         """The status, our own memory.
 
         Raises:
-            InvalidSpec: somebody else wrote something there that cannot be read.
+            InvalidSpec: somebody else, or a newer operator, wrote something there that cannot be read.
         """
         try:
             return ModelDeploymentStatus.model_validate(self.manifest.get("status") or {})
         except ValidationError as error:
-            raise InvalidSpec(f"the status was written by somebody else and cannot be read: {error}") from error
+            raise InvalidSpec(
+                f"the status cannot be read, and is left as it is: {error}; if a newer operator wrote it, run that one"
+            ) from error
 
     @property
     def is_moving(self) -> bool:

@@ -81,11 +81,11 @@ async def observe(
         _gateways(client, model),
     )
     named = [
-        await _claim(client, kind, child, model) if child is not None else None
+        await claim(client, kind, child, model) if child is not None else None
         for kind, child in zip(_BY_NAME, named, strict=True)
     ]
-    scalers = [await _claim(client, AUTOSCALER, child, model) for child in scalers]
-    budgets = [await _claim(client, BUDGET, child, model) for child in budgets]
+    scalers = [await claim(client, AUTOSCALER, child, model) for child in scalers]
+    budgets = [await claim(client, BUDGET, child, model) for child in budgets]
     revisions = [await adopt(client, CONTROLLER_REVISION, child, model) for child in revisions]
     autoscalers, of_budgets = _by_color(scalers), _by_color(budgets)
     *of_colors, stable, route = named
@@ -120,6 +120,7 @@ async def observe(
         },
         revisions=known,
         lost=frozenset(lost),
+        highest=max((_number(name, child) for child in (*pods, *revisions)), default=0),
         route=inline.read_weights(model, view, stable),
         stray_route=view is not None and not model.spec.has_route,
         stable_service=inline.selected(model, stable),
@@ -212,13 +213,25 @@ def _place(parent: ParentRef, model: Model) -> tuple[str, str]:
     return parent.namespace or model.key[0], parent.name
 
 
+def _number(model: str, child: Manifest) -> int:
+    """The number of the revision that a child is of; 0 when it says none, or none that we would have given."""
+    revision = (child["metadata"].get("labels") or {}).get(LABEL_REVISION, "")
+    number = revision.removeprefix(f"{model}-")
+    return int(number) if number.isdecimal() and len(number) < 10 else 0
+
+
 def _is_owned(child: dict[str, Any], model: Model) -> bool:
     reference = model.reference_in(child)
     return reference is not None and bool(reference.get("controller"))
 
 
-async def _claim(client: KubeClient, kind: Kind, child: Manifest, model: Model) -> Manifest:
-    """A child that is ours, or has become so by adoption; a stranger's is refused."""
+async def claim(client: KubeClient, kind: Kind, child: Manifest, model: Model) -> Manifest:
+    """A child that is ours, or has become so by adoption.
+
+    Raises:
+        Conflict: somebody wrote in between.
+        ForeignChild: it belongs to somebody else; the message names it and the way out.
+    """
     child = await adopt(client, kind, child, model)
     if not _is_owned(child, model):
         raise _foreign(child)

@@ -3,6 +3,8 @@
 import logging
 from datetime import UTC, datetime, timedelta
 
+from pydantic import ValidationError
+
 from viridian.api.errors import ViridianError
 from viridian.api.status import ModelDeploymentStatus
 from viridian.api.unknown import unknown_fields
@@ -132,7 +134,8 @@ class Reconciler:
         before = _readable_status(model)
         after = with_problem(before, reason, message, model.generation, datetime.now(UTC))
         if after != before:
-            manifest = {**model.manifest, "status": after.manifest()}
+            status = {**(model.manifest.get("status") or {}), "conditions": after.manifest()["conditions"]}
+            manifest = {**model.manifest, "status": status}
             self._models.see(await self._client.replace_status(MODEL_DEPLOYMENT, manifest))
             await self._recorder.warn(model, reason, message)
 
@@ -149,8 +152,12 @@ def _weights(decision: Decision) -> list[MoveWeights]:
 
 
 def _readable_status(model: Model) -> ModelDeploymentStatus:
-    """The status, or an empty one where somebody wrote nonsense into it: then there is nothing to lose."""
+    """The status, or its conditions alone where the rest cannot be read: a newer operator may know what it means."""
     try:
         return model.status
     except ViridianError:
+        told = (model.manifest.get("status") or {}).get("conditions", [])
+    try:
+        return ModelDeploymentStatus.model_validate({"conditions": told})
+    except ValidationError:
         return ModelDeploymentStatus()

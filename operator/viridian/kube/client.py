@@ -86,7 +86,9 @@ class KubeClient:
         """Read all objects of a namespace that carry these labels."""
         selector = ",".join(f"{key}={value}" for key, value in labels.items())
         answer = await self._request("GET", kind.path(namespace), query={"labelSelector": selector})
-        return list(answer["items"])
+        # The items of a list do not say what they are.
+        named = {"apiVersion": answer["apiVersion"], "kind": answer["kind"].removesuffix("List")}
+        return [{**named, **item} for item in answer["items"]]
 
     async def pages(
         self, kind: Kind, namespace: str, selector: str, *, limit: int = PAGE, metadata_only: bool = False

@@ -118,6 +118,7 @@ class Observed:
     """All that one decision is made from, beside the spec and the status.
 
     `lost` names the revisions whose ControllerRevision is gone, and which were read back from their Deployment;
+    `highest` is the highest revision number on any pod or ControllerRevision of this name, a deleted predecessor's too;
     `stray_route` is set when a route of ours is left although the spec names no gateway any more; `taken` is a sentence
     about the model that has this one's host and path.
     """
@@ -126,6 +127,7 @@ class Observed:
     colors: Mapping[Color, ColorView]
     revisions: Mapping[str, Revision]
     lost: frozenset[str] = frozenset()
+    highest: int = 0
     route: RouteFacts | None = None
     stray_route: bool = False
     stable_service: Color | None = None

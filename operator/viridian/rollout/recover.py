@@ -32,5 +32,9 @@ def recovered(view: View) -> ModelDeploymentStatus | None:
 
 
 def highest_revision(view: View) -> int:
-    """The highest number that was ever given to a revision, as far as anything still knows of it."""
-    return max([view.status.last_revision, *(revision.number for revision in view.observed.revisions.values())])
+    """The highest number that was ever given to a revision, as far as anything still knows of it.
+
+    What a deleted predecessor of the same name left counts too: it must not pass for ours.
+    """
+    known = (revision.number for revision in view.observed.revisions.values())
+    return max([view.status.last_revision, view.observed.highest, *known])

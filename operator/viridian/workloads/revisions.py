@@ -1,5 +1,6 @@
 """ControllerRevisions: the store of rendered revisions."""
 
+import json
 from typing import Any
 
 from pydantic import ValidationError
@@ -42,7 +43,7 @@ def read_controller_revision(manifest: dict[str, Any]) -> Revision:
     if not isinstance(template, dict) or not {"metadata", "spec"} <= template.keys():
         raise _broken(name, "data.template is no pod template")
     try:
-        return Revision(name, int(manifest["revision"]), RevisionInput.model_validate(data.get("input")), template)
+        return Revision(name, int(manifest["revision"]), RevisionInput.read(data.get("input")), template)
     except ValidationError as error:
         problems = (f"{'.'.join(map(str, ('data.input', *one['loc'])))}: {one['msg']}" for one in error.errors())
         raise _broken(name, "; ".join(problems)) from error
@@ -60,8 +61,8 @@ def rebuild_revision(deployment: dict[str, Any]) -> Revision | None:
     if kept is None or not number.isdigit():
         return None
     try:
-        wanted = RevisionInput.model_validate_json(kept)
-    except ValidationError:
+        wanted = RevisionInput.read(json.loads(kept))
+    except ValueError:
         return None
     labels = {key: value for key, value in template["metadata"]["labels"].items() if key != LABEL_COLOR}
     return Revision(name, int(number), wanted, {"metadata": {"labels": labels}, "spec": template["spec"]})

@@ -119,6 +119,12 @@ class ControlPlane:
             force_conflicts=True,
         ).to_dict()
 
+    def delete(self, manifest: dict[str, Any]) -> None:
+        """Delete what was applied."""
+        metadata = manifest["metadata"]
+        resource = DynamicClient(self.api).resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
+        resource.delete(name=metadata["name"], namespace=metadata.get("namespace"))
+
     def get(self, path: str, accept: str = "application/json") -> Any:
         """The JSON that the API server answers at a path, for what the clients have no call for."""
         context = ssl.create_default_context(cafile=str(self.certificate))

@@ -200,7 +200,7 @@ class Users:
                 return "direct", self._selected()
             raise
         refs: list[dict[str, Any]] = route["spec"]["rules"][-1]["backendRefs"]
-        return "split", {ref["name"].rsplit("-", 1)[1]: ref.get("weight", 1) for ref in refs}
+        return "split", {ref["name"].rpartition("-")[2]: ref.get("weight", 1) for ref in refs}
 
     def _selected(self) -> dict[str, int]:
         try:
@@ -209,4 +209,5 @@ class Users:
             if error.status == 404:
                 return {}
             raise
-        return {service.spec.selector["viridian.dev/color"]: 100}
+        color = service.spec.selector.get("viridian.dev/color")
+        return {color: 100} if color else {}

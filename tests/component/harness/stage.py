@@ -1,5 +1,6 @@
 """One model in a namespace of its own, with all that a rollout needs around it."""
 
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,6 +90,27 @@ class Stage:
         """The color that the Service NAME selects."""
         service = self.control_plane.core.read_namespaced_service("iris", self.namespace)
         return str(service.spec.selector["viridian.dev/color"])
+
+    @property
+    def has_route(self) -> bool:
+        routes = self.control_plane.custom.list_namespaced_custom_object(
+            "gateway.networking.k8s.io", "v1", self.namespace, "httproutes"
+        )
+        return bool(routes["items"])
+
+    def answers(self) -> None:
+        """Wait until the operator's probe is content: it has seen what there is."""
+
+        def healthy() -> bool:
+            try:
+                with urllib.request.urlopen(
+                    f"http://127.0.0.1:{self.operator.probe_port}/healthz", timeout=5
+                ) as answer:
+                    return bool(answer.status == 200)
+            except OSError:
+                return False
+
+        eventually(healthy, "the operator's probe to answer", within=60)
 
     def condition(self, kind: str) -> dict[str, Any]:
         return next((c for c in self.status.get("conditions", []) if c["type"] == kind), {})
