@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -196,10 +196,39 @@ def test_a_newer_operator_scales_and_edits_without_touching_a_running_pod(
     stays(lambda: stage.status["phase"] == "Stable", "the model to rest", during=2)
 
     # and the next version of the model is the first to be rendered by it
-    stage.apply("v2.0.0", serving={"replicas": 3}, rollout=BRIEF)
+    stage.apply("v2.0.0", serving={"replicas": 3, "threads": 8}, rollout=BRIEF)
     stage.reaches("Stable", "v2.0.0")
     names = {variable.name for variable in stage.deployment("green").spec.template.spec.containers[0].env}
     assert "VIRIDIAN_NEWER" in names
+
+
+@pytest.mark.parametrize("schema", ["goes back too", "stays"])
+def test_a_revision_of_a_newer_operator_is_run_by_the_older_one(
+    control_plane: ControlPlane, stages: list[Stage], today: Release, newer: Release, schema: str
+) -> None:
+    # given a model that a newer operator rolled out, with a field that today's does not know
+    stage, *_ = stages
+    newer.install(control_plane, stage)
+    stage.apply("v1.0.0", serving={"replicas": 2, "threads": 8}, rollout=BRIEF)
+    stage.reaches("Stable", "v1.0.0")
+    before = footprint(stage)
+    template = before["deployments"]["iris-blue"][1]["template"]
+
+    # when today's operator comes back, with its schema or without
+    back = today if schema == "goes back too" else replace(today, crd=newer.crd)
+    back.install(control_plane, stage)
+    looked_at(stage)
+
+    # then all stays as it is, and the model can be scaled
+    stays(lambda: footprint(stage) == before, "the model", during=3)
+    assert stage.condition("Ready")["status"] == "True"
+    replicas = [{"op": "replace", "path": "/spec/serving/replicas", "value": 3}]
+    stage.patch(replicas)
+    wait_for_pods(control_plane.core, stage.namespace, "viridian.dev/color=blue", 3)
+    after = footprint(stage)
+    assert before["pods"] < after["pods"]
+    assert after["deployments"]["iris-blue"][1]["template"] == template
+    assert after["revisions"] == before["revisions"]
 
 
 def test_a_model_that_was_stored_before_a_field_existed_is_not_rolled_out_for_its_default(

@@ -56,6 +56,12 @@ class Stage:
             "viridian.dev", "v1alpha1", self.namespace, "modeldeployments", "iris", body
         )
 
+    def patch(self, operations: list[dict[str, Any]]) -> None:
+        """Edit the model as it is stored by a JSON Patch."""
+        self.control_plane.custom.patch_namespaced_custom_object(
+            "viridian.dev", "v1alpha1", self.namespace, "modeldeployments", "iris", operations
+        )
+
     @property
     def model(self) -> dict[str, Any]:
         found: dict[str, Any] = self.control_plane.custom.get_namespaced_custom_object(
