@@ -1,5 +1,6 @@
 """What another version of the operator wrote is read by its meaning, and what cannot be read is left as it is."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,8 @@ from tests.workloads.children import OWNER, revision_of
 from viridian.api.names import ANNOTATION_INPUT, Color
 from viridian.api.revision import RevisionInput
 from viridian.api.status import ModelDeploymentStatus
+from viridian.controller.deployments import Deployments
+from viridian.controller.drift import Drift, is_same
 from viridian.controller.events import Recorder
 from viridian.controller.evidence import EvidenceBook
 from viridian.controller.models import Models
@@ -43,7 +46,7 @@ def test_a_stored_revision_is_compared_by_what_it_means_today(change: dict[str, 
     kept = build_controller_revision(OWNER, revision)
     kept["data"]["input"] = stored(change)
     deployment = build_deployment(OWNER, Color.BLUE, revision, 2)
-    deployment["metadata"]["annotations"][ANNOTATION_INPUT] = f"{stored(change)}".replace("'", '"')
+    deployment["metadata"]["annotations"][ANNOTATION_INPUT] = json.dumps(stored(change))
 
     # when it is read
     rebuilt = rebuild_revision(deployment)
@@ -52,6 +55,17 @@ def test_a_stored_revision_is_compared_by_what_it_means_today(change: dict[str, 
     assert read_controller_revision(kept).input == WANTED
     assert rebuilt is not None
     assert rebuilt.input == WANTED
+
+
+def test_an_input_that_another_version_wrote_down_is_no_drift() -> None:
+    # given a Deployment whose annotation was written before, or after, fields were added
+    ours = build_deployment(OWNER, Color.BLUE, revision_of(spec()), 2)
+    theirs = build_deployment(OWNER, Color.BLUE, revision_of(spec()), 2)
+    for written, same in [({"serving": {"threads": 4}}, True), ({"serving": {"timeout": "9s"}}, False)]:
+        theirs["metadata"]["annotations"][ANNOTATION_INPUT] = json.dumps(stored(written))
+
+        # then it is written again only where it means something else
+        assert is_same(theirs, ours) is same
 
 
 def test_a_field_that_was_not_there_yet_counts_as_its_default() -> None:
@@ -89,13 +103,9 @@ async def test_a_status_that_cannot_be_read_is_kept_save_for_what_is_said_about_
     newer = {**memory, "phase": "Mirroring", "mirror": {"percent": 5}}
     api, models = StatusApi(), Models()
     models.see(model(status=newer).manifest)
-    reconciler = Reconciler(
-        api,  # type: ignore[arg-type]  # of the client, only what a status needs
-        models,
-        EvidenceBook(2.0),
-        Recorder(api),  # type: ignore[arg-type]
-        DEFAULTS,
-    )
+    client: Any = api  # of the client, only what a status needs
+    deployments, book = Deployments(lambda *_: None), EvidenceBook(2.0)
+    reconciler = Reconciler(client, models, deployments, Drift(client), book, Recorder(client), DEFAULTS)
 
     # when it is looked at, twice
     again = [await reconciler.reconcile((NAMESPACE, "iris")) for _ in range(2)]

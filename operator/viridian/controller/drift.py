@@ -1,9 +1,11 @@
 """Has somebody edited a Deployment? The API server itself says what our own manifest would make of it."""
 
+import json
 import logging
 from typing import Any
 
 from viridian.api.names import ANNOTATION_INPUT
+from viridian.api.revision import RevisionInput
 from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.errors import Refused
 from viridian.kube.resources import DEPLOYMENT
@@ -69,9 +71,13 @@ def is_same(live: Manifest, stored: Manifest) -> bool:
     )
 
 
-def _input(manifest: Manifest) -> str | None:
+def _input(manifest: Manifest) -> RevisionInput | None:
+    """The input that a Deployment keeps, by what it means: another version of the operator writes it differently."""
     annotations: dict[str, str] = manifest["metadata"].get("annotations") or {}
-    return annotations.get(ANNOTATION_INPUT)
+    try:
+        return RevisionInput.read(json.loads(annotations.get(ANNOTATION_INPUT, "")))
+    except ValueError:
+        return None
 
 
 def _within(live: Any, wanted: Any) -> Any:  # noqa: ANN401 - any JSON
