@@ -15,23 +15,28 @@ BRIEF = {
     "deadline": "30m",
     "drainMax": "5s",
 }
-_LISTS = {
-    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
-    "ReplicaSet": "/apis/apps/v1/namespaces/{}/replicasets",
-    "ControllerRevision": "/apis/apps/v1/namespaces/{}/controllerrevisions",
-    "Pod": "/api/v1/namespaces/{}/pods",
-    "Service": "/api/v1/namespaces/{}/services",
-    "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes",
-    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
-    "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
+_KINDS = {
+    "Deployment": ("apps/v1", "deployments"),
+    "ReplicaSet": ("apps/v1", "replicasets"),
+    "ControllerRevision": ("apps/v1", "controllerrevisions"),
+    "Pod": ("v1", "pods"),
+    "Service": ("v1", "services"),
+    "HTTPRoute": ("gateway.networking.k8s.io/v1", "httproutes"),
+    "PodDisruptionBudget": ("policy/v1", "poddisruptionbudgets"),
+    "HorizontalPodAutoscaler": ("autoscaling/v2", "horizontalpodautoscalers"),
 }
+
+
+def _path(kind: str, namespace: str) -> str:
+    version, plural = _KINDS[kind]
+    return f"/{'apis' if '/' in version else 'api'}/{version}/namespaces/{namespace}/{plural}"
 
 
 def children(stage: Stage) -> dict[tuple[str, str], tuple[str, str]]:
     """UID and resourceVersion of everything that a model has made in the stage's namespace."""
     found = {}
-    for kind, path in _LISTS.items():
-        for child in stage.control_plane.get(path.format(stage.namespace))["items"]:
+    for kind in _KINDS:
+        for child in stage.control_plane.get(_path(kind, stage.namespace))["items"]:
             metadata = child["metadata"]
             found[kind, metadata["name"]] = (metadata["uid"], metadata["resourceVersion"])
     return found
@@ -118,7 +123,7 @@ def test_pods_that_a_predecessor_left_are_not_taken_for_the_models_own(
     stage.operator.kill()
     with control_plane.frozen_controllers():
         delete(stage)
-        _delete_all(stage, "Deployment", "ReplicaSet", "ControllerRevision", "Service", "HTTPRoute")
+        _delete_all_but(stage, "Pod")
 
         # when a model of the same name is made, whose first revision would have the name of theirs
         stage.apply("v2.0.0", rollout=BRIEF)
@@ -135,25 +140,12 @@ def test_pods_that_a_predecessor_left_are_not_taken_for_the_models_own(
     assert not old & now
 
 
-def _delete_all(stage: Stage, *kinds: str) -> None:
+def _delete_all_but(stage: Stage, kept: str) -> None:
     """What the garbage collector does first, and only that."""
-    apps, core, custom = stage.control_plane.apps, stage.control_plane.core, stage.control_plane.custom
     for kind, name in children(stage):
-        if kind not in kinds:
-            continue
-        match kind:
-            case "Deployment":
-                apps.delete_namespaced_deployment(name, stage.namespace, propagation_policy="Background")
-            case "ReplicaSet":
-                apps.delete_namespaced_replica_set(name, stage.namespace, propagation_policy="Background")
-            case "ControllerRevision":
-                apps.delete_namespaced_controller_revision(name, stage.namespace)
-            case "Service":
-                core.delete_namespaced_service(name, stage.namespace)
-            case "HTTPRoute":
-                custom.delete_namespaced_custom_object(
-                    "gateway.networking.k8s.io", "v1", stage.namespace, "httproutes", name
-                )
+        if kind != kept:
+            metadata = {"name": name, "namespace": stage.namespace}
+            stage.control_plane.delete({"apiVersion": _KINDS[kind][0], "kind": kind, "metadata": metadata})
 
 
 def _foreign(kind: str, namespace: str) -> dict[str, Any]:
@@ -197,7 +189,7 @@ def test_a_taken_name_is_named_and_left_alone(stage: Stage, kind: str) -> None:
 
     def now() -> dict[str, Any]:
         """All of it that is somebody's to write, and not a controller's to observe."""
-        found = stage.control_plane.get(f"{_LISTS[kind].format(stage.namespace)}/{name}")
+        found = stage.control_plane.get(f"{_path(kind, stage.namespace)}/{name}")
         metadata = {key: found["metadata"].get(key) for key in ("uid", "labels", "ownerReferences")}
         return {"metadata": metadata, "spec": found.get("spec"), "data": found.get("data")}
 
