@@ -13,7 +13,12 @@ required() {
     coredns) echo "github.com/coredns/coredns v$COREDNS_VERSION" ;;
     contour) echo "github.com/projectcontour/contour v$CONTOUR_VERSION" ;;
     helm) echo "helm.sh/helm/v3 v$HELM_VERSION" ;;
-    pause | pod-targets) ;; # ours alone
+    prometheus) # the module of 3.16.0 is called 0.316.0
+      # shellcheck disable=SC2046,SC2086 # split into numbers
+      printf 'github.com/prometheus/prometheus v0.%d%02d.%d\n' ${PROMETHEUS_VERSION//./ }
+      ;;
+    prometheus-operator) echo "github.com/prometheus-operator/prometheus-operator v$PROMETHEUS_OPERATOR_VERSION" ;;
+    pause) ;; # ours alone
     *) fail "there is no tool \"$1\" in dev/go." ;;
   esac
 }
@@ -25,18 +30,23 @@ link_flags() {
   if [[ $1 == kubernetes ]]; then
     printf -- ' -X %s' "$at.gitVersion=v$KUBERNETES_VERSION" "$at.gitMajor=${KUBERNETES_VERSION%%.*}" \
       "$at.gitMinor=${minor%%.*}" "$at.gitTreeState=clean"
+  elif [[ $1 == prometheus ]]; then
+    printf -- ' -X %s' "github.com/prometheus/common/version.Version=$PROMETHEUS_VERSION"
   fi
 }
+
+# Of Prometheus' two dozen ways to discover targets those that are used here; the others bring a client for every cloud.
+build_tags() { if [[ $1 == prometheus ]]; then echo remove_all_sd,enable_kubernetes_sd,enable_dns_sd; fi; }
 
 compile() {
   local tool=$1 to=$2 what=tool out=$2/$1
   case $tool in
-    coredns | pause | pod-targets) what=. ;; # a main of our own; the others are the tools that go.mod names
+    coredns | pause) what=. ;; # a main of our own; the others are the tools that go.mod names
     kubernetes) out=$to/ ;;    # seven of them
   esac
   cd "$DEV/go/$tool"
   CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS='-trimpath -buildvcs=false -mod=readonly' GOWORK=off \
-    nice go build -ldflags "$(link_flags "$tool")" -o "$out" "$what"
+    nice go build -tags "$(build_tags "$tool")" -ldflags "$(link_flags "$tool")" -o "$out" "$what"
 }
 
 for tool in "$@"; do
@@ -44,7 +54,7 @@ for tool in "$@"; do
   [[ ! $need ]] || grep -qE "^(require)?\s+${need//./\\.}( |$)" "$DEV/go/$tool/go.mod" ||
     fail "dev/go/$tool/go.mod does not require $need, as versions.env says; change one of them."
   flags=$(link_flags "$tool")
-  key=$({ hash_of "$DEV/go/$tool"; echo "$flags"; uname -m; } | sha256sum | cut -c1-12)
+  key=$({ hash_of "$DEV/go/$tool"; echo "$flags$(build_tags "$tool")"; uname -m; } | sha256sum | cut -c1-12)
   built=$CACHE/go-bin/$tool-$key
   mkdir -p "$CACHE/go-bin"
   exec 9>"$CACHE/go-bin/$tool.lock"

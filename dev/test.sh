@@ -20,8 +20,7 @@ lint() {
 pure() { run_pytest pure -m "not component and not e2e"; }
 component() {
   "$DEV/bin.sh" >/dev/null
-  "$DEV/prometheus-bin.sh" >/dev/null
-  "$DEV/build-go.sh" helm
+  "$DEV/build-go.sh" helm prometheus prometheus-operator
   run_pytest component -m component
 }
 e2e() {

@@ -1,16 +1,13 @@
 """Fixtures of the component tests; `tests/component/harness` has what they are made of."""
 
-import functools
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from kubernetes import client
-from tests.component.harness.binaries import REPOSITORY, gateway_api_crds
+from tests.component.harness.binaries import REPOSITORY, binary, crds
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.prometheus import Prometheus
 from tests.component.harness.stage import Stage, stage_in
@@ -50,15 +47,20 @@ def control_plane(logs: Path) -> Iterator[ControlPlane]:
 @pytest.fixture(scope="session")
 def crd(control_plane: ControlPlane) -> str:
     """The committed CustomResourceDefinition, established; the value is its name."""
-    manifest = yaml.safe_load((REPOSITORY / "crds" / "viridian.dev_modeldeployments.yaml").read_text())
-    return _install(control_plane, [manifest])[0]
+    return _install(control_plane, [REPOSITORY / "crds" / "viridian.dev_modeldeployments.yaml"])[0]
 
 
 @pytest.fixture(scope="session")
 def gateway_api(control_plane: ControlPlane) -> list[str]:
     """The CustomResourceDefinitions of the Gateway API, established; the value is their names."""
-    files = sorted(gateway_api_crds().glob("gateway.networking.k8s.io_*.yaml"))
-    return _install(control_plane, [yaml.safe_load(file.read_text()) for file in files])
+    return _install(control_plane, crds("gateway-api/gateway.networking.k8s.io_*.yaml"))
+
+
+@pytest.fixture(scope="session")
+def monitoring_definitions(control_plane: ControlPlane) -> list[str]:
+    """The CustomResourceDefinitions that the Prometheus Operator watches, established; the value is their names."""
+    kinds = ("prometheuses", "podmonitors", "servicemonitors", "probes", "prometheusrules")
+    return _install(control_plane, [file for kind in kinds for file in crds(f"prometheus-operator/*_{kind}.yaml")])
 
 
 @pytest.fixture
@@ -85,18 +87,17 @@ def prometheus(_prometheus: Prometheus) -> Iterator[Prometheus]:
     _prometheus.target.clear()
 
 
-def _install(control_plane: ControlPlane, manifests: list[dict[str, Any]]) -> list[str]:
+def _install(control_plane: ControlPlane, files: list[Path]) -> list[str]:
     """Apply CustomResourceDefinitions and wait until the API server serves them."""
-    extensions: Any = client.ApiextensionsV1Api(control_plane.api)
+    kubectl = [str(binary("kubectl")), f"--kubeconfig={control_plane.kubeconfig}"]
+    named = [f"--filename={file}" for file in files]
 
-    def established(name: str) -> bool:
-        conditions = extensions.read_custom_resource_definition(name).status.conditions or []
-        return any(condition.type == "Established" and condition.status == "True" for condition in conditions)
+    def run(*arguments: str) -> str:
+        return subprocess.run([*kubectl, *arguments, *named], check=True, stdout=subprocess.PIPE, text=True).stdout
 
-    names = [control_plane.apply(manifest)["metadata"]["name"] for manifest in manifests]
-    for name in names:
-        eventually(functools.partial(established, name), f"{name} to be established")
-    return names
+    applied = run("apply", "--server-side", "--force-conflicts", "--output=name")
+    run("wait", "--for=condition=Established", "--timeout=60s")
+    return [line.partition("/")[2] for line in applied.split()]
 
 
 @pytest.fixture

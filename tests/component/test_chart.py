@@ -7,7 +7,7 @@ import pytest
 import yaml
 from kubernetes import client, config
 from tests.component.harness import chart
-from tests.component.harness.binaries import REPOSITORY, helm
+from tests.component.harness.binaries import REPOSITORY, tool
 from tests.component.harness.control_plane import ControlPlane
 
 
@@ -168,7 +168,7 @@ def test_the_release_is_installed_and_its_notes_say_how_to_go_on(
         assert example["metadata"]["namespace"] == namespace
         control_plane.apply(example)
     finally:
-        subprocess.run([helm(), "uninstall", "viridian", *where], check=True, capture_output=True)
+        subprocess.run([tool("helm"), "uninstall", "viridian", *where], check=True, capture_output=True)
 
 
 def test_the_operators_rights_reach_its_work_and_no_further(

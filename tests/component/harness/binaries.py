@@ -24,34 +24,24 @@ def binary(name: str) -> Path:
 
 
 @functools.cache
-def helm() -> Path:
-    """Helm, built by dev/ if it is missing.
+def tool(name: str) -> Path:
+    """A program of dev/go other than the control plane: `helm`, `prometheus`, …; it is built now if it is missing.
 
     Raises:
         MissingBinaryError: it could not be built.
     """
-    _run("Helm", REPOSITORY / "dev" / "build-go.sh", "helm")
-    return binary("helm")
+    _run(name, REPOSITORY / "dev" / "build-go.sh", name)
+    return binary(name)
 
 
 @functools.cache
-def prometheus() -> Path:
-    """Prometheus, fetched by dev/ if it is missing.
+def crds(pattern: str) -> list[Path]:
+    """Files of CustomResourceDefinitions out of Go modules, such as `gateway-api/gateway.networking.k8s.io_*.yaml`.
 
     Raises:
-        MissingBinaryError: it could not be fetched.
+        MissingBinaryError: a module could not be fetched.
     """
-    return Path(_run("Prometheus", REPOSITORY / "dev" / "prometheus-bin.sh"))
-
-
-@functools.cache
-def gateway_api_crds() -> Path:
-    """The folder with the CustomResourceDefinitions of the Gateway API, out of its Go module.
-
-    Raises:
-        MissingBinaryError: the module could not be fetched.
-    """
-    return Path(_run("the Gateway API", REPOSITORY / "dev" / "crds.sh")) / "gateway-api"
+    return sorted(Path(_run("the definitions", REPOSITORY / "dev" / "crds.sh")).glob(pattern))
 
 
 @functools.cache

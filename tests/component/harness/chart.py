@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from .binaries import REPOSITORY, helm
+from .binaries import REPOSITORY, tool
 from .control_plane import ControlPlane
 
 CHART = REPOSITORY / "charts" / "viridian"
@@ -30,7 +30,7 @@ def run(*arguments: str | Path, **values: str) -> str:
     """
     wanted = NEEDED | {name.replace("__", "."): value for name, value in values.items()}
     options = [part for name, value in wanted.items() for part in ("--set", f"{name}={value}")]
-    done = subprocess.run([helm(), *arguments, *options], capture_output=True, text=True, check=False)
+    done = subprocess.run([tool("helm"), *arguments, *options], capture_output=True, text=True, check=False)
     if done.returncode:
         raise HelmError(done.stderr)
     return done.stdout

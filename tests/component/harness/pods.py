@@ -37,10 +37,16 @@ def wait_for_pods(core: Core, namespace: str, selector: str, count: int, within:
     return eventually(look, f"{count} pods with {selector}", within) if count else _none_left(core, namespace, selector)
 
 
-def make_ready(core: Core, pods: list[Pod]) -> None:
-    """The pods run and are ready: the EndpointSlice controller then publishes them."""
+def make_ready(core: Core, pods: list[Pod], address: str = "") -> None:
+    """The pods run and are ready: the EndpointSlice controller then publishes them.
+
+    Args:
+        core: the administrator's client.
+        pods: the pods.
+        address: one on loopback, where something answers; such a pod is not published.
+    """
     for pod in pods:
-        _set(core, pod, ready=True)
+        _set(core, pod, ready=True, address=address)
 
 
 def make_unready(core: Core, pods: list[Pod]) -> None:
@@ -131,6 +137,7 @@ def _set(
     crashes: int = 0,
     exit_code: int = 0,
     waiting: str = "",
+    address: str = "",
 ) -> None:
     # The test's copy may be old, and what is decided below depends on the pod as it is.
     pod = core.read_namespaced_pod(pod.metadata.name, pod.metadata.namespace)
@@ -140,7 +147,7 @@ def _set(
         state = {"waiting": {"reason": waiting or "CrashLoopBackOff"}}
     died = {"terminated": {"exitCode": exit_code, "reason": "Error", "finishedAt": now}}
     # An address of its own for each: the EndpointSlice controller takes no pod without, and none on loopback.
-    address = pod.status.pod_ip or "10.{}.{}.{}".format(*(next(_addresses) + (100 << 16)).to_bytes(3, "big"))
+    address = pod.status.pod_ip or address or "10.{}.{}.{}".format(*(next(_addresses) + (100 << 16)).to_bytes(3, "big"))
     if not pod.spec.node_name:
         _bind(core, pod)
     core.patch_namespaced_pod_status(

@@ -1,14 +1,14 @@
-"""A real Prometheus that scrapes the scripted target."""
+"""Real Prometheus servers, one of them with the scripted target."""
 
 import json
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
-from . import binaries
+from .binaries import tool
 from .processes import Server, free_port, start
 from .scripted_target import ScriptedTarget
 from .waiting import eventually
@@ -16,46 +16,34 @@ from .waiting import eventually
 SCRAPE_INTERVAL = 1
 
 
-class Prometheus:
+class PrometheusServer:
     """A running Prometheus.
 
     Attributes:
         url: Where it listens.
-        scrape_interval: Seconds between two scrapes.
-        target: What it scrapes.
     """
 
-    scrape_interval = SCRAPE_INTERVAL
-
-    def __init__(self, folder: Path) -> None:
-        """Start it and its target, with everything that it writes in this folder."""
-        self.target = ScriptedTarget(SCRAPE_INTERVAL)
+    def __init__(self, folder: Path, configuration: dict[str, Any]) -> None:
+        """Start it, with everything that it writes in this folder."""
         self._folder = folder
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._server: Server | None = None
-        (folder / "prometheus.yml").write_text(
-            yaml.safe_dump(
-                {
-                    "global": {"scrape_interval": f"{SCRAPE_INTERVAL}s", "scrape_timeout": f"{SCRAPE_INTERVAL}s"},
-                    "scrape_configs": [
-                        {"job_name": "serving-pods", "static_configs": [{"targets": [self.target.address]}]}
-                    ],
-                }
-            )
-        )
-        try:
-            self.start()
-        except BaseException:
-            self.target.stop()
-            raise
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
+        self.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         """Start the server; again, after `kill`, on the same data."""
         server = start(
             "prometheus",
             [
-                binaries.prometheus(),
+                tool("prometheus"),
                 f"--config.file={self._folder / 'prometheus.yml'}",
                 f"--storage.tsdb.path={self._folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{self._port}",
@@ -64,7 +52,7 @@ class Prometheus:
         )
         self._server = server
         try:
-            server.wait_until(lambda: bool(self.query("up == 1")))
+            server.wait_until(self._serves)
         except BaseException:
             server.stop()
             raise
@@ -75,23 +63,61 @@ class Prometheus:
             self._server.kill()
 
     def stop(self) -> None:
-        """End the server and its target."""
+        """End the server."""
         if self._server:
             self._server.stop()
-        self.target.stop()
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The samples of an instant query; none when Prometheus does not answer."""
         question = urllib.parse.urlencode({"query": expression})
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/query?{question}", timeout=5) as answer:  # noqa: S310  # noqa: S310
-                found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
-                return found
+            found: list[dict[str, Any]] = self.get(f"/api/v1/query?{question}")["data"]["result"]
         except OSError:
             return []
+        return found
+
+    def get(self, path: str) -> Any:
+        """The JSON that it answers at a path."""
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:  # noqa: S310 - loopback
+            return json.load(answer)
+
+    def _serves(self) -> bool:
+        return bool(self.query("vector(1)"))
+
+
+class Prometheus(PrometheusServer):
+    """A running Prometheus that scrapes the scripted target.
+
+    Attributes:
+        scrape_interval: Seconds between two scrapes.
+        target: What it scrapes.
+    """
+
+    scrape_interval = SCRAPE_INTERVAL
+
+    def __init__(self, folder: Path) -> None:
+        """Start it and its target, with everything that it writes in this folder."""
+        self.target = ScriptedTarget(SCRAPE_INTERVAL)
+        configuration = {
+            "global": {"scrape_interval": f"{SCRAPE_INTERVAL}s", "scrape_timeout": f"{SCRAPE_INTERVAL}s"},
+            "scrape_configs": [{"job_name": "serving-pods", "static_configs": [{"targets": [self.target.address]}]}],
+        }
+        try:
+            super().__init__(folder, configuration)
+        except BaseException:
+            self.target.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the server and its target."""
+        super().stop()
+        self.target.stop()
 
     def wait_for_scrape(self) -> None:
         """Wait until what the target shows now has been scraped and can be asked for."""
         seen = self.target.scrapes
         # The page of the next scrape may still be the one of this interval, and an answered scrape is not yet stored.
         eventually(lambda: self.target.scrapes >= seen + 3, "Prometheus to scrape three times", within=10)
+
+    def _serves(self) -> bool:
+        return bool(self.query("up == 1"))

@@ -83,7 +83,7 @@ class ScriptedTarget:
         scrapes: How often the page was read; a test waits for a later one to know that its counts were seen.
     """
 
-    def __init__(self, interval: int) -> None:
+    def __init__(self, interval: int, host: str = "127.0.0.1", port: int = 0) -> None:
         """Start it; the page changes at whole multiples of this many seconds, as the pages of real pods do."""
         self._interval = interval
         self._moment = 0
@@ -108,10 +108,9 @@ class ScriptedTarget:
             def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class names it so
                 """Say nothing: a line a second would bury what tests print."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer((host, port), Handler)
         self._server.daemon_threads = True
-        host, port = self._server.server_address[:2]
-        self.address = f"{host!s}:{port}"
+        self.address = f"{host}:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, name="scripted-target", daemon=True)
         self._thread.start()
 

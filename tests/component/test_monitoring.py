@@ -1,0 +1,236 @@
+"""A user's own Prometheus, which learns of the models' pods by what the chart brings."""
+
+import asyncio
+import base64
+import gzip
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.component.harness import chart
+from tests.component.harness.binaries import tool
+from tests.component.harness.control_plane import ControlPlane
+from tests.component.harness.pods import Pod, make_ready, wait_for_pods
+from tests.component.harness.processes import free_port, start
+from tests.component.harness.prometheus import PrometheusServer
+from tests.component.harness.scripted_target import ScriptedPod, ScriptedTarget
+from tests.component.harness.waiting import eventually
+from tests.workloads.children import render
+
+from viridian.api.names import LABEL_MODEL, LABEL_REVISION, PORT_METRICS, Color
+from viridian.api.spec import ModelDeploymentSpec
+from viridian.metrics.prometheus import Prometheus as Reader
+from viridian.workloads.owner import Owner
+
+INTERVAL = timedelta(seconds=1)
+_addresses = itertools.count(2)
+
+
+class Model:
+    """Serving pods as the operator makes them; what stands for their processes answers on loopback."""
+
+    def __init__(self, control_plane: ControlPlane, namespace: str, exits: ExitStack) -> None:
+        self.control_plane, self.namespace, self._exits = control_plane, namespace, exits
+        self.pages: dict[str, ScriptedTarget] = {}
+
+    def apply(self, replicas: int) -> list[Pod]:
+        """The blue Deployment of the model `iris` with so many running pods, each with a page of its own."""
+        spec = ModelDeploymentSpec.model_validate(
+            {
+                "model": {"version": "v1", "uri": "image:///models/iris/v1"},
+                "traffic": {"parentRefs": [{"name": "public"}], "path": "/iris"},
+            }
+        )
+        manifest = render(spec, Owner("iris", self.namespace, "uid")).deployments[Color.BLUE]
+        del manifest["metadata"]["ownerReferences"]
+        manifest["spec"]["replicas"] = replicas
+        self.control_plane.apply(manifest)
+        pods = wait_for_pods(self.control_plane.core, self.namespace, LABEL_MODEL, replicas)
+        for pod in pods:
+            if pod.metadata.uid not in self.pages:
+                self._run(pod)
+        return pods
+
+    def bystander(self) -> None:
+        """A pod of somebody else, whose port has the same name and number, and which shows the same series."""
+        container = {"name": "main", "image": "main:1", "ports": [{"name": "metrics", "containerPort": PORT_METRICS}]}
+        body = {"metadata": {"name": "bystander"}, "spec": {"containers": [container]}}
+        self._run(self.control_plane.core.create_namespaced_pod(self.namespace, body))
+
+    def counters(self, pod: Pod) -> ScriptedPod:
+        """What a pod counts."""
+        revision = (pod.metadata.labels or {}).get(LABEL_REVISION, "iris-9")
+        return self.pages[pod.metadata.uid].pod(self.namespace, "iris", revision, pod.metadata.uid)
+
+    def _run(self, pod: Pod) -> None:
+        address = "127.9.{}.{}".format(*next(_addresses).to_bytes(2, "big"))
+        page = ScriptedTarget(int(INTERVAL.total_seconds()), address, PORT_METRICS)
+        self._exits.callback(page.stop)
+        self.pages[pod.metadata.uid] = page
+        self.counters(pod).count(0)
+        make_ready(self.control_plane.core, [pod], address)
+
+
+@pytest.fixture
+def model(control_plane: ControlPlane, namespace: str) -> Iterator[Model]:
+    with ExitStack() as exits:
+        yield Model(control_plane, namespace, exits)
+
+
+@pytest.fixture
+def account(control_plane: ControlPlane, namespace: str) -> Path:
+    """The kubeconfig of a ServiceAccount with the rights that docs/metrics.md names, in this one namespace."""
+    rbac = "rbac.authorization.k8s.io"
+    metadata = {"name": "prometheus", "namespace": namespace}
+    rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}
+    role = {"apiGroup": rbac, "kind": "Role", "name": "prometheus"}
+    subject = {"kind": "ServiceAccount", **metadata}
+    for manifest in (
+        {"apiVersion": "v1", "kind": "ServiceAccount"},
+        {"apiVersion": f"{rbac}/v1", "kind": "Role", "rules": [rule]},
+        {"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "roleRef": role, "subjects": [subject]},
+    ):
+        control_plane.apply({**manifest, "metadata": metadata})
+    return control_plane.kubeconfig_of("prometheus", namespace)
+
+
+Configured = Callable[[ControlPlane, str, Path, Path], Any]
+
+
+def plain_configuration(control_plane: ControlPlane, namespace: str, account: Path, folder: Path) -> dict[str, Any]:
+    """The chart's file, as it is, but for where the API server is, and for a label that a user adds."""
+    [told] = [manifest for manifest in chart.render(**_values(namespace)) if manifest["kind"] == "ConfigMap"]
+    found: dict[str, Any] = yaml.safe_load(told["data"]["viridian-models.yaml"])
+    [job] = found["scrape_configs"]
+    job["kubernetes_sd_configs"][0]["kubeconfig_file"] = str(account)
+    job["relabel_configs"].append({"target_label": "model", "replacement": "a word of the user's own"})
+    return found
+
+
+def generated_configuration(control_plane: ControlPlane, namespace: str, account: Path, folder: Path) -> dict[str, Any]:
+    """What the Prometheus Operator makes of the chart's PodMonitor; all targets are given a label by the user."""
+    token = folder / "token"
+    token.write_text(yaml.safe_load(account.read_text())["users"][0]["user"]["token"])
+    control_plane.apply(
+        {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "Prometheus",
+            "metadata": {"name": "users", "namespace": namespace},
+            "spec": {
+                "podMonitorSelector": {"matchLabels": {"release": "users"}},
+                "apiserverConfig": {
+                    "host": control_plane.url,
+                    "tlsConfig": {"caFile": str(control_plane.certificate)},
+                    "authorization": {"credentialsFile": str(token)},
+                },
+                "scrapeClasses": [
+                    {
+                        "name": "all",
+                        "default": True,
+                        "relabelings": [{"targetLabel": "model", "replacement": "a word of the user's own"}],
+                    }
+                ],
+            },
+        }
+    )
+    monitor = {"monitoring__podMonitor__enabled": "true", "monitoring__podMonitor__labels__release": "users"}
+    [told] = [m for m in chart.render(**_values(namespace), **monitor) if m["kind"] == "PodMonitor"]
+    control_plane.apply(told)
+    with _prometheus_operator(control_plane, namespace, folder / "prometheus-operator.log"):
+        text = eventually(lambda: _generated(control_plane, namespace), "the operator to take the PodMonitor up")
+    # As the operator's sidecar does in each pod of a Prometheus.
+    for name, value in {"POD_NAME": "prometheus-users-0", "SHARD": "0"}.items():
+        text = text.replace(f"$({name})", value)
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
+
+
+@pytest.mark.usefixtures("monitoring_definitions")
+@pytest.mark.parametrize("configured", [plain_configuration, generated_configuration], ids=["plain", "PodMonitor"])
+def test_prometheus_sees_each_pod_once_and_as_long_as_it_runs(
+    configured: Configured, model: Model, account: Path, tmp_path: Path
+) -> None:
+    control_plane, namespace = model.control_plane, model.namespace
+
+    # given two pods of a model, and one that is nobody's model
+    first, second = model.apply(replicas=2)
+    model.bystander()
+    model.counters(first).count(95)
+    model.counters(second).count(3, outcome="error")
+
+    # when a Prometheus is configured as the chart has it
+    configuration = configured(control_plane, namespace, account, tmp_path)
+    with PrometheusServer(tmp_path, configuration) as server:
+        # then the operator reads what those two counted, under their own labels
+        eventually(lambda: _answered(server, namespace) == {first.metadata.uid: 95, second.metadata.uid: 3}, "counts")
+        assert sorted(labels["pod"] for labels in _targets(server)) == sorted(p.metadata.name for p in (first, second))
+        assert {labels["namespace"] for labels in _targets(server)} == {namespace}
+
+        # when one is being deleted and still answers
+        control_plane.reaper.spared.add(namespace)  # type: ignore[union-attr]
+        control_plane.core.delete_namespaced_pod(first.metadata.name, namespace)
+        model.counters(first).count(5)
+
+        # then its last requests are counted, and those of its successor
+        third = next(p for p in model.apply(replicas=2) if p.metadata.uid != second.metadata.uid)
+        model.counters(third).count(1)
+        expected = {first.metadata.uid: 100, second.metadata.uid: 3, third.metadata.uid: 1}
+        eventually(lambda: _answered(server, namespace) == expected, "the counts of a pod that goes and of a new one")
+
+        # when it has ended, then it is no target any more
+        control_plane.reaper.spared.discard(namespace)  # type: ignore[union-attr]
+        names = sorted(pod.metadata.name for pod in (second, third))
+        eventually(lambda: sorted(labels["pod"] for labels in _targets(server)) == names, "the pod to be forgotten")
+
+
+def _values(namespace: str) -> dict[str, str]:
+    return {
+        "watch__namespaces": f"{{{namespace}}}",
+        "monitoring__namespace": namespace,
+        "prometheus__scrapeInterval": "1s",
+    }
+
+
+@contextmanager
+def _prometheus_operator(control_plane: ControlPlane, namespace: str, log: Path) -> Iterator[None]:
+    server = start(
+        "prometheus-operator",
+        [
+            tool("prometheus-operator"),
+            f"--namespaces={namespace}",
+            f"--web.listen-address=127.0.0.1:{free_port()}",
+            "--kubelet-endpoints=false",
+        ],
+        log,
+        {**os.environ, "KUBECONFIG": str(control_plane.kubeconfig)},
+    )
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+def _generated(control_plane: ControlPlane, namespace: str) -> str:
+    found = control_plane.core.list_namespaced_secret(namespace, field_selector="metadata.name=prometheus-users").items
+    assert found, "there is no configuration yet"
+    text = gzip.decompress(base64.b64decode(found[0].data["prometheus.yaml.gz"])).decode()
+    assert f"podMonitor/{namespace}/viridian-models" in text, text
+    return text
+
+
+def _answered(server: PrometheusServer, namespace: str) -> dict[str, int]:
+    """What the operator's own query finds: the users' requests of each pod."""
+    key = (namespace, "iris")
+    found = asyncio.run(Reader(server.url, INTERVAL).read([key], [])).get(key, {})
+    assert not isinstance(found, Exception), str(found)
+    return {uid: pod.answered for pods in found.values() for uid, pod in pods.items()}
+
+
+def _targets(server: PrometheusServer) -> list[dict[str, str]]:
+    return [target["labels"] for target in server.get("/api/v1/targets?state=active")["data"]["activeTargets"]]
