@@ -13,7 +13,7 @@ import yaml
 from tests.bench.idle.fleet import PATTERN, Fleet, pattern
 from tests.bench.idle.meter import Usage, count_requests
 from tests.component.harness.api_proxy import ApiProxy
-from tests.component.harness.binaries import REPOSITORY, gateway_api_crds
+from tests.component.harness.binaries import REPOSITORY, crds
 from tests.component.harness.chart import operator_kubeconfig
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.operator import OperatorProcess
@@ -113,7 +113,7 @@ def _made(folder: Path) -> Path:
 
 def _install_definitions(control_plane: ControlPlane) -> None:
     files = [REPOSITORY / "crds" / "viridian.dev_modeldeployments.yaml"]
-    files += sorted(gateway_api_crds().glob("gateway.networking.k8s.io_*.yaml"))
+    files += crds("gateway-api/gateway.networking.k8s.io_*.yaml")
     for file in files:
         control_plane.apply(yaml.safe_load(file.read_text()))
     for path in ("viridian.dev/v1alpha1", "gateway.networking.k8s.io/v1"):
