@@ -27,6 +27,7 @@ from tests.workloads.children import render
 from viridian.api.names import LABEL_MODEL, LABEL_REVISION, PORT_METRICS, Color
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.metrics.prometheus import Prometheus as Reader
+from viridian.metrics.prometheus import trusted
 from viridian.workloads.owner import Owner
 
 INTERVAL = timedelta(seconds=1)
@@ -170,7 +171,7 @@ def test_prometheus_sees_each_pod_once_and_as_long_as_it_runs(
     configuration = configured(control_plane, namespace, account, tmp_path)
     with PrometheusServer(tmp_path, configuration) as server:
         # then the operator reads what those two counted, under their own labels
-        eventually(lambda: _answered(server, namespace) == {first.metadata.uid: 95, second.metadata.uid: 3}, "counts")
+        _wait_for_counts(server, namespace, {first.metadata.uid: 95, second.metadata.uid: 3})
         assert sorted(labels["pod"] for labels in _targets(server)) == sorted(p.metadata.name for p in (first, second))
         assert {labels["namespace"] for labels in _targets(server)} == {namespace}
 
@@ -182,8 +183,8 @@ def test_prometheus_sees_each_pod_once_and_as_long_as_it_runs(
         # then its last requests are counted, and those of its successor
         third = next(p for p in model.apply(replicas=2) if p.metadata.uid != second.metadata.uid)
         model.counters(third).count(1)
-        expected = {first.metadata.uid: 100, second.metadata.uid: 3, third.metadata.uid: 1}
-        eventually(lambda: _answered(server, namespace) == expected, "the counts of a pod that goes and of a new one")
+        counts = {first.metadata.uid: 100, second.metadata.uid: 3, third.metadata.uid: 1}
+        _wait_for_counts(server, namespace, counts)
 
         # when that one is gone, and another has failed and stays as an object, then neither is a target
         control_plane.reaper.spared.discard(namespace)  # type: ignore[union-attr]
@@ -227,12 +228,17 @@ def _generated(control_plane: ControlPlane, namespace: str) -> str:
     return text
 
 
-def _answered(server: PrometheusServer, namespace: str) -> dict[str, int]:
-    """What the operator's own query finds: the users' requests of each pod."""
+def _wait_for_counts(server: PrometheusServer, namespace: str, answered: dict[str, int]) -> None:
+    """Wait until the operator's own query finds so many users' requests for these pods, by UID, and for no others."""
     key = (namespace, "iris")
-    found = asyncio.run(Reader(server.url, INTERVAL).read([key], [])).get(key, {})
-    assert not isinstance(found, Exception), str(found)
-    return {uid: pod.answered for pods in found.values() for uid, pod in pods.items()}
+
+    def look() -> bool:
+        found = trusted(asyncio.run(Reader(server.url, INTERVAL).read([key], [])).get(key, {}))
+        seen = {uid: pod.answered for pods in found.values() for uid, pod in pods.items()}
+        assert seen == answered, f"Prometheus has {server.query('viridian_requests_total')}"
+        return True
+
+    eventually(look, f"the counts {answered}")
 
 
 def _targets(server: PrometheusServer) -> list[dict[str, str]]:

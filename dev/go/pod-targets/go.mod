@@ -1,3 +1,0 @@
-module viridian.dev/dev/pod-targets
-
-go 1.25.0
