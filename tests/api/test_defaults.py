@@ -33,6 +33,7 @@ def filled_in(schema: dict[str, Any], value: Any) -> Any:
         {"rollout": {"bake": {"holdback": 10}}},
         {"rollout": {"steps": [{"weight": 10, "hold": "1m"}]}},
         {"serving": {"triton": {"resources": {"requests": {"cpu": 1}}}}},
+        {"serving": {"podTemplate": {"tolerations": [{"key": "gpu"}], "env": [{"name": "A", "value": ""}]}}},
         {"guards": {"errorRate": {"max": "1%"}, "latency": [{"percentile": "95", "max": "200ms"}]}},
     ],
 )
@@ -69,6 +70,28 @@ def test_each_default_of_a_parent_is_made_of_its_childrens() -> None:
         ({"serving": {"timeout": "soon"}}, "'soon' is not a duration"),
         ({"guards": {"errorRate": {"max": "150%"}}}, "'150%' is not a percentage"),
         ({"replicas": 3}, "Extra inputs are not permitted"),
+        ({"model": {"version": "v1", "uri": "https://example.com/m"}}, "kubectl viridian digest URI"),
+        ({"model": {"version": "v1", "uri": "pvc://models/m"}}, "kubectl viridian digest URI"),
+        (
+            {"model": {**MINIMAL["model"], "credentialsSecretRef": {"name": "reader"}}},
+            "only https models are fetched with credentials",
+        ),
+        ({"model": {**MINIMAL["model"], "maxSize": "2GB"}}, "'2GB' is not a size"),
+        ({"serving": {"podTemplate": {"env": [{"name": "VIRIDIAN_X", "value": "1"}]}}}, "is set by the operator"),
+        ({"serving": {"podTemplate": {"env": [{"name": "X"}]}}}, "either value or valueFrom"),
+        (
+            {"serving": {"podTemplate": {"env": [{"name": "X", "valueFrom": {}}]}}},
+            "either secretKeyRef or configMapKeyRef",
+        ),
+        ({"serving": {"podTemplate": {"tolerations": [{}]}}}, "without a key the operator must be Exists"),
+        (
+            {"serving": {"podTemplate": {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}}},
+            "with operator Exists there is no value",
+        ),
+        (
+            {"serving": {"podTemplate": {"tolerations": [{"key": "a", "tolerationSeconds": 9}]}}},
+            "needs effect NoExecute",
+        ),
     ],
 )
 def test_the_models_refuse_what_the_server_refuses(change: dict[str, Any], sentence: str) -> None:

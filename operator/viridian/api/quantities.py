@@ -11,6 +11,7 @@ DURATION = re.compile(r"^([0-9]{1,5}(h|m|s|ms)){1,4}$")
 NUMBER = re.compile(r"^-?[0-9]{1,12}(\.[0-9]{1,9})?$")
 _PART = re.compile(r"([0-9]+)(ms|h|m|s)")
 _PERCENT = re.compile(r"^[0-9]{1,3}(\.[0-9]{1,3})?%$")
+_SIZE = re.compile(r"^([1-9][0-9]{0,4})(Mi|Gi)$")
 DECIMAL = re.compile(r"^[0-9]{1,4}(\.[0-9]{1,4})?$")
 
 
@@ -69,6 +70,18 @@ def parse_number(text: str) -> float:
     if not NUMBER.fullmatch(text):
         raise ValueError(f"{text!r} is not a number: write digits such as 0.2 or 1000")
     return float(text)
+
+
+def parse_size(text: str) -> int:
+    """Read a size such as `512Mi` or `2Gi`, in mebibytes.
+
+    Raises:
+        ValueError: the text is not a size.
+    """
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is not a size: write a whole number with Mi or Gi, such as 512Mi or 2Gi")
+    return int(found[1]) * (1024 if found[2] == "Gi" else 1)
 
 
 def _checked(parse: Any) -> AfterValidator:  # noqa: ANN401 - any parser from text will do
@@ -141,4 +154,15 @@ Number = Annotated[
         ),
     ),
     _checked(parse_number),
+]
+Size = Annotated[
+    str,
+    Field(
+        max_length=7,
+        json_schema_extra=cel(
+            matches(_SIZE.pattern),
+            "is not a size: write a whole number with Mi or Gi, such as 512Mi or 2Gi",
+        ),
+    ),
+    _checked(parse_size),
 ]

@@ -71,7 +71,7 @@ def _sections(node: Schema, path: str, *, asked_for: bool) -> Iterator[str]:
 def _rules(node: Schema, path: str) -> str:
     """The rules that hold between the fields of an object."""
     rules = [
-        f"- `{path}{rule['fieldPath']}`".replace("`.", "`") + f": {rule['message']}."
+        f"- `{path}{rule.get('fieldPath', '')}`".replace("`.", "`") + f": {rule['message']}."
         for rule in node.get("x-kubernetes-validations", [])
     ]
     return "\n".join(["Rules:", "", *rules, ""]) if rules else ""
@@ -122,7 +122,7 @@ def _default(field: Schema, *, required: bool) -> str:
     if required:
         return "**required**"
     default = field.get("default")
-    if "properties" in field:
+    if "properties" in field and default is not None:
         return "its fields'"
     if default in (None, "", {}, []):
         return "none"

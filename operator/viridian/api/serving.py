@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from .base import ApiModel
+from .pod_template import PodTemplate
 from .quantities import Duration, between, cel, matches
 
 Quantity = Annotated[
@@ -143,3 +144,4 @@ class Serving(ApiModel):
             ),
         ),
     ] = "30s"
+    pod_template: Annotated[PodTemplate, Field(description="What the pods need beyond that.")] = PodTemplate()

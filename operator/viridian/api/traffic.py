@@ -5,10 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from .base import ApiModel
+from .objects import LABEL, LABELS
 from .quantities import cel, matches
-
-_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_LABELS = rf"{_LABEL}(\.{_LABEL})*"
 
 
 class ParentRef(ApiModel):
@@ -21,7 +19,7 @@ class ParentRef(ApiModel):
             max_length=253,
             description="Name of the Gateway.",
             json_schema_extra=cel(
-                matches(f"^{_LABELS}$"), "must be the name of a Gateway: lower-case letters, digits, dashes and dots"
+                matches(f"^{LABELS}$"), "must be the name of a Gateway: lower-case letters, digits, dashes and dots"
             ),
         ),
     ]
@@ -32,7 +30,7 @@ class ParentRef(ApiModel):
             max_length=63,
             description="Namespace of the Gateway; default: the model's own.",
             json_schema_extra=cel(
-                matches(f"^{_LABEL}$"), "must be the name of a namespace: lower-case letters, digits and dashes"
+                matches(f"^{LABEL}$"), "must be the name of a namespace: lower-case letters, digits and dashes"
             ),
         ),
     ] = None
@@ -43,7 +41,7 @@ class ParentRef(ApiModel):
             max_length=253,
             description="One listener of the Gateway; default: all.",
             json_schema_extra=cel(
-                matches(f"^{_LABELS}$"), "must be the name of a listener: lower-case letters, digits, dashes and dots"
+                matches(f"^{LABELS}$"), "must be the name of a listener: lower-case letters, digits, dashes and dots"
             ),
         ),
     ] = None
@@ -55,7 +53,7 @@ Hostname = Annotated[
         min_length=1,
         max_length=253,
         json_schema_extra=cel(
-            matches(rf"^(\*\.)?{_LABELS}$"),
+            matches(rf"^(\*\.)?{LABELS}$"),
             "must be a host name without scheme, port or path, such as models.example.com or *.example.com",
         ),
     ),

@@ -1,0 +1,1 @@
+"""`kubectl viridian`: what people do with models outside of a cluster."""
