@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 cd "$DEV/.."
 
-operator=$("$DEV/image.sh" viridian/operator operator/Dockerfile operator/viridian requirements/operator.txt=requirements.txt \
+operator=$("$DEV/image.sh" viridian/operator operator/Dockerfile operator/viridian operator/viridian_model requirements/operator.txt=requirements.txt \
   "$("$DEV/wheels.sh" requirements/operator.txt)=wheels")
 
 lists=(serving-runtime triton)
@@ -13,7 +13,8 @@ for list in "${lists[@]}"; do
   wheels=$("$DEV/wheels.sh" "requirements/$list.txt")
   parts+=("requirements/$list.txt=requirements/$list.txt" "$wheels=wheels/$list")
 done
-serving=$("$DEV/image.sh" viridian/serving serving-image/Dockerfile serving-image/viridian_serving "${parts[@]}")
+serving=$("$DEV/image.sh" viridian/serving serving-image/Dockerfile serving-image/viridian_serving operator/viridian_model \
+  "${parts[@]}")
 
 models=$CACHE/demo/$(hash_of examples/digits/train.py requirements/dev.txt)
 train() { "$DEV/python.sh" -m examples.digits.train --models "$models.tmp/models" --samples "$models.tmp/samples.json"; }

@@ -1,13 +1,13 @@
-"""The digest of a model: one text that two copies share exactly when their files are the same.
+r"""The digest of a model: one text that two copies share exactly when their files are the same.
 
 A file's digest is the SHA-256 of its bytes. A folder's is the SHA-256 of a list with one line for each file in it, at
 any depth, sorted by path:
 
-    <SHA-256 of the file, 64 hexadecimal digits><two spaces><path below the folder, with slashes>\\n
+    <SHA-256 of the file, 64 hexadecimal digits><two spaces><path below the folder, with slashes>\n
 
 in UTF-8, sorted by the paths' bytes. That is what `sha256sum` prints, so anybody can check it:
 
-    find . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
+    find . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
 
 Empty folders, times, owners and permissions do not count. What could be read in two ways is refused: links, devices,
 and names that are not UTF-8 or hold a backslash or a control character. Both sides refuse the same.
@@ -50,6 +50,8 @@ def digest_of(path: Path, went_on: Callable[[int], None] = _go_on) -> str:
         OSError: Something cannot be read.
     """
     if not path.is_dir():
+        if path.exists() and not path.is_file():
+            raise UnclearFiles(f"{path} is neither a file nor a folder; name one of these")
         with path.open("rb") as file:
             return digest_of_stream(file, went_on)
     files = sorted(_files(path, path), key=lambda found: found[0].encode())

@@ -7,7 +7,7 @@ The certificates that are trusted are the system's, or those of `SSL_CERT_FILE`.
 import ssl
 import urllib.request
 from collections.abc import Mapping
-from email.message import Message
+from http.client import HTTPMessage
 from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -27,7 +27,7 @@ class _WithinTls(urllib.request.HTTPRedirectHandler):
         fp: IO[bytes],
         code: int,
         msg: str,
-        headers: Message,
+        headers: HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
         target = urlsplit(urljoin(req.full_url, newurl))

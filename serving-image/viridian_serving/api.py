@@ -15,7 +15,7 @@ from viridian_serving.config import Settings
 from viridian_serving.http_server import HttpServer
 from viridian_serving.instances import InstanceReader
 from viridian_serving.model import Model, fetch_schema
-from viridian_serving.model_source import ModelError, model_directory
+from viridian_serving.model_source import ModelError, model_home
 from viridian_serving.predict import Predictor
 from viridian_serving.problems import Problem
 from viridian_serving.readiness import SAMPLE_FILE, read_sample, synthesised
@@ -155,7 +155,7 @@ async def drain(app: App, server: HttpServer, settings: Settings) -> bool:
 
 def _samples(schema: ModelSchema, settings: Settings) -> list[Encoded]:
     try:
-        body = read_sample(model_directory(settings.model_uri, settings.image_root))
+        body = read_sample(model_home(settings))
     except ModelError:
         body = None  # the triton container reports that; here the model may be anywhere
     if body is None:

@@ -214,7 +214,7 @@ class App:
 
     async def _triton_ready(self) -> Response:
         deadline = asyncio.get_running_loop().time() + _PROBE_TIMEOUT
-        path = f"/v2/models/{self._settings.model}/versions/1/ready"
+        path = f"/v2/models/{self._settings.model}/ready"
         try:
             reply = await self._triton.call("GET", path, deadline=deadline)
         except (TritonUnreachableError, TimeoutError) as error:

@@ -4,6 +4,7 @@ The operator sets the identity (namespace, model, revision and so on) in both co
 default that suits a pod, and exists so that tests and unusual pods can change it.
 """
 
+import re
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from viridian_model.digest import PATTERN as DIGEST
 from viridian_serving.cpu import parse_cpus
 from viridian_serving.durations import parse_duration
 
@@ -68,6 +70,18 @@ def _mutable(version: str) -> str:
     return version
 
 
+_SIZE = re.compile(r"([1-9][0-9]*)(Mi|Gi)")
+
+
+def _bytes(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = _SIZE.fullmatch(value)
+    if found is None:
+        raise ValueError(f"{value!r} is not a size; write it like 512Mi or 2Gi")
+    return int(found[1]) << (20 if found[2] == "Mi" else 30)
+
+
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=False)]
 PositiveSeconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -83,10 +97,16 @@ class Settings(BaseModel):
     model: Text
     model_version: Annotated[Text, AfterValidator(_mutable)]
     model_uri: Text
-    model_format: Literal["onnx"] = "onnx"
+    model_format: Literal["onnx", "triton"] = "onnx"
+    model_digest: Annotated[str, Field(pattern=f"^{DIGEST.pattern}$")] | None = None
+    """What ``viridian-fetch`` must find; None where the image itself vouches for the model."""
     revision: Text
     color: Literal["blue", "green"]
     pod_uid: Text
+
+    model_max_size: Annotated[int, BeforeValidator(_bytes), Field(gt=0)] = 2 << 30
+    """Bytes that may be fetched, and again bytes that may be unpacked."""
+    fetch_timeout: PositiveSeconds = 600.0
 
     timeout: PositiveSeconds = 30.0
     scrape_interval: PositiveSeconds = 15.0
@@ -122,6 +142,10 @@ class Settings(BaseModel):
 
     image_root: Path = Path("/")
     """Where ``image://`` begins."""
+    model_mount: Path = Path("/mnt/model")
+    """The claim of ``pvc://``, or the volume in which ``viridian-fetch`` puts what it fetched."""
+    credentials_dir: Path = Path("/etc/viridian/model-credentials")
+    """The Secret for ``https://``: a file for each key."""
     run_dir: Path = Path("/run/viridian")
     triton_home: Path = Path("/opt/tritonserver")
     termination_log: Path = TERMINATION_LOG

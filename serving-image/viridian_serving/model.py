@@ -46,7 +46,7 @@ async def fetch_schema(triton: TritonHttp, model: str, deadline: float) -> Model
         ValueError: The configuration cannot be used.
     """
     try:
-        ready = await triton.call("GET", f"/v2/models/{model}/versions/1/ready", deadline=deadline)
+        ready = await triton.call("GET", f"/v2/models/{model}/ready", deadline=deadline)
         if ready.status != 200:
             return None
         reply = await triton.call("GET", f"/v2/models/{model}/config", deadline=deadline)

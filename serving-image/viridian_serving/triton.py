@@ -11,11 +11,12 @@ from typing import Final
 
 from viridian_serving import config, cpu, supervisor
 from viridian_serving.config import Settings
-from viridian_serving.model_source import ModelError, model_directory, model_file
+from viridian_serving.model_source import CONFIG_FILE, ModelError, locate, model_file
 from viridian_serving.onnx_model import inspect
 from viridian_serving.reporting import report
 from viridian_serving.triton_config import config_pbtxt
 from viridian_serving.triton_layout import TritonLayout
+from viridian_serving.triton_repository import write_repository
 
 LOG = logging.getLogger("viridian.triton")
 
@@ -61,22 +62,16 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> tuple[list[str], 
     Raises:
         ModelError: The model cannot be served, or this image has no Triton.
     """
-    file = model_file(model_directory(settings.model_uri, settings.image_root))
-    model = inspect(file)
-    limit = settings.cpu_limit or cpu.cgroup_limit()
-    threads = cpu.inference_threads(limit)
-    LOG.info("model %s, %s thread(s), CPU limit %s", file, threads, limit or "none")
     layout = TritonLayout.find(settings.triton_home)
     repository = settings.run_dir / "repository"
     backends = settings.run_dir / "backends"
     for directory in (repository, backends):
         shutil.rmtree(directory, ignore_errors=True)
-    version = repository / settings.model / "1"
-    version.mkdir(parents=True)
-    shutil.copyfile(_BACKEND_SCRIPT, version / "model.py")
-    parameters = {"model_file": str(file), "threads": str(threads)}
-    (version.parent / "config.pbtxt").write_text(config_pbtxt(settings.model, model, parameters))
-    layout.link_python_backend(backends / "python")
+    if settings.model_format == "triton":
+        write_repository(locate(settings), settings.model, repository, layout.backends)
+    else:
+        _write_onnx_repository(settings, repository)
+    layout.link_backends(backends)
     shm_prefix = f"viridian-{settings.pod_uid}-"
     _remove_shared_memory(shm_prefix)
     command = [
@@ -92,7 +87,8 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> tuple[list[str], 
         f"--metrics-address={HOST}",
         f"--metrics-port={settings.triton_metrics_port}",
         "--allow-gpu-metrics=false",
-        "--disable-auto-complete-config",
+        # A repository as it is may leave its configuration to Triton; ours never does.
+        *([] if settings.model_format == "triton" else ["--disable-auto-complete-config"]),
         f"--exit-timeout-secs={EXIT_TIMEOUT}",
     ]
     environment = dict(environ)
@@ -100,6 +96,19 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> tuple[list[str], 
     if layout.libraries is not None:
         environment["LD_LIBRARY_PATH"] = str(layout.libraries)
     return command, environment
+
+
+def _write_onnx_repository(settings: Settings, repository: Path) -> None:
+    file = model_file(locate(settings))
+    model = inspect(file)
+    limit = settings.cpu_limit or cpu.cgroup_limit()
+    threads = cpu.inference_threads(limit)
+    LOG.info("model %s, %s thread(s), CPU limit %s", file, threads, limit or "none")
+    version = repository / settings.model / "1"
+    version.mkdir(parents=True)
+    shutil.copyfile(_BACKEND_SCRIPT, version / "model.py")
+    parameters = {"model_file": str(file), "threads": str(threads)}
+    (version.parent / CONFIG_FILE).write_text(config_pbtxt(settings.model, model, parameters))
 
 
 def _remove_shared_memory(prefix: str) -> None:

@@ -50,14 +50,23 @@ class TritonLayout:
             raise ModelError(f"Triton in {root} has no python backend for Python {version}; use a matching interpreter")
         return cls(root / "bin" / "tritonserver", backend, stub, libraries if libraries.is_dir() else None)
 
-    def link_python_backend(self, target: Path) -> None:
-        """Make a backend directory in which the process for this interpreter sits where Triton looks for it.
+    @property
+    def backends(self) -> list[str]:
+        """The backends that are there, by name."""
+        return sorted(folder.name for folder in self.python_backend.parent.iterdir() if folder.is_dir())
+
+    def link_backends(self, target: Path) -> None:
+        """Make a directory of all backends in which the python backend's process is that of this interpreter.
 
         Args:
             target: Directory to create.
         """
-        target.mkdir(parents=True)
+        python = target / self.python_backend.name
+        python.mkdir(parents=True)
+        for name in self.backends:
+            if name != python.name:
+                (target / name).symlink_to(self.python_backend.parent / name)
         for entry in self.python_backend.iterdir():
             if entry.name not in (_STUB, "__pycache__"):
-                (target / entry.name).symlink_to(entry)
-        (target / _STUB).symlink_to(self.stub)
+                (python / entry.name).symlink_to(entry)
+        (python / _STUB).symlink_to(self.stub)

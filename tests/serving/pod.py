@@ -17,7 +17,9 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-SOURCE = Path(__file__).parents[2] / "serving-image"
+ROOT = Path(__file__).parents[2]
+SOURCES = (ROOT / "serving-image", ROOT / "operator")
+"""Our own package, and the one that both images have."""
 PORTS = (
     "HTTP_PORT",
     "FALLBACK_PORT",
@@ -45,6 +47,8 @@ class Pod:
     directory: Path
     ports: dict[str, int]
     settings: dict[str, str]
+    environ: dict[str, str] = field(default_factory=dict)
+    """Variables that are not ours."""
     triton: subprocess.Popen[bytes] | None = None
     api: subprocess.Popen[bytes] | None = None
     logs: list[Path] = field(default_factory=list)
@@ -71,13 +75,20 @@ class Pod:
             "GRACE": "15s",
             "BIND": "127.0.0.1",
             "IMAGE_ROOT": str(self.directory),
+            "MODEL_MOUNT": str(self.directory / "mount"),
+            "CREDENTIALS_DIR": str(self.directory / "credentials"),
             "RUN_DIR": str(self.directory / "run"),
             "TERMINATION_LOG": str(self.directory / "termination-log"),
             **{name: str(port) for name, port in self.ports.items()},
             **self.settings,
         }
         own = {key: value for key, value in os.environ.items() if not key.startswith("VIRIDIAN_")}
-        return own | {"PYTHONPATH": str(SOURCE)} | {f"VIRIDIAN_{name}": value for name, value in given.items()}
+        return (
+            own
+            | self.environ
+            | {"PYTHONPATH": os.pathsep.join(map(str, SOURCES))}
+            | {f"VIRIDIAN_{name}": value for name, value in given.items()}
+        )
 
     @property
     def model_directory(self) -> Path:
@@ -94,6 +105,9 @@ class Pod:
     def start_api(self) -> "subprocess.Popen[bytes]":
         self.api = self._start("api")
         return self.api
+
+    def start_fetch(self) -> "subprocess.Popen[bytes]":
+        return self._start("fetch")
 
     def _start(self, part: str) -> "subprocess.Popen[bytes]":
         log = self.directory / f"{part}.log"

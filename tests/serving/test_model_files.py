@@ -7,29 +7,60 @@ from pathlib import Path
 import pytest
 from tests.serving import models
 
-from viridian_serving.model_source import ModelError, model_directory, model_file
+from viridian_serving.config import Settings
+from viridian_serving.model_source import ModelError, locate, model_file
 from viridian_serving.onnx_model import OnnxModel, OnnxTensor, inspect
 from viridian_serving.triton_config import MAX_BATCH, config_pbtxt
+
+
+def settings(root: Path, uri: str) -> Settings:
+    given = dict.fromkeys(("namespace", "model", "model_version", "revision", "pod_uid"), "x")
+    return Settings(**given, model_uri=uri, color="blue", image_root=root, model_mount=root / "mount")
 
 
 @pytest.mark.parametrize(
     ("uri", "wanted"),
     [
-        ("s3://models/iris", "write image:///models/NAME/VERSION"),
-        ("/models/iris", "write image:///models/NAME/VERSION"),
+        ("s3://models/iris", "write image:///PATH, pvc://CLAIM/PATH or https://HOST/PATH"),
+        ("/models/iris", "write image:///PATH"),
         ("image://models/iris/v1", "write three slashes"),
-        ("image:///models/../etc", "write three slashes"),
+        ("image:///models/../etc", "has no absolute path"),
         ("image:///models/iris/v9", "which this image does not contain"),
+        ("pvc://models/iris/v9", "which claim models does not hold"),
+        ("pvc://models/../etc", "has no absolute path"),
+        ("https://models.example.com/iris", "has not been fetched"),
     ],
 )
 def test_a_uri_that_leads_nowhere_is_refused_with_the_way_out(tmp_path: Path, uri: str, wanted: str) -> None:
     with pytest.raises(ModelError, match=re.escape(wanted)):
-        model_directory(uri, tmp_path)
+        locate(settings(tmp_path, uri))
 
 
-def test_a_baked_in_directory_is_found(tmp_path: Path) -> None:
-    (tmp_path / "models" / "iris" / "v1").mkdir(parents=True)
-    assert model_directory("image:///models/iris/v1", tmp_path) == tmp_path / "models" / "iris" / "v1"
+@pytest.mark.parametrize(
+    ("uri", "place"),
+    [
+        ("image:///models/iris/v1", "models/iris/v1"),
+        ("pvc://models/iris/v1", "mount/iris/v1"),
+        ("https://models.example.com/iris.tar.gz", "mount/model"),
+    ],
+)
+def test_each_kind_of_uri_has_its_place(tmp_path: Path, uri: str, place: str) -> None:
+    (tmp_path / place).mkdir(parents=True)
+    assert locate(settings(tmp_path, uri)) == tmp_path / place
+
+
+@pytest.mark.parametrize("place", ["model.onnx", "iris/model.onnx", "model.onnx/model.onnx"])
+def test_the_onnx_file_may_lie_in_the_only_folder_of_an_archive(tmp_path: Path, place: str) -> None:
+    (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / place).write_bytes(b"x")
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / ".hidden").mkdir()
+    assert model_file(tmp_path) == tmp_path / place
+
+
+def test_the_onnx_file_may_be_named_itself(tmp_path: Path) -> None:
+    (tmp_path / "iris.onnx").write_bytes(b"x")
+    assert model_file(tmp_path / "iris.onnx") == tmp_path / "iris.onnx"
 
 
 def test_a_directory_without_the_file_says_what_it_holds(tmp_path: Path) -> None:

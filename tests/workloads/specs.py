@@ -21,9 +21,42 @@ resources = st.fixed_dictionaries(
     },
 )
 containers = st.fixed_dictionaries({}, optional={"resources": resources})
-models = st.fixed_dictionaries(
+digests = st.sampled_from([f"sha256:{'0a' * 32}", f"sha256:{'f1' * 32}"])
+common = {
+    "format": st.sampled_from(["onnx", "triton"]),
+    "changes": st.text(max_size=40),
+    "maxSize": st.sampled_from(["1Mi", "512Mi", "99999Gi"]),
+    "fetchTimeout": durations,
+}
+in_images = st.fixed_dictionaries(
     {"version": versions, "uri": st.sampled_from(["image:///models/iris", "image:///a/b.c/d_e-f"])},
-    optional={"format": st.just("onnx"), "changes": st.text(max_size=40)},
+    optional={"digest": digests, **common},
+)
+in_claims = st.fixed_dictionaries(
+    {"version": versions, "uri": st.sampled_from(["pvc://models/iris/v1", "pvc://a.b-c/m.onnx"]), "digest": digests},
+    optional=common,
+)
+elsewhere = st.fixed_dictionaries(
+    {"version": versions, "uri": st.just("https://models.example.com:8443/iris.tar.gz?v=1"), "digest": digests},
+    optional={"credentialsSecretRef": st.just({"name": "reader"}), **common},
+)
+models = st.one_of(in_images, in_claims, elsewhere)
+sources = st.sampled_from(
+    [{"secretKeyRef": {"name": "s", "key": "k"}}, {"configMapKeyRef": {"name": "c", "key": "k.k"}}]
+)
+variables = st.one_of(
+    st.fixed_dictionaries({"name": st.sampled_from(["A", "B_1"]), "value": st.text(max_size=9)}),
+    st.fixed_dictionaries({"name": st.sampled_from(["C", "D.e"]), "valueFrom": sources}),
+)
+pod_templates = st.fixed_dictionaries(
+    {},
+    optional={
+        "nodeSelector": st.dictionaries(st.sampled_from(["pool", "example.com/pool"]), st.sampled_from(["", "gpu"])),
+        "tolerations": st.lists(st.sampled_from([{"operator": "Exists"}, {"key": "gpu", "value": "a"}]), max_size=2),
+        "serviceAccountName": st.just("models"),
+        "imagePullSecrets": st.just([{"name": "registry"}]),
+        "env": st.lists(variables, max_size=3, unique_by=lambda variable: str(variable["name"])),
+    },
 )
 servings = st.fixed_dictionaries(
     {},
@@ -33,6 +66,7 @@ servings = st.fixed_dictionaries(
         "triton": containers,
         "api": containers,
         "timeout": durations,
+        "podTemplate": pod_templates,
     },
 )
 parent_refs = st.fixed_dictionaries(

@@ -109,7 +109,8 @@ def test_pods_keep_to_the_restricted_pod_security_standard(spec: ModelDeployment
     assert pod["securityContext"]["runAsUser"] > 0
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & pod.keys()
-    assert all(set(volume) == {"name", "emptyDir"} for volume in pod["volumes"])
+    allowed = {"emptyDir", "persistentVolumeClaim", "secret"}
+    assert all(set(volume) - {"name"} < allowed for volume in pod["volumes"])
     for container in containers(rendered):
         context = container["securityContext"]
         assert context["allowPrivilegeEscalation"] is False
@@ -119,6 +120,34 @@ def test_pods_keep_to_the_restricted_pod_security_standard(spec: ModelDeployment
         assert not container["image"].endswith(":latest")
     # Nobody in a pod needs the Kubernetes API.
     assert pod["automountServiceAccountToken"] is False
+
+
+@given(specs)
+def test_what_is_mounted_is_there_and_only_the_fetch_container_writes_models_and_reads_secrets(
+    spec: ModelDeploymentSpec,
+) -> None:
+    rendered = render(spec)
+    volumes = {volume["name"]: volume for volume in rendered.revision.template["spec"]["volumes"]}
+    mounts = {
+        container["name"]: {mount["name"]: mount for mount in container["volumeMounts"]}
+        for container in containers(rendered)
+    }
+    assert set().union(*mounts.values()) == set(volumes)
+    assert ("fetch" in mounts) is (spec.model.digest is not None)
+    assert ("model" in mounts["triton"]) is (spec.model.scheme != "image")
+    for name in ("triton", "api"):
+        assert mounts[name].get("model", {"readOnly": True})["readOnly"] is True
+        assert "model-credentials" not in mounts[name]
+
+
+@given(specs)
+def test_what_the_operator_sets_is_what_the_containers_see(spec: ModelDeploymentSpec) -> None:
+    # The last of two variables with one name would win.
+    for container in containers(render(spec)):
+        names = [variable["name"] for variable in container["env"]]
+        assert len(set(names)) == len(names)
+        for variable in spec.serving.pod_template.env:
+            assert variable.manifest() in container["env"]
 
 
 @given(specs)
@@ -150,6 +179,12 @@ def test_a_pod_is_given_time_for_its_longest_request(spec: ModelDeploymentSpec) 
         ({"model": {"version": "v1.0.1"}}, False),
         ({"model": {"uri": "image:///models/other"}}, False),
         ({"serving": {"image": "registry.example.com/iris:1.1"}}, False),
+        ({"model": {"format": "triton"}}, False),
+        ({"model": {"digest": f"sha256:{'0a' * 32}"}}, False),
+        ({"model": {"maxSize": "3Gi"}}, False),
+        ({"model": {"fetchTimeout": "5m"}}, False),
+        ({"serving": {"podTemplate": {"nodeSelector": {"pool": "gpu"}}}}, False),
+        ({"serving": {"podTemplate": {"env": [{"name": "A", "value": "b"}]}}}, False),
         ({"serving": {"timeout": "11s"}}, False),
         ({"serving": {"triton": {"resources": {"limits": {"memory": "1Gi"}}}}}, False),
         ({"serving": {"api": {"resources": {"requests": {"cpu": "1"}}}}}, False),
@@ -166,6 +201,25 @@ def test_what_makes_a_new_revision(change: dict[str, Any], same: bool) -> None:
     # then it is another revision only if other pods are wanted
     assert changed != SPEC
     assert (RevisionInput.of(changed) == RevisionInput.of(SPEC)) is same
+
+
+def test_what_an_older_operator_stored_is_still_what_the_same_manifest_asks_for() -> None:
+    # given a revision from before models had digests and pods a template of the user's
+    old = {
+        "model": {"version": "v1.0.0", "uri": "image:///models/iris/v1.0.0", "format": "onnx", "changes": ""},
+        "serving": {
+            "replicas": 1,
+            "image": "registry.example.com/iris:1.0",
+            "triton": {"resources": {"requests": {}, "limits": {}}},
+            "api": {"resources": {"requests": {}, "limits": {}}},
+            "timeout": "10s",
+        },
+    }
+    stored = {**build_controller_revision(OWNER, revision_of(SPEC))}
+    stored["data"] = {**stored["data"], "input": old}
+
+    # then an upgrade starts no rollout
+    assert read_controller_revision(stored).input == RevisionInput.of(SPEC)
 
 
 def broken(**changes: object) -> dict[str, Any]:
@@ -201,8 +255,8 @@ def test_a_broken_revision_is_told_in_a_sentence(stored: dict[str, Any], says: l
 
 
 def containers(rendered: Rendered) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = rendered.revision.template["spec"]["containers"]
-    return found
+    pod = rendered.revision.template["spec"]
+    return [*pod.get("initContainers", []), *pod["containers"]]
 
 
 def selects(service: dict[str, Any], labels: dict[str, str]) -> bool:

@@ -6,10 +6,9 @@ import urllib.error
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from viridian.api.errors import ViridianError
 from viridian_model.digest import UnclearFiles, digest_of, digest_of_stream
 from viridian_model.https import LeavesTls, open_https, shown
-
-from viridian.api.errors import ViridianError
 
 _TIMEOUT = 60.0
 """Seconds without a byte after which a server is given up."""
@@ -46,9 +45,9 @@ def digest_of_uri(uri: str) -> str:
 def _way_out(scheme: str) -> str:
     if scheme == "pvc":
         return (
-            "only pods can read a PersistentVolumeClaim. Digest the folder that was copied into it, or run `find . -type"
-            r" f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum` in that folder in a pod that mounts"
-            " it (for a single file, `sha256sum FILE`), and put sha256: before the digits"
+            "only pods can read a PersistentVolumeClaim. Digest the folder that was copied into it, or run `find ."
+            r" -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum` in that folder in a pod that"
+            " mounts it (for a single file, `sha256sum FILE`), and put sha256: before the digits"
         )
     if scheme == "image":
         return "digest the folder from which the image was built; a digest is optional here"

@@ -49,7 +49,10 @@ def _death(container: dict[str, Any]) -> tuple[int, str] | None:
 
 
 def _trouble(status: dict[str, Any]) -> str:
-    for container in status.get("containerStatuses") or []:
+    for container in status.get("initContainerStatuses") or []:
+        if failure := _failed_fetch(container):
+            return failure
+    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") in _CANNOT_START:
             message = str(waiting.get("message", "")).strip()
@@ -57,5 +60,20 @@ def _trouble(status: dict[str, Any]) -> str:
             return f"{field}: {waiting['reason']} for {container.get('image', '?')}: {message[:1024]}"
     for condition in status.get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return f"no node has room: {str(condition.get('message', ''))[:1024]}"
+            message = str(condition.get("message", ""))[:1024]
+            # A claim that does not exist, or is bound to another node, is the scheduler's business too.
+            return (
+                f"spec.model.uri: {message}" if "persistentvolumeclaim" in message else f"no node has room: {message}"
+            )
     return ""
+
+
+def _failed_fetch(container: dict[str, Any]) -> str:
+    """Why the model could not be fetched. It is no death of the model: it never ran, and the next try may succeed."""
+    state, before = container.get("state") or {}, container.get("lastState") or {}
+    now = state.get("terminated")
+    ended = now if now is not None else before.get("terminated")
+    if ended is None or ended.get("exitCode", 0) == 0:
+        return ""
+    message = str(ended.get("message", "")).strip() or f"{ended.get('reason', 'Error')}, exit code {ended['exitCode']}"
+    return message[:1024] if message.startswith("spec.") else f"container {container['name']}: {message[:1024]}"

@@ -1,14 +1,18 @@
-"""The pod template: Triton and the prediction API, two containers of one serving image."""
+"""The pod template: Triton and the prediction API, two containers of one serving image, and what goes before them."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from viridian.api.model import ModelSource
 from viridian.api.names import LABEL_COLOR, LABEL_MODEL, LABEL_REVISION, PORT_METRICS, PORT_SPLIT, PORT_STABLE
+from viridian.api.pod_template import PodTemplate
 from viridian.api.quantities import format_duration, parse_duration
 from viridian.api.revision import RevisionInput
 from viridian.api.serving import Resources
 from viridian.guards.latency import GRID
+
+from .model_files import build_fetch_environment, build_fetch_mounts, build_mounts, build_volumes
 
 DRAIN_DELAY = timedelta(seconds=3)
 """How long a terminating pod still accepts requests, so that every proxy has heard that it goes."""
@@ -28,8 +32,8 @@ class PodDefaults:
 
 def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults: PodDefaults) -> dict[str, Any]:
     """Render the pods of a revision. The color is not part of it: a pod reads its color from its own label."""
-    image = spec.serving.image or defaults.serving_image
     timeout = parse_duration(spec.serving.timeout)
+    image = spec.serving.image or defaults.serving_image
     env = _environment(model, revision, spec, defaults)
     return {
         "metadata": {"labels": {LABEL_MODEL: model, LABEL_REVISION: revision}},
@@ -44,13 +48,15 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
                 "fsGroup": 10001,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
+            **_placement(spec.serving.pod_template),
+            **_fetching(image, env, spec),
             "containers": [
                 {
-                    **_container("triton", image, env, spec.serving.triton.resources),
+                    **_container("triton", image, env, spec.serving.triton.resources, _mounts(spec.model)),
                     "startupProbe": _probe("/triton/ready", period=1, failures=int(START_DEADLINE.total_seconds())),
                 },
                 {
-                    **_container("api", image, env, spec.serving.api.resources),
+                    **_container("api", image, env, spec.serving.api.resources, _mounts(spec.model)),
                     "ports": [
                         {"name": "http", "containerPort": PORT_SPLIT},
                         {"name": "http-stable", "containerPort": PORT_STABLE},
@@ -65,9 +71,25 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
                 {"name": "tmp", "emptyDir": {}},
                 {"name": "run", "emptyDir": {}},
                 {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "256Mi"}},
+                *build_volumes(spec.model),
             ],
         },
     }
+
+
+def _placement(wanted: PodTemplate) -> dict[str, Any]:
+    """The fields of `podTemplate` that a pod has under the same names; what was left out stays out."""
+    return {name: value for name, value in wanted.manifest().items() if name != "env" and value}
+
+
+def _fetching(image: str, env: list[dict[str, Any]], spec: RevisionInput) -> dict[str, Any]:
+    """The container that brings and checks the model's files before the others start, if there is a digest."""
+    if spec.model.digest is None:
+        return {}
+    told = _plain(build_fetch_environment(spec.model, spec.model.digest))
+    mounts = build_fetch_mounts(spec.model)
+    # Its resources are Triton's: it runs before Triton does, so it adds nothing to what the pod reserves.
+    return {"initContainers": [_container("fetch", image, told + env, spec.serving.triton.resources, mounts)]}
 
 
 def _environment(model: str, revision: str, spec: RevisionInput, defaults: PodDefaults) -> list[dict[str, Any]]:
@@ -87,12 +109,20 @@ def _environment(model: str, revision: str, spec: RevisionInput, defaults: PodDe
         "VIRIDIAN_POD_UID": "metadata.uid",
         "VIRIDIAN_COLOR": f"metadata.labels['{LABEL_COLOR}']",
     }
-    return [{"name": name, "value": value} for name, value in plain.items()] + [
-        {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()
+    return [
+        *_plain(plain),
+        *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()),
+        *(variable.manifest() for variable in spec.serving.pod_template.env),
     ]
 
 
-def _container(name: str, image: str, env: list[dict[str, Any]], resources: Resources) -> dict[str, Any]:
+def _plain(variables: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"name": name, "value": value} for name, value in variables.items()]
+
+
+def _container(
+    name: str, image: str, env: list[dict[str, Any]], resources: Resources, mounts: list[dict[str, Any]]
+) -> dict[str, Any]:
     return {
         "name": name,
         "image": image,
@@ -104,12 +134,17 @@ def _container(name: str, image: str, env: list[dict[str, Any]], resources: Reso
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a path in the container
-            {"name": "run", "mountPath": "/run/viridian"},
-            {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - a path in the container
-        ],
+        "volumeMounts": mounts,
     }
+
+
+def _mounts(model: ModelSource) -> list[dict[str, Any]]:
+    return [
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a path in the container
+        {"name": "run", "mountPath": "/run/viridian"},
+        {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - a path in the container
+        *build_mounts(model),
+    ]
 
 
 def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
