@@ -20,7 +20,7 @@ from viridian_serving.predict import Predictor
 from viridian_serving.problems import Problem
 from viridian_serving.readiness import SAMPLE_FILE, read_sample, synthesised
 from viridian_serving.reporting import report
-from viridian_serving.schema import ModelSchema
+from viridian_serving.schema import ModelSchema, SchemaError
 from viridian_serving.triton_http import TritonHttp
 from viridian_serving.wire import Encoded
 
@@ -35,8 +35,8 @@ def main() -> int:
     """Run the container.
 
     Returns:
-        The exit code: 0 after an orderly end, 1 when requests were cut off or a port is taken, 2 when the environment
-        is wrong.
+        The exit code: 0 after an orderly end, 1 when requests were cut off, the model cannot be served or a port is
+        taken, 2 when the environment is wrong.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
@@ -47,6 +47,9 @@ def main() -> int:
     _quieten_garbage_collector()
     try:
         return uvloop.run(serve(settings))
+    except SchemaError as error:
+        report(settings.termination_log, [f"Model {settings.model} {settings.model_version} cannot be served: {error}"])
+        return 1
     except OSError as error:
         report(
             settings.termination_log, [f"The api container cannot listen: {error}; free the port or choose another."]
@@ -73,6 +76,7 @@ async def serve(settings: Settings) -> int:
 
     Raises:
         OSError: A port is taken.
+        SchemaError: The model cannot be served.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

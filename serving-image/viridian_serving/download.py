@@ -200,7 +200,7 @@ class Download:
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:
         if 300 <= error.code < 400:
             return ModelError(
-                f"spec.model.uri: {shown(self._url)} redirects in a circle, or to what is not https; correct the address"
+                f"spec.model.uri: {shown(self._url)} redirects in a circle, or away from https; correct the address"
             )
         # Not the server's own phrase, which may say anything.
         answered = " ".join(("the server answers", str(error.code), http.client.responses.get(error.code, ""))).strip()

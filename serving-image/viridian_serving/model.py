@@ -43,7 +43,7 @@ async def fetch_schema(triton: TritonHttp, model: str, deadline: float) -> Model
         The schema, or None when the model is not loaded yet.
 
     Raises:
-        ValueError: The configuration cannot be used.
+        SchemaError: The model cannot be served.
     """
     try:
         ready = await triton.call("GET", f"/v2/models/{model}/ready", deadline=deadline)

@@ -67,6 +67,10 @@ class Tensor:
         return {"name": self.name, "datatype": self.datatype.name, "shape": list(self.dims)}
 
 
+class SchemaError(ValueError):
+    """Triton's configuration of the model cannot be served. The message is the end of a sentence."""
+
+
 @dataclass(frozen=True)
 class ModelSchema:
     """Inputs and outputs of the model in this pod."""
@@ -87,13 +91,16 @@ class ModelSchema:
             The schema.
 
         Raises:
-            ValueError: The answer is not a model configuration, or has a type without a representation in JSON.
+            SchemaError: The answer is not a model configuration, or one of a model that cannot be served.
         """
         try:
             inputs, outputs = _tensors(config["input"]), _tensors(config["output"])
             max_batch = int(config["max_batch_size"])
         except (KeyError, TypeError) as error:
-            raise ValueError(f"Triton's model configuration lacks {error}") from error
+            raise SchemaError(f"Triton's model configuration lacks {error}") from error
+        # A python model can say so as late as when it is loaded.
+        if (config.get("model_transaction_policy") or {}).get("decoupled"):
+            raise SchemaError("it is decoupled: it gives any number of answers to a request, and the API gives one")
         if max_batch == 0 and all(tensor.dims[:1] == (1,) for tensor in (*inputs, *outputs)):
             # Exported for exactly one instance: a batch of one, so that instances look as they do for other models.
             return cls(_without_first(inputs), _without_first(outputs), max_batch=1)
@@ -111,6 +118,8 @@ def _tensors(entries: Sequence[Mapping[str, Any]]) -> tuple[Tensor, ...]:
         try:
             datatype = DataType["BYTES" if name == "STRING" else name]
         except KeyError:
-            raise ValueError(f"tensor {entry['name']!r} has type {name}, which has no representation in JSON") from None
+            raise SchemaError(
+                f"tensor {entry['name']!r} has type {name}, which has no representation in JSON"
+            ) from None
         tensors.append(Tensor(entry["name"], datatype, tuple(int(dim) for dim in entry["dims"])))
     return tuple(tensors)

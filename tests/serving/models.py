@@ -224,3 +224,49 @@ def not_onnx(directory: Path) -> Path:
     file = directory / "model.onnx"
     file.write_bytes(b"\x80\x04\x95pickle, not a protocol buffer")
     return file
+
+
+ADDS_ONE = """
+import numpy as np
+import triton_python_backend_utils as pb
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        self.version = args["model_version"]
+
+    def execute(self, requests):
+        answers = []
+        for request in requests:
+            x = pb.get_input_tensor_by_name(request, "x").as_numpy()
+            answers.append(pb.InferenceResponse(output_tensors=[pb.Tensor("y", x + np.float32(self.version))]))
+        return answers
+"""
+DESCRIBES_ITSELF = """
+    @staticmethod
+    def auto_complete_config(config):
+        config.set_max_batch_size(8)
+        config.add_input({"name": "x", "data_type": "TYPE_FP32", "dims": [1]})
+        config.add_output({"name": "y", "data_type": "TYPE_FP32", "dims": [1]})
+        return config
+"""
+ADDS_ONE_CONFIG = """
+name: "adder"  # what its authors call it
+backend: "python"
+max_batch_size: 8
+input [ { name: "x" data_type: TYPE_FP32 dims: [ 1 ] } ]
+output [ { name: "y" data_type: TYPE_FP32 dims: [ 1 ] } ]
+dynamic_batching { }
+"""
+
+
+def triton_repository(
+    directory: Path, version: int = 1, *, config: str | None = ADDS_ONE_CONFIG, completes: str = DESCRIBES_ITSELF
+) -> Path:
+    """A model repository of Triton, with a python model that adds its own version: x float [1] -> y float [1]."""
+    folder = directory / "adder" / str(version)
+    folder.mkdir(parents=True)
+    (folder / "model.py").write_text(ADDS_ONE if config else ADDS_ONE + completes)
+    if config:
+        (folder.parent / "config.pbtxt").write_text(config)
+    return directory
