@@ -120,20 +120,11 @@ def _convert(node: Schema, definitions: Schema, path: str) -> Schema:
     elif "additionalProperties" in node:
         node["additionalProperties"] = _convert(node["additionalProperties"], definitions, f"{path}[*]")
         _bound_names(node, path)
-    if "default" in node:
-        node["default"] = _without_null(node["default"])
     if "items" in node:
         node["items"] = _convert(node["items"], definitions, f"{path}[]")
     if unknown := sorted(set(node) - set(KEYWORDS)):
         raise SchemaError(f"{path}: a structural schema cannot say {', '.join(unknown)}")
     return {keyword: node[keyword] for keyword in KEYWORDS if keyword in node}
-
-
-def _without_null(default: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """In a default too, an optional field is left out, never null."""
-    if not isinstance(default, dict):
-        return default
-    return {name: _without_null(value) for name, value in default.items() if value is not None}
 
 
 def _inline(node: Schema, definitions: Schema, path: str) -> Schema:
