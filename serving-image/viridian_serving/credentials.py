@@ -12,7 +12,7 @@ def read_authorization(directory: Path) -> str:
     """Make the request header from the Secret's keys.
 
     Args:
-        directory: Where the Secret is mounted; it may be missing.
+        directory: Where the Secret is mounted; it is missing where the spec names none.
 
     Returns:
         The value of ``Authorization``; empty without a Secret.
@@ -30,10 +30,8 @@ def read_authorization(directory: Path) -> str:
     if given == {"username", "password"}:
         pair = f"{found['username']}:{found['password']}"
         return f"Basic {base64.b64encode(pair.encode()).decode()}"
-    raise ModelError(
-        f"{_FIELD}: the Secret has {' and '.join(sorted(given)) or 'none of the keys that are used'}; it must have "
-        "either token, or username and password"
-    )
+    has = f"has {' and '.join(sorted(given))}" if given else "does not exist, or has none of the keys that are used"
+    raise ModelError(f"{_FIELD}: the Secret {has}; it must have either token, or username and password")
 
 
 def _value(file: Path) -> str:

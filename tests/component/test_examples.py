@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes import client
+from kubernetes import client, utils
+
+from viridian.api.spec import ModelDeploymentSpec
 
 from .harness.binaries import REPOSITORY
 from .harness.control_plane import ControlPlane
@@ -27,7 +29,19 @@ def test_an_example_is_accepted_word_for_word(
         created = control_plane.custom.create_namespaced_custom_object(
             "viridian.dev", "v1alpha1", namespace, "modeldeployments", document, field_validation="Strict"
         )
-        assert created["spec"]["model"] == {"format": "onnx", "changes": "", **document["spec"]["model"]}
+        assert created["spec"] == ModelDeploymentSpec.model_validate(document["spec"]).manifest()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_what_stands_beside_a_model_in_an_example_is_accepted_too(
+    control_plane: ControlPlane, namespace: str, path: Path
+) -> None:
+    for document in yaml.safe_load_all(path.read_text()):
+        if document["kind"] != "ModelDeployment":
+            created = utils.create_from_dict(
+                control_plane.api, document, namespace=namespace, field_validation="Strict"
+            )
+            assert created
 
 
 def test_a_misspelt_field_in_an_example_would_be_noticed(control_plane: ControlPlane, crd: str, namespace: str) -> None:

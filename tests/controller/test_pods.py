@@ -31,10 +31,17 @@ def pod(*containers: dict[str, Any], **status: Any) -> dict[str, Any]:
     return {"metadata": metadata, "status": {"containerStatuses": list(containers), **status}}
 
 
+def fetching(**state: Any) -> dict[str, Any]:
+    """A pod whose model is being fetched, while the other containers wait."""
+    waiting = [container(name, waiting={"reason": "PodInitializing"}) for name in ("triton", "api")]
+    return pod(*waiting, initContainerStatuses=[container("fetch", **state)])
+
+
 def condition(kind: str, value: str, message: str = "") -> dict[str, Any]:
     return {"conditions": [{"type": kind, "status": value, "message": message}]}
 
 
+WRONG = "spec.model.digest: https://models.example.com/iris has another digest"
 RUNNING = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
 
 
@@ -107,6 +114,26 @@ def test_last_words_are_cut_to_what_a_status_can_hold() -> None:
             "no node has room: 0/3 nodes are available",
         ),
         (pod(**condition("PodScheduled", "True")), ""),
+        (
+            pod(**condition("PodScheduled", "False", '0/1 nodes: persistentvolumeclaim "models" not found')),
+            'spec.model.uri: 0/1 nodes: persistentvolumeclaim "models" not found',
+        ),
+        (fetching(**RUNNING), ""),
+        (fetching(terminated=ended(0, "Completed")), ""),
+        (fetching(restarts=1, last=ended(1, message=WRONG), terminated=ended(0, "Completed")), ""),
+        (fetching(terminated=ended(1, message=f"{WRONG}\n")), WRONG),
+        (fetching(restarts=3, last=ended(1, message=WRONG), waiting={"reason": "CrashLoopBackOff"}), WRONG),
+        (fetching(restarts=3, last=ended(1, message=WRONG), **RUNNING), WRONG),
+        (fetching(restarts=1, last=ended(137, "OOMKilled"), **RUNNING), "container fetch: OOMKilled, exit code 137"),
+        (fetching(terminated=ended(2, message="no environment")), "container fetch: no environment"),
+        (
+            fetching(waiting={"reason": "ImagePullBackOff", "message": "not found"}),
+            "spec.serving.image: ImagePullBackOff for registry.example.com/iris:1.0: not found",
+        ),
+        (
+            fetching(waiting={"reason": "CreateContainerConfigError", "message": 'secret "s" not found'}),
+            'container fetch: CreateContainerConfigError for registry.example.com/iris:1.0: secret "s" not found',
+        ),
     ],
     ids=str,
 )

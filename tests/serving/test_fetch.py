@@ -358,7 +358,8 @@ def test_credentials_that_are_refused(server: FileServer, fetcher: Callable[...,
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"user": "me"}, "none of the keys that are used"),
+        ({"user": "me"}, "does not exist, or has none of the keys that are used"),
+        ({}, "does not exist"),
         ({"username": "me"}, "the Secret has username;"),
         ({"token": "a", "username": "me", "password": "x"}, "either token, or username and password"),
         ({"token": "a\nb: c"}, "characters that no header can carry"),

@@ -38,7 +38,7 @@ class ModelSource(ApiModel):
         json_schema_extra={
             "x-kubernetes-validations": [
                 {
-                    "rule": "has(self.digest) || self.uri.startsWith('image:')",
+                    "rule": "has(self.digest) || !(self.uri.startsWith('https:') || self.uri.startsWith('pvc:'))",
                     "message": _DIGEST_MISSING,
                     "fieldPath": ".digest",
                 },
@@ -127,7 +127,7 @@ class ModelSource(ApiModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.digest is None and self.scheme != "image":
+        if self.digest is None and self.scheme in ("https", "pvc"):
             raise ValueError(f"digest: {_DIGEST_MISSING}")
         if self.credentials_secret_ref is not None and self.scheme != "https":
             raise ValueError(f"credentialsSecretRef: {_CREDENTIALS_UNUSED}")

@@ -20,8 +20,9 @@ def build_volumes(model: ModelSource) -> list[dict[str, Any]]:
         # Room for an archive beside what it holds, and for the blocks of their folders.
         volumes.append({"name": _MODEL, "emptyDir": {"sizeLimit": f"{2 * parse_size(model.max_size) + 1}Mi"}})
     if model.credentials_secret_ref is not None:
-        # Readable by the pod's group, and nobody else.
-        secret = {"secretName": model.credentials_secret_ref.name, "defaultMode": 0o440}
+        # Readable by the pod's group, and nobody else. Optional, because a missing Secret would keep the pod waiting
+        # without a word; so the fetch container starts, and says what it misses.
+        secret = {"secretName": model.credentials_secret_ref.name, "defaultMode": 0o440, "optional": True}
         volumes.append({"name": _CREDENTIALS, "secret": secret})
     return volumes
 
