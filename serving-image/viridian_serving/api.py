@@ -10,18 +10,23 @@ import sys
 import uvloop
 
 from viridian_serving import config
-from viridian_serving.app import App, Trust, identity_headers
+from viridian_serving.app import App
 from viridian_serving.config import Settings
+from viridian_serving.fallback import KEEP, Fallback
+from viridian_serving.http_client import HttpClient
 from viridian_serving.http_server import HttpServer
+from viridian_serving.inference import Trust
 from viridian_serving.instances import InstanceReader
 from viridian_serving.model import Model, fetch_schema
 from viridian_serving.model_source import ModelError, model_home
+from viridian_serving.model_watch import ModelWatch
 from viridian_serving.predict import Predictor
 from viridian_serving.problems import Problem
 from viridian_serving.readiness import SAMPLE_FILE, read_sample, synthesised
 from viridian_serving.reporting import report
+from viridian_serving.responses import identity_headers
 from viridian_serving.schema import ModelSchema, SchemaError
-from viridian_serving.triton_http import TritonHttp
+from viridian_serving.stable import StableView, StableWatch
 from viridian_serving.wire import Encoded
 
 LOG = logging.getLogger("viridian.api")
@@ -82,33 +87,36 @@ async def serve(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    triton = TritonHttp(_TRITON_HOST, settings.triton_http_port)
+    triton = HttpClient(_TRITON_HOST, settings.triton_http_port)
     public = HttpServer(settings.max_body, identity_headers(settings))
     operations = HttpServer(settings.max_body, identity_headers(settings))
     app = App(settings, triton, public)
     await operations.listen(settings.bind, settings.metrics_port, app.operations)
     await public.listen(settings.bind, settings.http_port, app.public(Trust.ROUTE))
     await public.listen(settings.bind, settings.fallback_port, app.public(Trust.FALLBACK_ONLY))
-    start = loop.create_task(become_ready(app, triton, settings))
+    watches = [loop.create_task(watch_model(app, triton, public, settings))]
+    if settings.stable is not None:
+        watches.append(loop.create_task(watch_stable(app, public, settings, settings.stable)))
     stopped = loop.create_task(stop.wait())
-    # A start that crashes must end the pod, not leave it unready for ever without a word.
-    await asyncio.wait((start, stopped), return_when=asyncio.FIRST_COMPLETED)
-    if start.done():
-        start.result()
-    await stopped
-    start.cancel()
+    # A watch that crashes must end the pod, not leave it as it is for ever without a word.
+    await asyncio.wait((*watches, stopped), return_when=asyncio.FIRST_COMPLETED)
+    for watch in watches:
+        if watch.done():
+            watch.result()
+        watch.cancel()
     drained = await drain(app, public, settings)
     await operations.close(longest=1.0)
     triton.close()
     return 0 if drained else 1
 
 
-async def become_ready(app: App, triton: TritonHttp, settings: Settings) -> None:
-    """Wait for Triton's model, and turn readiness on after one real inference.
+async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings: Settings) -> None:
+    """Wait for Triton's model, turn readiness on after one real inference, and keep it up to date for ever.
 
     Args:
         app: Gets its predictor here.
         triton: The way to Triton.
+        server: Knows whether requests run.
         settings: Of this pod.
     """
     loop = asyncio.get_running_loop()
@@ -122,12 +130,37 @@ async def become_ready(app: App, triton: TritonHttp, settings: Settings) -> None
         calls_in_flight=settings.calls_in_flight,
         max_queue=settings.max_queue,
     )
-    app.predictor = Predictor(model, settings.max_instances, app.identity)
-    samples = _samples(schema, settings)
-    delay = _RETRY
-    while not await app.readiness.try_inference(model, iter(samples), settings.timeout):
-        await asyncio.sleep(delay)
-        delay = min(2 * delay, 10.0)
+    watch = ModelWatch(model, _samples(schema, settings), app.readiness, settings.timeout, lambda: server.in_flight > 0)
+    app.inferences.predictor = Predictor(model, settings.max_instances, app.identity)
+    app.inferences.model_watch = watch
+    await watch.run()
+
+
+async def watch_stable(app: App, server: HttpServer, settings: Settings, service: tuple[str, int]) -> None:
+    """Keep knowing which revision is stable, for ever: for the fallback, and to send its callers on when it changes.
+
+    Args:
+        app: Gets its fallback here.
+        server: Tells its clients to open new connections when this pod's revision is stable no more.
+        settings: Of this pod.
+        service: Host and port of the Service that leads to stable.
+    """
+    loop = asyncio.get_running_loop()
+    view = StableView(settings.revision)
+    helper = HttpClient(*service, "the stable revision", keep=KEEP)
+
+    def changed() -> None:
+        server.moving = view.moved
+        helper.forget_idle()
+
+    app.inferences.fallback = Fallback(
+        helper,
+        lambda: view.fallback_for(app.inferences.input_schema, loop.time()),
+        settings.fallback_after,
+        app.counters,
+    )
+    asking = HttpClient(*service, "the stable revision", keep=0)
+    await StableWatch(asking, view, settings.model, changed).run()
 
 
 async def drain(app: App, server: HttpServer, settings: Settings) -> bool:
@@ -146,7 +179,7 @@ async def drain(app: App, server: HttpServer, settings: Settings) -> bool:
     """
     deadline = asyncio.get_running_loop().time() + settings.grace
     LOG.info("stopping: %s request(s) in flight", server.in_flight)
-    app.readiness.turn_off("the pod is being stopped")
+    app.readiness.stop()
     server.announce_closing()
     await asyncio.sleep(settings.drain_delay)
     drained = await server.close(longest=max(0.0, deadline - asyncio.get_running_loop().time()))

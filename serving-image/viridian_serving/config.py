@@ -56,6 +56,15 @@ def _buckets(value: object) -> object:
         raise ValueError(f"{value!r} is not a list of numbers; write seconds like 0.01,0.1,1") from None
 
 
+def _address(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"{value!r} is not HOST:PORT; write the Service of the model, such as iris.ml.svc:8080")
+    return host, int(port)
+
+
 def _increasing(bounds: tuple[float, ...]) -> tuple[float, ...]:
     if not bounds or not bounds[0] > 0 or not all(a < b for a, b in pairwise(bounds)):
         raise ValueError("the bounds must be positive seconds, each greater than the one before")
@@ -115,6 +124,11 @@ class Settings(BaseModel):
     )
     abandoned_after: Seconds = 1.0
     """A client that gives up after this many seconds counts as an error; earlier, its request is not judged."""
+
+    stable: Annotated[tuple[str, int] | None, BeforeValidator(_address)] = None
+    """Host and port of the Service that leads to the stable revision; None means that there is none to ask."""
+    fallback_after: PositiveSeconds = Field(default_factory=lambda given: given["timeout"] / 2)
+    """Seconds after which stable is asked too when the model has not answered yet."""
 
     drain_delay: Seconds = 3.0
     """Seconds after SIGTERM in which new connections are still served, while the endpoint disappears everywhere."""

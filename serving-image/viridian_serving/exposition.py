@@ -1,7 +1,7 @@
 """The page that Prometheus scrapes."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from viridian_serving.metrics import Counts, FrozenCounters
+from viridian_serving.metrics import Counts, FrozenCounters, Rescue
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _IDENTITY = ("model_namespace", "model", "revision", "pod_uid")
@@ -27,6 +27,12 @@ class _GuardCollector(Collector):
         stamp, counts = self._counters.published(self._now_ns())
         yield self._requests(counts)
         yield self._durations(counts)
+        yield self._rescues("viridian_rescues", "Requests answered by the stable revision instead", counts.rescues)
+        yield self._rescues(
+            "viridian_rescues_failed",
+            "Requests that the stable revision should have answered and did not",
+            counts.rescues_failed,
+        )
         stamps = GaugeMetricFamily(
             "viridian_counters_stamp_seconds",
             "Wall-clock time at which the request counters of this page stood as shown",
@@ -41,6 +47,12 @@ class _GuardCollector(Collector):
         )
         for (via, outcome), number in counts.requests.items():
             family.add_metric((*self._identity, via.value, outcome.value), number)
+        return family
+
+    def _rescues(self, name: str, text: str, counts: Mapping[Rescue, int]) -> Metric:
+        family = CounterMetricFamily(name, text, labels=(*_IDENTITY, "reason"))
+        for reason, number in counts.items():
+            family.add_metric((*self._identity, reason.value), number)
         return family
 
     def _durations(self, counts: Counts) -> Metric:

@@ -51,6 +51,8 @@ class Request:
     """``time.perf_counter()`` when the last byte had come."""
     on_gone: Callable[[], None] | None = None
     """Called when the client leaves before it was answered."""
+    gone: bool = False
+    """Whether it has."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +63,8 @@ class Response:
     body: bytes
     content_type: bytes = b"application/json"
     headers: Headers = ()
+    problem: str = ""
+    """The kind of problem that the body describes, for our own use."""
 
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -79,6 +83,8 @@ class HttpServer:
         self.max_body: Final = max_body
         self.headers: Final = headers
         self.closing = False
+        self.moving = False
+        """Whether clients are told to open new connections, because the name that they came by leads elsewhere now."""
         self.connections: set[Connection] = set()
         self.in_flight = 0
         self._listeners: list[asyncio.Server] = []
@@ -178,8 +184,10 @@ class Connection(asyncio.Protocol):
         self._ended = True
         self._server.forget(self)
         self._waiting.clear()
-        if self._current is not None and self._current.on_gone is not None:
-            self._current.on_gone()
+        if self._current is not None:
+            self._current.gone = True
+            if self._current.on_gone is not None:
+                self._current.on_gone()
 
     def data_received(self, data: bytes) -> None:
         """Parse."""
@@ -280,7 +288,7 @@ class Connection(asyncio.Protocol):
             self._refuse(500, "The server failed; its log says why.")
             return
         response = task.result()
-        keep_alive = keep_alive and not self._server.closing
+        keep_alive = keep_alive and not self._server.closing and not self._server.moving
         self._write(_render(response, request.method == b"HEAD", keep_alive))
         if not keep_alive:
             self._end()

@@ -26,6 +26,14 @@ class CallFailedError(Exception):
 
 
 @dataclass(slots=True, eq=False)
+class Interest:
+    """Whether somebody still waits for the jobs of one request."""
+
+    lost: bool = False
+    """The client was answered by somebody else; the job runs on only so that its outcome is known."""
+
+
+@dataclass(slots=True, eq=False)
 class Job(Generic[P, R]):
     """One request's share of a call."""
 
@@ -35,7 +43,10 @@ class Job(Generic[P, R]):
     payload: P
     deadline: float
     """On the event loop's clock, in seconds."""
+    interest: Interest = field(default_factory=Interest)
     done: "asyncio.Future[R]" = field(init=False)
+    waits: bool = field(init=False, default=False)
+    """Whether it is in the queue."""
 
 
 @dataclass(slots=True)
@@ -71,7 +82,7 @@ class Joiner(Generic[P, R]):
         self._free = calls_in_flight
         self._max_rows = max_rows
         self._max_queue = max_queue
-        self._waiting: OrderedDict[Hashable, deque[Job[P, R]]] = OrderedDict()
+        self._waiting: OrderedDict[Hashable, OrderedDict[Job[P, R], None]] = OrderedDict()
         self._alone: deque[Job[P, R]] = deque()
         self._queued_rows = 0
         self._pump_scheduled = False
@@ -91,24 +102,50 @@ class Joiner(Generic[P, R]):
 
         Returns:
             Its future result. It fails with CallFailedError when the model failed for this very job, and with
-            TimeoutError at the deadline. Cancelling it takes the job out of the queue.
+            TimeoutError at the deadline. Cancelling it takes the job out of the queue. A job in which the interest is
+            lost makes room for others when the queue is full; it then fails with QueueFullError.
 
         Raises:
             QueueFullError: Too much waits already.
         """
-        if self._queued_rows + job.rows > self._max_queue and self._queued_rows:
-            raise QueueFullError
+        if self._is_full(job.rows):
+            self._drop_unwanted()
+            if self._is_full(job.rows):
+                raise QueueFullError
         loop = asyncio.get_running_loop()
         job.done = loop.create_future()
         expiry = loop.call_at(job.deadline, _expire, job.done)
-        job.done.add_done_callback(lambda _: expiry.cancel())
-        self._waiting.setdefault(job.key, deque()).append(job)
+        job.done.add_done_callback(lambda _: self._settled(job, expiry))
+        self._waiting.setdefault(job.key, OrderedDict())[job] = None
         self._queued_rows += job.rows
+        job.waits = True
         # Not sent from here: what the event loop reads in this same turn, from other connections, comes along.
         if self._free and not self._pump_scheduled:
             self._pump_scheduled = True
             loop.call_soon(self._pump)
         return job.done
+
+    def _is_full(self, rows: int) -> bool:
+        return self._queued_rows + rows > self._max_queue and self._queued_rows > 0
+
+    def _drop_unwanted(self) -> None:
+        for job in [job for queue in self._waiting.values() for job in queue if job.interest.lost]:
+            self._leave(job)
+            if not job.done.done():
+                job.done.set_exception(QueueFullError())
+
+    def _settled(self, job: Job[P, R], expiry: asyncio.TimerHandle) -> None:
+        expiry.cancel()
+        if job.waits:  # it timed out or its client left: while a model hangs, such jobs must not fill the queue
+            self._leave(job)
+
+    def _leave(self, job: Job[P, R]) -> None:
+        job.waits = False
+        self._queued_rows -= job.rows
+        queue = self._waiting[job.key]
+        del queue[job]
+        if not queue:
+            del self._waiting[job.key]
 
     def _pump(self) -> None:
         self._pump_scheduled = False
@@ -144,13 +181,18 @@ class Joiner(Generic[P, R]):
                 return batch
         return []
 
-    def _take(self, queue: deque[Job[P, R]]) -> list[Job[P, R]]:
+    def _take(self, queue: OrderedDict[Job[P, R], None]) -> list[Job[P, R]]:
         batch: list[Job[P, R]] = []
         rows = 0
-        while queue and (not batch or rows + queue[0].rows <= self._max_rows):
-            job = queue.popleft()
+        while queue:
+            job, _ = queue.popitem(last=False)
+            if batch and rows + job.rows > self._max_rows:
+                queue[job] = None
+                queue.move_to_end(job, last=False)
+                break
             self._queued_rows -= job.rows
-            if not job.done.done():  # else it timed out or its client left while it waited
+            job.waits = False
+            if not job.done.done():  # else it was settled in this very turn of the loop
                 batch.append(job)
                 rows += job.rows
         return batch

@@ -35,6 +35,19 @@ class Outcome(StrEnum):
     ERROR = "error"
 
 
+class Rescue(StrEnum):
+    """Why the stable revision was asked to answer in this pod's stead."""
+
+    ERROR = "error"
+    """The model failed, or its answer could not be used."""
+    UNREACHABLE = "unreachable"
+    """Triton is not there."""
+    SLOW = "slow"
+    """The model took too long for this request, and answered others meanwhile."""
+    HUNG = "hung"
+    """The model took too long, and answered nobody meanwhile."""
+
+
 def outcome_of(status: int) -> Outcome:
     """Tell the outcome of an answered request from its HTTP status."""
     if status >= 500:
@@ -50,6 +63,10 @@ class Counts:
     durations: dict[Via, list[int]]
     """Requests by latency bucket, not cumulative; the last one is above the last bound."""
     seconds: dict[Via, float]
+    rescues: dict[Rescue, int]
+    """Requests that stable answered, by why it was asked."""
+    rescues_failed: dict[Rescue, int]
+    """Requests that stable should have answered and did not."""
 
     @classmethod
     def zero(cls, bounds: Sequence[float]) -> "Counts":
@@ -58,12 +75,18 @@ class Counts:
             requests={(via, outcome): 0 for via in Via for outcome in Outcome},
             durations={via: [0] * (len(bounds) + 1) for via in Via},
             seconds=dict.fromkeys(Via, 0.0),
+            rescues=dict.fromkeys(Rescue, 0),
+            rescues_failed=dict.fromkeys(Rescue, 0),
         )
 
     def copy(self) -> "Counts":
         """Copy deeply."""
         return Counts(
-            dict(self.requests), {via: list(buckets) for via, buckets in self.durations.items()}, dict(self.seconds)
+            dict(self.requests),
+            {via: list(buckets) for via, buckets in self.durations.items()},
+            dict(self.seconds),
+            dict(self.rescues),
+            dict(self.rescues_failed),
         )
 
 
@@ -92,7 +115,9 @@ class FrozenCounters:
         """Count one finished request.
 
         A rejected request is left out of the latencies: it is answered before it reaches the model, and would make a
-        slow model look faster the more its clients get wrong.
+        slow model look faster the more its clients get wrong. An error is above every bound: the answer that the client
+        wanted never came, and a model that fails at once must not pass for fast. That holds whoever answered the client
+        in the end, so that the colors stay comparable though only one of them can be rescued.
 
         Args:
             via: How it came.
@@ -104,8 +129,21 @@ class FrozenCounters:
         live = self._live
         live.requests[via, outcome] += 1
         if outcome is not Outcome.REJECTED:
-            live.durations[via][bisect_left(self.bounds, seconds)] += 1
+            bucket = len(self.bounds) if outcome is Outcome.ERROR else bisect_left(self.bounds, seconds)
+            live.durations[via][bucket] += 1
             live.seconds[via] += seconds
+
+    def rescue(self, reason: Rescue, *, answered: bool, now_ns: int) -> None:
+        """Count one request that needed stable's answer.
+
+        Args:
+            reason: Why.
+            answered: Whether stable gave one.
+            now_ns: Wall-clock time in nanoseconds since the epoch.
+        """
+        self._advance(now_ns)
+        counts = self._live.rescues if answered else self._live.rescues_failed
+        counts[reason] += 1
 
     def published(self, now_ns: int) -> tuple[float, Counts]:
         """Give the stamp in seconds since the epoch, and the counts as they stood then."""

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from viridian_serving.answers import AnswerWriter, NotFiniteError
-from viridian_serving.joiner import CallFailedError, Job, Joiner
+from viridian_serving.http_client import HttpClient, PeerUnreachableError
+from viridian_serving.joiner import CallFailedError, Interest, Job, Joiner
 from viridian_serving.schema import ModelSchema
-from viridian_serving.triton_http import TritonHttp, TritonUnreachableError
 from viridian_serving.wire import HEADER_LENGTH, Encoded, RequestEncoder, decode_response
 
 LOG = logging.getLogger("viridian.api")
@@ -31,7 +31,7 @@ class BadAnswerError(CallFailedError):
     """Triton answered something that cannot be used."""
 
 
-async def fetch_schema(triton: TritonHttp, model: str, deadline: float) -> ModelSchema | None:
+async def fetch_schema(triton: HttpClient, model: str, deadline: float) -> ModelSchema | None:
     """Ask Triton what the model takes and gives.
 
     Args:
@@ -50,7 +50,7 @@ async def fetch_schema(triton: TritonHttp, model: str, deadline: float) -> Model
         if ready.status != 200:
             return None
         reply = await triton.call("GET", f"/v2/models/{model}/config", deadline=deadline)
-    except (TritonUnreachableError, TimeoutError):
+    except (PeerUnreachableError, TimeoutError):
         return None
     if reply.status != 200:
         return None
@@ -61,7 +61,7 @@ class Model:
     """Predicts, joining whatever is asked at the same time."""
 
     def __init__(
-        self, triton: TritonHttp, name: str, schema: ModelSchema, *, calls_in_flight: int, max_queue: int
+        self, triton: HttpClient, name: str, schema: ModelSchema, *, calls_in_flight: int, max_queue: int
     ) -> None:
         """Prepare.
 
@@ -81,12 +81,15 @@ class Model:
             self._call, calls_in_flight=calls_in_flight, max_rows=max(1, schema.max_batch), max_queue=max_queue
         )
 
-    def submit(self, encoded: Encoded, deadline: float) -> "asyncio.Future[list[Prediction]]":
+    def submit(
+        self, encoded: Encoded, deadline: float, interest: Interest | None = None
+    ) -> "asyncio.Future[list[Prediction]]":
         """Queue instances.
 
         Args:
             encoded: Instances of equal shapes.
             deadline: On the event loop's clock, in seconds.
+            interest: Whether somebody still waits for them; by default somebody does.
 
         Returns:
             Their predictions; see Joiner.submit for how it fails.
@@ -94,7 +97,7 @@ class Model:
         Raises:
             QueueFullError: Too much waits already.
         """
-        return self.joiner.submit(Job(encoded.shapes, encoded.rows, encoded, deadline))
+        return self.joiner.submit(Job(encoded.shapes, encoded.rows, encoded, deadline, interest or Interest()))
 
     async def _call(self, jobs: Sequence[InstanceJob], deadline: float) -> list[list[Prediction]]:
         parts = [job.payload for job in jobs]
@@ -102,7 +105,7 @@ class Model:
         headers = [(HEADER_LENGTH, b"%d" % header_length), (b"content-type", b"application/octet-stream")]
         try:
             reply = await self._triton.call("POST", self._path, headers, body, deadline=deadline)
-        except TritonUnreachableError as error:
+        except PeerUnreachableError as error:
             raise UnreachableError(str(error)) from error
         except TimeoutError as error:
             raise CallFailedError("no answer before the deadline") from error

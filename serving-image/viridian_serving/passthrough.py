@@ -7,9 +7,9 @@ Repository, shared memory, trace and log settings are an administrator's busines
 import re
 from typing import Final
 
+from viridian_serving.http_client import HttpClient, PeerUnreachableError
 from viridian_serving.http_server import Request, Response
 from viridian_serving.problems import Problem
-from viridian_serving.triton_http import TritonHttp, TritonUnreachableError
 
 _NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
 _MODEL = rf"/v2/models/{_NAME}(?:/versions/[0-9]+)?"
@@ -27,6 +27,9 @@ _RESPONSE_HEADERS: Final = (
     (b"content-encoding", b"Content-Encoding"),
 )
 
+_QUEUE_FULL: Final = b"maximum queue size"
+"""What Triton says when it turns a request away for its load."""
+
 
 def is_inference(request: Request) -> bool:
     """Tell whether this is an inference, which counts."""
@@ -40,7 +43,7 @@ def is_allowed(request: Request) -> bool:
     return request.method in (b"GET", b"HEAD") and _READS.fullmatch(request.path.decode("latin-1")) is not None
 
 
-async def forward(triton: TritonHttp, request: Request, deadline: float) -> Response:
+async def forward(triton: HttpClient, request: Request, deadline: float) -> Response:
     """Pass a request to Triton and its answer back.
 
     Args:
@@ -59,7 +62,7 @@ async def forward(triton: TritonHttp, request: Request, deadline: float) -> Resp
     method = "POST" if request.method == b"POST" else "GET"
     try:
         reply = await triton.call(method, request.path.decode("latin-1"), headers, body, deadline=deadline)
-    except TritonUnreachableError:
+    except PeerUnreachableError:
         raise Problem(
             503, "model-unreachable", "The model is starting again; try in a second.", headers=((b"Retry-After", b"1"),)
         ) from None
@@ -67,4 +70,5 @@ async def forward(triton: TritonHttp, request: Request, deadline: float) -> Resp
         raise Problem(504, "timeout", "The model did not answer in time; send the request again.") from None
     passed = tuple((shown, reply.headers[name]) for name, shown in _RESPONSE_HEADERS if name in reply.headers)
     content_type = reply.headers.get(b"content-type", b"application/json")
-    return Response(reply.status, reply.body, content_type, passed)
+    problem = "queue-full" if reply.status == 503 and _QUEUE_FULL in reply.body else ""
+    return Response(reply.status, reply.body, content_type, passed, problem)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from viridian_serving.instances import InstanceReader
-from viridian_serving.joiner import CallFailedError, QueueFullError
+from viridian_serving.joiner import CallFailedError, Interest, QueueFullError
 from viridian_serving.model import BadAnswerError, Model, ModelFailedError, Prediction, UnreachableError
 from viridian_serving.problems import Problem, Violation
 from viridian_serving.wire import Encoded
@@ -30,13 +30,14 @@ class Predictor:
         self._reader = InstanceReader(model.schema, max_instances)
         self._identity = identity
 
-    async def answer(self, body: bytes, deadline: float, request_id: str) -> bytes:
+    async def answer(self, body: bytes, deadline: float, request_id: str, interest: Interest | None = None) -> bytes:
         """Predict.
 
         Args:
             body: The request's.
             deadline: On the event loop's clock, in seconds.
             request_id: Given back in the answer.
+            interest: Whether the client still waits; by default it does.
 
         Returns:
             The answer's body.
@@ -46,20 +47,24 @@ class Predictor:
         """
         instances = self._reader.read(body)
         if not instances.many:
-            (prediction,) = await self._predict(instances.encoded[0], deadline, request_id)
+            (prediction,) = await self._predict(instances.encoded[0], deadline, request_id, interest)
             return msgspec.json.encode({**prediction, **self._identity, "request_id": request_id})
-        predictions = await self._predict_many(instances.encoded, deadline, request_id)
+        predictions = await self._predict_many(instances.encoded, deadline, request_id, interest)
         return msgspec.json.encode({"predictions": predictions, **self._identity, "request_id": request_id})
 
-    async def _predict(self, encoded: Encoded, deadline: float, request_id: str) -> list[Prediction]:
+    async def _predict(
+        self, encoded: Encoded, deadline: float, request_id: str, interest: Interest | None
+    ) -> list[Prediction]:
         try:
-            return await self.model.submit(encoded, deadline)
+            return await self.model.submit(encoded, deadline, interest)
         except (QueueFullError, CallFailedError, TimeoutError) as error:
             raise problem_of(error, request_id) from error
 
-    async def _predict_many(self, parts: Sequence[Encoded], deadline: float, request_id: str) -> list[Prediction]:
+    async def _predict_many(
+        self, parts: Sequence[Encoded], deadline: float, request_id: str, interest: Interest | None
+    ) -> list[Prediction]:
         results = await asyncio.gather(
-            *(self._predict(part, deadline, request_id) for part in parts), return_exceptions=True
+            *(self._predict(part, deadline, request_id, interest) for part in parts), return_exceptions=True
         )
         predictions: list[Prediction] = []
         failed: list[tuple[int, Problem]] = []

@@ -1,25 +1,19 @@
-"""When this pod may be given traffic: after one real inference, and from then on until it is told to stop.
+"""When this pod may be given traffic: from one real inference on, until it is told to stop or can help nobody.
 
-Readiness answers "has this pod started", not "is the model well". Once on, a failing model does not turn it off: an
-unready pod that has weight is a 503 at the gateway which no guard would see, while a failing one is counted, judged and
-taken out of the route. (When the triton container itself ends, the kubelet takes the pod out until it runs again,
-whatever is said here.)
+A model that fails does not turn a pod off whose requests stable answers: unready, with weight, it would be a 503 at the
+gateway, with nobody to rescue it, and which no guard would see. Without such help it is turned off, so that other pods
+of its color get its share, until the model answers again. (When the triton container itself ends, the kubelet takes the
+pod out until it runs again, whatever is said here.)
 """
 
-import asyncio
-import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import prod
 from pathlib import Path
 
 import msgspec
 
-from viridian_serving.joiner import CallFailedError, QueueFullError
-from viridian_serving.model import Model, ModelFailedError
 from viridian_serving.schema import DYNAMIC, DataType, ModelSchema
 from viridian_serving.wire import Encoded, pack
-
-LOG = logging.getLogger("viridian.api")
 
 SAMPLE_FILE = "sample.json"
 """Beside the model: a body for /predict, for models that do not take made-up inputs."""
@@ -46,44 +40,58 @@ def synthesised(schema: ModelSchema) -> Iterator[Encoded]:
 class Readiness:
     """The switch and the reason why it is off."""
 
-    def __init__(self) -> None:
-        self.ready = False
-        self.reason = "Triton has not loaded the model yet"
-
-    def turn_off(self, reason: str) -> None:
-        """Turn it off for good, because the pod is being stopped."""
-        self.ready = False
-        self.reason = reason
-
-    async def try_inference(self, model: Model, samples: Iterator[Encoded], patience: float) -> bool:
-        """Try inputs until one is answered.
+    def __init__(self, rescued: Callable[[], bool]) -> None:
+        """Start switched off.
 
         Args:
-            model: What must answer.
-            samples: The inputs.
-            patience: Seconds for each.
-
-        Returns:
-            Whether one was.
+            rescued: Tells whether stable answers what the model fails.
         """
-        for sample in samples:
-            try:
-                await model.submit(sample, asyncio.get_running_loop().time() + patience)
-            except ModelFailedError as error:
-                self.reason = (
-                    f"the model fails on a trial input: {error}. If it takes only particular inputs, "
-                    f"put one as {SAMPLE_FILE} beside the model"
-                )
-                LOG.warning("%s", self.reason)
-            except (CallFailedError, QueueFullError, TimeoutError) as error:
-                self.reason = f"no answer to a trial input: {str(error) or f'none within {patience:g} s'}"
-                LOG.warning("%s", self.reason)
-            else:
-                self.ready = True
-                self.reason = "ready"
-                LOG.info("the model answered a trial input: ready")
-                return True
-        return False
+        self._rescued = rescued
+        self._started = False
+        self._stopping = False
+        self._why = "Triton has not loaded the model yet"
+        self._trouble: str | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the pod may be given traffic."""
+        return self._started and not self._stopping and (self._trouble is None or self._rescued())
+
+    @property
+    def status(self) -> str:
+        """One word for ``/health``."""
+        if self._stopping:
+            return "stopping"
+        if not self._started:
+            return "starting"
+        return "ok" if self._trouble is None else "failing"
+
+    @property
+    def reason(self) -> str:
+        """Why it is off, or what is wrong though it is on."""
+        if self._stopping:
+            return "the pod is being stopped"
+        return self._why if not self._started else self._trouble or "ready"
+
+    def wait_for(self, why: str) -> None:
+        """Say why the pod has not started yet."""
+        self._why = why
+
+    def start(self) -> None:
+        """Note that the model has answered for the first time."""
+        self._started = True
+
+    def fail(self, trouble: str) -> None:
+        """Note that the model has stopped answering."""
+        self._trouble = trouble
+
+    def recover(self) -> None:
+        """Note that it answers again."""
+        self._trouble = None
+
+    def stop(self) -> None:
+        """Note, once for all, that the pod is being stopped."""
+        self._stopping = True
 
 
 def read_sample(directory: Path) -> bytes | None:
@@ -105,4 +113,7 @@ def health(status: str, identity: dict[str, str], schema: ModelSchema | None) ->
     """Write the body of ``/health``."""
     inputs = [tensor.describe() for tensor in schema.inputs] if schema is not None else None
     outputs = [tensor.describe() for tensor in schema.outputs] if schema is not None else None
-    return msgspec.json.encode({"status": status, **identity, "inputs": inputs, "outputs": outputs})
+    fingerprint = schema.input_fingerprint if schema is not None else None
+    return msgspec.json.encode(
+        {"status": status, **identity, "input_schema": fingerprint, "inputs": inputs, "outputs": outputs}
+    )

@@ -1,5 +1,7 @@
 """What the model takes and gives: names, types and shapes, without the batch dimension."""
 
+import hashlib
+import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -79,6 +81,13 @@ class ModelSchema:
     outputs: tuple[Tensor, ...]
     max_batch: int
     """Instances in one call; 0 when the model has no batch dimension."""
+
+    @cached_property
+    def input_fingerprint(self) -> str:
+        """``sha256:…`` of what the model takes; equal for two models that take the same requests."""
+        inputs = sorted((tensor.name, tensor.datatype.name, tensor.dims) for tensor in self.inputs)
+        canonical = json.dumps([self.max_batch > 0, inputs], separators=(",", ":"))
+        return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
     @classmethod
     def from_triton(cls, config: Mapping[str, Any]) -> "ModelSchema":

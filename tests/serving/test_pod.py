@@ -392,13 +392,15 @@ def test_triton_killed_is_an_error_until_its_container_is_started_again(tmp_path
         assert answer.headers["retry-after"] == "1"
         infer = served.request("POST", "/v2/models/m/infer", b"{}")
         assert (infer.status, "error" in infer.json) == (503, True)
-        assert served.get("/ready").status == 200
         assert served.get("/triton/ready", "METRICS_PORT").status == 503
+        eventually(lambda: served.get("/ready").status == 503, 20, served.log)
+        assert served.get("/health").json["status"] == "failing"
         # when the kubelet starts it again
         served.start_triton()
         # then
         eventually(lambda: served.get("/triton/ready", "METRICS_PORT").status == 200, 60, served.log)
         assert served.predict({"i": 2}).json["prediction"] == 20
+        served.wait_ready()
         counts = served.counts()
         assert (counts["direct", "error"], counts["direct", "ok"]) == (2, 2)
 

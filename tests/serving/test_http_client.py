@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from viridian_serving.triton_http import TritonHttp, TritonUnreachableError
+from viridian_serving.http_client import HttpClient, PeerUnreachableError
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nhi"
 
 
 @asynccontextmanager
-async def peer(serve: Serve) -> AsyncIterator[TritonHttp]:
+async def peer(serve: Serve) -> AsyncIterator[HttpClient]:
     writers = []
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -24,7 +24,7 @@ async def peer(serve: Serve) -> AsyncIterator[TritonHttp]:
             writer.close()
 
     server = await asyncio.start_server(accepted, "127.0.0.1", 0)
-    client = TritonHttp("127.0.0.1", server.sockets[0].getsockname()[1])
+    client = HttpClient("127.0.0.1", server.sockets[0].getsockname()[1])
     yield client
     client.close()
     for writer in writers:
@@ -77,7 +77,7 @@ async def test_a_connection_that_ends_in_the_middle_of_an_answer_is_an_error() -
         writer.close()
 
     async with peer(serve) as client:
-        with pytest.raises(TritonUnreachableError, match="while it answered"):
+        with pytest.raises(PeerUnreachableError, match="while it answered"):
             await client.call("GET", "/", deadline=soon())
 
 
@@ -87,7 +87,7 @@ async def test_a_connection_that_ends_instead_of_an_answer_is_an_error() -> None
         writer.close()
 
     async with peer(serve) as client:
-        with pytest.raises(TritonUnreachableError, match="instead of answering"):
+        with pytest.raises(PeerUnreachableError, match="instead of answering"):
             await client.call("GET", "/", deadline=soon())
 
 
@@ -96,8 +96,8 @@ async def test_nobody_there_is_an_error_at_once() -> None:
     port = server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
-    with pytest.raises(TritonUnreachableError, match="nothing listens"):
-        await TritonHttp("127.0.0.1", port).call("GET", "/", deadline=soon())
+    with pytest.raises(PeerUnreachableError, match="nothing listens"):
+        await HttpClient("127.0.0.1", port).call("GET", "/", deadline=soon())
 
 
 async def test_what_is_not_http_is_an_error() -> None:
@@ -106,7 +106,7 @@ async def test_what_is_not_http_is_an_error() -> None:
         writer.write(b"good day\r\n\r\n")
 
     async with peer(serve) as client:
-        with pytest.raises(TritonUnreachableError, match="not HTTP"):
+        with pytest.raises(PeerUnreachableError, match="not HTTP"):
             await client.call("GET", "/", deadline=soon())
 
 

@@ -1,10 +1,11 @@
-"""The way to Triton: HTTP/1.1 over loopback, with connections kept open.
+"""A small HTTP/1.1 client for one peer, with connections kept open: to Triton, and to the stable revision.
 
-A general client spends more on a call than Triton does on a small batch; this one knows that its peer is one process on
-the same host. An inference changes nothing, so it may be sent again when a connection turns out to have been closed.
+A general client spends more on a call than Triton does on a small batch. This one knows that all it sends is reads and
+inferences, which change nothing, so that they may be sent again when a connection turns out to have been closed.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -12,13 +13,13 @@ from typing import cast
 import httptools
 
 
-class TritonUnreachableError(Exception):
-    """Triton does not listen, or closed the connection in the middle of a call."""
+class PeerUnreachableError(Exception):
+    """The peer does not listen, or closed the connection in the middle of a call."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reply:
-    """What Triton answered."""
+    """What the peer answered."""
 
     status: int
     headers: dict[bytes, bytes]
@@ -26,12 +27,23 @@ class Reply:
     body: bytes
 
 
-class TritonHttp:
+class HttpClient:
     """A pool of connections."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, peer: str = "Triton", *, keep: float = math.inf) -> None:
+        """Make an empty pool.
+
+        Args:
+            host: Name or address.
+            port: Port.
+            peer: What errors call it.
+            keep: For how many seconds a connection is used; 0 gives every call its own. What a Service names moves, and
+                a connection stays where it was opened.
+        """
         self._host = host
         self._port = port
+        self._peer = peer
+        self._keep = keep
         self._idle: list[_Connection] = []
         self._closed = False
 
@@ -57,8 +69,8 @@ class TritonHttp:
             The answer, whatever its status.
 
         Raises:
-            TritonUnreachableError: There is nobody to answer.
-            TimeoutError: The deadline passed. Triton may still compute; its answer is thrown away.
+            PeerUnreachableError: There is nobody to answer.
+            TimeoutError: The deadline passed. The peer may still compute; its answer is thrown away.
         """
         lines = [f"{method} {path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\n".encode()]
         lines += [b"%s: %s\r\n" % header for header in headers]
@@ -67,6 +79,9 @@ class TritonHttp:
         async with asyncio.timeout_at(deadline):
             while self._idle:
                 connection = self._idle.pop()
+                if self._too_old(connection):
+                    connection.close()
+                    continue
                 try:
                     return await self._exchange(connection, message)
                 except _StaleError:
@@ -74,21 +89,28 @@ class TritonHttp:
             try:
                 return await self._exchange(await self._connect(), message)
             except _StaleError as error:
-                raise TritonUnreachableError("Triton closed the connection instead of answering") from error
+                raise PeerUnreachableError(f"{self._peer} closed the connection instead of answering") from error
+
+    def forget_idle(self) -> None:
+        """Close the idle connections: the name may lead elsewhere now."""
+        while self._idle:
+            self._idle.pop().close()
 
     def close(self) -> None:
         """Close the idle connections, and every other once it is idle."""
         self._closed = True
-        while self._idle:
-            self._idle.pop().close()
+        self.forget_idle()
+
+    def _too_old(self, connection: "_Connection") -> bool:
+        return asyncio.get_running_loop().time() - connection.opened >= self._keep
 
     async def _connect(self) -> "_Connection":
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: _Connection(self._forget), self._host, self._port
+                lambda: _Connection(self._peer, self._forget), self._host, self._port
             )
         except OSError as error:
-            raise TritonUnreachableError(f"nothing listens on {self._host}:{self._port}") from error
+            raise PeerUnreachableError(f"nothing listens on {self._host}:{self._port} ({error})") from error
         return connection
 
     async def _exchange(self, connection: "_Connection", message: bytes) -> Reply:
@@ -97,7 +119,7 @@ class TritonHttp:
         except BaseException:  # a timeout included: the late answer must not be taken for the next call's
             connection.close()
             raise
-        if connection.reusable and not self._closed:
+        if connection.reusable and not self._closed and not self._too_old(connection):
             self._idle.append(connection)
         else:
             connection.close()
@@ -115,7 +137,9 @@ class _StaleError(Exception):
 class _Connection(asyncio.Protocol):
     """One connection, one call at a time."""
 
-    def __init__(self, on_lost: "Callable[[_Connection], None]") -> None:
+    def __init__(self, peer: str, on_lost: "Callable[[_Connection], None]") -> None:
+        self.opened = asyncio.get_running_loop().time()
+        self._peer = peer
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
@@ -150,7 +174,7 @@ class _Connection(asyncio.Protocol):
         self._lost = True
         self._on_lost(self)
         if self._waiter is not None and not self._waiter.done():
-            error = TritonUnreachableError("Triton closed the connection while it answered")
+            error = PeerUnreachableError(f"{self._peer} closed the connection while it answered")
             self._waiter.set_exception(error if self._begun else _StaleError(str(exc)))
 
     def data_received(self, data: bytes) -> None:
@@ -159,7 +183,7 @@ class _Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             if self._waiter is not None and not self._waiter.done():
-                self._waiter.set_exception(TritonUnreachableError(f"Triton's answer is not HTTP: {error}"))
+                self._waiter.set_exception(PeerUnreachableError(f"the answer of {self._peer} is not HTTP: {error}"))
             self.close()
 
     def on_header(self, name: bytes, value: bytes) -> None:

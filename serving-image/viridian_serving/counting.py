@@ -1,0 +1,63 @@
+"""How a request that counts ends: what its answer, or its client's leaving, says about the model."""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+
+from viridian_serving.http_server import Request, Response
+from viridian_serving.metrics import FrozenCounters, Outcome, Via, outcome_of
+
+
+class _Caller:
+    """The client of one counted request, who may leave before it is answered.
+
+    A client that has left sees no answer, so its request is never ok. If there was no answer within
+    VIRIDIAN_ABANDONED_AFTER, the model has cost the client its patience: an error, counted then and not at the
+    timeout, and the work is given up. Else a model that hangs would look the healthier the shorter its clients'
+    timeouts are. If the answer came sooner, leaving says nothing about the model, and the request is not judged.
+    """
+
+    def __init__(self, request: Request, patience: float) -> None:
+        self._request = request
+        self._patience = patience
+        self._task = asyncio.current_task()
+        request.on_gone = self._left
+
+    def _left(self) -> None:
+        remaining = self._patience - (time.perf_counter() - self._request.received)
+        if remaining > 0:
+            asyncio.get_running_loop().call_later(remaining, self._give_up)
+        else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if self._task is not None:
+            self._task.cancel()  # does nothing once the request is answered
+
+
+async def counted(
+    request: Request, via: Via, counters: FrozenCounters, patience: float, answer: Awaitable[Response]
+) -> tuple[Response, Outcome]:
+    """Await an answer, and count what came of the request before anybody sees it.
+
+    Args:
+        request: What is answered.
+        via: How it came.
+        counters: Where it is counted.
+        patience: Seconds after which a client that leaves has been let down by the model.
+        answer: Raises nothing but that it was cancelled.
+
+    Returns:
+        The answer and the outcome.
+    """
+    _Caller(request, patience)
+    try:
+        response = await answer
+    except BaseException:
+        counters.record(via, Outcome.ERROR, time.perf_counter() - request.received, time.time_ns())
+        raise
+    outcome = outcome_of(response.status)
+    if request.gone and outcome is Outcome.OK:
+        outcome = Outcome.REJECTED
+    counters.record(via, outcome, time.perf_counter() - request.received, time.time_ns())
+    return response, outcome

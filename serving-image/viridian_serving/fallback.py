@@ -1,0 +1,278 @@
+"""A request that this pod's model fails is answered by the stable revision, and counted against this one.
+
+A new model that fails thus costs its users nothing while the guards count what it does. Four things keep the help from
+doing harm:
+
+- What counts is settled by this pod's own model alone. A request that stable answered because the model was slow goes
+  on here, unseen, until its own outcome is known: else a candidate would be blamed for what stable is forgiven.
+- Stable is asked once, on the port where nothing is ever passed on. No header, forged or not, can make a loop.
+- A model that is slow, but works, may send stable only a share of its requests: to double the load when both are slow
+  would bring down the one that works. A model that answers nobody takes no capacity from anybody: what it was given is
+  what stable carried before.
+- The stable pod turns such requests away before it turns away its own.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+
+from viridian_serving.http_client import HttpClient, PeerUnreachableError, Reply
+from viridian_serving.http_server import Request, Response
+from viridian_serving.joiner import Interest
+from viridian_serving.metrics import FrozenCounters, Rescue, Via
+
+LOG = logging.getLogger("viridian.api")
+
+SLOW_SHARE: Final = 0.1
+"""Requests that may be passed to stable because the model is slow, as a share of all."""
+_SLOW_BURST: Final = 20.0
+"""How many of them may come together."""
+_MOST_ASKED: Final = 256
+"""Requests at stable at the same time, from this pod. Above it stable is in trouble too."""
+_MOST_MEASURED: Final = 256
+"""Requests that run on here after stable has answered them; the oldest is given up, as an error."""
+_LEAST_TIME: Final = 0.05
+"""Seconds that must be left of a request's time for stable to be asked."""
+KEEP: Final = 2.0
+"""Seconds for which a connection to stable is used: what the name leads to moves, and load must spread anew."""
+
+_REQUEST_HEADERS: Final = (
+    b"content-type",
+    b"content-encoding",
+    b"accept-encoding",
+    b"inference-header-content-length",
+    b"triton-request-id",
+    b"traceparent",
+    b"tracestate",
+)
+_RESPONSE_HEADERS: Final = (
+    (b"inference-header-content-length", b"Inference-Header-Content-Length"),
+    (b"content-encoding", b"Content-Encoding"),
+    (b"viridian-revision", b"Viridian-Revision"),
+    (b"viridian-version", b"Viridian-Version"),
+)
+MARK: Final = (b"Viridian-Fallback", b"stable")
+"""On an answer that stable gave."""
+REMAINING: Final = b"viridian-timeout-ms"
+"""On a request to stable: milliseconds that its client still waits."""
+_MOST_DIGITS: Final = 9
+
+
+def remaining(request: Request) -> float | None:
+    """Tell how many seconds the pod that asks for help still waits; None when it does not say."""
+    given = request.headers.get(REMAINING, b"")
+    return int(given) / 1000 if given.isdigit() and len(given) <= _MOST_DIGITS else None
+
+
+class ShareBudget:
+    """Allows a share of the events that are counted, and a few at once. It needs no clock: load itself fills it."""
+
+    def __init__(self, share: float, burst: float) -> None:
+        self._share = share
+        self._burst = burst
+        self._tokens = burst
+
+    def earn(self) -> None:
+        """Count one event."""
+        self._tokens = min(self._burst, self._tokens + self._share)
+
+    def spend(self) -> bool:
+        """Take one of the allowed ones, if there is one left."""
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+def reason_of(response: Response) -> Rescue | None:
+    """Tell why stable should answer instead, if it should.
+
+    Not for what is the client's affair, and not for a full queue: load that is too much here is not stable's to carry.
+
+    Args:
+        response: This pod's own.
+
+    Returns:
+        The reason, or None when the response stands.
+    """
+    if response.status < 500 or response.problem == "queue-full":
+        return None
+    return Rescue.UNREACHABLE if response.problem in ("model-unreachable", "starting") else Rescue.ERROR
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plea:
+    """A request that stable may be asked to answer."""
+
+    request: Request
+    request_id: str
+    deadline: float
+    """On the event loop's clock, in seconds."""
+
+    @property
+    def path(self) -> str:
+        return self.request.path.decode("latin-1")
+
+    def headers(self, left: float) -> list[tuple[bytes, bytes]]:
+        """Give the headers of the request to stable, which has so many seconds left."""
+        given = self.request.headers
+        return [
+            *((name, given[name]) for name in _REQUEST_HEADERS if name in given),
+            (b"viridian-via", Via.FALLBACK.value.encode()),
+            (REMAINING, b"%d" % (left * 1000)),
+            (b"x-request-id", self.request_id.encode()),
+        ]
+
+    def response(self, reply: Reply) -> Response:
+        """Give the client's answer: stable's, marked."""
+        passed = [(shown, reply.headers[name]) for name, shown in _RESPONSE_HEADERS if name in reply.headers]
+        content_type = reply.headers.get(b"content-type", b"application/json")
+        marks = ((b"X-Request-Id", self.request_id.encode()), MARK)
+        return Response(reply.status, reply.body, content_type, (*passed, *marks))
+
+
+class Fallback:
+    """Gives requests a second chance."""
+
+    def __init__(
+        self, client: HttpClient, stable: Callable[[], str | None], after: float, counters: FrozenCounters
+    ) -> None:
+        """Prepare.
+
+        Args:
+            client: The way to the Service that leads to stable.
+            stable: Tells the revision that may help, None when none may.
+            after: Seconds after which the model has not answered in time.
+            counters: Where rescues are counted.
+        """
+        self._client = client
+        self._stable = stable
+        self._after = after
+        self._counters = counters
+        self._slow = ShareBudget(SLOW_SHARE, _SLOW_BURST)
+        self._asked = 0
+        self._measured: dict[asyncio.Task[Response], None] = {}
+        self._last_good = 0.0
+
+    @property
+    def usable(self) -> bool:
+        """Whether stable could help now."""
+        return self._stable() is not None
+
+    async def answer(
+        self,
+        request: Request,
+        request_id: str,
+        deadline: float,
+        interest: Interest,
+        own: Coroutine[Any, Any, Response],
+    ) -> Response:
+        """Answer a request, by this pod's model or else by stable.
+
+        Args:
+            request: One that came by the route.
+            request_id: Its id.
+            deadline: On the event loop's clock, in seconds.
+            interest: Is lost when stable has answered while the model still works.
+            own: Answers it here, and counts the outcome before it returns.
+
+        Returns:
+            The answer.
+        """
+        self._slow.earn()
+        task = asyncio.get_running_loop().create_task(own)
+        task.add_done_callback(self._own_is_known)
+        plea = _Plea(request, request_id, deadline)
+        try:
+            late = await self._why_late(task, plea)
+            if late is not None:
+                return await self._hedge(task, plea, interest, late)
+            response = await task
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        reason = reason_of(response)
+        if reason is None or request.gone:
+            return response
+        return await self._ask(plea, reason) or response
+
+    async def _why_late(self, own: "asyncio.Task[Response]", plea: "_Plea") -> Rescue | None:
+        """Wait for the model as long as it may take; tell why to ask stable then, or None once there is an answer."""
+        patience = self._after - (time.perf_counter() - plea.request.received)
+        while True:
+            await asyncio.wait((own,), timeout=max(0.0, patience))
+            if own.done():
+                return None
+            if time.perf_counter() - self._last_good >= self._after:
+                return Rescue.HUNG
+            if self._slow.spend():
+                return Rescue.SLOW
+            patience = max(self._after, _LEAST_TIME)
+
+    async def _hedge(
+        self, own: "asyncio.Task[Response]", plea: "_Plea", interest: Interest, reason: Rescue
+    ) -> Response:
+        """Let the model and stable both try; the first good answer is taken."""
+        helper = asyncio.get_running_loop().create_task(self._ask(plea, reason))
+        try:
+            await asyncio.wait((own, helper), return_when=asyncio.FIRST_COMPLETED)
+            if own.done() and not own.cancelled() and reason_of(own.result()) is None:
+                return own.result()
+            rescued = await helper
+        finally:
+            helper.cancel()
+        if rescued is None:
+            return await own
+        if not own.done():
+            interest.lost = True
+            self._measure(own)
+        return rescued
+
+    def _measure(self, own: "asyncio.Task[Response]") -> None:
+        self._measured[own] = None
+        if len(self._measured) > _MOST_MEASURED:
+            next(iter(self._measured)).cancel()
+
+    def _own_is_known(self, own: "asyncio.Task[Response]") -> None:
+        self._measured.pop(own, None)
+        if not own.cancelled() and own.exception() is None and own.result().status < 400:
+            self._last_good = time.perf_counter()
+
+    async def _ask(self, plea: "_Plea", reason: Rescue) -> Response | None:
+        """Ask stable once.
+
+        Returns:
+            Its answer, or None when it gave none that helps.
+        """
+        stable = self._stable()
+        left = plea.deadline - asyncio.get_running_loop().time()
+        if stable is None or left < _LEAST_TIME or self._asked >= _MOST_ASKED:
+            self._count(reason, answered=False)
+            return None
+        self._asked += 1
+        try:
+            reply = await self._client.call(
+                "POST", plea.path, plea.headers(left), [plea.request.body], deadline=plea.deadline
+            )
+        except (PeerUnreachableError, TimeoutError) as error:
+            LOG.warning("request %s: stable could not help: %s", plea.request_id, str(error) or "no answer in time")
+            self._count(reason, answered=False)
+            return None
+        finally:
+            self._asked -= 1
+        helped = self._is_help(reply, stable)
+        self._count(reason, answered=helped)
+        if not helped:
+            LOG.warning("request %s: stable could not help: it answered %s", plea.request_id, reply.status)
+            return None
+        return plea.response(reply)
+
+    def _is_help(self, reply: Reply, stable: str) -> bool:
+        # The name may lead elsewhere since it was last looked at. What another revision takes is not known.
+        return reply.status < 300 and reply.headers.get(b"viridian-revision") == stable.encode()
+
+    def _count(self, reason: Rescue, *, answered: bool) -> None:
+        self._counters.rescue(reason, answered=answered, now_ns=time.time_ns())

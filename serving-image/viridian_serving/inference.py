@@ -1,0 +1,168 @@
+"""Inferences: who may ask how, what is counted, and who answers when this pod's model does not."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from viridian_serving import passthrough
+from viridian_serving.config import Settings
+from viridian_serving.counting import counted
+from viridian_serving.fallback import Fallback, remaining
+from viridian_serving.http_client import HttpClient
+from viridian_serving.http_server import Headers, Request, Response
+from viridian_serving.joiner import Interest
+from viridian_serving.metrics import FrozenCounters, Outcome, Via
+from viridian_serving.model_watch import ModelWatch
+from viridian_serving.predict import Predictor
+from viridian_serving.problems import Problem
+from viridian_serving.readiness import Readiness
+from viridian_serving.responses import complete, request_id_of
+
+_VIA_BY_HEADER: Final = {via.value.encode(): via for via in Via}
+_RESCUED: Final = frozenset({Via.SPLIT, Via.PIN})
+"""What the route gives this pod. A check is about this very model, and so is a direct call."""
+_FALLBACK_SHARE: Final = 0.25
+"""Share of the queue that requests of other pods may find taken before they are turned away."""
+
+
+class Trust(Enum):
+    """What a listener believes of the header ``Viridian-Via``, by who can reach it."""
+
+    ROUTE = "route"
+    """The color's Service: the gateway sets the header on every request."""
+    FALLBACK_ONLY = "fallback"
+    """The Service of stable: anybody in the cluster; only another pod's plea for help is told apart.
+
+    Nothing that comes in here is ever passed on to another pod, whatever its headers say.
+    """
+
+    def via(self, request: Request) -> Via:
+        """Tell how a request came."""
+        claimed = _VIA_BY_HEADER.get(request.headers.get(b"viridian-via", b""), Via.DIRECT)
+        if self is Trust.FALLBACK_ONLY and claimed is not Via.FALLBACK:
+            return Via.DIRECT
+        return claimed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Call:
+    """An inference that is asked for."""
+
+    request: Request
+    request_id: str
+    deadline: float
+    """On the event loop's clock, in seconds."""
+    interest: Interest = field(default_factory=Interest)
+
+
+Answer = Callable[[_Call], Awaitable[Response]]
+
+
+class Inferences:
+    """Answers what counts."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        triton: HttpClient,
+        counters: FrozenCounters,
+        headers: Headers,
+    ) -> None:
+        """Wire it up.
+
+        Args:
+            settings: Of this pod.
+            triton: The way to Triton.
+            counters: Where outcomes are counted.
+            headers: The identity of this pod.
+        """
+        self._settings = settings
+        self._triton = triton
+        self._counters = counters
+        self._headers = headers
+        self._passing = 0
+        self.readiness = Readiness(lambda: self.fallback is not None and self.fallback.usable)
+        self.predictor: Predictor | None = None
+        self.model_watch: ModelWatch | None = None
+        self.fallback: Fallback | None = None
+
+    @property
+    def input_schema(self) -> str | None:
+        """Fingerprint of what the model takes; None before it is loaded."""
+        return self.predictor.model.schema.input_fingerprint if self.predictor is not None else None
+
+    def find(self, request: Request) -> Answer | None:
+        """Give what answers a request, if it is an inference."""
+        if request.method == b"POST" and request.path == b"/predict":
+            return self._predict
+        return self._infer if passthrough.is_inference(request) else None
+
+    async def answer(self, request: Request, trust: Trust, answer: Answer) -> Response:
+        """Answer an inference.
+
+        Args:
+            request: What is asked.
+            trust: What the listener believes.
+            answer: What find() gave for it.
+
+        Returns:
+            What the client gets.
+        """
+        via = trust.via(request)
+        call = _Call(request, request_id_of(request), self._deadline(request, via))
+        if via is Via.FALLBACK and self._is_busy():
+            answer = _turn_away
+        own = self._own(call, via, answer)
+        if trust is Trust.ROUTE and via in _RESCUED and self.fallback is not None and self.fallback.usable:
+            return await self.fallback.answer(request, call.request_id, call.deadline, call.interest, own)
+        return await own
+
+    async def _own(self, call: _Call, via: Via, answer: Answer) -> Response:
+        response, outcome = await counted(
+            call.request,
+            via,
+            self._counters,
+            self._settings.abandoned_after,
+            complete(answer(call), call.request_id, self._headers),
+        )
+        if self.model_watch is not None:
+            if outcome is Outcome.OK:
+                self.model_watch.answered()
+            elif outcome is Outcome.ERROR and response.problem not in ("queue-full", "busy"):
+                self.model_watch.failed()
+        return response
+
+    def _deadline(self, request: Request, via: Via) -> float:
+        longest = self._settings.timeout
+        if via is Via.FALLBACK and (left := remaining(request)) is not None:
+            longest = min(longest, left)
+        return asyncio.get_running_loop().time() + longest - (time.perf_counter() - request.received)
+
+    def _is_busy(self) -> bool:
+        queued = self.predictor.model.joiner.queued_rows if self.predictor is not None else 0
+        return queued + self._passing > _FALLBACK_SHARE * self._settings.max_queue
+
+    async def _predict(self, call: _Call) -> Response:
+        if self.predictor is None:
+            raise Problem(503, "starting", f"{self.readiness.reason}; try again shortly.")
+        body = await self.predictor.answer(call.request.body, call.deadline, call.request_id, call.interest)
+        return Response(200, body)
+
+    async def _infer(self, call: _Call) -> Response:
+        self._passing += 1
+        try:
+            return await passthrough.forward(self._triton, call.request, call.deadline)
+        finally:
+            self._passing -= 1
+
+
+async def _turn_away(_: _Call) -> Response:
+    raise Problem(
+        503,
+        "busy",
+        "This pod has enough to do with requests of its own and helps no other pod now; try again in a second.",
+        headers=((b"Retry-After", b"1"),),
+    )

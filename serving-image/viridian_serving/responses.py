@@ -1,0 +1,57 @@
+"""What every answer carries, and what a client gets when there is none."""
+
+import logging
+import os
+from collections.abc import Awaitable
+from typing import Final
+
+from viridian_serving.config import Settings
+from viridian_serving.http_server import Headers, Request, Response
+from viridian_serving.problems import CONTENT_TYPE, Problem
+
+LOG = logging.getLogger("viridian.api")
+
+_MAX_REQUEST_ID: Final = 128
+
+
+def identity_headers(settings: Settings) -> Headers:
+    """Give the headers that every answer carries: what answered it."""
+    return (
+        (b"Viridian-Revision", settings.revision.encode()),
+        (b"Viridian-Version", settings.model_version.encode()),
+    )
+
+
+def request_id_of(request: Request) -> str:
+    """Give the id by which a request is found again: its client's, or a new one."""
+    given = request.headers.get(b"x-request-id", b"")
+    # What goes into a header, a log line and JSON must be harmless there.
+    if given and len(given) <= _MAX_REQUEST_ID and given.isascii() and given.decode("ascii").isprintable():
+        return given.decode("ascii")
+    return os.urandom(16).hex()
+
+
+async def complete(answer: Awaitable[Response], request_id: str, headers: Headers) -> Response:
+    """Await an answer and put on it what every answer carries; turn what is raised into a problem document.
+
+    Args:
+        answer: Raises a Problem when there is none.
+        request_id: The request's.
+        headers: The identity of this pod.
+
+    Returns:
+        What the client gets.
+    """
+    common = ((b"X-Request-Id", request_id.encode()), *headers)
+    try:
+        response = await answer
+    except Problem as given:
+        problem = given
+    except Exception:
+        LOG.exception("request %s crashed", request_id)
+        problem = Problem(500, "internal", "The server failed; its log says why, by request_id.")
+    else:
+        return Response(
+            response.status, response.body, response.content_type, (*response.headers, *common), response.problem
+        )
+    return Response(problem.status, problem.body(request_id), CONTENT_TYPE, (*problem.headers, *common), problem.kind)
