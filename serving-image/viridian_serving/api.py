@@ -12,7 +12,7 @@ import uvloop
 from viridian_serving import config
 from viridian_serving.app import App
 from viridian_serving.config import Settings
-from viridian_serving.fallback import KEEP, Fallback
+from viridian_serving.fallback import KEEP, Fallback, default_after
 from viridian_serving.http_client import HttpClient
 from viridian_serving.http_server import HttpServer
 from viridian_serving.inference import Trust
@@ -133,6 +133,9 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
     watch = ModelWatch(model, _samples(schema, settings), app.readiness, settings.timeout, lambda: server.in_flight > 0)
     app.inferences.predictor = Predictor(model, settings.max_instances, app.identity)
     app.inferences.model_watch = watch
+    trial = await watch.start()
+    if app.inferences.fallback is not None and settings.fallback_after is None:
+        app.inferences.fallback.after = default_after(settings.timeout, trial)
     await watch.run()
 
 
@@ -156,7 +159,7 @@ async def watch_stable(app: App, server: HttpServer, settings: Settings, service
     app.inferences.fallback = Fallback(
         helper,
         lambda: view.fallback_for(app.inferences.input_schema, loop.time()),
-        settings.fallback_after,
+        settings.fallback_after or default_after(settings.timeout),
         app.counters,
     )
     asking = HttpClient(*service, "the stable revision", keep=0)

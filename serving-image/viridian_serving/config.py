@@ -127,8 +127,8 @@ class Settings(BaseModel):
 
     stable: Annotated[tuple[str, int] | None, BeforeValidator(_address)] = None
     """Host and port of the Service that leads to the stable revision; None means that there is none to ask."""
-    fallback_after: PositiveSeconds = Field(default_factory=lambda given: given["timeout"] / 2)
-    """Seconds after which stable is asked too when the model has not answered yet."""
+    fallback_after: PositiveSeconds | None = None
+    """Seconds after which stable is asked too when the model has not answered yet; None goes by the trial inference."""
 
     drain_delay: Seconds = 3.0
     """Seconds after SIGTERM in which new connections are still served, while the endpoint disappears everywhere."""

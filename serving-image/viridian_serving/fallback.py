@@ -26,6 +26,8 @@ from viridian_serving.metrics import FrozenCounters, Rescue, Via
 
 LOG = logging.getLogger("viridian.api")
 
+_SHORTEST_DEFAULT: Final = 1.0
+_TRIALS: Final = 20.0
 SLOW_SHARE: Final = 0.1
 """Requests that may be passed to stable because the model is slow, as a share of all."""
 _SLOW_BURST: Final = 20.0
@@ -65,6 +67,20 @@ def remaining(request: Request) -> float | None:
     """Tell how many seconds the pod that asks for help still waits; None when it does not say."""
     given = request.headers.get(REMAINING, b"")
     return int(given) / 1000 if given.isdigit() and len(given) <= _MOST_DIGITS else None
+
+
+def default_after(timeout: float, trial: float | None = None) -> float:
+    """Tell how long a model may take before stable is asked too, where the user does not say.
+
+    Args:
+        timeout: Seconds that a request may take.
+        trial: Seconds that the trial inference took, by which a slow model is told from one that hangs.
+
+    Returns:
+        Seconds.
+    """
+    longest = timeout / 2
+    return longest if trial is None else min(longest, max(_SHORTEST_DEFAULT, _TRIALS * trial))
 
 
 class ShareBudget:
@@ -150,7 +166,7 @@ class Fallback:
         """
         self._client = client
         self._stable = stable
-        self._after = after
+        self.after = after
         self._counters = counters
         self._slow = ShareBudget(SLOW_SHARE, _SLOW_BURST)
         self._asked = 0
@@ -201,16 +217,16 @@ class Fallback:
 
     async def _why_late(self, own: "asyncio.Task[Response]", plea: "_Plea") -> Rescue | None:
         """Wait for the model as long as it may take; tell why to ask stable then, or None once there is an answer."""
-        patience = self._after - (time.perf_counter() - plea.request.received)
+        patience = self.after - (time.perf_counter() - plea.request.received)
         while True:
             await asyncio.wait((own,), timeout=max(0.0, patience))
             if own.done():
                 return None
-            if time.perf_counter() - self._last_good >= self._after:
+            if time.perf_counter() - self._last_good >= self.after:
                 return Rescue.HUNG
             if self._slow.spend():
                 return Rescue.SLOW
-            patience = max(self._after, _LEAST_TIME)
+            patience = max(self.after, _LEAST_TIME)
 
     async def _hedge(
         self, own: "asyncio.Task[Response]", plea: "_Plea", interest: Interest, reason: Rescue

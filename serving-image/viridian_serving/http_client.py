@@ -6,11 +6,15 @@ inferences, which change nothing, so that they may be sent again when a connecti
 
 import asyncio
 import math
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 import httptools
+
+_RESOLVE_EVERY: Final = 30.0
+"""Seconds for which the address of a name is believed, unless nothing answers there."""
 
 
 class PeerUnreachableError(Exception):
@@ -45,6 +49,8 @@ class HttpClient:
         self._peer = peer
         self._keep = keep
         self._idle: list[_Connection] = []
+        self._address = ""
+        self._resolve_at = 0.0
         self._closed = False
 
     async def call(
@@ -107,11 +113,21 @@ class HttpClient:
     async def _connect(self) -> "_Connection":
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: _Connection(self._peer, self._forget), self._host, self._port
+                lambda: _Connection(self._peer, self._forget), await self._resolve(), self._port
             )
         except OSError as error:
+            self._resolve_at = 0.0
             raise PeerUnreachableError(f"nothing listens on {self._host}:{self._port} ({error})") from error
         return connection
+
+    async def _resolve(self) -> str:
+        # Not for each connection: that of a Service stays the same, and its name takes several questions to find.
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._resolve_at:
+            found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            self._address = str(found[0][4][0])
+            self._resolve_at = loop.time() + _RESOLVE_EVERY
+        return self._address
 
     async def _exchange(self, connection: "_Connection", message: bytes) -> Reply:
         try:

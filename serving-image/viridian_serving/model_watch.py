@@ -66,8 +66,7 @@ class ModelWatch:
         self._doubt.set()
 
     async def run(self) -> None:
-        """Watch for ever."""
-        await self._start()
+        """Watch for ever, from a first answer on."""
         while True:
             await self._reason_to_doubt()
             trouble = await self._examine()
@@ -75,7 +74,12 @@ class ModelWatch:
                 await self._recovery(trouble)
             await asyncio.sleep(_RETRY)  # a model that fails on some inputs only is not to be tried for each of them
 
-    async def _start(self) -> None:
+    async def start(self) -> float:
+        """Try until the model answers for the first time.
+
+        Returns:
+            How long that took it, in seconds.
+        """
         loop = asyncio.get_running_loop()
         delay = _FIRST_RETRY
         while True:
@@ -83,11 +87,12 @@ class ModelWatch:
                 began = loop.time()
                 trouble = await self._try(sample, self._timeout)
                 if trouble is None:
+                    took = loop.time() - began
                     self._samples = [sample]
-                    self._patience = min(self._timeout, max(_SHORTEST_PATIENCE, _PATIENCE * (loop.time() - began)))
+                    self._patience = min(self._timeout, max(_SHORTEST_PATIENCE, _PATIENCE * took))
                     self._readiness.start()
-                    LOG.info("the model answered a trial input: ready")
-                    return
+                    LOG.info("the model answered a trial input within %.3f s: ready", took)
+                    return took
                 self._readiness.wait_for(trouble)
                 LOG.warning("%s", trouble)
             await asyncio.sleep(delay)

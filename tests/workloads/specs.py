@@ -67,6 +67,7 @@ servings = st.fixed_dictionaries(
         "api": containers,
         "timeout": durations,
         "podTemplate": pod_templates,
+        "fallback": st.fixed_dictionaries({}, optional={"after": durations}),
     },
 )
 parent_refs = st.fixed_dictionaries(

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from .base import ApiModel
 from .pod_template import PodTemplate
-from .quantities import Duration, between, cel, matches
+from .quantities import DURATION, Duration, between, cel, matches
 
 Quantity = Annotated[
     str | int,
@@ -84,6 +84,22 @@ class Autoscaling(ApiModel):
     ] = 70
 
 
+class Fallback(ApiModel):
+    """When the stable revision answers in the stead of a candidate whose model fails or takes too long."""
+
+    after: Annotated[
+        Duration | None,
+        Field(
+            description="How long the model may take before stable is asked too; the first answer counts. Absent:"
+            " twenty times as long as the trial inference at the pod's start took, at least 1s and at most half of"
+            " timeout.",
+            json_schema_extra=cel(
+                between("1ms", "1h"), "must be a duration from 1ms to 1h, such as 500ms: leave it out for the default"
+            ),
+        ),
+    ] = None
+
+
 _BY_DIGEST = matches(r"^[^\s@]+@sha256:[0-9a-f]{64}$")
 _BY_TAG = matches(r"^[^\s@]+:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
 
@@ -92,6 +108,14 @@ _MEASURABLE = (
     "!has(self.autoscaling) || ["
     "'cpu' in self.triton.resources.requests || 'cpu' in self.triton.resources.limits, "
     "'cpu' in self.api.resources.requests || 'cpu' in self.api.resources.limits].all(measured, measured)"
+)
+
+
+_IN_TIME = (
+    # What is no duration has a message of its own.
+    "!has(self.fallback.after)"
+    f" || ![self.fallback.after, self.timeout].all(text, text.matches(r'{DURATION.pattern}'))"
+    " || duration(self.fallback.after) < duration(self.timeout)"
 )
 
 
@@ -106,7 +130,13 @@ class Serving(ApiModel):
                     "message": "autoscaling measures the load against requested CPU: set resources.requests.cpu of both"
                     " serving.triton and serving.api",
                     "fieldPath": ".autoscaling",
-                }
+                },
+                {
+                    "rule": _IN_TIME,
+                    "message": "fallback.after must be shorter than timeout, or no time is left for stable's answer:"
+                    " lower it, or raise timeout",
+                    "fieldPath": ".fallback.after",
+                },
             ]
         }
     )
@@ -145,3 +175,6 @@ class Serving(ApiModel):
         ),
     ] = "30s"
     pod_template: Annotated[PodTemplate, Field(description="What the pods need beyond that.")] = PodTemplate()
+    fallback: Annotated[Fallback, Field(description="What happens to a request that a candidate's model fails.")] = (
+        Fallback()
+    )

@@ -104,14 +104,19 @@ def _environment(model: str, revision: str, spec: RevisionInput, defaults: PodDe
         "VIRIDIAN_SCRAPE_INTERVAL": format_duration(defaults.scrape_interval),
         "VIRIDIAN_LATENCY_BUCKETS": ",".join(f"{bound:g}" for bound in GRID),
     }
+    if spec.serving.fallback.after is not None:
+        plain["VIRIDIAN_FALLBACK_AFTER"] = spec.serving.fallback.after
     fields = {
         "VIRIDIAN_NAMESPACE": "metadata.namespace",
         "VIRIDIAN_POD_UID": "metadata.uid",
         "VIRIDIAN_COLOR": f"metadata.labels['{LABEL_COLOR}']",
     }
+    # With .svc: where no Service answers to it, NAME.NAMESPACE alone could be somebody's host on the internet.
+    stable = f"{model}.$(VIRIDIAN_NAMESPACE).svc:{PORT_STABLE}"
     return [
         *_plain(plain),
         *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()),
+        *_plain({"VIRIDIAN_STABLE": stable}),
         *(variable.manifest() for variable in spec.serving.pod_template.env),
     ]
 
