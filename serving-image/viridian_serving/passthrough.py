@@ -27,6 +27,7 @@ _RESPONSE_HEADERS: Final = (
     (b"content-encoding", b"Content-Encoding"),
 )
 
+_NOT_JSON: Final = b"failed to parse the request JSON buffer"
 _QUEUE_FULL: Final = b"maximum queue size"
 """What Triton says when it turns a request away for its load."""
 
@@ -70,5 +71,7 @@ async def forward(triton: HttpClient, request: Request, deadline: float) -> Resp
         raise Problem(504, "timeout", "The model did not answer in time; send the request again.") from None
     passed = tuple((shown, reply.headers[name]) for name, shown in _RESPONSE_HEADERS if name in reply.headers)
     content_type = reply.headers.get(b"content-type", b"application/json")
-    problem = "queue-full" if reply.status == 503 and _QUEUE_FULL in reply.body else ""
-    return Response(reply.status, reply.body, content_type, passed, problem)
+    # Triton calls it its own failure when a client sends what is no JSON. It must not count against the model.
+    status = 400 if reply.status == 500 and _NOT_JSON in reply.body else reply.status
+    problem = "queue-full" if status == 503 and _QUEUE_FULL in reply.body else ""
+    return Response(status, reply.body, content_type, passed, problem)

@@ -58,15 +58,15 @@ def with_zipmap(directory: Path) -> Path:
     return file
 
 
-def lookup(directory: Path) -> Path:
-    """i int64 [N, 1] -> y float [N, 1] = table[i]; fails for the whole batch where any i is not in -10..9."""
+def lookup(directory: Path, size: int = 10) -> Path:
+    """i int64 [N, 1] -> y float [N, 1] = table[i]; fails for the whole batch where any i is not in -size..size-1."""
     return _save(
         directory,
         graph_of(
             [helper.make_node("Gather", ["table", "i"], ["y"], axis=0)],
             [info("i", TensorProto.INT64, ["n", 1])],
             [info("y", TensorProto.FLOAT, ["n", 1])],
-            table=np.arange(10, dtype=np.float32) * 10,
+            table=np.arange(size, dtype=np.float32) * 10,
         ),
     )
 

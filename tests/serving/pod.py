@@ -154,6 +154,22 @@ class Pod:
         finally:
             connection.close()
 
+    def processes(self, name: str) -> list[int]:
+        """The pod's processes whose program has this name."""
+        return [pid for pid in children_in(self.directory) if name in Path(f"/proc/{pid}/exe").readlink().name]
+
+    def rescues(self, family: str = "viridian_rescues") -> dict[str, int]:
+        """Requests that stable answered, by reason; as published once everything up to now has been frozen."""
+        families = {each.name: each for each in text_string_to_metric_families(self.metrics_after(time.time()))}
+        return {s.labels["reason"]: int(s.value) for s in families[family].samples if s.value}
+
+    def calls(self) -> int:
+        """Calls that the API has made to Triton."""
+        page = self.get("/metrics", "METRICS_PORT").body.decode()
+        return next(
+            int(float(line.split()[1])) for line in page.splitlines() if line.startswith("viridian_calls_total")
+        )
+
     def counts(self) -> dict[tuple[str, str], int]:
         """Requests by via and outcome, as published once everything up to now has been frozen."""
         return counts_of(self.metrics_after(time.time()))

@@ -1,0 +1,380 @@
+"""A stable pod, a candidate, and the Service between them; both with a real Triton."""
+
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.client import HTTPConnection
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tritonclient.http
+from tests.serving import models
+from tests.serving.pod import Answer, Pod, eventually, post_many, running_pod
+from tests.serving.service import Service, service
+
+pytestmark = pytest.mark.component
+
+FEW = partial(models.lookup, size=2)
+"""Fails for the indices 2 to 9, and answers the trial input."""
+BY_ROUTE = {"Viridian_Via": "split"}
+
+
+@dataclass
+class Pair:
+    stable: Pod
+    candidate: Pod
+    service: Service
+
+    def wait_until_known(self) -> None:
+        """Until the candidate knows who is stable: then a failure is answered by it."""
+        eventually(lambda: self.candidate.predict({"i": 9}, **BY_ROUTE).status == 200, 20, self.candidate.log)
+
+
+@contextmanager
+def two_pods(directory: Path, make_candidate: Callable[[Path], object] = FEW, **settings: str) -> Iterator[Pair]:
+    with ExitStack() as stack:
+        name = stack.enter_context(service())
+        stable = stack.enter_context(
+            running_pod(directory / "stable", models.lookup, STABLE=name.address, COLOR="blue", REVISION="m-1")
+        )
+        name.target = stable.ports["FALLBACK_PORT"]
+        candidate = stack.enter_context(
+            running_pod(
+                directory / "candidate",
+                make_candidate,
+                **{
+                    "STABLE": name.address,
+                    "COLOR": "green",
+                    "REVISION": "m-2",
+                    "TIMEOUT": "3s",
+                    "FALLBACK_AFTER": "500ms",
+                    **settings,
+                },
+            )
+        )
+        yield Pair(stable, candidate, name)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    with two_pods(tmp_path_factory.mktemp("pair")) as made:
+        made.wait_until_known()
+        yield made
+
+
+def since(pod: Pod, before: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    return dict(Counter(pod.counts()) - Counter(before))
+
+
+# -- the model fails
+
+
+async def test_no_client_sees_a_failing_candidate_and_every_failure_is_counted(pair: Pair) -> None:
+    # given
+    before = pair.candidate.counts(), pair.stable.counts(), Counter(pair.candidate.rescues())
+    # when
+    indices = [i % 10 for i in range(200)]
+    answers = await post_many(pair.candidate, [{"i": index} for index in indices], **BY_ROUTE)
+    # then each client gets the right answer, and those that stable gave say so
+    for index, answer in zip(indices, answers, strict=True):
+        helped = index > 1
+        assert (answer.status, answer.json["prediction"]) == (200, index * 10.0)
+        assert answer.headers.get("viridian-fallback") == ("stable" if helped else None)
+        assert answer.headers["viridian-revision"] == ("m-1" if helped else "m-2") == answer.json["revision"]
+        assert answer.headers["x-request-id"] == answer.json["request_id"]
+    # and what counts is what the candidate's model did
+    assert since(pair.candidate, before[0]) == {("split", "ok"): 40, ("split", "error"): 160}
+    assert Counter(pair.candidate.rescues()) - before[2] == {"error": 160}
+    assert since(pair.stable, before[1]) == {("fallback", "ok"): 160}
+
+
+def test_a_list_is_answered_whole_by_one_of_them(pair: Pair) -> None:
+    answer = pair.candidate.predict([{"i": 1}, {"i": 5}], Viridian_Via="pin")
+    assert [each["prediction"] for each in answer.json["predictions"]] == [10.0, 50.0]
+    assert answer.json["revision"] == "m-1"
+
+
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_triton_s_own_protocol_is_rescued_too(pair: Pair, binary: bool, compression: str | None) -> None:
+    # given
+    client = tritonclient.http.InferenceServerClient(f"127.0.0.1:{pair.candidate.ports['HTTP_PORT']}")
+    given = tritonclient.http.InferInput("i", [2, 1], "INT64")
+    given.set_data_from_numpy(np.array([[3], [7]]), binary_data=binary)
+    # when
+    result = client.infer(
+        "m",
+        [given],
+        outputs=[tritonclient.http.InferRequestedOutput("y", binary_data=binary)],
+        headers={"Viridian-Via": "split"},
+        request_id="r1",
+        request_compression_algorithm=compression,
+        response_compression_algorithm=compression,
+    )
+    # then
+    assert result.as_numpy("y").tolist() == [[30.0], [70.0]]
+    assert result.get_response()["id"] == "r1"
+
+
+@pytest.mark.parametrize(
+    ("port", "via"),
+    [
+        ("HTTP_PORT", ""),
+        ("HTTP_PORT", "check"),
+        ("HTTP_PORT", "mirror"),
+        ("HTTP_PORT", "fallback"),
+        ("HTTP_PORT", "split, split"),
+        ("FALLBACK_PORT", ""),
+        ("FALLBACK_PORT", "split"),
+        ("FALLBACK_PORT", "pin"),
+        ("FALLBACK_PORT", "fallback"),
+    ],
+)
+def test_nothing_else_is_passed_on(pair: Pair, port: str, via: str) -> None:
+    # given
+    before = pair.stable.counts()
+    # when
+    headers = {"Viridian_Via": via, "Viridian_Fallback": "stable"} if via else {}
+    answer = pair.candidate.predict({"i": 5}, port, **headers)
+    # then
+    assert (answer.status, answer.json["type"]) == (500, "urn:viridian:problem:model-failed")
+    assert since(pair.stable, before) == {}
+
+
+def test_the_client_s_own_mistakes_are_not_passed_on(pair: Pair) -> None:
+    before = pair.stable.counts()
+    assert pair.candidate.predict({"i": "x"}, **BY_ROUTE).status == 400
+    infer = pair.candidate.request("POST", "/v2/models/m/infer", b"{", headers=BY_ROUTE)
+    assert infer.status == 400
+    assert since(pair.stable, before) == {}
+
+
+def test_what_stable_fails_too_is_the_candidate_s_own_error(pair: Pair) -> None:
+    answer = pair.candidate.predict({"i": 99}, **BY_ROUTE)
+    assert (answer.status, answer.headers["viridian-revision"]) == (500, "m-2")
+    assert "viridian-fallback" not in answer.headers
+    assert pair.candidate.rescues("viridian_rescues_failed")["error"] >= 1
+
+
+def test_a_rescued_request_does_not_pass_for_fast(pair: Pair) -> None:
+    # given what was answered here and what was not
+    pair.candidate.predict({"i": 1}, **BY_ROUTE)
+    pair.candidate.predict({"i": 5}, **BY_ROUTE)
+    counts = pair.candidate.counts()
+    # then exactly the errors are above the highest bound
+    page = pair.candidate.get("/metrics", "METRICS_PORT").body.decode()
+    within = [line for line in page.splitlines() if 'via="split"' in line and 'le="60.0"' in line]
+    assert float(within[0].rsplit(" ", 1)[1]) == counts["split", "ok"]
+
+
+# -- when nobody can help
+
+
+def test_a_stable_that_takes_other_inputs_is_not_asked(tmp_path: Path) -> None:
+    with two_pods(tmp_path, models.reciprocal) as pair:
+        # given a candidate that knows who is stable
+        eventually(lambda: "the stable revision is m-1" in pair.candidate.log(), 20, pair.candidate.log)
+        assert pair.candidate.get("/health").json["input_schema"] != pair.stable.get("/health").json["input_schema"]
+        # when
+        answer = pair.candidate.predict({"x": 0}, **BY_ROUTE)
+        # then
+        assert answer.status == 500
+        assert pair.stable.counts() == {}
+        assert (pair.candidate.rescues(), pair.candidate.rescues("viridian_rescues_failed")) == ({}, {})
+
+
+def test_stable_gone_and_back_and_roles_swapped(tmp_path: Path) -> None:
+    with two_pods(tmp_path) as pair:
+        pair.wait_until_known()
+        # when the Service leads to nobody
+        pair.service.target = None
+        eventually(lambda: pair.candidate.predict({"i": 5}, **BY_ROUTE).status == 500, 20, pair.candidate.log)
+        # then it is as if there were no stable, until there is one again
+        pair.service.target = pair.stable.ports["FALLBACK_PORT"]
+        pair.wait_until_known()
+        # and both keep their clients' connections
+        for pod in (pair.stable, pair.candidate):
+            assert "connection" not in pod.predict({"i": 1}).headers
+        # when the candidate is promoted
+        pair.service.target = pair.candidate.ports["FALLBACK_PORT"]
+        # then the former stable sends its clients on, over connections that they had before too
+        held = HTTPConnection("127.0.0.1", pair.stable.ports["FALLBACK_PORT"], timeout=10)
+
+        def told_to_go() -> bool:
+            held.request("POST", "/predict", b'{"i": 1}')
+            response = held.getresponse()
+            response.read()
+            assert response.status == 200
+            return response.getheader("connection") == "close"
+
+        eventually(told_to_go, 20, pair.stable.log)
+        held.close()
+        # and the new stable keeps its own, asks nobody, and helps the other
+        assert "connection" not in pair.candidate.predict({"i": 1}).headers
+        assert pair.candidate.predict({"i": 5}, **BY_ROUTE).status == 500
+        # when it is taken back after all
+        pair.service.target = pair.stable.ports["FALLBACK_PORT"]
+        # then the other is stable again
+        eventually(lambda: "connection" not in pair.stable.predict({"i": 1}).headers, 20, pair.stable.log)
+        eventually(lambda: pair.candidate.predict({"i": 1}).headers.get("connection") == "close", 20)
+
+
+def test_stable_turns_others_away_before_its_own(tmp_path: Path) -> None:
+    with running_pod(tmp_path, models.lookup, MAX_QUEUE="8") as stable:
+        answers: list[Answer] = []
+
+        def ask(**headers: str) -> threading.Thread:
+            thread = threading.Thread(
+                target=lambda: answers.append(stable.predict({"i": 1}, "FALLBACK_PORT", **headers))
+            )
+            thread.start()
+            return thread
+
+        # given a queue that is more than a quarter full
+        (triton,) = stable.processes("tritonserver")
+        os.kill(triton, signal.SIGSTOP)
+        try:
+            waiting = []
+            while b"viridian_queue_instances 3.0" not in stable.get("/metrics", "METRICS_PORT").body:
+                sent = len(waiting)
+                waiting.append(ask())
+                eventually(
+                    lambda sent=sent: (
+                        f"viridian_requests_in_flight {sent + 1}.0".encode()
+                        in stable.get("/metrics", "METRICS_PORT").body
+                    ),
+                    5,
+                )
+            # when another pod asks for help, and then a client of its own comes
+            helped = stable.predict({"i": 1}, "FALLBACK_PORT", Viridian_Via="fallback")
+            waiting.append(ask())
+        finally:
+            os.kill(triton, signal.SIGCONT)
+        # then only the one is turned away
+        assert (helped.status, helped.json["type"]) == (503, "urn:viridian:problem:busy")
+        for thread in waiting:
+            thread.join(20)
+        assert {answer.status for answer in answers} == {200}
+        assert stable.counts() == {("direct", "ok"): len(waiting), ("fallback", "error"): 1}
+
+
+def test_stable_keeps_to_the_time_that_is_left(tmp_path: Path) -> None:
+    with running_pod(tmp_path, models.slow) as stable:
+        headers = {"Viridian_Via": "fallback", "Viridian_Timeout_Ms": "300"}
+        answer = stable.predict({"rounds": 3_000_000}, "FALLBACK_PORT", **headers)
+        assert (answer.status, answer.json["type"]) == (504, "urn:viridian:problem:timeout")
+
+
+async def test_a_full_queue_is_not_passed_on(tmp_path: Path) -> None:
+    with two_pods(tmp_path, MAX_QUEUE="2", FALLBACK_AFTER="2900ms") as pair:
+        pair.wait_until_known()
+        before = pair.stable.counts()
+        (triton,) = pair.candidate.processes("tritonserver")
+        # given a model that stands still
+        os.kill(triton, signal.SIGSTOP)
+        try:
+            # when more come than the queue holds
+            answers = await post_many(pair.candidate, [{"i": 1}] * 12, clients=12, **BY_ROUTE)
+        finally:
+            os.kill(triton, signal.SIGCONT)
+        # then those are told so, and stable hears nothing of them
+        refused = [answer for answer in answers if answer.status == 503]
+        assert refused
+        assert {answer.json["type"] for answer in refused} == {"urn:viridian:problem:queue-full"}
+        fallbacks = since(pair.stable, before).get(("fallback", "ok"), 0)
+        assert fallbacks <= len(answers) - len(refused)
+
+
+# -- the model stands still, or is gone
+
+
+async def test_a_candidate_that_hangs_costs_nobody_an_answer(tmp_path: Path) -> None:
+    with two_pods(tmp_path) as pair:
+        pair.wait_until_known()
+        before = pair.candidate.counts()
+        (triton,) = pair.candidate.processes("tritonserver")
+        # when
+        os.kill(triton, signal.SIGSTOP)
+        answers = await post_many(pair.candidate, [{"i": 1}] * 60, clients=10, **BY_ROUTE)
+        # then every client has its answer from stable
+        assert {(answer.status, answer.headers.get("viridian-fallback")) for answer in answers} == {(200, "stable")}
+        # and every one of them counts against the candidate, once its time is over
+        eventually(
+            lambda: since(pair.candidate, before) == {("split", "error"): 60},
+            15,
+            lambda: str(since(pair.candidate, before)),
+        )
+        assert set(pair.candidate.rescues()) <= {"error", "hung", "slow"}
+        # and the pod stays in its place, where it is counted
+        assert pair.candidate.get("/ready").status == 200
+        # when it goes on
+        os.kill(triton, signal.SIGCONT)
+        # then so do its answers
+        eventually(
+            lambda: pair.candidate.predict({"i": 1}, **BY_ROUTE).headers["viridian-revision"] == "m-2",
+            20,
+            pair.candidate.log,
+        )
+        eventually(lambda: pair.candidate.get("/health").json["status"] == "ok", 20, pair.candidate.log)
+
+
+async def test_a_candidate_whose_triton_is_killed_costs_nobody_an_answer(tmp_path: Path) -> None:
+    with two_pods(tmp_path) as pair:
+        pair.wait_until_known()
+        before = pair.candidate.counts()
+        (triton,) = pair.candidate.processes("tritonserver")
+        os.kill(triton, signal.SIGKILL)
+        answers = await post_many(pair.candidate, [{"i": 1}] * 40, **BY_ROUTE)
+        assert {(answer.status, answer.json["prediction"]) for answer in answers} == {(200, 10.0)}
+        counted = since(pair.candidate, before)
+        helped = sum("viridian-fallback" in answer.headers for answer in answers)
+        assert counted["split", "error"] == helped > 0
+        assert pair.candidate.rescues()["unreachable"] > 0
+
+
+async def test_a_candidate_whose_model_process_dies_costs_nobody_an_answer(tmp_path: Path) -> None:
+    with two_pods(tmp_path) as pair:
+        pair.wait_until_known()
+        (stub,) = pair.candidate.processes("triton_python_backend_stub")
+        os.kill(stub, signal.SIGKILL)
+        answers = await post_many(pair.candidate, [{"i": 1}] * 40, **BY_ROUTE)
+        assert {(answer.status, answer.json["prediction"]) for answer in answers} == {(200, 10.0)}
+        assert pair.candidate.get("/ready").status == 200
+
+
+def test_without_help_a_model_that_does_not_answer_takes_its_pod_out_until_it_does(tmp_path: Path) -> None:
+    with running_pod(tmp_path, models.lookup, TIMEOUT="1s") as alone:
+        (triton,) = alone.processes("tritonserver")
+        # when
+        os.kill(triton, signal.SIGSTOP)
+        assert alone.predict({"i": 1}, **BY_ROUTE).status == 504
+        # then
+        eventually(lambda: alone.get("/ready").status == 503, 30, alone.log)
+        assert "no answer to a trial input" in alone.get("/ready").json["detail"]
+        assert b"viridian_model_failing 1.0" in alone.get("/metrics", "METRICS_PORT").body
+        # when
+        os.kill(triton, signal.SIGCONT)
+        # then
+        alone.wait_ready()
+        assert alone.predict({"i": 1}).status == 200
+
+
+def test_inputs_that_a_model_fails_on_do_not_take_its_pod_out(tmp_path: Path) -> None:
+    with running_pod(tmp_path, models.lookup) as alone:
+        # given requests that fail, without one that does not in between
+        before = alone.calls()
+        for _ in range(20):
+            assert alone.predict({"i": 99}, **BY_ROUTE).status == 500
+        # when the model was tried for that, and tried again
+        eventually(lambda: alone.calls() > before + 20, 10, alone.log)
+        assert alone.predict({"i": 99}, **BY_ROUTE).status == 500
+        eventually(lambda: alone.calls() > before + 22, 10, alone.log)
+        # then it was found to be well
+        assert alone.get("/ready").status == 200
+        assert alone.get("/health").json["status"] == "ok"
