@@ -231,9 +231,11 @@ class Picture:
         yield f'<text class="on" x="{x + 22}" y="{y + 18}">taken back {seconds:.1f} s after</text>'
         yield f'<text class="on" x="{x + 22}" y="{y + 36}">its first failed answer</text>'
         total, failed = self.report["requests_total"], self.report["requests_failed_client"]
+        rescued = self.report["requests_rescued"]
         yield (
             f'<text class="soft small" x="{LEFT}" y="402">One run of "make demo" on two cores: {total:,} requests '
-            f"through the gateway, {failed} failed, all on {self.versions[2]}; a scrape every 2 s.</text>"
+            f"through the gateway, {failed} failed; {rescued} that {self.versions[2]} failed were answered by "
+            f"{self.versions[1]}. A scrape every 2 s.</text>"
         )
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .errors import DemoError
-from .report import Report, build_report, problems, unexplained
+from .report import Report, build_report, problems, suffered
 from .settings import NAME, NAMESPACE, Settings, read_settings
 from .story import Seen, play
 from .view import make_screen
@@ -51,10 +51,7 @@ def conclude(console: Console, settings: Settings, seen: Seen) -> int:
     console.print(table(report))
     for entry in reversed(seen.timeline.status.history):
         console.print(f"{entry.version} {entry.result}: {entry.message}", markup=False)
-    for group in report.failures:
-        if group.explanation:
-            console.print(f"{group.count} x {group.failure} ({group.period}): {group.explanation}.", markup=False)
-    for sentence in unexplained(report):
+    for sentence in suffered(report):
         console.print(sentence, style="yellow", markup=False)
     found = problems(report, seen.good, seen.bad)
     for sentence in found:
@@ -67,6 +64,7 @@ def table(report: Report) -> Table:
     """The report in short."""
     drawn = Table(show_header=False)
     drawn.add_row("requests", f"{report.requests_total}, {report.requests_failed_client} failed")
+    drawn.add_row("answered by stable for a candidate", str(report.requests_rescued))
     drawn.add_row("promoted", _with_seconds(report.promoted_version, report.promotion_seconds, "after it was applied"))
     drawn.add_row("taken back", report.rolled_back_version or "-")
     drawn.add_row("first bad response until 100 % stable", _seconds(report.seconds_first_bad_response_to_100_stable))

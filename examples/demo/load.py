@@ -108,7 +108,7 @@ class Load:
         return self._stop.is_set()
 
     async def _send(self, session: aiohttp.ClientSession, sample: Sample, sent_at: float, start: float) -> None:
-        status, revision, version, failure, right = None, "", "", "", None
+        status, revision, version, failure, right, rescued = None, "", "", "", None, False
         try:
             async with asyncio.timeout(self._plan.timeout):
                 async with session.post(self._plan.url, data=sample.body) as response:
@@ -116,6 +116,7 @@ class Load:
             status = response.status
             revision = response.headers.get("Viridian-Revision", "")
             version = response.headers.get("Viridian-Version", "")
+            rescued = response.headers.get("Viridian-Fallback") == "stable"
             if status == 200:
                 right = predicted_digit(body) == sample.label
             else:
@@ -131,7 +132,7 @@ class Load:
         finally:
             self._in_flight -= 1
         latency = time.monotonic() - start
-        write_answer(self._records, Answer(sent_at, latency, status, revision, version, failure, right))
+        write_answer(self._records, Answer(sent_at, latency, status, revision, version, failure, right, rescued))
 
 
 def predicted_digit(body: bytes) -> Any:  # noqa: ANN401 - whatever the server calls its prediction

@@ -29,6 +29,8 @@ class Answer:
     """Empty for a good answer, else `HTTP 500` and so on, or how the connection failed."""
     right: bool | None
     """Whether the prediction is what a person read on the image."""
+    rescued: bool = False
+    """Whether stable answered in the stead of a candidate whose model did not."""
 
     @property
     def ended_at(self) -> float:
@@ -65,6 +67,7 @@ class Totals:
     """Sums over the records so far."""
 
     requests: int = 0
+    rescued: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     by_version: Counter[str] = field(default_factory=Counter)
     right_by_version: Counter[str] = field(default_factory=Counter)
@@ -78,6 +81,7 @@ class Totals:
         """Count further records."""
         for answer in answers:
             self.requests += 1
+            self.rescued += answer.rescued
             if answer.failure:
                 self.failures[answer.failure] += 1
             else:

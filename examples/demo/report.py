@@ -38,8 +38,6 @@ class Failures:
     """The version whose pod answered; empty when none did."""
     period: str
     count: int
-    explanation: str
-    """Empty when there is none, which would be a defect."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,8 @@ class Report:
 
     requests_total: int
     requests_failed_client: int
+    requests_rescued: int
+    """Requests that stable answered in the candidate's stead."""
     promoted_version: str | None
     promotion_seconds: float | None
     rolled_back_version: str | None
@@ -124,6 +124,7 @@ def build_report(
     return Report(
         requests_total=len(answers),
         requests_failed_client=sum(bool(answer.failure) for answer in answers),
+        requests_rescued=sum(answer.rescued for answer in answers),
         promoted_version=good.version if promoted_at else None,
         promotion_seconds=_seconds(good.at, promoted_at),
         rolled_back_version=bad.version if taken_back_at and bad.version in status.failed_versions else None,
@@ -132,7 +133,7 @@ def build_report(
         weights_seen=[weight for rollout in (good_rollout, bad_rollout) for _, weight in rollout.weights],
         phase_final=status.phase,
         stable_version_final=status.stable.version if status.stable else None,
-        failures=_explain(answers, good_rollout, bad_rollout),
+        failures=_group(answers, good_rollout, bad_rollout),
     )
 
 
@@ -149,13 +150,14 @@ def _promoted_at(timeline: Timeline, good: Applied, until: float) -> float | Non
 
 
 def first_bad_at(answers: Sequence[Answer], bad: Rollout, errors: ErrorCounts) -> float | None:
-    """When the candidate first answered with an error.
+    """When the candidate's model first failed.
 
-    What clients saw tells it to the millisecond. When they saw nothing, because stable answered in the candidate's
-    place, the candidate's own counter tells it to one scrape; the earlier end of that interval is taken, so that the
-    time that follows from it is never too short.
+    A client that saw it fail tells so to the millisecond. One that stable answered instead tells by its answer's mark
+    that it happened after the request was sent; that moment is taken, so that the time that follows from it is never
+    too short. Without either the candidate's own counter tells it to one scrape, of which the earlier end is taken.
     """
     seen = [answer.ended_at for answer in answers if answer.failure and answer.version == bad.applied.version]
+    seen += [answer.sent_at for answer in answers if answer.rescued and answer.sent_at >= bad.applied.at]
     if seen:
         return min(seen)
     if errors.last_without_errors is None or bad.first_traffic_at is None:
@@ -176,16 +178,11 @@ def evidence_at(timeline: Timeline, bad: Applied, taken_back_at: float | None, e
     return max(earlier, default=None)
 
 
-def _explain(answers: Sequence[Answer], good: Rollout, bad: Rollout) -> list[Failures]:
+def _group(answers: Sequence[Answer], good: Rollout, bad: Rollout) -> list[Failures]:
     groups = Counter(
-        (answer.failure, answer.version, _period(answer, good, bad), _explanation(answer, bad))
-        for answer in answers
-        if answer.failure
+        (answer.failure, answer.version, _period(answer, good, bad)) for answer in answers if answer.failure
     )
-    return [
-        Failures(failure, version, period, count, explanation)
-        for (failure, version, period, explanation), count in sorted(groups.items())
-    ]
+    return [Failures(failure, version, period, count) for (failure, version, period), count in sorted(groups.items())]
 
 
 def _period(answer: Answer, good: Rollout, bad: Rollout) -> str:
@@ -193,16 +190,6 @@ def _period(answer: Answer, good: Rollout, bad: Rollout) -> str:
         return f"before {good.applied.version} was applied"
     rollout = good if answer.sent_at < bad.applied.at else bad
     return f"{rollout.applied.version} applied, {rollout.weight_at(answer.sent_at)} % of the traffic on it"
-
-
-def _explanation(answer: Answer, bad: Rollout) -> str:
-    # A model that fails is a 500; a 503 or 504 from the same pod would have another reason.
-    if answer.version != bad.applied.version or answer.status != 500:
-        return ""
-    return (
-        f"{bad.applied.version}'s model fails on real images with much ink; its share of the traffic saw that until"
-        " the route was back on stable"
-    )
 
 
 def problems(report: Report, good: Applied, bad: Applied) -> list[str]:
@@ -221,11 +208,10 @@ def problems(report: Report, good: Applied, bad: Applied) -> list[str]:
     return found
 
 
-def unexplained(report: Report) -> list[str]:
-    """Failed requests without an explanation, in sentences."""
+def suffered(report: Report) -> list[str]:
+    """What clients saw fail, in sentences; there ought to be nothing, whatever the candidate does."""
     return [
-        f"{group.count} requests failed without a known reason: {group.failure}"
+        f"{group.count} requests failed: {group.failure}"
         f"{f' from {group.version}' if group.version else ', no answer of a pod'} ({group.period})."
         for group in report.failures
-        if not group.explanation
     ]

@@ -104,7 +104,8 @@ class PlainScreen:
             return
         self._shown = key
         parts = [headline(picture), *(self._color(picture, color) for color in COLORS)]
-        parts.append(f"{picture.totals.requests} requests, {picture.totals.failed} failed")
+        totals = picture.totals
+        parts.append(f"{totals.requests} requests, {totals.failed} failed, {totals.rescued} answered by stable instead")
         parts.extend(text for text in (status.verdict, status.hold, picture.metrics_problem) if text)
         self.say(f"[{self._clock() - picture.started_at:6.1f} s] " + " | ".join(parts))
 
@@ -184,6 +185,8 @@ def _clients(picture: Picture) -> Text:
     text.append(f"{totals.failed} failed", style="bold red" if totals.failed else "green")
     if totals.failures:
         text.append(" (" + ", ".join(f"{count} x {kind}" for kind, count in totals.failures.most_common()) + ")")
+    if totals.rescued:
+        text.append(f"; {totals.rescued} that a candidate failed were answered by stable")
     for version in sorted(totals.by_version):
         accuracy = totals.accuracy(version)
         if version and accuracy is not None:

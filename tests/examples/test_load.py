@@ -38,6 +38,8 @@ class Model:
         headers = {"Viridian-Revision": "digits-2", "Viridian-Version": "v2"}
         if digit == 7:
             return web.json_response({"title": "The model failed"}, status=500, headers=headers)
+        if digit == 6:
+            headers["Viridian-Fallback"] = "stable"
         if digit == 8:
             assert request.transport is not None
             request.transport.abort()
@@ -75,6 +77,7 @@ async def test_every_request_is_booked_with_what_came_of_it(url: str) -> None:
     assert {answer.version for answer in answers if answer.status} == {"v2"}
     assert {answer.revision for answer in answers if answer.status} == {"digits-2"}
     assert [answer.right for answer in answers[:5]] == [True, True, True, False, True]
+    assert [answer.rescued for answer in answers] == [*[False] * 6, True, *[False] * 3] * 2
     assert 0.5 <= answers[9].latency < 5
 
 

@@ -40,9 +40,9 @@ def times(factor: float) -> str:
 
 
 def what(guard: AbsoluteGuard | RelativeGuard) -> str:
-    """Returns what an event of this guard is: "failed", "took longer than 200 ms"."""
+    """Returns what an event of this guard is: "failed", "took longer than 200 ms or failed"."""
     if isinstance(guard, AbsoluteGuard) and guard.latency:
-        return f"took longer than {duration(guard.latency.bound)}"
+        return f"took longer than {duration(guard.latency.bound)} or failed"
     return "failed"
 
 
