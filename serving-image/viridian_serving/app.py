@@ -54,6 +54,7 @@ class App:
             b"/live": self._live_probe,
             b"/ready": self._ready,
             b"/triton/ready": self._triton_ready,
+            b"/triton/live": self._triton_live,
         }
 
     # -- listeners
@@ -122,6 +123,13 @@ class App:
         if reply.status != 200:
             raise Problem(503, "not-ready", "Triton has not loaded the model yet.")
         return Response(200, b"ready\n", b"text/plain")
+
+    async def _triton_live(self) -> Response:
+        # A Triton whose model has died does not come to life again by itself. While stable answers in its stead, a
+        # restart would help nobody: the pod would be away for as long as it takes.
+        if self.readiness.status == "failing" and not self.readiness.ready:
+            raise Problem(503, "not-live", f"Triton must be started again: {self.readiness.reason}.")
+        return Response(200, b"alive\n", b"text/plain")
 
     async def _metrics(self) -> Response:
         return Response(200, render(self._registry), CONTENT_TYPE.encode())

@@ -123,7 +123,7 @@ def test_health_names_the_inputs(digits: Pod) -> None:
     assert body["inputs"] == [{"name": "X", "datatype": "FP32", "shape": [64]}]
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/live", "/ready", "/triton/ready"])
+@pytest.mark.parametrize("path", ["/metrics", "/live", "/ready", "/triton/ready", "/triton/live"])
 def test_the_metrics_port_answers_probes(digits: Pod, path: str) -> None:
     assert digits.get(path, "METRICS_PORT").status == 200
     assert digits.get("/predict", "METRICS_PORT").status == 404

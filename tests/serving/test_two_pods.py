@@ -313,6 +313,7 @@ async def test_a_candidate_that_hangs_costs_nobody_an_answer(tmp_path: Path) -> 
         assert set(pair.candidate.rescues()) <= {"error", "hung", "slow"}
         # and the pod stays in its place, where it is counted
         assert pair.candidate.get("/ready").status == 200
+        assert pair.candidate.get("/triton/live", "METRICS_PORT").status == 200
         # when it goes on
         os.kill(triton, signal.SIGCONT)
         # then so do its answers
@@ -345,7 +346,14 @@ async def test_a_candidate_whose_model_process_dies_costs_nobody_an_answer(tmp_p
         os.kill(stub, signal.SIGKILL)
         answers = await post_many(pair.candidate, [{"i": 1}] * 40, **BY_ROUTE)
         assert {(answer.status, answer.json["prediction"]) for answer in answers} == {(200, 10.0)}
+        # and the pod stays, and is not restarted, though its model is known to be dead
+        eventually(lambda: pair.candidate.get("/health").json["status"] == "failing", 20, pair.candidate.log)
         assert pair.candidate.get("/ready").status == 200
+        assert pair.candidate.get("/triton/live", "METRICS_PORT").status == 200
+        # until nobody can help it
+        pair.service.target = None
+        eventually(lambda: pair.candidate.get("/ready").status == 503, 20, pair.candidate.log)
+        assert pair.candidate.get("/triton/live", "METRICS_PORT").status == 503
 
 
 def test_without_help_a_model_that_does_not_answer_takes_its_pod_out_until_it_does(tmp_path: Path) -> None:
@@ -358,10 +366,13 @@ def test_without_help_a_model_that_does_not_answer_takes_its_pod_out_until_it_do
         eventually(lambda: alone.get("/ready").status == 503, 30, alone.log)
         assert "no answer to a trial input" in alone.get("/ready").json["detail"]
         assert b"viridian_model_failing 1.0" in alone.get("/metrics", "METRICS_PORT").body
+        assert alone.get("/triton/live", "METRICS_PORT").status == 503
+        assert alone.get("/live", "METRICS_PORT").status == 200
         # when
         os.kill(triton, signal.SIGCONT)
         # then
         alone.wait_ready()
+        assert alone.get("/triton/live", "METRICS_PORT").status == 200
         assert alone.predict({"i": 1}).status == 200
 
 

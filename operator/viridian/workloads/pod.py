@@ -54,6 +54,11 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
                 {
                     **_container("triton", image, env, spec.serving.triton.resources, _mounts(spec.model)),
                     "startupProbe": _probe("/triton/ready", period=1, failures=int(START_DEADLINE.total_seconds())),
+                    # Without grace: the pod takes no traffic then, and its model is dead.
+                    "livenessProbe": {
+                        **_probe("/triton/live", period=10, failures=3),
+                        "terminationGracePeriodSeconds": 5,
+                    },
                 },
                 {
                     **_container("api", image, env, spec.serving.api.resources, _mounts(spec.model)),
