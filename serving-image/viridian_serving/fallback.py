@@ -35,7 +35,9 @@ _SLOW_BURST: Final = 20.0
 _MOST_ASKED: Final = 256
 """Requests at stable at the same time, from this pod. Above it stable is in trouble too."""
 _MOST_MEASURED: Final = 256
-"""Requests that run on here after stable has answered them; the oldest is given up, as an error."""
+_MOST_MEASURED_BYTES: Final = 64 * 1024 * 1024
+"""Requests, and bytes of their bodies, that are kept here after stable has answered them; the oldest is given up, as an
+error."""
 _LEAST_TIME: Final = 0.05
 """Seconds that must be left of a request's time for stable to be asked."""
 KEEP: Final = 2.0
@@ -170,7 +172,8 @@ class Fallback:
         self._counters = counters
         self._slow = ShareBudget(SLOW_SHARE, _SLOW_BURST)
         self._asked = 0
-        self._measured: dict[asyncio.Task[Response], None] = {}
+        self._measured: dict[asyncio.Task[Response], int] = {}
+        self._measured_bytes = 0
         self._last_good = 0.0
 
     @property
@@ -244,16 +247,22 @@ class Fallback:
             return await own
         if not own.done():
             interest.lost = True
-            self._measure(own)
+            self._measure(own, len(plea.request.body))
         return rescued
 
-    def _measure(self, own: "asyncio.Task[Response]") -> None:
-        self._measured[own] = None
-        if len(self._measured) > _MOST_MEASURED:
-            next(iter(self._measured)).cancel()
+    def _measure(self, own: "asyncio.Task[Response]", size: int) -> None:
+        self._measured[own] = size
+        self._measured_bytes += size
+        while len(self._measured) > _MOST_MEASURED or self._measured_bytes > _MOST_MEASURED_BYTES:
+            oldest = next(iter(self._measured))
+            self._forget(oldest)
+            oldest.cancel()
+
+    def _forget(self, own: "asyncio.Task[Response]") -> None:
+        self._measured_bytes -= self._measured.pop(own, 0)
 
     def _own_is_known(self, own: "asyncio.Task[Response]") -> None:
-        self._measured.pop(own, None)
+        self._forget(own)
         if not own.cancelled() and own.exception() is None and own.result().status < 400:
             self._last_good = time.perf_counter()
 

@@ -23,9 +23,6 @@ _RETRY: Final = 1.0
 """Seconds between two trials of one that has answered before."""
 _LOOK: Final = 5.0
 """Seconds without any answer after which requests that wait are reason to doubt."""
-_SHORTEST_PATIENCE: Final = 5.0
-_PATIENCE: Final = 20.0
-"""A trial may take so many times as long as the first one did: under load it waits behind requests."""
 
 
 class ModelWatch:
@@ -45,14 +42,13 @@ class ModelWatch:
             model: What must answer.
             samples: Inputs to try it with.
             readiness: Gets the results.
-            timeout: Seconds that a request may take.
+            timeout: Seconds that a request may take, and so a trial behind it.
             waiting: Tells whether any request runs.
         """
         self._model = model
         self._samples = list(samples)
         self._readiness = readiness
         self._timeout = timeout
-        self._patience = timeout
         self._waiting = waiting
         self._doubt = asyncio.Event()
         self._answered = 0
@@ -85,11 +81,10 @@ class ModelWatch:
         while True:
             for sample in self._samples:
                 began = loop.time()
-                trouble = await self._try(sample, self._timeout)
+                trouble = await self._try(sample)
                 if trouble is None:
                     took = loop.time() - began
                     self._samples = [sample]
-                    self._patience = min(self._timeout, max(_SHORTEST_PATIENCE, _PATIENCE * took))
                     self._readiness.start()
                     LOG.info("the model answered a trial input within %.3f s: ready", took)
                     return took
@@ -112,13 +107,16 @@ class ModelWatch:
                 return
 
     async def _examine(self) -> str | None:
-        """Try twice; the model answers if it answers anybody meanwhile."""
-        before = self._answered
+        """Try twice, or for as long as a request may take; the model answers if it answers anybody meanwhile."""
+        loop = asyncio.get_running_loop()
+        before, began = self._answered, loop.time()
         trouble = None
         for _ in range(2):
-            trouble = await self._try(self._samples[0], self._patience)
+            trouble = await self._try(self._samples[0])
             if trouble is None or self._answered != before:
                 return None
+            if loop.time() - began >= self._timeout:
+                break
         return trouble
 
     async def _recovery(self, trouble: str | None) -> None:
@@ -130,18 +128,18 @@ class ModelWatch:
         self._readiness.recover()
         LOG.info("the model answers again")
 
-    async def _try(self, sample: Encoded, patience: float) -> str | None:
+    async def _try(self, sample: Encoded) -> str | None:
         """Make one inference; gives None when it was answered, else a sentence why not."""
         try:
-            await self._model.submit(sample, asyncio.get_running_loop().time() + patience)
+            await self._model.submit(sample, asyncio.get_running_loop().time() + self._timeout)
         except ModelFailedError as error:
             return (
                 f"the model fails on a trial input: {error}. If it takes only particular inputs, "
                 f"put one as {SAMPLE_FILE} beside the model"
             )
         except QueueFullError:
-            await asyncio.sleep(patience)
-            return f"the queue before the model has been full for {patience:g} s"
+            await asyncio.sleep(self._timeout)
+            return f"the queue before the model has been full for {self._timeout:g} s"
         except (CallFailedError, TimeoutError) as error:
-            return f"no answer to a trial input: {str(error) or f'none within {patience:g} s'}"
+            return f"no answer to a trial input: {str(error) or f'none within {self._timeout:g} s'}"
         return None

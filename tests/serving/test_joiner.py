@@ -199,3 +199,44 @@ async def test_a_defect_in_the_call_is_told_at_once_and_the_slot_is_free_again()
         await joiner.submit(job("a"))
     assert await joiner.submit(job("b")) == "b"
     assert len(reported) == 1
+
+
+async def test_what_timed_out_or_was_given_up_takes_no_place_in_the_queue() -> None:
+    # given a model that hangs, and a full queue before it
+    model = FakeModel(held=True)
+    joiner = make(model, max_queue=2)
+    running = joiner.submit(job("a"))
+    await until(lambda: model.running)
+    late, left = joiner.submit(job("b", seconds=0.01)), joiner.submit(job("c"))
+    with pytest.raises(QueueFullError):
+        joiner.submit(job("d"))
+    # when one passes its deadline, and the client of another leaves
+    left.cancel()
+    with pytest.raises(TimeoutError):
+        await late
+    await until(lambda: joiner.queued_rows == 0)
+    # then others take their places
+    others = [joiner.submit(job(name)) for name in "ef"]
+    model.gate.set()
+    assert await asyncio.gather(running, *others) == ["A", "E", "F"]
+    assert model.calls == [["a"], ["e", "f"]]
+
+
+async def test_a_job_that_nobody_waits_for_makes_room() -> None:
+    # given a full queue, half of it only to be measured
+    model = FakeModel(held=True)
+    joiner = make(model, max_queue=2)
+    running = joiner.submit(job("a"))
+    await until(lambda: model.running)
+    measured, wanted = job("b"), job("c")
+    futures = [joiner.submit(measured), joiner.submit(wanted)]
+    measured.interest.lost = True
+    # when
+    third = joiner.submit(job("d"))
+    # then
+    with pytest.raises(QueueFullError):
+        await futures[0]
+    with pytest.raises(QueueFullError):
+        joiner.submit(job("e"))
+    model.gate.set()
+    assert await asyncio.gather(running, futures[1], third) == ["A", "C", "D"]

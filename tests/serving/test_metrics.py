@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from viridian_serving.exposition import LiveGauges, build_registry, render
-from viridian_serving.metrics import NANOSECONDS, FrozenCounters, Outcome, Via, outcome_of
+from viridian_serving.metrics import NANOSECONDS, FrozenCounters, Outcome, Rescue, Via, outcome_of
 
 BOUNDS = (0.01, 0.1, 1.0)
 
@@ -71,6 +71,26 @@ def test_a_rejected_request_has_no_latency() -> None:
     _, counts = counters.published(at(1))
     assert counts.requests[Via.SPLIT, Outcome.REJECTED] == 1
     assert counts.durations[Via.SPLIT] == [0, 0, 0, 0]
+
+
+def test_an_error_is_above_every_bound_however_fast_it_came() -> None:
+    counters = FrozenCounters(BOUNDS, 1.0, at(0))
+    counters.record(Via.SPLIT, Outcome.ERROR, 0.001, at(0.1))
+    assert counters.published(at(1))[1].durations[Via.SPLIT] == [0, 0, 0, 1]
+
+
+def test_rescues_are_frozen_with_the_rest_and_exist_from_the_start() -> None:
+    # given
+    counters = FrozenCounters(BOUNDS, 2.0, at(100))
+    assert counters.published(at(100))[1].rescues == dict.fromkeys(Rescue, 0)
+    # when
+    counters.rescue(Rescue.HUNG, answered=True, now_ns=at(101))
+    counters.rescue(Rescue.ERROR, answered=False, now_ns=at(101))
+    # then
+    before, after = counters.published(at(101.9))[1], counters.published(at(102))[1]
+    assert not any(before.rescues.values())
+    assert {reason: number for reason, number in after.rescues.items() if number} == {Rescue.HUNG: 1}
+    assert {reason: number for reason, number in after.rescues_failed.items() if number} == {Rescue.ERROR: 1}
 
 
 def test_a_bound_belongs_to_its_bucket() -> None:
