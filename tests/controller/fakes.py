@@ -75,17 +75,16 @@ class FakeApi:
         if (kind, metadata["namespace"], metadata["name"]) in self.objects:
             raise Conflict(409, f"{metadata['name']} is there already")
         self.put(kind, manifest)
-        return manifest
+        return deepcopy(self.objects[kind, metadata["namespace"], metadata["name"]])
+
+    async def replace_status(self, kind: Kind, manifest: Manifest) -> Manifest:
+        self._write("replace_status", kind, manifest["metadata"]["name"])
+        return self._put_over(kind, manifest)
 
     async def replace(self, kind: Kind, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         metadata = manifest["metadata"]
         self._write("dry run" if dry_run else "replace", kind, metadata["name"])
-        live = self.objects.get((kind, metadata["namespace"], metadata["name"]))
-        if live is None or live["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
-            raise Conflict(409, f"{metadata['name']} has changed")
-        if not dry_run:
-            self.put(kind, manifest)
-        return deepcopy(manifest)
+        return self._put_over(kind, manifest, dry_run=dry_run)
 
     async def patch(self, kind: Kind, namespace: str, name: str, operations: list[dict[str, Any]]) -> Manifest:
         self._write("patch", kind, name)
@@ -97,6 +96,20 @@ class FakeApi:
             raise Refused(422, "the request is invalid") from error
         self.put(kind, patched)
         return deepcopy(self.objects[kind, namespace, name])
+
+    def _put_over(self, kind: Kind, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """As the API server does: a stale version is a conflict, and a write that changes nothing is none."""
+        key = (kind, manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        live = self.objects.get(key)
+        if live is None:
+            raise error_for(404, f"{key[2]} not found")
+        if live["metadata"]["resourceVersion"] != manifest["metadata"]["resourceVersion"]:
+            raise Conflict(409, f"{key[2]} has been modified")
+        if dry_run:
+            return deepcopy(manifest)
+        if live != manifest:
+            self.put(kind, manifest)
+        return deepcopy(self.objects[key])
 
     def _write(self, verb: str, kind: Kind, name: str) -> None:
         self.writes.append((verb, kind, name))

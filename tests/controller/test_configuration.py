@@ -10,6 +10,8 @@ from viridian.controller.configuration import Configuration
 GIVEN = {
     "VIRIDIAN_PROMETHEUS_URL": "http://prometheus.monitoring:9090",
     "VIRIDIAN_SERVING_IMAGE": "registry.example.com/viridian/serving:1.0.0",
+    "VIRIDIAN_LEASE_NAMESPACE": "viridian-system",
+    "VIRIDIAN_POD_NAME": "viridian-0",
 }
 
 
@@ -23,6 +25,8 @@ def test_what_has_a_default_may_be_left_out() -> None:
         sweep_period=timedelta(minutes=10),
         log_level="INFO",
         probe_port=8080,
+        lease=("viridian-system", "viridian"),
+        identity="viridian-0",
     )
 
 
@@ -46,6 +50,9 @@ def test_what_has_a_default_may_be_left_out() -> None:
         ("VIRIDIAN_SWEEP_PERIOD", "24h", "sweep_period", timedelta(hours=24)),
         ("VIRIDIAN_LOG_LEVEL", "debug", "log_level", "DEBUG"),
         ("VIRIDIAN_PROBE_PORT", "65535", "probe_port", 65535),
+        ("VIRIDIAN_LEASE_NAMESPACE", "ml", "lease", ("ml", "viridian")),
+        ("VIRIDIAN_LEASE_NAME", "team-a.viridian", "lease", ("viridian-system", "team-a.viridian")),
+        ("VIRIDIAN_POD_NAME", "viridian-1", "identity", "viridian-1"),
     ],
 )
 def test_settings_are_read(variable: str, value: str, field: str, expected: object) -> None:
@@ -71,6 +78,8 @@ BAD = {
     ("VIRIDIAN_SWEEP_PERIOD", "watch.sweepPeriod"): ["", "10", "999ms", "24h1s"],
     ("VIRIDIAN_LOG_LEVEL", "logLevel"): ["", "LOUD", "10"],
     ("VIRIDIAN_PROBE_PORT", ""): ["", "0", "65536", "-1", "http", "²"],
+    ("VIRIDIAN_LEASE_NAMESPACE", "the chart"): [None, "", "Team", "a b", "-a"],
+    ("VIRIDIAN_LEASE_NAME", ""): ["", "Viridian", "a/b", "a-", "a" * 254],
 }
 
 

@@ -34,6 +34,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [get]
 {{- end -}}
 
+{{/* The Lease by which one of several operators leads. What does not exist yet cannot be named in a right to create it. */}}
+{{- define "viridian.leaseRules" -}}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ include "viridian.name" . }}]
+  verbs: [get, update]
+{{- end -}}
+
 {{/* What the operator does, and nothing else. Lists are for the sweep; patches make orphans children again. */}}
 {{- define "viridian.rules" -}}
 - apiGroups: [viridian.dev]

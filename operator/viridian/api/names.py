@@ -17,6 +17,7 @@ ANNOTATION_COMMAND = f"{GROUP}/command"
 ANNOTATION_INPUT = f"{GROUP}/input"
 ANNOTATION_SEQ = f"{GROUP}/seq"
 ANNOTATION_ABORTED = f"{GROUP}/aborted"
+ANNOTATION_EPOCH = f"{GROUP}/epoch"
 
 PORT_SPLIT = 8000
 """HTTP from the color Services; trusts the header that the route sets."""

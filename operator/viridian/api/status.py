@@ -193,6 +193,9 @@ class ModelDeploymentStatus(StatusModel):
     """Where the rollout stands, what the guards say, and how earlier rollouts ended."""
 
     observed_generation: Annotated[int, Field(description="Generation of the spec that this status speaks of.")] = 0
+    epoch: Annotated[
+        str, Field(max_length=64, description="The operator's term of leadership in which this status was written.")
+    ] = ""
     phase: Phase = Phase.PENDING
     stable: Annotated[
         ColorStatus | None, Field(description="What users are served; roles swap once, after the bake.")

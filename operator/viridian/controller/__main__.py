@@ -3,16 +3,19 @@
 import asyncio
 import logging
 import os
-import socket
 import sys
 
 import kopf
 from kopf._core.engines.peering import Identity
 
 from viridian.api.errors import ConfigurationError
+from viridian.api.names import FIELD_MANAGER
+from viridian.kube.client import KubeClient
+from viridian.kube.lease import TIMING
 
 from .configuration import Configuration
 from .handlers import register
+from .leadership import Leadership
 from .operator import Operator
 
 
@@ -31,12 +34,14 @@ def main() -> int:
     ):  # a line for each object seen, for each probe
         logging.getLogger(chatty).setLevel(logging.WARNING)
     registry = kopf.OperatorRegistry()
-    register(registry, Operator(configuration))
+    operator = Operator(configuration)
+    client = KubeClient(FIELD_MANAGER, timeout=TIMING.request)
+    register(registry, operator, Leadership(client, operator.lead, configuration.lease, configuration.identity))
     asyncio.run(
         kopf.operator(
             registry=registry,
             # Kopf's own guess fails for a user that is in no password file, as in our image.
-            identity=Identity(socket.gethostname()),
+            identity=Identity(configuration.identity),
             clusterwide=not configuration.namespaces,
             namespaces=configuration.namespaces,
             liveness_endpoint=f"http://0.0.0.0:{configuration.probe_port}/healthz",

@@ -32,6 +32,7 @@ from viridian.rollout.observed import Autoscaler
 from viridian.traffic.route import Weights
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.overlay import overlay
+from viridian.workloads.owner import stamp
 from viridian.workloads.pod import PodDefaults, build_pod_template
 from viridian.workloads.revisions import build_controller_revision
 from viridian.workloads.scaling import build_autoscaler, build_budget
@@ -52,10 +53,11 @@ class Hands:
         model: Model,
         children: Children,
         revisions: dict[str, Revision],
+        epoch: str,
     ) -> None:
-        """Remember what the writes are made over, so that each lands only on what was read."""
+        """Remember what the writes are made over, so that each lands only on what was read; `epoch` is our term."""
         self._client, self._defaults, self._model, self._children = client, defaults, model, children
-        self._revisions = revisions
+        self._revisions, self._epoch = revisions, epoch
 
     async def carry_out(self, action: Action) -> None:
         """Make the one write of an action.
@@ -132,7 +134,7 @@ class Hands:
                 SERVICE, build_stable_service(model.owner, color, aborted), self._children.services.get(None)
             )
         elif route is None:
-            await router.create(client, model, weights, pins)
+            await router.create(client, model, weights, pins, self._epoch)
         else:
             await router.move(client, model, route, weights, pins, aborted)
 
@@ -141,7 +143,7 @@ class Hands:
         name = self._children.services.get(None)
         if isinstance(action, RemoveRoute):
             if route is not None:
-                await client.delete(HTTP_ROUTE, *model.key, route.uid)
+                await client.delete(HTTP_ROUTE, *model.key, route.uid, route.version)
         elif route is not None and model.spec.has_route:
             await router.follow(client, model, route, dict(action.pins))
         elif name is not None:
@@ -151,11 +153,13 @@ class Hands:
 
     async def _delete(self, kind: Kind, live: Manifest) -> None:
         metadata = live["metadata"]
-        await self._client.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
+        names = (metadata["namespace"], metadata["name"])
+        await self._client.delete(kind, *names, metadata["uid"], metadata["resourceVersion"])
 
     async def _write(self, kind: Kind, manifest: Manifest, live: Manifest | None) -> None:
         """Create what was not there, change what was; each is a conflict when somebody was faster."""
+        wanted = stamp(manifest, self._epoch)
         if live is None:
-            await self._client.create(kind, manifest)
+            await self._client.create(kind, wanted)
         else:
-            await self._client.replace(kind, overlay(live, manifest))
+            await self._client.replace(kind, overlay(live, wanted))

@@ -1,6 +1,7 @@
 """The operator's own settings, from environment variables that the chart sets."""
 
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,13 +12,15 @@ from viridian.api.quantities import parse_duration
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _URL = re.compile(r"^https?://[^/\s]+")
 _NAMESPACE = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+_OBJECT = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 
 
 @dataclass(frozen=True)
 class Configuration:
     """Settings that do not change while the operator runs.
 
-    `namespaces` empty means all of them, `user_query_url` empty that users' own queries are ignored.
+    `namespaces` empty means all of them, `user_query_url` empty that users' own queries are ignored; `lease` is namespace
+    and name of the Lease by which one of several operators leads, and `identity` the name by which it tells them apart.
     """
 
     prometheus_url: str
@@ -28,6 +31,8 @@ class Configuration:
     sweep_period: timedelta
     log_level: str
     probe_port: int
+    lease: tuple[str, str]
+    identity: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Configuration":
@@ -45,6 +50,8 @@ class Configuration:
             sweep_period=_sweep(environment),
             log_level=_level(environment),
             probe_port=_port(environment),
+            lease=_lease(environment),
+            identity=environment.get("VIRIDIAN_POD_NAME") or socket.gethostname(),
         )
 
 
@@ -134,3 +141,18 @@ def _port(environment: Mapping[str, str]) -> int:
     if not value.isdecimal() or not 0 < int(value) < 65536:
         raise ConfigurationError(f"VIRIDIAN_PROBE_PORT is {value!r}: choose a TCP port from 1 to 65535")
     return int(value)
+
+
+def _lease(environment: Mapping[str, str]) -> tuple[str, str]:
+    namespace = environment.get("VIRIDIAN_LEASE_NAMESPACE", "")
+    if not _NAMESPACE.match(namespace):
+        raise ConfigurationError(
+            f"VIRIDIAN_LEASE_NAMESPACE is {namespace!r}: set it to the namespace of the Lease by which one operator of"
+            " several leads (the chart sets the operator's own)"
+        )
+    name = environment.get("VIRIDIAN_LEASE_NAME", "viridian")
+    if len(name) > 253 or not _OBJECT.match(name):
+        raise ConfigurationError(
+            f"VIRIDIAN_LEASE_NAME is {name!r}: set it to a name that a Lease can have, such as viridian"
+        )
+    return namespace, name

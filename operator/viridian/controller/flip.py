@@ -4,6 +4,7 @@ from viridian.api.names import ANNOTATION_ABORTED, LABEL_COLOR, Color
 from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.resources import SERVICE
 from viridian.rollout.observed import RouteFacts
+from viridian.workloads.overlay import overlay
 from viridian.workloads.services import build_stable_service
 
 from .models import Model
@@ -41,6 +42,5 @@ async def take_back(client: KubeClient, model: Model, stable: Color, revision: s
     facts = read_flip(live)
     if facts is None or facts.aborted != revision or facts.split(stable) != 100:
         wanted = build_stable_service(model.owner, stable, revision)
-        wanted["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
-        await client.apply(SERVICE, wanted, force=True)
+        await client.replace(SERVICE, overlay(live, wanted))
     return True

@@ -8,12 +8,13 @@ import kopf
 from viridian.api.names import GROUP, PLURAL, VERSION
 from viridian.kube.client import PAGE
 
+from .leadership import Leadership
 from .operator import Operator
 from .streams import forgive_watch_errors
 
 
-def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
-    """Register all handlers for one operator."""
+def register(registry: kopf.OperatorRegistry, operator: Operator, leadership: Leadership) -> None:
+    """Register all handlers for one operator. It watches whether it leads or not, so that it can take over at once."""
 
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401
@@ -22,11 +23,11 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
     @kopf.on.startup(registry=registry)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:  # noqa: ANN401
         configure(settings)
-        await operator.start()
+        await leadership.start()
 
     @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:  # noqa: ANN401
-        await operator.stop()
+        await leadership.stop()
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def saw_model(event: kopf.RawEvent, **_: Any) -> None:  # noqa: ANN401
@@ -35,6 +36,10 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
     @kopf.on.probe(registry=registry, id="ticker", errors=kopf.ErrorsMode.PERMANENT)
     async def probe(**_: Any) -> float:  # noqa: ANN401
         return operator.health()
+
+    @kopf.on.probe(registry=registry, id="leads", errors=kopf.ErrorsMode.PERMANENT)
+    async def probe_leadership(**_: Any) -> bool:  # noqa: ANN401
+        return leadership.health()
 
 
 class _Forever:

@@ -172,6 +172,10 @@ class Models:
         """UID and resourceVersion of all models as they are known."""
         return {key: (known.uid, known.version) for key, known in self._models.items()}
 
+    def __iter__(self) -> Iterator[ModelKey]:
+        """Namespace and name of each, as they are now."""
+        return iter(list(self._models))
+
     def moving(self) -> Iterator[Model]:
         """Models that are rolling, draining or held."""
         return (known.model for known in list(self._models.values()) if known.model is not None)

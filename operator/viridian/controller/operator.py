@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,8 +20,11 @@ from .deployments import Deployments
 from .drift import Drift
 from .events import Recorder
 from .evidence import EvidenceBook
+from .fence import Fence
+from .jobs import run_until_cancelled
+from .leadership import Term
 from .inquirer import Inquirer
-from .models import Models
+from .models import Model, Models
 from .queue import WorkQueue
 from .reconcile import Reconciler
 from .sweep import Sweep
@@ -35,7 +38,7 @@ STUCK = timedelta(seconds=60)
 
 
 class Operator:
-    """Everything that runs between `start` and `stop`."""
+    """What is known of all models, and, while it leads, everything that looks after them."""
 
     def __init__(self, configuration: Configuration) -> None:
         """Prepare; nothing runs yet."""
@@ -43,24 +46,38 @@ class Operator:
         self.models = Models(self._disturbed)
         self.deployments = Deployments(self._saw_deployment)
         self.queue: WorkQueue[ModelKey] = WorkQueue()
-        self._client = KubeClient(FIELD_MANAGER)
-        self._tasks: list[asyncio.Task[None]] = []
         self._ticker: Ticker | None = None
 
-    async def start(self) -> None:
-        """Connect and set workers and ticker going."""
+    async def lead(self, term: Term) -> None:
+        """Look after the models until cancelled.
+
+        Nothing of an earlier term is used but the objects as they were seen. Whatever is being done at the end is
+        taken up from the status by the next leader.
+        """
+        self.queue = WorkQueue()
+        try:
+            async with KubeClient(FIELD_MANAGER, may_write=term.holds) as client:
+                fence = Fence(client, self.models, term.epoch)
+                await asyncio.gather(*(_put_up(fence, model) for model in self.models.moving()))
+                for key in self.models:
+                    self.queue.add(key)
+                await run_until_cancelled(self._jobs(client, fence))
+        finally:
+            self._ticker = None
+
+    def _jobs(self, client: KubeClient, fence: Fence) -> dict[str, Coroutine[None, None, None]]:
+        """All that a leader does at the same time."""
         configuration = self.configuration
         interval = configuration.scrape_interval
-        await self._client.__aenter__()
         book = EvidenceBook(interval.total_seconds())
         defaults = PodDefaults(configuration.serving_image, interval)
-        drift = Drift(self._client)
-        recorder = Recorder(self._client)
-        reconciler = Reconciler(self._client, self.models, self.deployments, drift, book, recorder, defaults)
+        drift = Drift(client)
+        recorder = Recorder(client)
+        reconciler = Reconciler(client, self.models, self.deployments, drift, book, recorder, defaults, fence)
         prometheus = Prometheus(configuration.prometheus_url, interval)
-        self._ticker = Ticker(self._client, prometheus, self.models, book, self.queue, interval)
+        self._ticker = Ticker(client, prometheus, self.models, book, self.queue, interval)
         sweep = Sweep(
-            self._client,
+            client,
             self.models,
             self.deployments,
             drift,
@@ -69,25 +86,21 @@ class Operator:
             configuration.namespaces,
             configuration.sweep_period,
         )
-        watches = [
-            Reflector(self._client, DEPLOYMENT, namespace, LABEL_MODEL, self.deployments)
+        watches = {
+            f"deployments {namespace}": Reflector(client, DEPLOYMENT, namespace, LABEL_MODEL, self.deployments)
             for namespace in configuration.namespaces or ("",)
-        ]
-        known = [sweep.known, *(watch.synced for watch in watches)]
-        self._tasks = [asyncio.create_task(self._work(reconciler, known), name=f"worker-{n}") for n in range(WORKERS)]
-        self._tasks += [asyncio.create_task(watch.run(), name="deployments") for watch in watches]
-        self._tasks.append(asyncio.create_task(sweep.run([watch.synced for watch in watches]), name="sweep"))
-        self._tasks.append(asyncio.create_task(self._ticker.run(), name="ticker"))
-        url = self.configuration.user_query_url
+        }
+        synced = [watch.synced for watch in watches.values()]
+        known = [sweep.known, *synced]
+        url = configuration.user_query_url
         inquirer = Inquirer(UserQueries(url) if url else None, self.models, book)
-        self._tasks.append(asyncio.create_task(inquirer.run(), name="inquirer"))
-
-    async def stop(self) -> None:
-        """End workers and ticker; whatever they were at is taken up from the status by the next start."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._client.__aexit__(None, None, None)
+        return {
+            **{f"worker-{number}": self._work(reconciler, known) for number in range(WORKERS)},
+            **{name: watch.run() for name, watch in watches.items()},
+            "sweep": sweep.run(synced),
+            "ticker": self._ticker.run(),
+            "inquirer": inquirer.run(),
+        }
 
     def saw(self, kind: str | None, manifest: dict[str, Any]) -> None:
         """The watch saw a ModelDeployment; `kind` is DELETED when it went away."""
@@ -112,12 +125,14 @@ class Operator:
         self.queue.add(key)
 
     def health(self) -> float:
-        """Seconds since the last tick.
+        """Seconds since the last tick; 0 while another operator leads, since nothing ticks then.
 
         Raises:
             RuntimeError: the ticker does not tick.
         """
-        if self._ticker is None or self._ticker.age > STUCK.total_seconds():
+        if self._ticker is None:
+            return 0.0
+        if self._ticker.age > STUCK.total_seconds():
             raise RuntimeError("the ticker does not tick")
         return self._ticker.age
 
@@ -138,3 +153,11 @@ class Operator:
                 self.queue.done(key)
                 if again is not None:
                     self.queue.add_after(key, again.total_seconds())
+
+
+async def _put_up(fence: Fence, model: Model) -> None:
+    """Fence a moving model first of all; where that fails, the worker does it before its first write."""
+    try:
+        await fence.put_up(model)
+    except KubeError as error:
+        _log.warning("%s/%s is not fenced yet: %s", *model.key, error)

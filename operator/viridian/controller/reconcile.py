@@ -24,6 +24,7 @@ from .deployments import Deployments
 from .drift import Drift
 from .events import Recorder
 from .evidence import EvidenceBook
+from .fence import Fence
 from .models import Model, Models
 from .observe import observe
 from .rest import is_at_rest
@@ -48,11 +49,12 @@ class Reconciler:
         book: EvidenceBook,
         recorder: Recorder,
         defaults: PodDefaults,
+        fence: Fence,
     ) -> None:
         """Join the parts that a pass needs."""
         self._client, self._models, self._book = client, models, book
         self._deployments, self._drift = deployments, drift
-        self._recorder, self._defaults = recorder, defaults
+        self._recorder, self._defaults, self._fence = recorder, defaults, fence
         self._settings = Settings(defaults.scrape_interval)
         self._written: dict[ModelKey, datetime] = {}
 
@@ -83,6 +85,8 @@ class Reconciler:
             return PATIENCE
 
     async def _move(self, model: Model) -> timedelta | None:
+        if model.is_moving:
+            model = await self._fence.put_up(model)
         now = datetime.now(UTC)
         before = model.status
         doubt = self._models.doubt(model.key)
@@ -90,7 +94,10 @@ class Reconciler:
         evidence, taken = self._book.evidence(model.key), self._models.taken(model.key)
         children, observed = await observe(self._client, model, evidence, self._drift, taken)
         decision = decide(model.owner.name, model.spec, before, observed, self._settings, now)
-        hands = Hands(self._client, self._defaults, model, children, dict(observed.revisions))
+        if not self._fence.holds(model) and (decision.actions or self._is_news(model, before, decision.status, now)):
+            await self._fence.put_up(model)
+            return timedelta(0)  # what was decided on was read before the fence
+        hands = Hands(self._client, self._defaults, model, children, dict(observed.revisions), self._fence.epoch)
         if decision.route_first:
             for move in _weights(decision):
                 await hands.carry_out(move)
@@ -119,14 +126,26 @@ class Reconciler:
         self, model: Model, before: ModelDeploymentStatus, after: ModelDeploymentStatus, now: datetime
     ) -> Model:
         """Write the status if that says anything new; tell of turns by Events afterwards."""
-        if not is_worth_writing(before, after, now - self._written.get(model.key, datetime.min.replace(tzinfo=UTC))):
+        if not self._is_news(model, before, after, now):
             return model
-        manifest = {**model.manifest, "status": after.manifest()}
-        written = await self._client.replace_status(MODEL_DEPLOYMENT, manifest)
+        written = await self._put(model, after)
         self._written[model.key] = now
         for notice in notices(before, after):
             await self._recorder.record(model, notice)
-        return self._models.see(written)
+        return written
+
+    def _is_news(
+        self, model: Model, before: ModelDeploymentStatus, after: ModelDeploymentStatus, now: datetime
+    ) -> bool:
+        last = self._written.get(model.key, datetime.min.replace(tzinfo=UTC))
+        return is_worth_writing(before, after, now - last)
+
+    async def _put(self, model: Model, status: ModelDeploymentStatus) -> Model:
+        """Write a status over the model as it was read, with the mark of our term, which says that it is fenced."""
+        epoch = self._fence.epoch if self._fence.holds(model) else status.epoch
+        marked = status.model_copy(update={"epoch": epoch})
+        manifest = {**model.manifest, "status": marked.manifest()}
+        return self._models.see(await self._client.replace_status(MODEL_DEPLOYMENT, manifest))
 
     async def _tell(self, model: Model, reason: str, message: str) -> None:
         """Say in the conditions what keeps a model from being looked after; nothing else of its status changes."""

@@ -3,12 +3,13 @@
 import logging
 from typing import Any
 
+from viridian.api.names import FIELD_MANAGER
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import Conflict, Refused
 from viridian.kube.resources import HTTP_ROUTE
-from viridian.traffic.patch import Patch, live_weights, patch_traffic, patch_weights
+from viridian.traffic.patch import Patch, live_weights, patch_epoch, patch_traffic, patch_weights
 from viridian.traffic.route import RouteView, Weights, build_route, build_route_spec, read_route
-from viridian.workloads.owner import build_metadata
+from viridian.workloads.owner import build_metadata, stamp
 
 from . import flip
 from .models import Model
@@ -16,14 +17,19 @@ from .models import Model
 _log = logging.getLogger(__name__)
 
 
-async def create(client: KubeClient, model: Model, weights: Weights, pins: Weights) -> None:
-    """Make the route.
+async def create(client: KubeClient, model: Model, weights: Weights, pins: Weights, epoch: str) -> None:
+    """Make the route, in a term of leadership.
+
+    The term is part of the manager's name and of what is applied. So whoever applies in another term is in conflict,
+    and a creation that comes late never changes the route that a later leader made.
 
     Raises:
+        Conflict: there is a route by now; read again and decide again.
         Refused: the gateway's schema does not allow it.
     """
     owner, spec = model.owner, _spec(model, weights, pins)
-    await client.apply(HTTP_ROUTE, build_route(build_metadata(owner, owner.name), spec), force=False)
+    route = stamp(build_route(build_metadata(owner, owner.name), spec), epoch)
+    await client.apply(HTTP_ROUTE, route, manager=f"{FIELD_MANAGER}-{epoch}")
 
 
 async def move(
@@ -50,6 +56,15 @@ async def follow(client: KubeClient, model: Model, route: RouteView, pins: Weigh
     """
     spec = _spec(model, live_weights(route), pins)
     await _patch(client, model, route, patch_traffic(route, spec, aborted=route.aborted))
+
+
+async def fence(client: KubeClient, model: Model, route: RouteView, epoch: str) -> None:
+    """Let patches that earlier leaders made of this route come too late.
+
+    Raises:
+        Conflict: somebody wrote in between; read again.
+    """
+    await _patch(client, model, route, patch_epoch(route, epoch))
 
 
 async def take_back(client: KubeClient, model: Model, revision: str) -> bool:

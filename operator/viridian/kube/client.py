@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -12,7 +12,7 @@ import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 
-from .errors import KubeError, Unavailable, error_for
+from .errors import KubeError, NotLeading, Unavailable, error_for
 from .resources import Kind
 from .retry import pause_before_retry
 
@@ -45,15 +45,17 @@ class KubeClient:
     out for as long as one request may take, where sending it again does no harm.
     """
 
-    def __init__(self, field_manager: str, timeout: float = 15.0) -> None:
+    def __init__(self, field_manager: str, timeout: float = 15.0, may_write: Callable[[], bool] = lambda: True) -> None:
         """Make a client that is not connected yet.
 
         Args:
             field_manager: name under which our writes are recorded.
             timeout: seconds that one call may take, its repetitions included.
+            may_write: asked before each write is sent; the write is `NotLeading` when the answer is no.
         """
         self._field_manager = field_manager
         self._timeout = timeout
+        self._may_write = may_write
         self._api: client.ApiClient | None = None
 
     async def __aenter__(self) -> Self:
@@ -146,14 +148,14 @@ class KubeClient:
         query = {"fieldManager": self._field_manager}
         return await self._request("POST", kind.path(manifest["metadata"]["namespace"]), manifest, query=query)
 
-    async def apply(self, kind: Kind, manifest: Manifest, *, force: bool) -> Manifest:
-        """Server-side apply. With `force` it takes over fields that others wrote, else it is a `Conflict`.
+    async def apply(self, kind: Kind, manifest: Manifest, *, manager: str) -> Manifest:
+        """Server-side apply without force, to make an object or find it made so: `Conflict` where a field differs.
 
-        Set `metadata.resourceVersion` to write only over what was read.
+        `manager` is the name under which the fields are recorded: only another manager's fields are in conflict.
         """
         metadata = manifest["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"])
-        query = {"fieldManager": self._field_manager, "force": "true" if force else "false"}
+        query = {"fieldManager": manager, "force": "false"}
         return await self._request("PATCH", path, manifest, query=query, content=APPLY)
 
     async def replace(self, kind: Kind, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
@@ -176,9 +178,10 @@ class KubeClient:
         path = kind.path(metadata["namespace"], metadata["name"], "status")
         return await self._request("PUT", path, manifest, query={"fieldManager": self._field_manager})
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
-        """Delete one object if it is still the one that was read; one that is gone already is fine."""
-        body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str, version: str) -> None:
+        """Delete an object; `Conflict` unless it is still as it was read. One that is gone already is fine."""
+        seen = {"uid": uid, "resourceVersion": version}
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": seen}
         try:
             await self._request("DELETE", kind.path(namespace, name), body)
         except KubeError as error:
@@ -241,6 +244,8 @@ class KubeClient:
     ) -> aiohttp.ClientResponse:
         if self._api is None:
             raise RuntimeError("the client is not connected: use it as an async context manager")
+        if method != "GET" and not self._may_write():
+            raise NotLeading(f"{method} {path}")
         try:
             prepared = await self._api.param_serialize(
                 method,

@@ -33,6 +33,13 @@ class Unavailable(KubeError):
         self.retry_after, self.unsent = retry_after, unsent or status == 429
 
 
+class NotLeading(KubeError):
+    """Another operator leads, or may by now: the write was not sent."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(0, f"{what} was not sent: this operator does not hold the lease (any more)")
+
+
 def error_for(status: int, message: str, retry_after: float | None = None) -> KubeError:
     """The named error for an HTTP status."""
     if status == 409:

@@ -6,7 +6,7 @@ number and of every backend's name are what keeps a late or stray write from lan
 
 from typing import Any
 
-from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, Color
+from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_EPOCH, ANNOTATION_SEQ, Color
 
 from .route import RouteView, Weights, build_backends, traffic_of
 
@@ -65,6 +65,12 @@ def patch_traffic(route: RouteView, spec: dict[str, Any], *, aborted: str | None
         patch.append({"op": "add", "path": "/spec/hostnames", "value": wanted["hostnames"]})
     patch.append({"op": "add", "path": "/spec/rules", "value": spec["rules"]})
     return patch + _marks(route, aborted)
+
+
+def patch_epoch(route: RouteView, epoch: str) -> Patch:
+    """Change nothing but the sequence number, in a term of leadership: what an earlier one has under way then fails."""
+    mark = {"op": "add", "path": _annotation(ANNOTATION_EPOCH), "value": epoch}
+    return [*_tests(route), *_marks(route, route.aborted), mark]
 
 
 def live_weights(route: RouteView) -> dict[Color, int]:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from viridian.api.names import ANNOTATION_EPOCH, GROUP
+
 Manifest = dict[str, Any]
 
 _ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
@@ -11,8 +13,9 @@ _ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 def overlay(live: Manifest, wanted: Manifest) -> Manifest:
     """The object to write in place of `live`, at its resourceVersion.
 
-    Labels and annotations of others stay, in a pod template too: `kubectl rollout restart` works by one. The spec is
-    ours and is written whole, so that nothing which somebody added to it remains.
+    Labels and annotations of others stay, in a pod template too: `kubectl rollout restart` works by one. Those of our
+    own that are not wanted any more go, save the mark of the term in which the child was written. The spec is ours and
+    is written whole, so that nothing which somebody added to it remains.
     """
     kept = {field: live["spec"][field] for field in _ALLOCATED if field in live["spec"]}
     spec = {**kept, **wanted["spec"]}
@@ -27,5 +30,9 @@ def overlay(live: Manifest, wanted: Manifest) -> Manifest:
 
 def _metadata(live: Manifest, ours: Manifest) -> Manifest:
     fields = [field for field in ("labels", "annotations") if live.get(field) or ours.get(field)]
-    merged = {field: {**(live.get(field) or {}), **(ours.get(field) or {})} for field in fields}
+    merged = {field: {**_of_others(live.get(field) or {}), **(ours.get(field) or {})} for field in fields}
     return {**live, **merged, "ownerReferences": ours["ownerReferences"]}
+
+
+def _of_others(marks: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in marks.items() if key == ANNOTATION_EPOCH or not key.startswith(f"{GROUP}/")}

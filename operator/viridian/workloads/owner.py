@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from viridian.api.names import API_VERSION, KIND, LABEL_MODEL
+from viridian.api.names import ANNOTATION_EPOCH, API_VERSION, KIND, LABEL_MODEL
 
 
 @dataclass(frozen=True)
@@ -32,3 +32,10 @@ def build_metadata(owner: Owner, name: str, labels: dict[str, str] | None = None
             }
         ],
     }
+
+
+def stamp(manifest: dict[str, Any], epoch: str) -> dict[str, Any]:
+    """The same child with the mark of the term of leadership in which it is written."""
+    metadata = manifest["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), ANNOTATION_EPOCH: epoch}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}

@@ -27,13 +27,24 @@ _PR_SET_PDEATHSIG = 1
 class OperatorProcess:
     """`python -m viridian.controller` against a control plane and a Prometheus; it can be killed and started again.
 
+    Two that run at the same time need different names. Started again under the same name, as a container in its pod, it
+    takes its Lease back at once.
+
     Attributes:
         environment: Of the next start; `PYTHONPATH` says which operator it is.
+        name: By which its Lease tells it apart.
         runs: How often it was started.
     """
 
     def __init__(
-        self, kubeconfig: Path, prometheus: Prometheus, namespace: str, folder: Path, *, forked: bool = False
+        self,
+        kubeconfig: Path,
+        prometheus: Prometheus,
+        namespace: str,
+        folder: Path,
+        *,
+        forked: bool = False,
+        name: str = "operator",
     ) -> None:
         """Prepare an operator.
 
@@ -43,7 +54,9 @@ class OperatorProcess:
             namespace: what it watches.
             folder: where its logs go.
             forked: start it from a process that has imported it already, which is far quicker.
+            name: of its pod, as it were.
         """
+        self.name = name
         self._folder = folder
         self._forked = forked
         self.runs = 0
@@ -57,6 +70,8 @@ class OperatorProcess:
             "VIRIDIAN_SCRAPE_INTERVAL": f"{prometheus.scrape_interval}s",
             "VIRIDIAN_SERVING_IMAGE": "example.com/viridian-serving:1",
             "VIRIDIAN_NAMESPACES": namespace,
+            "VIRIDIAN_LEASE_NAMESPACE": namespace,
+            "VIRIDIAN_POD_NAME": name,
         }
 
     def __enter__(self) -> "OperatorProcess":
@@ -70,13 +85,13 @@ class OperatorProcess:
 
     def start(self) -> None:
         self.runs += 1
-        log = self._folder / f"operator-{self.runs}.log"
+        log = self._folder / f"{self.name}-{self.runs}.log"
         self.probe_port = free_port()
         environment = {**self.environment, "VIRIDIAN_PROBE_PORT": str(self.probe_port)}
         if self._forked:
             self._server = _Fork(log, environment)
         else:
-            self._server = start("operator", [sys.executable, "-m", "viridian.controller"], log, environment)
+            self._server = start(self.name, [sys.executable, "-m", "viridian.controller"], log, environment)
 
     def stop(self) -> None:
         """Ask it to end, as a kubelet would."""
@@ -99,6 +114,19 @@ class OperatorProcess:
         """Kill it and start it again."""
         self.kill()
         self.start()
+
+    def freeze(self) -> None:
+        """Stop it with SIGSTOP, as on a node that is out of breath: it does not notice."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on where it was."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if not isinstance(self._server, Server):
+            raise TypeError("only an operator that is a process of its own can be frozen")
+        self._server.process.send_signal(number)
 
 
 _forking = multiprocessing.get_context("forkserver")

@@ -1,0 +1,100 @@
+"""Who leads, by a Lease: what was read and the time go in, the Lease to be written comes out. Pure.
+
+The clocks of other machines are never asked. A lease is over when it has not changed for its whole duration on our own
+monotonic clock; the times written into it are for people.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+Lease = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds; a leader gives up at `deadline`, and others may follow it at `duration`, counted from its last renewal.
+
+    `retry` is the time between two looks at the Lease, `request` the longest time that one request may take.
+    """
+
+    duration: float = 15.0
+    deadline: float = 10.0
+    retry: float = 2.0
+    request: float = 1.5
+
+
+TIMING = Timing()
+"""What this operator promises."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A Lease as it was read last (None: there is none), and since when it looks like that, on our own clock."""
+
+    lease: Lease | None = None
+    since: float = 0.0
+
+    def see(self, lease: Lease | None, now: float) -> "Sight":
+        """Look again: the wait for an end begins anew with every change."""
+        changed = self.lease is None or lease is None or _heartbeat(lease) != _heartbeat(self.lease)
+        return Sight(lease, now if changed else self.since)
+
+
+def claim(
+    sight: Sight, place: tuple[str, str], identity: str, now: float, wall: datetime, timing: Timing
+) -> Lease | None:
+    """The Lease as we have to write it to lead; None while somebody else does.
+
+    A claim always begins a new term, also when the Lease names us still: what we sent in an earlier term may be under
+    way.
+
+    Args:
+        sight: the Lease as we see it.
+        place: its namespace and name, for when there is none.
+        identity: our own name; of two processes that run at the same time it must differ.
+        now: our monotonic clock, in seconds.
+        wall: the time of day.
+        timing: what to promise.
+    """
+    lease: Lease = sight.lease or {"metadata": {"namespace": place[0], "name": place[1]}}
+    spec = lease.get("spec") or {}
+    holder = spec.get("holderIdentity")
+    if holder and holder != identity and now - sight.since < spec.get("leaseDurationSeconds", timing.duration):
+        return None
+    taken = {
+        "holderIdentity": identity,
+        "leaseDurationSeconds": int(timing.duration),
+        "acquireTime": _stamp(wall),
+        "renewTime": _stamp(wall),
+        "leaseTransitions": spec.get("leaseTransitions", 0) + 1,
+    }
+    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", **lease, "spec": {**spec, **taken}}
+
+
+def renewal(lease: Lease, wall: datetime) -> Lease:
+    """Our own Lease, held on to."""
+    return {**lease, "spec": {**lease["spec"], "renewTime": _stamp(wall)}}
+
+
+def release(lease: Lease, wall: datetime) -> Lease:
+    """Our own Lease, given back: the next one need not wait for its end."""
+    return {**lease, "spec": {**lease["spec"], "holderIdentity": "", "renewTime": _stamp(wall)}}
+
+
+def holder_of(lease: Lease | None) -> str:
+    """Whom a Lease names; nothing when it is free."""
+    return str(((lease or {}).get("spec") or {}).get("holderIdentity") or "")
+
+
+def epoch_of(lease: Lease) -> str:
+    """The name of a term. No two terms share one, even if the Lease is deleted and counts from the beginning again."""
+    return f"{lease['spec']['leaseTransitions']}-{lease['metadata']['uid'][:8]}"
+
+
+def _heartbeat(lease: Lease) -> object:
+    return lease["metadata"].get("uid"), lease.get("spec")
+
+
+def _stamp(wall: datetime) -> str:
+    return wall.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

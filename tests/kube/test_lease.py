@@ -1,0 +1,179 @@
+"""Who leads, by a Lease: data in, data out."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from viridian.kube.lease import Lease, Sight, Timing, claim, epoch_of, holder_of, release, renewal
+
+PLACE = ("viridian-system", "viridian")
+NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+TIMING = Timing()
+
+
+def lease(holder: str = "a", transitions: int = 3, **spec: Any) -> Lease:
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"namespace": PLACE[0], "name": PLACE[1], "uid": "0123456789abcdef", "resourceVersion": "7"},
+        "spec": {
+            "holderIdentity": holder,
+            "leaseDurationSeconds": 15,
+            "acquireTime": "2026-01-01T11:00:00.000000Z",
+            "renewTime": "2026-01-01T11:59:58.000000Z",
+            "leaseTransitions": transitions,
+            **spec,
+        },
+    }
+
+
+def claimed(sight: Sight, identity: str = "b", now: float = 100.0, wall: datetime = NOON) -> Lease | None:
+    return claim(sight, PLACE, identity, now, wall, TIMING)
+
+
+def test_where_there_is_no_lease_one_is_made() -> None:
+    # given no Lease, when somebody claims it
+    made = claimed(Sight())
+
+    # then it is a complete one, to be created: without a version
+    assert made == {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"namespace": "viridian-system", "name": "viridian"},
+        "spec": {
+            "holderIdentity": "b",
+            "leaseDurationSeconds": 15,
+            "acquireTime": "2026-01-01T12:00:00.000000Z",
+            "renewTime": "2026-01-01T12:00:00.000000Z",
+            "leaseTransitions": 1,
+        },
+    }
+
+
+def test_a_held_lease_is_left_alone_for_its_whole_duration_and_no_longer() -> None:
+    sight = Sight().see(lease(), now=100.0)
+    assert claimed(sight, now=114.9) is None
+    taken = claimed(sight, now=115.0)
+    assert taken is not None
+    assert holder_of(taken) == "b"
+
+
+def test_the_claim_is_written_over_what_was_read() -> None:
+    # given a Lease with marks of others, that is over
+    there = lease(preferredHolder="c")
+    there["metadata"]["labels"] = {"team": "ml"}
+
+    # when it is claimed
+    taken = claimed(Sight(there, since=0.0))
+
+    # then version, marks and unknown fields are what they were: a write in between makes it fail
+    assert taken is not None
+    assert taken["metadata"] == there["metadata"]
+    assert taken["spec"]["preferredHolder"] == "c"
+
+
+def test_every_change_of_the_lease_begins_the_wait_anew() -> None:
+    sight = Sight().see(lease(), now=100.0)
+    sight = sight.see(lease(renewTime="2026-01-01T12:00:00.000000Z"), now=110.0)
+    sight = sight.see(lease(renewTime="2026-01-01T12:00:00.000000Z"), now=120.0)
+    assert sight.since == 110.0
+    assert claimed(sight, now=124.9) is None
+    assert claimed(sight, now=125.0) is not None
+
+
+def test_a_version_that_changes_alone_is_no_sign_of_life() -> None:
+    # given a holder that is dead, and somebody who labels its Lease again and again
+    sight = Sight().see(lease(), now=100.0)
+    touched = lease()
+    touched["metadata"] = {**touched["metadata"], "resourceVersion": "8", "labels": {"seen": "yes"}}
+    sight = sight.see(touched, now=110.0)
+
+    # then its end is not put off, and the claim is over the version of now
+    taken = claimed(sight, now=115.0)
+    assert taken is not None
+    assert taken["metadata"]["resourceVersion"] == "8"
+
+
+@pytest.mark.parametrize("offset", [timedelta(days=-400), timedelta(hours=-1), timedelta(hours=1), timedelta(days=400)])
+def test_the_clocks_of_other_machines_do_not_matter(offset: timedelta) -> None:
+    # given a holder whose clock is wrong
+    stamp = (NOON + offset).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    sight = Sight().see(lease(renewTime=stamp, acquireTime=stamp), now=100.0)
+
+    # then only our own monotonic clock decides
+    assert claimed(sight, now=114.0) is None
+    assert claimed(sight, now=115.0) is not None
+
+
+def test_a_lease_that_was_given_back_is_free_at_once() -> None:
+    given_back = release(lease(), NOON)
+    assert holder_of(given_back) == ""
+    assert claimed(Sight().see(given_back, now=100.0), now=100.0) is not None
+
+
+def test_a_lease_that_names_us_is_ours_at_once_but_in_a_new_term() -> None:
+    # given a Lease that a process of our name held before: the container was restarted
+    taken = claimed(Sight().see(lease("b"), now=100.0), now=100.0)
+
+    # then nobody needs to wait, and what the earlier process sent is of an earlier term
+    assert taken is not None
+    assert taken["spec"]["leaseTransitions"] == 4
+    assert epoch_of(taken) != epoch_of(lease("b"))
+
+
+def test_the_holder_says_how_long_it_holds() -> None:
+    sight = Sight().see(lease(leaseDurationSeconds=40), now=100.0)
+    assert claimed(sight, now=139.0) is None
+    assert claimed(sight, now=140.0) is not None
+
+
+@pytest.mark.parametrize("spec", [None, {}, {"holderIdentity": None}, {"holderIdentity": ""}])
+def test_a_lease_that_somebody_made_by_hand_can_be_claimed(spec: dict[str, Any] | None) -> None:
+    there = {**lease(), "spec": spec}
+    taken = claimed(Sight().see(there, now=100.0), now=100.0)
+    assert taken is not None
+    assert taken["spec"]["leaseTransitions"] == 1
+
+
+def test_a_renewal_says_nothing_else() -> None:
+    wall = NOON.astimezone(timezone(timedelta(hours=5)))
+    assert renewal(lease(), wall) == lease(renewTime="2026-01-01T12:00:00.000000Z")
+
+
+def test_a_lease_that_is_deleted_and_made_again_gives_other_epochs() -> None:
+    first, second = lease(transitions=1), lease(transitions=1)
+    second["metadata"]["uid"] = "fedcba9876543210"
+    assert epoch_of(first) == "1-01234567"
+    assert epoch_of(second) == "1-fedcba98"
+
+
+def test_the_holder_gives_up_long_before_others_may_follow() -> None:
+    # a request that is sent at the last moment has to end before the next leader begins
+    assert TIMING.deadline + TIMING.request < TIMING.duration
+    assert TIMING.request < TIMING.retry
+
+
+@given(
+    changes=st.lists(st.floats(0.1, 14.0), max_size=20),
+    looks=st.lists(st.floats(0.1, 5.0), min_size=1, max_size=40),
+)
+def test_no_look_finds_a_lease_over_that_was_renewed_within_its_duration(
+    changes: list[float], looks: list[float]
+) -> None:
+    # given a holder that renews at some moments, and a follower that looks at others
+    renewals, moment = [0.0], 0.0
+    for pause in changes:
+        moment += pause
+        renewals.append(moment)
+    sight, now = Sight(), 0.0
+    for pause in looks:
+        now += pause
+        last = max(renewal for renewal in renewals if renewal <= now)
+        sight = sight.see(lease(renewTime=str(last)), now)
+
+        # then it never follows sooner than the duration after the last renewal
+        if claimed(sight, now=now) is not None:
+            assert now - last >= TIMING.duration
