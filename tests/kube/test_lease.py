@@ -30,8 +30,8 @@ def lease(holder: str = "a", transitions: int = 3, **spec: Any) -> Lease:
     }
 
 
-def claimed(sight: Sight, identity: str = "b", now: float = 100.0, wall: datetime = NOON) -> Lease | None:
-    return claim(sight, PLACE, identity, now, wall, TIMING)
+def claimed(sight: Sight, identity: str = "b", now: float = 100.0, *, resume: bool = True) -> Lease | None:
+    return claim(sight, PLACE, identity, now, NOON, TIMING, resume=resume)
 
 
 def test_where_there_is_no_lease_one_is_made() -> None:
@@ -114,14 +114,29 @@ def test_a_lease_that_was_given_back_is_free_at_once() -> None:
     assert claimed(Sight().see(given_back, now=100.0), now=100.0) is not None
 
 
-def test_a_lease_that_names_us_is_ours_at_once_but_in_a_new_term() -> None:
-    # given a Lease that a process of our name held before: the container was restarted
+def test_a_container_that_is_restarted_in_its_pod_goes_on_at_once() -> None:
+    # given a Lease that a process of our name holds, which is dead since we run
     taken = claimed(Sight().see(lease("b"), now=100.0), now=100.0)
 
-    # then nobody needs to wait, and what the earlier process sent is of an earlier term
+    # then nobody needs to wait, and the term is the same
+    assert taken is not None
+    assert epoch_of(taken) == epoch_of(lease("b"))
+
+
+def test_a_process_that_lost_its_term_begins_another_though_nobody_followed_it() -> None:
+    # given a Lease that names us, and that we could not renew in time
+    taken = claimed(Sight().see(lease("b"), now=100.0), now=100.0, resume=False)
+
+    # then what we may have sent is of an earlier term
     assert taken is not None
     assert taken["spec"]["leaseTransitions"] == 4
     assert epoch_of(taken) != epoch_of(lease("b"))
+
+
+def test_another_ones_lease_is_never_gone_on_with() -> None:
+    taken = claimed(Sight(lease("a"), since=0.0), resume=True)
+    assert taken is not None
+    assert taken["spec"]["leaseTransitions"] == 4
 
 
 def test_the_holder_says_how_long_it_holds() -> None:

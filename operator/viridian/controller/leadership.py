@@ -111,7 +111,8 @@ class Leadership:
         namespace, name = self._place
         self._sight = self._sight.see(await self._client.get(LEASE, namespace, name), self._clock())
         seen = self._sight.lease
-        wanted = claim(self._sight, self._place, self._identity, self._clock(), datetime.now(UTC), self._timing)
+        times = (self._clock(), datetime.now(UTC), self._timing)
+        wanted = claim(self._sight, self._place, self._identity, *times, resume=self._term is None)
         if wanted is None:
             return None
         sent = self._clock()

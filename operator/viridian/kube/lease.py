@@ -42,32 +42,32 @@ class Sight:
 
 
 def claim(
-    sight: Sight, place: tuple[str, str], identity: str, now: float, wall: datetime, timing: Timing
+    sight: Sight, place: tuple[str, str], identity: str, now: float, wall: datetime, timing: Timing, *, resume: bool
 ) -> Lease | None:
     """The Lease as we have to write it to lead; None while somebody else does.
-
-    A claim always begins a new term, also when the Lease names us still: what we sent in an earlier term may be under
-    way.
 
     Args:
         sight: the Lease as we see it.
         place: its namespace and name, for when there is none.
-        identity: our own name; of two processes that run at the same time it must differ.
+        identity: our own name, which no other process that runs has.
         now: our monotonic clock, in seconds.
         wall: the time of day.
         timing: what to promise.
+        resume: go on in a term in which the Lease names us still, since whoever began it under our name is dead. For a
+            process that has lost a term and lives it is False: what it sent in that one may be under way.
     """
     lease: Lease = sight.lease or {"metadata": {"namespace": place[0], "name": place[1]}}
     spec = lease.get("spec") or {}
     holder = spec.get("holderIdentity")
     if holder and holder != identity and now - sight.since < spec.get("leaseDurationSeconds", timing.duration):
         return None
+    begins = not (resume and holder == identity)
     taken = {
         "holderIdentity": identity,
         "leaseDurationSeconds": int(timing.duration),
         "acquireTime": _stamp(wall),
         "renewTime": _stamp(wall),
-        "leaseTransitions": spec.get("leaseTransitions", 0) + 1,
+        "leaseTransitions": spec.get("leaseTransitions", 0) + begins,
     }
     return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", **lease, "spec": {**spec, **taken}}
 
@@ -88,7 +88,7 @@ def holder_of(lease: Lease | None) -> str:
 
 
 def epoch_of(lease: Lease) -> str:
-    """The name of a term. No two terms share one, even if the Lease is deleted and counts from the beginning again."""
+    """The name of a term. No two share one, even if the Lease is deleted and counts from the beginning again."""
     return f"{lease['spec']['leaseTransitions']}-{lease['metadata']['uid'][:8]}"
 
 
