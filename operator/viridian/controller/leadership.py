@@ -12,6 +12,8 @@ from viridian.kube.errors import Conflict, KubeError
 from viridian.kube.lease import TIMING, Lease, Sight, Timing, claim, epoch_of, holder_of, release, renewal
 from viridian.kube.resources import LEASE
 
+from .jobs import end
+
 _log = logging.getLogger(__name__)
 
 STUCK = 60.0
@@ -60,6 +62,7 @@ class Leadership:
         self._looked = clock()
         self._term: Term | None = None
         self._trouble = ""
+        self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -69,9 +72,10 @@ class Leadership:
 
     async def stop(self) -> None:
         """End what we do as a leader, then give the lease back, so that the next one need not wait."""
+        self._stopping = True
         if self._task is not None:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait({self._task})
         await self._client.__aexit__(None, None, None)
 
     def health(self) -> bool:
@@ -87,7 +91,7 @@ class Leadership:
     async def run(self) -> None:
         """Campaign and lead, in turns, until cancelled."""
         try:
-            while True:
+            while not self._stopping:
                 await self._serve(await self._campaign())
         except Exception:
             _log.exception("%s can neither lead nor follow any more, and has to be restarted", self._identity)
@@ -104,6 +108,8 @@ class Leadership:
                 self._note("")
                 if term is not None:
                     return term
+            if self._stopping:  # the cancellation was lost in a request
+                raise asyncio.CancelledError
             await asyncio.sleep(self._timing.retry)
 
     async def _claim(self) -> Term | None:
@@ -134,13 +140,12 @@ class Leadership:
                     work.result()
                     raise RuntimeError("leading ended by itself")
                 self._looked = self._clock()
-                if not term.holds() or not await self._renew(term):
+                if self._stopping or not term.holds() or not await self._renew(term):
                     break
             _log.warning("%s does not lead any more: the lease was lost or not renewed in time", self._identity)
         finally:
             term.until = float("-inf")
-            work.cancel()
-            await asyncio.wait({work})
+            await end([work])
             await self._release(term)
 
     async def _renew(self, term: Term) -> bool:
