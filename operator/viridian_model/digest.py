@@ -7,7 +7,7 @@ any depth, sorted by path:
 
 in UTF-8, sorted by the paths' bytes. That is what `sha256sum` prints, so anybody can check it:
 
-    find . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
+    find . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum -- | sha256sum
 
 Empty folders, times, owners and permissions do not count. What could be read in two ways is refused: links, devices,
 and names that are not UTF-8 or hold a backslash or a control character. Both sides refuse the same.

@@ -17,7 +17,7 @@ from viridian.cli.main import main
 from viridian_model.digest import digest_of
 
 ROOT = Path(__file__).parents[2]
-BY_HAND = r"find . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
+BY_HAND = r"find . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum -- | sha256sum"
 names = st.text(
     st.characters(codec="utf-8", exclude_characters="/\\", exclude_categories=("Cc",)), min_size=1, max_size=8
 )

@@ -15,6 +15,7 @@ from viridian.controller.deployments import Deployments
 from viridian.controller.drift import Drift, is_same
 from viridian.controller.events import Recorder
 from viridian.controller.evidence import EvidenceBook
+from viridian.controller.fence import Fence
 from viridian.controller.models import Models
 from viridian.controller.reconcile import Reconciler
 from viridian.kube.client import Manifest
@@ -100,12 +101,13 @@ class StatusApi(FakeApi):
 async def test_a_status_that_cannot_be_read_is_kept_save_for_what_is_said_about_it() -> None:
     # given a model whose status a newer operator wrote, in a phase that this one does not know
     memory = ModelDeploymentStatus.model_validate({"lastRevision": 7}).manifest()
-    newer = {**memory, "phase": "Mirroring", "mirror": {"percent": 5}}
+    newer = {**memory, "phase": "Mirroring", "mirror": {"percent": 5}, "epoch": "3"}
     api, models = StatusApi(), Models()
     models.see(model(status=newer).manifest)
     client: Any = api  # of the client, only what a status needs
     deployments, book = Deployments(lambda *_: None), EvidenceBook(2.0)
-    reconciler = Reconciler(client, models, deployments, Drift(client), book, Recorder(client), DEFAULTS)
+    fence = Fence(client, models, epoch="3")
+    reconciler = Reconciler(client, models, deployments, Drift(client), book, Recorder(client), DEFAULTS, fence)
 
     # when it is looked at, twice
     again = [await reconciler.reconcile((NAMESPACE, "iris")) for _ in range(2)]

@@ -21,9 +21,9 @@ from .drift import Drift
 from .events import Recorder
 from .evidence import EvidenceBook
 from .fence import Fence
+from .inquirer import Inquirer
 from .jobs import run_until_cancelled
 from .leadership import Term
-from .inquirer import Inquirer
 from .models import Model, Models
 from .queue import WorkQueue
 from .reconcile import Reconciler
