@@ -46,8 +46,8 @@ def _way_out(scheme: str) -> str:
     if scheme == "pvc":
         return (
             "only pods can read a PersistentVolumeClaim. Digest the folder that was copied into it, or run `find ."
-            r" -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum -- | sha256sum` in that folder in a pod that"
-            " mounts it (for a single file, `sha256sum FILE`), and put sha256: before the digits"
+            r" -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum -- | sha256sum` in that folder in a pod"
+            " that mounts it (for a single file, `sha256sum FILE`), and put sha256: before the digits"
         )
     if scheme == "image":
         return "digest the folder from which the image was built; a digest is optional here"
