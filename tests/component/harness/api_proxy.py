@@ -77,8 +77,9 @@ class Request:
 
 
 def is_write(request: Request) -> bool:
-    """Whether it changes something that a rollout is made of: Events and Leases are not."""
-    return request.method in _WRITES and request.resource.partition("/")[0] not in _NO_STEP
+    """Whether it changes something that a rollout is made of: Events and Leases are not, and a dry run changes nothing."""
+    changes = request.method in _WRITES and "dryRun=" not in request.query
+    return changes and request.resource.partition("/")[0] not in _NO_STEP
 
 
 def is_watch(request: Request) -> bool:

@@ -219,9 +219,11 @@ class ControlPlane:
         return server
 
     def _answers(self) -> bool:
-        if not self.certificate.exists():
+        try:
+            context = ssl.create_default_context(cafile=str(self.certificate))
+        except OSError:  # not there yet, or half written
             return False
-        return _ok(f"{self.url}/readyz", ssl.create_default_context(cafile=str(self.certificate)), _ADMIN_TOKEN)
+        return _ok(f"{self.url}/readyz", context, _ADMIN_TOKEN)
 
 
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
