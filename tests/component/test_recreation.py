@@ -128,7 +128,7 @@ def test_pods_that_a_predecessor_left_are_not_taken_for_the_models_own(
         # when a model of the same name is made, whose first revision would have the name of theirs
         stage.apply("v2.0.0", rollout=BRIEF)
         stage.operator.start()
-        eventually(lambda: stage.status.get("phase") == "Starting", "the new model to start")
+        eventually(lambda: stage.status.get("phase") == "Starting", "the new model to start", within=60)
 
         # then it neither counts them as its own nor sends them anything
         stays(lambda: stage.status["phase"] == "Starting" and not stage.has_route, "no traffic", during=4)

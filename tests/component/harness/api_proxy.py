@@ -77,7 +77,7 @@ class Request:
 
 
 def is_write(request: Request) -> bool:
-    """Whether it changes something that a rollout is made of: Events and Leases are not, and a dry run changes nothing."""
+    """Whether it changes something that a rollout is made of; Events, Leases and dry runs do not."""
     changes = request.method in _WRITES and "dryRun=" not in request.query
     return changes and request.resource.partition("/")[0] not in _NO_STEP
 
