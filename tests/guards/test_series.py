@@ -48,6 +48,24 @@ def test_more_errors_than_requests_betray_a_restart():
     assert change.comparable.failed() == Counts(12, 11)
 
 
+def test_bounds_that_another_models_guard_asks_for_are_no_restart():
+    # given counters that were read for a guard at 0.2 s, and later for another model's at 0.3 s as well
+    start = Snapshot(0, {"r": {"a": PodCounters(0, Tally(1000, 9, {0.2: 950, math.inf: 1000}))}})
+    more = Snapshot(2, {"r": {"a": PodCounters(2, Tally(1010, 9, {0.2: 958, 0.3: 1005, math.inf: 1010}))}})
+    less = Snapshot(4, {"r": {"a": PodCounters(4, Tally(1011, 9, {0.2: 958, math.inf: 1011}))}})
+
+    # then only what was completed meanwhile counts
+    for before, after, slow in ((start, more, Counts(10, 2)), (more, less, Counts(1, 1)), (start, less, Counts(11, 3))):
+        change = delta(before, after, "r").comparable
+        assert change.failed() == Counts(slow.total, 0)
+        assert change.slow(0.2) == slow
+
+
+def test_a_new_pod_brings_all_of_its_bounds():
+    after = Snapshot(2, {"r": {"a": PodCounters(2, Tally(5, 0, {0.2: 3, math.inf: 5}))}})
+    assert delta(Snapshot(0), after, "r").comparable.slow(0.2) == Counts(5, 2)
+
+
 def test_a_pod_that_vanished_adds_nothing_and_loses_nothing():
     start, seen, gone = snapshot(0, a=(10, 0), b=(10, 0)), snapshot(2, a=(11, 0), b=(15, 1)), snapshot(4, a=(12, 0))
     now = gone.after(seen.after(start))

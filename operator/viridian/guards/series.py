@@ -41,10 +41,13 @@ class Tally:
         )
 
     def __sub__(self, other: Tally) -> Tally:
+        # Which bounds are read depends on the guards of all models in a query. One that was not read before says
+        # nothing about the time since; only a tally that holds none at all stands for the beginning.
+        known = self.buckets if not other.buckets else {le: n for le, n in self.buckets.items() if le in other.buckets}
         return Tally(
             self.requests - other.requests,
             self.errors - other.errors,
-            {le: count - other.buckets.get(le, 0) for le, count in self.buckets.items()},
+            {le: count - other.buckets.get(le, 0) for le, count in known.items()},
         )
 
     @property
