@@ -60,7 +60,8 @@ def test_the_definition_can_be_left_out() -> None:
         ({"watch__namespace": "ml"}, "'namespace'"),
         ({"watch__namespaces": "{Ml}"}, "/watch/namespaces/0"),
         ({"logLevel": "LOUD"}, "/logLevel"),
-        ({"replicas": "2"}, "'replicas'"),
+        ({"replicas": "0"}, "/replicas"),
+        ({"replica": "2"}, "'replica'"),
     ],
 )
 def test_values_that_cannot_work_are_refused_by_name(values: dict[str, str], names: str) -> None:
@@ -78,9 +79,7 @@ def test_the_pod_is_as_restricted_as_a_pod_can_be() -> None:
     pod = deployment["spec"]["template"]["spec"]
     [container] = pod["containers"]
 
-    # then one operator runs, as nobody, on a file system that it cannot write to
-    assert deployment["spec"]["replicas"] == 1
-    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    # then it runs as nobody, on a file system that it cannot write to
     assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["runAsUser"]) == (True, 10001)
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert container["securityContext"] == {
@@ -90,6 +89,40 @@ def test_the_pod_is_as_restricted_as_a_pod_can_be() -> None:
     }
     assert container["image"] == "registry.example/viridian/operator:v1.0.0"
     assert container["command"] == ["python", "-m", "viridian.controller"]
+
+
+def test_a_second_operator_is_ready_to_follow_and_sits_elsewhere_if_it_can() -> None:
+    # when the chart is rendered
+    manifests = chart.render()
+    [deployment], [budget] = of_kind(manifests, "Deployment"), of_kind(manifests, "PodDisruptionBudget")
+    template = deployment["spec"]["template"]
+
+    # then there are two, the new ones of an update come before the old ones go, and one stays when a node is drained
+    assert deployment["spec"]["replicas"] == 2
+    assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert budget["spec"]["maxUnavailable"] == 1
+    assert budget["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    [apart] = template["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert apart["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
+    assert apart["podAffinityTerm"]["labelSelector"]["matchLabels"] == budget["spec"]["selector"]["matchLabels"]
+
+
+def test_the_lease_is_in_the_operators_own_namespace_whatever_it_watches() -> None:
+    # when the chart is rendered for other namespaces
+    manifests = chart.render(watch__namespaces="{ml}")
+
+    # then there is a Role for the one Lease, which only its creation cannot name
+    [role] = [role for role in of_kind(manifests, "Role") if role["metadata"]["name"] == "viridian-lease"]
+    assert role["metadata"]["namespace"] == "default"
+    assert role["rules"] == [
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+        {
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "resourceNames": ["viridian"],
+            "verbs": ["get", "update"],
+        },
+    ]
 
 
 def test_a_digest_wins_over_a_tag() -> None:
@@ -108,8 +141,10 @@ def test_the_operator_starts_with_the_settings_that_the_chart_gives_it() -> None
     # given the environment of the rendered container
     configuration = pytest.importorskip("viridian.controller.configuration")
     [deployment] = of_kind(chart.render(watch__namespaces="{ml,research}", logLevel="DEBUG"), "Deployment")
+    pod = {"metadata.namespace": "viridian-system", "metadata.name": "viridian-7d4-x2x"}
     environment = {
-        entry["name"]: entry["value"] for entry in deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+        entry["name"]: entry["value"] if "value" in entry else pod[entry["valueFrom"]["fieldRef"]["fieldPath"]]
+        for entry in deployment["spec"]["template"]["spec"]["containers"][0]["env"]
     }
 
     # when the operator reads it
@@ -123,6 +158,8 @@ def test_the_operator_starts_with_the_settings_that_the_chart_gives_it() -> None
     assert settings.sweep_period.total_seconds() == 600
     assert settings.log_level == "DEBUG"
     assert settings.probe_port == 8080
+    assert settings.lease == ("viridian-system", "viridian")
+    assert settings.identity == "viridian-7d4-x2x"
 
 
 @pytest.mark.parametrize(
@@ -160,7 +197,7 @@ def test_no_right_is_a_wildcard(values: dict[str, str]) -> None:
     granted = [rule for role in roles for rule in role["rules"]]
     assert granted
     for rule in granted:
-        assert set(rule) == {"apiGroups", "resources", "verbs"}
+        assert set(rule) - {"resourceNames"} == {"apiGroups", "resources", "verbs"}
         assert not {"*"} & {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
         assert not {"secrets", "configmaps", "customresourcedefinitions"} & set(rule["resources"])
         assert "delete" not in rule["verbs"] or rule["resources"] == ["controllerrevisions"]
@@ -192,7 +229,7 @@ def test_the_release_is_installed_and_its_notes_say_how_to_go_on(
 
     # then its objects are there, and the manifest in the notes is one that the API server takes
     try:
-        assert control_plane.apps.read_namespaced_deployment("viridian", namespace).spec.replicas == 1
+        assert control_plane.apps.read_namespaced_deployment("viridian", namespace).spec.replicas == 2
         shown = told.split("<<'EOF'\n")[1].split("  EOF")[0]
         example = yaml.safe_load(shown.replace("GATEWAYS", "gateways").replace("GATEWAY", "public"))
         assert example["metadata"]["namespace"] == namespace
@@ -208,8 +245,9 @@ def test_the_operators_rights_reach_its_work_and_no_further(
     api = config.new_client_from_config(str(chart.operator_kubeconfig(control_plane, namespace)))
 
     # when it asks what it may do
-    def may(verb: str, group: str, resource: str, subresource: str = "", where: str = namespace) -> bool:
-        wanted = {"verb": verb, "group": group, "resource": resource, "subresource": subresource, "namespace": where}
+    def may(verb: str, group: str, resource: str, subresource: str = "", **more: str) -> bool:
+        wanted = {"verb": verb, "group": group, "resource": resource, "subresource": subresource}
+        wanted |= {"namespace": namespace, **more}
         review = client.AuthorizationV1Api(api).create_self_subject_access_review(
             {"spec": {"resourceAttributes": wanted}}
         )
@@ -220,9 +258,12 @@ def test_the_operators_rights_reach_its_work_and_no_further(
     assert may("update", "viridian.dev", "modeldeployments", "status")
     assert may("patch", "apps", "deployments")
     assert may("patch", "gateway.networking.k8s.io", "httproutes")
-    # and nothing else: not the users' specs, not secrets, not another namespace
+    assert may("create", "coordination.k8s.io", "leases")
+    assert may("update", "coordination.k8s.io", "leases", name="viridian")
+    # and nothing else: not others' leases, not the users' specs, not secrets, not another namespace
+    assert not may("update", "coordination.k8s.io", "leases", name="somebody-elses")
     assert not may("update", "viridian.dev", "modeldeployments")
     assert not may("patch", "viridian.dev", "modeldeployments")
     assert not may("delete", "apps", "deployments")
     assert not may("get", "", "secrets")
-    assert not may("list", "", "pods", where="default")
+    assert not may("list", "", "pods", namespace="default")

@@ -131,8 +131,9 @@ async def test_a_patch_with_a_stale_sequence_number_is_refused(
     # when a late writer sends what it would have written then
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
     async with KubeClient("late-writer") as late:
+        all_green = {Color.BLUE: 0, Color.GREEN: 100}
         with pytest.raises(Conflict, match="not 1 any more"):
-            await router.move(late, model, stale, {Color.BLUE: 0, Color.GREEN: 100}, None)
+            await router.move(late, model, stale, all_green, all_green, None)
 
     # then the API refused it whole, and the rollout goes on
     stage.reaches("Stable", "v2.0.0")

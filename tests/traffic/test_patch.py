@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.traffic.routes import MODEL, TRAFFIC, live_route, sent, weights, weights_of
 
-from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, Color
+from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_EPOCH, ANNOTATION_SEQ, Color
 from viridian.api.traffic import Traffic
-from viridian.traffic.patch import live_weights, patch_traffic, patch_weights
+from viridian.traffic.patch import live_weights, patch_epoch, patch_traffic, patch_weights
 from viridian.traffic.route import build_route_spec, read_route
 
 Change = Callable[[dict[str, Any]], object]
@@ -271,3 +271,22 @@ def test_a_rollback_removes_mirrors_and_a_step_leaves_them() -> None:
     # then the rollback alone takes the mirror out, and nothing else of the filters
     assert back["spec"]["rules"][1]["filters"] == live_route(90)["spec"]["rules"][1]["filters"]
     assert mirror in on["spec"]["rules"][1]["filters"]
+
+
+@pytest.mark.parametrize("aborted", [None, "iris-2"])
+def test_a_fence_changes_the_marks_alone_and_what_was_read_before_does_not_land_any_more(aborted: str | None) -> None:
+    # given a route, and a patch that somebody has made of it and not yet sent
+    route = live_route(90)
+    if aborted is not None:
+        route["metadata"]["annotations"][ANNOTATION_ABORTED] = aborted
+    late = patch_weights(MODEL, read_route(MODEL, route), weights(50), weights(50), aborted=None)
+
+    # when a new leader fences it
+    fenced = sent(patch_epoch(read_route(MODEL, route), "2-0123"), route)
+
+    # then nothing but sequence number and epoch is different
+    marks = {**route["metadata"]["annotations"], ANNOTATION_SEQ: "2", ANNOTATION_EPOCH: "2-0123"}
+    assert fenced == {**route, "metadata": {**route["metadata"], "annotations": marks}}
+    # and the late patch fails whole
+    with pytest.raises(jsonpatch.JsonPatchTestFailed):
+        sent(late, fenced)

@@ -71,14 +71,14 @@ class Cluster:
         return self.kubectl("apply", *options, "--filename=-", stdin=yaml.safe_dump(dict(manifest)))
 
     def operator_pod(self) -> dict[str, Any]:
-        """The operator's pod: the newest, while an earlier one still ends."""
-        pods = self.read("pods", "--all-namespaces", f"--selector={_OPERATOR}")["items"]
-        assert pods, "the operator has no pod"
-        newest: dict[str, Any] = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
-        return newest
+        """The pod of the operator that leads; where none does, the newest."""
+        found: dict[str, Any] = max(
+            self._operator_pods(), key=lambda pod: (self._leads(pod), str(pod["metadata"]["creationTimestamp"]))
+        )
+        return found
 
     def kill_operator(self) -> None:
-        """Remove the operator's pod at once, and wait for the next one to be made.
+        """Remove the pod of the operator that leads at once, and wait for another one to lead.
 
         The old process may go on for a moment beside the new one.
         """
@@ -87,7 +87,20 @@ class Cluster:
             *("delete", "pod", pod["name"], f"--namespace={pod['namespace']}"),
             *("--grace-period=0", "--force", "--wait=false"),
         )
-        eventually(lambda: self.operator_pod()["metadata"]["uid"] != pod["uid"], "another pod of the operator", 60)
+
+        def led_by_another() -> bool:
+            return any(self._leads(other) for other in self._operator_pods() if other["metadata"]["uid"] != pod["uid"])
+
+        eventually(led_by_another, "another operator to lead", 60)
+
+    def _operator_pods(self) -> list[dict[str, Any]]:
+        pods: list[dict[str, Any]] = self.read("pods", "--all-namespaces", f"--selector={_OPERATOR}")["items"]
+        assert pods, "the operator has no pod"
+        return pods
+
+    def _leads(self, pod: Mapping[str, Any]) -> bool:
+        leases = self.read("leases", f"--namespace={pod['metadata']['namespace']}")["items"]
+        return pod["metadata"]["name"] in [lease["spec"].get("holderIdentity") for lease in leases]
 
     def operator_log(self, lines: int) -> str:
         """The end of the operator's log."""
