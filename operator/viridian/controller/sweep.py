@@ -88,6 +88,9 @@ class Sweep:
             except KubeError as error:
                 _log.warning("the sweep was broken off: %s; it begins again in %s", error, RETRY)
                 await asyncio.sleep(RETRY.total_seconds())
+            except Exception:  # noqa: BLE001 - one object that cannot be read must not end the sweep of all others
+                _log.exception("the sweep failed; it begins again in %s", RETRY)
+                await asyncio.sleep(RETRY.total_seconds())
             else:
                 self._rounds += 1
                 await asyncio.sleep(self._period * random.uniform(0.4, 0.6))  # noqa: S311 - operators drift apart
@@ -142,7 +145,7 @@ class Sweep:
             live = await self._client.get(MODEL_DEPLOYMENT, *key)
             if known is not None and (live is None or live["metadata"]["uid"] != known.owner.uid):
                 self._saw("DELETED", known.manifest)
-            if live is not None and (known is None or known.version != int(live["metadata"]["resourceVersion"])):
+            if live is not None and (known is None or _sight(known.manifest) != _sight(live)):
                 self._saw("MODIFIED", live)
 
     async def _compare_services(self, namespace: str) -> None:
@@ -258,6 +261,10 @@ class Sweep:
         _log.info("%s/%s: %s", *key, why)
         self._models.doubt(key)
         self._queue.add(key)
+
+
+def _sight(manifest: Manifest) -> tuple[str, str]:
+    return manifest["metadata"]["uid"], manifest["metadata"]["resourceVersion"]
 
 
 def _stands(model: Model, manifest: Manifest, is_in_line: Judge) -> bool:

@@ -39,7 +39,7 @@ class Reflector:
         """Prepare; an empty namespace means all of them."""
         self._client, self._kind, self._namespace, self._selector = client, kind, namespace, selector
         self._follower = follower
-        self._pause = FIRST_PAUSE
+        self._pause, self._seen = FIRST_PAUSE, ""
         self.synced = asyncio.Event()
         """Set once the follower has been told of everything that is there."""
 
@@ -58,8 +58,15 @@ class Reflector:
                 # A broken watch goes on where it was; whatever else the API says, a new list puts right.
                 version = self._seen if isinstance(error, Unavailable) else ""
                 _log.warning("following %s: %s; again in %.1f s", self._kind.plural, error, self._pause)
-                await asyncio.sleep(self._pause)
-                self._pause = min(LONGEST_PAUSE, 2 * self._pause)
+                await self._wait()
+            except Exception:  # noqa: BLE001 - nobody would see Deployments any more
+                version = ""
+                _log.exception("following %s failed; again in %.1f s", self._kind.plural, self._pause)
+                await self._wait()
+
+    async def _wait(self) -> None:
+        await asyncio.sleep(self._pause)
+        self._pause = min(LONGEST_PAUSE, 2 * self._pause)
 
     async def _list(self) -> str:
         self._seen = ""

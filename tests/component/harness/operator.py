@@ -72,6 +72,7 @@ class OperatorProcess:
             "VIRIDIAN_NAMESPACES": namespace,
             "VIRIDIAN_LEASE_NAMESPACE": namespace,
             "VIRIDIAN_POD_NAME": name,
+            "VIRIDIAN_SWEEP_PERIOD": "4s",
         }
 
     def __enter__(self) -> "OperatorProcess":
@@ -102,10 +103,16 @@ class OperatorProcess:
 
     @property
     def pid(self) -> int:
-        """The process's number, while it runs."""
-        if self._server is None:
-            raise RuntimeError("the operator was not started")
-        return self._server.process.pid
+        """The process's number, while it runs.
+
+        Raises:
+            RuntimeError: it does not run.
+        """
+        process = self._server.process if self._server is not None else None
+        alive = process.is_alive() if isinstance(process, _Process) else process is not None and process.poll() is None
+        if process is None or process.pid is None or not alive:
+            raise RuntimeError("the operator does not run")
+        return process.pid
 
     def kill(self) -> None:
         """End it with SIGKILL, wherever it is."""
@@ -131,6 +138,7 @@ class OperatorProcess:
         self._server.process.send_signal(number)
 
 
+_Process = multiprocessing.process.BaseProcess
 _forking = multiprocessing.get_context("forkserver")
 _forking.set_forkserver_preload(["viridian.controller.__main__"])
 
@@ -139,17 +147,17 @@ class _Fork:
     """An operator forked from a process that has imported all of it."""
 
     def __init__(self, log: Path, environment: dict[str, str]) -> None:
-        self._process = _forking.Process(target=_run, args=(str(log), environment), daemon=True)
-        self._process.start()
+        self.process = _forking.Process(target=_run, args=(str(log), environment), daemon=True)
+        self.process.start()
 
     def stop(self) -> None:
-        self._process.terminate()
-        self._process.join(_STOP_SECONDS)
+        self.process.terminate()
+        self.process.join(_STOP_SECONDS)
         self.kill()
 
     def kill(self) -> None:
-        self._process.kill()
-        self._process.join()
+        self.process.kill()
+        self.process.join()
 
 
 def _run(log: str, environment: dict[str, str]) -> None:
@@ -231,6 +239,9 @@ class Users:
             raise
         refs: list[dict[str, Any]] = route["spec"]["rules"][-1]["backendRefs"]
         return "split", {ref["name"].rpartition("-")[2]: ref.get("weight", 1) for ref in refs}
+        rules = route["spec"].get("rules") or [{}]  # somebody may have taken them away
+        refs: list[dict[str, Any]] = rules[-1].get("backendRefs") or []
+        return "split", {ref["name"].rsplit("-", 1)[1]: ref.get("weight", 1) for ref in refs}
 
     def _selected(self) -> dict[str, int]:
         try:

@@ -1,0 +1,250 @@
+"""What the watches miss is found by the sweep."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from copy import deepcopy
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.controller.fakes import NAMESPACE, FakeApi, model
+
+from viridian.api.names import Color
+from viridian.controller.deployments import Deployments
+from viridian.controller.drift import Drift
+from viridian.controller.models import Models
+from viridian.controller.queue import WorkQueue
+from viridian.controller.sweep import Sweep
+from viridian.kube.client import Page
+from viridian.kube.resources import (
+    BUDGET,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    HTTP_ROUTE,
+    MODEL_DEPLOYMENT,
+    SERVICE,
+    Kind,
+)
+from viridian.metrics.prometheus import ModelKey
+
+IRIS = ("default", "iris")
+STATUS = {
+    "observedGeneration": 1,
+    "phase": "Stable",
+    "stable": {"color": "blue", "revision": "iris-1", "version": "v1.0.0", "weight": 100, "replicas": 2, "ready": 2},
+    "lastRevision": 1,
+    "conditions": [
+        {
+            "type": "Stalled",
+            "status": "False",
+            "reason": "Stable",
+            "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }
+    ],
+}
+
+
+class PagedApi(FakeApi):
+    """Answers lists in pages of two."""
+
+    async def pages(
+        self, kind: Kind, namespace: str, selector: str, *, metadata_only: bool = False
+    ) -> AsyncIterator[Page]:
+        found = [
+            deepcopy(manifest)
+            for (of, place, _), manifest in self.objects.items()
+            if of == kind
+            and namespace in {"", place}
+            and (not selector or selector in manifest["metadata"].get("labels", {}))
+        ]
+        if metadata_only:
+            found = [{"metadata": manifest["metadata"]} for manifest in found]
+        for start in range(0, max(1, len(found)), 2):
+            yield Page(found[start : start + 2], "1")
+
+
+class Stage:
+    """One model at rest, with all its children, and a sweep."""
+
+    def __init__(self) -> None:
+        self.api, self.models, self.queue = PagedApi(), Models(), WorkQueue[ModelKey]()
+        self.told: list[tuple[str | None, str]] = []
+        self.deployments = Deployments(lambda key, written: None)
+        self.drift = Drift(self.api)
+        metadata = {"name": "iris", "namespace": NAMESPACE, "uid": "model-iris", "generation": 1}
+        manifest = {**model().manifest, "metadata": metadata, "status": STATUS}
+        self.api.put(MODEL_DEPLOYMENT, manifest)
+        stored = self.api.objects[MODEL_DEPLOYMENT, NAMESPACE, "iris"]
+        self.api.put_children("iris", model().owner, {Color.BLUE: 100, Color.GREEN: 0})
+        self.models.see(stored)
+        self.see_deployments()
+
+    def see_deployments(self) -> None:
+        for color in Color:
+            live = self.api.objects[DEPLOYMENT, NAMESPACE, f"iris-{color}"]
+            pods = live["spec"]["replicas"]
+            self.deployments.saw({**live, "status": {"replicas": pods, "readyReplicas": pods}})
+
+    def saw(self, kind: str | None, manifest: dict[str, Any]) -> None:
+        self.told.append((kind, manifest["metadata"]["name"]))
+
+    async def sweep(self) -> bool:
+        """One round; whether the model is in doubt, and waits to be looked at."""
+        await Sweep(
+            self.api,
+            self.models,
+            self.deployments,
+            self.drift,
+            self.queue,
+            self.saw,
+            (),
+            timedelta(milliseconds=10),
+        ).go_round()
+        doubted = self.models.is_doubted(IRIS)
+        if doubted:
+            assert await asyncio.wait_for(self.queue.take(), 1) == IRIS
+        return doubted
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+async def test_a_model_that_is_in_line_is_not_disturbed(stage: Stage) -> None:
+    assert not await stage.sweep()
+    assert stage.told == []
+    assert [verb for verb, _, _ in stage.api.writes] == ["dry run"]
+
+    # and its Deployment is asked about but once
+    assert not await stage.sweep()
+    assert [verb for verb, _, _ in stage.api.writes] == ["dry run"]
+
+
+CHILDREN = [
+    (SERVICE, "iris"),
+    (SERVICE, "iris-blue"),
+    (SERVICE, "iris-green"),
+    (HTTP_ROUTE, "iris"),
+    (BUDGET, "iris-blue"),
+    (BUDGET, "iris-green"),
+    (CONTROLLER_REVISION, "iris-1"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), CHILDREN, ids=str)
+async def test_a_missing_child_is_noticed(stage: Stage, kind: Kind, name: str) -> None:
+    del stage.api.objects[kind, NAMESPACE, name]
+    assert await stage.sweep()
+
+
+@pytest.mark.parametrize(("kind", "name"), CHILDREN, ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda metadata: metadata.pop("ownerReferences"),
+        lambda metadata: metadata["ownerReferences"][0].update(uid="another"),
+        lambda metadata: metadata["labels"].pop("viridian.dev/model"),
+    ],
+    ids=["no owner", "another owner", "no label"],
+)
+async def test_a_child_that_is_not_ours_any_more_is_noticed(
+    stage: Stage, kind: Kind, name: str, change: Callable[[dict[str, Any]], object]
+) -> None:
+    change(stage.api.objects[kind, NAMESPACE, name]["metadata"])
+    assert await stage.sweep()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "edit"),
+    [
+        pytest.param(SERVICE, "iris", lambda spec: spec["selector"].update(tier="gold"), id="whom NAME selects"),
+        pytest.param(
+            SERVICE, "iris", lambda spec: spec["selector"].update({"viridian.dev/color": "green"}), id="NAME's color"
+        ),
+        pytest.param(SERVICE, "iris-blue", lambda spec: spec["ports"][0].update(targetPort=1), id="a port"),
+        pytest.param(SERVICE, "iris-blue", lambda spec: spec.update(type="NodePort"), id="a type"),
+        pytest.param(
+            SERVICE, "iris-green", lambda spec: spec.update(publishNotReadyAddresses=True), id="unready pods, too"
+        ),
+        pytest.param(SERVICE, "iris-green", lambda spec: spec.update(sessionAffinity="ClientIP"), id="an affinity"),
+        pytest.param(SERVICE, "iris-green", lambda spec: spec.update(externalIPs=["10.0.0.1"]), id="an address"),
+        pytest.param(HTTP_ROUTE, "iris", lambda spec: spec.update(rules=[]), id="no rules"),
+        pytest.param(
+            HTTP_ROUTE, "iris", lambda spec: spec["rules"][0]["backendRefs"][0].update(weight=50), id="a weight"
+        ),
+        pytest.param(HTTP_ROUTE, "iris", lambda spec: spec.update(hostnames=["x"]), id="a host"),
+        pytest.param(BUDGET, "iris-blue", lambda spec: spec.update(maxUnavailable="100%"), id="a budget"),
+        pytest.param(
+            DEPLOYMENT, "iris-blue", lambda spec: spec["template"]["spec"].update(nodeSelector={"a": "b"}), id="pods"
+        ),
+    ],
+)
+async def test_an_edited_child_is_noticed(
+    stage: Stage, kind: Kind, name: str, edit: Callable[[dict[str, Any]], object]
+) -> None:
+    edit(stage.api.objects[kind, NAMESPACE, name]["spec"])
+    assert await stage.sweep()
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        {
+            "clusterIP": "10.96.0.7",
+            "clusterIPs": ["10.96.0.7"],
+            "ipFamilies": ["IPv4"],
+            "ipFamilyPolicy": "SingleStack",
+        },
+        {"sessionAffinity": "None", "internalTrafficPolicy": "Cluster"},
+        {"aFieldOfTheFuture": "with its default"},
+    ],
+    ids=["addresses", "defaults", "what we do not know"],
+)
+async def test_what_the_api_server_adds_to_a_service_is_no_edit(stage: Stage, added: dict[str, Any]) -> None:
+    stage.api.objects[SERVICE, NAMESPACE, "iris-blue"]["spec"].update(added)
+    assert not await stage.sweep()
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"phase": "Progressing"},
+        {"observedGeneration": 0},
+        {"drain": {"color": "green", "revision": "iris-0", "since": "2026-01-01T00:00:00Z"}},
+    ],
+    ids=["rolling", "edited", "draining"],
+)
+async def test_a_model_that_is_not_at_rest_looks_after_itself(stage: Stage, status: dict[str, Any]) -> None:
+    known = stage.models.get(IRIS)
+    assert known is not None
+    stage.models.see({**known.manifest, "status": {**STATUS, **status}})
+    del stage.api.objects[SERVICE, NAMESPACE, "iris"]
+    assert not await stage.sweep()
+
+
+async def test_models_that_came_changed_or_went_without_an_event_are_told(stage: Stage) -> None:
+    # given one that was deleted, one that was made, and one that was changed while nobody watched
+    gone = model("gone", version=7, uid="gone").manifest
+    stage.models.see(gone)
+    stage.api.put(MODEL_DEPLOYMENT, {**model("new").manifest, "metadata": {"name": "new", "namespace": NAMESPACE}})
+    stage.api.put(MODEL_DEPLOYMENT, stage.api.objects[MODEL_DEPLOYMENT, NAMESPACE, "iris"])
+
+    # when
+    await stage.sweep()
+
+    # then each is told as the watch would have, and what is known already is not
+    assert sorted(stage.told, key=lambda told: told[1]) == [
+        ("DELETED", "gone"),
+        ("MODIFIED", "iris"),
+        ("MODIFIED", "new"),
+    ]
+
+
+async def test_a_model_made_again_under_its_name_is_told_as_two(stage: Stage) -> None:
+    known = stage.models.get(IRIS)
+    assert known is not None
+    stage.models.see({**known.manifest, "metadata": {**known.manifest["metadata"], "uid": "predecessor"}})
+    await stage.sweep()
+    assert stage.told == [("DELETED", "iris"), ("MODIFIED", "iris")]
