@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-pure test-component test-e2e cluster images install generate clean bench-idle
+.PHONY: help demo test lint test-pure test-component test-e2e cluster images install generate clean bench-idle bench-faults
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -35,6 +35,9 @@ bench-idle: ## what an idle operator costs with a thousand models at rest: memor
 	@dev/bin.sh >/dev/null
 	@dev/build-go.sh helm
 	@dev/python.sh -m tests.bench.idle
+
+bench-faults: ## what faults cost, on the local cluster; FAULTS=prometheus,contour for some of them
+	@dev/bench.sh faults "$(FAULTS)"
 
 generate: ## the CRD and the API reference, from the models
 	@dev/python.sh -m viridian.api.crd

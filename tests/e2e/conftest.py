@@ -1,17 +1,11 @@
 """Fixtures of the end-to-end tests: the local cluster with the operator in it, and a model of one's own."""
 
-import os
-import secrets
-import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
-from tests.e2e.harness.cluster import Cluster, KubectlError
+from tests.e2e.harness.environment import Environment, NotPreparedError
 from tests.e2e.harness.stage import Stage
-
-_DEFAULT_PORT = "8080"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,56 +28,18 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Cluster:
-    """The cluster that KUBECONFIG names, with Viridian installed."""
-    if shutil.which("kubectl") is None:
-        _refuse("there is no kubectl in the PATH")
-    kubeconfig = _file("KUBECONFIG", "which cluster to use")
-    port = os.environ.get("VIRIDIAN_GATEWAY_PORT") or _DEFAULT_PORT
-    found = Cluster(kubeconfig, f"http://127.0.0.1:{port}")
+def environment() -> Environment:
+    """The cluster with Viridian installed, and the models and images of the demonstration."""
     try:
-        found.kubectl("get", "modeldeployments", "--all-namespaces")
-        found.operator_pod()
-    except (KubectlError, AssertionError) as error:
-        _refuse(f"the cluster of {kubeconfig} has no Viridian that answers ({error})")
-    return found
-
-
-@pytest.fixture(scope="session")
-def image() -> str:
-    """The serving image with the versions v1 (good), v2 (better), v3 (fails) and v4 (slow) of the model digits."""
-    return os.environ.get("VIRIDIAN_DEMO_IMAGE") or _refuse(
-        "VIRIDIAN_DEMO_IMAGE is not set; it names the serving image with the demonstration's models in it"
-    )
-
-
-@pytest.fixture(scope="session")
-def samples() -> Path:
-    """The real images that clients send."""
-    return _file("VIRIDIAN_DEMO_SAMPLES", "where the images to send are")
+        return Environment.read()
+    except NotPreparedError as error:
+        pytest.fail(
+            f"The end-to-end tests cannot run: {error}. Run `make test-e2e`, which prepares all of it.", pytrace=False
+        )
 
 
 @pytest.fixture
-def stage(cluster: Cluster, image: str, samples: Path, tmp_path: Path) -> Iterator[Stage]:
+def stage(environment: Environment, tmp_path: Path) -> Iterator[Stage]:
     """A model in a namespace of the test's own, which is deleted afterwards."""
-    namespace = f"e2e-{secrets.token_hex(4)}"
-    cluster.kubectl("create", "namespace", namespace)
-    yield Stage(cluster, namespace, image, samples, tmp_path)
-    # Its pods take their time to end, and nobody waits for them: names and paths are never used again.
-    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
-
-
-def _file(variable: str, meaning: str) -> Path:
-    text = os.environ.get(variable, "")
-    if not text:
-        _refuse(f"{variable} is not set; it says {meaning}")
-    path = Path(text)
-    if not path.is_file():
-        _refuse(f"{variable} names {path}, which is not a file")
-    return path
-
-
-def _refuse(why: str) -> NoReturn:
-    pytest.fail(
-        f"The end-to-end tests cannot run: {why}. Run `make test-e2e`, which prepares all of it.", pytrace=False
-    )
+    with Stage.of_its_own(environment, "e2e", tmp_path) as stage:
+        yield stage

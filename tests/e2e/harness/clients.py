@@ -16,16 +16,20 @@ _PATIENCE = 15
 
 
 class Clients(Background):
-    """Requests at a fixed rate, from entering to leaving the context, and what came of each."""
+    """Requests at a fixed rate, from entering to leaving the context, and what came of each.
+
+    Attributes:
+        records: Where that is written, one line of JSON each.
+    """
 
     def __init__(self, url: str, samples: Path, folder: Path, rate: float) -> None:
-        self._records = folder / "requests.jsonl"
-        self._reader = AnswerReader(self._records)
+        self.records = folder / "requests.jsonl"
+        self._reader = AnswerReader(self.records)
         self._answers: list[Answer] = []
         self._rate = rate
         command = (
             *(sys.executable, "-m", "examples.demo.load", "--until-stdin-closes"),
-            *("--url", url, "--samples", str(samples), "--records", str(self._records)),
+            *("--url", url, "--samples", str(samples), "--records", str(self.records)),
             *("--rate", str(rate), "--seconds", str(_LONGEST), "--timeout", str(_PATIENCE)),
         )
         super().__init__("load", command, folder)

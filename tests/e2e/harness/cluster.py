@@ -70,10 +70,16 @@ class Cluster:
         """`kubectl apply` of one manifest; the value is what it prints."""
         return self.kubectl("apply", *options, "--filename=-", stdin=yaml.safe_dump(dict(manifest)))
 
+    def operator_pods(self) -> list[dict[str, Any]]:
+        """All pods of the operator."""
+        pods: list[dict[str, Any]] = self.read("pods", "--all-namespaces", f"--selector={_OPERATOR}")["items"]
+        assert pods, "the operator has no pod"
+        return pods
+
     def operator_pod(self) -> dict[str, Any]:
         """The pod of the operator that leads; where none does, the newest."""
         found: dict[str, Any] = max(
-            self._operator_pods(), key=lambda pod: (self._leads(pod), str(pod["metadata"]["creationTimestamp"]))
+            self.operator_pods(), key=lambda pod: (self._leads(pod), str(pod["metadata"]["creationTimestamp"]))
         )
         return found
 
@@ -89,14 +95,9 @@ class Cluster:
         )
 
         def led_by_another() -> bool:
-            return any(self._leads(other) for other in self._operator_pods() if other["metadata"]["uid"] != pod["uid"])
+            return any(self._leads(other) for other in self.operator_pods() if other["metadata"]["uid"] != pod["uid"])
 
         eventually(led_by_another, "another operator to lead", 60)
-
-    def _operator_pods(self) -> list[dict[str, Any]]:
-        pods: list[dict[str, Any]] = self.read("pods", "--all-namespaces", f"--selector={_OPERATOR}")["items"]
-        assert pods, "the operator has no pod"
-        return pods
 
     def _leads(self, pod: Mapping[str, Any]) -> bool:
         leases = self.read("leases", f"--namespace={pod['metadata']['namespace']}")["items"]

@@ -1,8 +1,10 @@
 """One model in a namespace of its own, as its owner sees it."""
 
+import secrets
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from tests.component.harness.waiting import eventually
 from .background import Background
 from .clients import Clients
 from .cluster import Cluster, KubectlError
+from .environment import Environment
 from .route import RouteLog
 
 NAME = "digits"
@@ -36,6 +39,18 @@ class Stage:
         self.cluster, self.namespace = cluster, namespace
         self.url = f"{cluster.gateway}/{namespace}/predict"
         self._image, self._samples, self._folder = image, samples, folder
+
+    @classmethod
+    @contextmanager
+    def of_its_own(cls, environment: Environment, prefix: str, folder: Path) -> Iterator["Stage"]:
+        """A model in a namespace of its own, which is deleted afterwards."""
+        cluster, namespace = environment.cluster, f"{prefix}-{secrets.token_hex(4)}"
+        cluster.kubectl("create", "namespace", namespace)
+        try:
+            yield cls(cluster, namespace, environment.image, environment.samples, folder)
+        finally:
+            # Its pods take their time to end, and nobody waits for them: names and paths are never used again.
+            cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
     def manifest(self, version: str, **changes: dict[str, Any]) -> dict[str, Any]:
         """The ModelDeployment of one version; each change is put on top of one part of the spec."""
