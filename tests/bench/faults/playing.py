@@ -1,7 +1,6 @@
 """From a fault to its row: the stage is set, the fault is played, what came of it is counted."""
 
 import shutil
-import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.harness.cluster import KubectlError
 from tests.e2e.harness.environment import Environment
 from tests.e2e.harness.stage import Stage
 
@@ -79,8 +77,8 @@ def _play(fault: Fault, environment: Environment, turns: Turns, logs: Path) -> R
     ):
         try:
             stage.serve(STABLE, serving=SERVING)
-        except AssertionError as error:
-            return _unplayed(fault, stage, str(error), logs)
+        except Exception as error:  # noqa: BLE001 - as below
+            return _unplayed(fault, stage, error, logs)
         with turns.of(fault):
             return _play_on(stage, fault, logs)
 
@@ -93,9 +91,8 @@ def _play_on(stage: Stage, fault: Fault, logs: Path) -> Row:
         try:
             fault.play(scene)
             clients.go_on(_AFTER)
-        except (AssertionError, KubectlError, RuntimeError, subprocess.TimeoutExpired) as error:
-            # Also a row: the table has to say where it ended, and the others are still to be played.
-            scene.remarks.append(str(error).splitlines()[0])
+        except Exception as error:  # noqa: BLE001 - also a row: the table has to say so, and others are to be played
+            scene.remarks.append(_first_line(error))
         ended_as = "; ".join([_where(stage), *scene.remarks])
     numbers: dict[str, Any] = count(clients.answers, fault.candidate)
     row = Row(
@@ -111,9 +108,13 @@ def _play_on(stage: Stage, fault: Fault, logs: Path) -> Row:
     return row
 
 
-def _unplayed(fault: Fault, stage: Stage, why: str, logs: Path) -> Row:
+def _unplayed(fault: Fault, stage: Stage, why: Exception, logs: Path) -> Row:
     _keep(stage, fault, None, logs)
-    return Row(fault.name, 0, 0, f"not played: {why.splitlines()[0]}", fault.expected, fault.spares_clients)
+    return Row(fault.name, 0, 0, f"not played: {_first_line(why)}", fault.expected, fault.spares_clients)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _where(stage: Stage) -> str:
