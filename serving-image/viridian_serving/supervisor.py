@@ -3,6 +3,9 @@
 On SIGTERM Triton goes on serving until the API in the container next to it has answered its last request. The kubelet
 stops both containers at the same moment, and Triton by itself refuses new connections at once, so that the API could
 not answer what it has already accepted.
+
+And Triton does not outlive a process that it has started for the model: it would not start it again, answer nothing but
+errors, and call itself ready (an out-of-memory kill is enough). The kubelet starts the container again in seconds.
 """
 
 import http.client
@@ -11,6 +14,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from viridian_serving.config import Settings
@@ -20,6 +24,8 @@ LOG = logging.getLogger("viridian.triton")
 _HANDLED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD)
 _POLL: Final = 0.2
 """Seconds between two looks at the API's port; the other container sends no signal when it ends."""
+_WATCH: Final = 0.5
+"""Seconds between two looks at Triton's own processes; a grandchild's end is no signal either."""
 _KILL_AFTER: Final = 10.0
 """Seconds from Triton's SIGTERM to SIGKILL, above its own exit timeout."""
 
@@ -37,7 +43,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], settings: Settin
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
     child = os.posix_spawn(command[0], list(command), dict(environment), setsigmask=[])
-    drain = _Drain(settings)
+    drain, helpers = _Drain(settings), _Helpers(child, settings)
     while True:
         received = signal.sigtimedwait(_HANDLED, drain.poll)
         code = _reap(child)
@@ -46,6 +52,9 @@ def run(command: Sequence[str], environment: Mapping[str, str], settings: Settin
         if received is not None and received.si_signo != signal.SIGCHLD:
             drain.signalled(signal.Signals(received.si_signo))
         action = drain.due(time.monotonic())
+        if action is None and not drain.has_begun and helpers.lost():
+            LOG.error("a process that runs the model has ended, and Triton does not start it again: stopping Triton")
+            action = signal.SIGKILL
         if action is not None:
             os.kill(child, action)
 
@@ -64,6 +73,39 @@ def _reap(child: int) -> int | None:
             return code if code >= 0 else 128 - code
 
 
+class _Helpers:
+    """The processes that tritonserver has started: one for each instance of a model in Python."""
+
+    def __init__(self, server: int, settings: Settings) -> None:
+        self._server = server
+        self._port = settings.triton_http_port
+        self._known: set[tuple[int, int]] = set()
+        self._loaded = False
+
+    def lost(self) -> bool:
+        """Say whether one that ran when the models had been loaded is gone. Some live for the time of loading only."""
+        running = _children_of(self._server)
+        if not self._loaded:
+            # The port opens when everything is loaded.
+            self._loaded = _answers(self._port, "/v2/health/live")
+            self._known = running
+        return not self._known <= running
+
+
+def _children_of(parent: int) -> set[tuple[int, int]]:
+    """Give the living children of a process, each with the time of its start, since numbers are used again."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # The name in parentheses may hold spaces; the state is the first word after it.
+            state, ppid, *rest = stat.read_text().rpartition(")")[2].split()
+        except (OSError, ValueError):
+            continue  # it ended just now
+        if int(ppid) == parent and state not in "ZX":
+            found.add((int(stat.parent.name), int(rest[17])))
+    return found
+
+
 class _Drain:
     """Decides when the signal goes to Triton."""
 
@@ -76,7 +118,12 @@ class _Drain:
     @property
     def poll(self) -> float:
         """Seconds until something may be due without a signal."""
-        return 3600.0 if self._deadline is None else _POLL
+        return _POLL if self.has_begun else _WATCH
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a signal to stop was received."""
+        return self._deadline is not None
 
     def signalled(self, received: signal.Signals) -> None:
         """Note a signal; a second one ends the wait."""

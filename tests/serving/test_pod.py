@@ -405,6 +405,23 @@ def test_triton_killed_is_an_error_until_its_container_is_started_again(tmp_path
         assert (counts["direct", "error"], counts["direct", "ok"]) == (2, 2)
 
 
+def test_triton_does_not_outlive_the_process_that_runs_the_model(tmp_path: Path) -> None:
+    with running_pod(tmp_path, models.lookup) as served:
+        # given
+        assert served.predict({"i": 1}).status == 200
+        (stub,) = [pid for pid in children_in(tmp_path) if "stub" in Path(f"/proc/{pid}/exe").readlink().name]
+        # when it is killed, as by the kernel when memory is short
+        os.kill(stub, signal.SIGKILL)
+        # then the container ends, and its log says why
+        assert served.triton is not None
+        assert served.triton.wait(10) == 128 + signal.SIGKILL
+        assert "a process that runs the model has ended" in served.log()
+        # and all is well when the kubelet has started it again
+        served.start_triton()
+        eventually(lambda: served.get("/triton/ready", "METRICS_PORT").status == 200, 60, served.log)
+        assert served.predict({"i": 2}).json["prediction"] == 20
+
+
 @pytest.mark.parametrize(
     ("make", "wanted"),
     [
