@@ -36,6 +36,13 @@ def kill(pod: dict[str, Any], container: str, program: str = "") -> str:
     return victim.command
 
 
+def kill_program(program: str) -> None:
+    """SIGKILL every process of the node whose command line begins with this program."""
+    found = [one for one in _processes() if one.command.split()[0].rpartition("/")[2] == program]
+    assert found, f"no {program} runs on the node"
+    _on_node("kill", "-KILL", *(str(one.pid) for one in found))
+
+
 def _first_process(pod: dict[str, Any], container: str) -> int:
     statuses = pod["status"]["containerStatuses"]
     identity = next(one["containerID"] for one in statuses if one["name"] == container).removeprefix("containerd://")
@@ -47,13 +54,17 @@ def _first_process(pod: dict[str, Any], container: str) -> int:
 
 def _family(first: int) -> Iterator[_Process]:
     """A process and its descendants, parents first."""
-    lines = (line.split(maxsplit=2) for line in _on_node("ps", "-e", "-o", "pid=,ppid=,args=").splitlines())
-    processes = [_Process(int(pid), int(parent), command) for pid, parent, command in lines]
+    processes = _processes()
     generation = [process for process in processes if process.pid == first]
     while generation:
         yield from generation
         parents = {process.pid for process in generation}
         generation = [process for process in processes if process.parent in parents]
+
+
+def _processes() -> list[_Process]:
+    lines = (line.split(maxsplit=2) for line in _on_node("ps", "-e", "-o", "pid=,ppid=,args=").splitlines())
+    return [_Process(int(pid), int(parent), command) for pid, parent, command in lines]
 
 
 def _on_node(*command: str) -> str:

@@ -1,26 +1,28 @@
-"""What Viridian depends on, stopped for a while in mid-rollout: Prometheus, and the gateway's controller."""
+"""What Viridian depends on, away in mid-rollout: Prometheus, the gateway's controller, the API server."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.component.harness.waiting import eventually
-from tests.e2e.harness.cluster import Cluster
+from tests.e2e.harness.cluster import Cluster, KubectlError
 from tests.e2e.harness.stage import GATEWAY
 
+from . import node
 from .scene import BETTER, FAILING, STABLE, Fault, Scene
 
 _AWAY = 20.0
 """Seconds, several times a step's hold, and several scrapes."""
 _STILL_FRESH = 10.0
 """Seconds after which the last counters are surely too old to go forward on, at a scrape interval of two."""
-_START_SECONDS = "120s"
+_START_SECONDS = 120.0
 
 
 def faults() -> Iterator[Fault]:
     """All of them."""
     yield Fault("Prometheus stopped", _prometheus, f"Stable {BETTER}", spares_clients=True, alone=True)
     yield Fault("Contour stopped while a weight moves", _contour, f"Stable {BETTER}", spares_clients=True, alone=True)
+    yield Fault("kube-apiserver killed", _api_server, f"Stable {BETTER}", spares_clients=True, alone=True)
     yield Fault(
         "Contour stopped before a rollback",
         _contour_before_a_rollback,
@@ -51,6 +53,21 @@ def _contour(scene: Scene) -> None:
         if "gateway's controller" not in message:
             scene.remarks.append(f"the status does not say that the gateway stays behind: {message}")
     scene.stage.reaches("Stable", BETTER)
+
+
+def _api_server(scene: Scene) -> None:
+    scene.roll_out(BETTER)
+    scene.await_step(10, verified=True)
+    node.kill_program("kube-apiserver")
+    eventually(lambda: _answers(scene.stage.cluster), "the API server to answer again", _START_SECONDS)
+    scene.stage.reaches("Stable", BETTER)
+
+
+def _answers(cluster: Cluster) -> bool:
+    try:
+        return bool(cluster.kubectl("get", "--raw=/readyz"))
+    except KubectlError as error:
+        raise AssertionError(str(error)) from error
 
 
 def _contour_before_a_rollback(scene: Scene) -> None:
@@ -92,4 +109,4 @@ def _stopped(cluster: Cluster, namespace: str, deployment: str) -> Iterator[None
         yield
     finally:
         cluster.kubectl("scale", *here, "--replicas=1")
-        cluster.kubectl("rollout", "status", *here, f"--timeout={_START_SECONDS}")
+        cluster.kubectl("rollout", "status", *here, f"--timeout={_START_SECONDS:.0f}s")
