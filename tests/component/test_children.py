@@ -182,7 +182,8 @@ def test_a_model_made_again_takes_up_the_children_that_its_predecessor_left(stag
         except client.ApiException as error:
             return error.status == 404
 
-    eventually(is_gone, "the model to go")
+    # The garbage collector has to have heard of this kind of object first, which may take it a while.
+    eventually(is_gone, "the model to go", within=180)
     assert not stage.deployment("green").metadata.owner_references
 
     # when it is applied again

@@ -281,7 +281,7 @@ class Rollouts(RuleBasedStateMachine):
 CHILDREN = ("deployment", "service", "budget", "autoscaler")
 
 Rollouts.TestCase.settings = settings(
-    max_examples=200, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=100, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestRollouts = Rollouts.TestCase
 
