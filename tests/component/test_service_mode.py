@@ -58,7 +58,7 @@ def test_a_bad_version_is_flipped_back_by_its_absolute_guard(stage: Stage) -> No
 def test_a_gateway_can_be_named_later_and_taken_away_again(stage: Stage) -> None:
     stage.apply("v1.0.0", traffic={}, rollout=ROLLOUT)
     stage.reaches("Stable", "v1.0.0")
-    stage.apply("v1.0.0", rollout=ROLLOUT)
+    stage.apply("v1.0.0", rollout={**ROLLOUT, "type": "BlueGreen"})
     eventually(lambda: has_route(stage) and stage.weights == {"iris-blue": 100, "iris-green": 0}, "the route")
     stage.apply("v1.0.0", traffic={}, rollout=ROLLOUT)
     eventually(lambda: not has_route(stage), "the route to go")
