@@ -69,7 +69,7 @@ class FakeApi:
             if (of, place) == (kind, namespace) and labels.items() <= manifest["metadata"].get("labels", {}).items()
         ]
 
-    async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
+    async def create(self, kind: Kind, manifest: Manifest, *, frozen: bool = False) -> Manifest:
         metadata = manifest["metadata"]
         self._write("create", kind, metadata["name"])
         if (kind, metadata["namespace"], metadata["name"]) in self.objects:

@@ -102,7 +102,7 @@ class Hands:
     async def _keep(self, revision: Revision) -> None:
         manifest = build_controller_revision(self._model.owner, revision)
         try:
-            await self._client.create(CONTROLLER_REVISION, manifest)
+            await self._client.create(CONTROLLER_REVISION, manifest, frozen=True)
         except Conflict:
             # Revisions are found by their labels, so a stranger's of that name has not been seen before.
             there = await self._client.get(CONTROLLER_REVISION, self._model.owner.namespace, revision.name)

@@ -19,6 +19,7 @@ from .retry import pause_before_retry
 Manifest = dict[str, Any]
 
 JSON = "application/json"
+YAML = "application/yaml"
 JSON_PATCH = "application/json-patch+json"
 APPLY = "application/apply-patch+yaml"
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -105,7 +106,8 @@ class KubeClient:
         while True:
             answer = await self._request("GET", kind.path(namespace), query=query, accept=accept)
             metadata = answer["metadata"]
-            yield Page(answer["items"], metadata["resourceVersion"])
+            # A list of nothing says null, where only metadata are asked for.
+            yield Page(answer.get("items") or [], metadata["resourceVersion"])
             if not metadata.get("continue"):
                 return
             query["continue"] = metadata["continue"]
@@ -143,10 +145,20 @@ class KubeClient:
         finally:
             response.close()
 
-    async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
-        """Create an object; `Conflict` when one of that name is there."""
+    async def create(self, kind: Kind, manifest: Manifest, *, frozen: bool = False) -> Manifest:
+        """Create an object; `Conflict` when one of that name is there.
+
+        A part that can never be changed (the data of a ControllerRevision) is compared by the API server byte for byte,
+        as it was sent. With `frozen` it is stored in the API server's own notation, else a later patch of whatever
+        other part, such as the garbage collector's when it orphans the object, would look like a change of it.
+        """
         query = {"fieldManager": self._field_manager}
-        return await self._request("POST", kind.path(manifest["metadata"]["namespace"]), manifest, query=query)
+        path = kind.path(manifest["metadata"]["namespace"])
+        if not frozen:
+            return await self._request("POST", path, manifest, query=query)
+        # JSON is YAML, and what comes as YAML the API server writes down anew.
+        text = json.dumps(manifest, ensure_ascii=False)
+        return await self._request("POST", path, text, query=query, content=YAML)
 
     async def apply(self, kind: Kind, manifest: Manifest, *, manager: str) -> Manifest:
         """Server-side apply without force, to make an object or find it made so: `Conflict` where a field differs.
