@@ -62,7 +62,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.connect_timeout = 5
     # A thousand objects are listed at every start: in pieces, and without a task for each that lingers for seconds.
     settings.watching.chunk_size = PAGE
-    settings.queueing.worker_limit = 200
+    settings.queueing.worker_limit = 50
     settings.queueing.idle_timeout = 0.05
     settings.scanning.disabled = True
     settings.peering.standalone = True
