@@ -168,3 +168,22 @@ def test_a_status_lost_in_mid_rollout_goes_back_to_stable_and_drains_the_rest():
     assert world.status.stable is not None
     assert world.status.stable.revision == "iris-3"
     assert world.status.stable.version == "v2.0.0"
+
+
+def test_an_empty_color_that_an_edited_route_leads_to_gets_no_pods_before_the_route_is_put_right():
+    # given a model at its second version, whose route somebody has edited to give the empty color a share
+    world = at_stable()
+    world.edit(spec_for("v2.0.0"))
+    world.settle()
+    assert world.status.stable is not None
+    empty = world.status.stable.color.other
+    world.route = RouteFacts(rules=({empty: 40, empty.other: 60},))
+
+    # when a third version begins at once
+    world.edit(spec_for("v3.0.0"))
+    world.reconcile()
+
+    # then the route is the first to change; World would not let the color be changed under it
+    assert world.route.weight(empty) == 0
+    world.settle()
+    assert world.status.stable.version == "v3.0.0"

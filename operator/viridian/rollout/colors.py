@@ -81,7 +81,9 @@ def _run(view: View, role: ColorStatus, floor: int) -> Iterator[Action]:
             yield from _scale(view, role, floor)
     elif color.replicas == 0 and all(pod.revision == role.revision for pod in color.pods):
         # Pods of its own are left where somebody deleted the Deployment; nobody is served by waiting for their end.
-        yield ApplyColor(role.color, role.revision, floor)
+        # A route that somebody edited may lead here, though: it is put right before there is a pod to be found.
+        if role is view.status.stable or color.revision is None or not view.is_reachable(role):
+            yield ApplyColor(role.color, role.revision, floor)
     elif (
         color.replicas > 0 and not view.is_reachable(role) and color.revision is not None and view.status.drain is None
     ):
