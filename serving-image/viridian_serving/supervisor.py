@@ -89,6 +89,8 @@ class _Helpers:
             # The port opens when everything is loaded.
             self._loaded = _answers(self._port, "/v2/health/live")
             self._known = running
+            if self._loaded:
+                LOG.info("Triton has loaded the model; %d of its own processes run it", len(running))
         return not self._known <= running
 
 

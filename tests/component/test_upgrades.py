@@ -102,10 +102,8 @@ def footprint(stage: Stage) -> dict[str, Any]:
     return {
         "pods": {pod.metadata.uid for pod in core.list_namespaced_pod(stage.namespace).items},
         "deployments": {
-            deployment.metadata.name: (
-                deployment.metadata.generation,
-                stage.control_plane.api.sanitize_for_serialization(deployment.spec),
-            )
+            # Not the generation: that grows with the annotation by which each new leader fences off its predecessor.
+            deployment.metadata.name: stage.control_plane.api.sanitize_for_serialization(deployment.spec)
             for deployment in apps.list_namespaced_deployment(stage.namespace).items
         },
         "replica sets": {found.metadata.uid for found in apps.list_namespaced_replica_set(stage.namespace).items},
@@ -180,7 +178,7 @@ def test_a_newer_operator_scales_and_edits_without_touching_a_running_pod(
     stage.apply("v1.0.0", **SPEC, rollout=BRIEF)
     stage.reaches("Stable", "v1.0.0")
     before = footprint(stage)
-    template = before["deployments"]["iris-blue"][1]["template"]
+    template = before["deployments"]["iris-blue"]["template"]
 
     # when under a newer one it is scaled, and something is edited that makes no revision
     newer.install(control_plane, stage)
@@ -190,7 +188,7 @@ def test_a_newer_operator_scales_and_edits_without_touching_a_running_pod(
     # then there is one more pod of the very same template
     after = footprint(stage)
     assert before["pods"] < after["pods"]
-    assert after["deployments"]["iris-blue"][1]["template"] == template
+    assert after["deployments"]["iris-blue"]["template"] == template
     assert after["replica sets"] == before["replica sets"]
     assert after["revisions"] == before["revisions"]
     stays(lambda: stage.status["phase"] == "Stable", "the model to rest", during=2)
@@ -212,7 +210,7 @@ def test_a_revision_of_a_newer_operator_is_run_by_the_older_one(
     stage.apply("v1.0.0", serving={"replicas": 2, "threads": 8}, rollout=BRIEF)
     stage.reaches("Stable", "v1.0.0")
     before = footprint(stage)
-    template = before["deployments"]["iris-blue"][1]["template"]
+    template = before["deployments"]["iris-blue"]["template"]
 
     # when today's operator comes back, with its schema or without
     back = today if schema == "goes back too" else replace(today, crd=newer.crd)
@@ -227,7 +225,7 @@ def test_a_revision_of_a_newer_operator_is_run_by_the_older_one(
     wait_for_pods(control_plane.core, stage.namespace, "viridian.dev/color=blue", 3)
     after = footprint(stage)
     assert before["pods"] < after["pods"]
-    assert after["deployments"]["iris-blue"][1]["template"] == template
+    assert after["deployments"]["iris-blue"]["template"] == template
     assert after["revisions"] == before["revisions"]
 
 

@@ -409,6 +409,7 @@ def test_triton_does_not_outlive_the_process_that_runs_the_model(tmp_path: Path)
     with running_pod(tmp_path, models.lookup) as served:
         # given
         assert served.predict({"i": 1}).status == 200
+        eventually(lambda: "1 of its own processes run it" in served.log(), 30, served.log)
         (stub,) = [pid for pid in children_in(tmp_path) if "stub" in Path(f"/proc/{pid}/exe").readlink().name]
         # when it is killed, as by the kernel when memory is short
         os.kill(stub, signal.SIGKILL)
