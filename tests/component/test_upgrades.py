@@ -220,8 +220,7 @@ def test_a_revision_of_a_newer_operator_is_run_by_the_older_one(
     # then all stays as it is, and the model can be scaled
     stays(lambda: footprint(stage) == before, "the model", during=3)
     assert stage.condition("Ready")["status"] == "True"
-    replicas = [{"op": "replace", "path": "/spec/serving/replicas", "value": 3}]
-    stage.patch(replicas)
+    stage.patch({"spec": {"serving": {"replicas": 3}}})
     wait_for_pods(control_plane.core, stage.namespace, "viridian.dev/color=blue", 3)
     after = footprint(stage)
     assert before["pods"] < after["pods"]

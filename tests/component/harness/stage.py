@@ -51,15 +51,12 @@ class Stage:
         return applied
 
     def annotate(self, **annotations: str) -> None:
-        body = {"metadata": {"annotations": {f"viridian.dev/{key}": value for key, value in annotations.items()}}}
-        self.control_plane.custom.patch_namespaced_custom_object(
-            "viridian.dev", "v1alpha1", self.namespace, "modeldeployments", "iris", body
-        )
+        self.patch({"metadata": {"annotations": {f"viridian.dev/{key}": value for key, value in annotations.items()}}})
 
-    def patch(self, operations: list[dict[str, Any]]) -> None:
-        """Edit the model as it is stored by a JSON Patch."""
+    def patch(self, changes: dict[str, Any]) -> None:
+        """Edit the model as it is stored by a merge patch."""
         self.control_plane.custom.patch_namespaced_custom_object(
-            "viridian.dev", "v1alpha1", self.namespace, "modeldeployments", "iris", operations
+            "viridian.dev", "v1alpha1", self.namespace, "modeldeployments", "iris", changes
         )
 
     @property
