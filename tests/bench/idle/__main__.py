@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=10, help="how long to watch the idle operator")
-    parser.add_argument("--settle", type=float, default=6, help="how long to watch its start, in minutes")
+    parser.add_argument("--settle", type=float, default=15, help="how long to watch its start, in minutes")
     parser.add_argument("--sweep", default="10m", help="the operator's sweep period")
     wanted = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
