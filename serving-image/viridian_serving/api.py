@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import time
 
 import uvloop
 
@@ -32,6 +33,8 @@ from viridian_serving.wire import Encoded
 LOG = logging.getLogger("viridian.api")
 
 _TRITON_HOST = "127.0.0.1"
+_SILENCE = 1.0
+"""Seconds without a request after which nobody is taken to send any more."""
 _RETRY = 0.25
 """Seconds between two tries to reach a model that is still being loaded; Triton tells nobody when it is."""
 
@@ -170,7 +173,8 @@ async def drain(app: App, server: HttpServer, settings: Settings) -> bool:
     """End without losing a request.
 
     Readiness goes off first, and connections are told to end with their next answer, while new ones are still served:
-    it takes a moment until every gateway knows that this pod is gone.
+    it takes a moment until every gateway knows that this pod is gone. One that still sends after that moment does not
+    know yet, and gets as much more of it as leaves the last request its time.
 
     Args:
         app: Its readiness goes off.
@@ -185,12 +189,19 @@ async def drain(app: App, server: HttpServer, settings: Settings) -> bool:
     app.readiness.stop()
     server.announce_closing()
     await asyncio.sleep(settings.drain_delay)
+    # The clock is all there is to wait for: that nothing arrives is no event.
+    while _is_sent_to(server) and asyncio.get_running_loop().time() < deadline - settings.timeout:  # noqa: ASYNC110
+        await asyncio.sleep(_RETRY)
     drained = await server.close(longest=max(0.0, deadline - asyncio.get_running_loop().time()))
     if drained:
         LOG.info("every request is answered")
     else:
         LOG.error("%s request(s) were not answered within VIRIDIAN_GRACE (%g s)", server.in_flight, settings.grace)
     return drained
+
+
+def _is_sent_to(server: HttpServer) -> bool:
+    return time.perf_counter() - server.last_request < _SILENCE
 
 
 def _samples(schema: ModelSchema, settings: Settings) -> list[Encoded]:

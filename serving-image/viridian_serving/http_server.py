@@ -87,6 +87,8 @@ class HttpServer:
         """Whether clients are told to open new connections, because the name that they came by leads elsewhere now."""
         self.connections: set[Connection] = set()
         self.in_flight = 0
+        self.last_request = 0.0
+        """When the last request was received, by `time.perf_counter`."""
         self._listeners: list[asyncio.Server] = []
         self._empty = asyncio.Event()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -269,6 +271,7 @@ class Connection(asyncio.Protocol):
     def _start(self, request: Request, keep_alive: bool) -> None:
         self._current = request
         self._server.in_flight += 1
+        self._server.last_request = request.received
         task = asyncio.get_running_loop().create_task(self._answer(request))
         task.add_done_callback(lambda done: self._answered(done, request, keep_alive))
 

@@ -520,6 +520,23 @@ async def test_sigterm_under_load_loses_nothing(tmp_path: Path) -> None:
         assert children_in(tmp_path) == []
 
 
+def test_a_gateway_that_hears_late_of_the_end_loses_nothing(tmp_path: Path) -> None:
+    with running_pod(tmp_path, models.lookup, DRAIN_DELAY="300ms", TIMEOUT="2s") as served:
+        # given
+        assert served.api is not None
+        assert served.predict({"i": 3}).status == 200
+        # when requests on new connections go on arriving for long after the usual moment
+        served.api.send_signal(signal.SIGTERM)
+        until = time.monotonic() + 3
+        answers = []
+        while time.monotonic() < until:
+            answers.append(served.predict({"i": 3}).status)
+            time.sleep(0.05)
+        # then all of them are answered, and the pod ends when they stop
+        assert set(answers) == {200}
+        assert served.api.wait(10) == 0
+
+
 def test_a_request_that_runs_at_sigterm_is_answered(tmp_path: Path) -> None:
     with running_pod(tmp_path, models.slow, DRAIN_DELAY="0s") as served:
         # given
