@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import shutil
 import sys
 import threading
 
@@ -62,6 +63,7 @@ def _play(faults: list[Fault], environment: Environment) -> int:
             said = f"{row.fault}: {row.ended_as}, {row.requests_failed} of {row.requests} requests failed"
             print(f"{len(finished)}/{len(faults)} {said}", file=sys.stderr, flush=True)
 
+    shutil.rmtree(_LOGS, ignore_errors=True)
     rows = play_all(faults, environment, _LOGS, tell)
     write(rows, _RESULT)
     print(table(rows))

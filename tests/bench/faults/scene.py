@@ -68,7 +68,7 @@ class Scene:
 
     def child(self, kind: str, suffix: str = "") -> dict[str, Any]:
         """One of the model's objects; AssertionError if it is not there, so that it can be awaited."""
-        found = self.stage.read(kind, "--ignore-not-found", f"--field-selector=metadata.name={NAME}{suffix}")["items"]
+        found = self.stage.read(kind, f"--field-selector=metadata.name={NAME}{suffix}")["items"]
         assert found, f"there is no {kind} {NAME}{suffix}"
         only: dict[str, Any] = found[0]
         return only
