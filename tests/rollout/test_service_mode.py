@@ -2,12 +2,13 @@
 
 import pytest
 from tests.rollout.scenes import at_stable, pass_by, rolling, run_until
-from tests.rollout.world import spec_for
+from tests.rollout.world import World, spec_for
 
 from viridian.api.names import Color
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import Phase
 from viridian.guards.judge import Verdict
+from viridian.rollout.observed import RouteFacts
 
 SERVICE = {"traffic": {}}
 FLIP = {"rollout": {"type": "BlueGreen", "bake": {"duration": "20s", "holdback": 10}, "deadline": "10m"}}
@@ -66,6 +67,23 @@ def test_a_breach_without_a_gateway_flips_back_first():
     assert world.route.aborted == "iris-2"
     run_until(world, Phase.ROLLED_BACK)
     assert world.deployments[Color.GREEN][1] == 0
+
+
+def test_an_aborted_first_revision_ends_even_if_somebody_led_users_to_it():
+    # given
+    world = World(spec_for(**SERVICE))
+    world.kubelet(healthy=frozenset())
+    world.reconcile()
+    world.command = "abort/iris-1/1"
+    world.reconcile()
+    assert world.status.phase is Phase.ROLLING_BACK
+    # when
+    world.stable_service = Color.BLUE
+    world.route = RouteFacts(rules=({Color.BLUE: 100, Color.GREEN: 0},))
+    run_until(world, Phase.ROLLED_BACK)
+    # then nobody was left on pods that went
+    assert world.stable_service is Color.GREEN
+    assert world.deployments[Color.BLUE] == ("iris-1", 0)
 
 
 def test_a_route_of_ours_goes_when_the_spec_names_no_gateway_any_more():

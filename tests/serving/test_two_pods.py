@@ -215,7 +215,8 @@ def test_stable_gone_and_back_and_roles_swapped(tmp_path: Path) -> None:
 
         eventually(told_to_go, 20, pair.stable.log)
         held.close()
-        # and the new stable keeps its own, asks nobody, and helps the other
+        # and the new stable, once it knows, keeps its own, asks nobody, and helps the other
+        eventually(lambda: "the stable revision is m-2" in pair.candidate.log(), 20, pair.candidate.log)
         assert "connection" not in pair.candidate.predict({"i": 1}).headers
         assert pair.candidate.predict({"i": 5}, **BY_ROUTE).status == 500
         # when it is taken back after all

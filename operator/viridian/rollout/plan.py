@@ -32,14 +32,20 @@ def plan(view: View) -> tuple[Action, ...]:
 
 
 def intended_weights(view: View) -> dict[Color, int] | None:
-    """The weights that the status asks for, in percent; None while no revision has served yet."""
+    """The weights that the status asks for, in percent; None while no revision has served yet.
+
+    A first revision that is taken back, and to which somebody led users by hand, has no stable to give them to: they
+    are led to the empty color, as before anything served, so that it can end.
+    """
     status = view.status
     stable, candidate = status.stable, status.candidate
     finishing = status.phase is Phase.FINISHING and candidate is not None
     if finishing and candidate is not None:
         return {candidate.color: 100, candidate.color.other: 0}
     if stable is None:
-        return None
+        if candidate is None or view.candidate_is_live or not view.is_reachable(candidate):
+            return None
+        return {candidate.color: 0, candidate.color.other: 100}
     weight = status.step.weight if status.step is not None and view.candidate_is_live else 0
     return {stable.color: 100 - weight, stable.color.other: weight}
 
