@@ -14,6 +14,7 @@ from viridian_serving import config
 from viridian_serving.app import App
 from viridian_serving.config import Settings
 from viridian_serving.fallback import KEEP, Fallback, default_after
+from viridian_serving.grpc_api import GrpcApi
 from viridian_serving.http_client import HttpClient
 from viridian_serving.http_server import HttpServer
 from viridian_serving.inference import Trust
@@ -97,6 +98,8 @@ async def serve(settings: Settings) -> int:
     await operations.listen(settings.bind, settings.metrics_port, app.operations)
     await public.listen(settings.bind, settings.http_port, app.public(Trust.ROUTE))
     await public.listen(settings.bind, settings.fallback_port, app.public(Trust.FALLBACK_ONLY))
+    calls = GrpcApi(app.inferences, f"{_TRITON_HOST}:{settings.triton_grpc_port}", settings.max_body)
+    await calls.listen(settings.bind, settings.grpc_port)
     watches = [loop.create_task(watch_model(app, triton, public, settings))]
     if settings.stable is not None:
         watches.append(loop.create_task(watch_stable(app, public, settings, settings.stable)))
@@ -107,7 +110,7 @@ async def serve(settings: Settings) -> int:
         if watch.done():
             watch.result()
         watch.cancel()
-    drained = await drain(app, public, settings)
+    drained = await drain(app, public, calls, settings)
     await operations.close(longest=1.0)
     triton.close()
     return 0 if drained else 1
@@ -133,7 +136,11 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
         calls_in_flight=settings.calls_in_flight,
         max_queue=settings.max_queue,
     )
-    watch = ModelWatch(model, _samples(schema, settings), app.readiness, settings.timeout, lambda: server.in_flight > 0)
+
+    def is_asked() -> bool:
+        return server.in_flight > 0 or app.inferences.direct_in_flight > 0
+
+    watch = ModelWatch(model, _samples(schema, settings), app.readiness, settings.timeout, is_asked)
     app.inferences.predictor = Predictor(model, settings.max_instances, app.identity)
     app.inferences.model_watch = watch
     trial = await watch.start()
@@ -169,7 +176,7 @@ async def watch_stable(app: App, server: HttpServer, settings: Settings, service
     await StableWatch(asking, view, settings.model, changed).run()
 
 
-async def drain(app: App, server: HttpServer, settings: Settings) -> bool:
+async def drain(app: App, server: HttpServer, calls: GrpcApi, settings: Settings) -> bool:
     """End without losing a request.
 
     Readiness goes off first, and connections are told to end with their next answer, while new ones are still served:
@@ -179,24 +186,27 @@ async def drain(app: App, server: HttpServer, settings: Settings) -> bool:
     Args:
         app: Its readiness goes off.
         server: Its listeners close.
+        calls: So does this one.
         settings: How long each step may take.
 
     Returns:
         Whether every request was answered.
     """
     deadline = asyncio.get_running_loop().time() + settings.grace
-    LOG.info("stopping: %s request(s) in flight", server.in_flight)
+    LOG.info("stopping: %s request(s) in flight", server.in_flight + app.inferences.direct_in_flight)
     app.readiness.stop()
     server.announce_closing()
     await asyncio.sleep(settings.drain_delay)
     # The clock is all there is to wait for: that nothing arrives is no event.
     while _is_sent_to(server) and asyncio.get_running_loop().time() < deadline - settings.timeout:  # noqa: ASYNC110
         await asyncio.sleep(_RETRY)
-    drained = await server.close(longest=max(0.0, deadline - asyncio.get_running_loop().time()))
+    left = max(0.0, deadline - asyncio.get_running_loop().time())
+    drained = all(await asyncio.gather(server.close(longest=left), calls.close(longest=left)))
     if drained:
         LOG.info("every request is answered")
     else:
-        LOG.error("%s request(s) were not answered within VIRIDIAN_GRACE (%g s)", server.in_flight, settings.grace)
+        unanswered = server.in_flight + app.inferences.direct_in_flight
+        LOG.error("%s request(s) were not answered within VIRIDIAN_GRACE (%g s)", unanswered, settings.grace)
     return drained
 
 

@@ -143,7 +143,10 @@ class App:
                 "Whether the model has stopped answering trial inputs",
                 float(self.readiness.status == "failing"),
             ),
-            "viridian_requests_in_flight": ("Requests that run", float(self._server.in_flight)),
+            "viridian_requests_in_flight": (
+                "Requests that run",
+                float(self._server.in_flight + self.inferences.direct_in_flight),
+            ),
             "viridian_queue_instances": ("Instances that wait for a call", joiner.queued_rows if joiner else 0.0),
             "viridian_calls_total": ("Joined calls to Triton", joiner.stats.calls if joiner else 0.0),
             "viridian_call_instances_total": ("Instances in joined calls", joiner.stats.rows if joiner else 0.0),

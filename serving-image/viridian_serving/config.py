@@ -148,6 +148,7 @@ class Settings(BaseModel):
 
     bind: Text = "0.0.0.0"  # noqa: S104  a pod is reached from outside; Triton itself is bound to loopback
     http_port: Port = 8000
+    grpc_port: Port = 8001
     fallback_port: Port = 8080
     metrics_port: Port = 9090
     triton_http_port: Port = 8500

@@ -48,7 +48,7 @@ class Trust(Enum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Call:
+class Call:
     """An inference that is asked for."""
 
     request: Request
@@ -58,7 +58,7 @@ class _Call:
     interest: Interest = field(default_factory=Interest)
 
 
-Answer = Callable[[_Call], Awaitable[Response]]
+Answer = Callable[[Call], Awaitable[Response]]
 
 
 class Inferences:
@@ -84,6 +84,8 @@ class Inferences:
         self._counters = counters
         self._headers = headers
         self._passing = 0
+        self.direct_in_flight = 0
+        """Inferences that came by no route and run."""
         self.readiness = Readiness(lambda: self.fallback is not None and self.fallback.usable)
         self.predictor: Predictor | None = None
         self.model_watch: ModelWatch | None = None
@@ -112,7 +114,7 @@ class Inferences:
             What the client gets.
         """
         via = trust.via(request)
-        call = _Call(request, request_id_of(request), self._deadline(request, via))
+        call = Call(request, request_id_of(request), self._deadline(request, via))
         if via is Via.FALLBACK and self._is_busy():
             answer = _turn_away
         own = self._own(call, via, answer)
@@ -120,7 +122,24 @@ class Inferences:
             return await self.fallback.answer(request, call.request_id, call.deadline, call.interest, own)
         return await own
 
-    async def _own(self, call: _Call, via: Via, answer: Answer) -> Response:
+    async def direct(self, request: Request, answer: Answer) -> Response:
+        """Answer an inference that came by no route, and is passed to Triton as it is.
+
+        Args:
+            request: Stands for what is asked: who asks, since when, and whether they have left.
+            answer: Gives the answer.
+
+        Returns:
+            What the client gets.
+        """
+        call = Call(request, request_id_of(request), self._deadline(request, Via.DIRECT))
+        self.direct_in_flight += 1
+        try:
+            return await self._own(call, Via.DIRECT, lambda call: self._pass(answer(call)))
+        finally:
+            self.direct_in_flight -= 1
+
+    async def _own(self, call: Call, via: Via, answer: Answer) -> Response:
         response, outcome = await counted(
             call.request,
             via,
@@ -145,21 +164,24 @@ class Inferences:
         queued = self.predictor.model.joiner.queued_rows if self.predictor is not None else 0
         return queued + self._passing > _FALLBACK_SHARE * self._settings.max_queue
 
-    async def _predict(self, call: _Call) -> Response:
+    async def _predict(self, call: Call) -> Response:
         if self.predictor is None:
             raise Problem(503, "starting", f"{self.readiness.reason}; try again shortly.")
         body = await self.predictor.answer(call.request.body, call.deadline, call.request_id, call.interest)
         return Response(200, body)
 
-    async def _infer(self, call: _Call) -> Response:
+    async def _infer(self, call: Call) -> Response:
+        return await self._pass(passthrough.forward(self._triton, call.request, call.deadline))
+
+    async def _pass(self, answer: Awaitable[Response]) -> Response:
         self._passing += 1
         try:
-            return await passthrough.forward(self._triton, call.request, call.deadline)
+            return await answer
         finally:
             self._passing -= 1
 
 
-async def _turn_away(_: _Call) -> Response:
+async def _turn_away(_: Call) -> Response:
     raise Problem(
         503,
         "busy",

@@ -23,6 +23,7 @@ SOURCES = (ROOT / "serving-image", ROOT / "operator")
 PORTS = (
     "HTTP_PORT",
     "FALLBACK_PORT",
+    "GRPC_PORT",
     "METRICS_PORT",
     "TRITON_HTTP_PORT",
     "TRITON_GRPC_PORT",

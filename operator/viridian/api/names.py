@@ -23,6 +23,8 @@ PORT_SPLIT = 8000
 """HTTP from the color Services; trusts the header that the route sets."""
 PORT_STABLE = 8080
 """HTTP from the Service NAME."""
+PORT_GRPC = 8001
+"""gRPC from every Service; past the route, so always a direct call."""
 PORT_METRICS = 9090
 HEADER_VIA = "Viridian-Via"
 

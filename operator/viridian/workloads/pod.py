@@ -5,7 +5,15 @@ from datetime import timedelta
 from typing import Any
 
 from viridian.api.model import ModelSource
-from viridian.api.names import LABEL_COLOR, LABEL_MODEL, LABEL_REVISION, PORT_METRICS, PORT_SPLIT, PORT_STABLE
+from viridian.api.names import (
+    LABEL_COLOR,
+    LABEL_MODEL,
+    LABEL_REVISION,
+    PORT_GRPC,
+    PORT_METRICS,
+    PORT_SPLIT,
+    PORT_STABLE,
+)
 from viridian.api.pod_template import PodTemplate
 from viridian.api.quantities import format_duration, parse_duration
 from viridian.api.revision import RevisionInput
@@ -65,6 +73,7 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
                     "ports": [
                         {"name": "http", "containerPort": PORT_SPLIT},
                         {"name": "http-stable", "containerPort": PORT_STABLE},
+                        {"name": "grpc", "containerPort": PORT_GRPC},
                         {"name": "metrics", "containerPort": PORT_METRICS},
                     ],
                     "startupProbe": _probe("/live", period=1, failures=60),

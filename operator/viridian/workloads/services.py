@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from viridian.api.names import ANNOTATION_ABORTED, LABEL_COLOR, LABEL_MODEL, PORT_SPLIT, PORT_STABLE, Color, color_name
+from viridian.api.names import (
+    ANNOTATION_ABORTED,
+    LABEL_COLOR,
+    LABEL_MODEL,
+    PORT_GRPC,
+    PORT_SPLIT,
+    PORT_STABLE,
+    Color,
+    color_name,
+)
 
 from .owner import Owner, build_metadata
 
@@ -31,6 +40,10 @@ def _service(owner: Owner, name: str, color: Color, port: int, labels: dict[str,
         "spec": {
             "type": "ClusterIP",
             "selector": {LABEL_MODEL: owner.name, LABEL_COLOR: str(color)},
-            "ports": [{"name": "http", "port": port, "targetPort": port, "protocol": "TCP"}],
+            "ports": [_port("http", port), _port("grpc", PORT_GRPC)],
         },
     }
+
+
+def _port(name: str, number: int) -> dict[str, Any]:
+    return {"name": name, "port": number, "targetPort": number, "protocol": "TCP"}

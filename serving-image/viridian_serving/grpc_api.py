@@ -1,0 +1,198 @@
+"""The Open Inference Protocol over gRPC: its inference part passes to Triton byte for byte, and inferences count.
+
+Nobody comes here by the route: every call is a direct one. What manages Triton (repository, shared memory, trace and
+log settings) does not pass, and neither do streams, whose answers nothing could count.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+
+from viridian_serving.http_server import Request, Response
+from viridian_serving.inference import Call, Inferences
+from viridian_serving.problems import Problem
+
+LOG = logging.getLogger("viridian.api")
+
+_SERVICE: Final = "/inference.GRPCInferenceService/"
+_INFER: Final = _SERVICE + "ModelInfer"
+_STREAM: Final = _SERVICE + "ModelStreamInfer"
+_READS: Final = frozenset(
+    _SERVICE + method
+    for method in (
+        "ServerLive",
+        "ServerReady",
+        "ModelReady",
+        "ServerMetadata",
+        "ModelMetadata",
+        "ModelConfig",
+        "ModelStatistics",
+    )
+)
+_QUEUE_FULL: Final = "maximum queue size"
+"""What Triton says when it turns a request away for its load."""
+_HTTP_STATUS: Final = {
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 413,
+    grpc.StatusCode.UNIMPLEMENTED: 404,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+}
+"""By which a call's outcome is told, as over HTTP; what is missing is a failure of the model."""
+_GRPC_STATUS: Final = {
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+_READ_SECONDS: Final = 5.0
+_RECONNECT_MS: Final = 100
+"""Between two tries to reach a Triton that is starting again."""
+
+
+class GrpcApi(grpc.GenericRpcHandler):
+    """The listener for gRPC."""
+
+    def __init__(self, inferences: Inferences, triton: str, max_body: int) -> None:
+        """Wire it up; must be called on a running event loop.
+
+        Args:
+            inferences: Counts them.
+            triton: Host and port of Triton's gRPC.
+            max_body: Largest message in bytes, either way.
+        """
+        self._inferences = inferences
+        sizes = [("grpc.max_receive_message_length", max_body), ("grpc.max_send_message_length", max_body)]
+        backoff = [(f"grpc.{which}_reconnect_backoff_ms", _RECONNECT_MS) for which in ("initial", "min", "max")]
+        self._triton = grpc.aio.insecure_channel(triton, options=[*sizes, *backoff])
+        self._server = grpc.aio.server(handlers=[self], options=[*sizes, ("grpc.so_reuseport", 0)])
+        self._running: set[asyncio.Task[Response]] = set()
+
+    async def listen(self, host: str, port: int) -> None:
+        """Open the listener.
+
+        Args:
+            host: Address to bind.
+            port: Port to bind.
+
+        Raises:
+            OSError: The address is taken or not ours.
+        """
+        try:
+            self._server.add_insecure_port(f"{host}:{port}")
+        except RuntimeError as error:
+            raise OSError(f"gRPC on {host}:{port}: {error}") from error
+        await self._server.start()
+
+    async def close(self, longest: float) -> bool:
+        """Send clients on to other connections, and let their calls finish.
+
+        Args:
+            longest: Seconds after which they are cut off.
+
+        Returns:
+            Whether every call was answered.
+        """
+        await self._server.stop(longest)
+        drained = not self._running
+        await self._triton.close()
+        return drained
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        """Give what handles a call; part of gRPC's own interface."""
+        method = handler_call_details.method
+        if method == _STREAM:
+            return grpc.stream_stream_rpc_method_handler(_refuse_stream)
+        if method == _INFER:
+            return grpc.unary_unary_rpc_method_handler(self._infer)
+        return grpc.unary_unary_rpc_method_handler(self._read(method) if method in _READS else _refuse)
+
+    def _read(self, method: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
+        async def read(message: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+            try:
+                return await _call(self._triton, method)(message, timeout=_READ_SECONDS)
+            except grpc.aio.AioRpcError as error:
+                await context.abort(error.code(), error.details() or "")
+
+        return read
+
+    async def _infer(self, message: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+        call = _PassedCall(self._triton, message)
+        asked = Request(b"POST", _INFER.encode(), _headers_of(context), b"", time.perf_counter())
+        task = asyncio.get_running_loop().create_task(self._inferences.direct(asked, call.answer))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        try:
+            # A client that leaves cancels this, but not the call: what that means is told where calls are counted.
+            response = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            asked.gone = True
+            if asked.on_gone is not None:
+                asked.on_gone()
+            raise
+        context.set_trailing_metadata([(name.decode().lower(), value.decode()) for name, value in response.headers])
+        if response.status == 200:
+            return response.body
+        code, details = call.failure or (_GRPC_STATUS.get(response.status, grpc.StatusCode.INTERNAL), "")
+        await context.abort(code, details or "The server failed; its log says why, by x-request-id.")
+
+
+class _PassedCall:
+    """One inference on its way to Triton.
+
+    Attributes:
+        failure: Triton's own code and words, if it gave no answer.
+    """
+
+    def __init__(self, triton: grpc.aio.Channel, message: bytes) -> None:
+        self._triton = triton
+        self._message = message
+        self.failure: tuple[grpc.StatusCode, str] | None = None
+
+    async def answer(self, call: Call) -> Response:
+        """Pass it on.
+
+        Raises:
+            Problem: Triton gave no answer.
+        """
+        left = call.deadline - asyncio.get_running_loop().time()
+        try:
+            body = await _call(self._triton, _INFER)(self._message, timeout=max(0.0, left))
+        except grpc.aio.AioRpcError as error:
+            details = error.details() or ""
+            self.failure = error.code(), details
+            kind = "queue-full" if _QUEUE_FULL in details else "model-failed"
+            raise Problem(_HTTP_STATUS.get(error.code(), 500), kind, details) from None
+        return Response(200, body)
+
+
+def _call(triton: grpc.aio.Channel, method: str) -> "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]":
+    return triton.unary_unary(method)
+
+
+def _headers_of(context: "grpc.aio.ServicerContext[bytes, bytes]") -> dict[bytes, bytes]:
+    """The metadata that means something to us, as HTTP would have it."""
+    given = dict(context.invocation_metadata() or ())
+    return {
+        name.encode(): value.encode()
+        for name in ("x-request-id", "traceparent")
+        if isinstance(value := given.get(name), str)
+    }
+
+
+_REFUSED: Final = (
+    "is not passed to Triton: only health, metadata, configuration, statistics and ModelInfer are; models are managed"
+    " by the ModelDeployment"
+)
+
+
+async def _refuse(_: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"This method {_REFUSED}")
+
+
+async def _refuse_stream(_: object, context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"ModelStreamInfer {_REFUSED}; call ModelInfer")
