@@ -78,6 +78,7 @@ class World:
     route: RouteFacts | None = None
     parked: RouteFacts | None = None
     revisions: dict[str, Revision] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
     requests: dict[str, int] = field(default_factory=dict)
     reporting: dict[str, int] = field(default_factory=dict)
     moved: dict[str, datetime] = field(default_factory=dict)
@@ -202,8 +203,9 @@ class World:
     def _store(self, name: str, number: int) -> None:
         if name in self.revisions:
             raise Conflict(f"there is a ControllerRevision {name} already")
-        if number <= max((revision.number for revision in self.revisions.values()), default=0):
+        if name in self.used:
             raise Violation(f"the number of {name} was used before")
+        self.used.add(name)
         self.revisions[name] = Revision(name, number, RevisionInput.of(self.spec), {})
 
     def _apply_service(self, action: ApplyColorService | PointStableService) -> None:
