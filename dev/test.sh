@@ -17,11 +17,12 @@ lint() {
   need shellcheck
   shellcheck -x -P SCRIPTDIR dev/*.sh .ci/run
 }
-pure() { run_pytest pure -m "not component and not e2e"; }
+pure() { run_pytest pure -n 2 --dist worksteal -m "not component and not e2e"; }
 component() {
   "$DEV/bin.sh" >/dev/null
   "$DEV/build-go.sh" helm prometheus prometheus-operator
-  run_pytest component -m component
+  # Its tests wait more than they compute: three of them at a time, each with an API server of its own.
+  run_pytest component -n 3 --dist worksteal -m component
 }
 e2e() {
   local made

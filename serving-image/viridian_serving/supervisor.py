@@ -11,6 +11,7 @@ errors, and call itself ready (an out-of-memory kill is enough). The kubelet sta
 import http.client
 import logging
 import os
+import select
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -41,22 +42,44 @@ def run(command: Sequence[str], environment: Mapping[str, str], settings: Settin
     Returns:
         Its exit code, 128 + N when signal N ended it.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
-    child = os.posix_spawn(command[0], list(command), dict(environment), setsigmask=[])
+    signals = _Signals()
+    child = os.posix_spawn(command[0], list(command), dict(environment))
     drain, helpers = _Drain(settings), _Helpers(child, settings)
     while True:
-        received = signal.sigtimedwait(_HANDLED, drain.poll)
+        received = signals.wait(drain.poll)
         code = _reap(child)
         if code is not None:
             return code
-        if received is not None and received.si_signo != signal.SIGCHLD:
-            drain.signalled(signal.Signals(received.si_signo))
+        for number in received:
+            if number != signal.SIGCHLD:
+                drain.signalled(signal.Signals(number))
         action = drain.due(time.monotonic())
         if action is None and not drain.has_begun and helpers.lost():
             LOG.error("a process that runs the model has ended, and Triton does not start it again: stopping Triton")
             action = signal.SIGKILL
         if action is not None:
             os.kill(child, action)
+
+
+class _Signals:
+    """Signals to this process, in whichever thread they arrive.
+
+    The libraries that read models start threads of their own, which no mask of the main one covers: a signal that the
+    kernel gave to one of those would end the process at once. Python's handlers run whatever the thread.
+    """
+
+    def __init__(self) -> None:
+        self._arrived, arriving = os.pipe()
+        for end in (self._arrived, arriving):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(arriving)
+        for number in _HANDLED:
+            signal.signal(number, lambda *_: None)
+
+    def wait(self, longest: float) -> bytes:
+        """Wait for signals, so many seconds at most; give the numbers of those that came."""
+        ready, _, _ = select.select([self._arrived], [], [], longest)
+        return os.read(self._arrived, 64) if ready else b""
 
 
 def _reap(child: int) -> int | None:

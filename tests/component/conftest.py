@@ -95,7 +95,7 @@ def _install(control_plane: ControlPlane, files: list[Path]) -> list[str]:
         return subprocess.run([*kubectl, *arguments, *named], check=True, stdout=subprocess.PIPE, text=True).stdout
 
     applied = run("apply", "--server-side", "--force-conflicts", "--output=name")
-    run("wait", "--for=condition=Established", "--timeout=60s")
+    run("wait", "--for=condition=Established", "--timeout=180s")
     return [line.partition("/")[2] for line in applied.split()]
 
 

@@ -1,8 +1,10 @@
 """Real Triton, real API, tiny models: what clients see, and what is counted."""
 
 import asyncio
+import ctypes
 import json
 import os
+import platform
 import signal
 import time
 from collections import Counter
@@ -17,6 +19,9 @@ from tests.serving.pod import Pod, children_in, counts_of, eventually, post_many
 from tritonclient.utils import InferenceServerException
 
 pytestmark = pytest.mark.component
+
+TGKILL = 234 if platform.machine() == "x86_64" else 131
+"""The system call that sends a signal to one thread."""
 
 
 @pytest.fixture(scope="module")
@@ -518,6 +523,22 @@ async def test_sigterm_under_load_loses_nothing(tmp_path: Path) -> None:
         assert tally["told to close"] > 0
         assert codes == [0, 0]
         assert children_in(tmp_path) == []
+
+
+def test_a_signal_that_reaches_another_thread_of_the_supervisor_is_no_less_a_signal(tmp_path: Path) -> None:
+    with running_pod(tmp_path, models.lookup) as served:
+        # given threads that the libraries have started
+        assert served.triton is not None
+        assert served.api is not None
+        pid = served.triton.pid
+        others = {int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()} - {pid}
+        assert others
+        # when the kernel gives the signal to one of them
+        sent = ctypes.CDLL(None).syscall(TGKILL, pid, others.pop(), int(signal.SIGTERM))
+        assert sent == 0
+        served.api.send_signal(signal.SIGTERM)
+        # then Triton ends in order
+        assert served.triton.wait(20) == 0
 
 
 def test_a_gateway_that_hears_late_of_the_end_loses_nothing(tmp_path: Path) -> None:
