@@ -91,6 +91,8 @@ def _bytes(value: object) -> object:
     return int(found[1]) << (20 if found[2] == "Mi" else 30)
 
 
+Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
+"""Bytes."""
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=False)]
 PositiveSeconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -113,7 +115,7 @@ class Settings(BaseModel):
     color: Literal["blue", "green"]
     pod_uid: Text
 
-    model_max_size: Annotated[int, BeforeValidator(_bytes), Field(gt=0)] = 2 << 30
+    model_max_size: Size = 2 << 30
     """Bytes that may be fetched, and again bytes that may be unpacked."""
     fetch_timeout: PositiveSeconds = 600.0
 
@@ -161,6 +163,8 @@ class Settings(BaseModel):
     """The claim of ``pvc://``, or the volume in which ``viridian-fetch`` puts what it fetched."""
     credentials_dir: Path = Path("/etc/viridian/model-credentials")
     """The Secret for ``https://``: a file for each key."""
+    live_settings: Path = Path("/etc/viridian/serving/serving.json")
+    """What may change while the pod runs."""
     run_dir: Path = Path("/run/viridian")
     triton_home: Path = Path("/opt/tritonserver")
     termination_log: Path = TERMINATION_LOG

@@ -14,6 +14,7 @@ from viridian.kube.client import Manifest
 from viridian.kube.errors import Conflict, KubeError, Refused, error_for
 from viridian.kube.resources import (
     BUDGET,
+    CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
     GATEWAY,
@@ -55,6 +56,7 @@ class FakeApi:
         self.put(DEPLOYMENT, *made.deployments.values())
         self.put(SERVICE, *made.services)
         self.put(BUDGET, *made.budgets)
+        self.put(CONFIG_MAP, *made.live_settings)
         self.put(HTTP_ROUTE, *made.routes)
         self.put(GATEWAY, {"kind": "Gateway", "metadata": {"name": "public"}})
         return made

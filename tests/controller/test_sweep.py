@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.controller.fakes import NAMESPACE, FakeApi, model
+from tests.controller.fakes import NAMESPACE, FakeApi, model, spec
 
 from viridian.api.names import Color
 from viridian.controller.deployments import Deployments
@@ -18,6 +18,7 @@ from viridian.controller.sweep import Sweep
 from viridian.kube.client import Page
 from viridian.kube.resources import (
     BUDGET,
+    CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
     HTTP_ROUTE,
@@ -26,6 +27,7 @@ from viridian.kube.resources import (
     Kind,
 )
 from viridian.metrics.prometheus import ModelKey
+from viridian.workloads.live_settings import build_live_settings
 
 IRIS = ("default", "iris")
 STATUS = {
@@ -248,3 +250,21 @@ async def test_a_model_made_again_under_its_name_is_told_as_two(stage: Stage) ->
     stage.models.see({**known.manifest, "metadata": {**known.manifest["metadata"], "uid": "predecessor"}})
     await stage.sweep()
     assert stage.told == [("DELETED", "iris"), ("MODIFIED", "iris")]
+
+
+@pytest.mark.parametrize("serving", [{"cache": {"ttl": "30s"}}, {"rateLimit": {"requestsPerSecond": 5}}])
+async def test_pods_that_were_not_told_what_to_reload_are_noticed(stage: Stage, serving: dict[str, Any]) -> None:
+    # given a model at rest that asked for nothing to reload
+    assert not await stage.sweep()
+    # when it asks for something, and the event was missed
+    manifest = stage.api.objects[MODEL_DEPLOYMENT, NAMESPACE, "iris"]
+    manifest["spec"]["serving"] |= serving
+    stage.models.see(manifest)
+    # then
+    assert await stage.sweep()
+
+
+async def test_a_config_map_that_says_something_else_is_noticed(stage: Stage) -> None:
+    told = build_live_settings(model().owner, spec(serving={"cache": {"ttl": "30s"}}).serving)
+    stage.api.put(CONFIG_MAP, told)
+    assert await stage.sweep()

@@ -19,6 +19,7 @@ VERSIONS = ("v1.0.0", "v2.0.0", "v3.0.0")
 AT_REST = {Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED}
 OPERATORS = ("one", "other")
 
+CACHES = st.sampled_from([{}, {}, {"cache": {"ttl": "30s"}}])
 CPU = {"resources": {"requests": {"cpu": "100m"}}}
 SERVINGS = st.one_of(
     st.integers(1, 4).map(lambda replicas: {"replicas": replicas, "triton": CPU, "api": CPU}),
@@ -50,7 +51,7 @@ def specs(draw: st.DrawFn) -> ModelDeploymentSpec:
         "noTraffic": {"after": "1m", "then": draw(POLICIES)},
     }
     version = draw(st.sampled_from(VERSIONS))
-    return spec_for(version, serving=draw(SERVINGS), traffic=traffic, rollout=rollout, guards=guards)
+    return spec_for(version, serving=draw(SERVINGS) | draw(CACHES), traffic=traffic, rollout=rollout, guards=guards)
 
 
 class Rollouts(RuleBasedStateMachine):
@@ -100,7 +101,7 @@ class Rollouts(RuleBasedStateMachine):
         """The other one leads from now on, and first touches whatever a late write could go to."""
         self.leader = OPERATORS[self.leader == OPERATORS[0]]
         self.passes.pop(self.leader, None)
-        targets = ["model", "route", "name", *((kind, color) for kind in CHILDREN for color in Color)]
+        targets = ["model", "route", "name", "settings", *((kind, color) for kind in CHILDREN for color in Color)]
         self.world.versions.update(targets)
         self.world.versions.update(("revision", f"iris-{number}") for number in range(40))
 
@@ -264,6 +265,7 @@ class Rollouts(RuleBasedStateMachine):
             assert len(world.route.rules) == 1 + len(world.spec.traffic.pins)
             assert world.stable_service is served.color
             assert not world.stray_route
+            assert world.told == world.spec.serving.cache
             assert set(world.autoscalers) == ({served.color} if world.spec.serving.autoscaling else set())
             other = world.deployments.get(served.color.other, ("", 0))
             assert other[1] == 0, "the other color is still running"

@@ -86,6 +86,23 @@ def test_an_aborted_first_revision_ends_even_if_somebody_led_users_to_it():
     assert world.deployments[Color.BLUE] == ("iris-1", 0)
 
 
+def test_a_first_revision_begins_even_if_somebody_led_users_to_its_empty_color():
+    # given a first revision that was turned back, and left its empty Deployment
+    world = World(spec_for(**SERVICE))
+    run_until(world, Phase.STARTING)
+    world.command = "abort/iris-1/1"
+    run_until(world, Phase.ROLLED_BACK)
+    # when
+    world.stable_service = Color.BLUE
+    world.route = RouteFacts(rules=({Color.BLUE: 100, Color.GREEN: 0},))
+    world.edit(spec_for("v2.0.0", **SERVICE))
+    world.settle()
+    # then
+    assert world.status.stable is not None
+    assert world.status.stable.version == "v2.0.0"
+    assert world.stable_service is Color.BLUE
+
+
 def test_a_route_of_ours_goes_when_the_spec_names_no_gateway_any_more():
     world = at_stable()
     world.edit(spec_for("v1.0.0", **SERVICE))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from viridian.api.names import Color
 from viridian.api.revision import Revision, RevisionInput
+from viridian.api.serving import Cache
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ModelDeploymentStatus
 from viridian.guards.counts import Counts
@@ -18,6 +19,7 @@ from viridian.rollout.actions import (
     ApplyBudget,
     ApplyColor,
     ApplyColorService,
+    ApplyLiveSettings,
     FollowTraffic,
     MoveWeights,
     PointStableService,
@@ -72,6 +74,7 @@ class World:
     services: set[Color] = field(default_factory=set)
     budgets: set[Color] = field(default_factory=set)
     autoscalers: dict[Color, Autoscaler] = field(default_factory=dict)
+    told: Cache | None = None
     stray_route: bool = False
     stable_service: Color | None = None
     lost: set[str] = field(default_factory=set)
@@ -123,6 +126,7 @@ class World:
             stable_service=self.stable_service,
             gateway_problem=self.gateway_problem,
             taken=self.taken,
+            live_settings=self.told == self.spec.serving.cache,
             command=self.command,
             evidence=self.evidence(),
         )
@@ -197,6 +201,8 @@ class World:
                 self._follow(action)
             case ApplyBudget() | ApplyAutoscaler() | RemoveAutoscaler():
                 self._scale(action)
+            case ApplyLiveSettings():
+                self.told = self.spec.serving.cache
             case PruneRevision(name):
                 self._prune(name)
 
@@ -365,6 +371,8 @@ def target_of(write: Action | ModelDeploymentStatus) -> object:
             return "service", color
         case ApplyBudget(color):
             return "budget", color
+        case ApplyLiveSettings():
+            return "settings"
         case ApplyAutoscaler(color) | RemoveAutoscaler(color):
             return "autoscaler", color
 

@@ -9,6 +9,7 @@ from viridian.api.revision import Revision, RevisionInput
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.traffic.route import build_route, build_route_spec
 from viridian.workloads.deployments import build_deployment
+from viridian.workloads.live_settings import asks_for_live_settings, build_live_settings
 from viridian.workloads.owner import Owner, build_metadata
 from viridian.workloads.pod import PodDefaults, build_pod_template
 from viridian.workloads.revisions import build_controller_revision
@@ -30,6 +31,7 @@ class Rendered:
     deployments: dict[Color, dict[str, Any]]
     services: list[dict[str, Any]]
     budgets: list[dict[str, Any]]
+    live_settings: list[dict[str, Any]]
     autoscalers: list[dict[str, Any]]
     routes: list[dict[str, Any]]
 
@@ -40,6 +42,7 @@ class Rendered:
             *self.deployments.values(),
             *self.services,
             *self.budgets,
+            *self.live_settings,
             *self.autoscalers,
             *self.routes,
         ]
@@ -66,6 +69,7 @@ def render(spec: ModelDeploymentSpec, owner: Owner = OWNER) -> Rendered:
             build_stable_service(owner, Color.BLUE),
         ],
         budgets=[build_budget(owner, color) for color in Color],
+        live_settings=[build_live_settings(owner, spec.serving)] if asks_for_live_settings(spec.serving) else [],
         autoscalers=[
             build_autoscaler(owner, Color.BLUE, fewest=s.min_replicas, most=s.max_replicas, cpu_percent=s.cpu_percent)
             for s in ([spec.serving.autoscaling] if spec.serving.autoscaling is not None else [])

@@ -109,7 +109,7 @@ def test_pods_keep_to_the_restricted_pod_security_standard(spec: ModelDeployment
     assert pod["securityContext"]["runAsUser"] > 0
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & pod.keys()
-    allowed = {"emptyDir", "persistentVolumeClaim", "secret"}
+    allowed = {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}
     assert all(set(volume) - {"name"} < allowed for volume in pod["volumes"])
     for container in containers(rendered):
         context = container["securityContext"]

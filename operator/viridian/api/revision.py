@@ -24,12 +24,12 @@ class RevisionInput(ApiModel):
 
     @field_validator("serving")
     @classmethod
-    def _without_numbers(cls, serving: Serving) -> Serving:
-        return serving.model_copy(update={"replicas": 1, "autoscaling": None})
+    def _without_what_needs_no_pods(cls, serving: Serving) -> Serving:
+        return serving.model_copy(update={"replicas": 1, "autoscaling": None, "cache": None, "rate_limit": None})
 
     @classmethod
     def of(cls, spec: ModelDeploymentSpec) -> "RevisionInput":
-        """Take from a spec what needs new pods; `changes` and the number of pods do not."""
+        """Take from a spec what needs new pods; `changes`, the number of pods and what they reload do not."""
         return cls(model=spec.model, serving=spec.serving)
 
     @classmethod

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from .base import ApiModel
 from .pod_template import PodTemplate
-from .quantities import DURATION, Duration, between, cel, matches
+from .quantities import DURATION, Duration, Size, between, cel, matches
 
 Quantity = Annotated[
     str | int,
@@ -100,6 +100,56 @@ class Fallback(ApiModel):
     ] = None
 
 
+class Cache(ApiModel):
+    """Which answers of `/predict` may be given again to the same input. A change of it makes no new revision."""
+
+    ttl: Annotated[
+        Duration,
+        Field(
+            description="How long an answer of the same revision is as good as new.",
+            json_schema_extra=cel(between("1ms", "24h"), "must be a duration from 1ms to 24h, such as 30s"),
+        ),
+    ]
+    stale_if_error: Annotated[
+        Duration,
+        Field(
+            description="How long an earlier answer, of any revision, is better than an error; such answers are marked"
+            " and say their age. 0s: never.",
+            json_schema_extra=cel(between("0s", "24h"), "must be a duration of at most 24h, such as 5m"),
+        ),
+    ] = "0s"
+    max_size: Annotated[
+        Size, Field(description="Memory that the answers may take in each pod; leave room for it in api.resources.")
+    ] = "64Mi"
+
+
+class RateLimit(ApiModel):
+    """How many requests one client may send to one pod. A change of it makes no new revision."""
+
+    requests_per_second: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Requests a second that a client may go on sending.")
+    ]
+    burst: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Requests that may come together after a pause. Absent: those of one second.",
+        ),
+    ] = None
+    client_header: Annotated[
+        str | None,
+        Field(
+            max_length=64,
+            description="Header that names the client. The gateway must set it after it has authenticated the client,"
+            " and remove what clients send by that name. Absent: the address that the gateway saw.",
+            json_schema_extra=cel(
+                matches(r"^[A-Za-z0-9-]+$"), "is not a header's name: write letters, digits and dashes, such as x-user"
+            ),
+        ),
+    ] = None
+
+
 _BY_DIGEST = matches(r"^[^\s@]+@sha256:[0-9a-f]{64}$")
 _BY_TAG = matches(r"^[^\s@]+:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
 
@@ -120,7 +170,10 @@ _IN_TIME = (
 
 
 class Serving(ApiModel):
-    """How the model is served. A change of any field but `replicas` and `autoscaling` makes a new revision."""
+    """How the model is served.
+
+    A change of any field but `replicas`, `autoscaling`, `cache` and `rateLimit` makes a new revision.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -178,3 +231,9 @@ class Serving(ApiModel):
     fallback: Annotated[Fallback, Field(description="What happens to a request that a candidate's model fails.")] = (
         Fallback()
     )
+    cache: Annotated[
+        Cache | None, Field(description="Give answers again to the same input; absent: the model answers everything.")
+    ] = None
+    rate_limit: Annotated[
+        RateLimit | None, Field(description="Turn away clients that send more than this; absent: none.")
+    ] = None

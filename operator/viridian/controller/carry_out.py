@@ -7,6 +7,7 @@ from viridian.kube.errors import Conflict
 from viridian.kube.resources import (
     AUTOSCALER,
     BUDGET,
+    CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
     HTTP_ROUTE,
@@ -19,6 +20,7 @@ from viridian.rollout.actions import (
     ApplyBudget,
     ApplyColor,
     ApplyColorService,
+    ApplyLiveSettings,
     FollowTraffic,
     MoveWeights,
     PointStableService,
@@ -31,6 +33,7 @@ from viridian.rollout.actions import (
 from viridian.rollout.observed import Autoscaler
 from viridian.traffic.route import Weights
 from viridian.workloads.deployments import build_deployment
+from viridian.workloads.live_settings import build_live_settings
 from viridian.workloads.overlay import overlay
 from viridian.workloads.owner import stamp
 from viridian.workloads.pod import PodDefaults, build_pod_template
@@ -74,14 +77,8 @@ class Hands:
                 await self._keep(self._revisions[name])
             case ApplyColor(color, revision, replicas):
                 await self._apply_color(color, revision, replicas)
-            case ApplyColorService(color):
-                await self._write(
-                    SERVICE, build_color_service(self._model.owner, color), self._children.services.get(color)
-                )
-            case PointStableService(color):
-                await self._write(
-                    SERVICE, build_stable_service(self._model.owner, color), self._children.services.get(None)
-                )
+            case ApplyColorService() | PointStableService() | ApplyLiveSettings():
+                await self._tell(action)
             case MoveWeights(weights, pins, aborted):
                 await self._move(dict(weights), dict(pins), aborted)
             case ApplyBudget() | ApplyAutoscaler() | RemoveAutoscaler():
@@ -113,6 +110,17 @@ class Hands:
     async def _apply_color(self, color: Color, name: str, replicas: int) -> None:
         manifest = build_deployment(self._model.owner, color, self._revisions[name], replicas)
         await self._write(DEPLOYMENT, manifest, self._children.deployments.get(color))
+
+    async def _tell(self, action: ApplyColorService | PointStableService | ApplyLiveSettings) -> None:
+        owner, children = self._model.owner, self._children
+        match action:
+            case ApplyColorService(color):
+                await self._write(SERVICE, build_color_service(owner, color), children.services.get(color))
+            case PointStableService(color):
+                await self._write(SERVICE, build_stable_service(owner, color), children.services.get(None))
+            case ApplyLiveSettings():
+                wanted = build_live_settings(owner, self._model.spec.serving)
+                await self._write(CONFIG_MAP, wanted, children.live_settings)
 
     async def _scale(self, action: ApplyBudget | ApplyAutoscaler | RemoveAutoscaler) -> None:
         owner, live = self._model.owner, self._children.autoscalers.get(action.color)

@@ -1,4 +1,4 @@
-"""Are the Services, the budgets and the route of a model as they should be? Pure."""
+"""Are the Services, the budgets, the live settings and the route of a model as they should be? Pure."""
 
 from dataclasses import replace
 
@@ -6,6 +6,7 @@ from viridian.api.names import Color
 from viridian.kube.client import Manifest
 from viridian.rollout.observed import RouteFacts
 from viridian.traffic.route import RouteView, build_route_spec, read_route, traffic_of
+from viridian.workloads.live_settings import asks_for_live_settings, build_live_settings
 from viridian.workloads.scaling import build_budget
 from viridian.workloads.services import build_color_service, build_stable_service
 
@@ -38,6 +39,13 @@ def is_color_service(model: Model, color: Color, live: Manifest | None) -> bool:
 def is_budget(model: Model, color: Color, live: Manifest | None) -> bool:
     """Whether a color's PodDisruptionBudget is there and as we made it."""
     return live is not None and _is_as_made(live, build_budget(model.owner, color))
+
+
+def are_live_settings(model: Model, live: Manifest | None) -> bool:
+    """Whether the pods are told what the spec has for them to reload; where there is nothing, nobody need tell them."""
+    if live is None:
+        return not asks_for_live_settings(model.spec.serving)
+    return bool(live.get("data") == build_live_settings(model.owner, model.spec.serving)["data"])
 
 
 def selected(model: Model, service: Manifest | None) -> Color | None:

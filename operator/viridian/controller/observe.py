@@ -13,6 +13,7 @@ from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.resources import (
     AUTOSCALER,
     BUDGET,
+    CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
     ENDPOINT_SLICE,
@@ -25,6 +26,7 @@ from viridian.kube.resources import (
 from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed
 from viridian.traffic.route import RouteView, read_route
 from viridian.workloads.deployments import build_deployment
+from viridian.workloads.live_settings import asks_for_live_settings, live_settings_name
 from viridian.workloads.revisions import read_controller_revision, rebuild_revision
 
 from . import inline
@@ -44,6 +46,7 @@ class Children:
     autoscalers: dict[Color, Manifest] = field(default_factory=dict)
     budgets: dict[Color, Manifest] = field(default_factory=dict)
     route: RouteView | None = None
+    live_settings: Manifest | None = None
 
 
 _BY_NAME = (*[DEPLOYMENT] * len(Color), *[SERVICE] * (len(Color) + 1), HTTP_ROUTE)
@@ -70,7 +73,7 @@ async def observe(
     """
     namespace, name = model.key
     labels = {LABEL_MODEL: name}
-    named, (pods, slices, revisions, scalers, budgets), gateways = await asyncio.gather(
+    named, (pods, slices, revisions, scalers, budgets), gateways, settings = await asyncio.gather(
         asyncio.gather(
             *(client.get(DEPLOYMENT, namespace, color_name(name, color)) for color in Color),
             *(client.get(SERVICE, namespace, color_name(name, color)) for color in Color),
@@ -79,6 +82,7 @@ async def observe(
         ),
         asyncio.gather(*(client.find(kind, namespace, labels) for kind in _BY_LABEL)),
         _gateways(client, model),
+        _live_settings(client, model),
     )
     named = [
         await claim(client, kind, child, model) if child is not None else None
@@ -126,10 +130,11 @@ async def observe(
         stable_service=inline.selected(model, stable),
         gateway_problem=_gateway_problem(model, gateways),
         taken=taken,
+        live_settings=inline.are_live_settings(model, settings),
         command=model.command,
         evidence=evidence,
     )
-    return Children(deployments, services, own, autoscalers, of_budgets, view), observed
+    return Children(deployments, services, own, autoscalers, of_budgets, view, settings), observed
 
 
 async def _drifted(
@@ -195,6 +200,14 @@ async def _gateways(client: KubeClient, model: Model) -> dict[tuple[str, str], M
     places = {_place(parent, model) for parent in model.spec.traffic.parent_refs}
     found = await asyncio.gather(*(client.get(GATEWAY, *place) for place in places))
     return {place: gateway for place, gateway in zip(places, found, strict=True) if gateway is not None}
+
+
+async def _live_settings(client: KubeClient, model: Model) -> Manifest | None:
+    """The ConfigMap of what pods reload; a stranger's of that name is in nobody's way unless it is needed."""
+    found = await client.get(CONFIG_MAP, model.key[0], live_settings_name(model.key[1]))
+    if found is None or not (_is_owned(found, model) or asks_for_live_settings(model.spec.serving)):
+        return None
+    return await claim(client, CONFIG_MAP, found, model)
 
 
 def _gateway_problem(model: Model, gateways: Mapping[tuple[str, str], Manifest]) -> str | None:

@@ -16,6 +16,7 @@ from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.errors import Conflict, KubeError
 from viridian.kube.resources import (
     BUDGET,
+    CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
     HTTP_ROUTE,
@@ -25,6 +26,7 @@ from viridian.kube.resources import (
 )
 from viridian.metrics.prometheus import ModelKey
 from viridian.workloads.deployments import build_deployment
+from viridian.workloads.live_settings import asks_for_live_settings, live_settings_name
 from viridian.workloads.revisions import read_controller_revision
 
 from . import inline
@@ -107,6 +109,7 @@ class Sweep:
             self._compare_routes,
             self._compare_revisions,
             self._compare_budgets,
+            self._compare_live_settings,
         ]
         for stage in stages:
             for namespace in self._namespaces:
@@ -173,6 +176,14 @@ class Sweep:
 
         await self._compare(
             BUDGET, namespace, is_in_line, lambda model: {color_name(model.owner.name, color) for color in Color}
+        )
+
+    async def _compare_live_settings(self, namespace: str) -> None:
+        def names(model: Model) -> set[str]:
+            return {live_settings_name(model.owner.name)} if asks_for_live_settings(model.spec.serving) else set()
+
+        await self._compare(
+            CONFIG_MAP, namespace, lambda model, _, settings: inline.are_live_settings(model, settings), names
         )
 
     async def _compare_revisions(self, namespace: str) -> None:

@@ -42,6 +42,11 @@ class ApplyColorService:
 
 
 @dataclass(frozen=True)
+class ApplyLiveSettings:
+    """Tell running pods what the spec has for them to reload."""
+
+
+@dataclass(frozen=True)
 class ApplyBudget:
     """Make sure that a color's PodDisruptionBudget is there."""
 
@@ -106,6 +111,7 @@ Action = (
     | RestoreRevision
     | ApplyColor
     | ApplyColorService
+    | ApplyLiveSettings
     | ApplyBudget
     | ApplyAutoscaler
     | RemoveAutoscaler

@@ -120,7 +120,8 @@ class Observed:
     `lost` names the revisions whose ControllerRevision is gone, and which were read back from their Deployment;
     `highest` is the highest revision number on any pod or ControllerRevision of this name, a deleted predecessor's too;
     `stray_route` is set when a route of ours is left although the spec names no gateway any more; `taken` is a sentence
-    about the model that has this one's host and path.
+    about the model that has this one's host and path; `live_settings` says that the pods are told what the spec has for
+    them to reload.
     """
 
     generation: int
@@ -133,6 +134,7 @@ class Observed:
     stable_service: Color | None = None
     gateway_problem: str | None = None
     taken: str | None = None
+    live_settings: bool = True
     command: str = ""
     evidence: Evidence = Evidence()
 

@@ -13,6 +13,7 @@ from .actions import (
     Action,
     ApplyBudget,
     ApplyColorService,
+    ApplyLiveSettings,
     FollowTraffic,
     MoveWeights,
     PointStableService,
@@ -34,8 +35,8 @@ def plan(view: View) -> tuple[Action, ...]:
 def intended_weights(view: View) -> dict[Color, int] | None:
     """The weights that the status asks for, in percent; None while no revision has served yet.
 
-    A first revision that is taken back, and to which somebody led users by hand, has no stable to give them to: they
-    are led to the empty color, as before anything served, so that it can end.
+    A first revision has no stable beside it. Where somebody led users to it by hand before it serves, or while it is
+    taken back, they are led to the empty color, so that it can begin or end: it answers nobody now either.
     """
     status = view.status
     stable, candidate = status.stable, status.candidate
@@ -43,7 +44,8 @@ def intended_weights(view: View) -> dict[Color, int] | None:
     if finishing and candidate is not None:
         return {candidate.color: 100, candidate.color.other: 0}
     if stable is None:
-        if candidate is None or view.candidate_is_live or not view.is_reachable(candidate):
+        answers = view.candidate_is_live and view.serving(candidate) > 0
+        if candidate is None or answers or not view.is_reachable(candidate):
             return None
         return {candidate.color: 0, candidate.color.other: 100}
     weight = status.step.weight if status.step is not None and view.candidate_is_live else 0
@@ -74,6 +76,8 @@ def _services(view: View) -> Iterator[Action]:
             yield ApplyColorService(color)
         if not view.color(color).has_budget:
             yield ApplyBudget(color)
+    if not view.observed.live_settings:
+        yield ApplyLiveSettings()
 
 
 def _route(view: View) -> Iterator[Action]:

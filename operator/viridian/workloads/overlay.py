@@ -14,18 +14,23 @@ def overlay(live: Manifest, wanted: Manifest) -> Manifest:
     """The object to write in place of `live`, at its resourceVersion.
 
     Labels and annotations of others stay, in a pod template too: `kubectl rollout restart` works by one. Those of our
-    own that are not wanted any more go, save the mark of the term in which the child was written. The spec is ours and
-    is written whole, so that nothing which somebody added to it remains.
+    own that are not wanted any more go, save the mark of the term in which the child was written. The rest, spec or
+    data, is ours and is written whole, so that nothing which somebody added to it remains.
     """
-    kept = {field: live["spec"][field] for field in _ALLOCATED if field in live["spec"]}
-    spec = {**kept, **wanted["spec"]}
+    written = {**live, **wanted, "metadata": _metadata(live["metadata"], wanted["metadata"])}
+    return {**written, "spec": _spec(live["spec"], wanted["spec"])} if "spec" in wanted else written
+
+
+def _spec(live: Manifest, ours: Manifest) -> Manifest:
+    kept = {field: live[field] for field in _ALLOCATED if field in live}
+    spec = {**kept, **ours}
     if "template" in spec:
-        theirs = live["spec"]["template"]["metadata"].get("annotations") or {}
+        theirs = live["template"]["metadata"].get("annotations") or {}
         template = spec["template"]
         annotations = {**theirs, **(template["metadata"].get("annotations") or {})}
         metadata = {**template["metadata"], **({"annotations": annotations} if annotations else {})}
         spec["template"] = {**template, "metadata": metadata}
-    return {**live, "metadata": _metadata(live["metadata"], wanted["metadata"]), "spec": spec}
+    return spec
 
 
 def _metadata(live: Manifest, ours: Manifest) -> Manifest:

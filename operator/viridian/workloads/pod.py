@@ -20,6 +20,7 @@ from viridian.api.revision import RevisionInput
 from viridian.api.serving import Resources
 from viridian.guards.latency import GRID
 
+from .live_settings import build_live_settings_mount, build_live_settings_volume
 from .model_files import build_fetch_environment, build_fetch_mounts, build_mounts, build_volumes
 
 DRAIN_DELAY = timedelta(seconds=3)
@@ -69,7 +70,7 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
                     },
                 },
                 {
-                    **_container("api", image, env, spec.serving.api.resources, _mounts(spec.model)),
+                    **_container("api", image, env, spec.serving.api.resources, _api_mounts(spec.model)),
                     "ports": [
                         {"name": "http", "containerPort": PORT_SPLIT},
                         {"name": "http-stable", "containerPort": PORT_STABLE},
@@ -85,6 +86,7 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
                 {"name": "tmp", "emptyDir": {}},
                 {"name": "run", "emptyDir": {}},
                 {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "256Mi"}},
+                build_live_settings_volume(model),
                 *build_volumes(spec.model),
             ],
         },
@@ -164,6 +166,10 @@ def _mounts(model: ModelSource) -> list[dict[str, Any]]:
         {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - a path in the container
         *build_mounts(model),
     ]
+
+
+def _api_mounts(model: ModelSource) -> list[dict[str, Any]]:
+    return [*_mounts(model), build_live_settings_mount()]
 
 
 def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
