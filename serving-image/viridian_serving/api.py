@@ -31,6 +31,8 @@ from viridian_serving.stable import StableView, StableWatch
 LOG = logging.getLogger("viridian.api")
 
 _TRITON_HOST = "127.0.0.1"
+_LAST_WORDS = 5.0
+"""Seconds for what is logged to be delivered after the last request, at most."""
 _SILENCE = 1.0
 """Seconds without a request after which nobody is taken to send any more."""
 _RETRY = 0.25
@@ -97,6 +99,7 @@ async def serve(settings: Settings) -> int:
     await public.listen(settings.bind, settings.fallback_port, app.public(Trust.FALLBACK_ONLY))
     calls = GrpcApi(app.inferences, f"{_TRITON_HOST}:{settings.triton_grpc_port}", settings.max_body)
     await calls.listen(settings.bind, settings.grpc_port)
+    app.telemetry.start()
     watches = [loop.create_task(watch_model(app, triton, public, settings))]
     if settings.stable is not None:
         watches.append(loop.create_task(watch_stable(app, public, settings, settings.stable)))
@@ -108,7 +111,9 @@ async def serve(settings: Settings) -> int:
             await calls.close(longest=0.0)  # or gRPC complains after the sentence that says why
             watch.result()
         watch.cancel()
+    end = loop.time() + settings.grace
     drained = await drain(app, public, calls, settings)
+    await app.telemetry.close(longest=min(_LAST_WORDS, max(1.0, end - loop.time())))
     await operations.close(longest=1.0)
     triton.close()
     return 0 if drained else 1
@@ -137,7 +142,7 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
         max_queue=settings.max_queue,
     )
     preprocessor = await beside.preprocessor(schema, settings)
-    predictor = Predictor(model, settings.max_instances, app.identity, preprocessor)
+    predictor = Predictor(model, settings.max_instances, app.identity, preprocessor, app.telemetry.tokens)
     samples = await beside.samples(predictor, loop.time() + settings.timeout)
 
     def is_asked() -> bool:
@@ -147,6 +152,7 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
     app.documents = documents(contract, app.identity, max_instances=settings.max_instances, max_body=settings.max_body)
     app.inferences.predictor = predictor
     app.inferences.model_watch = watch
+    app.telemetry.begin(contract, model.joiner.stats)
     trial = await watch.start()
     if app.inferences.fallback is not None and settings.fallback_after is None:
         app.inferences.fallback.after = default_after(settings.timeout, trial)
@@ -175,6 +181,7 @@ async def watch_stable(app: App, server: HttpServer, settings: Settings, service
         lambda: view.fallback_for(app.inferences.input_schema, loop.time()),
         settings.fallback_after or default_after(settings.timeout),
         app.counters,
+        app.telemetry.ask_stable,
     )
     asking = HttpClient(*service, "the stable revision", keep=0)
     await StableWatch(asking, view, settings.model, changed).run()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from viridian_serving.answers import AnswerSchema
-from viridian_serving.features import RequestSchema
+from viridian_serving.features import RequestSchema, Slot
 from viridian_serving.schema import ModelSchema
 
 
@@ -33,6 +33,11 @@ class Contract:
     def fingerprint(self) -> str:
         """``sha256:…``, equal for two pods that take the same requests."""
         return self.requests.fingerprint if self.requests.declared else self.model.input_fingerprint
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """How each input of the model is made; out of no feature where preprocess.py makes it."""
+        return self.requests.slots or tuple(Slot(tensor, ()) for tensor in self.model.inputs)
 
     @property
     def preprocessed(self) -> bool:

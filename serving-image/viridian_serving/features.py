@@ -167,6 +167,11 @@ class Slot:
         """Shape of a row."""
         return (len(self.sources),)
 
+    @property
+    def width(self) -> int | None:
+        """Elements of a row; None where requests may differ in it."""
+        return len(self.sources) if self.row else self.tensor.elements
+
 
 @dataclass(frozen=True)
 class RequestSchema:

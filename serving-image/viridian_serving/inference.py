@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 from viridian_serving import passthrough
 from viridian_serving.config import Settings
 from viridian_serving.counting import counted
-from viridian_serving.fallback import Fallback, remaining
+from viridian_serving.fallback import MARK, Fallback, remaining
 from viridian_serving.http_client import HttpClient
 from viridian_serving.http_server import Headers, Request, Response
 from viridian_serving.joiner import Interest
@@ -21,6 +21,7 @@ from viridian_serving.problems import Problem
 from viridian_serving.queries import NO_STORE
 from viridian_serving.readiness import Readiness
 from viridian_serving.responses import complete, request_id_of
+from viridian_serving.seen import Seen
 
 _VIA_BY_HEADER: Final = {via.value.encode(): via for via in Via}
 _RESCUED: Final = frozenset({Via.SPLIT, Via.PIN})
@@ -56,7 +57,8 @@ class Call:
     request_id: str
     deadline: float
     """On the event loop's clock, in seconds."""
-    interest: Interest = field(default_factory=Interest)
+    interest: Interest
+    seen: Seen
 
 
 Answer = Callable[[Call], Awaitable[Response]]
@@ -71,6 +73,7 @@ class Inferences:
         triton: HttpClient,
         counters: FrozenCounters,
         headers: Headers,
+        observe: Callable[[Seen], None],
     ) -> None:
         """Wire it up.
 
@@ -79,11 +82,13 @@ class Inferences:
             triton: The way to Triton.
             counters: Where outcomes are counted.
             headers: The identity of this pod.
+            observe: Gets what was seen of a request that is over.
         """
         self._settings = settings
         self._triton = triton
         self._counters = counters
         self._headers = headers
+        self._observe = observe
         self._passing = 0
         self.direct_in_flight = 0
         """Inferences that came by no route and run."""
@@ -117,13 +122,15 @@ class Inferences:
             What the client gets.
         """
         via = trust.via(request)
-        call = Call(request, request_id_of(request), self._deadline(request, via))
+        request_id = request_id_of(request)
+        seen = Seen(request, request_id, via, time.time_ns())
+        call = Call(request, request_id, self._deadline(request, via), seen.interest, seen)
         if via is Via.FALLBACK and self._is_busy():
             answer = _turn_away
         own = self._own(call, via, answer)
         if trust is Trust.ROUTE and via in _RESCUED and self.fallback is not None and self.fallback.usable:
-            return await self.fallback.answer(request, call.request_id, call.deadline, call.interest, own)
-        return await own
+            own = self.fallback.answer(seen, call.deadline, own)
+        return await self._told(seen, own)
 
     async def direct(self, request: Request, answer: Answer) -> Response:
         """Answer an inference that came by no route, and is passed to Triton as it is.
@@ -135,27 +142,50 @@ class Inferences:
         Returns:
             What the client gets.
         """
-        call = Call(request, request_id_of(request), self._deadline(request, Via.DIRECT))
+        request_id = request_id_of(request)
+        seen = Seen(request, request_id, Via.DIRECT, time.time_ns())
+        call = Call(request, request_id, self._deadline(request, Via.DIRECT), seen.interest, seen)
         self.direct_in_flight += 1
         try:
-            return await self._own(call, Via.DIRECT, lambda call: self._pass(call, answer))
+            return await self._told(seen, self._own(call, Via.DIRECT, lambda call: self._pass(call, answer)))
         finally:
             self.direct_in_flight -= 1
 
+    async def _told(self, seen: Seen, answer: Awaitable[Response]) -> Response:
+        """Await what the client gets, and note who gave it."""
+        try:
+            response = await answer
+            if not seen.request.gone:
+                seen.status, seen.answered_by = response.status, _who_answered(response)
+            return response
+        finally:
+            seen.seconds = time.perf_counter() - seen.request.received
+            self._finish(seen)
+
     async def _own(self, call: Call, via: Via, answer: Answer) -> Response:
-        response, outcome = await counted(
-            call.request,
-            via,
-            self._counters,
-            self._settings.abandoned_after,
-            complete(answer(call), call.request_id, self._headers),
-        )
+        call.seen.outcome = Outcome.ERROR  # what it is counted as when it is given up
+        try:
+            response, outcome = await counted(
+                call.request,
+                via,
+                self._counters,
+                self._settings.abandoned_after,
+                complete(answer(call), call.request_id, self._headers),
+            )
+            call.seen.outcome = outcome
+        finally:
+            self._finish(call.seen)
         if self.model_watch is not None:
             if outcome is Outcome.OK:
                 self.model_watch.answered()
             elif outcome is Outcome.ERROR and response.problem not in ("queue-full", "busy"):
                 self.model_watch.failed()
         return response
+
+    def _finish(self, seen: Seen) -> None:
+        seen.unfinished -= 1
+        if not seen.unfinished:
+            self._observe(seen)
 
     def _deadline(self, request: Request, via: Via) -> float:
         longest = self._settings.timeout
@@ -168,7 +198,7 @@ class Inferences:
         return queued + self._passing > _FALLBACK_SHARE * self._settings.max_queue
 
     async def _predict(self, call: Call) -> Response:
-        body = await self.started().answer(call.request.body, call.deadline, call.request_id, call.interest)
+        body = await self.started().answer(call.request.body, call.deadline, call.request_id, call.interest, call.seen)
         return Response(200, body)
 
     async def _predict_one(self, call: Call) -> Response:
@@ -207,10 +237,18 @@ class Inferences:
                 "at POST /predict.",
             )
         self._passing += 1
+        call.interest.sent = time.perf_counter()
         try:
             return await answer(call)
         finally:
             self._passing -= 1
+            call.seen.answered = time.perf_counter()
+
+
+def _who_answered(response: Response) -> str:
+    if MARK in response.headers:
+        return "stable"
+    return "model" if response.status < 400 else "pod"
 
 
 async def _turn_away(_: Call) -> Response:

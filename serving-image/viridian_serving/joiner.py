@@ -8,10 +8,13 @@ Nothing here knows Triton: the call is a function, and the tests pass their own.
 """
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from viridian_serving.histograms import SIZES, WAITS, Histogram
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -31,6 +34,8 @@ class Interest:
 
     lost: bool = False
     """The client was answered by somebody else; the job runs on only so that its outcome is known."""
+    sent: float = 0.0
+    """When the first of the jobs left the queue, by `time.perf_counter`; 0 while all of them wait."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +50,8 @@ class Job(Generic[P, R]):
     """On the event loop's clock, in seconds."""
     interest: Interest = field(default_factory=Interest)
     done: "asyncio.Future[R]" = field(init=False)
+    since: float = field(init=False, default=0.0)
+    """When it was queued, by `time.perf_counter`: the event loop's clock counts milliseconds."""
     waits: bool = field(init=False, default=False)
     """Whether it is in the queue."""
 
@@ -56,6 +63,10 @@ class Stats:
     calls: int = 0
     rows: int = 0
     reruns: int = 0
+    waits: Histogram = field(default_factory=lambda: Histogram(WAITS))
+    """Seconds in the queue, of jobs that were sent."""
+    sizes: Histogram = field(default_factory=lambda: Histogram(SIZES))
+    """Rows in a call."""
 
 
 class Joiner(Generic[P, R]):
@@ -114,6 +125,7 @@ class Joiner(Generic[P, R]):
                 raise QueueFullError
         loop = asyncio.get_running_loop()
         job.done = loop.create_future()
+        job.since = time.perf_counter()
         expiry = loop.call_at(job.deadline, _expire, job.done)
         job.done.add_done_callback(lambda _: self._settled(job, expiry))
         self._waiting.setdefault(job.key, OrderedDict())[job] = None
@@ -184,6 +196,7 @@ class Joiner(Generic[P, R]):
     def _take(self, queue: OrderedDict[Job[P, R], None]) -> list[Job[P, R]]:
         batch: list[Job[P, R]] = []
         rows = 0
+        now = time.perf_counter()
         while queue:
             job, _ = queue.popitem(last=False)
             if batch and rows + job.rows > self._max_rows:
@@ -195,11 +208,15 @@ class Joiner(Generic[P, R]):
             if not job.done.done():  # else it was settled in this very turn of the loop
                 batch.append(job)
                 rows += job.rows
+                self.stats.waits.observe(now - job.since)
+                job.interest.sent = job.interest.sent or now
         return batch
 
     async def _run(self, batch: list[Job[P, R]]) -> None:
         self.stats.calls += 1
-        self.stats.rows += sum(job.rows for job in batch)
+        rows = sum(job.rows for job in batch)
+        self.stats.rows += rows
+        self.stats.sizes.observe(rows)
         try:
             results = await self._call(batch, max(job.deadline for job in batch))
         except CallFailedError as error:

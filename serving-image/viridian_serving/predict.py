@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -9,12 +10,14 @@ from typing import Final, TypeVar
 import msgspec
 
 from viridian_serving.answers import Prediction
+from viridian_serving.feedback_token import TokenWriter
 from viridian_serving.instances import InstanceReader, Instances, grouped
 from viridian_serving.joiner import CallFailedError, Interest, QueueFullError
 from viridian_serving.model import BadAnswerError, Model, ModelFailedError, UnreachableError
 from viridian_serving.preprocessing import PreprocessFailedError, Preprocessor
 from viridian_serving.problems import Problem, Violation
 from viridian_serving.queries import QuestionReader
+from viridian_serving.seen import Seen
 from viridian_serving.wire import Encoded
 
 LOG = logging.getLogger("viridian.api")
@@ -33,6 +36,7 @@ class Predictor:
         max_instances: int,
         identity: dict[str, str],
         preprocessor: Preprocessor | None = None,
+        tokens: TokenWriter | None = None,
     ) -> None:
         """Prepare.
 
@@ -41,23 +45,33 @@ class Predictor:
             max_instances: Most instances in one request.
             identity: Members that every answer carries: model, version, revision.
             preprocessor: Makes the model's inputs; by default they are what is sent.
+            tokens: Signs predictions for feedback; None when the pod has no key.
         """
         self.model = model
         self.questions = QuestionReader(model.contract, identity["revision"])
         self._preprocessor = preprocessor
+        self._tokens = tokens
         # One thread: more would only take the event loop's turns away from it.
         self._reading = ThreadPoolExecutor(1, "reading")
         self._reader = InstanceReader(model.contract.requests, max_instances)
         self._identity = identity
 
-    async def answer(self, body: bytes, deadline: float, request_id: str, interest: Interest | None = None) -> bytes:
+    async def answer(
+        self,
+        body: bytes,
+        deadline: float,
+        request_id: str,
+        interest: Interest | None,
+        seen: Seen,
+    ) -> bytes:
         """Predict.
 
         Args:
             body: The request's.
             deadline: On the event loop's clock, in seconds.
             request_id: Given back in the answer.
-            interest: Whether the client still waits; by default it does.
+            interest: Whether the client still waits; None if it does.
+            seen: Gets what is learnt on the way.
 
         Returns:
             The answer's body.
@@ -68,11 +82,32 @@ class Predictor:
         instances = self._reader.read_fast(body) if self._preprocessor is None else None
         if instances is None:
             instances = await self.read(body, deadline, request_id)
+        seen.instances, seen.many, seen.queued = instances.encoded, instances.many, time.perf_counter()
+        try:
+            if instances.many:
+                seen.predictions = await self._predict_many(instances.encoded, deadline, request_id, interest)
+            else:
+                seen.predictions = await self._predict(instances.encoded[0], deadline, request_id, interest)
+        finally:
+            seen.answered = time.perf_counter()
         if not instances.many:
-            (prediction,) = await self._predict(instances.encoded[0], deadline, request_id, interest)
+            (prediction,) = self._signed(seen)
             return msgspec.json.encode({**prediction, **self._identity, "request_id": request_id})
-        predictions = await self._predict_many(instances.encoded, deadline, request_id, interest)
-        return msgspec.json.encode({"predictions": predictions, **self._identity, "request_id": request_id})
+        return msgspec.json.encode({"predictions": self._signed(seen), **self._identity, "request_id": request_id})
+
+    def _signed(self, seen: Seen) -> Sequence[Prediction]:
+        if self._tokens is None:
+            return seen.predictions
+        write, now = self._tokens.write, int(time.time())
+        # One that schema.yaml keeps back is not told by its token either.
+        tokens = [
+            write(prediction["prediction"], seen.via, now) if "prediction" in prediction else None
+            for prediction in seen.predictions
+        ]
+        return [
+            {**prediction, "feedback_token": token} if token is not None else prediction
+            for prediction, token in zip(seen.predictions, tokens, strict=True)
+        ]
 
     async def read(self, body: bytes, deadline: float, request_id: str) -> Instances:
         """Read a body carefully, and by way of preprocess.py if there is one.
