@@ -12,24 +12,21 @@ import uvloop
 
 from viridian_serving import config
 from viridian_serving.app import App
+from viridian_serving.beside import Beside
 from viridian_serving.config import Settings
+from viridian_serving.documents import documents
 from viridian_serving.fallback import KEEP, Fallback, default_after
 from viridian_serving.grpc_api import GrpcApi
 from viridian_serving.http_client import HttpClient
 from viridian_serving.http_server import HttpServer
 from viridian_serving.inference import Trust
-from viridian_serving.instances import InstanceReader
 from viridian_serving.model import Model, fetch_schema
-from viridian_serving.model_source import ModelError, model_home
 from viridian_serving.model_watch import ModelWatch
 from viridian_serving.predict import Predictor
-from viridian_serving.problems import Problem
-from viridian_serving.readiness import SAMPLE_FILE, read_sample, synthesised
 from viridian_serving.reporting import report
 from viridian_serving.responses import identity_headers
-from viridian_serving.schema import ModelSchema, SchemaError
+from viridian_serving.schema import SchemaError
 from viridian_serving.stable import StableView, StableWatch
-from viridian_serving.wire import Encoded
 
 LOG = logging.getLogger("viridian.api")
 
@@ -126,22 +123,28 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
         settings: Of this pod.
     """
     loop = asyncio.get_running_loop()
+    beside = Beside.find(settings)
     # Triton announces nothing: it can only be asked again.
     while (schema := await fetch_schema(triton, settings.model, loop.time() + settings.timeout)) is None:  # noqa: ASYNC110
         await asyncio.sleep(_RETRY)
+    contract = beside.contract(schema)
     model = Model(
         triton,
         settings.model,
-        schema,
+        contract,
         calls_in_flight=settings.calls_in_flight,
         max_queue=settings.max_queue,
     )
+    preprocessor = await beside.preprocessor(schema, settings)
+    predictor = Predictor(model, settings.max_instances, app.identity, preprocessor)
+    samples = await beside.samples(predictor, loop.time() + settings.timeout)
 
     def is_asked() -> bool:
         return server.in_flight > 0 or app.inferences.direct_in_flight > 0
 
-    watch = ModelWatch(model, _samples(schema, settings), app.readiness, settings.timeout, is_asked)
-    app.inferences.predictor = Predictor(model, settings.max_instances, app.identity)
+    watch = ModelWatch(model, samples, app.readiness, settings.timeout, is_asked)
+    app.documents = documents(contract, app.identity, max_instances=settings.max_instances, max_body=settings.max_body)
+    app.inferences.predictor = predictor
     app.inferences.model_watch = watch
     trial = await watch.start()
     if app.inferences.fallback is not None and settings.fallback_after is None:
@@ -212,20 +215,6 @@ async def drain(app: App, server: HttpServer, calls: GrpcApi, settings: Settings
 
 def _is_sent_to(server: HttpServer) -> bool:
     return time.perf_counter() - server.last_request < _SILENCE
-
-
-def _samples(schema: ModelSchema, settings: Settings) -> list[Encoded]:
-    try:
-        body = read_sample(model_home(settings))
-    except ModelError:
-        body = None  # the triton container reports that; here the model may be anywhere
-    if body is None:
-        return list(synthesised(schema))
-    try:
-        return InstanceReader(schema, settings.max_instances).read(body).encoded[:1]
-    except Problem as problem:
-        LOG.warning("%s beside the model does not fit it and is ignored: %s", SAMPLE_FILE, problem.detail)
-        return list(synthesised(schema))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
 
 from viridian_serving import passthrough
 from viridian_serving.config import Settings
+from viridian_serving.documents import PATHS
 from viridian_serving.exposition import CONTENT_TYPE, LiveGauges, build_registry, render
 from viridian_serving.http_client import HttpClient, PeerUnreachableError
 from viridian_serving.http_server import HttpServer, Request, Response
@@ -44,10 +46,12 @@ class App:
         self._headers = identity_headers(settings)
         self.inferences = Inferences(settings, triton, self.counters, self._headers)
         self.readiness = self.inferences.readiness
-        self._plain = {
+        self.documents: Mapping[bytes, Response] = {}
+        self._plain: dict[bytes, Callable[[], Awaitable[Response]]] = {
             b"/health": self._health,
             b"/live": self._live_probe,
             b"/ready": self._ready,
+            **{path: partial(self._document, path) for path in PATHS},
         }
         self._operations = {
             b"/metrics": self._metrics,
@@ -88,7 +92,8 @@ class App:
             deadline = asyncio.get_running_loop().time() + self._settings.timeout
             return await passthrough.forward(self._triton, request, deadline)
         if request.path == b"/predict":
-            raise Problem(405, "method", "Predictions are asked for with POST.", headers=((b"Allow", b"POST"),))
+            allowed = (b"Allow", b"GET, HEAD, POST")
+            raise Problem(405, "method", "Predictions are asked for with POST or GET.", headers=(allowed,))
         return await self._dispatch(self._plain, request)
 
     async def _dispatch(self, routes: Mapping[bytes, Callable[[], Awaitable[Response]]], request: Request) -> Response:
@@ -102,8 +107,12 @@ class App:
 
     async def _health(self) -> Response:
         predictor = self.inferences.predictor
-        schema = predictor.model.schema if predictor is not None else None
-        return Response(200 if self.readiness.ready else 503, health(self.readiness.status, self.identity, schema))
+        contract = predictor.model.contract if predictor is not None else None
+        return Response(200 if self.readiness.ready else 503, health(self.readiness.status, self.identity, contract))
+
+    async def _document(self, path: bytes) -> Response:
+        self.inferences.started()
+        return self.documents[path]
 
     async def _live_probe(self) -> Response:
         return Response(200, b"alive\n", b"text/plain")

@@ -148,7 +148,8 @@ class _Plea:
         """Give the client's answer: stable's, marked."""
         passed = [(shown, reply.headers[name]) for name, shown in _RESPONSE_HEADERS if name in reply.headers]
         content_type = reply.headers.get(b"content-type", b"application/json")
-        marks = ((b"X-Request-Id", self.request_id.encode()), MARK)
+        # Not to be kept: the next answer to the same question is this pod's own again.
+        marks = ((b"X-Request-Id", self.request_id.encode()), MARK, (b"Cache-Control", b"no-store"))
         return Response(reply.status, reply.body, content_type, (*passed, *marks))
 
 

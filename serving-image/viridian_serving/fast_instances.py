@@ -3,17 +3,20 @@
 It never says what is wrong. Whatever it does not take at once, the careful reader looks at again.
 """
 
+import math
 import struct
 import types
 from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 from math import prod
-from typing import Any, Protocol
+from operator import attrgetter
+from typing import Annotated, Any, Final, Literal, Protocol
 
 import msgspec
 
-from viridian_serving.schema import DYNAMIC, DataType, ModelSchema, Tensor
+from viridian_serving.features import Feature, RequestSchema, Slot
+from viridian_serving.schema import DYNAMIC, DataType, Kind
 from viridian_serving.wire import Encoded, pack
 
 _BEGINNING = 64
@@ -36,22 +39,24 @@ class _Packer(Protocol):
 class FastReader:
     """Reads well-formed bodies for one model."""
 
-    def __init__(self, schema: ModelSchema) -> None:
+    def __init__(self, schema: RequestSchema) -> None:
         """Make the decoders."""
-        inputs = schema.inputs
-        json_types = [_json_type(tensor) for tensor in inputs]
-        self._packers: list[_Packer] = [_packer(tensor) for tensor in inputs]
-        # Inputs may have names that are no Python identifiers.
-        self._fields = [f"field_{i}" for i in range(len(inputs))]
+        features = schema.features
+        json_types = [_json_type(feature) for feature in features]
+        # Features may have names that are no Python identifiers.
+        fields = [f"field_{i}" for i in range(len(features))]
+        self._inputs = [
+            (attrgetter(*(fields[source] for source in slot.sources)), _packer(slot, features)) for slot in schema.slots
+        ]
         instance = msgspec.defstruct(
             "Instance",
-            list(zip(self._fields, json_types, strict=True)),
-            rename=dict(zip(self._fields, (tensor.name for tensor in inputs), strict=True)),
+            list(zip(fields, json_types, strict=True)),
+            rename=dict(zip(fields, (feature.name for feature in features), strict=True)),
             forbid_unknown_fields=True,
         )
         self._one = msgspec.json.Decoder(instance)
         self._many = msgspec.json.Decoder(list[instance])  # type: ignore[valid-type]
-        self._bare_depth = max(1, len(inputs[0].dims)) if len(inputs) == 1 else None
+        self._bare_depth = bare_depth(features[0]) if len(features) == 1 else None
         self._bare_one = msgspec.json.Decoder(json_types[0])
         self._bare_many = msgspec.json.Decoder(list[json_types[0]])  # type: ignore[valid-type]
 
@@ -80,12 +85,15 @@ class FastReader:
         return None
 
     def _named(self, item: object) -> Encoded:
-        return _encoded(
-            [packer(getattr(item, field)) for packer, field in zip(self._packers, self._fields, strict=True)]
-        )
+        return _encoded([packer(get(item)) for get, packer in self._inputs])
 
     def _bare(self, item: object) -> Encoded:
-        return _encoded([self._packers[0](item)])
+        return _encoded([self._inputs[0][1](item)])
+
+
+def bare_depth(feature: Feature) -> int:
+    """Tell how many levels of lists a value has that comes without its name."""
+    return len(feature.dims) if feature.strict else max(1, len(feature.dims))
 
 
 def _encoded(inputs: Sequence[tuple[tuple[int, ...], bytes]]) -> Encoded:
@@ -93,30 +101,74 @@ def _encoded(inputs: Sequence[tuple[tuple[int, ...], bytes]]) -> Encoded:
     return Encoded(shapes, 1, tensors)
 
 
-def _json_type(tensor: Tensor) -> Any:  # noqa: ANN401  a type
-    element: Any = str if tensor.datatype is DataType.BYTES else float if tensor.datatype.is_float else int
-    if tensor.datatype is DataType.BOOL:
-        element = bool
+_JSON_TYPES: Final = {Kind.NUMBER: float, Kind.INTEGER: int, Kind.STRING: str, Kind.BOOLEAN: bool}
+
+
+def _json_type(feature: Feature) -> Any:  # noqa: ANN401  a type
+    element: Any = _JSON_TYPES[feature.kind]
+    if feature.categories:
+        element = Literal[feature.categories]
+    elif feature.minimum is not None or feature.maximum is not None:
+        element = Annotated[element, msgspec.Meta(ge=feature.minimum, le=feature.maximum)]
+    elif feature.max_length is not None:
+        element = Annotated[element, msgspec.Meta(max_length=feature.max_length)]
+    if feature.nullable:
+        element = element | None
+    if feature.strict and feature.single:
+        return element
     nested = element
-    for _ in range(max(1, len(tensor.dims))):
+    for _ in range(max(1, len(feature.dims))):
         nested = types.GenericAlias(list, (nested,))
-    return element | nested if tensor.dims in ((), (1,)) else nested
+    return element | nested if feature.single else nested
 
 
-def _packer(tensor: Tensor) -> _Packer:
-    if len(tensor.dims) == 1 and tensor.elements not in (None, 1) and tensor.datatype.value:
-        return partial(_pack_row, tensor.dims, struct.Struct(f"<{tensor.elements}{tensor.datatype.value}"))
-    return partial(_pack_nested, tensor)
+def _packer(slot: Slot, features: Sequence[Feature]) -> _Packer:
+    datatype, nullable = slot.tensor.datatype, any(features[source].nullable for source in slot.sources)
+    if slot.row:
+        # attrgetter() gives a tuple, but of one attribute the value itself.
+        pack_columns = partial(_pack_columns, datatype, slot.shape, len(slot.sources) == 1)
+        return _with_nan(pack_columns) if nullable else pack_columns
+    (feature,) = (features[source] for source in slot.sources)
+    if len(feature.dims) == 1 and DYNAMIC not in feature.dims and not feature.single and datatype.value:
+        pack_row = partial(_pack_row, feature.dims, struct.Struct(f"<{feature.dims[0]}{datatype.value}"))
+        return _with_nan(pack_row) if nullable else pack_row
+    pack_nested = partial(_pack_nested, datatype, feature.dims)
+    return _with_nan(pack_nested) if nullable else pack_nested
 
 
 def _pack_row(dims: tuple[int, ...], row: struct.Struct, value: list[Any], /) -> tuple[tuple[int, ...], bytes]:
     return dims, row.pack(*value)  # struct counts the elements
 
 
-def _pack_nested(tensor: Tensor, value: Any, /) -> tuple[tuple[int, ...], bytes]:  # noqa: ANN401  a decoded JSON value
+def _pack_columns(
+    datatype: DataType,
+    shape: tuple[int, ...],
+    one: bool,
+    value: Any,  # noqa: ANN401  decoded JSON values
+    /,
+) -> tuple[tuple[int, ...], bytes]:
+    return shape, pack(datatype, (value,) if one else value)
+
+
+def _with_nan(packer: _Packer) -> _Packer:
+    return lambda value: packer(_nulls_to_nan(value))
+
+
+def _nulls_to_nan(value: Any) -> Any:  # noqa: ANN401  a decoded JSON value
+    if isinstance(value, list | tuple):
+        return [_nulls_to_nan(item) for item in value]
+    return math.nan if value is None else value
+
+
+def _pack_nested(
+    datatype: DataType,
+    dims: tuple[int, ...],
+    value: Any,  # noqa: ANN401  a decoded JSON value
+    /,
+) -> tuple[tuple[int, ...], bytes]:
     level = value if isinstance(value, list) else [value]
     shape: list[int] = []
-    for dim in tensor.dims or (1,):
+    for dim in dims or (1,):
         if shape:
             # The lists one level down, which must all be as long as the first.
             lengths = set(map(len, level))
@@ -128,4 +180,4 @@ def _pack_nested(tensor: Tensor, value: Any, /) -> tuple[tuple[int, ...], bytes]
         shape.append(lengths.pop())
     if len(level) != prod(shape):
         raise _MismatchError
-    return tuple(shape) if tensor.dims else (), pack(tensor.datatype, level)
+    return tuple(shape) if dims else (), pack(datatype, level)

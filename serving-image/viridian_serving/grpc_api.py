@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import grpc
 import grpc.aio
+import msgspec
 
 from viridian_serving.http_server import Request, Response
 from viridian_serving.inference import Call, Inferences
@@ -46,6 +47,7 @@ _HTTP_STATUS: Final = {
 }
 """By which a call's outcome is told, as over HTTP; what is missing is a failure of the model."""
 _GRPC_STATUS: Final = {
+    403: grpc.StatusCode.PERMISSION_DENIED,
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
@@ -137,7 +139,10 @@ class GrpcApi(grpc.GenericRpcHandler):
         context.set_trailing_metadata([(name.decode().lower(), value.decode()) for name, value in response.headers])
         if response.status == 200:
             return response.body
-        code, details = call.failure or (_GRPC_STATUS.get(response.status, grpc.StatusCode.INTERNAL), "")
+        code, details = call.failure or (
+            _GRPC_STATUS.get(response.status, grpc.StatusCode.INTERNAL),
+            msgspec.json.decode(response.body)["detail"],
+        )
         await context.abort(code, details or "The server failed; its log says why, by x-request-id.")
 
 

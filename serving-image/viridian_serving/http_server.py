@@ -53,6 +53,8 @@ class Request:
     """Called when the client leaves before it was answered."""
     gone: bool = False
     """Whether it has."""
+    query: bytes = b""
+    """As sent, without the question mark; not percent-decoded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -255,9 +257,9 @@ class Connection(asyncio.Protocol):
             return
         now = time.perf_counter()
         self._reading_since = None
-        path, _, _ = self._url.partition(b"?")
+        path, _, query = self._url.partition(b"?")
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        request = Request(self._parser.get_method(), path, self._headers, body, now)
+        request = Request(self._parser.get_method(), path, self._headers, body, now, query=query)
         keep_alive = self._parser.should_keep_alive()
         if self._current is None:
             self._start(request, keep_alive)
@@ -366,10 +368,9 @@ def _render(response: Response, head_only: bool, keep_alive: bool) -> bytes:
     parts = [
         _STATUS_LINES.get(response.status) or b"HTTP/1.1 %d Unknown\r\n" % response.status,
         _date_header(),
-        b"Content-Type: ",
-        response.content_type,
-        b"\r\nContent-Length: %d\r\n" % len(response.body),
     ]
+    if response.status != 304:  # which has no content, and speaks of that of another answer
+        parts += (b"Content-Type: ", response.content_type, b"\r\nContent-Length: %d\r\n" % len(response.body))
     for name, value in response.headers:
         parts += (name, b": ", value, b"\r\n")
     parts.append(b"\r\n" if keep_alive else b"Connection: close\r\n\r\n")

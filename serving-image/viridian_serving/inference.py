@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
@@ -18,6 +18,7 @@ from viridian_serving.metrics import FrozenCounters, Outcome, Via
 from viridian_serving.model_watch import ModelWatch
 from viridian_serving.predict import Predictor
 from viridian_serving.problems import Problem
+from viridian_serving.queries import NO_STORE
 from viridian_serving.readiness import Readiness
 from viridian_serving.responses import complete, request_id_of
 
@@ -94,12 +95,14 @@ class Inferences:
     @property
     def input_schema(self) -> str | None:
         """Fingerprint of what the model takes; None before it is loaded."""
-        return self.predictor.model.schema.input_fingerprint if self.predictor is not None else None
+        return self.predictor.model.contract.fingerprint if self.predictor is not None else None
 
     def find(self, request: Request) -> Answer | None:
         """Give what answers a request, if it is an inference."""
-        if request.method == b"POST" and request.path == b"/predict":
-            return self._predict
+        if request.path == b"/predict":
+            if request.method == b"POST":
+                return self._predict
+            return self._predict_one if request.method in (b"GET", b"HEAD") else None
         return self._infer if passthrough.is_inference(request) else None
 
     async def answer(self, request: Request, trust: Trust, answer: Answer) -> Response:
@@ -135,7 +138,7 @@ class Inferences:
         call = Call(request, request_id_of(request), self._deadline(request, Via.DIRECT))
         self.direct_in_flight += 1
         try:
-            return await self._own(call, Via.DIRECT, lambda call: self._pass(answer(call)))
+            return await self._own(call, Via.DIRECT, lambda call: self._pass(call, answer))
         finally:
             self.direct_in_flight -= 1
 
@@ -165,18 +168,47 @@ class Inferences:
         return queued + self._passing > _FALLBACK_SHARE * self._settings.max_queue
 
     async def _predict(self, call: Call) -> Response:
-        if self.predictor is None:
-            raise Problem(503, "starting", f"{self.readiness.reason}; try again shortly.")
-        body = await self.predictor.answer(call.request.body, call.deadline, call.request_id, call.interest)
+        body = await self.started().answer(call.request.body, call.deadline, call.request_id, call.interest)
         return Response(200, body)
 
-    async def _infer(self, call: Call) -> Response:
-        return await self._pass(passthrough.forward(self._triton, call.request, call.deadline))
+    async def _predict_one(self, call: Call) -> Response:
+        try:
+            question = self.started().questions.read(call.request.query)
+            if question.is_known_to(call.request):
+                return Response(304, b"", headers=question.headers)
+            call.request.body = question.body  # as which stable is asked, too
+            return replace(await self._predict(call), headers=question.headers)
+        except Problem as problem:
+            problem.headers = (*problem.headers, NO_STORE)
+            raise
 
-    async def _pass(self, answer: Awaitable[Response]) -> Response:
+    def started(self) -> Predictor:
+        """Give what predicts.
+
+        Raises:
+            Problem: It is not known yet what the model takes.
+        """
+        if self.predictor is None:
+            raise Problem(503, "starting", f"{self.readiness.reason}; try again shortly.")
+        return self.predictor
+
+    async def _infer(self, call: Call) -> Response:
+        return await self._pass(call, self._forward)
+
+    async def _forward(self, call: Call) -> Response:
+        return await passthrough.forward(self._triton, call.request, call.deadline)
+
+    async def _pass(self, call: Call, answer: Answer) -> Response:
+        if not self.started().model.contract.raw:
+            raise Problem(
+                403,
+                "raw-closed",
+                "The inference protocol is closed: this model's schema.yaml says what is taken and answered, "
+                "at POST /predict.",
+            )
         self._passing += 1
         try:
-            return await answer
+            return await answer(call)
         finally:
             self._passing -= 1
 

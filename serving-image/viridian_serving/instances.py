@@ -7,20 +7,23 @@ first. What is valid is for the careful one to say.
 
 import json
 import math
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from viridian_serving.fast_instances import FastReader
+from viridian_serving.fast_instances import FastReader, bare_depth
+from viridian_serving.features import Feature, RequestSchema, name_of
 from viridian_serving.problems import Problem, Violation
-from viridian_serving.schema import DYNAMIC, DataType, ModelSchema, Tensor
+from viridian_serving.schema import DYNAMIC
 from viridian_serving.wire import Encoded, pack
 
 MAX_VIOLATIONS = 100
 """Violations listed in one answer; beyond them only their number is said."""
 
 _MISSING = object()
+
+_Values = list[tuple[list[Any], tuple[int, ...]]]
+"""For every feature its elements in a row, and the shape that they came in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,14 +39,15 @@ class Instances:
 class InstanceReader:
     """Reads instances for one model."""
 
-    def __init__(self, schema: ModelSchema, max_instances: int) -> None:
+    def __init__(self, schema: RequestSchema, max_instances: int) -> None:
         """Prepare the decoders.
 
         Args:
-            schema: What the model takes.
+            schema: What an instance is.
             max_instances: Most instances in one request.
         """
         self._schema = schema
+        self._known = frozenset(feature.name for feature in schema.features)
         self._max_instances = max_instances
         self._fast = FastReader(schema)
 
@@ -51,8 +55,8 @@ class InstanceReader:
         """Read a request's body.
 
         Args:
-            body: JSON: an object of named inputs, or a list of such objects; with a single input also its bare value,
-                or a list of bare values.
+            body: JSON: an object of named features, or a list of such objects; with a single feature also its bare
+                value, or a list of bare values.
 
         Returns:
             The encoded instances.
@@ -63,11 +67,45 @@ class InstanceReader:
         read = self._fast.read(body)
         if read is not None and 0 < len(read[0]) <= self._max_instances:
             instances, many = read
-            return Instances(list(_grouped(instances, self._schema)) if many else instances, many)
+            return Instances(list(grouped(instances, self._schema.max_batch)) if many else instances, many)
         return self.read_carefully(body)
 
     def read_carefully(self, body: bytes) -> Instances:
         """Read a request's body, slowly, and find everything that is wrong with it; see read()."""
+        _, values, many = self._checked(body)
+        return Instances(list(grouped([self._encoded(each) for each in values], self._schema.max_batch)), many)
+
+    def items(self, body: bytes) -> tuple[list[dict[str, Any]], bool]:
+        """Read a request's body and leave its instances as they are.
+
+        Args:
+            body: See read().
+
+        Returns:
+            The instances, each with every feature, and whether they came as a list.
+
+        Raises:
+            Problem: See read().
+        """
+        items, _, many = self._checked(body)
+        name = self._schema.features[0].name
+        return [item if isinstance(item, dict) else {name: item} for item in items], many
+
+    def encode(self, item: object) -> tuple[Encoded | None, list[Violation]]:
+        """Encode one instance that is no JSON any more.
+
+        Args:
+            item: An object of named features.
+
+        Returns:
+            The instance, or None and what is wrong with it.
+        """
+        violations: list[Violation] = []
+        values = self._instance(item, "", violations)
+        return (None if violations else self._encoded(values)), violations
+
+    def _checked(self, body: bytes) -> tuple[list[Any], list[_Values], bool]:
+        """Find everything that is wrong with a body; gives the instances as they came, and their elements."""
         items, many = self._split(_parse(body))
         if len(items) > self._max_instances:
             raise Problem(
@@ -78,61 +116,75 @@ class InstanceReader:
         if not items:
             raise Problem(400, "invalid-input", "The list holds no instance; send at least one.")
         violations: list[Violation] = []
-        encoded = [
+        values = [
             self._instance(item, f"/{position}" if many else "", violations) for position, item in enumerate(items)
         ]
         if violations:
-            raise Problem(
-                400,
-                "invalid-input",
-                f"{len(violations)} value(s) of the body cannot be used; 'errors' names each.",
-                violations[:MAX_VIOLATIONS],
-                max(0, len(violations) - MAX_VIOLATIONS),
-            )
-        return Instances(list(_grouped([item for item in encoded if item is not None], self._schema)), many)
+            raise invalid(violations)
+        return items, values, many
 
     def _split(self, document: object) -> tuple[list[Any], bool]:
         """Tell the instances apart, and whether they came as a list."""
+        features = self._schema.features
         if isinstance(document, dict):
             return [document], False
         if isinstance(document, list):
             if all(isinstance(item, dict) for item in document):
                 return document, True
-            if len(self._schema.inputs) == 1:
-                # A bare value has as many levels of lists as the input has dimensions; one more is a list of them.
-                many = _depth(document) > max(1, len(self._schema.inputs[0].dims))
+            if len(features) == 1:
+                # A bare value has as many levels of lists as the feature has dimensions; one more is a list of them.
+                many = _depth(document) > bare_depth(features[0])
                 return (document, True) if many else ([document], False)
-        names = ", ".join(repr(tensor.name) for tensor in self._schema.inputs)
+        elif len(features) == 1 and features[0].strict and features[0].single:
+            return [document], False
+        names = ", ".join(repr(feature.name) for feature in features)
         raise Problem(
             400,
             "invalid-input",
             f"The body is neither an instance nor a list of instances; send an object with {names}, or a list of them.",
         )
 
-    def _instance(self, item: object, pointer: str, violations: list[Violation]) -> Encoded | None:
-        inputs = self._schema.inputs
-        before = len(violations)
+    def _instance(self, item: object, pointer: str, violations: list[Violation]) -> _Values:
+        features = self._schema.features
         if isinstance(item, dict):
-            known = {tensor.name for tensor in inputs}
             violations.extend(
-                Violation(_join(pointer, name), "is not an input of this model; remove it")
+                Violation(join(pointer, name), "is not an input of this model; remove it")
                 for name in item
-                if name not in known
+                if name not in self._known
             )
-            values = [(tensor, _join(pointer, tensor.name), item.get(tensor.name, _MISSING)) for tensor in inputs]
-        elif len(inputs) == 1:
-            values = [(inputs[0], pointer, item)]
+            values = [(each, join(pointer, each.name), item.get(each.name, _MISSING)) for each in features]
+        elif len(features) == 1:
+            values = [(features[0], pointer, item)]
         else:
             violations.append(Violation(pointer, "must be an object with one member for each input"))
-            return None
+            return []
+        return [_flatten(each, value, where, violations) for each, where, value in values]
+
+    def _encoded(self, values: _Values) -> Encoded:
         shapes: list[tuple[int, ...]] = []
         tensors: list[bytes] = []
-        for tensor, where, value in values:
-            flat, shape = _flatten(tensor, value, where, violations)
-            if len(violations) == before:
-                shapes.append(shape)
-                tensors.append(pack(tensor.datatype, flat))
-        return Encoded(tuple(shapes), 1, tuple(tensors)) if len(violations) == before else None
+        for slot in self._schema.slots:
+            flat, shape = values[slot.sources[0]]
+            if slot.row:
+                flat, shape = [values[source][0][0] for source in slot.sources], slot.shape
+            shapes.append(shape)
+            tensors.append(pack(slot.tensor.datatype, flat))
+        return Encoded(tuple(shapes), 1, tuple(tensors))
+
+
+def invalid(violations: Sequence[Violation]) -> Problem:
+    """Make the problem of a body that cannot be used.
+
+    Args:
+        violations: All that is wrong with it.
+    """
+    return Problem(
+        400,
+        "invalid-input",
+        f"{len(violations)} value(s) of the body cannot be used; 'errors' names each.",
+        violations[:MAX_VIOLATIONS],
+        max(0, len(violations) - MAX_VIOLATIONS),
+    )
 
 
 def _parse(body: bytes) -> object:
@@ -156,29 +208,30 @@ def _depth(value: object) -> int:
     return depth
 
 
-def _join(pointer: str, token: str) -> str:
+def join(pointer: str, token: str) -> str:
+    """Lengthen a JSON pointer by a member's name."""
     # JSON may hold half a surrogate pair, which no encoding can write down again.
     printable = token.encode("utf-8", "backslashreplace").decode()
     return f"{pointer}/{printable.replace('~', '~0').replace('/', '~1')}"
 
 
 def _flatten(
-    tensor: Tensor, value: object, pointer: str, violations: list[Violation]
+    feature: Feature, value: object, pointer: str, violations: list[Violation]
 ) -> tuple[list[Any], tuple[int, ...]]:
-    """Check one input and lay its elements out in a row; its shape comes with them."""
+    """Check one feature and lay its elements out in a row; its shape comes with them."""
     if value is _MISSING:
-        violations.append(Violation(pointer, f"is missing; it must be {_expected(tensor, tensor.dims)}"))
+        violations.append(Violation(pointer, f"is missing; it must be {feature.expected()}"))
         return [], ()
     flat: list[Any] = []
     # A column of one value per instance needs no list.
-    bare = tensor.dims in ((1,), ()) and not isinstance(value, list)
-    shape = list(tensor.dims) or [1]
-    _walk(tensor, value, len(shape) if bare else 0, shape, pointer, flat, violations)
-    return flat, tuple(shape) if tensor.dims else ()
+    bare = feature.single and (feature.strict or not isinstance(value, list))
+    shape = list(feature.dims) or [1]
+    _walk(feature, value, len(shape) if bare else 0, shape, pointer, flat, violations)
+    return flat, tuple(shape) if feature.dims else ()
 
 
 def _walk(
-    tensor: Tensor,
+    feature: Feature,
     value: object,
     level: int,
     shape: list[int],
@@ -187,14 +240,14 @@ def _walk(
     violations: list[Violation],
 ) -> None:
     if level == len(shape):
-        reason = _element_fault(tensor.datatype, value)
+        reason = feature.fault(value)
         if reason is None:
-            flat.append(value)
+            flat.append(math.nan if value is None else value)
         else:
             violations.append(Violation(pointer, reason))
         return
     if not isinstance(value, list):
-        violations.append(Violation(pointer, f"must be {_expected(tensor, shape[level:])}, not {_name(value)}"))
+        violations.append(Violation(pointer, f"must be {feature.expected(shape[level:])}, not {name_of(value)}"))
         return
     if shape[level] == DYNAMIC:
         shape[level] = max(1, len(value))  # the first list decides, the others must agree; none may be empty
@@ -202,55 +255,12 @@ def _walk(
         violations.append(Violation(pointer, f"must hold {shape[level]} elements and holds {len(value)}"))
         return
     for position, item in enumerate(value):
-        _walk(tensor, item, level + 1, shape, f"{pointer}/{position}", flat, violations)
+        _walk(feature, item, level + 1, shape, f"{pointer}/{position}", flat, violations)
 
 
-def _element_fault(datatype: DataType, value: object) -> str | None:
-    """Say what is wrong with an element, or nothing."""
-    if datatype is DataType.BYTES:
-        if not isinstance(value, str):
-            return f"must be a string, not {_name(value)}"
-    elif datatype is DataType.BOOL:
-        if not isinstance(value, bool):
-            return f"must be true or false, not {_name(value)}"
-    elif isinstance(value, bool) or not isinstance(value, int | float):
-        return f"must be {datatype.element}, not {_name(value)}"
-    elif isinstance(value, float) and not math.isfinite(value):
-        return f"must be a finite number, not {value}"
-    elif isinstance(value, float) and not datatype.is_float:
-        return "must be a whole number, written without a fraction"
-    try:
-        pack(datatype, [value])
-    except UnicodeEncodeError:
-        return "holds half of a surrogate pair, which is not a character"
-    except (struct.error, OverflowError):
-        return f"is out of the range of {datatype.name}"
-    return None
-
-
-def _expected(tensor: Tensor, dims: Sequence[int]) -> str:
-    if not dims:
-        return tensor.datatype.element
-    sizes = " x ".join("any number of" if dim == DYNAMIC else str(dim) for dim in dims)
-    kind = tensor.datatype.element.removeprefix("a ").replace("true or false", "boolean")
-    return f"a list of {sizes} {kind}s" if len(dims) == 1 else f"nested lists of {sizes} {kind}s"
-
-
-def _name(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return "a string"
-    if isinstance(value, list):
-        return "a list"
-    return "an object" if isinstance(value, dict) else "a number"
-
-
-def _grouped(instances: Sequence[Encoded], schema: ModelSchema) -> Iterator[Encoded]:
+def grouped(instances: Sequence[Encoded], max_batch: int) -> Iterator[Encoded]:
     """Put neighbours of equal shapes together, as many as the model takes in one call."""
-    most = max(1, schema.max_batch)
+    most = max(1, max_batch)
     start = 0
     for end in range(1, len(instances) + 1):
         full = end - start == most

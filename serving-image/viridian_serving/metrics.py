@@ -52,7 +52,8 @@ def outcome_of(status: int) -> Outcome:
     """Tell the outcome of an answered request from its HTTP status."""
     if status >= 500:
         return Outcome.ERROR
-    return Outcome.REJECTED if status >= 400 else Outcome.OK
+    # 304 was answered without the model, and so says as little about it as what never reached it.
+    return Outcome.REJECTED if status >= 400 or status == 304 else Outcome.OK
 
 
 @dataclass(slots=True)

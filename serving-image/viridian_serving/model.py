@@ -3,11 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
-from viridian_serving.answers import AnswerWriter, NotFiniteError
+from viridian_serving.answers import AnswerWriter, NotFiniteError, Prediction
+from viridian_serving.contract import Contract
 from viridian_serving.http_client import HttpClient, PeerUnreachableError
 from viridian_serving.joiner import CallFailedError, Interest, Job, Joiner
 from viridian_serving.schema import ModelSchema
@@ -15,7 +15,6 @@ from viridian_serving.wire import HEADER_LENGTH, Encoded, RequestEncoder, decode
 
 LOG = logging.getLogger("viridian.api")
 
-Prediction = dict[str, Any]
 InstanceJob = Job[Encoded, list[Prediction]]
 
 
@@ -61,22 +60,23 @@ class Model:
     """Predicts, joining whatever is asked at the same time."""
 
     def __init__(
-        self, triton: HttpClient, name: str, schema: ModelSchema, *, calls_in_flight: int, max_queue: int
+        self, triton: HttpClient, name: str, contract: Contract, *, calls_in_flight: int, max_queue: int
     ) -> None:
         """Prepare.
 
         Args:
             triton: The way to Triton.
             name: The model's name there.
-            schema: What it takes and gives.
+            contract: What it takes and gives.
             calls_in_flight: Calls at the same time.
             max_queue: Instances that may wait.
         """
-        self.schema = schema
+        self.contract = contract
+        self.schema = schema = contract.model
         self._triton = triton
         self._path = f"/v2/models/{name}/infer"
         self._encoder = RequestEncoder(schema)
-        self._writer = AnswerWriter(schema)
+        self._writer = AnswerWriter(contract.answers)
         self.joiner: Joiner[Encoded, list[Prediction]] = Joiner(
             self._call, calls_in_flight=calls_in_flight, max_rows=max(1, schema.max_batch), max_queue=max_queue
         )

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from viridian_serving.instances import InstanceReader
+from viridian_serving.answers import Prediction
+from viridian_serving.instances import InstanceReader, Instances, grouped
 from viridian_serving.joiner import CallFailedError, Interest, QueueFullError
-from viridian_serving.model import BadAnswerError, Model, ModelFailedError, Prediction, UnreachableError
+from viridian_serving.model import BadAnswerError, Model, ModelFailedError, UnreachableError
+from viridian_serving.preprocessing import PreprocessFailedError, Preprocessor
 from viridian_serving.problems import Problem, Violation
+from viridian_serving.queries import QuestionReader
 from viridian_serving.wire import Encoded
 
 LOG = logging.getLogger("viridian.api")
@@ -18,16 +21,25 @@ LOG = logging.getLogger("viridian.api")
 class Predictor:
     """Answers prediction requests of one model."""
 
-    def __init__(self, model: Model, max_instances: int, identity: dict[str, str]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        max_instances: int,
+        identity: dict[str, str],
+        preprocessor: Preprocessor | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
             model: What predicts.
             max_instances: Most instances in one request.
             identity: Members that every answer carries: model, version, revision.
+            preprocessor: Makes the model's inputs; by default they are what is sent.
         """
         self.model = model
-        self._reader = InstanceReader(model.schema, max_instances)
+        self.questions = QuestionReader(model.contract, identity["revision"])
+        self._preprocessor = preprocessor
+        self._reader = InstanceReader(model.contract.requests, max_instances)
         self._identity = identity
 
     async def answer(self, body: bytes, deadline: float, request_id: str, interest: Interest | None = None) -> bytes:
@@ -45,12 +57,37 @@ class Predictor:
         Raises:
             Problem: What the client gets instead.
         """
-        instances = self._reader.read(body)
+        instances = (
+            self._reader.read(body) if self._preprocessor is None else await self.read(body, deadline, request_id)
+        )
         if not instances.many:
             (prediction,) = await self._predict(instances.encoded[0], deadline, request_id, interest)
             return msgspec.json.encode({**prediction, **self._identity, "request_id": request_id})
         predictions = await self._predict_many(instances.encoded, deadline, request_id, interest)
         return msgspec.json.encode({"predictions": predictions, **self._identity, "request_id": request_id})
+
+    async def read(self, body: bytes, deadline: float, request_id: str) -> Instances:
+        """Read a body, by way of preprocess.py if there is one.
+
+        Args:
+            body: A request's.
+            deadline: On the event loop's clock, in seconds.
+            request_id: For the log.
+
+        Returns:
+            The encoded instances.
+
+        Raises:
+            Problem: What the client gets instead.
+        """
+        if self._preprocessor is None:
+            return self._reader.read(body)
+        items, many = self._reader.items(body)
+        try:
+            encoded = await self._preprocessor.encode(items, deadline, many=many)
+        except (QueueFullError, CallFailedError, TimeoutError) as error:
+            raise problem_of(error, request_id) from error
+        return Instances(list(grouped(encoded, self.model.schema.max_batch)), many)
 
     async def _predict(
         self, encoded: Encoded, deadline: float, request_id: str, interest: Interest | None
@@ -109,6 +146,10 @@ def problem_of(error: Exception, request_id: str) -> Problem:
     LOG.warning("request %s: %s: %s", request_id, type(error).__name__, error)
     if isinstance(error, UnreachableError):
         return Problem(503, "model-unreachable", "The model is starting again; try in a second.", headers=retry)
+    if isinstance(error, PreprocessFailedError):
+        return Problem(
+            500, "preprocess-failed", "preprocess.py failed on this input; the server's log says why, by request_id."
+        )
     if isinstance(error, ModelFailedError):
         return Problem(500, "model-failed", "The model failed on this input; the server's log says why, by request_id.")
     if isinstance(error, BadAnswerError):

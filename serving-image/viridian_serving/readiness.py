@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from viridian_serving.contract import Contract
 from viridian_serving.schema import DYNAMIC, DataType, ModelSchema
 from viridian_serving.wire import Encoded, pack
 
@@ -109,11 +110,16 @@ def read_sample(directory: Path) -> bytes | None:
         return None
 
 
-def health(status: str, identity: dict[str, str], schema: ModelSchema | None) -> bytes:
+def health(status: str, identity: dict[str, str], contract: Contract | None) -> bytes:
     """Write the body of ``/health``."""
-    inputs = [tensor.describe() for tensor in schema.inputs] if schema is not None else None
-    outputs = [tensor.describe() for tensor in schema.outputs] if schema is not None else None
-    fingerprint = schema.input_fingerprint if schema is not None else None
-    return msgspec.json.encode(
-        {"status": status, **identity, "input_schema": fingerprint, "inputs": inputs, "outputs": outputs}
-    )
+    known: dict[str, object] = {"input_schema": None, "features": None, "inputs": None, "outputs": None}
+    if contract is not None:
+        known = {
+            "input_schema": contract.fingerprint,
+            "features": [
+                {"name": each.name, "type": each.kind, "shape": list(each.dims)} for each in contract.requests.features
+            ],
+            "inputs": [tensor.describe() for tensor in contract.model.inputs],
+            "outputs": [tensor.describe() for tensor in contract.model.outputs],
+        }
+    return msgspec.json.encode({"status": status, **identity, **known})

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Awaitable
 from typing import Final
 
@@ -12,6 +13,8 @@ from viridian_serving.problems import CONTENT_TYPE, Problem
 LOG = logging.getLogger("viridian.api")
 
 _MAX_REQUEST_ID: Final = 128
+_TRACEPARENT: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+"""W3C Trace Context; what a later version adds comes behind."""
 
 
 def identity_headers(settings: Settings) -> Headers:
@@ -23,11 +26,15 @@ def identity_headers(settings: Settings) -> Headers:
 
 
 def request_id_of(request: Request) -> str:
-    """Give the id by which a request is found again: its client's, or a new one."""
+    """Give the id by which a request is found again: its client's, that of the trace it is part of, or a new one."""
     given = request.headers.get(b"x-request-id", b"")
     # What goes into a header, a log line and JSON must be harmless there.
     if given and len(given) <= _MAX_REQUEST_ID and given.isascii() and given.decode("ascii").isprintable():
         return given.decode("ascii")
+    if b"traceparent" in request.headers:
+        trace = _TRACEPARENT.fullmatch(request.headers[b"traceparent"].strip())
+        if trace is not None and trace[1].strip(b"0"):
+            return trace[1].decode("ascii")
     return os.urandom(16).hex()
 
 

@@ -5,12 +5,34 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from functools import cached_property
 from math import prod
 from typing import Any
 
 DYNAMIC = -1
+
+
+class Kind(StrEnum):
+    """What a value is to a person."""
+
+    NUMBER = "number"
+    INTEGER = "integer"
+    STRING = "string"
+    BOOLEAN = "boolean"
+
+    @property
+    def one(self) -> str:
+        """What a person calls one of them."""
+        return _ONE[self]
+
+
+_ONE = {
+    Kind.NUMBER: "a number",
+    Kind.INTEGER: "a whole number",
+    Kind.STRING: "a string",
+    Kind.BOOLEAN: "true or false",
+}
 
 
 class DataType(Enum):
@@ -41,13 +63,13 @@ class DataType(Enum):
         return struct.calcsize("<" + self.value) if self.value else 0
 
     @property
-    def element(self) -> str:
-        """What a person calls one element."""
+    def kind(self) -> Kind:
+        """What an element is to a person."""
         if self is DataType.BYTES:
-            return "a string"
+            return Kind.STRING
         if self is DataType.BOOL:
-            return "true or false"
-        return "a number" if self.is_float else "a whole number"
+            return Kind.BOOLEAN
+        return Kind.NUMBER if self.is_float else Kind.INTEGER
 
 
 @dataclass(frozen=True)
@@ -70,7 +92,7 @@ class Tensor:
 
 
 class SchemaError(ValueError):
-    """Triton's configuration of the model cannot be served. The message is the end of a sentence."""
+    """The model cannot be served as it or its schema.yaml describes it. The message is the end of a sentence."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from viridian_serving.answers import AnswerWriter, NotFiniteError
+from viridian_serving.answers import AnswerSchema, AnswerWriter, NotFiniteError
 from viridian_serving.schema import DataType, ModelSchema, Tensor
 from viridian_serving.wire import Encoded, OutputTensor, RequestEncoder, decode_response
 
@@ -16,6 +16,10 @@ CLASSIFIER = ModelSchema(X, (Tensor("label", DataType.INT64, (1,)), Tensor("prob
 
 def schema_of(*outputs: Tensor, max_batch: int = 8) -> ModelSchema:
     return ModelSchema(X, outputs, max_batch)
+
+
+def writer(schema: ModelSchema) -> AnswerWriter:
+    return AnswerWriter(AnswerSchema.recognised(schema.outputs))
 
 
 def test_joined_instances_become_one_batch() -> None:
@@ -70,7 +74,7 @@ def test_what_does_not_follow_the_protocol_is_told_apart(body: bytes) -> None:
 
 def test_a_classifier_answers_prediction_confidence_and_probabilities() -> None:
     # when
-    predictions = AnswerWriter(CLASSIFIER).predictions(
+    predictions = writer(CLASSIFIER).predictions(
         [
             OutputTensor("label", DataType.INT64, (2, 1), (1, 2)),
             OutputTensor("probabilities", DataType.FP32, (2, 3), (0.25, 0.5, 0.25, 0, 0.25, 0.75)),
@@ -118,19 +122,19 @@ def test_a_classifier_answers_prediction_confidence_and_probabilities() -> None:
 def test_other_models_answer_what_they_have(
     schema: ModelSchema, outputs: list[OutputTensor], batched: bool, predictions: list[dict[str, Any]]
 ) -> None:
-    assert AnswerWriter(schema).predictions(outputs, len(predictions), batched=batched) == predictions
+    assert writer(schema).predictions(outputs, len(predictions), batched=batched) == predictions
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
 def test_what_json_cannot_say_is_a_failure(bad: float) -> None:
     with pytest.raises(NotFiniteError):
-        AnswerWriter(schema_of(Tensor("y", DataType.FP64, (1,)))).predictions(
+        writer(schema_of(Tensor("y", DataType.FP64, (1,)))).predictions(
             [OutputTensor("y", DataType.FP64, (2, 1), (1.0, bad))], 2, batched=True
         )
 
 
 def test_finite_numbers_with_an_infinite_sum_are_answered() -> None:
-    (row,) = AnswerWriter(schema_of(Tensor("y", DataType.FP64, (2,)))).predictions(
+    (row,) = writer(schema_of(Tensor("y", DataType.FP64, (2,)))).predictions(
         [OutputTensor("y", DataType.FP64, (1, 2), (1.7e308, 1.7e308))], 1, batched=True
     )
     assert row["prediction"] == [1.7e308, 1.7e308]
@@ -145,7 +149,7 @@ def test_finite_numbers_with_an_infinite_sum_are_answered() -> None:
 )
 def test_an_answer_that_does_not_fit_the_request_is_told_apart(outputs: list[OutputTensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        AnswerWriter(schema_of(Tensor("y", DataType.FP32, (1,)))).predictions(outputs, 2, batched=True)
+        writer(schema_of(Tensor("y", DataType.FP32, (1,)))).predictions(outputs, 2, batched=True)
 
 
 def test_a_model_exported_for_one_instance_takes_instances_as_others_do() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from viridian_serving.features import RequestSchema
 from viridian_serving.instances import MAX_VIOLATIONS, InstanceReader
 from viridian_serving.problems import Problem
 from viridian_serving.schema import DataType, ModelSchema, Tensor
@@ -32,7 +33,7 @@ SCHEMAS = {"row": ROW, "columns": COLUMNS, "image": IMAGE, "sequence": SEQUENCE,
 
 def read(schema: ModelSchema, body: object, limit: int = 10) -> Any:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return InstanceReader(schema, limit).read(raw)
+    return InstanceReader(RequestSchema.of(schema), limit).read(raw)
 
 
 def floats(*values: float) -> bytes:
@@ -203,7 +204,7 @@ bodies = json_values | likely | likely.map(lambda row: {"X": row}) | st.lists(li
 @given(st.sampled_from(["row", "image", "sequence", "scalar"]), bodies, st.booleans())
 def test_the_fast_reader_takes_only_what_the_careful_one_takes(name: str, body: object, padded: bool) -> None:
     # given
-    reader = InstanceReader(SCHEMAS[name], 10)
+    reader = InstanceReader(RequestSchema.of(SCHEMAS[name]), 10)
     raw = json.dumps(body).encode()
     raw = b" \n" + raw if padded else raw
     # when

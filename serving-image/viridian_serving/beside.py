@@ -1,0 +1,93 @@
+"""What the model's author put beside it: ``schema.yaml``, ``preprocess.py``, ``sample.json``."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from viridian_serving.binding import PREPROCESS_FILE, bind
+from viridian_serving.config import Settings
+from viridian_serving.contract import Contract
+from viridian_serving.json_schema import sample_of
+from viridian_serving.model_source import ModelError, model_home
+from viridian_serving.predict import Predictor
+from viridian_serving.preprocessing import Preprocessor
+from viridian_serving.problems import Problem
+from viridian_serving.readiness import SAMPLE_FILE, read_sample, synthesised
+from viridian_serving.schema import ModelSchema, SchemaError
+from viridian_serving.schema_file import FILE as SCHEMA_FILE
+from viridian_serving.schema_file import SchemaFile, read_schema_file
+from viridian_serving.wire import Encoded
+
+LOG = logging.getLogger("viridian.api")
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What the model's author put beside it for its API."""
+
+    home: Path | None
+    """The model's folder. None where it is not found: the triton container reports that."""
+    declared: SchemaFile | None
+    script: Path | None
+
+    @classmethod
+    def find(cls, settings: Settings) -> "Beside":
+        """Look for it.
+
+        Raises:
+            SchemaError: What is there cannot be used.
+        """
+        try:
+            home = model_home(settings)
+        except ModelError:
+            return cls(None, None, None)
+        declared, script = read_schema_file(home), home / PREPROCESS_FILE
+        if not script.is_file():
+            return cls(home, declared, None)
+        if declared is None:
+            raise SchemaError(
+                f"{PREPROCESS_FILE} lies beside it without a {SCHEMA_FILE}; write one, whose features say what "
+                "clients send"
+            )
+        return cls(home, declared, script)
+
+    def contract(self, schema: ModelSchema) -> Contract:
+        """Make the contract of the model that Triton has loaded; SchemaError when it is not the one described."""
+        if self.declared is None:
+            return Contract.derived(schema)
+        return bind(self.declared, schema, preprocessed=self.script is not None)
+
+    async def preprocessor(self, schema: ModelSchema, settings: Settings) -> Preprocessor | None:
+        """Start what runs preprocess.py, if there is one; SchemaError when it cannot be loaded."""
+        if self.script is None:
+            return None
+        preprocessor = Preprocessor(self.script, schema, settings.preprocess_timeout, settings.max_queue)
+        await preprocessor.start()
+        return preprocessor
+
+    async def samples(self, predictor: Predictor, deadline: float) -> list[Encoded]:
+        """Give inputs to try the model with.
+
+        Args:
+            predictor: Reads them.
+            deadline: On the event loop's clock, in seconds.
+
+        Returns:
+            The sample beside the model; else the schema's examples, and then made-up ones.
+        """
+        contract = predictor.model.contract
+        body = read_sample(self.home) if self.home is not None else None
+        if body is None and not contract.requests.declared:
+            return list(synthesised(contract.model))
+        name, others = SAMPLE_FILE, []
+        if body is None:
+            name, others = f"The examples of {SCHEMA_FILE}", list(synthesised(contract.model))
+            body = msgspec.json.encode(sample_of(contract.requests))
+        try:
+            return [*(await predictor.read(body, deadline, name)).encoded[:1], *others]
+        except Problem as problem:
+            faults = "; ".join(f"{each.pointer}: {each.detail}" for each in problem.errors)
+            LOG.warning("%s beside the model cannot be used and is ignored: %s %s", name, problem.detail, faults)
+            return list(synthesised(contract.model))
