@@ -27,7 +27,7 @@ class _MismatchError(Exception):
     """The lists are not nested as the input's shape asks for."""
 
 
-_ERRORS = (msgspec.DecodeError, struct.error, OverflowError, UnicodeEncodeError, _MismatchError)
+_ERRORS = (msgspec.DecodeError, struct.error, OverflowError, UnicodeError, _MismatchError)
 
 
 class _Packer(Protocol):

@@ -270,3 +270,68 @@ def triton_repository(
     if config:
         (folder.parent / "config.pbtxt").write_text(config)
     return directory
+
+
+CUSTOMERS = """
+description: Which offer a customer takes.
+features:
+  - {name: income, tensor: X, min: 0, max: 1000000, unit: EUR, description: "Of a year, before taxes."}
+  - {name: balance, tensor: X, nullable: true, example: 12.5}
+  - {name: visits, tensor: X, type: integer, min: 0, max: 50}
+  - {name: age, min: 18, max: 120, unit: years}
+  - {name: city, categories: [Köln, Graz, Basel]}
+  - {name: note, max_length: 10}
+  - {name: tier, type: integer, categories: [1, 2, 3]}
+  - {name: member, type: boolean}
+  - {name: history, min: -100, max: 100}
+  - {name: ids}
+outputs: {prediction: label, probabilities: probabilities, classes: [none, small, large]}
+answer: {withhold: [total]}
+"""
+CUSTOMER = {
+    "income": 30000,
+    "balance": None,
+    "visits": 3,
+    "age": 44,
+    "city": "Köln",
+    "note": "regular",
+    "tier": 2,
+    "member": True,
+    "history": [1, -2.5, 3, 0],
+    "ids": [7, 8, 9],
+}
+
+
+def customers(directory: Path, schema: str = CUSTOMERS) -> Path:
+    """Inputs of every kind, some of them columns of X float [N, 3], with a schema.yaml that names them."""
+    file = _save(
+        directory,
+        graph_of(
+            [
+                helper.make_node("IsNaN", ["X"], ["unknown"]),
+                helper.make_node("Where", ["unknown", "zero", "X"], ["known"]),
+                helper.make_node("Softmax", ["known"], ["probabilities"], axis=1),
+                helper.make_node("ArgMax", ["known"], ["label"], axis=1, keepdims=1),
+                helper.make_node("ReduceSum", ["history", "axes"], ["total"], keepdims=1),
+            ],
+            [
+                info("X", TensorProto.FLOAT, ["n", 3]),
+                info("age", TensorProto.INT64, ["n", 1]),
+                info("city", TensorProto.STRING, ["n", 1]),
+                info("note", TensorProto.STRING, ["n", 1]),
+                info("tier", TensorProto.FLOAT, ["n", 1]),
+                info("member", TensorProto.BOOL, ["n", 1]),
+                info("history", TensorProto.FLOAT, ["n", 4]),
+                info("ids", TensorProto.INT32, ["n", "m"]),
+            ],
+            [
+                info("label", TensorProto.INT64, ["n", 1]),
+                info("probabilities", TensorProto.FLOAT, ["n", 3]),
+                info("total", TensorProto.FLOAT, ["n", 1]),
+            ],
+            zero=np.array(0, dtype=np.float32),
+            axes=np.array([1], dtype=np.int64),
+        ),
+    )
+    (directory / "schema.yaml").write_text(schema)
+    return file

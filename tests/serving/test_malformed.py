@@ -1,0 +1,124 @@
+"""More than a hundred requests that are refused, and what is said of each."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.serving.malformed import Malformed, address, requests
+from tests.serving.models import CUSTOMER, CUSTOMERS, customers
+from tests.serving.pod import Pod, running_pod
+
+from viridian_serving.binding import bind
+from viridian_serving.contract import Contract
+from viridian_serving.instances import InstanceReader
+from viridian_serving.problems import Problem
+from viridian_serving.queries import QuestionReader
+from viridian_serving.schema import DataType, ModelSchema, Tensor
+from viridian_serving.schema_file import parse
+
+MODEL = ModelSchema(
+    (
+        Tensor("X", DataType.FP32, (3,)),
+        Tensor("age", DataType.INT64, (1,)),
+        Tensor("city", DataType.BYTES, (1,)),
+        Tensor("note", DataType.BYTES, (1,)),
+        Tensor("tier", DataType.FP32, (1,)),
+        Tensor("member", DataType.BOOL, (1,)),
+        Tensor("history", DataType.FP32, (4,)),
+        Tensor("ids", DataType.INT32, (-1,)),
+    ),
+    (
+        Tensor("label", DataType.INT64, (1,)),
+        Tensor("probabilities", DataType.FP32, (3,)),
+        Tensor("total", DataType.FP32, (1,)),
+    ),
+    128,
+)
+REQUESTS = requests()
+every_request = pytest.mark.parametrize("request_", REQUESTS, ids=[each.name for each in REQUESTS])
+
+
+@pytest.fixture(scope="module")
+def contract() -> Contract:
+    return bind(parse(CUSTOMERS.encode()), MODEL)
+
+
+def check(request_: Malformed, kind: str, errors: list[str], more: int) -> None:
+    assert kind == f"urn:viridian:problem:{request_.kind}"
+    assert (len(errors), more) == (request_.listed, request_.more)
+    if request_.fields is not None:
+        assert sorted(errors) == sorted(request_.fields)
+
+
+def test_there_are_a_hundred() -> None:
+    assert len(REQUESTS) >= 100
+    assert len({request_.name for request_ in REQUESTS}) == len(REQUESTS)
+
+
+@every_request
+def test_the_parsing_core_names_every_field(contract: Contract, request_: Malformed) -> None:
+    # when
+    with pytest.raises(Problem) as raised:
+        if request_.body is not None:
+            InstanceReader(contract.requests, 1000).read(request_.body)
+        else:
+            QuestionReader(contract, "m-1").read((request_.query or "").encode())
+    # then
+    problem = raised.value
+    assert problem.status == request_.status
+    check(
+        request_,
+        f"urn:viridian:problem:{problem.kind}",
+        [error.pointer for error in problem.errors],
+        problem.extra_errors,
+    )
+
+
+@pytest.fixture(scope="module")
+def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
+    with running_pod(tmp_path_factory.mktemp("customers"), customers) as running:
+        yield running
+
+
+@pytest.mark.component
+def test_the_server_says_the_same_and_the_model_is_never_asked(pod: Pod) -> None:
+    # given
+    before = pod.calls()
+    # when
+    answers = [
+        pod.request("POST", "/predict", each.body)
+        if each.body is not None
+        else pod.get(f"/predict?{each.query}" if each.query else "/predict")
+        for each in REQUESTS
+    ]
+    # then
+    for request_, answer in zip(REQUESTS, answers, strict=True):
+        assert answer.status == request_.status, request_.name
+        assert answer.headers["content-type"] == "application/problem+json"
+        document: dict[str, Any] = answer.json
+        assert document["request_id"] == answer.headers["x-request-id"]
+        assert "Traceback" not in answer.body.decode()
+        errors = [error["pointer"] for error in document.get("errors", [])]
+        check(request_, document["type"], errors, document.get("more_errors", 0))
+    assert pod.calls() == before
+    assert set(pod.counts()) == {("direct", "rejected")}
+
+
+@pytest.mark.component
+def test_a_good_instance_is_answered_however_it_is_asked(pod: Pod) -> None:
+    # when
+    posted = pod.predict(CUSTOMER)
+    listed = pod.predict([CUSTOMER, CUSTOMER])
+    asked = pod.get(f"/predict?{address(CUSTOMER)}")
+    # then
+    assert (posted.status, listed.status, asked.status) == (200, 200, 200), asked.body
+    assert posted.json["prediction"] == asked.json["prediction"] == "none"
+    assert posted.json["probabilities"] == {"none": 1.0, "small": 0.0, "large": 0.0}
+    assert len(listed.json["predictions"]) == 2
+    assert "outputs" not in posted.json
+
+
+@pytest.mark.component
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(pod: Pod) -> None:
+    answer = pod.request("POST", "/predict", b" " * (17 << 20))
+    assert (answer.status, answer.headers["content-type"]) == (413, "application/problem+json")
