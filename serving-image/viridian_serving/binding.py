@@ -266,7 +266,7 @@ def _type_faults(kind: Kind, datatype: DataType) -> Iterator[str]:
 def _rule_faults(entry: FeatureEntry, kind: Kind) -> Iterator[str]:
     ranged = kind in (Kind.NUMBER, Kind.INTEGER) and not entry.categories
     if not ranged and (entry.min is not None or entry.max is not None):
-        yield f"min and max: {'categories' if entry.categories else f'a {kind}'} has no range; leave them out"
+        yield f"min and max: {'categories have no range' if entry.categories else f'a {kind} has none'}; leave them out"
     if entry.min is not None and entry.max is not None and entry.min > entry.max:
         yield f"min: {written(entry.min)} is above max, {written(entry.max)}; exchange them"
     if entry.max_length is not None and (kind is not Kind.STRING or entry.categories):

@@ -9,6 +9,7 @@ alone.
 import asyncio
 import logging
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
@@ -111,8 +112,9 @@ class Preprocessor:
         """End the process."""
         if (process := self._process) is not None:
             self._process = None
+            # Not process.kill(), which would take the exit code of one that has ended from whoever waits for it.
             with suppress(ProcessLookupError):
-                process.kill()
+                os.kill(process.pid, signal.SIGKILL)
             await process.wait()
 
     async def _call(self, jobs: Sequence[Job[Sequence[Instance], list[Result]]], _: float) -> list[list[Result]]:

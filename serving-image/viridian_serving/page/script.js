@@ -4,14 +4,19 @@ const form = document.querySelector("form");
 const url = new URL("predict", location.href).href;
 const element = (tag, text, kind) => Object.assign(document.createElement(tag), { textContent: text, className: kind || "" });
 
-// JSON is put together as text: a number of 64 bits does not fit into one of JavaScript's.
+// JSON is put together as text: a number of 64 bits does not fit into one of JavaScript's. What is no JSON is sent as a
+// string, so that the API says what is wrong with it.
 function written(field) {
   const { kind, nullable, list } = field.dataset;
   const value = field.value;
-  if (list) return value;
-  if (value === "" && nullable && kind !== "string") return "null";
-  if (kind === "string") return JSON.stringify(value);
-  return value === "" ? undefined : value;
+  if (kind === "string" && !list) return JSON.stringify(value);
+  if (value === "") return nullable ? "null" : undefined;
+  try {
+    JSON.parse(value);
+    return value;
+  } catch {
+    return JSON.stringify(value);
+  }
 }
 
 function body() {
