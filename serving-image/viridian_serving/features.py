@@ -71,6 +71,19 @@ class Feature:
             value = [value] * (1 if size == DYNAMIC else size)
         return value
 
+    def canonical(self, value: Any) -> Any:  # noqa: ANN401  a JSON value
+        """Write a value as others write it that mean the same.
+
+        Args:
+            value: One without a fault, or a list of them.
+        """
+        if isinstance(value, list):
+            return [self.canonical(item) for item in value]
+        if value is None or self.kind in (Kind.STRING, Kind.BOOLEAN):
+            return value
+        # To JSON Schema 44.0 is a whole number, and a column of pandas that lacks a value writes all of them so.
+        return int(value) if self.kind is Kind.INTEGER else float(value)
+
     def fault(self, value: object) -> str | None:
         """Say what is wrong with an element.
 
@@ -95,8 +108,8 @@ class Feature:
             return f"must be {self._one()}, not {name_of(value)}"
         if isinstance(value, float) and not math.isfinite(value):
             return f"must be a finite number, not {value}"
-        if isinstance(value, float) and self.kind is Kind.INTEGER:
-            return "must be a whole number, written without a fraction"
+        if isinstance(value, float) and self.kind is Kind.INTEGER and not value.is_integer():
+            return f"must be a whole number, not {value}"
         return None
 
     def _rule_fault(self, value: Any) -> str | None:  # noqa: ANN401  a JSON value of the right kind
@@ -112,7 +125,7 @@ class Feature:
 
     def _packing_fault(self, value: Any) -> str | None:  # noqa: ANN401  a JSON value of the right kind
         try:
-            pack(self.datatype, [value])
+            pack(self.datatype, [self.canonical(value)])
         except UnicodeEncodeError:
             return "holds half of a surrogate pair, which is not a character"
         except (struct.error, OverflowError):

@@ -76,20 +76,21 @@ class InstanceReader:
         return Instances(list(grouped([self._encoded(each) for each in values], self._schema.max_batch)), many)
 
     def items(self, body: bytes) -> tuple[list[dict[str, Any]], bool]:
-        """Read a request's body and leave its instances as they are.
+        """Read a request's body and do not encode it.
 
         Args:
             body: See read().
 
         Returns:
-            The instances, each with every feature, and whether they came as a list.
+            The instances, equal for bodies that mean the same, and whether they came as a list.
 
         Raises:
             Problem: See read().
         """
         items, _, many = self._checked(body)
-        name = self._schema.features[0].name
-        return [item if isinstance(item, dict) else {name: item} for item in items], many
+        features = self._schema.features
+        named = [item if isinstance(item, dict) else {features[0].name: item} for item in items]
+        return [{each.name: each.canonical(item[each.name]) for each in features} for item in named], many
 
     def encode(self, item: object) -> tuple[Encoded | None, list[Violation]]:
         """Encode one instance that is no JSON any more.
@@ -242,7 +243,7 @@ def _walk(
     if level == len(shape):
         reason = feature.fault(value)
         if reason is None:
-            flat.append(math.nan if value is None else value)
+            flat.append(math.nan if value is None else feature.canonical(value))
         else:
             violations.append(Violation(pointer, reason))
         return

@@ -113,8 +113,9 @@ class Preprocessor:
         if (process := self._process) is not None:
             self._process = None
             # Not process.kill(), which would take the exit code of one that has ended from whoever waits for it.
-            with suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
             await process.wait()
 
     async def _call(self, jobs: Sequence[Job[Sequence[Instance], list[Result]]], _: float) -> list[list[Result]]:

@@ -76,14 +76,13 @@ class QuestionReader:
         instance, repeated = self._instance(query)
         body = json.dumps(instance, ensure_ascii=False).encode("utf-8", "surrogatepass")
         try:
-            self._reader.items(body)
+            (canonical,), _ = self._reader.items(body)
         except Problem as problem:
             if repeated and problem.errors:
                 raise invalid([*repeated, *problem.errors]) from None
             raise
         if repeated:
             raise invalid(repeated)
-        canonical = {name: _canonical(self._features[name], value) for name, value in instance.items()}
         text = json.dumps([self._revision, canonical], sort_keys=True).encode()
         etag = f'"{hashlib.sha256(text).hexdigest()[:32]}"'.encode()
         return Question(body, etag, ((b"ETag", etag), self._freshness))
@@ -113,9 +112,3 @@ def _value(feature: Feature | None, text: str) -> Any:  # noqa: ANN401  a JSON v
         return json.loads(text)
     except (ValueError, RecursionError):
         return text  # which is then no number
-
-
-def _canonical(feature: Feature, value: Any) -> Any:  # noqa: ANN401  a JSON value
-    if isinstance(value, list):
-        return [_canonical(feature, item) for item in value]
-    return float(value) if feature.kind is Kind.NUMBER and value is not None else value

@@ -26,7 +26,7 @@ _values = {
     "income": st.floats(0, 1e6) | st.integers(-1, 1_000_001),
     "balance": st.none() | st.floats(width=32, allow_nan=False, allow_infinity=False) | st.just(1e39),
     "visits": st.integers(-1, 51),
-    "age": st.integers(17, 121) | st.lists(st.integers(18, 120), max_size=2),
+    "age": st.integers(17, 121) | st.integers(17, 121).map(float) | st.lists(st.integers(18, 120), max_size=2),
     "city": st.sampled_from(["Köln", "Graz", "Basel", "Bonn"]),
     "note": st.text(max_size=11),
     "tier": st.integers(0, 4),
@@ -34,7 +34,14 @@ _values = {
     "history": st.lists(st.floats(-101, 101), min_size=3, max_size=5) | st.just([0, 1, 2, 3]),
     "ids": st.lists(st.integers(-(2**31) - 1, 2**31), max_size=3),
 }
-_anything = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=4)
+_anything = (
+    st.none()
+    | st.booleans()
+    | st.floats(0, 50)
+    | st.integers()
+    | st.text(max_size=3)
+    | st.lists(st.integers(), max_size=4)
+)
 
 
 @st.composite

@@ -119,7 +119,7 @@ def test_a_long_list_is_cut_into_what_the_model_takes_in_one_call() -> None:
             "columns",
             {"age": 1.5, "in come": "x", "city": 3, "member": 0},
             {
-                "/age": "must be a whole number, written without a fraction",
+                "/age": "must be a whole number, not 1.5",
                 "/in come": "must be a number",
                 "/city": "must be a string",
                 "/member": "must be true or false",

@@ -1,6 +1,6 @@
 """More than a hundred requests that are refused, and what is said of each."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -57,12 +57,14 @@ def test_there_are_a_hundred() -> None:
 
 @every_request
 def test_the_parsing_core_names_every_field(contract: Contract, request_: Malformed) -> None:
+    # given
+    read: Callable[[bytes], object] = InstanceReader(contract.requests, 1000).read
+    sent = request_.body
+    if sent is None:
+        read, sent = QuestionReader(contract, "m-1").read, (request_.query or "").encode()
     # when
     with pytest.raises(Problem) as raised:
-        if request_.body is not None:
-            InstanceReader(contract.requests, 1000).read(request_.body)
-        else:
-            QuestionReader(contract, "m-1").read((request_.query or "").encode())
+        read(sent)
     # then
     problem = raised.value
     assert problem.status == request_.status

@@ -53,10 +53,10 @@ def preprocess(instance):
 
 
 @asynccontextmanager
-async def preprocessor(directory: Path, source: str = GOOD, timeout: float = 0.5) -> AsyncIterator[Preprocessor]:
+async def preprocessor(directory: Path, source: str = GOOD, seconds: float = 1.5) -> AsyncIterator[Preprocessor]:
     file = directory / "preprocess.py"
     file.write_text(source)
-    made = Preprocessor(file, MODEL, timeout, max_queue=100)
+    made = Preprocessor(file, MODEL, seconds, max_queue=100)
     try:
         await made.start()
         yield made
@@ -111,7 +111,7 @@ async def test_what_it_refuses_is_the_client_s_affair(
 @pytest.mark.parametrize(
     ("age", "reason"),
     [
-        (99, "no answer within 0.5 s"),
+        (99, "no answer within 1.5 s"),
         (98, "its process ended with code 3"),
         (97, "returned what the model does not take: /n is missing"),
         (96, "/X/1 must be a finite number, not inf"),
@@ -123,9 +123,7 @@ async def test_what_it_fails_fails_alone(tmp_path: Path, age: int, reason: str) 
     # given one bad instance among others, at the same time
     async with preprocessor(tmp_path) as made:
         # when
-        results = await asyncio.gather(
-            *(ask(made, instance(each)) for each in (1, 2, age, 3)), return_exceptions=True
-        )
+        results = await asyncio.gather(*(ask(made, instance(each)) for each in (1, 2, age, 3)), return_exceptions=True)
         # then
         assert isinstance(results[2], PreprocessFailedError)
         assert reason in str(results[2])
@@ -146,7 +144,7 @@ async def test_a_process_that_dies_between_calls_is_made_anew(tmp_path: Path) ->
 
 
 async def test_who_waits_behind_it_is_told_at_the_deadline(tmp_path: Path) -> None:
-    async with preprocessor(tmp_path, timeout=5) as made:
+    async with preprocessor(tmp_path, seconds=5) as made:
         hanging = asyncio.ensure_future(ask(made, instance(99)))
         await asyncio.sleep(0)
         with pytest.raises(TimeoutError):

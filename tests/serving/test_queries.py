@@ -81,6 +81,11 @@ def test_caches_ask_again_unless_the_schema_says_how_long_an_answer_holds() -> N
     assert (b"Cache-Control", b"public, max-age=60") in kept.headers
 
 
+def test_a_whole_number_is_one_however_it_is_written() -> None:
+    read = reader(CUSTOMERS, MODEL).read
+    assert read(address(CUSTOMER | {"age": 44.0}).encode()).etag == read(address(CUSTOMER).encode()).etag
+
+
 def test_what_is_sensitive_is_asked_with_post_only() -> None:
     with pytest.raises(Problem) as refused:
         reader("features: [{name: a, sensitive: true}, {name: s}]").read(b"a=1&s=x")
