@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-pure test-component test-e2e cluster images install generate clean bench-idle bench-faults
+.PHONY: help demo test lint test-pure test-component test-e2e fuzz cluster images install generate clean bench-idle bench-faults
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -21,6 +21,11 @@ test-component: ## tests against a real API server, Prometheus and Triton as loc
 
 test-e2e: ## tests on the local cluster
 	@dev/test.sh e2e
+
+fuzz: ## the readers of requests, with inputs that follow their code (atheris, Linux on x86-64); SECONDS=600 for longer
+	@mkdir -p build
+	@dev/python.sh -m tests.fuzz.predict -max_total_time=$(or $(SECONDS),60) -max_len=4096 -timeout=5 \
+	  -artifact_prefix=build/fuzz- build/fuzz-corpus
 
 cluster: ## a local Kubernetes cluster with a gateway and Prometheus
 	@dev/up.sh
