@@ -105,6 +105,7 @@ async def serve(settings: Settings) -> int:
     await asyncio.wait((*watches, stopped), return_when=asyncio.FIRST_COMPLETED)
     for watch in watches:
         if watch.done():
+            await calls.close(longest=0.0)  # or gRPC complains after the sentence that says why
             watch.result()
         watch.cancel()
     drained = await drain(app, public, calls, settings)

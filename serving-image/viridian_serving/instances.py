@@ -22,6 +22,21 @@ MAX_VIOLATIONS = 100
 
 _MISSING = object()
 
+
+class Violations:
+    """What is wrong with a body: the first of it, and how much there is. A body has room for millions of mistakes."""
+
+    def __init__(self) -> None:
+        self.listed: list[Violation] = []
+        self.number = 0
+
+    def add(self, pointer: str, detail: str) -> None:
+        """Note one."""
+        self.number += 1
+        if len(self.listed) < MAX_VIOLATIONS:
+            self.listed.append(Violation(pointer, detail))
+
+
 _Values = list[tuple[list[Any], tuple[int, ...]]]
 """For every feature its elements in a row, and the shape that they came in."""
 
@@ -64,11 +79,16 @@ class InstanceReader:
         Raises:
             Problem: Status 400 or 413; it names every offending field.
         """
+        instances = self.read_fast(body)
+        return self.read_carefully(body) if instances is None else instances
+
+    def read_fast(self, body: bytes) -> Instances | None:
+        """Read a request's body if it is plainly valid; see read()."""
         read = self._fast.read(body)
-        if read is not None and 0 < len(read[0]) <= self._max_instances:
-            instances, many = read
-            return Instances(list(grouped(instances, self._schema.max_batch)) if many else instances, many)
-        return self.read_carefully(body)
+        if read is None or not 0 < len(read[0]) <= self._max_instances:
+            return None
+        instances, many = read
+        return Instances(list(grouped(instances, self._schema.max_batch)) if many else instances, many)
 
     def read_carefully(self, body: bytes) -> Instances:
         """Read a request's body, slowly, and find everything that is wrong with it; see read()."""
@@ -101,9 +121,9 @@ class InstanceReader:
         Returns:
             The instance, or None and what is wrong with it.
         """
-        violations: list[Violation] = []
+        violations = Violations()
         values = self._instance(item, "", violations)
-        return (None if violations else self._encoded(values)), violations
+        return (None if violations.number else self._encoded(values)), violations.listed
 
     def _checked(self, body: bytes) -> tuple[list[Any], list[_Values], bool]:
         """Find everything that is wrong with a body; gives the instances as they came, and their elements."""
@@ -116,12 +136,12 @@ class InstanceReader:
             )
         if not items:
             raise Problem(400, "invalid-input", "The list holds no instance; send at least one.")
-        violations: list[Violation] = []
+        violations = Violations()
         values = [
             self._instance(item, f"/{position}" if many else "", violations) for position, item in enumerate(items)
         ]
-        if violations:
-            raise invalid(violations)
+        if violations.number:
+            raise invalid(violations.listed, violations.number)
         return items, values, many
 
     def _split(self, document: object) -> tuple[list[Any], bool]:
@@ -145,19 +165,17 @@ class InstanceReader:
             f"The body is neither an instance nor a list of instances; send an object with {names}, or a list of them.",
         )
 
-    def _instance(self, item: object, pointer: str, violations: list[Violation]) -> _Values:
+    def _instance(self, item: object, pointer: str, violations: Violations) -> _Values:
         features = self._schema.features
         if isinstance(item, dict):
-            violations.extend(
-                Violation(join(pointer, name), "is not an input of this model; remove it")
-                for name in item
-                if name not in self._known
-            )
+            for name in item:
+                if name not in self._known:
+                    violations.add(join(pointer, name), "is not an input of this model; remove it")
             values = [(each, join(pointer, each.name), item.get(each.name, _MISSING)) for each in features]
         elif len(features) == 1:
             values = [(features[0], pointer, item)]
         else:
-            violations.append(Violation(pointer, "must be an object with one member for each input"))
+            violations.add(pointer, "must be an object with one member for each input")
             return []
         return [_flatten(each, value, where, violations) for each, where, value in values]
 
@@ -173,18 +191,21 @@ class InstanceReader:
         return Encoded(tuple(shapes), 1, tuple(tensors))
 
 
-def invalid(violations: Sequence[Violation]) -> Problem:
+def invalid(violations: Sequence[Violation], number: int | None = None) -> Problem:
     """Make the problem of a body that cannot be used.
 
     Args:
-        violations: All that is wrong with it.
+        violations: What is wrong with it.
+        number: How much is, if not all of it is there.
     """
+    number = len(violations) if number is None else number
+    listed = violations[:MAX_VIOLATIONS]
     return Problem(
         400,
         "invalid-input",
-        f"{len(violations)} value(s) of the body cannot be used; 'errors' names each.",
-        violations[:MAX_VIOLATIONS],
-        max(0, len(violations) - MAX_VIOLATIONS),
+        f"{number} value(s) of the body cannot be used; 'errors' names each.",
+        listed,
+        number - len(listed),
     )
 
 
@@ -217,11 +238,11 @@ def join(pointer: str, token: str) -> str:
 
 
 def _flatten(
-    feature: Feature, value: object, pointer: str, violations: list[Violation]
+    feature: Feature, value: object, pointer: str, violations: Violations
 ) -> tuple[list[Any], tuple[int, ...]]:
     """Check one feature and lay its elements out in a row; its shape comes with them."""
     if value is _MISSING:
-        violations.append(Violation(pointer, f"is missing; it must be {feature.expected()}"))
+        violations.add(pointer, f"is missing; it must be {feature.expected()}")
         return [], ()
     flat: list[Any] = []
     # A column of one value per instance needs no list.
@@ -238,22 +259,22 @@ def _walk(
     shape: list[int],
     pointer: str,
     flat: list[Any],
-    violations: list[Violation],
+    violations: Violations,
 ) -> None:
     if level == len(shape):
         reason = feature.fault(value)
         if reason is None:
             flat.append(math.nan if value is None else feature.canonical(value))
         else:
-            violations.append(Violation(pointer, reason))
+            violations.add(pointer, reason)
         return
     if not isinstance(value, list):
-        violations.append(Violation(pointer, f"must be {feature.expected(shape[level:])}, not {name_of(value)}"))
+        violations.add(pointer, f"must be {feature.expected(shape[level:])}, not {name_of(value)}")
         return
     if shape[level] == DYNAMIC:
         shape[level] = max(1, len(value))  # the first list decides, the others must agree; none may be empty
     if len(value) != shape[level]:
-        violations.append(Violation(pointer, f"must hold {shape[level]} elements and holds {len(value)}"))
+        violations.add(pointer, f"must hold {shape[level]} elements and holds {len(value)}")
         return
     for position, item in enumerate(value):
         _walk(feature, item, level + 1, shape, f"{pointer}/{position}", flat, violations)

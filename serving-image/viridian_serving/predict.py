@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -16,6 +18,10 @@ from viridian_serving.queries import QuestionReader
 from viridian_serving.wire import Encoded
 
 LOG = logging.getLogger("viridian.api")
+
+_R = TypeVar("_R")
+_SMALL: Final = 64 * 1024
+"""Bytes that are read carefully in a few milliseconds."""
 
 
 class Predictor:
@@ -39,6 +45,8 @@ class Predictor:
         self.model = model
         self.questions = QuestionReader(model.contract, identity["revision"])
         self._preprocessor = preprocessor
+        # One thread: more would only take the event loop's turns away from it.
+        self._reading = ThreadPoolExecutor(1, "reading")
         self._reader = InstanceReader(model.contract.requests, max_instances)
         self._identity = identity
 
@@ -57,9 +65,9 @@ class Predictor:
         Raises:
             Problem: What the client gets instead.
         """
-        instances = (
-            self._reader.read(body) if self._preprocessor is None else await self.read(body, deadline, request_id)
-        )
+        instances = self._reader.read_fast(body) if self._preprocessor is None else None
+        if instances is None:
+            instances = await self.read(body, deadline, request_id)
         if not instances.many:
             (prediction,) = await self._predict(instances.encoded[0], deadline, request_id, interest)
             return msgspec.json.encode({**prediction, **self._identity, "request_id": request_id})
@@ -67,7 +75,7 @@ class Predictor:
         return msgspec.json.encode({"predictions": predictions, **self._identity, "request_id": request_id})
 
     async def read(self, body: bytes, deadline: float, request_id: str) -> Instances:
-        """Read a body, by way of preprocess.py if there is one.
+        """Read a body carefully, and by way of preprocess.py if there is one.
 
         Args:
             body: A request's.
@@ -81,13 +89,19 @@ class Predictor:
             Problem: What the client gets instead.
         """
         if self._preprocessor is None:
-            return self._reader.read(body)
-        items, many = self._reader.items(body)
+            return await self._aside(self._reader.read_carefully, body)
+        items, many = await self._aside(self._reader.items, body)
         try:
             encoded = await self._preprocessor.encode(items, deadline, many=many)
         except (QueueFullError, CallFailedError, TimeoutError) as error:
             raise problem_of(error, request_id) from error
         return Instances(list(grouped(encoded, self.model.schema.max_batch)), many)
+
+    async def _aside(self, read: Callable[[bytes], _R], body: bytes) -> _R:
+        """Read a small body at once, and a large one beside the event loop, which must answer others meanwhile."""
+        if len(body) <= _SMALL:
+            return read(body)
+        return await asyncio.get_running_loop().run_in_executor(self._reading, read, body)
 
     async def _predict(
         self, encoded: Encoded, deadline: float, request_id: str, interest: Interest | None

@@ -79,7 +79,9 @@ class QuestionReader:
             (canonical,), _ = self._reader.items(body)
         except Problem as problem:
             if repeated and problem.errors:
-                raise invalid([*repeated, *problem.errors]) from None
+                raise invalid(
+                    [*repeated, *problem.errors], len(repeated) + len(problem.errors) + problem.extra_errors
+                ) from None
             raise
         if repeated:
             raise invalid(repeated)

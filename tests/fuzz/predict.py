@@ -1,7 +1,7 @@
 """Fuzzes what reads requests: ``make fuzz``.
 
-What it is given is a body of POST /predict, and the query of a GET. Whatever it is, the answer is an encoded instance or
-a problem document, never another exception; and the fast reader says nothing that the careful one does not.
+What it is given is a body of POST /predict, and the query of a GET. Whatever it is, the answer is an encoded instance
+or a problem document, never another exception; and the fast reader says nothing that the careful one does not.
 """
 
 import json

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -177,3 +178,19 @@ def test_a_taken_port_is_named(pod: Pod, tmp_path_factory: pytest.TempPathFactor
 
 def since(pod: Pod, before: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
     return {key: count - before.get(key, 0) for key, count in pod.counts().items() if count != before.get(key, 0)}
+
+
+def test_it_is_closed_where_the_schema_keeps_something_back(tmp_path: Path) -> None:
+    # given
+    def make(directory: Path) -> None:
+        models.lookup(directory)
+        (directory / "schema.yaml").write_text("answer: {round: 1}")
+
+    with running_pod(tmp_path, make) as pod, client_of(pod) as client:
+        # when
+        with pytest.raises(InferenceServerException, match="POST /predict") as refused:
+            client.infer("m", [index(3)])
+        # then
+        assert refused.value.status() == "StatusCode.PERMISSION_DENIED"
+        assert client.is_model_ready("m")
+        assert pod.counts() == {("direct", "rejected"): 1}

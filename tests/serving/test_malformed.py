@@ -1,6 +1,8 @@
 """More than a hundred requests that are refused, and what is said of each."""
 
+import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -124,3 +126,21 @@ def test_a_good_instance_is_answered_however_it_is_asked(pod: Pod) -> None:
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(pod: Pod) -> None:
     answer = pod.request("POST", "/predict", b" " * (17 << 20))
     assert (answer.status, answer.headers["content-type"]) == (413, "application/problem+json")
+
+
+@pytest.mark.component
+def test_others_are_answered_while_a_large_body_is_examined(pod: Pod) -> None:
+    # given a body with three million mistakes
+    instance = {**CUSTOMER, "ids": ["x"] * 3_000_000}
+    large = json.dumps(instance).encode()
+    with ThreadPoolExecutor(1) as threads:
+        examined = threads.submit(pod.request, "POST", "/predict", large)
+        # when
+        answered = 0
+        while not examined.done():
+            assert pod.predict(CUSTOMER).status == 200
+            answered += 1
+    # then
+    assert answered > 1
+    answer = examined.result()
+    assert (answer.status, len(answer.json["errors"]), answer.json["more_errors"]) == (400, 100, 2_999_900)

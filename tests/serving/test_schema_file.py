@@ -15,8 +15,9 @@ from viridian_serving.answers import AnswerWriter
 from viridian_serving.binding import bind
 from viridian_serving.contract import Contract
 from viridian_serving.instances import InstanceReader
+from viridian_serving.problems import Problem
 from viridian_serving.schema import DataType, ModelSchema, SchemaError, Tensor
-from viridian_serving.schema_file import parse, read_schema_file
+from viridian_serving.schema_file import AnswerEntry, FeatureEntry, OutputsEntry, parse, read_schema_file
 from viridian_serving.wire import OutputTensor
 
 LABEL, PROBABILITIES = Tensor("label", DataType.INT64, (1,)), Tensor("probabilities", DataType.FP32, (3,))
@@ -304,3 +305,42 @@ def test_a_pod_whose_schema_is_not_so_ends_with_a_sentence(tmp_path: Path, text:
         assert "Traceback" not in pod.log()
     finally:
         pod.stop()
+
+
+# -- the documentation
+
+DOCS = Path(__file__).parents[2] / "docs" / "schema.md"
+
+
+def blocks(language: str) -> list[str]:
+    return [part.split("```")[0] for part in DOCS.read_text().split(f"```{language}\n")[1:]]
+
+
+def test_the_documented_example_does_what_is_written_there() -> None:
+    # given
+    contract = contract_of(blocks("yaml")[0])
+    flower = {"sepal_length": "long", "sepal_width": 11, "petal_length": None, "colour": "blue"}
+    # when
+    with pytest.raises(Problem) as refused:
+        InstanceReader(contract.requests, 10).read(json.dumps(flower).encode())
+    # then
+    documented = [
+        json.loads(line.rstrip(",]}") + "}") for line in blocks("console")[0].splitlines() if '"pointer"' in line
+    ]
+    assert [{"pointer": each.pointer, "detail": each.detail} for each in refused.value.errors] == documented
+    answer = AnswerWriter(contract.answers).predictions(
+        [
+            OutputTensor("label", DataType.INT64, (1, 1), (0,)),
+            OutputTensor("probabilities", DataType.FP32, (1, 3), (0.98157, 0.01843, 0.000000014)),
+        ],
+        1,
+        batched=True,
+    )
+    assert json.dumps(answer[0], separators=(",", ":"))[1:-1] in DOCS.read_text()
+
+
+def test_every_key_is_documented() -> None:
+    text = DOCS.read_text()
+    for model in (FeatureEntry, OutputsEntry, AnswerEntry):
+        for key in model.model_fields:
+            assert f"`{key}`" in text, key

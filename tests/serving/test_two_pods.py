@@ -37,11 +37,16 @@ class Pair:
 
 
 @contextmanager
-def two_pods(directory: Path, make_candidate: Callable[[Path], object] = FEW, **settings: str) -> Iterator[Pair]:
+def two_pods(
+    directory: Path,
+    make_candidate: Callable[[Path], object] = FEW,
+    make_stable: Callable[[Path], object] = models.lookup,
+    **settings: str,
+) -> Iterator[Pair]:
     with ExitStack() as stack:
         name = stack.enter_context(service())
         stable = stack.enter_context(
-            running_pod(directory / "stable", models.lookup, STABLE=name.address, COLOR="blue", REVISION="m-1")
+            running_pod(directory / "stable", make_stable, STABLE=name.address, COLOR="blue", REVISION="m-1")
         )
         name.target = stable.ports["FALLBACK_PORT"]
         candidate = stack.enter_context(
@@ -98,6 +103,37 @@ def test_a_list_is_answered_whole_by_one_of_them(pair: Pair) -> None:
     answer = pair.candidate.predict([{"i": 1}, {"i": 5}], Viridian_Via="pin")
     assert [each["prediction"] for each in answer.json["predictions"]] == [10.0, 50.0]
     assert answer.json["revision"] == "m-1"
+
+
+def test_what_an_address_asks_is_rescued_too_and_no_cache_keeps_it(pair: Pair) -> None:
+    # given
+    headers = {"Viridian-Via": "split"}
+    # when
+    own = pair.candidate.request("GET", "/predict?i=1", headers=headers)
+    rescued = pair.candidate.request("GET", "/predict?i=5", headers=headers)
+    # then
+    assert (own.json["prediction"], own.headers["cache-control"], "etag" in own.headers) == (10.0, "no-cache", True)
+    assert (rescued.status, rescued.json["prediction"], rescued.json["revision"]) == (200, 50.0, "m-1")
+    assert (rescued.headers["cache-control"], "etag" in rescued.headers) == ("no-store", False)
+
+
+def test_stable_answers_by_its_own_policy(tmp_path: Path) -> None:
+    # given two versions with the same features
+    def make(policy: str, size: int, directory: Path) -> None:
+        models.lookup(directory, size)
+        (directory / "schema.yaml").write_text(
+            "features: [{name: index, tensor: i}]\noutputs: {prediction: y, confidence: y}\n" + policy
+        )
+
+    stable = partial(make, "answer: {withhold: [confidence]}", 10)
+    with two_pods(tmp_path, partial(make, "", 2), stable) as pair:
+        eventually(lambda: pair.candidate.predict({"index": 9}, **BY_ROUTE).status == 200, 20, pair.candidate.log)
+        # when
+        own, rescued = (pair.candidate.predict({"index": index}, **BY_ROUTE).json for index in (1, 5))
+        # then
+        assert (own["prediction"], own["confidence"], own["revision"]) == (10.0, 10.0, "m-2")
+        assert (rescued["prediction"], rescued["revision"]) == (50.0, "m-1")
+        assert "confidence" not in rescued
 
 
 @pytest.mark.parametrize("binary", [True, False])
