@@ -106,7 +106,8 @@ def test_wrong_input_is_a_problem_document(digits: Pod) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/predict", 405),
+        ("PUT", "/predict", 405),
+        ("POST", "/docs", 405),
         ("POST", "/health", 405),
         ("GET", "/nothing", 404),
         ("GET", "/metrics", 404),
@@ -250,7 +251,7 @@ def test_who_may_say_how_a_request_came(lookup: Pod, port: str, claimed: str, co
 
 def test_only_inferences_count(lookup: Pod) -> None:
     before = lookup.counts()
-    for path in ("/health", "/live", "/ready", "/v2", "/v2/health/ready", "/v2/models/m", "/nothing", "/predict"):
+    for path in ("/health", "/live", "/ready", "/v2", "/v2/health/ready", "/v2/models/m", "/nothing", "/docs"):
         lookup.get(path)
     assert since(lookup, before) == {}
 
