@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from viridian_serving.config import Settings
+from viridian_serving.config import Format, Settings
 
 MODEL_FILE = "model.onnx"
 CONFIG_FILE = "config.pbtxt"
@@ -56,7 +56,7 @@ def locate(settings: Settings) -> Path:
 def _in_claim(claim: str, path: PurePosixPath, mount: Path) -> Path:
     found = _existing(
         mount / path.relative_to("/"),
-        f"model.uri names {path}, which claim {claim} does not hold (in its root: {_listed(mount)}); "
+        f"model.uri names {path}, which claim {claim} does not hold (in its root: {listed(mount)}); "
         "copy the model there or correct the uri",
     )
     if not found.resolve().is_relative_to(mount.resolve()):
@@ -107,10 +107,10 @@ def model_file(path: Path) -> Path:
     if path.is_file():
         file = path
     else:
-        folder = _inmost(path, lambda folder: (folder / MODEL_FILE).is_file())
+        folder = _onnx_folder(path)
         if folder is None:
             raise ModelError(
-                f"{path} holds no {MODEL_FILE} (found: {_listed(path)}); name the model's file {MODEL_FILE}"
+                f"{path} holds no {MODEL_FILE} (found: {listed(path)}); name the model's file {MODEL_FILE}"
             )
         file = folder / MODEL_FILE
     if file.stat().st_size == 0:
@@ -130,10 +130,10 @@ def triton_model(path: Path) -> Path:
     Raises:
         ModelError: There is none, or more than one.
     """
-    repository = _inmost(path, lambda folder: _is_model(folder) or any(map(_is_model, _folders(folder))))
+    repository = _repository(path)
     if repository is None:
         raise ModelError(
-            f"{path} is no model repository of Triton (found: {_listed(path)}); it must hold one folder with "
+            f"{path} is no model repository of Triton (found: {listed(path)}); it must hold one folder with "
             f"{CONFIG_FILE} and a version folder such as 1, or be that folder"
         )
     if _is_model(repository):
@@ -148,6 +148,31 @@ def triton_model(path: Path) -> Path:
 def versions(model: Path) -> list[int]:
     """The versions that a folder of a Triton model holds, in order."""
     return sorted(int(folder.name) for folder in _folders(model) if _VERSION.fullmatch(folder.name))
+
+
+def format_of(path: Path) -> Format | None:
+    """Tell of which format a model is.
+
+    Args:
+        path: A file or folder; it exists.
+
+    Returns:
+        The format, or None when there is no model.
+    """
+    if path.is_file() or (path / MODEL_FILE).is_file():
+        return "onnx"
+    # Before anything deeper down: the version folders of a repository may hold a model.onnx as well.
+    if _repository(path) is not None:
+        return "triton"
+    return "onnx" if _onnx_folder(path) is not None else None
+
+
+def _onnx_folder(path: Path) -> Path | None:
+    return _inmost(path, lambda folder: (folder / MODEL_FILE).is_file())
+
+
+def _repository(path: Path) -> Path | None:
+    return _inmost(path, lambda folder: _is_model(folder) or any(map(_is_model, _folders(folder))))
 
 
 def _is_model(folder: Path) -> bool:
@@ -170,7 +195,8 @@ def _folders(path: Path) -> list[Path]:
     )
 
 
-def _listed(path: Path) -> str:
+def listed(path: Path) -> str:
+    """Say what a folder holds, for a sentence."""
     try:
         names = sorted(entry.name for entry in path.iterdir())
     except NotADirectoryError:
