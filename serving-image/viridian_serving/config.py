@@ -172,6 +172,11 @@ class Settings(BaseModel):
     triton_home: Path = Path("/opt/tritonserver")
     termination_log: Path = TERMINATION_LOG
 
+    @property
+    def own_address(self) -> str:
+        """Where this pod itself reaches what it binds."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind, self.bind)  # noqa: S104
+
     @model_validator(mode="after")
     def _drain_fits_in_grace(self) -> "Settings":
         if self.drain_delay >= self.grace:

@@ -55,7 +55,7 @@ def find(path: Path, chosen: Format | None = None) -> LocalModel:
     Raises:
         ModelError: There is no model.
     """
-    path = Path(os.path.abspath(path))  # noqa: PTH100  a link is not followed: its name may be the better one
+    path = Path(os.path.abspath(path))
     kind = chosen or _format(path)
     return LocalModel(path, kind, *_identity(triton_model(path) if kind == "triton" else model_file(path)))
 

@@ -1,4 +1,4 @@
-"""A pod on one machine: the commands of its two containers as processes, their logs in one terminal, one end for both."""
+"""A pod on one machine: the commands of its two containers as processes, one terminal for both, and one end."""
 
 import asyncio
 import ctypes
@@ -6,11 +6,14 @@ import os
 import re
 import signal
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_LAST_WORDS: Final = 2.0
+"""Seconds for the end of the logs, once everything was ended."""
 _OURS: Final = re.compile(r"\d{4}-\d\d-\d\d (\d\d:\d\d:\d\d),\d+ (\w+) \S+ (.*)")
 _TRITONS: Final = re.compile(r"([IWEF])\d{4} (\d\d:\d\d:\d\d)\.\d+ \d+ \S+:\d+\] (.*)")
 _LEVELS: Final = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL"}
@@ -44,13 +47,13 @@ async def run(environment: Mapping[str, str], when_started: Callable[[], Awaitab
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, received)
-    logs: list[asyncio.Task[None]] = []
+    shown: list[asyncio.Task[None]] = []
     beside = loop.create_task(when_started())
     try:
         for name in ("triton", "api"):
-            part = await _start(name, environment)
+            part, log = await _start(name, environment)
             parts.append(part)
-            logs.append(loop.create_task(_show(part)))
+            shown.append(loop.create_task(_show(log)))
         ends = [loop.create_task(part.wait()) for part in parts]
         stopped = loop.create_task(stop.wait())
         done, _ = await asyncio.wait((*ends, stopped, beside), return_when=asyncio.FIRST_COMPLETED)
@@ -66,20 +69,31 @@ async def run(environment: Mapping[str, str], when_started: Callable[[], Awaitab
     finally:
         for part in parts:
             _kill(part)
-        await asyncio.gather(*logs)
+        if shown:
+            await asyncio.wait(shown, timeout=_LAST_WORDS)
 
 
-async def _start(part: str, environment: Mapping[str, str]) -> Process:
-    # In a group of its own, or the terminal's Ctrl-C would end Triton before the API has answered its last request.
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", f"viridian_serving.{part}"),
-        stdin=DEVNULL,
-        stdout=PIPE,
-        stderr=STDOUT,
-        env=dict(environment),
-        start_new_session=True,
-        preexec_fn=_end_with_parent,
-    )
+async def _start(part: str, environment: Mapping[str, str]) -> tuple[Process, asyncio.StreamReader]:
+    """Start a container's command, and give what it prints."""
+    loop = asyncio.get_running_loop()
+    # A pipe of our own: with one of asyncio's, a process has not ended while a child that it left behind holds that.
+    reading, writing = os.pipe()
+    log = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(log), os.fdopen(reading, "rb"))
+    try:
+        # In a group of its own, or the terminal's Ctrl-C would end Triton before the API has answered its last request.
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", f"viridian_serving.{part}"),
+            stdin=DEVNULL,
+            stdout=writing,
+            stderr=STDOUT,
+            env=dict(environment),
+            start_new_session=True,
+            preexec_fn=_end_with_parent,
+        )
+    finally:
+        os.close(writing)
+    return process, log
 
 
 def _end_with_parent() -> None:
@@ -88,17 +102,14 @@ def _end_with_parent() -> None:
 
 
 def _kill(part: Process) -> None:
-    try:
+    with suppress(ProcessLookupError):  # nothing of it is left
         os.killpg(part.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # nothing of it is left
 
 
-async def _show(part: Process) -> None:
+async def _show(log: asyncio.StreamReader) -> None:
     """Print what a process says, to the end."""
-    assert part.stdout is not None  # noqa: S101  it was asked for
     rest = b""
-    while chunk := await part.stdout.read(1 << 16):
+    while chunk := await log.read(1 << 16):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             _show_line(line)

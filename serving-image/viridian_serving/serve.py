@@ -45,7 +45,6 @@ _PORTS: Final = (
     *("GRPC_PORT", "FALLBACK_PORT", "METRICS_PORT"),
     *("TRITON_HTTP_PORT", "TRITON_GRPC_PORT", "TRITON_METRICS_PORT"),
 )
-_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where who binds everything is reached
 _RETRY: Final = 0.1
 """Seconds between two questions whether the model is ready."""
 _ASK: Final = 60.0
@@ -194,7 +193,7 @@ async def greet(settings: Settings) -> None:
     Args:
         settings: Of both containers.
     """
-    host = _EVERYWHERE.get(settings.bind, settings.bind)
+    host = settings.own_address
     url = f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
     api = HttpClient(host, settings.http_port, "the API")
     told = ""

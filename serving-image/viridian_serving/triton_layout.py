@@ -53,7 +53,7 @@ class TritonLayout:
         if stub is None:
             others = ", ".join(sorted(path.name for path in (root / "python_backend_stubs").glob("3.*"))) or "none"
             raise ModelError(
-                f"Triton in {root} has no python backend for Python {_PYTHON} (it has: {others}); run it with one of those"
+                f"Triton in {root} has no python backend for Python {_PYTHON} (it has: {others}); use one that it has"
             )
         if shutil.which("bash") is None:
             raise ModelError("Triton starts its python backend with bash, which is not on the PATH; install bash")
@@ -97,8 +97,8 @@ def _wheel(home: Path) -> tuple[Path, Path]:
     spec = importlib.util.find_spec("pytriton")
     if spec is None or spec.origin is None:
         raise ModelError(
-            f"there is no Triton in {home}, and no wheel nvidia-pytriton; use the Viridian serving image, or install the "
-            "wheel into this environment: pip install nvidia-pytriton==0.7.0"
+            f"there is no Triton in {home}, and no wheel nvidia-pytriton; use the Viridian serving image, or install "
+            "the wheel into this environment: pip install nvidia-pytriton==0.7.0"
         )
     numpy = version("numpy")
     if int(numpy.split(".")[0]) >= 2:
