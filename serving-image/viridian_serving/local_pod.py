@@ -7,9 +7,9 @@ import re
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LAST_WORDS: Final = 2.0
@@ -22,7 +22,7 @@ _WITHOUT_GPU: Final = ("CudaDriverHelper has not been initialized", "Unable to a
 _PR_SET_PDEATHSIG: Final = 1
 
 
-async def run(environment: Mapping[str, str], when_started: Callable[[], Awaitable[None]]) -> bool:
+async def run(environment: Mapping[str, str], when_started: Callable[[], Coroutine[Any, Any, None]]) -> bool:
     """Run both containers until a signal, or until one of them ends.
 
     Args:

@@ -50,17 +50,17 @@ def made_up(inputs: Sequence[dict[str, Any]]) -> Iterator[Example]:
     Yields:
         Requests; one that is too long to paste is made by Python when it is sent.
     """
-    for elements in ({"BOOL": False, "BYTES": ""}, {"BOOL": True, "BYTES": "1"}):
-        number = int(elements["BOOL"])
+    of_type: dict[str, object]
+    for number, of_type in ((0, {"BOOL": False, "BYTES": ""}), (1, {"BOOL": True, "BYTES": "1"})):
         instance = {
-            tensor["name"]: _filled(elements.get(tensor["datatype"], number), tensor["shape"]) for tensor in inputs
+            tensor["name"]: _filled(of_type.get(tensor["datatype"], number), tensor["shape"]) for tensor in inputs
         }
         text = json.dumps(instance, ensure_ascii=False)
         if len(text) <= _LONGEST:
             yield Example(text.encode(), shlex.quote(text))
             continue
         members = (
-            f"{tensor['name']!r}: {_expression(elements.get(tensor['datatype'], number), tensor['shape'])}"
+            f"{tensor['name']!r}: {_expression(of_type.get(tensor['datatype'], number), tensor['shape'])}"
             for tensor in inputs
         )
         program = f"import json; print(json.dumps({{{', '.join(members)}}}))"
