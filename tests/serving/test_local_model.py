@@ -155,6 +155,14 @@ def test_a_host_that_is_not_this_machine_is_refused(
     assert f"{host} is no address of this machine" in capsys.readouterr().err
 
 
+def test_the_image_sets_where_it_listens(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIRIDIAN_BIND", "203.0.113.7")
+    assert main([str(lay(tmp_path / "iris", "model.onnx"))]) == 1
+    assert "203.0.113.7 is no address of this machine" in capsys.readouterr().err
+
+
 def test_what_the_user_sets_is_kept_save_what_the_command_line_says(tmp_path: Path) -> None:
     # given
     model = LocalModel(tmp_path, "onnx", "iris", "v1")
