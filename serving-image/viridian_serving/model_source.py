@@ -1,8 +1,11 @@
 """Where the model's files are in this container: ``VIRIDIAN_MODEL_URI``."""
 
+import os
 import re
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from viridian_serving.config import Format, Settings
@@ -11,6 +14,8 @@ MODEL_FILE = "model.onnx"
 CONFIG_FILE = "config.pbtxt"
 FETCHED = "model"
 """Below the mount: what was fetched by https. It is there when all of it is, and has been checked."""
+
+T = TypeVar("T")
 
 _VERSION = re.compile(r"[1-9][0-9]*")
 _NO_MODELS = ("__MACOSX", "lost+found")
@@ -64,13 +69,30 @@ def _in_claim(claim: str, path: PurePosixPath, mount: Path) -> Path:
     return found
 
 
+def _readable(look: Callable[[Path], T]) -> Callable[[Path], T]:
+    """Turn what the file system refuses into a sentence."""
+
+    @wraps(look)
+    def looking(path: Path) -> T:
+        try:
+            return look(path)
+        except PermissionError as error:
+            raise _unreadable(error.filename) from None
+
+    return looking
+
+
+def _unreadable(path: Path | str) -> ModelError:
+    return ModelError(
+        f"{path} may not be read by user {os.getuid()}; make the files readable for everybody (chmod -R a+rX)"
+    )
+
+
 def _existing(path: Path, otherwise: str) -> Path:
     try:
         path.stat()
     except PermissionError:
-        raise ModelError(
-            f"{path} may not be read by user 10001; make the files readable for everybody (chmod -R a+rX)"
-        ) from None
+        raise _unreadable(path) from None
     except OSError:
         raise ModelError(otherwise) from None
     return path
@@ -92,6 +114,7 @@ def model_home(settings: Settings) -> Path:
     return triton_model(path) if settings.model_format == "triton" else model_file(path).parent
 
 
+@_readable
 def model_file(path: Path) -> Path:
     """Find the ONNX file.
 
@@ -113,11 +136,14 @@ def model_file(path: Path) -> Path:
                 f"{path} holds no {MODEL_FILE} (found: {listed(path)}); name the model's file {MODEL_FILE}"
             )
         file = folder / MODEL_FILE
+    if not os.access(file, os.R_OK):
+        raise _unreadable(file)
     if file.stat().st_size == 0:
         raise ModelError(f"{file} is empty; export the model again and build the image or archive with it")
     return file
 
 
+@_readable
 def triton_model(path: Path) -> Path:
     """Find the one model of a model repository.
 
@@ -150,6 +176,7 @@ def versions(model: Path) -> list[int]:
     return sorted(int(folder.name) for folder in _folders(model) if _VERSION.fullmatch(folder.name))
 
 
+@_readable
 def format_of(path: Path) -> Format | None:
     """Tell of which format a model is.
 

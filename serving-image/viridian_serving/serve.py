@@ -61,14 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 after Ctrl-C or SIGTERM, 1 when the model cannot be served, 2 when the command is wrong.
     """
     given = _parser().parse_args(arguments)
-    if not given.model.exists():
-        return _fail(USAGE, f"there is no {given.model}; name the file or folder of a model")
+    if not os.path.exists(given.model):  # noqa: PTH110  which does not fail where it may not look
+        return _fail(USAGE, f"there is no {given.model} for this user; name the file or folder of a model")
     try:
         model = find(given.model, given.format)
     except ModelError as error:
         return _fail(SERVED_NOT, str(error))
-    except PermissionError as error:
-        return _fail(SERVED_NOT, f"{error.filename} may not be read by this user; correct its permissions")
     model = replace(model, name=given.name or model.name, version=given.version or model.version)
     try:
         port = _free_ports(given.host, given.port)[0]

@@ -51,14 +51,37 @@ def test_a_folder_is_served_by_docker_run(environment: Environment, tmp_path: Pa
     assert docker("inspect", "--format", "{{.State.ExitCode}}", container).strip() == "0"
 
 
-def test_a_folder_without_a_model_is_said(environment: Environment, tmp_path: Path, container: str) -> None:
-    tmp_path.chmod(0o755)
-    mounted = ("--volume", f"{tmp_path}:/model:ro")
+@pytest.mark.parametrize(
+    ("files", "mode", "sentence"),
+    [
+        ([], 0o755, "/model holds no model (found: nothing). Looked for: model.onnx"),
+        (
+            ["model.onnx"],
+            0o700,
+            "/model/model.onnx may not be read by user 10001; make the files readable for everybody",
+        ),
+        (["model.onnx"], 0o755, "/model/model.onnx may not be read by user 10001"),
+    ],
+    ids=["no model", "a folder for its owner only", "a file for its owner only"],
+)
+def test_a_folder_that_cannot_be_served_is_said(
+    environment: Environment, tmp_path: Path, container: str, files: list[str], mode: int, sentence: str
+) -> None:
+    # given
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in files:
+        (folder / name).write_bytes(b"x")
+        (folder / name).chmod(0o600)
+    folder.chmod(mode)
+    # when
+    mounted = ("--volume", f"{folder}:/model:ro")
     done = subprocess.run(
         ["docker", "run", "--name", container, *mounted, environment.image, "viridian-serve", "/model"],
         capture_output=True,
         text=True,
         timeout=120,
     )
+    # then
     assert done.returncode == 1
-    assert "/model holds no model (found: nothing). Looked for: model.onnx" in done.stderr
+    assert sentence in done.stderr

@@ -1,6 +1,7 @@
 """viridian-serve without its servers: what it finds, what it refuses, and what it writes in a terminal."""
 
 import json
+import os
 import shlex
 import socket
 import subprocess
@@ -101,10 +102,22 @@ def test_an_empty_file_is_no_model(tmp_path: Path) -> None:
         find(tmp_path)
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("closed", [".", "iris", "iris/model.onnx"])
+def test_what_may_not_be_read_is_named(tmp_path: Path, closed: str) -> None:
+    root = lay(tmp_path / "root", "iris/model.onnx")
+    (root / closed).chmod(0)
+    try:
+        with pytest.raises(ModelError, match=rf"may not be read by user {os.getuid()}; make the files readable"):
+            find(root / "iris")
+    finally:
+        (root / closed).chmod(0o700)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], "viridian-serve: there is no nowhere; name the file or folder of a model"),
+        (["nowhere"], "viridian-serve: there is no nowhere for this user; name the file or folder of a model"),
         ([], "the following arguments are required: model"),
         (["{model}", "--port", "http"], "argument --port: 'http' is no port; write a number from 1 to 65535"),
         (["{model}", "--port", "65536"], "argument --port: '65536' is no port"),
