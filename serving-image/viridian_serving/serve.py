@@ -9,6 +9,7 @@ import asyncio
 import errno
 import json
 import os
+import random
 import re
 import socket
 import sys
@@ -41,6 +42,8 @@ _DEFAULTS: Final = {
     "GRACE": "5s",
     "TRITON_LOG_INFO": "false",
 }
+_ANY: Final = range(10_000, 32_768)
+"""Ports that are nobody's in particular."""
 _PORTS: Final = (
     *("GRPC_PORT", "FALLBACK_PORT", "METRICS_PORT"),
     *("TRITON_HTTP_PORT", "TRITON_GRPC_PORT", "TRITON_METRICS_PORT"),
@@ -61,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 after Ctrl-C or SIGTERM, 1 when the model cannot be served, 2 when the command is wrong.
     """
     given = _parser().parse_args(arguments)
-    if not os.path.exists(given.model):  # noqa: PTH110  which does not fail where it may not look
+    if not os.path.exists(given.model):  # Path's own fails where it may not look
         return _fail(USAGE, f"there is no {given.model} for this user; name the file or folder of a model")
     try:
         model = find(given.model, given.format)
@@ -69,8 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(SERVED_NOT, str(error))
     model = replace(model, name=given.name or model.name, version=given.version or model.version)
     try:
-        port = _free_ports(given.host, given.port)[0]
-        others = dict(zip(_PORTS, _free_ports(given.host, *[0] * len(_PORTS)), strict=True))
+        port = free_ports(given.host, given.port)[0]
+        others = dict(zip(_PORTS, free_ports(given.host, *[0] * len(_PORTS)), strict=True))
     except OSError as error:
         return _fail(SERVED_NOT, _port_fault(given.host, given.port, error))
     with tempfile.TemporaryDirectory(prefix="viridian-serve-") as directory:
@@ -125,7 +128,7 @@ def _fail(code: int, sentence: str) -> int:
     return code
 
 
-def _free_ports(host: str, *wanted: int) -> list[int]:
+def free_ports(host: str, *wanted: int) -> list[int]:
     """Find out whether ports are free.
 
     Args:
@@ -138,10 +141,23 @@ def _free_ports(host: str, *wanted: int) -> list[int]:
     Raises:
         OSError: One cannot be listened on.
     """
+    family = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0][0]
     with ExitStack() as sockets:
-        family = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0][0]
-        found = [sockets.enter_context(socket.create_server((host, port), family=family)) for port in wanted]
+        found = [sockets.enter_context(_listener(host, port, family)) for port in wanted]
         return [each.getsockname()[1] for each in found]
+
+
+def _listener(host: str, port: int, family: int) -> socket.socket:
+    if port:
+        return socket.create_server((host, port), family=family)
+    # Not one that the kernel gives: until it is listened on again, somebody's connection might get it.
+    for chosen in random.sample(_ANY, 100):
+        try:
+            return socket.create_server((host, chosen), family=family)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    return socket.create_server((host, 0), family=family)
 
 
 def _port_fault(host: str, port: int, error: OSError) -> str:

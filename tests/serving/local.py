@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.serving.pod import SOURCES, children_in, eventually, free_ports
+from tests.serving.pod import SOURCES, children_in, eventually
+
+from viridian_serving.serve import free_ports
 
 
 class Local:
     def __init__(self, directory: Path, *arguments: str | Path, **settings: str) -> None:
         self.directory = directory
-        self.metrics_port = free_ports(1)[0]
+        self.metrics_port = free_ports("127.0.0.1", 0)[0]
         self._out, self._err = directory / "out.txt", directory / "err.txt"
         (directory / "tmp").mkdir(exist_ok=True)
         environment = {key: value for key, value in os.environ.items() if not key.startswith("VIRIDIAN_")}
