@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # product-images.sh: builds what this repository makes (operator, serving image, demonstration) where it is missing, and
-# prints OPERATOR_IMAGE=…, SERVING_IMAGE=… and DEMO_IMAGE=… for `eval`.
+# prints OPERATOR_IMAGE=…, SERVING_IMAGE=… and DEMO_IMAGE=… for `eval`. SERVING_BASE in the environment names another base
+# for the serving image, one with a Triton of its own: nvcr.io/nvidia/tritonserver:<release>-py3.
 . "$(dirname "$0")/lib.sh"
 cd "$DEV/.."
 
@@ -8,13 +9,19 @@ operator=$("$DEV/image.sh" viridian/operator operator/Dockerfile operator/viridi
   "$("$DEV/wheels.sh" requirements/operator.txt)=wheels")
 
 lists=(serving-runtime triton)
+python=3.11
+if [[ ${SERVING_BASE:-} ]]; then
+  lists=(serving-runtime)
+  python=$(docker run --rm --entrypoint /usr/bin/python3 "$SERVING_BASE" \
+    -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+fi
 parts=()
 for list in "${lists[@]}"; do
-  wheels=$("$DEV/wheels.sh" "requirements/$list.txt")
+  wheels=$("$DEV/wheels.sh" "requirements/$list.txt" "$python")
   parts+=("requirements/$list.txt=requirements/$list.txt" "$wheels=wheels/$list")
 done
-serving=$("$DEV/image.sh" viridian/serving serving-image/Dockerfile serving-image/viridian_serving operator/viridian_model \
-  "${parts[@]}")
+serving=$(BUILD_ARG=${SERVING_BASE:+BASE=$SERVING_BASE} "$DEV/image.sh" viridian/serving serving-image/Dockerfile \
+  serving-image/viridian_serving operator/viridian_model "${parts[@]}")
 
 models=$CACHE/demo/$(hash_of examples/digits/train.py requirements/dev.txt)
 train() { "$DEV/python.sh" -m examples.digits.train --models "$models.tmp/models" --samples "$models.tmp/samples.json"; }

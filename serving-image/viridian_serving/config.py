@@ -146,6 +146,7 @@ Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=
 PositiveSeconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, Field(min_length=1)]
+Format = Literal["onnx", "triton"]
 
 
 class Settings(BaseModel):
@@ -157,7 +158,7 @@ class Settings(BaseModel):
     model: Text
     model_version: Annotated[Text, AfterValidator(_mutable)]
     model_uri: Text
-    model_format: Literal["onnx", "triton"] = "onnx"
+    model_format: Format = "onnx"
     model_digest: Annotated[str, Field(pattern=f"^{DIGEST.pattern}$")] | None = None
     """What ``viridian-fetch`` must find; None where the image itself vouches for the model."""
     revision: Text
@@ -230,6 +231,8 @@ class Settings(BaseModel):
     triton_http_port: Port = 8500
     triton_grpc_port: Port = 8501
     triton_metrics_port: Port = 8502
+    triton_log_info: bool = True
+    """Whether Triton logs more than warnings and errors."""
 
     image_root: Path = Path("/")
     """Where ``image://`` begins."""
@@ -242,6 +245,11 @@ class Settings(BaseModel):
     run_dir: Path = Path("/run/viridian")
     triton_home: Path = Path("/opt/tritonserver")
     termination_log: Path = TERMINATION_LOG
+
+    @property
+    def own_address(self) -> str:
+        """Where this pod itself reaches what it binds."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind, self.bind)  # noqa: S104
 
     @model_validator(mode="after")
     def _log_is_whole(self) -> "Settings":

@@ -84,10 +84,11 @@ class GrpcApi(grpc.GenericRpcHandler):
         Raises:
             OSError: The address is taken or not ours.
         """
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            self._server.add_insecure_port(f"{host}:{port}")
+            self._server.add_insecure_port(address)
         except RuntimeError as error:
-            raise OSError(f"gRPC on {host}:{port}: {error}") from error
+            raise OSError(f"gRPC on {address}: {error}") from error
         await self._server.start()
 
     async def close(self, longest: float) -> bool:

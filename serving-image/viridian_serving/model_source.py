@@ -1,16 +1,21 @@
 """Where the model's files are in this container: ``VIRIDIAN_MODEL_URI``."""
 
+import os
 import re
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from viridian_serving.config import Settings
+from viridian_serving.config import Format, Settings
 
 MODEL_FILE = "model.onnx"
 CONFIG_FILE = "config.pbtxt"
 FETCHED = "model"
 """Below the mount: what was fetched by https. It is there when all of it is, and has been checked."""
+
+T = TypeVar("T")
 
 _VERSION = re.compile(r"[1-9][0-9]*")
 _NO_MODELS = ("__MACOSX", "lost+found")
@@ -56,7 +61,7 @@ def locate(settings: Settings) -> Path:
 def _in_claim(claim: str, path: PurePosixPath, mount: Path) -> Path:
     found = _existing(
         mount / path.relative_to("/"),
-        f"model.uri names {path}, which claim {claim} does not hold (in its root: {_listed(mount)}); "
+        f"model.uri names {path}, which claim {claim} does not hold (in its root: {listed(mount)}); "
         "copy the model there or correct the uri",
     )
     if not found.resolve().is_relative_to(mount.resolve()):
@@ -64,13 +69,30 @@ def _in_claim(claim: str, path: PurePosixPath, mount: Path) -> Path:
     return found
 
 
+def _readable(look: Callable[[Path], T]) -> Callable[[Path], T]:
+    """Turn what the file system refuses into a sentence."""
+
+    @wraps(look)
+    def looking(path: Path) -> T:
+        try:
+            return look(path)
+        except PermissionError as error:
+            raise _unreadable(error.filename) from None
+
+    return looking
+
+
+def _unreadable(path: Path | str) -> ModelError:
+    return ModelError(
+        f"{path} may not be read by user {os.getuid()}; make the files readable for everybody (chmod -R a+rX)"
+    )
+
+
 def _existing(path: Path, otherwise: str) -> Path:
     try:
         path.stat()
     except PermissionError:
-        raise ModelError(
-            f"{path} may not be read by user 10001; make the files readable for everybody (chmod -R a+rX)"
-        ) from None
+        raise _unreadable(path) from None
     except OSError:
         raise ModelError(otherwise) from None
     return path
@@ -92,6 +114,7 @@ def model_home(settings: Settings) -> Path:
     return triton_model(path) if settings.model_format == "triton" else model_file(path).parent
 
 
+@_readable
 def model_file(path: Path) -> Path:
     """Find the ONNX file.
 
@@ -107,17 +130,20 @@ def model_file(path: Path) -> Path:
     if path.is_file():
         file = path
     else:
-        folder = _inmost(path, lambda folder: (folder / MODEL_FILE).is_file())
+        folder = _onnx_folder(path)
         if folder is None:
             raise ModelError(
-                f"{path} holds no {MODEL_FILE} (found: {_listed(path)}); name the model's file {MODEL_FILE}"
+                f"{path} holds no {MODEL_FILE} (found: {listed(path)}); name the model's file {MODEL_FILE}"
             )
         file = folder / MODEL_FILE
+    if not os.access(file, os.R_OK):
+        raise _unreadable(file)
     if file.stat().st_size == 0:
         raise ModelError(f"{file} is empty; export the model again and build the image or archive with it")
     return file
 
 
+@_readable
 def triton_model(path: Path) -> Path:
     """Find the one model of a model repository.
 
@@ -130,10 +156,10 @@ def triton_model(path: Path) -> Path:
     Raises:
         ModelError: There is none, or more than one.
     """
-    repository = _inmost(path, lambda folder: _is_model(folder) or any(map(_is_model, _folders(folder))))
+    repository = _repository(path)
     if repository is None:
         raise ModelError(
-            f"{path} is no model repository of Triton (found: {_listed(path)}); it must hold one folder with "
+            f"{path} is no model repository of Triton (found: {listed(path)}); it must hold one folder with "
             f"{CONFIG_FILE} and a version folder such as 1, or be that folder"
         )
     if _is_model(repository):
@@ -148,6 +174,32 @@ def triton_model(path: Path) -> Path:
 def versions(model: Path) -> list[int]:
     """The versions that a folder of a Triton model holds, in order."""
     return sorted(int(folder.name) for folder in _folders(model) if _VERSION.fullmatch(folder.name))
+
+
+@_readable
+def format_of(path: Path) -> Format | None:
+    """Tell of which format a model is.
+
+    Args:
+        path: A file or folder; it exists.
+
+    Returns:
+        The format, or None when there is no model.
+    """
+    if path.is_file() or (path / MODEL_FILE).is_file():
+        return "onnx"
+    # Before anything deeper down: the version folders of a repository may hold a model.onnx as well.
+    if _repository(path) is not None:
+        return "triton"
+    return "onnx" if _onnx_folder(path) is not None else None
+
+
+def _onnx_folder(path: Path) -> Path | None:
+    return _inmost(path, lambda folder: (folder / MODEL_FILE).is_file())
+
+
+def _repository(path: Path) -> Path | None:
+    return _inmost(path, lambda folder: _is_model(folder) or any(map(_is_model, _folders(folder))))
 
 
 def _is_model(folder: Path) -> bool:
@@ -170,7 +222,8 @@ def _folders(path: Path) -> list[Path]:
     )
 
 
-def _listed(path: Path) -> str:
+def listed(path: Path) -> str:
+    """Say what a folder holds, for a sentence."""
     try:
         names = sorted(entry.name for entry in path.iterdir())
     except NotADirectoryError:

@@ -23,6 +23,7 @@ from viridian_serving.config import Settings
 LOG = logging.getLogger("viridian.triton")
 
 _HANDLED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD)
+_TRITON_HOST: Final = "127.0.0.1"
 _POLL: Final = 0.2
 """Seconds between two looks at the API's port; the other container sends no signal when it ends."""
 _WATCH: Final = 0.5
@@ -110,7 +111,7 @@ class _Helpers:
         running = _children_of(self._server)
         if not self._loaded:
             # The port opens when everything is loaded.
-            self._loaded = _answers(self._port, "/v2/health/live")
+            self._loaded = _answers(_TRITON_HOST, self._port, "/v2/health/live")
             self._known = running
             if self._loaded:
                 LOG.info("Triton has loaded the model; %d of its own processes run it", len(running))
@@ -174,13 +175,14 @@ class _Drain:
     def _api_needs_triton(self) -> bool:
         # The API keeps its metrics port to the very end. And a Triton that has not started yet, or is frozen, serves
         # nobody: then there is nothing to wait for.
-        return _answers(self._settings.metrics_port, "/live") and _answers(
-            self._settings.triton_http_port, "/v2/health/live"
+        settings = self._settings
+        return _answers(settings.own_address, settings.metrics_port, "/live") and _answers(
+            _TRITON_HOST, settings.triton_http_port, "/v2/health/live"
         )
 
 
-def _answers(port: int, path: str) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1.0)
+def _answers(host: str, port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=1.0)
     try:
         connection.request("GET", path)
         connection.getresponse()

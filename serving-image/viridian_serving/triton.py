@@ -5,16 +5,16 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
-from viridian_serving import config, cpu, supervisor
+from viridian_serving import config, cpu, shared_memory, supervisor
 from viridian_serving.config import Settings
 from viridian_serving.model_source import CONFIG_FILE, ModelError, locate, model_file
 from viridian_serving.onnx_model import inspect
 from viridian_serving.reporting import report
-from viridian_serving.triton_config import config_pbtxt
+from viridian_serving.triton_config import onnxruntime_config, python_config
 from viridian_serving.triton_layout import TritonLayout
 from viridian_serving.triton_repository import write_repository
 
@@ -70,16 +70,15 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> tuple[list[str], 
     if settings.model_format == "triton":
         write_repository(locate(settings), settings.model, repository, layout.backends)
     else:
-        _write_onnx_repository(settings, repository)
-    layout.link_backends(backends)
-    shm_prefix = f"viridian-{settings.pod_uid}-"
-    _remove_shared_memory(shm_prefix)
+        _write_onnx_repository(settings, repository, layout.backends)
+    libpython = layout.link_backends(backends)
+    shared_memory.clear(settings.pod_uid)
     command = [
         str(layout.server),
         f"--id={settings.revision}",
         f"--model-repository={repository}",
         f"--backend-directory={backends}",
-        f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
+        f"--backend-config=python,shm-region-prefix-name={shared_memory.prefix(settings.pod_uid)}",
         f"--http-address={HOST}",
         f"--http-port={settings.triton_http_port}",
         f"--grpc-address={HOST}",
@@ -87,34 +86,40 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> tuple[list[str], 
         f"--metrics-address={HOST}",
         f"--metrics-port={settings.triton_metrics_port}",
         "--allow-gpu-metrics=false",
+        f"--log-info={str(settings.triton_log_info).lower()}",
         # A repository as it is may leave its configuration to Triton; ours never does.
         *([] if settings.model_format == "triton" else ["--disable-auto-complete-config"]),
         f"--exit-timeout-secs={EXIT_TIMEOUT}",
     ]
     environment = dict(environ)
-    environment["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), environ.get("PATH", os.defpath)))
-    if layout.libraries is not None:
-        environment["LD_LIBRARY_PATH"] = str(layout.libraries)
+    environment["PATH"] = _paths(Path(sys.executable).parent, environ.get("PATH", os.defpath))
+    # What the image sets leads to its drivers and accelerators.
+    environment["LD_LIBRARY_PATH"] = _paths(layout.libraries, libpython, environ.get("LD_LIBRARY_PATH"))
     return command, environment
 
 
-def _write_onnx_repository(settings: Settings, repository: Path) -> None:
+def _paths(*paths: Path | str | None) -> str:
+    return os.pathsep.join(str(path) for path in paths if path)
+
+
+def _write_onnx_repository(settings: Settings, repository: Path, backends: Collection[str]) -> None:
     file = model_file(locate(settings))
     model = inspect(file)
     limit = settings.cpu_limit or cpu.cgroup_limit()
     threads = cpu.inference_threads(limit)
-    LOG.info("model %s, %s thread(s), CPU limit %s", file, threads, limit or "none")
-    version = repository / settings.model / "1"
-    version.mkdir(parents=True)
-    shutil.copyfile(_BACKEND_SCRIPT, version / "model.py")
-    parameters = {"model_file": str(file), "threads": str(threads)}
-    (version.parent / CONFIG_FILE).write_text(config_pbtxt(settings.model, model, parameters))
-
-
-def _remove_shared_memory(prefix: str) -> None:
-    # A Triton that was killed leaves its regions behind, and the pod's /dev/shm outlives the container.
-    for region in Path("/dev/shm").glob(f"{prefix}*"):  # noqa: S108  that is where shared memory lives
-        region.unlink(missing_ok=True)
+    backend = "onnxruntime" if "onnxruntime" in backends else "python"
+    LOG.info("model %s, backend %s, %s thread(s), CPU limit %s", file, backend, threads, limit or "none")
+    folder = repository / settings.model
+    folder.mkdir(parents=True)
+    if backend == "onnxruntime":
+        # All of the model's folder: weights may lie in files beside it.
+        (folder / "1").symlink_to(file.parent)
+        text = onnxruntime_config(settings.model, model, file.name, threads)
+    else:
+        (folder / "1").mkdir()
+        shutil.copyfile(_BACKEND_SCRIPT, folder / "1" / "model.py")
+        text = python_config(settings.model, model, file, threads)
+    (folder / CONFIG_FILE).write_text(text)
 
 
 if __name__ == "__main__":

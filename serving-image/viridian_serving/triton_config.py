@@ -1,7 +1,8 @@
-"""Writes Triton's model configuration (config.pbtxt) for an ONNX model behind the python backend."""
+"""Writes Triton's model configuration (config.pbtxt) for an ONNX model, behind either backend that can run one."""
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from viridian_serving.onnx_model import OnnxModel, OnnxTensor
 
@@ -9,29 +10,64 @@ MAX_BATCH = 128
 """Instances in one call. Larger ones gain nothing and hold up whoever comes next."""
 
 
-def config_pbtxt(name: str, model: OnnxModel, parameters: Mapping[str, str]) -> str:
-    """Write the configuration.
-
-    A model with an open first dimension is batched, by our API and once more by Triton for those who speak its
-    protocol directly. No queue policy is set: with one instance, Triton 2.51 then stalls every request for half a
-    second.
+def python_config(name: str, model: OnnxModel, file: Path, threads: int) -> str:
+    """Write the configuration for the backend ``python``, which runs ``triton_model.py``.
 
     Args:
         name: The model's name at Triton.
         model: What the ONNX file declares.
-        parameters: Handed to ``triton_model.py``.
+        file: The ONNX file.
+        threads: Threads of one inference.
 
     Returns:
         Text for config.pbtxt.
     """
+    return _config(
+        name,
+        model,
+        'backend: "python"',
+        "instance_group [ { count: 1 kind: KIND_CPU } ]",
+        {"model_file": str(file), "threads": str(threads)},
+        squeezed=False,
+    )
+
+
+def onnxruntime_config(name: str, model: OnnxModel, file: str, threads: int) -> str:
+    """Write the configuration for Triton's own backend ``onnxruntime``, which uses a GPU where there is one.
+
+    Args:
+        name: The model's name at Triton.
+        model: What the ONNX file declares.
+        file: Name of the ONNX file in the version's folder.
+        threads: Threads of one inference.
+
+    Returns:
+        Text for config.pbtxt.
+    """
+    return _config(
+        name,
+        model,
+        f'backend: "onnxruntime"\ndefault_model_filename: {_quoted(file)}',
+        "instance_group [ { count: 1 kind: KIND_AUTO } ]",
+        {"intra_op_thread_count": str(threads), "inter_op_thread_count": "1"},
+        squeezed=True,
+    )
+
+
+def _config(
+    name: str, model: OnnxModel, backend: str, instances: str, parameters: Mapping[str, str], *, squeezed: bool
+) -> str:
+    # A model with an open first dimension is batched, by our API and once more by Triton for those who speak its
+    # protocol directly. No queue policy is set: with one instance, Triton 2.51 then stalls every request for half a
+    # second.
     batched = model.batched
     lines = [
         f"name: {_quoted(name)}",
-        'backend: "python"',
+        backend,
         f"max_batch_size: {MAX_BATCH if batched else 0}",
-        *_section("input", model.inputs, batched),
-        *_section("output", model.outputs, batched),
-        "instance_group [ { count: 1 kind: KIND_CPU } ]",
+        *_section("input", model.inputs, batched, squeezed),
+        *_section("output", model.outputs, batched, squeezed),
+        instances,
     ]
     if batched:
         lines.append("dynamic_batching { }")
@@ -40,17 +76,18 @@ def config_pbtxt(name: str, model: OnnxModel, parameters: Mapping[str, str]) -> 
     return "\n".join(lines) + "\n"
 
 
-def _section(kind: str, tensors: Sequence[OnnxTensor], batched: bool) -> list[str]:
-    lines = [f"{kind} ["]
+def _section(kind: str, tensors: Sequence[OnnxTensor], batched: bool, squeezed: bool) -> list[str]:
     entries = []
     for tensor in tensors:
-        # Triton does not take an empty shape: a bare column [N] is served as [N, 1].
-        dims = (tensor.shape[1:] if batched else tensor.shape) or (1,)
-        listed = ", ".join(str(dim) for dim in dims)
-        entries.append(f"  {{ name: {_quoted(tensor.name)} data_type: {tensor.triton_type} dims: [ {listed} ] }}")
-    lines.append(",\n".join(entries))
-    lines.append("]")
-    return lines
+        dims = tensor.shape[1:] if batched else tensor.shape
+        # Triton does not take an empty shape: a bare column [N] is served as [N, 1]. Our own script turns one into the
+        # other; for a backend of Triton's, Triton does.
+        listed = ", ".join(str(dim) for dim in dims or (1,))
+        reshape = " reshape { shape: [ ] }" if squeezed and not dims else ""
+        entries.append(
+            f"  {{ name: {_quoted(tensor.name)} data_type: {tensor.triton_type} dims: [ {listed} ]{reshape} }}"
+        )
+    return [f"{kind} [", ",\n".join(entries), "]"]
 
 
 def _quoted(text: str) -> str:

@@ -155,6 +155,19 @@ def reciprocal(directory: Path) -> Path:
     )
 
 
+def image(directory: Path) -> Path:
+    """pixels float [N, 3, 64, width] -> y float [N], their sum."""
+    return _save(
+        directory,
+        graph_of(
+            [helper.make_node("ReduceSum", ["pixels", "axes"], ["y"], keepdims=0)],
+            [info("pixels", TensorProto.FLOAT, ["n", 3, 64, "width"])],
+            [info("y", TensorProto.FLOAT, ["n"])],
+            axes=np.array([1, 2, 3], dtype=np.int64),
+        ),
+    )
+
+
 def one_instance(directory: Path) -> Path:
     """Exported for a batch of exactly one: x float [1, 2] -> y float [1, 2]."""
     return _save(

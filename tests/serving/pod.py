@@ -226,7 +226,7 @@ def running_pod(directory: Path, make_model: Callable[[Path], object], **setting
         pod.stop()
 
 
-def children_in(directory: Path) -> list[int]:
+def children_in(directory: Path, run: str = "run") -> list[int]:
     """Processes that a killed supervisor left behind; they are told by their model repository."""
     found = []
     for entry in Path("/proc").iterdir():
@@ -235,7 +235,7 @@ def children_in(directory: Path) -> list[int]:
                 command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if f"{directory}/run".encode() in command:
+            if f"{directory}/{run}".encode() in command:
                 found.append(int(entry.name))
     return found
 

@@ -10,7 +10,8 @@ from tests.serving import models
 from viridian_serving.config import Settings
 from viridian_serving.model_source import ModelError, locate, model_file
 from viridian_serving.onnx_model import OnnxModel, OnnxTensor, inspect
-from viridian_serving.triton_config import MAX_BATCH, config_pbtxt
+from viridian_serving.pbtxt import parse
+from viridian_serving.triton_config import MAX_BATCH, onnxruntime_config, python_config
 
 
 def settings(root: Path, uri: str) -> Settings:
@@ -157,9 +158,51 @@ SEQUENCE = OnnxTensor('in "quotes"', "TYPE_STRING", (-1, -1, 3))
 )
 def test_triton_configuration(model: OnnxModel, lines: list[str]) -> None:
     # when
-    text = config_pbtxt("digits", model, {"threads": "2"})
+    text = python_config("digits", model, Path("/models/model.onnx"), threads=2)
     # then
     written = text.splitlines()
     assert [line for line in lines if line not in written] == []
     assert ("dynamic_batching { }" in written) is model.batched
     assert "queue_policy" not in text
+
+
+SCALAR = OnnxTensor("score", "TYPE_FP32", ())
+
+
+@pytest.mark.parametrize(
+    ("model", "lines"),
+    [
+        (
+            OnnxModel((X,), (LABEL,)),
+            [
+                'backend: "onnxruntime"',
+                'default_model_filename: "iris.onnx"',
+                f"max_batch_size: {MAX_BATCH}",
+                '  { name: "X" data_type: TYPE_FP32 dims: [ 64 ] }',
+                # a bare column, which is [N] to the model and [N, 1] to Triton's clients, as behind the other backend
+                '  { name: "label" data_type: TYPE_INT64 dims: [ 1 ] reshape { shape: [ ] } }',
+                "instance_group [ { count: 1 kind: KIND_AUTO } ]",
+                "dynamic_batching { }",
+                'parameters { key: "intra_op_thread_count" value { string_value: "2" } }',
+                'parameters { key: "inter_op_thread_count" value { string_value: "1" } }',
+            ],
+        ),
+        (
+            OnnxModel((FIXED,), (LABEL, SCALAR)),
+            [
+                "max_batch_size: 0",
+                '  { name: "label" data_type: TYPE_INT64 dims: [ -1 ] },',
+                '  { name: "score" data_type: TYPE_FP32 dims: [ 1 ] reshape { shape: [ ] } }',
+            ],
+        ),
+    ],
+    ids=["batched", "not batched"],
+)
+def test_triton_configuration_for_its_own_onnx_runtime(model: OnnxModel, lines: list[str]) -> None:
+    # when
+    text = onnxruntime_config("digits", model, "iris.onnx", threads=2)
+    # then
+    written = text.splitlines()
+    assert [line for line in lines if line not in written] == []
+    assert ("dynamic_batching { }" in written) is model.batched
+    assert parse(text)

@@ -18,6 +18,8 @@ from tests.serving import models
 from tests.serving.pod import Pod, children_in, counts_of, eventually, post_many, running_pod, stamp_of
 from tritonclient.utils import InferenceServerException
 
+from viridian_serving.cpu import inference_threads
+
 pytestmark = pytest.mark.component
 
 TGKILL = 234 if platform.machine() == "x86_64" else 131
@@ -195,6 +197,19 @@ def test_a_sample_beside_the_model_turns_a_picky_one_ready(tmp_path: Path) -> No
         assert served.predict({"i": 7}).json["prediction"] == 0
     finally:
         served.stop()
+
+
+@pytest.mark.skipif(inference_threads(2.0) < 2, reason="on one core, a model has one thread whatever its limit")
+def test_the_model_runs_on_as_many_threads_as_its_container_may_use(tmp_path: Path) -> None:
+    # given two pods of the same model, with different limits
+    threads = {}
+    for limit in (1, 2):
+        with running_pod(tmp_path / str(limit), models.lookup, CPU_LIMIT=str(limit)) as served:
+            (stub,) = served.processes("stub")
+            # when
+            threads[limit] = len(list(Path(f"/proc/{stub}/task").iterdir()))
+    # then: an inference runs on one thread of Triton's, and ONNX Runtime adds the rest
+    assert threads[2] == threads[1] + 1
 
 
 # -- counting

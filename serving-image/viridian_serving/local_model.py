@@ -1,0 +1,91 @@
+"""A model on somebody's disk: of which format it is, and what to call it, by its path."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from viridian_serving.config import Format
+from viridian_serving.model_source import (
+    CONFIG_FILE,
+    MODEL_FILE,
+    ModelError,
+    format_of,
+    listed,
+    model_file,
+    triton_model,
+)
+
+NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,55}[a-z0-9])?")
+"""A name that a ModelDeployment may have as well."""
+UNVERSIONED: Final = "dev"
+_VERSION: Final = re.compile(r"v?[0-9]+(\.[0-9]+){0,2}([-+][0-9A-Za-z.+-]+)?")
+_NO_MODELS: Final = {
+    **dict.fromkeys((".pkl", ".pickle", ".joblib"), "is a pickle; export it to ONNX, with skl2onnx for scikit-learn"),
+    **dict.fromkeys((".pt", ".pth"), "is a model of PyTorch; export it to ONNX with torch.onnx.export"),
+    **dict.fromkeys((".h5", ".keras"), "is a model of Keras; export it to ONNX with tf2onnx"),
+    **dict.fromkeys((".zip", ".tar", ".gz", ".tgz"), "is an archive; unpack it and name the folder"),
+    ".pbtxt": "is a model's configuration; name the folder that it is in",
+}
+"""Files that people try, by the end of their names."""
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A model that was found."""
+
+    path: Path
+    """Absolute; a file or folder."""
+    format: Format
+    name: str
+    version: str
+
+
+def find(path: Path, chosen: Format | None = None) -> LocalModel:
+    """Look at what is there.
+
+    Args:
+        path: A file or folder; it exists.
+        chosen: Its format; None finds it out.
+
+    Returns:
+        The model, with a name and a version made of its path.
+
+    Raises:
+        ModelError: There is no model.
+    """
+    path = Path(os.path.abspath(path))
+    kind = chosen or _format(path)
+    return LocalModel(path, kind, *_identity(triton_model(path) if kind == "triton" else model_file(path)))
+
+
+def _format(path: Path) -> Format:
+    if path.is_file() and path.suffix.lower() in _NO_MODELS:
+        raise ModelError(f"{path} {_NO_MODELS[path.suffix.lower()]}")
+    found = format_of(path)
+    if found is not None:
+        return found
+    single = next(iter(sorted(path.glob("*.onnx"))), None)
+    way_out = f"run viridian-serve {single}" if single else "name the file or folder of the model"
+    raise ModelError(
+        f"{path} holds no model (found: {listed(path)}). Looked for: {MODEL_FILE}; or a model repository of Triton, a "
+        f"folder with {CONFIG_FILE} or a version folder such as 1; {way_out}"
+    )
+
+
+def _identity(model: Path) -> tuple[str, str]:
+    """Make a name and a version of where the ONNX file, or the folder of Triton's model, is."""
+    words = [model.stem if model.suffix == ".onnx" else model.name, model.parent.name, model.parent.parent.name]
+    if model.name == MODEL_FILE:
+        words.pop(0)
+    version = UNVERSIONED
+    if _VERSION.fullmatch(words[0]):
+        version = words.pop(0)
+    return _label(words[0]), version
+
+
+def _label(text: str) -> str:
+    words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    label = words if words[:1].isalpha() else f"model-{words}"
+    return label[:57].strip("-")
