@@ -20,6 +20,7 @@ from viridian_serving.grpc_api import GrpcApi
 from viridian_serving.http_client import HttpClient
 from viridian_serving.http_server import HttpServer
 from viridian_serving.inference import Trust
+from viridian_serving.live_settings import LiveWatch
 from viridian_serving.model import Model, fetch_schema
 from viridian_serving.model_watch import ModelWatch
 from viridian_serving.predict import Predictor
@@ -101,6 +102,7 @@ async def serve(settings: Settings) -> int:
     await calls.listen(settings.bind, settings.grpc_port)
     app.telemetry.start()
     watches = [loop.create_task(watch_model(app, triton, public, settings))]
+    watches.append(loop.create_task(LiveWatch(settings.live_settings, app.apply).run()))
     if settings.stable is not None:
         watches.append(loop.create_task(watch_stable(app, public, settings, settings.stable)))
     stopped = loop.create_task(stop.wait())
@@ -150,7 +152,7 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
 
     watch = ModelWatch(model, samples, app.readiness, settings.timeout, is_asked)
     app.documents = documents(contract, app.identity, max_instances=settings.max_instances, max_body=settings.max_body)
-    app.inferences.predictor = predictor
+    app.begin(predictor)
     app.inferences.model_watch = watch
     app.telemetry.begin(contract, model.joiner.stats)
     trial = await watch.start()

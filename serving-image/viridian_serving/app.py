@@ -7,13 +7,16 @@ from functools import partial
 from typing import Final
 
 from viridian_serving import passthrough
+from viridian_serving.cache import AnswerCache, CacheStats
 from viridian_serving.config import Settings
 from viridian_serving.documents import PATHS
 from viridian_serving.exposition import CONTENT_TYPE, LiveGauges, build_registry, render
 from viridian_serving.http_client import HttpClient, PeerUnreachableError
 from viridian_serving.http_server import HttpServer, Request, Response
 from viridian_serving.inference import Inferences, Trust
+from viridian_serving.live_settings import LiveSettings
 from viridian_serving.metrics import FrozenCounters
+from viridian_serving.predict import Predictor
 from viridian_serving.problems import Problem
 from viridian_serving.readiness import health
 from viridian_serving.response_counts import Route
@@ -50,6 +53,7 @@ class App:
         self._headers = identity_headers(settings)
         self.inferences = Inferences(settings, triton, self.counters, self._headers, self.telemetry.observe)
         self.readiness = self.inferences.readiness
+        self._live_settings = LiveSettings()
         self.documents: Mapping[bytes, Response] = {}
         self._plain: dict[bytes, Callable[[], Awaitable[Response]]] = {
             b"/health": self._health,
@@ -64,6 +68,26 @@ class App:
             b"/triton/ready": self._triton_ready,
             b"/triton/live": self._triton_live,
         }
+
+    def apply(self, settings: LiveSettings) -> None:
+        """Take in settings that changed while the pod runs; what was kept by others is forgotten.
+
+        Args:
+            settings: All of them.
+        """
+        self.inferences.limits.apply(settings.rate_limit)
+        self._live_settings = settings
+        if self.inferences.predictor is not None:
+            self.inferences.predictor.cache = cache_of(settings)
+
+    def begin(self, predictor: Predictor) -> None:
+        """Answer predictions from now on.
+
+        Args:
+            predictor: By this.
+        """
+        predictor.cache = cache_of(self._live_settings)
+        self.inferences.predictor = predictor
 
     # -- listeners
 
@@ -154,6 +178,19 @@ class App:
     async def _metrics(self) -> Response:
         return Response(200, render(self._registry), CONTENT_TYPE.encode())
 
+    def _cache_and_limits(self) -> dict[str, tuple[str, float]]:
+        predictor = self.inferences.predictor
+        stats = predictor.cache_stats if predictor is not None else CacheStats()
+        kept = len(predictor.cache) if predictor is not None and predictor.cache is not None else 0
+        return {
+            "viridian_cache_hits_total": ("Requests answered by an answer that was given before", stats.hits),
+            "viridian_cache_shared_total": ("Requests answered by another one's answer to the same", stats.shared),
+            "viridian_cache_misses_total": ("Requests that the cache did not answer", stats.misses),
+            "viridian_cache_stale_total": ("Old answers that were given instead of an error", stats.stale),
+            "viridian_cache_entries": ("Answers that are kept", kept),
+            "viridian_rate_limited_total": ("Requests of clients that sent too many", self.inferences.limits.refused),
+        }
+
     def _live(self) -> dict[str, tuple[str, float]]:
         predictor = self.inferences.predictor
         joiner = predictor.model.joiner if predictor is not None else None
@@ -170,6 +207,7 @@ class App:
             "viridian_queue_instances": ("Instances that wait for a call", joiner.queued_rows if joiner else 0.0),
             "viridian_calls_total": ("Joined calls to Triton", joiner.stats.calls if joiner else 0.0),
             "viridian_call_instances_total": ("Instances in joined calls", joiner.stats.rows if joiner else 0.0),
+            **self._cache_and_limits(),
             "viridian_reruns_total": (
                 "Requests run again by themselves after a joined call failed",
                 joiner.stats.reruns if joiner else 0.0,
@@ -181,3 +219,9 @@ def _route(request: Request) -> Route:
     if request.path in _ROUTES:
         return _ROUTES[request.path]
     return Route.INFER if passthrough.is_inference(request) else Route.OTHER
+
+
+def cache_of(settings: LiveSettings) -> AnswerCache | None:
+    """Make an empty cache as the settings have it, if they have one."""
+    cache = settings.cache
+    return None if cache is None else AnswerCache(cache.ttl, cache.stale_if_error, cache.max_size)

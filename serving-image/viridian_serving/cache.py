@@ -2,27 +2,67 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from viridian_serving.wire import Encoded
+
+Prediction = dict[str, Any]
 
 _OVERHEAD: Final = 400
-"""Bytes that an entry takes beside its answer, roughly."""
+"""Bytes that an entry takes beside its predictions, roughly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One answer that was given.
+    """What was answered to one input.
 
     Attributes:
-        revision: Who gave it.
-        answer: Its body, without what belongs to one request only.
-        at: When it was given, in seconds.
+        revision: Who answered.
+        version: Its version.
+        predictions: One for each instance, as JSON, without what belongs to one request only.
+        at: When, in seconds.
     """
 
     revision: str
-    answer: bytes
+    version: str
+    predictions: bytes
     at: float
+
+    def read(self) -> list[Prediction]:
+        """Give the predictions, made anew: whoever gets them may change them."""
+        return msgspec.json.decode(self.predictions, type=list[Prediction])
+
+
+@dataclass(slots=True)
+class CacheStats:
+    """Counts since the start."""
+
+    hits: int = 0
+    shared: int = 0
+    """Answers that another request of the same input was already waiting for."""
+    misses: int = 0
+    stale: int = 0
+    """Old answers that were given in the stead of an error."""
+
+
+def key_of(parts: Sequence[Encoded], *, many: bool) -> bytes:
+    """Give a key that is equal for inputs that are the same to the model, however they were written.
+
+    Args:
+        parts: The encoded instances.
+        many: Whether they came as a list, and are answered as one.
+    """
+    digest = blake2b(b"list" if many else b"one", digest_size=16)
+    for part in parts:
+        digest.update(repr((part.shapes, part.rows, [len(tensor) for tensor in part.tensors])).encode())
+        for tensor in part.tensors:
+            digest.update(tensor)
+    return digest.digest()
 
 
 class AnswerCache:
@@ -32,12 +72,16 @@ class AnswerCache:
     an old one of any revision is better than an error.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, ttl: float, stale_if_error: float, max_bytes: int) -> None:
         """Begin empty.
 
         Args:
+            ttl: Seconds for which an answer is as good as new.
+            stale_if_error: Seconds for which it is better than an error.
             max_bytes: Memory that all entries may take, roughly.
         """
+        self._ttl = ttl
+        self._stale_if_error = stale_if_error
         self._max_bytes = max_bytes
         self._entries: OrderedDict[bytes, Entry] = OrderedDict()
         self._bytes = 0
@@ -47,18 +91,18 @@ class AnswerCache:
         """How many answers are kept."""
         return len(self._entries)
 
-    def fresh(self, key: bytes, revision: str, ttl: float, now: float) -> Entry | None:
-        """Find an answer that this revision gave within the last `ttl` seconds."""
+    def fresh(self, key: bytes, revision: str, now: float) -> Entry | None:
+        """Find an answer that this revision gave not long ago."""
         entry = self._entries.get(key)
-        if entry is None or entry.revision != revision or now - entry.at >= ttl:
+        if entry is None or entry.revision != revision or now - entry.at >= self._ttl:
             return None
         self._entries.move_to_end(key)
         return entry
 
-    def stale(self, key: bytes, longest: float, now: float) -> Entry | None:
-        """Find an answer of any revision that is no more than `longest` seconds old."""
+    def stale(self, key: bytes, now: float) -> Entry | None:
+        """Find an answer of any revision that is better than an error."""
         entry = self._entries.get(key)
-        return entry if entry is not None and now - entry.at <= longest else None
+        return entry if entry is not None and now - entry.at <= self._stale_if_error else None
 
     def put(self, key: bytes, entry: Entry) -> None:
         """Keep an answer, and let go of others as far as it needs their room; one that is too large is not kept."""
@@ -91,7 +135,7 @@ class AnswerCache:
             await asyncio.wait((flight,), timeout=patience)
             if not flight.done():
                 raise TimeoutError
-            if not flight.cancelled() and flight.exception() is None:
+            if not flight.cancelled():
                 return flight.result(), True
             return await give(), False
         flight = self._flights[key] = asyncio.get_running_loop().create_future()
@@ -113,4 +157,4 @@ class AnswerCache:
 
 
 def _size(key: bytes, entry: Entry) -> int:
-    return len(key) + len(entry.answer) + _OVERHEAD
+    return len(key) + len(entry.predictions) + _OVERHEAD

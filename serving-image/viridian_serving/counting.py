@@ -40,6 +40,8 @@ async def counted(
 ) -> tuple[Response, Outcome]:
     """Await an answer, and count what came of the request before anybody sees it.
 
+    What was answered before tells nothing about the model now, and is not counted.
+
     Args:
         request: What is answered.
         via: How it came.
@@ -57,6 +59,8 @@ async def counted(
         counters.record(via, Outcome.ERROR, time.perf_counter() - request.received, time.time_ns())
         raise
     outcome = outcome_of(response.status)
+    if response.cached:
+        return response, outcome
     if request.gone and outcome is Outcome.OK:
         outcome = Outcome.REJECTED
     counters.record(via, outcome, time.perf_counter() - request.received, time.time_ns())

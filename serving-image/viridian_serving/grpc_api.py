@@ -50,6 +50,7 @@ _GRPC_STATUS: Final = {
     403: grpc.StatusCode.PERMISSION_DENIED,
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 _READ_SECONDS: Final = 5.0
 _RECONNECT_MS: Final = 100
@@ -125,7 +126,7 @@ class GrpcApi(grpc.GenericRpcHandler):
 
     async def _infer(self, message: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
         call = _PassedCall(self._triton, message)
-        asked = Request(b"POST", _INFER.encode(), _headers_of(context), b"", time.perf_counter())
+        asked = Request(b"POST", _INFER.encode(), _headers_of(context), b"", time.perf_counter(), peer=_peer(context))
         task = asyncio.get_running_loop().create_task(self._inferences.direct(asked, call.answer))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -178,6 +179,11 @@ class _PassedCall:
 
 def _call(triton: grpc.aio.Channel, method: str) -> "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]":
     return triton.unary_unary(method)
+
+
+def _peer(context: "grpc.aio.ServicerContext[bytes, bytes]") -> str:
+    """The address alone: the port is another one for every connection."""
+    return context.peer().partition(":")[2].rpartition(":")[0]
 
 
 def _headers_of(context: "grpc.aio.ServicerContext[bytes, bytes]") -> dict[bytes, bytes]:

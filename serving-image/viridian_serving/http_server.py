@@ -55,6 +55,8 @@ class Request:
     """Whether it has."""
     query: bytes = b""
     """As sent, without the question mark; not percent-decoded."""
+    peer: str = ""
+    """The address that the connection comes from."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +69,8 @@ class Response:
     headers: Headers = ()
     problem: str = ""
     """The kind of problem that the body describes, for our own use."""
+    cached: bool = False
+    """Whether it was given before: then it says nothing about the model."""
 
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -177,12 +181,15 @@ class Connection(asyncio.Protocol):
         self._reading_since: float | None = None
         self._idle_since = time.perf_counter()
         self._ended = False
+        self._peer = ""
 
     # -- transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its base class
+        address = self._transport.get_extra_info("peername")
+        self._peer = str(address[0]) if address else ""
         self._server.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -261,7 +268,7 @@ class Connection(asyncio.Protocol):
         self._reading_since = None
         path, _, query = self._url.partition(b"?")
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        request = Request(self._parser.get_method(), path, self._headers, body, now, query=query)
+        request = Request(self._parser.get_method(), path, self._headers, body, now, query=query, peer=self._peer)
         keep_alive = self._parser.should_keep_alive()
         if self._current is None:
             self._start(request, keep_alive)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from typing import Final
 
 from viridian_serving import passthrough
@@ -19,6 +20,7 @@ from viridian_serving.model_watch import ModelWatch
 from viridian_serving.predict import Predictor
 from viridian_serving.problems import Problem
 from viridian_serving.queries import NO_STORE
+from viridian_serving.rate_limit import ClientLimits
 from viridian_serving.readiness import Readiness
 from viridian_serving.responses import complete, request_id_of
 from viridian_serving.seen import Seen
@@ -96,6 +98,7 @@ class Inferences:
         self.predictor: Predictor | None = None
         self.model_watch: ModelWatch | None = None
         self.fallback: Fallback | None = None
+        self.limits = ClientLimits()
 
     @property
     def input_schema(self) -> str | None:
@@ -130,7 +133,7 @@ class Inferences:
         own = self._own(call, via, answer)
         if trust is Trust.ROUTE and via in _RESCUED and self.fallback is not None and self.fallback.usable:
             own = self.fallback.answer(seen, call.deadline, own)
-        return await self._told(seen, own)
+        return await self._told(seen, self._or_stale(seen, own))
 
     async def direct(self, request: Request, answer: Answer) -> Response:
         """Answer an inference that came by no route, and is passed to Triton as it is.
@@ -151,6 +154,17 @@ class Inferences:
         finally:
             self.direct_in_flight -= 1
 
+    async def _or_stale(self, seen: Seen, answer: Awaitable[Response]) -> Response:
+        """Await an answer; where it is an error, an earlier one is better, if it may be given."""
+        response = await answer
+        if self.predictor is None:
+            return response
+        if MARK in response.headers and response.status == 200:
+            self.predictor.keep(seen, response.body)
+        if response.status < 500 or seen.via is Via.FALLBACK:
+            return response
+        return self.predictor.stale(seen) or response
+
     async def _told(self, seen: Seen, answer: Awaitable[Response]) -> Response:
         """Await what the client gets, and note who gave it."""
         try:
@@ -163,6 +177,8 @@ class Inferences:
             self._finish(seen)
 
     async def _own(self, call: Call, via: Via, answer: Answer) -> Response:
+        if via is not Via.FALLBACK and (wait := self.limits.wait_of(call.request, trusted=via is not Via.DIRECT)):
+            answer = partial(_limited, wait)
         call.seen.outcome = Outcome.ERROR  # what it is counted as when it is given up
         try:
             response, outcome = await counted(
@@ -176,7 +192,7 @@ class Inferences:
         finally:
             self._finish(call.seen)
         if self.model_watch is not None:
-            if outcome is Outcome.OK:
+            if outcome is Outcome.OK and not response.cached:
                 self.model_watch.answered()
             elif outcome is Outcome.ERROR and response.problem not in ("queue-full", "busy"):
                 self.model_watch.failed()
@@ -198,8 +214,7 @@ class Inferences:
         return queued + self._passing > _FALLBACK_SHARE * self._settings.max_queue
 
     async def _predict(self, call: Call) -> Response:
-        body = await self.started().answer(call.request.body, call.deadline, call.request_id, call.interest, call.seen)
-        return Response(200, body)
+        return await self.started().answer(call.request.body, call.deadline, call.request_id, call.interest, call.seen)
 
     async def _predict_one(self, call: Call) -> Response:
         try:
@@ -207,7 +222,8 @@ class Inferences:
             if question.is_known_to(call.request):
                 return Response(304, b"", headers=question.headers)
             call.request.body = question.body  # as which stable is asked, too
-            return replace(await self._predict(call), headers=question.headers)
+            answer = await self._predict(call)
+            return replace(answer, headers=(*answer.headers, *question.headers))
         except Problem as problem:
             problem.headers = (*problem.headers, NO_STORE)
             raise
@@ -246,9 +262,20 @@ class Inferences:
 
 
 def _who_answered(response: Response) -> str:
+    if response.cached:
+        return "cache"
     if MARK in response.headers:
         return "stable"
     return "model" if response.status < 400 else "pod"
+
+
+async def _limited(wait: int, _: Call) -> Response:
+    raise Problem(
+        429,
+        "rate-limited",
+        f"This client sends more than it may; send the request again in {wait} s, and fewer of them.",
+        headers=((b"Retry-After", b"%d" % wait),),
+    )
 
 
 async def _turn_away(_: Call) -> Response:

@@ -3,16 +3,21 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from viridian_serving.answers import Prediction
+from viridian_serving.cache import AnswerCache, CacheStats, Entry, key_of
 from viridian_serving.feedback_token import TokenWriter
+from viridian_serving.http_server import Response
 from viridian_serving.instances import InstanceReader, Instances, grouped
 from viridian_serving.joiner import CallFailedError, Interest, QueueFullError
+from viridian_serving.metrics import Via
 from viridian_serving.model import BadAnswerError, Model, ModelFailedError, UnreachableError
 from viridian_serving.preprocessing import PreprocessFailedError, Preprocessor
 from viridian_serving.problems import Problem, Violation
@@ -23,6 +28,12 @@ from viridian_serving.wire import Encoded
 LOG = logging.getLogger("viridian.api")
 
 _R = TypeVar("_R")
+FRESH: Final = "hit"
+STALE: Final = "stale"
+"""How an answer was found that was given before; the value of header ``Viridian-Cache`` and of member ``cached``."""
+_UNCACHED: Final = frozenset({Via.CHECK, Via.MIRROR})
+"""Requests that are made to learn about the model."""
+_OF_ONE_REQUEST: Final = frozenset({"model", "version", "revision", "request_id", "feedback_token", "cached"})
 _SMALL: Final = 64 * 1024
 """Bytes that are read carefully in a few milliseconds."""
 
@@ -55,6 +66,9 @@ class Predictor:
         self._reading = ThreadPoolExecutor(1, "reading")
         self._reader = InstanceReader(model.contract.requests, max_instances)
         self._identity = identity
+        self.cache: AnswerCache | None = None
+        """Answers that may be given again; None when each is the model's."""
+        self.cache_stats = CacheStats()
 
     async def answer(
         self,
@@ -63,7 +77,7 @@ class Predictor:
         request_id: str,
         interest: Interest | None,
         seen: Seen,
-    ) -> bytes:
+    ) -> Response:
         """Predict.
 
         Args:
@@ -74,7 +88,7 @@ class Predictor:
             seen: Gets what is learnt on the way.
 
         Returns:
-            The answer's body.
+            The answer.
 
         Raises:
             Problem: What the client gets instead.
@@ -83,17 +97,99 @@ class Predictor:
         if instances is None:
             instances = await self.read(body, deadline, request_id)
         seen.instances, seen.many, seen.queued = instances.encoded, instances.many, time.perf_counter()
+        ask = partial(self._ask, instances, deadline, request_id, interest)
+        age = None
         try:
-            if instances.many:
-                seen.predictions = await self._predict_many(instances.encoded, deadline, request_id, interest)
+            if self.cache is None or seen.via in _UNCACHED:
+                seen.predictions = await ask()
             else:
-                seen.predictions = await self._predict(instances.encoded[0], deadline, request_id, interest)
+                seen.key = key_of(instances.encoded, many=instances.many)
+                seen.predictions, age = await self._again(self.cache, seen.key, ask, deadline)
         finally:
             seen.answered = time.perf_counter()
-        if not instances.many:
-            (prediction,) = self._signed(seen)
-            return msgspec.json.encode({**prediction, **self._identity, "request_id": request_id})
-        return msgspec.json.encode({"predictions": self._signed(seen), **self._identity, "request_id": request_id})
+        return self._written(seen, self._signed(seen), self._identity, age)
+
+    def stale(self, seen: Seen) -> Response | None:
+        """Give an old answer in the stead of an error, if there is one to give.
+
+        Args:
+            seen: A request that failed, here and at stable.
+        """
+        if self.cache is None or not seen.key:
+            return None
+        now = time.monotonic()
+        entry = self.cache.stale(seen.key, now)
+        if entry is None:
+            return None
+        self.cache_stats.stale += 1
+        identity = {**self._identity, "version": entry.version, "revision": entry.revision}
+        answer = self._written(seen, entry.read(), identity, now - entry.at, STALE)
+        who = ((b"Viridian-Revision", entry.revision.encode()), (b"Viridian-Version", entry.version.encode()))
+        return replace(answer, headers=(*answer.headers, *who, (b"X-Request-Id", seen.request_id.encode())))
+
+    def keep(self, seen: Seen, answer: bytes) -> None:
+        """Keep what stable answered, for when neither answers any more.
+
+        Args:
+            seen: The request.
+            answer: The body of stable's answer.
+        """
+        if self.cache is None or not seen.key:
+            return
+        document = msgspec.json.decode(answer, type=dict[str, Any])
+        given = document["predictions"] if seen.many else [document]
+        predictions = [{name: value for name, value in each.items() if name not in _OF_ONE_REQUEST} for each in given]
+        encoded = msgspec.json.encode(predictions)
+        self.cache.put(seen.key, Entry(document["revision"], document["version"], encoded, time.monotonic()))
+
+    async def _ask(
+        self, instances: Instances, deadline: float, request_id: str, interest: Interest | None
+    ) -> list[Prediction]:
+        if instances.many:
+            return await self._predict_many(instances.encoded, deadline, request_id, interest)
+        return await self._predict(instances.encoded[0], deadline, request_id, interest)
+
+    async def _again(
+        self, cache: AnswerCache, key: bytes, ask: Callable[[], Awaitable[list[Prediction]]], deadline: float
+    ) -> tuple[list[Prediction], float | None]:
+        """Answer from the cache, or by the model; in the former case with the answer's age in seconds."""
+        now = time.monotonic()
+        revision, version = self._identity["revision"], self._identity["version"]
+        entry = cache.fresh(key, revision, now)
+        if entry is not None:
+            self.cache_stats.hits += 1
+            return entry.read(), now - entry.at
+
+        async def give() -> Entry:
+            self.cache_stats.misses += 1
+            entry = Entry(revision, version, msgspec.json.encode(await ask()), time.monotonic())
+            cache.put(key, entry)
+            return entry
+
+        left = deadline - asyncio.get_running_loop().time()
+        try:
+            entry, shared = await cache.join(key, give, left)
+        except TimeoutError as error:
+            raise problem_of(error, "") from error
+        self.cache_stats.shared += shared
+        return entry.read(), 0.0 if shared else None
+
+    def _written(
+        self,
+        seen: Seen,
+        predictions: Sequence[Prediction],
+        identity: Mapping[str, str],
+        age: float | None,
+        how: str = FRESH,
+    ) -> Response:
+        members = {**identity, "request_id": seen.request_id}
+        body: dict[str, object] = (
+            {"predictions": predictions, **members} if seen.many else {**predictions[0], **members}
+        )
+        if age is None:
+            return Response(200, msgspec.json.encode(body))
+        headers = ((b"Age", b"%d" % age), (b"Viridian-Cache", how.encode()))
+        return Response(200, msgspec.json.encode({**body, "cached": how}), headers=headers, cached=True)
 
     def _signed(self, seen: Seen) -> Sequence[Prediction]:
         if self._tokens is None:

@@ -1,9 +1,13 @@
-"""How many requests a client may send: one bucket of tokens for each, filled at a steady rate. Time is an argument."""
+"""How many requests a client may send: one bucket of tokens for each, filled at a steady rate."""
 
 import math
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
+
+from viridian_serving.http_server import Request
+from viridian_serving.live_settings import RateLimitSettings
 
 _MOST_CLIENTS: Final = 10_000
 """Clients that are remembered. One that was forgotten begins with a full bucket, as a new one does."""
@@ -59,3 +63,47 @@ class RateLimit:
         else:
             self._buckets.move_to_end(client)
         return bucket
+
+
+class ClientLimits:
+    """Holds requests against what one client may send, as the settings of the moment say."""
+
+    def __init__(self) -> None:
+        """Let everything pass."""
+        self._limit: RateLimit | None = None
+        self._header = b""
+        self.refused = 0
+        """Requests since the start."""
+
+    def apply(self, settings: RateLimitSettings | None) -> None:
+        """Take in other settings; every client begins anew."""
+        self._limit = None
+        if settings is not None:
+            rate = settings.requests_per_second
+            self._limit = RateLimit(rate, max(1.0, settings.burst or rate))
+            self._header = (settings.client_header or "").lower().encode()
+
+    def wait_of(self, request: Request, *, trusted: bool) -> int:
+        """Tell how many seconds a client has to wait; 0 when it need not.
+
+        Args:
+            request: What it sends.
+            trusted: Whether it came by the gateway, whose headers are believed.
+        """
+        if self._limit is None:
+            return 0
+        wait = self._limit.admit(self._client(request, trusted=trusted), time.monotonic())
+        self.refused += wait > 0
+        return wait
+
+    def _client(self, request: Request, *, trusted: bool) -> str:
+        """Name who asks: by the header that the gateway sets, else by the address that the gateway or this pod saw.
+
+        The gateway adds the address of its own peer at the end; what stands before is the client's to say.
+        """
+        if trusted:
+            if self._header and (named := request.headers.get(self._header)):
+                return named.decode("latin-1")
+            if forwarded := request.headers.get(b"x-forwarded-for"):
+                return forwarded.rpartition(b",")[2].strip().decode("latin-1")
+        return request.peer

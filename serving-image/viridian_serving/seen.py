@@ -32,6 +32,8 @@ class Seen:
     """Whether the body is a list of instances."""
     instances: Sequence[Encoded] = ()
     """What the model was given; empty until the body was found to be valid."""
+    key: bytes = b""
+    """By which an answer to the same input is found; empty where none is kept."""
     predictions: Sequence[dict[str, Any]] = ()
     """What it answered, one for each instance; empty when it did not."""
     outcome: Outcome | None = None
