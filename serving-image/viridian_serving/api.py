@@ -141,7 +141,7 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
         return server.in_flight > 0 or app.inferences.direct_in_flight > 0
 
     watch = ModelWatch(model, _samples(schema, settings), app.readiness, settings.timeout, is_asked)
-    app.inferences.predictor = Predictor(model, settings.max_instances, app.identity)
+    app.inferences.predictor = Predictor(model, settings.max_instances, app.identity, app.telemetry.tokens)
     app.inferences.model_watch = watch
     trial = await watch.start()
     if app.inferences.fallback is not None and settings.fallback_after is None:

@@ -15,6 +15,7 @@ from viridian_serving.metrics import FrozenCounters
 from viridian_serving.problems import Problem
 from viridian_serving.readiness import health
 from viridian_serving.responses import complete, identity_headers, request_id_of
+from viridian_serving.telemetry import Telemetry
 
 _PROBE_TIMEOUT: Final = 2.0
 
@@ -40,7 +41,8 @@ class App:
         }
         self.counters = FrozenCounters(settings.latency_buckets, settings.scrape_interval, time.time_ns())
         labels = (settings.namespace, settings.model, settings.revision, settings.pod_uid)
-        self._registry = build_registry(self.counters, labels, LiveGauges(self._live))
+        self.telemetry = Telemetry(settings)
+        self._registry = build_registry(self.counters, labels, (LiveGauges(self._live), self.telemetry))
         self._headers = identity_headers(settings)
         self.inferences = Inferences(settings, triton, self.counters, self._headers)
         self.readiness = self.inferences.readiness
@@ -89,6 +91,10 @@ class App:
             return await passthrough.forward(self._triton, request, deadline)
         if request.path == b"/predict":
             raise Problem(405, "method", "Predictions are asked for with POST.", headers=((b"Allow", b"POST"),))
+        if request.path == b"/feedback":
+            if request.method != b"POST":
+                raise Problem(405, "method", "Feedback is given with POST.", headers=((b"Allow", b"POST"),))
+            return Response(200, self.telemetry.feedback(request.body))
         return await self._dispatch(self._plain, request)
 
     async def _dispatch(self, routes: Mapping[bytes, Callable[[], Awaitable[Response]]], request: Request) -> Response:

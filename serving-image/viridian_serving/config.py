@@ -93,6 +93,20 @@ def _bytes(value: object) -> object:
 
 Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 """Bytes."""
+
+_SHORTEST_KEY = 16
+
+
+def _keys(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    # A Secret that was made from a file ends with a line break.
+    keys = tuple(key.strip() for key in value.split(","))
+    if any(len(key) < _SHORTEST_KEY for key in keys):
+        raise ValueError(f"a key has fewer than {_SHORTEST_KEY} characters; make one by: openssl rand -base64 32")
+    return keys
+
+
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=False)]
 PositiveSeconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -131,6 +145,12 @@ class Settings(BaseModel):
     """Host and port of the Service that leads to the stable revision; None means that there is none to ask."""
     fallback_after: PositiveSeconds | None = None
     """Seconds after which stable is asked too when the model has not answered yet; None goes by the trial inference."""
+
+    feedback_key: Annotated[tuple[str, ...], BeforeValidator(_keys), Field(repr=False)] = ()
+    """Secrets of the model by which feedback tokens are signed, the first, and checked, all. Without one there are no
+    tokens."""
+    feedback_lifetime: PositiveSeconds = 30 * 24 * 3600.0
+    """Seconds for which a feedback token is good."""
 
     drain_delay: Seconds = 3.0
     """Seconds after SIGTERM in which new connections are still served, while the endpoint disappears everywhere."""
@@ -179,6 +199,10 @@ class Settings(BaseModel):
         return self
 
 
+_SECRET = frozenset({"feedback_key"})
+"""Settings whose value no message repeats."""
+
+
 def load(environ: Mapping[str, str]) -> Settings:
     """Read the settings.
 
@@ -213,6 +237,8 @@ def _sentence(problem: dict[str, object], environ: Mapping[str, str]) -> str:
     if not isinstance(location, tuple) or not location:
         return message
     variable = PREFIX + str(location[0]).upper()
+    if location[0] in _SECRET:
+        return f"{variable} cannot be used: {message}"
     if problem["type"] == "missing":
         return f"{variable} is not set; the operator sets it in both containers, set it when running by hand"
     return f"{variable}={environ.get(variable)!r} cannot be used: {message}"

@@ -1,7 +1,7 @@
 """The page that Prometheus scrapes."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -88,7 +88,7 @@ class LiveGauges(Collector):
 def build_registry(
     counters: FrozenCounters,
     identity: Sequence[str],
-    live: LiveGauges,
+    others: Iterable[Collector],
     now_ns: Callable[[], int] = time.time_ns,
 ) -> CollectorRegistry:
     """Put everything on one page.
@@ -96,7 +96,7 @@ def build_registry(
     Args:
         counters: The guard counters.
         identity: Values of model_namespace, model, revision and pod_uid.
-        live: Numbers of the moment.
+        others: What no guard reads.
         now_ns: Wall-clock time in nanoseconds since the epoch.
 
     Returns:
@@ -104,7 +104,8 @@ def build_registry(
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_GuardCollector(counters, identity, now_ns))
-    registry.register(live)
+    for other in others:
+        registry.register(other)
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)

@@ -20,6 +20,7 @@ from viridian_serving.predict import Predictor
 from viridian_serving.problems import Problem
 from viridian_serving.readiness import Readiness
 from viridian_serving.responses import complete, request_id_of
+from viridian_serving.seen import Seen
 
 _VIA_BY_HEADER: Final = {via.value.encode(): via for via in Via}
 _RESCUED: Final = frozenset({Via.SPLIT, Via.PIN})
@@ -56,6 +57,7 @@ class Call:
     deadline: float
     """On the event loop's clock, in seconds."""
     interest: Interest = field(default_factory=Interest)
+    seen: Seen = field(default_factory=Seen)
 
 
 Answer = Callable[[Call], Awaitable[Response]]
@@ -114,7 +116,7 @@ class Inferences:
             What the client gets.
         """
         via = trust.via(request)
-        call = Call(request, request_id_of(request), self._deadline(request, via))
+        call = Call(request, request_id_of(request), self._deadline(request, via), seen=Seen(via))
         if via is Via.FALLBACK and self._is_busy():
             answer = _turn_away
         own = self._own(call, via, answer)
@@ -167,7 +169,7 @@ class Inferences:
     async def _predict(self, call: Call) -> Response:
         if self.predictor is None:
             raise Problem(503, "starting", f"{self.readiness.reason}; try again shortly.")
-        body = await self.predictor.answer(call.request.body, call.deadline, call.request_id, call.interest)
+        body = await self.predictor.answer(call.request.body, call.deadline, call.request_id, call.interest, call.seen)
         return Response(200, body)
 
     async def _infer(self, call: Call) -> Response:

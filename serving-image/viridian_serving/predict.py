@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 
 import msgspec
 
+from viridian_serving.feedback_token import TokenWriter
 from viridian_serving.instances import InstanceReader
 from viridian_serving.joiner import CallFailedError, Interest, QueueFullError
 from viridian_serving.model import BadAnswerError, Model, ModelFailedError, Prediction, UnreachableError
 from viridian_serving.problems import Problem, Violation
+from viridian_serving.seen import Seen
 from viridian_serving.wire import Encoded
 
 LOG = logging.getLogger("viridian.api")
@@ -18,19 +21,30 @@ LOG = logging.getLogger("viridian.api")
 class Predictor:
     """Answers prediction requests of one model."""
 
-    def __init__(self, model: Model, max_instances: int, identity: dict[str, str]) -> None:
+    def __init__(
+        self, model: Model, max_instances: int, identity: dict[str, str], tokens: TokenWriter | None = None
+    ) -> None:
         """Prepare.
 
         Args:
             model: What predicts.
             max_instances: Most instances in one request.
             identity: Members that every answer carries: model, version, revision.
+            tokens: Signs predictions for feedback; None when the pod has no key.
         """
         self.model = model
+        self._tokens = tokens
         self._reader = InstanceReader(model.schema, max_instances)
         self._identity = identity
 
-    async def answer(self, body: bytes, deadline: float, request_id: str, interest: Interest | None = None) -> bytes:
+    async def answer(
+        self,
+        body: bytes,
+        deadline: float,
+        request_id: str,
+        interest: Interest | None = None,
+        seen: Seen | None = None,
+    ) -> bytes:
         """Predict.
 
         Args:
@@ -38,6 +52,7 @@ class Predictor:
             deadline: On the event loop's clock, in seconds.
             request_id: Given back in the answer.
             interest: Whether the client still waits; by default it does.
+            seen: Gets what is learnt on the way.
 
         Returns:
             The answer's body.
@@ -45,12 +60,25 @@ class Predictor:
         Raises:
             Problem: What the client gets instead.
         """
+        seen = seen or Seen()
         instances = self._reader.read(body)
+        seen.instances = instances.encoded
         if not instances.many:
-            (prediction,) = await self._predict(instances.encoded[0], deadline, request_id, interest)
+            seen.predictions = await self._predict(instances.encoded[0], deadline, request_id, interest)
+            (prediction,) = self._signed(seen)
             return msgspec.json.encode({**prediction, **self._identity, "request_id": request_id})
-        predictions = await self._predict_many(instances.encoded, deadline, request_id, interest)
-        return msgspec.json.encode({"predictions": predictions, **self._identity, "request_id": request_id})
+        seen.predictions = await self._predict_many(instances.encoded, deadline, request_id, interest)
+        return msgspec.json.encode({"predictions": self._signed(seen), **self._identity, "request_id": request_id})
+
+    def _signed(self, seen: Seen) -> Sequence[Prediction]:
+        if self._tokens is None:
+            return seen.predictions
+        write, now = self._tokens.write, int(time.time())
+        tokens = [write(prediction["prediction"], seen.via, now) for prediction in seen.predictions]
+        return [
+            {**prediction, "feedback_token": token} if token is not None else prediction
+            for prediction, token in zip(seen.predictions, tokens, strict=True)
+        ]
 
     async def _predict(
         self, encoded: Encoded, deadline: float, request_id: str, interest: Interest | None

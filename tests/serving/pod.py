@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (ROOT / "serving-image", ROOT / "operator")
@@ -154,6 +155,14 @@ class Pod:
             return Answer(0, {}, str(error).encode())
         finally:
             connection.close()
+
+    def feedback(self, document: object) -> Answer:
+        return self.request("POST", "/feedback", json.dumps(document).encode())
+
+    def samples(self, family: str) -> list[Sample]:
+        """The family's samples on the page of now."""
+        page = self.get("/metrics", "METRICS_PORT").body.decode()
+        return next(each.samples for each in text_string_to_metric_families(page) if each.name == family)
 
     def processes(self, name: str) -> list[int]:
         """The pod's processes whose program has this name."""

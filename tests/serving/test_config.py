@@ -64,6 +64,7 @@ def test_the_default_grid_is_the_operator_s() -> None:
         ("VIRIDIAN_CPU_LIMIT", "two", "write cores like"),
         ("VIRIDIAN_HTTP_PORT", "70000", "65535"),
         ("VIRIDIAN_MAX_BODY", "0", "greater than 0"),
+        ("VIRIDIAN_FEEDBACK_KEY", "a key that is long enough,short", "fewer than 16 characters"),
     ],
 )
 def test_bad_value_gives_a_sentence_that_names_the_variable(variable: str, value: str, wanted: str) -> None:
@@ -74,6 +75,15 @@ def test_bad_value_gives_a_sentence_that_names_the_variable(variable: str, value
     (sentence,) = error.value.sentences
     assert sentence.startswith(variable)
     assert wanted in sentence
+
+
+def test_a_key_is_never_repeated_and_its_line_break_is_no_part_of_it() -> None:
+    with pytest.raises(ConfigError) as error:
+        load(GIVEN | {"VIRIDIAN_FEEDBACK_KEY": "a secret"})
+    assert "secret" not in str(error.value)
+    settings = load(GIVEN | {"VIRIDIAN_FEEDBACK_KEY": "a new key of some length\n, its predecessor's secret"})
+    assert settings.feedback_key == ("a new key of some length", "its predecessor's secret")
+    assert "secret" not in repr(settings)
 
 
 def test_every_bad_value_is_named_at_once() -> None:

@@ -136,7 +136,10 @@ def test_the_page_has_the_contract_s_names_and_labels() -> None:
     counters.record(Via.PIN, Outcome.OK, 0.05, at(100.1))
     counters.record(Via.PIN, Outcome.OK, 5.0, at(100.1))
     registry = build_registry(
-        counters, ("ml", "iris", "iris-3", "uid"), LiveGauges(lambda: {"viridian_ready": ("x", 1)}), lambda: at(103.25)
+        counters,
+        ("ml", "iris", "iris-3", "uid"),
+        [LiveGauges(lambda: {"viridian_ready": ("x", 1)})],
+        lambda: at(103.25),
     )
     # when
     families = {family.name: family for family in text_string_to_metric_families(render(registry).decode())}

@@ -70,7 +70,9 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
                     },
                 },
                 {
-                    **_container("api", image, env, spec.serving.api.resources, _api_mounts(spec.model)),
+                    **_container(
+                        "api", image, [*env, _feedback_key(model)], spec.serving.api.resources, _api_mounts(spec.model)
+                    ),
                     "ports": [
                         {"name": "http", "containerPort": PORT_SPLIT},
                         {"name": "http-stable", "containerPort": PORT_STABLE},
@@ -135,6 +137,12 @@ def _environment(model: str, revision: str, spec: RevisionInput, defaults: PodDe
         *_plain({"VIRIDIAN_STABLE": stable}),
         *(variable.manifest() for variable in spec.serving.pod_template.env),
     ]
+
+
+def _feedback_key(model: str) -> dict[str, Any]:
+    """The key of feedback tokens, for who has made one: the kubelet reads it, and the operator needs no right to."""
+    source = {"name": f"{model}-feedback", "key": "key", "optional": True}
+    return {"name": "VIRIDIAN_FEEDBACK_KEY", "valueFrom": {"secretKeyRef": source}}
 
 
 def _plain(variables: dict[str, str]) -> list[dict[str, Any]]:

@@ -1,0 +1,19 @@
+"""What the pod learns about one request for predictions while it is answered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from viridian_serving.metrics import Via
+from viridian_serving.wire import Encoded
+
+
+@dataclass(slots=True, eq=False)
+class Seen:
+    """Filled in on the way of a request; whoever observes reads it once the request is over."""
+
+    via: Via = Via.DIRECT
+    instances: Sequence[Encoded] = ()
+    """What the model was given; empty until the body was found to be valid."""
+    predictions: Sequence[dict[str, Any]] = ()
+    """What it answered, one for each instance; empty when it did not."""
