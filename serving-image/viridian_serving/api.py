@@ -143,6 +143,7 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
     watch = ModelWatch(model, _samples(schema, settings), app.readiness, settings.timeout, is_asked)
     app.inferences.predictor = Predictor(model, settings.max_instances, app.identity, app.telemetry.tokens)
     app.inferences.model_watch = watch
+    app.telemetry.begin(schema, model.joiner.stats)
     trial = await watch.start()
     if app.inferences.fallback is not None and settings.fallback_after is None:
         app.inferences.fallback.after = default_after(settings.timeout, trial)

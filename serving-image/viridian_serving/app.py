@@ -14,10 +14,12 @@ from viridian_serving.inference import Inferences, Trust
 from viridian_serving.metrics import FrozenCounters
 from viridian_serving.problems import Problem
 from viridian_serving.readiness import health
+from viridian_serving.response_counts import Route
 from viridian_serving.responses import complete, identity_headers, request_id_of
 from viridian_serving.telemetry import Telemetry
 
 _PROBE_TIMEOUT: Final = 2.0
+_ROUTES: Final = {b"/predict": Route.PREDICT, b"/feedback": Route.FEEDBACK}
 
 
 class App:
@@ -41,10 +43,10 @@ class App:
         }
         self.counters = FrozenCounters(settings.latency_buckets, settings.scrape_interval, time.time_ns())
         labels = (settings.namespace, settings.model, settings.revision, settings.pod_uid)
-        self.telemetry = Telemetry(settings)
+        self.telemetry = Telemetry(settings, server.refusals)
         self._registry = build_registry(self.counters, labels, (LiveGauges(self._live), self.telemetry))
         self._headers = identity_headers(settings)
-        self.inferences = Inferences(settings, triton, self.counters, self._headers)
+        self.inferences = Inferences(settings, triton, self.counters, self._headers, self.telemetry.observe)
         self.readiness = self.inferences.readiness
         self._plain = {
             b"/health": self._health,
@@ -71,8 +73,11 @@ class App:
         async def handle(request: Request) -> Response:
             answer = self.inferences.find(request)
             if answer is not None:
-                return await self.inferences.answer(request, trust, answer)
-            return await self._complete(request, self._route_public(request))
+                response = await self.inferences.answer(request, trust, answer)
+            else:
+                response = await self._complete(request, self._route_public(request))
+            self.telemetry.responses.count(_route(request), response.status)
+            return response
 
         return handle
 
@@ -161,3 +166,9 @@ class App:
                 joiner.stats.reruns if joiner else 0.0,
             ),
         }
+
+
+def _route(request: Request) -> Route:
+    if request.path in _ROUTES:
+        return _ROUTES[request.path]
+    return Route.INFER if passthrough.is_inference(request) else Route.OTHER

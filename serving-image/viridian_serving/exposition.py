@@ -12,7 +12,8 @@ from prometheus_client.registry import Collector
 from viridian_serving.metrics import Counts, FrozenCounters, Rescue
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-_IDENTITY = ("model_namespace", "model", "revision", "pod_uid")
+IDENTITY = ("model_namespace", "model", "revision", "pod_uid")
+"""Labels of every series that this pod counts."""
 
 
 class _GuardCollector(Collector):
@@ -36,21 +37,21 @@ class _GuardCollector(Collector):
         stamps = GaugeMetricFamily(
             "viridian_counters_stamp_seconds",
             "Wall-clock time at which the request counters of this page stood as shown",
-            labels=_IDENTITY,
+            labels=IDENTITY,
         )
         stamps.add_metric(self._identity, stamp)
         yield stamps
 
     def _requests(self, counts: Counts) -> Metric:
         family = CounterMetricFamily(
-            "viridian_requests", "Finished inference requests", labels=(*_IDENTITY, "via", "outcome")
+            "viridian_requests", "Finished inference requests", labels=(*IDENTITY, "via", "outcome")
         )
         for (via, outcome), number in counts.requests.items():
             family.add_metric((*self._identity, via.value, outcome.value), number)
         return family
 
     def _rescues(self, name: str, text: str, counts: Mapping[Rescue, int]) -> Metric:
-        family = CounterMetricFamily(name, text, labels=(*_IDENTITY, "reason"))
+        family = CounterMetricFamily(name, text, labels=(*IDENTITY, "reason"))
         for reason, number in counts.items():
             family.add_metric((*self._identity, reason.value), number)
         return family
@@ -59,7 +60,7 @@ class _GuardCollector(Collector):
         family = HistogramMetricFamily(
             "viridian_request_duration_seconds",
             "Time from the whole request read to its answer, rejected requests left out",
-            labels=(*_IDENTITY, "via"),
+            labels=(*IDENTITY, "via"),
         )
         names = [*map(repr, self._counters.bounds), "+Inf"]
         for via, buckets in counts.durations.items():

@@ -9,7 +9,7 @@ stop.
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -87,6 +87,8 @@ class HttpServer:
         """Whether clients are told to open new connections, because the name that they came by leads elsewhere now."""
         self.connections: set[Connection] = set()
         self.in_flight = 0
+        self.refusals: Counter[int] = Counter()
+        """Answers by status, to what never became a request."""
         self.last_request = 0.0
         """When the last request was received, by `time.perf_counter`."""
         self._listeners: list[asyncio.Server] = []
@@ -329,6 +331,7 @@ class Connection(asyncio.Protocol):
     def _refuse(self, status: int, detail: str) -> None:
         if self._ended:
             return
+        self._server.refusals[status] += 1
         phrase = HTTPStatus(status).phrase
         body = (
             f'{{"type":"urn:viridian:problem:http","title":"{phrase}","status":{status},"detail":"{detail}"}}'

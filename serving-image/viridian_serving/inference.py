@@ -72,6 +72,7 @@ class Inferences:
         triton: HttpClient,
         counters: FrozenCounters,
         headers: Headers,
+        observe: Callable[[Seen], None],
     ) -> None:
         """Wire it up.
 
@@ -80,11 +81,13 @@ class Inferences:
             triton: The way to Triton.
             counters: Where outcomes are counted.
             headers: The identity of this pod.
+            observe: Gets what was seen of a request that is over.
         """
         self._settings = settings
         self._triton = triton
         self._counters = counters
         self._headers = headers
+        self._observe = observe
         self._passing = 0
         self.direct_in_flight = 0
         """Inferences that came by no route and run."""
@@ -142,13 +145,18 @@ class Inferences:
             self.direct_in_flight -= 1
 
     async def _own(self, call: Call, via: Via, answer: Answer) -> Response:
-        response, outcome = await counted(
-            call.request,
-            via,
-            self._counters,
-            self._settings.abandoned_after,
-            complete(answer(call), call.request_id, self._headers),
-        )
+        call.seen.outcome = Outcome.ERROR  # what it is counted as when it is given up
+        try:
+            response, outcome = await counted(
+                call.request,
+                via,
+                self._counters,
+                self._settings.abandoned_after,
+                complete(answer(call), call.request_id, self._headers),
+            )
+            call.seen.outcome = outcome
+        finally:
+            self._observe(call.seen)
         if self.model_watch is not None:
             if outcome is Outcome.OK:
                 self.model_watch.answered()

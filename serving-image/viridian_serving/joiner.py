@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from viridian_serving.histograms import SIZES, WAITS, Histogram
+
 P = TypeVar("P")
 R = TypeVar("R")
 
@@ -45,6 +47,8 @@ class Job(Generic[P, R]):
     """On the event loop's clock, in seconds."""
     interest: Interest = field(default_factory=Interest)
     done: "asyncio.Future[R]" = field(init=False)
+    since: float = field(init=False, default=0.0)
+    """When it was queued, on the event loop's clock."""
     waits: bool = field(init=False, default=False)
     """Whether it is in the queue."""
 
@@ -56,6 +60,10 @@ class Stats:
     calls: int = 0
     rows: int = 0
     reruns: int = 0
+    waits: Histogram = field(default_factory=lambda: Histogram(WAITS))
+    """Seconds in the queue, of jobs that were sent."""
+    sizes: Histogram = field(default_factory=lambda: Histogram(SIZES))
+    """Rows in a call."""
 
 
 class Joiner(Generic[P, R]):
@@ -114,6 +122,7 @@ class Joiner(Generic[P, R]):
                 raise QueueFullError
         loop = asyncio.get_running_loop()
         job.done = loop.create_future()
+        job.since = loop.time()
         expiry = loop.call_at(job.deadline, _expire, job.done)
         job.done.add_done_callback(lambda _: self._settled(job, expiry))
         self._waiting.setdefault(job.key, OrderedDict())[job] = None
@@ -184,6 +193,7 @@ class Joiner(Generic[P, R]):
     def _take(self, queue: OrderedDict[Job[P, R], None]) -> list[Job[P, R]]:
         batch: list[Job[P, R]] = []
         rows = 0
+        now = asyncio.get_running_loop().time()
         while queue:
             job, _ = queue.popitem(last=False)
             if batch and rows + job.rows > self._max_rows:
@@ -195,11 +205,14 @@ class Joiner(Generic[P, R]):
             if not job.done.done():  # else it was settled in this very turn of the loop
                 batch.append(job)
                 rows += job.rows
+                self.stats.waits.observe(now - job.since)
         return batch
 
     async def _run(self, batch: list[Job[P, R]]) -> None:
         self.stats.calls += 1
-        self.stats.rows += sum(job.rows for job in batch)
+        rows = sum(job.rows for job in batch)
+        self.stats.rows += rows
+        self.stats.sizes.observe(rows)
         try:
             results = await self._call(batch, max(job.deadline for job in batch))
         except CallFailedError as error:

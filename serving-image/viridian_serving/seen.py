@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from viridian_serving.metrics import Via
+from viridian_serving.metrics import Outcome, Via
 from viridian_serving.wire import Encoded
 
 
@@ -17,3 +17,5 @@ class Seen:
     """What the model was given; empty until the body was found to be valid."""
     predictions: Sequence[dict[str, Any]] = ()
     """What it answered, one for each instance; empty when it did not."""
+    outcome: Outcome | None = None
+    """How it ended as far as this pod's model goes; None until that is known."""

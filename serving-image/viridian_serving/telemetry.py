@@ -1,27 +1,47 @@
-"""What the pod tells about its predictions, beside the counters that guard a rollout."""
+"""What the pod tells about its predictions, beside the counters that guard a rollout.
 
+None of it is on a request's way. What was seen is put aside, and looked at a moment later, many requests at once.
+"""
+
+import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from viridian_serving.config import Settings
+from viridian_serving.exposition import IDENTITY
 from viridian_serving.feedback import Feedback, FeedbackCounts
 from viridian_serving.feedback_token import TokenReader, TokenWriter
+from viridian_serving.joiner import Stats
+from viridian_serving.meaning import meaning_of
+from viridian_serving.observations import Observations, rendered
 from viridian_serving.problems import Problem
+from viridian_serving.response_counts import ResponseCounts
+from viridian_serving.schema import ModelSchema
+from viridian_serving.seen import Seen
+
+_MOMENT: Final = 0.1
+"""Seconds after which what was seen is looked at, at the latest."""
+_MANY: Final = 256
+"""Instances that are looked at together: fewer cost more each, and more of them would keep requests waiting."""
 
 
 class Telemetry(Collector):
     """Its parts, and their metrics."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, refusals: Mapping[int, int]) -> None:
         """Wire it up.
 
         Args:
             settings: Of this pod.
+            refusals: Answers by status, to what never became a request.
         """
         self._settings = settings
+        self._identity = (settings.namespace, settings.model, settings.revision, settings.pod_uid)
+        self.responses = ResponseCounts(refusals)
         self._accuracy = FeedbackCounts(settings.revision)
         self._feedback: Feedback | None = None
         self.tokens: TokenWriter | None = None
@@ -31,6 +51,40 @@ class Telemetry(Collector):
             self.tokens = TokenWriter(*model, settings.revision)
             reader = TokenReader(*model, settings.feedback_lifetime)
             self._feedback = Feedback(reader, self._accuracy, settings.max_instances, time.time)
+        self._stats = Stats()
+        self._observations: Observations | None = None
+        self._aside: list[Seen] = []
+        self._instances_aside = 0
+        self._due: asyncio.TimerHandle | None = None
+
+    def begin(self, schema: ModelSchema, stats: Stats) -> None:
+        """Take in the model, once it is loaded.
+
+        Args:
+            schema: What it takes and gives.
+            stats: Of the queue before it.
+        """
+        self._stats = stats
+        self._observations = Observations(schema, meaning_of(schema))
+
+    def observe(self, seen: Seen) -> None:
+        """Put a request aside that is over."""
+        were_many = self._instances_aside >= _MANY
+        self._aside.append(seen)
+        self._instances_aside += len(seen.predictions)
+        loop = asyncio.get_running_loop()
+        if self._due is None:
+            self._due = loop.call_later(_MOMENT, self._look)
+        if self._instances_aside >= _MANY and not were_many:
+            loop.call_soon(self._look)
+
+    def _look(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        aside, self._aside, self._instances_aside = self._aside, [], 0
+        if self._observations is not None:
+            self._observations.observe(aside)
 
     def feedback(self, body: bytes) -> bytes:
         """Answer ``POST /feedback``.
@@ -54,6 +108,15 @@ class Telemetry(Collector):
         return self._feedback.take(body)
 
     def collect(self) -> Iterator[Metric]:
-        """Give every family of metrics."""
+        """Give every family of metrics, up to this moment."""
+        self._look()
+        yield from self.responses.families(IDENTITY, self._identity)
+        queue = "Time that instances waited for a call to the model"
+        yield rendered("viridian_queue_seconds", queue, IDENTITY, {self._identity: self._stats.waits})
+        yield rendered(
+            "viridian_call_size", "Instances in a joined call", IDENTITY, {self._identity: self._stats.sizes}
+        )
+        if self._observations is not None:
+            yield from self._observations.families(IDENTITY, self._identity)
         settings = self._settings
         yield from self._accuracy.families(settings.namespace, settings.model, settings.pod_uid)

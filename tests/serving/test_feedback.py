@@ -7,9 +7,7 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.registry import Collector
+from tests.serving.pages import samples
 
 from viridian_serving.feedback import Feedback, FeedbackCounts
 from viridian_serving.feedback_token import Given, TokenError, TokenReader, TokenWriter
@@ -51,22 +49,10 @@ class Taker:
             self.take(document)
         return caught.value
 
-    def samples(self) -> dict[tuple[str, str, str, str], float]:
+    def samples(self) -> dict[tuple[str, ...], float]:
         """By name, revision, via and result; what is not zero."""
-        counts = self.counts
-
-        class Page(Collector):
-            def collect(self):
-                return counts.families("ml", "iris", "uid")
-
-        registry = CollectorRegistry()
-        registry.register(Page())
-        return {
-            (s.name, s.labels["revision"], s.labels["via"], s.labels.get("result", "")): s.value
-            for family in text_string_to_metric_families(generate_latest(registry).decode())
-            for s in family.samples
-            if s.value
-        }
+        page = samples(lambda: self.counts.families("ml", "iris", "uid"), "revision", "via", "result")
+        return {key: value for key, value in page.items() if value}
 
 
 # -- tokens
@@ -189,8 +175,8 @@ def test_numbers_are_counted_by_their_distance() -> None:
     taker = Taker()
     taker.take([{"token": token(2.5), "actual": 2}, {"token": token(-1.0), "actual": 0.25}])
     assert taker.samples() == {
-        ("viridian_feedback_absolute_error_sum", "iris-7", "split", ""): 1.75,
-        ("viridian_feedback_absolute_error_count", "iris-7", "split", ""): 2,
+        ("viridian_feedback_absolute_error_sum", "iris-7", "split"): 1.75,
+        ("viridian_feedback_absolute_error_count", "iris-7", "split"): 2,
     }
 
 

@@ -1,11 +1,13 @@
 """Real Triton, real API: what the pod tells about its predictions."""
 
+import socket
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.serving import models
-from tests.serving.pod import Pod, running_pod
+from tests.serving.pod import Pod, post_many, running_pod
 
 pytestmark = pytest.mark.component
 
@@ -92,3 +94,51 @@ def test_without_a_key_there_are_no_tokens(tmp_path: Path) -> None:
         answer = pod.feedback({"token": "v1.x", "actual": 1})
         assert (answer.status, answer.json["type"]) == (404, "urn:viridian:problem:no-feedback-key")
         assert "m-feedback" in answer.json["detail"]
+
+
+# -- metrics
+
+
+def nonzero(pod: Pod, family: str) -> dict[tuple[str, ...], float]:
+    """Values that are not zero, by name and by the labels that are not the pod's own."""
+    labels = ("via", "class", "feature", "le", "route", "code")
+    return {
+        (sample.name, *(sample.labels[name] for name in labels if name in sample.labels)): sample.value
+        for sample in pod.samples(family)
+        if sample.value
+    }
+
+
+async def test_what_is_asked_and_answered_is_counted(tmp_path: Path) -> None:
+    with running_pod(tmp_path, models.digits) as pod:
+        # given a pod that has answered nothing but its trial
+        for family in ("predictions", "prediction_confidence", "feature_value"):
+            assert nonzero(pod, f"viridian_{family}") == {}
+        # when
+        answers = await post_many(pod, [{"X": [float(i)] * 64} for i in range(40)], Viridian_Via="split")
+        pod.predict({"X": "?"})
+        # then
+        labels = Counter(answer.json["prediction"] for answer in answers)
+        assert nonzero(pod, "viridian_predictions") == {
+            ("viridian_predictions_total", "split", str(label)): number for label, number in labels.items()
+        }
+        confidences = [answer.json["confidence"] for answer in answers]
+        assert nonzero(pod, "viridian_prediction_confidence")["viridian_prediction_confidence_sum",] == pytest.approx(
+            sum(confidences)
+        )
+        features = nonzero(pod, "viridian_feature_value")
+        assert features["viridian_feature_value_bucket", "X[31]", "+Inf"] == 40
+        assert features["viridian_feature_value_bucket", "X[0]", "1.0"] == 2
+        assert ("viridian_feature_value_bucket", "X[32]", "+Inf") not in features
+        # and so is how: every call's size and wait, the trial's included
+        assert nonzero(pod, "viridian_call_size")["viridian_call_size_sum",] == 41
+        assert nonzero(pod, "viridian_queue_seconds")["viridian_queue_seconds_count",] == 41
+        assert nonzero(pod, "viridian_responses")["viridian_responses_total", "predict", "200"] == 40
+        assert nonzero(pod, "viridian_responses")["viridian_responses_total", "predict", "400"] == 1
+
+
+def test_what_is_no_request_is_counted_as_well(digits: Pod) -> None:
+    with socket.create_connection(("127.0.0.1", digits.ports["HTTP_PORT"])) as connection:
+        connection.sendall(b"this is no HTTP\r\n\r\n")
+        assert b"400" in connection.recv(1000)
+    assert nonzero(digits, "viridian_responses")["viridian_responses_total", "none", "400"] == 1

@@ -1,0 +1,180 @@
+"""What is counted of instances and predictions."""
+
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.serving.pages import samples
+
+from viridian_serving.histograms import DECADES, Histogram, evenly
+from viridian_serving.meaning import MAX_FEATURES, Feature, Meaning, confidence_of, label_of, meaning_of
+from viridian_serving.metrics import Via
+from viridian_serving.observations import MAX_LABELS, Observations
+from viridian_serving.response_counts import ResponseCounts, Route
+from viridian_serving.schema import DataType, ModelSchema, Tensor
+from viridian_serving.seen import Seen
+from viridian_serving.wire import Encoded
+
+AGE = Tensor("age", DataType.INT64, ())
+PIXELS = Tensor("X", DataType.FP32, (2, 2))
+SCHEMA = ModelSchema((AGE, PIXELS), (Tensor("y", DataType.FP32, (1,)),), 8)
+FEATURES = (Feature("age", 0, 0, low=0, high=100), Feature("X[3]", 1, 3))
+
+
+def instance(age: int, *pixels: float) -> Encoded:
+    return Encoded(((), (2, 2)), 1, (struct.pack("<q", age), struct.pack("<4f", *pixels)))
+
+
+def seen(via: Via = Via.SPLIT, *, instances: list[Encoded] | None = None, **prediction: Any) -> Seen:
+    return Seen(via, instances or [instance(1, 0, 0, 0, 0)], [prediction])
+
+
+class Watch:
+    def __init__(self, **known: Any) -> None:
+        self.observations = Observations(SCHEMA, Meaning(FEATURES, **known))
+
+    def page(self) -> dict[tuple[str, ...], float]:
+        return samples(lambda: self.observations.families(("model",), ("m",)), "via", "feature", "class", "side", "le")
+
+    def nonzero(self, name: str) -> dict[tuple[str, ...], float]:
+        return {key[1:]: value for key, value in self.page().items() if key[0] == name and value}
+
+
+# -- histograms
+
+
+@given(st.lists(st.floats(-1e6, 1e6) | st.sampled_from(DECADES)))
+def test_many_at_once_are_counted_as_one_by_one(values: list[float]) -> None:
+    # given
+    one, many = Histogram(DECADES), Histogram(DECADES)
+    # when
+    for value in values:
+        one.observe(value)
+    many.observe_all(values)
+    # then
+    assert one.counts == many.counts
+    assert one.total == pytest.approx(many.total)
+
+
+def test_a_range_is_divided_evenly_and_ends_where_it_ends() -> None:
+    bounds = evenly(0.1, 0.7)
+    assert (len(bounds), bounds[0], bounds[-1]) == (11, 0.1, 0.7)
+
+
+# -- features
+
+
+def test_features_are_told_from_each_other() -> None:
+    # given two requests, one of them of two instances that are one piece
+    watch = Watch()
+    joined = Encoded(((), (2, 2)), 2, (struct.pack("<2q", 7, 150), struct.pack("<8f", *range(8))))
+    # when
+    watch.observations.observe([seen(instances=[joined]), seen(instances=[instance(-1, 0, 0, 0, 2000)])])
+    # then
+    assert watch.nonzero("viridian_feature_value_sum") == {("age",): 156}
+    buckets = watch.nonzero("viridian_feature_value_bucket")
+    assert [buckets["age", le] for le in ("0.0", "10.0", "100.0", "+Inf")] == [1, 2, 2, 3]
+    assert [buckets["X[3]", le] for le in ("10.0", "1000.0", "10000.0", "+Inf")] == [2, 2, 3, 3]
+    assert watch.nonzero("viridian_feature_out_of_range_total") == {("age", "below"): 1, ("age", "above"): 1}
+
+
+def test_a_range_gives_its_own_buckets_and_everything_else_decades() -> None:
+    buckets = [key[1:] for key in Watch().page() if key[0] == "viridian_feature_value_bucket"]
+    assert [le for feature, le in buckets if feature == "age"] == [*(f"{10.0 * i}" for i in range(11)), "+Inf"]
+    assert len([le for feature, le in buckets if feature == "X[3]"]) == len(DECADES) + 1
+
+
+def test_every_series_is_there_at_zero() -> None:
+    page = Watch(labels=("cat",)).page()
+    assert not any(page.values())
+    assert ("viridian_feature_out_of_range_total", "age", "above") in page
+    assert ("viridian_predictions_total", "split", "cat") in page
+    assert ("viridian_predictions_total", "pin", "other") in page
+
+
+def test_without_more_knowledge_the_first_numbers_are_features() -> None:
+    # given inputs of which only some have a fixed number of numbers
+    inputs = (
+        Tensor("text", DataType.BYTES, (1,)),
+        Tensor("any", DataType.FP32, (-1,)),
+        Tensor("age", DataType.INT64, (1,)),
+        Tensor("X", DataType.FP32, (64,)),
+    )
+    # when
+    features = meaning_of(ModelSchema(inputs, (), 8)).features
+    # then
+    assert len(features) == MAX_FEATURES
+    assert [(f.name, f.tensor, f.element) for f in features[:3]] == [("age", 2, 0), ("X[0]", 3, 0), ("X[1]", 3, 1)]
+
+
+# -- predictions
+
+
+def test_labels_are_counted_by_way() -> None:
+    watch = Watch()
+    watch.observations.observe([seen(prediction=3), seen(prediction=3), seen(Via.PIN, prediction="cat")])
+    assert watch.nonzero("viridian_predictions_total") == {("split", "3"): 2, ("pin", "cat"): 1}
+
+
+def test_the_number_of_labels_is_bounded() -> None:
+    watch = Watch()
+    watch.observations.observe([seen(prediction=f"label {i}" + "x" * 100) for i in range(MAX_LABELS + 7)])
+    counted = watch.nonzero("viridian_predictions_total")
+    assert counted["split", "other"] == 7
+    assert len(counted) == MAX_LABELS + 1
+    assert all(len(label) <= 64 for _, label in counted)
+
+
+def test_numbers_and_confidences_have_histograms() -> None:
+    watch = Watch()
+    watch.observations.observe([seen(prediction=2.5), seen(prediction=-3.0), seen(prediction=1, confidence=0.75)])
+    values = watch.nonzero("viridian_prediction_value_bucket")
+    assert [values.get((le,), 0) for le in ("-10.0", "-1.0", "1.0", "10.0", "+Inf")] == [0, 1, 1, 2, 2]
+    assert watch.nonzero("viridian_prediction_confidence_sum") == {(): 0.75}
+    assert watch.nonzero("viridian_predictions_total") == {("split", "1"): 1}
+
+
+@pytest.mark.parametrize("request_", [seen(Via.CHECK, prediction=1), seen(Via.MIRROR, prediction=1), Seen(Via.SPLIT)])
+def test_what_no_user_asked_and_what_failed_is_left_out(request_: Seen) -> None:
+    watch = Watch()
+    watch.observations.observe([request_])
+    assert not any(watch.page().values())
+
+
+@pytest.mark.parametrize(
+    ("prediction", "confidence", "label"),
+    [
+        ({"prediction": 1, "confidence": 0.5}, 0.5, "1"),
+        ({"prediction": True}, None, "true"),
+        ({"prediction": 1.5}, None, None),
+        ({"prediction": [1, 2]}, None, None),
+        ({"prediction": {"label": 1, "probabilities": [0.25, 0.75]}}, 0.75, None),
+        ({"prediction": {"probabilities": []}}, None, None),
+        ({"prediction": {"probabilities": "high"}}, None, None),
+    ],
+)
+def test_what_a_prediction_says(prediction: dict[str, Any], confidence: float | None, label: str | None) -> None:
+    assert (confidence_of(prediction), label_of(prediction)) == (confidence, label)
+
+
+# -- answers
+
+
+def test_answers_are_counted_by_route_and_code() -> None:
+    # given
+    counts = ResponseCounts({408: 2, 400: 1})
+    for route, status in ((Route.PREDICT, 200), (Route.PREDICT, 200), (Route.INFER, 418), (Route.FEEDBACK, 400)):
+        counts.count(route, status)
+    # when
+    page = samples(lambda: counts.families(("model",), ("m",)), "route", "code")
+    # then
+    assert {key[1:]: value for key, value in page.items() if value} == {
+        ("predict", "200"): 2,
+        ("infer", "other"): 1,
+        ("feedback", "400"): 1,
+        ("none", "408"): 2,
+        ("none", "400"): 1,
+    }
+    assert page["viridian_responses_total", "predict", "504"] == 0
