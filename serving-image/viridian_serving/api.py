@@ -34,6 +34,8 @@ from viridian_serving.wire import Encoded
 LOG = logging.getLogger("viridian.api")
 
 _TRITON_HOST = "127.0.0.1"
+_LAST_WORDS = 5.0
+"""Seconds for what is logged to be delivered after the last request, at most."""
 _SILENCE = 1.0
 """Seconds without a request after which nobody is taken to send any more."""
 _RETRY = 0.25
@@ -100,6 +102,7 @@ async def serve(settings: Settings) -> int:
     await public.listen(settings.bind, settings.fallback_port, app.public(Trust.FALLBACK_ONLY))
     calls = GrpcApi(app.inferences, f"{_TRITON_HOST}:{settings.triton_grpc_port}", settings.max_body)
     await calls.listen(settings.bind, settings.grpc_port)
+    app.telemetry.start()
     watches = [loop.create_task(watch_model(app, triton, public, settings))]
     if settings.stable is not None:
         watches.append(loop.create_task(watch_stable(app, public, settings, settings.stable)))
@@ -110,7 +113,9 @@ async def serve(settings: Settings) -> int:
         if watch.done():
             watch.result()
         watch.cancel()
+    end = loop.time() + settings.grace
     drained = await drain(app, public, calls, settings)
+    await app.telemetry.close(longest=min(_LAST_WORDS, max(1.0, end - loop.time())))
     await operations.close(longest=1.0)
     triton.close()
     return 0 if drained else 1

@@ -10,7 +10,7 @@ from typing import Final
 from viridian_serving import passthrough
 from viridian_serving.config import Settings
 from viridian_serving.counting import counted
-from viridian_serving.fallback import Fallback, remaining
+from viridian_serving.fallback import MARK, Fallback, remaining
 from viridian_serving.http_client import HttpClient
 from viridian_serving.http_server import Headers, Request, Response
 from viridian_serving.joiner import Interest
@@ -119,13 +119,15 @@ class Inferences:
             What the client gets.
         """
         via = trust.via(request)
-        call = Call(request, request_id_of(request), self._deadline(request, via), seen=Seen(via))
+        request_id = request_id_of(request)
+        seen = Seen(via, request, request_id, time.time_ns())
+        call = Call(request, request_id, self._deadline(request, via), seen=seen)
         if via is Via.FALLBACK and self._is_busy():
             answer = _turn_away
         own = self._own(call, via, answer)
         if trust is Trust.ROUTE and via in _RESCUED and self.fallback is not None and self.fallback.usable:
-            return await self.fallback.answer(request, call.request_id, call.deadline, call.interest, own)
-        return await own
+            own = self.fallback.answer(request, request_id, call.deadline, call.interest, own)
+        return await self._told(seen, own)
 
     async def direct(self, request: Request, answer: Answer) -> Response:
         """Answer an inference that came by no route, and is passed to Triton as it is.
@@ -137,12 +139,25 @@ class Inferences:
         Returns:
             What the client gets.
         """
-        call = Call(request, request_id_of(request), self._deadline(request, Via.DIRECT))
+        request_id = request_id_of(request)
+        seen = Seen(Via.DIRECT, request, request_id, time.time_ns())
+        call = Call(request, request_id, self._deadline(request, Via.DIRECT), seen=seen)
         self.direct_in_flight += 1
         try:
-            return await self._own(call, Via.DIRECT, lambda call: self._pass(answer(call)))
+            return await self._told(seen, self._own(call, Via.DIRECT, lambda call: self._pass(answer(call))))
         finally:
             self.direct_in_flight -= 1
+
+    async def _told(self, seen: Seen, answer: Awaitable[Response]) -> Response:
+        """Await what the client gets, and note who gave it."""
+        try:
+            response = await answer
+            if not seen.request.gone:
+                seen.answered_by = _who_answered(response)
+            return response
+        finally:
+            seen.seconds = time.perf_counter() - seen.request.received
+            self._finish(seen)
 
     async def _own(self, call: Call, via: Via, answer: Answer) -> Response:
         call.seen.outcome = Outcome.ERROR  # what it is counted as when it is given up
@@ -156,13 +171,18 @@ class Inferences:
             )
             call.seen.outcome = outcome
         finally:
-            self._observe(call.seen)
+            self._finish(call.seen)
         if self.model_watch is not None:
             if outcome is Outcome.OK:
                 self.model_watch.answered()
             elif outcome is Outcome.ERROR and response.problem not in ("queue-full", "busy"):
                 self.model_watch.failed()
         return response
+
+    def _finish(self, seen: Seen) -> None:
+        seen.unfinished -= 1
+        if not seen.unfinished:
+            self._observe(seen)
 
     def _deadline(self, request: Request, via: Via) -> float:
         longest = self._settings.timeout
@@ -189,6 +209,12 @@ class Inferences:
             return await answer
         finally:
             self._passing -= 1
+
+
+def _who_answered(response: Response) -> str:
+    if MARK in response.headers:
+        return "stable"
+    return "model" if response.status < 400 else "pod"
 
 
 async def _turn_away(_: Call) -> Response:

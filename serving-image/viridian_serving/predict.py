@@ -62,7 +62,7 @@ class Predictor:
         """
         seen = seen or Seen()
         instances = self._reader.read(body)
-        seen.instances = instances.encoded
+        seen.instances, seen.many = instances.encoded, instances.many
         if not instances.many:
             seen.predictions = await self._predict(instances.encoded[0], deadline, request_id, interest)
             (prediction,) = self._signed(seen)

@@ -4,6 +4,7 @@ None of it is on a request's way. What was seen is put aside, and looked at a mo
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -18,10 +19,13 @@ from viridian_serving.feedback_token import TokenReader, TokenWriter
 from viridian_serving.joiner import Stats
 from viridian_serving.meaning import meaning_of
 from viridian_serving.observations import Observations, rendered
+from viridian_serving.prediction_log import PredictionLog, open_shipper
 from viridian_serving.problems import Problem
 from viridian_serving.response_counts import ResponseCounts
 from viridian_serving.schema import ModelSchema
 from viridian_serving.seen import Seen
+
+LOG = logging.getLogger("viridian.api")
 
 _MOMENT: Final = 0.1
 """Seconds after which what was seen is looked at, at the latest."""
@@ -51,6 +55,9 @@ class Telemetry(Collector):
             self.tokens = TokenWriter(*model, settings.revision)
             reader = TokenReader(*model, settings.feedback_lifetime)
             self._feedback = Feedback(reader, self._accuracy, settings.max_instances, time.time)
+        self._shipper = open_shipper(settings)
+        self._shipping: asyncio.Task[None] | None = None
+        self._log: PredictionLog | None = None
         self._stats = Stats()
         self._observations: Observations | None = None
         self._aside: list[Seen] = []
@@ -64,8 +71,30 @@ class Telemetry(Collector):
             schema: What it takes and gives.
             stats: Of the queue before it.
         """
+        meaning = meaning_of(schema)
         self._stats = stats
-        self._observations = Observations(schema, meaning_of(schema))
+        self._observations = Observations(schema, meaning)
+        if self._shipper is not None:
+            self._log = PredictionLog(self._settings, schema, meaning)
+
+    def start(self) -> None:
+        """Begin to deliver the prediction log, if there is one."""
+        if self._shipper is not None:
+            self._shipping = asyncio.get_running_loop().create_task(self._shipper.run())
+            self._shipping.add_done_callback(_said)
+
+    async def close(self, longest: float) -> None:
+        """Deliver what is left.
+
+        Args:
+            longest: Longest wait in seconds.
+        """
+        self._look()
+        if self._shipper is not None and self._shipping is not None:
+            self._shipper.close()
+            await asyncio.wait((self._shipping,), timeout=longest)
+            self._shipping.cancel()
+            self._shipper.give_up()
 
     def observe(self, seen: Seen) -> None:
         """Put a request aside that is over."""
@@ -85,6 +114,10 @@ class Telemetry(Collector):
         aside, self._aside, self._instances_aside = self._aside, [], 0
         if self._observations is not None:
             self._observations.observe(aside)
+        if self._log is not None and self._shipper is not None:
+            for seen in aside:
+                for record in self._log.records(seen):
+                    self._shipper.offer(record)
 
     def feedback(self, body: bytes) -> bytes:
         """Answer ``POST /feedback``.
@@ -118,5 +151,12 @@ class Telemetry(Collector):
         )
         if self._observations is not None:
             yield from self._observations.families(IDENTITY, self._identity)
+        if self._shipper is not None:
+            yield from self._shipper.families(IDENTITY, self._identity)
         settings = self._settings
         yield from self._accuracy.families(settings.namespace, settings.model, settings.pod_uid)
+
+
+def _said(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        LOG.error("the prediction log has ended: whatever is logged from now on is lost", exc_info=error)

@@ -1,13 +1,18 @@
 """Real Triton, real API: what the pod tells about its predictions."""
 
+import json
+import signal
 import socket
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.serving import models
-from tests.serving.pod import Pod, post_many, running_pod
+from tests.serving.collector import Collector, running_collector
+from tests.serving.pod import Pod, eventually, post_many, running_pod
+from tests.serving.test_two_pods import two_pods
 
 pytestmark = pytest.mark.component
 
@@ -101,7 +106,7 @@ def test_without_a_key_there_are_no_tokens(tmp_path: Path) -> None:
 
 def nonzero(pod: Pod, family: str) -> dict[tuple[str, ...], float]:
     """Values that are not zero, by name and by the labels that are not the pod's own."""
-    labels = ("via", "class", "feature", "le", "route", "code")
+    labels = ("via", "class", "feature", "le", "route", "code", "reason")
     return {
         (sample.name, *(sample.labels[name] for name in labels if name in sample.labels)): sample.value
         for sample in pod.samples(family)
@@ -142,3 +147,141 @@ def test_what_is_no_request_is_counted_as_well(digits: Pod) -> None:
         connection.sendall(b"this is no HTTP\r\n\r\n")
         assert b"400" in connection.recv(1000)
     assert nonzero(digits, "viridian_responses")["viridian_responses_total", "none", "400"] == 1
+
+
+# -- the prediction log
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Iterator[Collector]:
+    with running_collector(tmp_path) as made:
+        yield made
+
+
+def otlp(collector: Collector) -> dict[str, str]:
+    return {
+        "LOG_SINK": "otlp",
+        "LOG_ENDPOINT": collector.endpoint,
+        "LOG_CA_FILE": str(collector.certificate),
+        "LOG_HEADERS": "authorization=Bearer%20abc",
+    }
+
+
+def lines(pod: Pod) -> list[dict[str, Any]]:
+    """The records on the pod's standard output, which the tests keep in one file with standard error."""
+    text = (pod.directory / "api.log").read_text()
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def test_predictions_are_logged_to_standard_output_and_redacted(tmp_path: Path) -> None:
+    rules = {"LOG_REDACT": "s:hash", "LOG_HASH_KEY": "a key of some length"}
+    with running_pod(tmp_path, models.mixed, LOG_SINK="stdout", **rules) as pod:
+        # when
+        pod.predict({"a": [1, 2], "s": "Ada Lovelace"}, Viridian_Via="split", X_Request_Id="one")
+        pod.predict({"a": "x", "sss": "Ada Lovelace"}, X_Request_Id="two")
+        eventually(lambda: len(lines(pod)) == 2, 10, pod.log)
+        # then
+        valid, invalid = lines(pod)
+        assert (valid["request_id"], valid["via"], valid["outcome"], valid["answered_by"]) == (
+            "one", "split", "ok", "model",
+        )  # fmt: skip
+        assert valid["inputs"]["a"] == [1, 2]
+        assert valid["inputs"]["s"].startswith("hmac-sha256:")
+        assert valid["outputs"]["prediction"]["same"] == [1, 2]
+        assert (invalid["request_id"], invalid["outcome"], invalid["inputs"]) == ("two", "rejected", None)
+
+
+async def test_every_prediction_arrives_at_a_collector(tmp_path: Path, collector: Collector) -> None:
+    with running_pod(tmp_path, models.lookup, **otlp(collector)) as pod:
+        # given good ones and failing ones
+        await post_many(pod, [{"i": i if i % 10 else 99} for i in range(100)], Viridian_Via="split")
+        # then
+        eventually(lambda: len(collector.records()) == 100, 10, pod.log)
+        outcomes = Counter((record["outcome"], record["answered_by"]) for record in collector.records())
+        assert outcomes[("error", "pod")] == 90 + 1
+        path, headers, body = collector.taken[0]
+        assert (path, headers["authorization"]) == ("/v1/logs", "Bearer abc")
+        resource = json.loads(body)["resourceLogs"][0]["resource"]["attributes"]
+        assert {"key": "service.name", "value": {"stringValue": "m"}} in resource
+        eventually(lambda: nonzero(pod, "viridian_log_records") == {("viridian_log_records_total",): 100}, 5)
+        assert nonzero(pod, "viridian_log_dropped") == {}
+
+
+def test_a_collector_that_is_down_costs_no_answer_and_gets_everything_when_it_is_back(
+    tmp_path: Path, collector: Collector
+) -> None:
+    with running_pod(tmp_path, models.lookup, **otlp(collector)) as pod:
+        # given
+        collector.stop()
+        # when
+        assert {pod.predict({"i": i % 10}).status for i in range(50)} == {200}
+        eventually(lambda: "does not answer" in pod.log(), 10, pod.log)
+        assert {pod.predict({"i": i % 10}).status for i in range(50)} == {200}
+        collector.verdicts = [(503, {}, b""), (429, {"Retry-After": "1"}, b"")]
+        collector.start()
+        # then
+        eventually(lambda: len(collector.records()) == 100, 20, pod.log)
+        assert collector.asked > 2
+        assert nonzero(pod, "viridian_log_dropped") == {}
+        assert "answers again" in pod.log()
+
+
+def test_what_a_collector_refuses_is_counted(tmp_path: Path, collector: Collector) -> None:
+    with running_pod(tmp_path, models.lookup, **otlp(collector)) as pod:
+        # given
+        collector.verdicts = [
+            (400, {}, b"no such tenant"),
+            (200, {}, b'{"partialSuccess": {"rejectedLogRecords": "1", "errorMessage": "too old"}}'),
+        ]
+        # when
+        for number in range(2):
+            pod.predict({"i": number})
+            eventually(lambda: collector.asked == number + 1, 10, pod.log)  # noqa: B023  is called here
+        # then
+        refused = {("viridian_log_dropped_total", "refused"): 2}
+        eventually(lambda: nonzero(pod, "viridian_log_dropped") == refused, 5, pod.log)
+        assert "no such tenant" in pod.log()
+
+
+def test_records_go_to_nobody_whose_certificate_is_not_trusted(tmp_path: Path, collector: Collector) -> None:
+    settings = {**otlp(collector), "LOG_QUEUE": "1Mi"}
+    del settings["LOG_CA_FILE"]
+    with running_pod(tmp_path, models.lookup, **settings) as pod:
+        pod.predict({"i": 1})
+        eventually(lambda: "CERTIFICATE_VERIFY_FAILED" in pod.log(), 10, pod.log)
+        assert collector.asked == 0
+
+
+def test_the_log_is_delivered_before_the_pod_ends(tmp_path: Path, collector: Collector) -> None:
+    with running_pod(tmp_path, models.lookup, **otlp(collector)) as pod:
+        # given records that a batch still waits for
+        for number in range(5):
+            pod.predict({"i": number})
+        # when
+        assert pod.api is not None
+        pod.api.send_signal(signal.SIGTERM)
+        assert pod.api.wait(15) == 0
+        # then
+        assert len(collector.records()) == 5
+
+
+def test_a_collector_that_is_down_keeps_no_pod_from_ending(tmp_path: Path, collector: Collector) -> None:
+    collector.stop()
+    with running_pod(tmp_path, models.lookup, **otlp(collector)) as pod:
+        pod.predict({"i": 1})
+        assert pod.api is not None
+        pod.api.send_signal(signal.SIGTERM)
+        assert pod.api.wait(15) == 0
+        assert "1 record(s) could not be delivered" in pod.log()
+
+
+def test_a_rescued_request_is_logged_as_what_it_was(tmp_path: Path, collector: Collector) -> None:
+    with two_pods(tmp_path, **otlp(collector)) as pair:
+        pair.wait_until_known()
+        # when
+        pair.candidate.predict({"i": 9}, Viridian_Via="split", X_Request_Id="rescued")
+        # then
+        eventually(lambda: any(r["request_id"] == "rescued" for r in collector.records()), 10, pair.candidate.log)
+        (record,) = (r for r in collector.records() if r["request_id"] == "rescued")
+        assert (record["revision"], record["outcome"], record["answered_by"]) == ("m-2", "error", "stable")
+        assert (record["inputs"], record["outputs"]) == ({"i": 9}, None)

@@ -1,0 +1,98 @@
+"""The prediction log: a JSON record for each prediction, redacted before anybody keeps it."""
+
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from viridian_serving.config import Settings
+from viridian_serving.log_sinks import Otlp, Stdout
+from viridian_serving.meaning import Meaning, confidence_of
+from viridian_serving.redaction import Redactor
+from viridian_serving.schema import ModelSchema
+from viridian_serving.seen import Seen
+from viridian_serving.shipping import Record, Shipper, Sink
+
+_PREDICT: Final = b"/predict"
+
+
+def open_shipper(settings: Settings) -> Shipper | None:
+    """Make the way to where records are kept; None when there shall be no log."""
+    if settings.log_sink == "none":
+        return None
+    sink: Sink = Stdout()
+    if settings.log_sink == "otlp":
+        resource = {
+            "service.name": settings.model,
+            "service.namespace": settings.namespace,
+            "service.version": settings.model_version,
+            "service.instance.id": settings.pod_uid,
+            "viridian.revision": settings.revision,
+            "viridian.color": settings.color,
+        }
+        sink = Otlp(settings.log_endpoint, resource, settings.log_headers, settings.log_ca_file)
+    return Shipper(sink, settings.log_queue)
+
+
+class PredictionLog:
+    """Writes the records of one pod."""
+
+    def __init__(self, settings: Settings, schema: ModelSchema, meaning: Meaning) -> None:
+        """Prepare.
+
+        Args:
+            settings: Of this pod.
+            schema: What its model takes and gives.
+            meaning: What is known about it.
+        """
+        self._sample = settings.log_sample
+        self._redactor = Redactor(settings.log_redact, settings.log_hash_key, schema, meaning)
+        self._identity = {
+            "namespace": settings.namespace,
+            "model": settings.model,
+            "version": settings.model_version,
+            "revision": settings.revision,
+            "color": settings.color,
+            "pod_uid": settings.pod_uid,
+        }
+
+    def records(self, seen: Seen) -> Iterator[Record]:
+        """Write the records of one request: one for each instance, or one in all for a body that was not valid.
+
+        What is sampled is decided by the request's id, so that stable, when it helps, writes about the same requests.
+
+        Args:
+            seen: The request, which is over.
+        """
+        request = seen.request
+        if request is None or request.path != _PREDICT or not self._is_sampled(seen.request_id):
+            return
+        common = {
+            "time": datetime.fromtimestamp(seen.time_ns / 1e9, UTC).isoformat(timespec="microseconds"),
+            "request_id": seen.request_id,
+            **self._identity,
+            "via": seen.via,
+            "outcome": seen.outcome,
+            "answered_by": seen.answered_by,
+            "seconds": round(seen.seconds, 6),
+        }
+        for position, (inputs, outputs) in enumerate(self._pairs(seen, request.body)):
+            confidence = confidence_of(outputs) if outputs is not None else None
+            record = {**common, "instance": position, "inputs": inputs, "outputs": outputs, "confidence": confidence}
+            yield Record(seen.time_ns, msgspec.json.encode(record))
+
+    def _is_sampled(self, request_id: str) -> bool:
+        return zlib.crc32(request_id.encode()) < self._sample * 2**32
+
+    def _pairs(self, seen: Seen, body: bytes) -> Iterator[tuple[object, dict[str, Any] | None]]:
+        if not seen.instances:
+            # What is not valid may hold anything, under any name.
+            yield None, None
+            return
+        document = msgspec.json.decode(body)
+        items = document if seen.many else [document]
+        for position, item in enumerate(items):
+            prediction = self._redactor.prediction(seen.predictions[position]) if seen.predictions else None
+            yield self._redactor.instance(item), prediction

@@ -1,0 +1,115 @@
+"""What a log may not show: members of instances and predictions that are left out, hidden, or told apart only."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from viridian_serving.meaning import Meaning
+from viridian_serving.schema import ModelSchema
+
+_HIDDEN: Final = "***"
+_DIGITS: Final = 32
+
+
+class Action(StrEnum):
+    """What is done to a member."""
+
+    DROP = "drop"
+    """It is left out."""
+    MASK = "mask"
+    """It is there, without its value."""
+    HASH = "hash"
+    """Equal values can be told from others, by whoever has the key also from a guess."""
+
+
+Rules = Mapping[str, Action]
+
+
+def parse_rules(text: str) -> dict[str, Action]:
+    """Read rules such as ``customer_id:hash,name:drop``.
+
+    Args:
+        text: Names of members, each with what is done to it; ``mask`` where nothing is said.
+
+    Returns:
+        The actions by name.
+
+    Raises:
+        ValueError: The text holds no rules; the message says how to write them.
+    """
+    rules = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, colon, action = part.rpartition(":")
+        if not colon:
+            name, action = part, Action.MASK
+        try:
+            rules[name.strip()] = Action(action.strip())
+        except ValueError:
+            raise ValueError(f"{part!r} is no rule; write NAME:drop, NAME:mask or NAME:hash") from None
+        if not name.strip():
+            raise ValueError(f"{part!r} names no member; write NAME:drop, NAME:mask or NAME:hash")
+    return rules
+
+
+class Redactor:
+    """Applies rules to what is logged of one model."""
+
+    def __init__(self, rules: Rules, key: str, schema: ModelSchema, meaning: Meaning) -> None:
+        """Prepare.
+
+        Args:
+            rules: By name.
+            key: For hashes.
+            schema: Of the model.
+            meaning: What it says is sensitive is left out, unless a rule says otherwise.
+        """
+        self._rules = {**dict.fromkeys(meaning.sensitive, Action.DROP), **rules}
+        self._key = key.encode()
+        names = [tensor.name for tensor in schema.inputs]
+        self._sole_input = names[0] if len(names) == 1 else None
+        # A whole input shows each of its numbers.
+        for feature in meaning.features:
+            if feature.name in self._rules:
+                self._rules.setdefault(names[feature.tensor], Action.MASK)
+
+    def instance(self, item: object) -> object:
+        """Redact one instance.
+
+        Args:
+            item: As the client sent it, found to be valid.
+
+        Returns:
+            An object of named members, without what may not be shown.
+        """
+        if isinstance(item, dict):
+            return self._members(item)
+        # Without names, no rule can be applied but the one for the whole input; so with any, nothing is shown.
+        if self._rules and self._sole_input not in self._rules:
+            return _HIDDEN
+        return self._members({self._sole_input or "": item})
+
+    def prediction(self, prediction: dict[str, Any]) -> dict[str, Any]:
+        """Redact one prediction: its members, and those of several outputs."""
+        shown = self._members(prediction)
+        if isinstance(outputs := shown.get("prediction"), dict):
+            shown["prediction"] = self._members(outputs)
+        return shown
+
+    def _members(self, item: dict[str, Any]) -> dict[str, Any]:
+        if not self._rules:
+            return dict(item)
+        return {
+            name: value if (action := self._rules.get(name)) is None else self._redacted(action, name, value)
+            for name, value in item.items()
+            if self._rules.get(name) is not Action.DROP
+        }
+
+    def _redacted(self, action: Action, name: str, value: object) -> str:
+        if action is not Action.HASH:
+            return _HIDDEN
+        said = name.encode() + b"\0" + msgspec.json.encode(value)
+        return "hmac-sha256:" + hmac.new(self._key, said, hashlib.sha256).hexdigest()[:_DIGITS]

@@ -1,0 +1,90 @@
+"""A receiver of OTLP by https, with a certificate authority of its own; it can be away, and can refuse."""
+
+import json
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from tests.serving.files import make_certificate
+from tests.serving.pod import free_ports
+
+Verdict = tuple[int, dict[str, str], bytes]
+TAKEN: Verdict = (200, {}, b"{}")
+
+
+@dataclass
+class Collector:
+    certificate: Path
+    key: Path
+    port: int
+    verdicts: list[Verdict] = field(default_factory=list)
+    """What the next requests get; afterwards all are taken."""
+    taken: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    """Path, headers and body of each request that was taken."""
+    asked: int = 0
+    server: ThreadingHTTPServer | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"https://localhost:{self.port}/v1/logs"
+
+    def start(self) -> None:
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                collector.asked += 1
+                status, headers, answer = collector.verdicts.pop(0) if collector.verdicts else TAKEN
+                if status == 200:
+                    collector.taken.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def stop(self) -> None:
+        if self.server is not None:
+            self.server.shutdown()
+            self.server.server_close()
+            self.server = None
+
+    def records(self) -> list[dict[str, Any]]:
+        """The records that were taken, in order."""
+        return [json.loads(record["body"]["stringValue"]) for record in self.log_records()]
+
+    def log_records(self) -> list[dict[str, Any]]:
+        return [
+            record
+            for _, _, body in self.taken
+            for resource in json.loads(body)["resourceLogs"]
+            for scope in resource["scopeLogs"]
+            for record in scope["logRecords"]
+        ]
+
+
+@contextmanager
+def running_collector(directory: Path, start: Callable[[Collector], None] = Collector.start) -> Iterator[Collector]:
+    certificate, key = make_certificate(directory)
+    collector = Collector(certificate, key, free_ports(1)[0])
+    start(collector)
+    try:
+        yield collector
+    finally:
+        collector.stop()
