@@ -177,6 +177,7 @@ async def watch_stable(app: App, server: HttpServer, settings: Settings, service
         lambda: view.fallback_for(app.inferences.input_schema, loop.time()),
         settings.fallback_after or default_after(settings.timeout),
         app.counters,
+        app.telemetry.ask_stable,
     )
     asking = HttpClient(*service, "the stable revision", keep=0)
     await StableWatch(asking, view, settings.model, changed).run()

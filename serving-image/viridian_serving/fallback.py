@@ -17,12 +17,12 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from viridian_serving.http_client import HttpClient, PeerUnreachableError, Reply
-from viridian_serving.http_server import Request, Response
-from viridian_serving.joiner import Interest
+from viridian_serving.http_server import Headers, Request, Response
 from viridian_serving.metrics import FrozenCounters, Rescue, Via
+from viridian_serving.seen import Seen
 
 LOG = logging.getLogger("viridian.api")
 
@@ -49,9 +49,8 @@ _REQUEST_HEADERS: Final = (
     b"accept-encoding",
     b"inference-header-content-length",
     b"triton-request-id",
-    b"traceparent",
-    b"tracestate",
 )
+_TRACE_HEADERS: Final = (b"traceparent", b"tracestate")
 _RESPONSE_HEADERS: Final = (
     (b"inference-header-content-length", b"Inference-Header-Content-Length"),
     (b"content-encoding", b"Content-Encoding"),
@@ -125,20 +124,35 @@ def reason_of(response: Response) -> Rescue | None:
 class _Plea:
     """A request that stable may be asked to answer."""
 
-    request: Request
-    request_id: str
+    seen: Seen
     deadline: float
     """On the event loop's clock, in seconds."""
+
+    @property
+    def request(self) -> Request:
+        return self.seen.request
+
+    @property
+    def request_id(self) -> str:
+        return self.seen.request_id
 
     @property
     def path(self) -> str:
         return self.request.path.decode("latin-1")
 
-    def headers(self, left: float) -> list[tuple[bytes, bytes]]:
-        """Give the headers of the request to stable, which has so many seconds left."""
+    def headers(self, left: float, trace: Headers | None) -> list[tuple[bytes, bytes]]:
+        """Give the headers of the request to stable, which has so many seconds left.
+
+        Args:
+            left: Seconds.
+            trace: How the request is traced from here; None leaves it as it came.
+        """
         given = self.request.headers
+        if trace is None:
+            trace = tuple((name, given[name]) for name in _TRACE_HEADERS if name in given)
         return [
             *((name, given[name]) for name in _REQUEST_HEADERS if name in given),
+            *trace,
             (b"viridian-via", Via.FALLBACK.value.encode()),
             (REMAINING, b"%d" % (left * 1000)),
             (b"x-request-id", self.request_id.encode()),
@@ -152,11 +166,27 @@ class _Plea:
         return Response(reply.status, reply.body, content_type, (*passed, *marks))
 
 
+class TracedCall(Protocol):
+    """A call to stable that is part of a trace."""
+
+    headers: Headers
+    """By which stable continues it."""
+
+    def end(self) -> None:
+        """Note that it has ended."""
+        ...
+
+
 class Fallback:
     """Gives requests a second chance."""
 
     def __init__(
-        self, client: HttpClient, stable: Callable[[], str | None], after: float, counters: FrozenCounters
+        self,
+        client: HttpClient,
+        stable: Callable[[], str | None],
+        after: float,
+        counters: FrozenCounters,
+        trace: "Callable[[Seen, Rescue], TracedCall] | None" = None,
     ) -> None:
         """Prepare.
 
@@ -165,11 +195,13 @@ class Fallback:
             stable: Tells the revision that may help, None when none may.
             after: Seconds after which the model has not answered in time.
             counters: Where rescues are counted.
+            trace: Begins the trace of a call to stable; None when nobody traces.
         """
         self._client = client
         self._stable = stable
         self.after = after
         self._counters = counters
+        self._trace = trace
         self._slow = ShareBudget(SLOW_SHARE, _SLOW_BURST)
         self._asked = 0
         self._measured: dict[asyncio.Task[Response], int] = {}
@@ -183,19 +215,16 @@ class Fallback:
 
     async def answer(
         self,
-        request: Request,
-        request_id: str,
+        seen: Seen,
         deadline: float,
-        interest: Interest,
         own: Coroutine[Any, Any, Response],
     ) -> Response:
         """Answer a request, by this pod's model or else by stable.
 
         Args:
-            request: One that came by the route.
-            request_id: Its id.
+            seen: A request that came by the route. Its interest is lost when stable has answered while the model still
+                works.
             deadline: On the event loop's clock, in seconds.
-            interest: Is lost when stable has answered while the model still works.
             own: Answers it here, and counts the outcome before it returns.
 
         Returns:
@@ -204,17 +233,17 @@ class Fallback:
         self._slow.earn()
         task = asyncio.get_running_loop().create_task(own)
         task.add_done_callback(self._own_is_known)
-        plea = _Plea(request, request_id, deadline)
+        plea = _Plea(seen, deadline)
         try:
             late = await self._why_late(task, plea)
             if late is not None:
-                return await self._hedge(task, plea, interest, late)
+                return await self._hedge(task, plea, late)
             response = await task
         except asyncio.CancelledError:
             task.cancel()
             raise
         reason = reason_of(response)
-        if reason is None or request.gone:
+        if reason is None or seen.request.gone:
             return response
         return await self._ask(plea, reason) or response
 
@@ -231,9 +260,7 @@ class Fallback:
                 return Rescue.SLOW
             patience = max(self.after, _LEAST_TIME)
 
-    async def _hedge(
-        self, own: "asyncio.Task[Response]", plea: "_Plea", interest: Interest, reason: Rescue
-    ) -> Response:
+    async def _hedge(self, own: "asyncio.Task[Response]", plea: "_Plea", reason: Rescue) -> Response:
         """Let the model and stable both try; the first good answer is taken."""
         helper = asyncio.get_running_loop().create_task(self._ask(plea, reason))
         try:
@@ -246,7 +273,7 @@ class Fallback:
         if rescued is None:
             return await own
         if not own.done():
-            interest.lost = True
+            plea.seen.interest.lost = True
             self._measure(own, len(plea.request.body))
         return rescued
 
@@ -278,16 +305,18 @@ class Fallback:
             self._count(reason, answered=False)
             return None
         self._asked += 1
+        traced = self._trace(plea.seen, reason) if self._trace is not None else None
         try:
-            reply = await self._client.call(
-                "POST", plea.path, plea.headers(left), [plea.request.body], deadline=plea.deadline
-            )
+            headers = plea.headers(left, traced.headers if traced is not None else None)
+            reply = await self._client.call("POST", plea.path, headers, [plea.request.body], deadline=plea.deadline)
         except (PeerUnreachableError, TimeoutError) as error:
             LOG.warning("request %s: stable could not help: %s", plea.request_id, str(error) or "no answer in time")
             self._count(reason, answered=False)
             return None
         finally:
             self._asked -= 1
+            if traced is not None:
+                traced.end()
         helped = self._is_help(reply, stable)
         self._count(reason, answered=helped)
         if not helped:

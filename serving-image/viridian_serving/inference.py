@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -56,8 +56,8 @@ class Call:
     request_id: str
     deadline: float
     """On the event loop's clock, in seconds."""
-    interest: Interest = field(default_factory=Interest)
-    seen: Seen = field(default_factory=Seen)
+    interest: Interest
+    seen: Seen
 
 
 Answer = Callable[[Call], Awaitable[Response]]
@@ -120,13 +120,13 @@ class Inferences:
         """
         via = trust.via(request)
         request_id = request_id_of(request)
-        seen = Seen(via, request, request_id, time.time_ns())
-        call = Call(request, request_id, self._deadline(request, via), seen=seen)
+        seen = Seen(request, request_id, via, time.time_ns())
+        call = Call(request, request_id, self._deadline(request, via), seen.interest, seen)
         if via is Via.FALLBACK and self._is_busy():
             answer = _turn_away
         own = self._own(call, via, answer)
         if trust is Trust.ROUTE and via in _RESCUED and self.fallback is not None and self.fallback.usable:
-            own = self.fallback.answer(request, request_id, call.deadline, call.interest, own)
+            own = self.fallback.answer(seen, call.deadline, own)
         return await self._told(seen, own)
 
     async def direct(self, request: Request, answer: Answer) -> Response:
@@ -140,11 +140,11 @@ class Inferences:
             What the client gets.
         """
         request_id = request_id_of(request)
-        seen = Seen(Via.DIRECT, request, request_id, time.time_ns())
-        call = Call(request, request_id, self._deadline(request, Via.DIRECT), seen=seen)
+        seen = Seen(request, request_id, Via.DIRECT, time.time_ns())
+        call = Call(request, request_id, self._deadline(request, Via.DIRECT), seen.interest, seen)
         self.direct_in_flight += 1
         try:
-            return await self._told(seen, self._own(call, Via.DIRECT, lambda call: self._pass(answer(call))))
+            return await self._told(seen, self._own(call, Via.DIRECT, lambda call: self._pass(call, answer(call))))
         finally:
             self.direct_in_flight -= 1
 
@@ -153,7 +153,7 @@ class Inferences:
         try:
             response = await answer
             if not seen.request.gone:
-                seen.answered_by = _who_answered(response)
+                seen.status, seen.answered_by = response.status, _who_answered(response)
             return response
         finally:
             seen.seconds = time.perf_counter() - seen.request.received
@@ -201,14 +201,16 @@ class Inferences:
         return Response(200, body)
 
     async def _infer(self, call: Call) -> Response:
-        return await self._pass(passthrough.forward(self._triton, call.request, call.deadline))
+        return await self._pass(call, passthrough.forward(self._triton, call.request, call.deadline))
 
-    async def _pass(self, answer: Awaitable[Response]) -> Response:
+    async def _pass(self, call: Call, answer: Awaitable[Response]) -> Response:
         self._passing += 1
+        call.interest.sent = time.perf_counter()
         try:
             return await answer
         finally:
             self._passing -= 1
+            call.seen.answered = time.perf_counter()
 
 
 def _who_answered(response: Response) -> str:

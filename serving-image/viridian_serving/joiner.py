@@ -8,6 +8,7 @@ Nothing here knows Triton: the call is a function, and the tests pass their own.
 """
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ class Interest:
 
     lost: bool = False
     """The client was answered by somebody else; the job runs on only so that its outcome is known."""
+    sent: float = 0.0
+    """When the first of the jobs left the queue, by `time.perf_counter`; 0 while all of them wait."""
 
 
 @dataclass(slots=True, eq=False)
@@ -48,7 +51,7 @@ class Job(Generic[P, R]):
     interest: Interest = field(default_factory=Interest)
     done: "asyncio.Future[R]" = field(init=False)
     since: float = field(init=False, default=0.0)
-    """When it was queued, on the event loop's clock."""
+    """When it was queued, by `time.perf_counter`: the event loop's clock counts milliseconds."""
     waits: bool = field(init=False, default=False)
     """Whether it is in the queue."""
 
@@ -122,7 +125,7 @@ class Joiner(Generic[P, R]):
                 raise QueueFullError
         loop = asyncio.get_running_loop()
         job.done = loop.create_future()
-        job.since = loop.time()
+        job.since = time.perf_counter()
         expiry = loop.call_at(job.deadline, _expire, job.done)
         job.done.add_done_callback(lambda _: self._settled(job, expiry))
         self._waiting.setdefault(job.key, OrderedDict())[job] = None
@@ -193,7 +196,7 @@ class Joiner(Generic[P, R]):
     def _take(self, queue: OrderedDict[Job[P, R], None]) -> list[Job[P, R]]:
         batch: list[Job[P, R]] = []
         rows = 0
-        now = asyncio.get_running_loop().time()
+        now = time.perf_counter()
         while queue:
             job, _ = queue.popitem(last=False)
             if batch and rows + job.rows > self._max_rows:
@@ -206,6 +209,7 @@ class Joiner(Generic[P, R]):
                 batch.append(job)
                 rows += job.rows
                 self.stats.waits.observe(now - job.since)
+                job.interest.sent = job.interest.sent or now
         return batch
 
     async def _run(self, batch: list[Job[P, R]]) -> None:

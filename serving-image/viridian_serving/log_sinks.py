@@ -110,6 +110,7 @@ class Otlp:
                 "severityNumber": _INFO,
                 "severityText": "INFO",
                 "body": {"stringValue": record.line.decode()},
+                **({"traceId": record.trace_id} if record.trace_id else {}),
             }
             for record in records
         ]

@@ -42,8 +42,8 @@ class Predictor:
         body: bytes,
         deadline: float,
         request_id: str,
-        interest: Interest | None = None,
-        seen: Seen | None = None,
+        interest: Interest | None,
+        seen: Seen,
     ) -> bytes:
         """Predict.
 
@@ -51,7 +51,7 @@ class Predictor:
             body: The request's.
             deadline: On the event loop's clock, in seconds.
             request_id: Given back in the answer.
-            interest: Whether the client still waits; by default it does.
+            interest: Whether the client still waits; None if it does.
             seen: Gets what is learnt on the way.
 
         Returns:
@@ -60,14 +60,18 @@ class Predictor:
         Raises:
             Problem: What the client gets instead.
         """
-        seen = seen or Seen()
         instances = self._reader.read(body)
-        seen.instances, seen.many = instances.encoded, instances.many
+        seen.instances, seen.many, seen.queued = instances.encoded, instances.many, time.perf_counter()
+        try:
+            if instances.many:
+                seen.predictions = await self._predict_many(instances.encoded, deadline, request_id, interest)
+            else:
+                seen.predictions = await self._predict(instances.encoded[0], deadline, request_id, interest)
+        finally:
+            seen.answered = time.perf_counter()
         if not instances.many:
-            seen.predictions = await self._predict(instances.encoded[0], deadline, request_id, interest)
             (prediction,) = self._signed(seen)
             return msgspec.json.encode({**prediction, **self._identity, "request_id": request_id})
-        seen.predictions = await self._predict_many(instances.encoded, deadline, request_id, interest)
         return msgspec.json.encode({"predictions": self._signed(seen), **self._identity, "request_id": request_id})
 
     def _signed(self, seen: Seen) -> Sequence[Prediction]:

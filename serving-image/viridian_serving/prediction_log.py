@@ -1,5 +1,6 @@
 """The prediction log: a JSON record for each prediction, redacted before anybody keeps it."""
 
+import re
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from viridian_serving.config import Settings
+from viridian_serving.http_server import Request
 from viridian_serving.log_sinks import Otlp, Stdout
 from viridian_serving.meaning import Meaning, confidence_of
 from viridian_serving.redaction import Redactor
@@ -16,6 +18,19 @@ from viridian_serving.seen import Seen
 from viridian_serving.shipping import Record, Shipper, Sink
 
 _PREDICT: Final = b"/predict"
+_TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+
+
+def resource_of(settings: Settings) -> dict[str, str]:
+    """Describe the pod by OpenTelemetry's names."""
+    return {
+        "service.name": settings.model,
+        "service.namespace": settings.namespace,
+        "service.version": settings.model_version,
+        "service.instance.id": settings.pod_uid,
+        "viridian.revision": settings.revision,
+        "viridian.color": settings.color,
+    }
 
 
 def open_shipper(settings: Settings) -> Shipper | None:
@@ -24,15 +39,7 @@ def open_shipper(settings: Settings) -> Shipper | None:
         return None
     sink: Sink = Stdout()
     if settings.log_sink == "otlp":
-        resource = {
-            "service.name": settings.model,
-            "service.namespace": settings.namespace,
-            "service.version": settings.model_version,
-            "service.instance.id": settings.pod_uid,
-            "viridian.revision": settings.revision,
-            "viridian.color": settings.color,
-        }
-        sink = Otlp(settings.log_endpoint, resource, settings.log_headers, settings.log_ca_file)
+        sink = Otlp(settings.log_endpoint, resource_of(settings), settings.log_headers, settings.log_ca_file)
     return Shipper(sink, settings.log_queue)
 
 
@@ -66,33 +73,40 @@ class PredictionLog:
         Args:
             seen: The request, which is over.
         """
-        request = seen.request
-        if request is None or request.path != _PREDICT or not self._is_sampled(seen.request_id):
+        if seen.request.path != _PREDICT or not self._is_sampled(seen.request_id):
             return
+        trace_id = seen.trace_id or _given_trace(seen.request)
         common = {
             "time": datetime.fromtimestamp(seen.time_ns / 1e9, UTC).isoformat(timespec="microseconds"),
             "request_id": seen.request_id,
+            "trace_id": trace_id,
             **self._identity,
             "via": seen.via,
             "outcome": seen.outcome,
             "answered_by": seen.answered_by,
             "seconds": round(seen.seconds, 6),
         }
-        for position, (inputs, outputs) in enumerate(self._pairs(seen, request.body)):
+        for position, (inputs, outputs) in enumerate(self._pairs(seen)):
             confidence = confidence_of(outputs) if outputs is not None else None
             record = {**common, "instance": position, "inputs": inputs, "outputs": outputs, "confidence": confidence}
-            yield Record(seen.time_ns, msgspec.json.encode(record))
+            yield Record(seen.time_ns, msgspec.json.encode(record), trace_id)
 
     def _is_sampled(self, request_id: str) -> bool:
         return zlib.crc32(request_id.encode()) < self._sample * 2**32
 
-    def _pairs(self, seen: Seen, body: bytes) -> Iterator[tuple[object, dict[str, Any] | None]]:
+    def _pairs(self, seen: Seen) -> Iterator[tuple[object, dict[str, Any] | None]]:
         if not seen.instances:
             # What is not valid may hold anything, under any name.
             yield None, None
             return
-        document = msgspec.json.decode(body)
+        document = msgspec.json.decode(seen.request.body)
         items = document if seen.many else [document]
         for position, item in enumerate(items):
             prediction = self._redactor.prediction(seen.predictions[position]) if seen.predictions else None
             yield self._redactor.instance(item), prediction
+
+
+def _given_trace(request: Request) -> str | None:
+    """Give the trace that a client says its request is part of."""
+    found = _TRACEPARENT.fullmatch(request.headers.get(b"traceparent", b""))
+    return found[1].decode() if found else None

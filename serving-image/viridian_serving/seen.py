@@ -1,23 +1,33 @@
 """What the pod learns about one request for predictions while it is answered."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from viridian_serving.http_server import Request
+from viridian_serving.joiner import Interest
 from viridian_serving.metrics import Outcome, Via
 from viridian_serving.wire import Encoded
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span  # imported by who wants traces
 
 
 @dataclass(slots=True, eq=False)
 class Seen:
     """Filled in on the way of a request; whoever observes reads it once the request is over."""
 
-    via: Via = Via.DIRECT
-    request: Request | None = None
-    request_id: str = ""
+    request: Request
+    request_id: str
+    via: Via
     time_ns: int = 0
     """When it came: nanoseconds since the epoch."""
+    interest: Interest = field(default_factory=Interest)
+    """Whether somebody still waits for it, and when it was sent to Triton."""
+    queued: float = 0.0
+    """When its instances were queued, by `time.perf_counter`; 0 if they never were."""
+    answered: float = 0.0
+    """When the model had answered or failed, by the same clock."""
     many: bool = False
     """Whether the body is a list of instances."""
     instances: Sequence[Encoded] = ()
@@ -26,9 +36,13 @@ class Seen:
     """What it answered, one for each instance; empty when it did not."""
     outcome: Outcome | None = None
     """How it ended as far as this pod's model goes; None until that is known."""
+    status: int = 0
+    """Of the client's answer; 0 when there was none."""
     answered_by: str | None = None
     """Who answered the client: ``model``, ``stable``, or ``pod`` for a problem document; None when it had left."""
     seconds: float = 0.0
     """From the whole request read to the client's answer."""
+    trace_id: str | None = None
+    span: "Span | None" = None
     unfinished: int = 2
     """The client's answer and the model's outcome: it is over when both are known, in whichever order."""

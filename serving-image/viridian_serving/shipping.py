@@ -10,14 +10,17 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 LOG = logging.getLogger("viridian.log")
+
+T = TypeVar("T")
 
 _MOST_RECORDS: Final = 512
 _MOST_BYTES: Final = 1024 * 1024
@@ -36,6 +39,8 @@ class Record:
     """What it is about: nanoseconds since the epoch."""
     line: bytes
     """JSON, without a line break."""
+    trace_id: str | None = None
+    """The trace that it belongs to, in 32 hexadecimal digits."""
 
 
 class PassingError(Exception):
@@ -182,7 +187,7 @@ class Shipper:
         pause = _FIRST_PAUSE
         while True:
             try:
-                refused = await _in_thread(lambda: self._sink.send(batch))
+                refused = await in_thread(lambda: self._sink.send(batch))
             except PassingError as error:
                 self._trouble(str(error))
                 await self._rest(max(error.pause, random.uniform(pause / 2, pause)))  # noqa: S311  no secret
@@ -221,27 +226,27 @@ class Shipper:
         self._troubled = True
 
 
-async def _in_thread(call: Callable[[], int]) -> int:
+async def in_thread(call: Callable[[], T]) -> T:
     """Run what may block, in a thread that never keeps the process from ending."""
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[int] = loop.create_future()
+    done: asyncio.Future[T] = loop.create_future()
 
-    def settle(result: int, error: BaseException | None) -> None:
+    def settle(outcome: Future[T]) -> None:
         if done.done():
             return
-        if error is None:
-            done.set_result(result)
-        else:
+        if (error := outcome.exception()) is not None:
             done.set_exception(error)
+        else:
+            done.set_result(outcome.result())
 
     def run() -> None:
-        result, error = 0, None
+        outcome: Future[T] = Future()
         try:
-            result = call()
-        except BaseException as raised:  # noqa: BLE001  is raised again where it is awaited
-            error = raised
+            outcome.set_result(call())
+        except BaseException as error:  # noqa: BLE001  is raised again where it is awaited
+            outcome.set_exception(error)
         with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
-            loop.call_soon_threadsafe(settle, result, error)
+            loop.call_soon_threadsafe(settle, outcome)
 
     threading.Thread(target=run, name="prediction-log", daemon=True).start()
     return await done

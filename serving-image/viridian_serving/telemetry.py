@@ -5,9 +5,11 @@ None of it is on a request's way. What was seen is put aside, and looked at a mo
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping
-from typing import Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
@@ -19,11 +21,15 @@ from viridian_serving.feedback_token import TokenReader, TokenWriter
 from viridian_serving.joiner import Stats
 from viridian_serving.meaning import meaning_of
 from viridian_serving.observations import Observations, rendered
-from viridian_serving.prediction_log import PredictionLog, open_shipper
+from viridian_serving.prediction_log import PredictionLog, open_shipper, resource_of
 from viridian_serving.problems import Problem
 from viridian_serving.response_counts import ResponseCounts
 from viridian_serving.schema import ModelSchema
 from viridian_serving.seen import Seen
+from viridian_serving.shipping import in_thread
+
+if TYPE_CHECKING:
+    from viridian_serving.tracing import Tracing
 
 LOG = logging.getLogger("viridian.api")
 
@@ -31,6 +37,10 @@ _MOMENT: Final = 0.1
 """Seconds after which what was seen is looked at, at the latest."""
 _MANY: Final = 256
 """Instances that are looked at together: fewer cost more each, and more of them would keep requests waiting."""
+_LAST_SPANS: Final = 1.0
+"""Seconds that the last spans get, when the prediction log has used up all the time."""
+_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 
 
 class Telemetry(Collector):
@@ -55,6 +65,9 @@ class Telemetry(Collector):
             self.tokens = TokenWriter(*model, settings.revision)
             reader = TokenReader(*model, settings.feedback_lifetime)
             self._feedback = Feedback(reader, self._accuracy, settings.max_instances, time.time)
+        self._tracing = open_tracing(settings, os.environ)
+        self.ask_stable = self._tracing.ask_stable if self._tracing is not None else None
+        """Begins the trace of a call to stable; None when nobody traces."""
         self._shipper = open_shipper(settings)
         self._shipping: asyncio.Task[None] | None = None
         self._log: PredictionLog | None = None
@@ -89,12 +102,17 @@ class Telemetry(Collector):
         Args:
             longest: Longest wait in seconds.
         """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + longest
         self._look()
         if self._shipper is not None and self._shipping is not None:
             self._shipper.close()
             await asyncio.wait((self._shipping,), timeout=longest)
             self._shipping.cancel()
             self._shipper.give_up()
+        if self._tracing is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(in_thread(self._tracing.close), max(_LAST_SPANS, end - loop.time()))
 
     def observe(self, seen: Seen) -> None:
         """Put a request aside that is over."""
@@ -114,6 +132,9 @@ class Telemetry(Collector):
         aside, self._aside, self._instances_aside = self._aside, [], 0
         if self._observations is not None:
             self._observations.observe(aside)
+        if self._tracing is not None:
+            for seen in aside:
+                self._tracing.finish(seen)
         if self._log is not None and self._shipper is not None:
             for seen in aside:
                 for record in self._log.records(seen):
@@ -160,3 +181,27 @@ class Telemetry(Collector):
 def _said(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         LOG.error("the prediction log has ended: whatever is logged from now on is lost", exc_info=error)
+
+
+def open_tracing(settings: Settings, environ: Mapping[str, str]) -> "Tracing | None":
+    """Start to trace, if OpenTelemetry's standard variables ask for it.
+
+    Args:
+        settings: Of this pod.
+        environ: The process environment.
+
+    Returns:
+        The tracer; None when traces are not asked for, or not as this pod can send them.
+    """
+    off = (
+        environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get("OTEL_TRACES_EXPORTER", "otlp") != "otlp"
+    )
+    if off or not any(environ.get(name) for name in _ENDPOINTS):
+        return None
+    protocol = next((name for name in _PROTOCOLS if environ.get(name)), None)
+    if protocol is not None and environ[protocol] != "http/protobuf":
+        LOG.error("no traces: %s is %r; set it to http/protobuf, or remove it", protocol, environ[protocol])
+        return None
+    from viridian_serving.tracing import Tracing  # some 15 MB and a third of a second, for who wants it
+
+    return Tracing(resource_of(settings))

@@ -1,5 +1,6 @@
 """A receiver of OTLP by https, with a certificate authority of its own; it can be away, and can refuse."""
 
+import gzip
 import json
 import ssl
 import threading
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.serving.files import make_certificate
 from tests.serving.pod import free_ports
 
@@ -30,8 +32,12 @@ class Collector:
     server: ThreadingHTTPServer | None = None
 
     @property
+    def root(self) -> str:
+        return f"https://localhost:{self.port}"
+
+    @property
     def endpoint(self) -> str:
-        return f"https://localhost:{self.port}/v1/logs"
+        return f"{self.root}/v1/logs"
 
     def start(self) -> None:
         collector = self
@@ -77,6 +83,37 @@ class Collector:
             for scope in resource["scopeLogs"]
             for record in scope["logRecords"]
         ]
+
+    def spans(self) -> "list[Span]":
+        """The spans that were taken, as the protocol's own definition reads them."""
+        found = []
+        for path, headers, body in self.taken:
+            assert path == "/v1/traces"
+            assert headers["content-type"] == "application/x-protobuf"
+            raw = gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
+            for resource in ExportTraceServiceRequest.FromString(raw).resource_spans:
+                pod = values_of(resource.resource.attributes)
+                found += [Span(span, pod) for scope in resource.scope_spans for span in scope.spans]
+        return found
+
+
+@dataclass
+class Span:
+    raw: Any
+    pod: dict[str, Any]
+    """Attributes of who sent it."""
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        return values_of(self.raw.attributes)
+
+    @property
+    def seconds(self) -> float:
+        return (self.raw.end_time_unix_nano - self.raw.start_time_unix_nano) / 1e9
+
+
+def values_of(attributes: Any) -> dict[str, Any]:
+    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in attributes}
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from viridian_serving.fallback import Fallback, ShareBudget, reason_of, remainin
 from viridian_serving.http_client import HttpClient
 from viridian_serving.http_server import HttpServer, Request, Response
 from viridian_serving.joiner import Interest
-from viridian_serving.metrics import NANOSECONDS, FrozenCounters, Rescue
+from viridian_serving.metrics import NANOSECONDS, FrozenCounters, Rescue, Via
+from viridian_serving.seen import Seen
 
 GOOD = Response(200, b'"own"')
 FAILED = Response(500, b'"failed"', problem="model-failed")
@@ -48,7 +49,7 @@ class Stage:
         given = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
         request = Request(b"POST", b"/predict", given, b'{"i": 1}', time.perf_counter())
         deadline = asyncio.get_running_loop().time() + seconds
-        return await self.fallback.answer(request, "id-1", deadline, self.interest, own())
+        return await self.fallback.answer(Seen(request, "id-1", Via.SPLIT, 0, self.interest), deadline, own())
 
     @property
     def rescues(self) -> tuple[dict[str, int], dict[str, int]]:
@@ -336,7 +337,7 @@ async def test_nobody_is_asked_for_a_client_that_has_left() -> None:
         own = Own(FAILED, held=True)
         request = Request(b"POST", b"/predict", {}, b"", time.perf_counter())
         deadline = asyncio.get_running_loop().time() + 5
-        asking = asyncio.create_task(s.fallback.answer(request, "id", deadline, Interest(), own()))
+        asking = asyncio.create_task(s.fallback.answer(Seen(request, "id", Via.SPLIT, 0), deadline, own()))
         await asyncio.sleep(0)
         request.gone = True
         own.gate.set()

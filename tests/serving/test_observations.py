@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.serving.pages import samples
 
 from viridian_serving.histograms import DECADES, Histogram, evenly
+from viridian_serving.http_server import Request
 from viridian_serving.meaning import MAX_FEATURES, Feature, Meaning, confidence_of, label_of, meaning_of
 from viridian_serving.metrics import Via
 from viridian_serving.observations import MAX_LABELS, Observations
@@ -27,8 +28,12 @@ def instance(age: int, *pixels: float) -> Encoded:
     return Encoded(((), (2, 2)), 1, (struct.pack("<q", age), struct.pack("<4f", *pixels)))
 
 
+def seen_of(via: Via, **known: Any) -> Seen:
+    return Seen(Request(b"POST", b"/predict", {}, b"", 0.0), "id", via, 0, **known)
+
+
 def seen(via: Via = Via.SPLIT, *, instances: list[Encoded] | None = None, **prediction: Any) -> Seen:
-    return Seen(via, instances or [instance(1, 0, 0, 0, 0)], [prediction])
+    return seen_of(via, instances=instances or [instance(1, 0, 0, 0, 0)], predictions=[prediction])
 
 
 class Watch:
@@ -136,7 +141,9 @@ def test_numbers_and_confidences_have_histograms() -> None:
     assert watch.nonzero("viridian_predictions_total") == {("split", "1"): 1}
 
 
-@pytest.mark.parametrize("request_", [seen(Via.CHECK, prediction=1), seen(Via.MIRROR, prediction=1), Seen(Via.SPLIT)])
+@pytest.mark.parametrize(
+    "request_", [seen(Via.CHECK, prediction=1), seen(Via.MIRROR, prediction=1), seen_of(Via.SPLIT)]
+)
 def test_what_no_user_asked_and_what_failed_is_left_out(request_: Seen) -> None:
     watch = Watch()
     watch.observations.observe([request_])

@@ -44,7 +44,7 @@ def records(
         "seconds": 0.0123456789,
     }
     log = PredictionLog(settings, schema, Meaning())
-    return [json.loads(record.line) for record in log.records(Seen(request=request, **{**given, **seen}))]
+    return [json.loads(record.line) for record in log.records(Seen(request, **{**given, **seen}))]
 
 
 # -- records
@@ -55,6 +55,7 @@ def test_a_record_says_everything_about_a_prediction() -> None:
     assert record == {
         "time": "2027-01-15T08:00:00.123456+00:00",
         "request_id": "r1",
+        "trace_id": None,
         "namespace": GIVEN["VIRIDIAN_NAMESPACE"],
         "model": GIVEN["VIRIDIAN_MODEL"],
         "version": GIVEN["VIRIDIAN_MODEL_VERSION"],
