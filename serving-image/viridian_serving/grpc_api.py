@@ -179,7 +179,7 @@ def _headers_of(context: "grpc.aio.ServicerContext[bytes, bytes]") -> dict[bytes
     given = dict(context.invocation_metadata() or ())
     return {
         name.encode(): value.encode()
-        for name in ("x-request-id", "traceparent")
+        for name in ("x-request-id", "traceparent", "tracestate")
         if isinstance(value := given.get(name), str)
     }
 
