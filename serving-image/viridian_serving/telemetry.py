@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -130,6 +130,13 @@ class Telemetry(Collector):
             self._due.cancel()
             self._due = None
         aside, self._aside, self._instances_aside = self._aside, [], 0
+        try:
+            self._tell(aside)
+        except Exception:
+            # The page with the counters that guard a rollout must not depend on it.
+            LOG.exception("what was seen of %d request(s) could not all be told", len(aside))
+
+    def _tell(self, aside: Sequence[Seen]) -> None:
         if self._observations is not None:
             self._observations.observe(aside)
         if self._tracing is not None:

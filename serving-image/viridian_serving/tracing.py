@@ -81,13 +81,13 @@ class Tracing:
             request = seen.request
             headers = request.headers
             carrier = {name: headers[name.encode()].decode("latin-1") for name in _CONTEXT if name.encode() in headers}
-            path = request.path.decode("latin-1")
+            path, method = request.path.decode("latin-1"), request.method.decode("latin-1")
             seen.span = self._tracer.start_span(
-                f"POST {path}",
+                f"{method} {path}",
                 _PROPAGATOR.extract(carrier),
                 SpanKind.SERVER,
                 {
-                    "http.request.method": "POST",
+                    "http.request.method": method,
                     "url.path": path,
                     "viridian.request_id": seen.request_id,
                     "viridian.via": seen.via.value,

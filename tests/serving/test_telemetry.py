@@ -18,7 +18,13 @@ from tests.serving.test_config import GIVEN
 from tests.serving.test_two_pods import two_pods
 
 from viridian_serving.config import load
-from viridian_serving.telemetry import open_tracing
+from viridian_serving.http_server import Request
+from viridian_serving.joiner import Stats
+from viridian_serving.metrics import Via
+from viridian_serving.schema import DataType, ModelSchema, Tensor
+from viridian_serving.seen import Seen
+from viridian_serving.telemetry import Telemetry, open_tracing
+from viridian_serving.wire import Encoded
 
 pytestmark = pytest.mark.component
 
@@ -74,6 +80,20 @@ def test_a_pod_s_own_series_of_feedback_are_there_at_zero(lookup: Pod) -> None:
     own = [sample for sample in lookup.samples("viridian_feedback") if sample.labels["revision"] == "m-2"]
     assert len(own) == 6 * 2
     assert {sample.value for sample in own} == {0}
+
+
+def test_the_token_of_a_rescued_answer_is_stable_s(tmp_path: Path) -> None:
+    with two_pods(tmp_path, both=KEYS) as pair:
+        pair.wait_until_known()
+        # given an answer that stable gave in the candidate's stead
+        answer = pair.candidate.predict({"i": 9}, Viridian_Via="split").json
+        # when the candidate is told the truth
+        assert pair.candidate.feedback({"token": answer["feedback_token"], "actual": 91}).json["counted"] == 1
+        # then it counts it for stable, apart from what stable was asked by the route
+        assert feedback(pair.candidate, "viridian_feedback_absolute_error") == {
+            ("viridian_feedback_absolute_error_sum", "m-1", "fallback"): 1,
+            ("viridian_feedback_absolute_error_count", "m-1", "fallback"): 1,
+        }
 
 
 def test_a_token_that_was_altered_is_a_problem_document(digits: Pod) -> None:
@@ -153,6 +173,23 @@ def test_what_is_no_request_is_counted_as_well(digits: Pod) -> None:
         connection.sendall(b"this is no HTTP\r\n\r\n")
         assert b"400" in connection.recv(1000)
     assert nonzero(digits, "viridian_responses")["viridian_responses_total", "none", "400"] == 1
+
+
+async def test_what_cannot_be_told_costs_nobody_the_metrics(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # given a model whose answers are observed wrongly
+    telemetry = Telemetry(load(GIVEN), {})
+    schema = ModelSchema((Tensor("x", DataType.FP32, (1,)),), (Tensor("y", DataType.FP32, (1,)),), 8)
+    telemetry.begin(schema, Stats())
+    request = Request(b"POST", b"/predict", {}, b"", 0.0)
+    wrong = Encoded(((1,),), 1, (b"too short",))
+    telemetry.observe(Seen(request, "id", Via.SPLIT, 0, instances=[wrong], predictions=[{"prediction": 1.0}]))
+    # when
+    families = {family.name for family in telemetry.collect()}
+    # then
+    assert "viridian_responses" in families
+    assert "what was seen of 1 request(s) could not all be told" in caplog.text
 
 
 # -- the prediction log

@@ -4,12 +4,13 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -37,11 +38,16 @@ class Pair:
 
 
 @contextmanager
-def two_pods(directory: Path, make_candidate: Callable[[Path], object] = FEW, **settings: str) -> Iterator[Pair]:
+def two_pods(
+    directory: Path,
+    make_candidate: Callable[[Path], object] = FEW,
+    both: Mapping[str, str] = MappingProxyType({}),
+    **settings: str,
+) -> Iterator[Pair]:
     with ExitStack() as stack:
         name = stack.enter_context(service())
         stable = stack.enter_context(
-            running_pod(directory / "stable", models.lookup, STABLE=name.address, COLOR="blue", REVISION="m-1")
+            running_pod(directory / "stable", models.lookup, STABLE=name.address, COLOR="blue", REVISION="m-1", **both)
         )
         name.target = stable.ports["FALLBACK_PORT"]
         candidate = stack.enter_context(
@@ -54,6 +60,7 @@ def two_pods(directory: Path, make_candidate: Callable[[Path], object] = FEW, **
                     "REVISION": "m-2",
                     "TIMEOUT": "3s",
                     "FALLBACK_AFTER": "500ms",
+                    **both,
                     **settings,
                 },
             )
