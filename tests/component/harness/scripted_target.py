@@ -5,6 +5,7 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -102,8 +103,9 @@ class ScriptedTarget:
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
-                target.scrapes += status == 200
+                with suppress(ConnectionError):  # a Prometheus that was ended in the middle of a scrape
+                    self.wfile.write(body)
+                    target.scrapes += status == 200
 
             def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class names it so
                 """Say nothing: a line a second would bury what tests print."""
