@@ -11,6 +11,7 @@ from tests.component.harness.binaries import REPOSITORY, binary, crds
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.prometheus import Prometheus
 from tests.component.harness.stage import Stage, stage_in
+from tests.component.harness.waiting import eventually
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -95,7 +96,15 @@ def _install(control_plane: ControlPlane, files: list[Path]) -> list[str]:
         return subprocess.run([*kubectl, *arguments, *named], check=True, stdout=subprocess.PIPE, text=True).stdout
 
     applied = run("apply", "--server-side", "--force-conflicts", "--output=name")
-    run("wait", "--for=condition=Established", "--timeout=180s")
+
+    def established() -> bool:
+        try:
+            return bool(run("wait", "--for=condition=Established", "--timeout=5s"))
+        except subprocess.CalledProcessError as error:
+            # It gives up at once on one that is so new that it has no conditions yet.
+            raise AssertionError(f"kubectl wait ended with status {error.returncode}") from None
+
+    eventually(established, "the definitions to be served", within=180)
     return [line.partition("/")[2] for line in applied.split()]
 
 

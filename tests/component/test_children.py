@@ -66,6 +66,41 @@ def test_services_route_and_budget_that_somebody_edits_are_put_back(stage: Stage
     assert stage.status["lastRevision"] == 1
 
 
+def test_services_and_route_are_put_back_at_once_and_not_by_the_sweep(stage: Stage) -> None:
+    # given an operator that has swept once, and will not again
+    before = at_rest(stage)
+    stage.operator.stop()
+    stage.operator.environment["VIRIDIAN_SWEEP_PERIOD"] = "5h"
+    stage.operator.start()
+    stage.patch({"metadata": {"annotations": {"viridian.dev/command": "nonsense/iris-1/1"}}})
+    eventually(lambda: stage.status.get("lastCommand") == "nonsense/iris-1/1", "the operator to lead")
+    core, custom = stage.control_plane.core, stage.control_plane.custom
+    where = (stage.namespace, "httproutes", "iris")
+    made, route = service(stage, "iris-blue")["spec"], stage.route["spec"]
+
+    # when a Service and the route are edited
+    core.patch_namespaced_service("iris-blue", stage.namespace, {"spec": {"selector": {"tier": "gold"}}})
+    custom.patch_namespaced_custom_object(*GATEWAY_API, *where, {"spec": {"rules": []}})
+
+    # then both are as they were
+    eventually(lambda: service(stage, "iris-blue")["spec"] == made, "the Service")
+    eventually(lambda: stage.route["spec"] == route, "the route")
+
+    # and when they are deleted, they come again
+    uid = service(stage, "iris")["metadata"]["uid"]
+    core.delete_namespaced_service("iris", stage.namespace)
+    custom.delete_namespaced_custom_object(*GATEWAY_API, *where)
+
+    def both_there() -> bool:
+        try:
+            return service(stage, "iris")["metadata"]["uid"] != uid and stage.weights["iris-blue"] == 100
+        except (OSError, client.ApiException) as error:
+            raise AssertionError(str(error)) from None
+
+    eventually(both_there, "NAME and the route")
+    assert pods(stage) == before
+
+
 def test_children_that_somebody_deletes_are_made_again(stage: Stage) -> None:
     # given a model at rest
     before = at_rest(stage)

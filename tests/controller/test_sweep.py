@@ -14,6 +14,7 @@ from viridian.controller.deployments import Deployments
 from viridian.controller.drift import Drift
 from viridian.controller.models import Models
 from viridian.controller.queue import WorkQueue
+from viridian.controller.resting import Edits, Resting
 from viridian.controller.sweep import Sweep
 from viridian.kube.client import Page
 from viridian.kube.resources import (
@@ -98,7 +99,7 @@ class Stage:
             self.models,
             self.deployments,
             self.drift,
-            self.queue,
+            Resting(self.models, self.deployments, self.queue),
             self.saw,
             (),
             timedelta(milliseconds=10),
@@ -268,3 +269,63 @@ async def test_a_config_map_that_says_something_else_is_noticed(stage: Stage) ->
     told = build_live_settings(model().owner, spec(serving={"cache": {"ttl": "30s"}}).serving)
     stage.api.put(CONFIG_MAP, told)
     assert await stage.sweep()
+
+
+@pytest.fixture
+def edits(stage: Stage) -> Callable[[Kind], Edits]:
+    return lambda kind: Edits(kind, Resting(stage.models, stage.deployments, stage.queue))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "edit"),
+    [
+        (SERVICE, "iris", lambda spec: spec["selector"].update({"viridian.dev/color": "green"})),
+        (SERVICE, "iris-blue", lambda spec: spec["selector"].update(tier="gold")),
+        (HTTP_ROUTE, "iris", lambda spec: spec["rules"][0]["backendRefs"][0].update(weight=50)),
+    ],
+    ids=["NAME", "a color's Service", "the route"],
+)
+async def test_an_edit_is_noticed_when_it_is_made(
+    stage: Stage, edits: Callable[[Kind], Edits], kind: Kind, name: str, edit: Callable[[dict[str, Any]], object]
+) -> None:
+    # given events that change nothing, such as a status that a gateway writes
+    manifest = stage.api.objects[kind, NAMESPACE, name]
+    edits(kind).saw({**manifest, "status": {"parents": []}})
+    assert not stage.models.is_doubted(IRIS)
+    # when
+    edit(manifest["spec"])
+    edits(kind).saw(manifest)
+    # then
+    assert stage.models.is_doubted(IRIS)
+    assert await asyncio.wait_for(stage.queue.take(), 1) == IRIS
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "missed"),
+    [
+        (SERVICE, "iris", True),
+        (SERVICE, "iris-green", True),
+        (HTTP_ROUTE, "iris", True),
+        (HTTP_ROUTE, "iris-green", False),
+        (SERVICE, "iris-green-blue", False),
+        (SERVICE, "other", False),
+    ],
+)
+def test_a_deletion_is_noticed_by_the_model_whose_object_it_was(
+    stage: Stage, edits: Callable[[Kind], Edits], kind: Kind, name: str, missed: bool
+) -> None:
+    edits(kind).lost((NAMESPACE, name))
+    assert stage.models.is_doubted(IRIS) is missed
+
+
+def test_what_is_edited_while_a_model_moves_is_the_rollouts_own_business(
+    stage: Stage, edits: Callable[[Kind], Edits]
+) -> None:
+    # given
+    moving = deepcopy(stage.api.objects[MODEL_DEPLOYMENT, NAMESPACE, "iris"])
+    moving["status"]["phase"] = "Progressing"
+    stage.models.see(moving)
+    # when
+    edits(SERVICE).lost((NAMESPACE, "iris"))
+    # then
+    assert not stage.models.is_doubted(IRIS)

@@ -10,7 +10,7 @@ from viridian.api.names import FIELD_MANAGER, LABEL_MODEL
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
 from viridian.kube.reflector import Reflector
-from viridian.kube.resources import DEPLOYMENT
+from viridian.kube.resources import DEPLOYMENT, HTTP_ROUTE, SERVICE
 from viridian.metrics.prometheus import ModelKey, Prometheus
 from viridian.metrics.user_queries import UserQueries
 from viridian.workloads.pod import PodDefaults
@@ -27,6 +27,7 @@ from .leadership import Term
 from .models import Model, Models
 from .queue import WorkQueue
 from .reconcile import Reconciler
+from .resting import Edits, Resting
 from .sweep import Sweep
 from .ticker import Ticker
 
@@ -76,21 +77,27 @@ class Operator:
         reconciler = Reconciler(client, self.models, self.deployments, drift, book, recorder, defaults, fence)
         prometheus = Prometheus(configuration.prometheus_url, interval)
         self._ticker = Ticker(client, prometheus, self.models, book, self.queue, interval)
+        resting = Resting(self.models, self.deployments, self.queue)
         sweep = Sweep(
             client,
             self.models,
             self.deployments,
             drift,
-            self.queue,
+            resting,
             self.saw,
             configuration.namespaces,
             configuration.sweep_period,
         )
+        namespaces = configuration.namespaces or ("",)
         watches = {
             f"deployments {namespace}": Reflector(client, DEPLOYMENT, namespace, LABEL_MODEL, self.deployments)
-            for namespace in configuration.namespaces or ("",)
+            for namespace in namespaces
         }
         synced = [watch.synced for watch in watches.values()]
+        for kind in (SERVICE, HTTP_ROUTE):
+            for namespace in namespaces:
+                edits = Reflector(client, kind, namespace, LABEL_MODEL, Edits(kind, resting))
+                watches[f"{kind.plural} {namespace}"] = edits
         known = [sweep.known, *synced]
         url = configuration.user_query_url
         inquirer = Inquirer(UserQueries(url) if url else None, self.models, book)

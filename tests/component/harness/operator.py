@@ -237,8 +237,6 @@ class Users:
             if error.status == 404:
                 return "direct", self._selected()
             raise
-        refs: list[dict[str, Any]] = route["spec"]["rules"][-1]["backendRefs"]
-        return "split", {ref["name"].rpartition("-")[2]: ref.get("weight", 1) for ref in refs}
         rules = route["spec"].get("rules") or [{}]  # somebody may have taken them away
         refs: list[dict[str, Any]] = rules[-1].get("backendRefs") or []
         return "split", {ref["name"].rsplit("-", 1)[1]: ref.get("weight", 1) for ref in refs}
