@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-pure test-component test-e2e cluster images install generate clean bench-idle bench-faults
+.PHONY: help demo test lint test-pure test-component test-e2e cluster images install generate clean mutants bench-idle bench-faults
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -21,6 +21,9 @@ test-component: ## tests against a real API server, Prometheus and Triton as loc
 
 test-e2e: ## tests on the local cluster
 	@dev/test.sh e2e
+
+mutants: ## whether the tests of the pure core notice small mistakes in it; MODULES="view plan" for some of its modules
+	@dev/mutants.sh $(MODULES)
 
 cluster: ## a local Kubernetes cluster with a gateway and Prometheus
 	@dev/up.sh
