@@ -9,6 +9,7 @@ core ask.
 import ast
 import contextlib
 import difflib
+import gc
 import importlib.abc
 import importlib.util
 import json
@@ -17,6 +18,7 @@ import re
 import signal
 import site
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -202,12 +204,16 @@ class Runner:
         self.work = work
         self.reporter = Reporter()
         self.reached: dict[pytest.Item, set[CodeType]] = {}
+        self.seconds: dict[pytest.Item, float] = {}
         self.found: Counter[tuple[str, str]] = Counter()
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """All tests are loaded: begin, if they pass."""
         for item in session.items:
+            began = time.process_time()
             self.reached[item] = _functions_called(lambda item=item: _run(item))
+            self.seconds[item] = time.process_time() - began
+        gc.freeze()  # so that the children share it
         if not session.testsfailed:
             self.work(self)
         return True
@@ -215,7 +221,7 @@ class Runner:
     def killer_of(self, mutant: Mutant) -> str | None:
         """The test that a mutant fails, `import` when it cannot even be loaded, or None when it survives all.
 
-        Those that found most of the module's other mutants are asked first.
+        Those that found most of the module's other mutants are asked first, then the quickest.
         """
         reading, writing = os.pipe()
         child = os.fork()
@@ -242,7 +248,7 @@ class Runner:
                 os._exit(pytest.main(PYTEST, [self.reporter]) != 0)
             items = [item for item, reached in self.reached.items() if function.__code__ in reached]
             _replace_function(function, mutant)
-            for item in sorted(items, key=lambda item: -self.found[mutant.module, item.nodeid]):
+            for item in sorted(items, key=lambda item: (-self.found[mutant.module, item.nodeid], self.seconds[item])):
                 _run(item)
             os._exit(0)
         finally:
