@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -131,21 +131,25 @@ class Mutant:
 
 
 def mutants_of(path: Path) -> Iterator[Mutant]:
-    """All different mutants of a module that are valid Python."""
+    """All different mutants of a module that are valid Python. None for False is no difference: mypy sees to that."""
     source = path.read_text()
     wrapper = cst.MetadataWrapper(cst.parse_module(source))
     mistakes = Mistakes()
     wrapper.visit(mistakes)
-    seen = {ast.dump(ast.parse(source))}
+    seen = {_meaning(source)}
     for mutation in mistakes.mutations:
         mutated = _mutated(wrapper.module, mutation)
         try:
-            dump = ast.dump(ast.parse(mutated))
+            meaning = _meaning(mutated)
         except SyntaxError:
             continue
-        if dump not in seen:
-            seen.add(dump)
+        if meaning not in seen:
+            seen.add(meaning)
             yield _described(path.stem, source, mutated)
+
+
+def _meaning(source: str) -> str:
+    return ast.dump(ast.parse(source)).replace("Constant(value=None)", "Constant(value=False)")
 
 
 def _mutated(module: cst.Module, mutation: Mutation) -> str:
@@ -205,7 +209,7 @@ class Runner:
         self.reporter = Reporter()
         self.reached: dict[pytest.Item, set[CodeType]] = {}
         self.seconds: dict[pytest.Item, float] = {}
-        self.found: Counter[tuple[str, str]] = Counter()
+        self.found: Counter[tuple[str, ...]] = Counter()
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """All tests are loaded: begin, if they pass."""
@@ -221,7 +225,7 @@ class Runner:
     def killer_of(self, mutant: Mutant) -> str | None:
         """The test that a mutant fails, `import` when it cannot even be loaded, or None when it survives all.
 
-        Those that found most of the module's other mutants are asked first, then the quickest.
+        Those that found most of the function's other mutants are asked first, then of the module's, then the quickest.
         """
         reading, writing = os.pipe()
         child = os.fork()
@@ -236,8 +240,12 @@ class Runner:
         if status == 0:
             return None
         killer = started[-1] if started else "import"
-        self.found[mutant.module, killer] += 1
+        self.found.update([(mutant.module, mutant.function, killer), (mutant.module, killer)])
         return killer
+
+    def _order(self, mutant: Mutant, item: pytest.Item) -> tuple[float, ...]:
+        of_function = self.found[mutant.module, mutant.function, item.nodeid]
+        return -of_function, -self.found[mutant.module, item.nodeid], self.seconds[item]
 
     def _test(self, mutant: Mutant) -> NoReturn:
         """In the child: take the mutant in, run the tests that can tell, and end."""
@@ -248,7 +256,7 @@ class Runner:
                 os._exit(pytest.main(PYTEST, [self.reporter]) != 0)
             items = [item for item, reached in self.reached.items() if function.__code__ in reached]
             _replace_function(function, mutant)
-            for item in sorted(items, key=lambda item: (-self.found[mutant.module, item.nodeid], self.seconds[item])):
+            for item in sorted(items, key=lambda item: self._order(mutant, item)):
                 _run(item)
             os._exit(0)
         finally:
@@ -331,7 +339,7 @@ class Report:
         self.known = set(re.findall(r"^- (`.*?` `.*?`: `.*` → `.*`)$", EXPLANATIONS.read_text(), re.MULTILINE))
         self.path = Path("build/mutants.json").resolve()
         self.out = sys.stdout
-        self.rows: list[dict[str, object]] = []
+        self.rows: list[dict[str, Any]] = []
         self.survivors: list[str] = []
         self.began = False
 
@@ -345,28 +353,32 @@ class Report:
                 self.add(path.stem, len(mutants), [m.key for m in mutants if runner.killer_of(m) is None])
 
     def add(self, module: str, mutants: int, alive: list[str]) -> None:
-        """A row of the table."""
+        """A row of the table, and under it the survivors that nobody has explained."""
         self.survivors += alive
         killed, explained = mutants - len(alive), sum(key in self.known for key in alive)
         row = {"module": module, "mutants": mutants, "killed": killed, "survived": len(alive), "explained": explained}
         self.rows.append(row)
         if not self.modules:
-            self.path.write_text(json.dumps({"rows": self.rows, "survivors": self.survivors}, indent=1))
-        print(f"  {module:<12}" + "".join(f"{row[name]:6} {name}" for name in COLUMNS), file=self.out, flush=True)
+            self.path.write_text(json.dumps({"rows": self.rows}, indent=1))
+        print(f"  {module:<12}" + "".join(f"{row[name]:6} {name}" for name in COLUMNS), file=self.out)
+        for key in sorted(set(alive) - self.known):
+            print(f"- {key}", file=self.out)
+        self.out.flush()
 
     def close(self) -> int:
         """Say what is to be done; 1 when something is."""
         if not self.began:
             print("The tests fail without any mistake: make dev/python.sh -m pytest tests/rollout pass first.")
             return 1
-        new = sorted(set(self.survivors) - self.known)
+        total = {name: sum(row[name] for row in self.rows) for name in COLUMNS}
+        print(f"  {'all':<12}" + "".join(f"{total[name]:6} {name}" for name in COLUMNS))
+        new = set(self.survivors) - self.known
         asked = {key for key in self.known if not self.modules or key.split("`")[1] in self.modules}
         gone = sorted(asked - set(self.survivors))
         if new:
-            print(f"Survived, and {EXPLANATIONS} does not say why. Write a test that finds it, or say why none can:")
-            print(*(f"- {key}" for key in new), sep="\n")
+            print(f"The survivors above are not in {EXPLANATIONS}: write tests that find them, or say why none can.")
         if gone:
-            print(f"Explained in {EXPLANATIONS}, but survives no more. Take it out there:")
+            print(f"These are explained in {EXPLANATIONS}, but survive no more; take them out there:")
             print(*(f"- {key}" for key in gone), sep="\n")
         return 1 if new or gone else 0
 

@@ -280,6 +280,12 @@ def test_a_breach_of_the_first_revision_makes_it_unavailable_with_the_guards_sen
     assert said(world)["Stalled"] == ("True", "GuardBreached", text)
 
 
+def test_a_rollback_whose_version_nobody_asks_for_any_more_is_named_by_its_phase():
+    world = taken_back(settled=False)
+    world.edit(spec_for("v3.0.0"))
+    assert said(world)["RolledBack"] == ("True", "RollingBack", GOING_BACK)
+
+
 # ------------------------------------------------------------------ sentences
 
 
