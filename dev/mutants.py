@@ -188,6 +188,12 @@ class Reporter:
     """A plugin that tells the parent which test is running, and ends the process with the first that fails or lasts."""
 
     pipe: int | None = None
+    order: Callable[[pytest.Item], tuple[float, ...]] | None = None
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Tests that were loaded anew are asked in the same order."""
+        if self.order is not None:
+            items.sort(key=self.order)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """A test begins."""
@@ -208,7 +214,7 @@ class Runner:
         self.work = work
         self.reporter = Reporter()
         self.reached: dict[pytest.Item, set[CodeType]] = {}
-        self.seconds: dict[pytest.Item, float] = {}
+        self.seconds: dict[str, float] = {}
         self.found: Counter[tuple[str, ...]] = Counter()
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -216,7 +222,7 @@ class Runner:
         for item in session.items:
             began = time.process_time()
             self.reached[item] = _functions_called(lambda item=item: _run(item))
-            self.seconds[item] = time.process_time() - began
+            self.seconds[item.nodeid] = time.process_time() - began
         gc.freeze()  # so that the children share it
         if not session.testsfailed:
             self.work(self)
@@ -243,20 +249,21 @@ class Runner:
         self.found.update([(mutant.module, mutant.function, killer), (mutant.module, killer)])
         return killer
 
-    def _order(self, mutant: Mutant, item: pytest.Item) -> tuple[float, ...]:
-        of_function = self.found[mutant.module, mutant.function, item.nodeid]
-        return -of_function, -self.found[mutant.module, item.nodeid], self.seconds[item]
+    def _order(self, mutant: Mutant, test: str) -> tuple[float, ...]:
+        of_function, of_module = self.found[mutant.module, mutant.function, test], self.found[mutant.module, test]
+        return -of_function, -of_module, self.seconds[test]
 
     def _test(self, mutant: Mutant) -> NoReturn:
         """In the child: take the mutant in, run the tests that can tell, and end."""
         try:
+            self.reporter.order = lambda item: self._order(mutant, item.nodeid)
             function = _function(sys.modules[mutant.name], mutant.function)
             if function is None:
                 _replace_module(mutant)
                 os._exit(pytest.main(PYTEST, [self.reporter]) != 0)
             items = [item for item, reached in self.reached.items() if function.__code__ in reached]
             _replace_function(function, mutant)
-            for item in sorted(items, key=lambda item: self._order(mutant, item)):
+            for item in sorted(items, key=self.reporter.order):
                 _run(item)
             os._exit(0)
         finally:

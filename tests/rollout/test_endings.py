@@ -9,7 +9,7 @@ from tests.rollout.scenes import at_stable, pass_by, rolling, run_until
 from tests.rollout.world import World, judgement, spec_for
 
 from viridian.api.names import Color
-from viridian.api.status import Ending, Phase, PinnedRevision, Return
+from viridian.api.status import Drain, Ending, Phase, PinnedRevision, Return
 from viridian.guards.judge import Verdict
 from viridian.rollout.endings import HISTORY, add_pin
 from viridian.rollout.observed import Pod, RouteFacts
@@ -199,6 +199,16 @@ def test_the_times_of_evidence_and_of_the_routes_answer_are_kept_to_the_end():
     # then history has them
     run_until(world, Phase.ROLLED_BACK)
     assert (world.status.history[0].evidence_at, world.status.history[0].reverted_at) == (evidence, reverted)
+
+
+def test_a_held_candidate_that_is_taken_back_is_held_no_more():
+    world = at_step()
+    world.command = "pause/iris-2/a"
+    world.reconcile()
+    world.reconcile()
+    assert world.status.hold is not None
+    breach(world)
+    assert world.decide().status.hold is None
 
 
 # ------------------------------------------------------------------ each reason's conditions
@@ -552,6 +562,28 @@ def test_history_tells_how_it_ended_and_status_is_at_rest(cause, phase, result):
     assert (status.paused, status.guards, status.guard_state) == ("", [], "")
 
 
+def test_the_words_about_the_next_version_are_not_told_of_the_one_that_made_room_for_it():
+    world = at_step()
+    world.edit(spec_for("v3.0.0", model={"version": "v3.0.0", "uri": "image:///m", "changes": "new data"}))
+    world.reconcile()
+    run_until(world, Phase.STABLE)
+    assert [(entry.result, entry.changes) for entry in world.status.history[:1]] == [("Replaced", "")]
+
+
+@pytest.mark.parametrize(("serves", "phase"), [(True, Phase.STABLE), (False, Phase.PENDING)])
+@pytest.mark.parametrize("ends_as", [Phase.STABLE, Phase.ROLLED_BACK])
+def test_what_is_over_without_blame_leaves_stable_or_the_wait_for_a_first_one(serves, phase, ends_as):
+    # given a candidate without weight and pods
+    world = rolling(Phase.STARTING)
+    world.deployments.pop(GREEN)
+    world.pods[GREEN] = []
+    over = Ending(phase=ends_as, reason="r", message="m")
+    stable = world.status.stable if serves else None
+    world.status = world.status.model_copy(update={"phase": Phase.ROLLING_BACK, "ending": over, "stable": stable})
+    # then
+    assert world.decide().status.phase is (phase if ends_as is Phase.STABLE else ends_as)
+
+
 def test_a_first_revision_that_is_not_wanted_any_more_leaves_the_model_waiting_for_the_next():
     world = World()
     world.reconcile()
@@ -566,9 +598,10 @@ def test_a_first_revision_that_is_not_wanted_any_more_leaves_the_model_waiting_f
 def test_an_ending_without_a_candidate_is_over():
     world = at_stable()
     over = Ending(phase=Phase.ROLLED_BACK, reason="r", message="m")
-    world.status = world.status.model_copy(update={"phase": Phase.ROLLING_BACK, "ending": over})
+    drain = Drain(color=GREEN, revision="iris-2", since=world.now)
+    world.status = world.status.model_copy(update={"phase": Phase.ROLLING_BACK, "ending": over, "drain": drain})
     status = world.decide().status
-    assert (status.phase, status.ending) == (Phase.STABLE, None)
+    assert (status.phase, status.ending, status.drain) == (Phase.STABLE, None, None)
 
 
 def test_pins_are_kept_newest_first_once_each_and_twenty_of_them():

@@ -119,6 +119,11 @@ def status(**fields: object) -> ModelDeploymentStatus:
             [Notice("Promoted", "iris-3 (v3): so it went")],
         ),
         ({"history": [entry(1, "Promoted")]}, {"history": [entry(1, "Promoted")]}, []),
+        (
+            {"history": [entry(2, "Promoted"), entry(1, "Promoted")]},
+            {"history": [entry(2, "Promoted"), entry(1, "Promoted")]},
+            [],
+        ),
         # a status that was lost is no turn
         ({"history": [entry(2, "Promoted"), entry(1, "Promoted")]}, {"history": [entry(1, "Promoted")]}, []),
         ({"history": [entry(1, "Promoted")]}, {"history": []}, []),
