@@ -122,6 +122,21 @@ def test_a_first_revision_that_is_taken_back_gives_up_users_whom_somebody_led_to
     assert of_route(world) == ([expected] if led else [])
 
 
+def test_a_first_revision_that_starts_has_no_weights_wherever_somebody_led_users():
+    world = World()
+    world.kubelet(healthy=frozenset())
+    world.reconcile()
+    world.route = RouteFacts(rules=({BLUE: 100, GREEN: 0},))
+    assert of_route(world) == []
+
+
+def test_pinned_users_are_with_the_candidate_from_its_first_percent_on():
+    world = at_step(**PINNED)
+    world.status = world.status.model_copy(update={"step": world.status.step.model_copy(update={"weight": 1})})
+    world.route = RouteFacts(rules=({BLUE: 100, GREEN: 0}, {BLUE: 99, GREEN: 1}))
+    assert of_route(world) == [MoveWeights(weights(99, 1), weights(0, 100))]
+
+
 def test_a_route_that_is_gone_is_made_again_unless_its_gateway_is_gone_too():
     world = at_stable()
     world.route = None
@@ -288,6 +303,14 @@ def test_nothing_goes_that_is_in_use_pinned_or_could_be_gone_back_to():
 
     # then only the others go, save the newest of them, and what is lost cannot
     assert of_kind(world, PruneRevision) == [PruneRevision("iris-7"), PruneRevision("iris-8")]
+
+
+@pytest.mark.parametrize("color", [BLUE, GREEN])
+def test_a_role_keeps_its_revision_where_its_deployment_is_gone(color):
+    world = at_step(revisionHistoryLimit=1)
+    stored(world, 7, 8)
+    world.deployments.pop(color)
+    assert of_kind(world, PruneRevision) == [PruneRevision("iris-7")]
 
 
 def test_a_revision_is_kept_while_its_pods_run_or_drain():
