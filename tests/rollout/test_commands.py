@@ -206,10 +206,18 @@ def test_only_the_command_that_is_asked_for_is_obeyed():
     world.reconcile()
     world.reconcile()
     assert world.status.ending is None
-    # and one to retry in a settled world, where a rollback would begin
-    world = failed()
-    world.edit(spec_for("v1.0.0"))
-    world.settle()
-    world.command = "retry/iris-2/a"
-    world.reconcile()
-    assert world.status.returning is None
+    # and one to retry what failed, in a settled world that has something to go back to
+    world = at_stable()
+    for version in ("v2.0.0", "v3.0.0"):
+        world.edit(spec_for(version))
+        run_until(world, Phase.PROGRESSING)
+        if version == "v2.0.0":
+            world.settle()
+    world.verdicts["iris-3"] = Verdict.BREACH
+    run_until(world, Phase.ROLLED_BACK)
+    world.edit(spec_for("v2.0.0"))
+    run_until(world, Phase.STABLE)
+    assert refusal(world, "retry/iris-3/a") is None
+    assert world.decide().status.returning is None
+    assert refusal(world, "rollback/iris-2/a") is None
+    assert world.decide().status.returning is not None

@@ -249,6 +249,12 @@ def test_pods_that_cannot_start_stall_and_are_named_with_their_version_and_color
     assert conditions["Reconciling"] == ("False", "Starting", f"v2.0.0 starts: 0 pods ready; {text}")
 
 
+def test_trouble_of_stables_pods_is_named_at_rest():
+    world = at_stable()
+    world.pods[BLUE][0] = replace(world.pods[BLUE][0], trouble="no room on any node")
+    assert said(world)["Stalled"] == ("True", "PodsCannotStart", "v1.0.0 (blue): no room on any node")
+
+
 def test_trouble_of_stables_pods_is_named_where_the_candidate_has_none():
     world = at_step()
     world.pods[BLUE][0] = replace(world.pods[BLUE][0], trouble="no room on any node")

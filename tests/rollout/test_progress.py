@@ -98,10 +98,14 @@ def test_with_autoscaling_stables_count_is_kept_from_the_beginning():
     assert next_status(world).floor == 5
 
 
-@pytest.mark.parametrize(("highest", "stored", "name"), [(0, 1, "iris-2"), (7, 1, "iris-8"), (3, 5, "iris-6")])
-def test_no_number_that_anything_still_knows_is_given_again(highest, stored, name):
-    # given a model whose predecessor of the same name has left something
+@pytest.mark.parametrize(
+    ("last", "highest", "stored", "name"),
+    [(1, 0, 1, "iris-2"), (1, 7, 1, "iris-8"), (1, 3, 5, "iris-6"), (9, 3, 5, "iris-10")],
+)
+def test_no_number_that_anything_still_knows_is_given_again(last, highest, stored, name):
+    # given a model some of whose revisions are gone, or whose predecessor of the same name has left something
     world = at_stable()
+    set_status(world, last_revision=last)
     world.revisions[f"iris-{stored}"] = replace(world.revisions["iris-1"], name=f"iris-{stored}", number=stored)
     observed = world.observe
     world.observe = lambda: replace(observed(), highest=highest)
@@ -286,6 +290,21 @@ def test_an_approval_is_asked_for_when_the_pods_are_ready():
     )
 
 
+def test_an_approved_candidate_whose_pods_went_meanwhile_starts_again_and_is_held_no_more():
+    world = at_stable()
+    rollout = {**world.spec.rollout.model_dump(by_alias=True), "approval": "BeforeTraffic"}
+    world.edit(spec_for("v2.0.0", rollout=rollout))
+    run_until(world, Phase.HELD)
+    # approved and ready
+    set_status(world, approved=Approved(revision="iris-2", gate=Approval.BEFORE_TRAFFIC))
+    status = next_status(world)
+    assert (status.phase, status.hold) == (Phase.PROGRESSING, None)
+    # approved, but not ready
+    world.pods[GREEN] = []
+    status = next_status(world)
+    assert (status.phase, status.hold) == (Phase.STARTING, None)
+
+
 # ------------------------------------------------------------------ a step
 
 
@@ -445,6 +464,14 @@ def test_a_hold_is_as_old_as_its_reason():
     assert next_status(world).hold.since == since
     set_status(world, hold=world.status.hold.model_copy(update={"reason": "NoTraffic"}))
     assert next_status(world).hold.since == world.now
+
+
+def test_a_step_that_was_done_when_its_hold_ended_is_followed_by_the_next_without_it():
+    world = at_step()
+    set_step(world, verified_at=world.now - timedelta(minutes=1))
+    set_status(world, phase=Phase.HELD, hold=Hold(reason="NoTraffic", message="m", since=world.now))
+    status = next_status(world)
+    assert (status.phase, status.step.index, status.hold) == (Phase.PROGRESSING, 2, None)
 
 
 @pytest.mark.parametrize(
