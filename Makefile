@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-pure test-component test-e2e fuzz cluster images install generate clean bench-idle bench-faults
+.PHONY: help demo test lint test-pure test-component test-e2e fuzz mutants cluster images install generate clean
+.PHONY: bench-idle bench-faults bench-serving
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -26,6 +27,9 @@ fuzz: ## the readers of requests, with inputs that follow their code (atheris, L
 	@mkdir -p build
 	@dev/python.sh -m tests.fuzz.predict -max_total_time=$(or $(SECONDS),60) -max_len=4096 -timeout=5 \
 	  -artifact_prefix=build/fuzz- build/fuzz-corpus
+
+mutants: ## whether the tests of the pure core notice small mistakes in it; MODULES="view plan" for some of its modules
+	@dev/mutants.sh $(MODULES)
 
 cluster: ## a local Kubernetes cluster with a gateway and Prometheus
 	@dev/up.sh

@@ -3,6 +3,7 @@
 from tests.rollout.world import World, spec_for
 
 from viridian.api.status import Phase
+from viridian.rollout.actions import ApplyColor
 
 
 def at_stable(version: str = "v1.0.0", **changes: object) -> World:
@@ -49,3 +50,8 @@ def pass_by(world: World, passes: int = 1, rate: int = 50) -> None:
         world.kubelet()
         world.reconcile()
         world.traffic(rate=rate)
+
+
+def of_color(world: World) -> list[ApplyColor]:
+    """The writes to Deployments that one decision asks for."""
+    return [action for action in world.decide().actions if isinstance(action, ApplyColor)]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.rollout.scenes import at_stable, condition, run_until
+from tests.rollout.scenes import at_stable, condition, of_color, run_until
 from tests.rollout.world import World, spec_for
 
 from viridian.api.names import Color
@@ -13,10 +13,6 @@ from viridian.rollout.observed import RouteFacts
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
 TAKEN = "spec.traffic: path /iris belongs to ModelDeployment older in namespace ml"
-
-
-def of_color(world: World) -> list[ApplyColor]:
-    return [action for action in world.decide().actions if isinstance(action, ApplyColor)]
 
 
 def test_an_edited_deployment_of_stable_is_written_again_as_it_was():

@@ -4,7 +4,7 @@ import random
 from datetime import timedelta
 
 import pytest
-from tests.rollout.test_decide import at_stable, condition, run_until
+from tests.rollout.scenes import at_stable, condition, pass_by, run_until
 from tests.rollout.world import SETTINGS, START, World, spec_for
 
 from viridian.api.status import Phase, StepStatus
@@ -64,12 +64,71 @@ def test_requests_from_before_the_step_are_forgotten_as_soon_as_they_speak_again
     assert verified.lagging_since is None
 
 
-def test_counts_that_fell_with_their_pods_are_no_evidence():
+@pytest.mark.parametrize(("here", "there"), [(90, 600), (90, 901), (101, 600)])
+def test_counts_that_fell_with_their_pods_are_no_evidence(here, there):
     before = step(50, 10).model_copy(update={"requests_before": 100, "stable_requests_before": 900})
-    fallen = follow(before, 90, 600, START)
+    fallen = follow(before, here, there, START)
     assert fallen.verified_at is None
     assert fallen.lagging_since is None
-    assert follow(fallen, 90 + 20, 600 + 20, START).verified_at == START
+    assert follow(fallen, here + 20, there + 20, START).verified_at == START
+
+
+@pytest.mark.parametrize(
+    ("asked", "before", "here", "there", "verdict"),
+    [
+        # requests of one color alone: ln(10,000) = 9.21 is reached in steps of ln(asked / before)
+        (10, 1, 3, 0, None),
+        (10, 1, 4, 0, "verified"),  # ten times likelier, four times over: exactly ten thousand times
+        (12, 10, 50, 0, None),
+        (12, 10, 51, 0, "verified"),
+        (12, 10, 0, 409, None),
+        (12, 10, 0, 410, "lagging"),
+        (10, 12, 50, 0, None),
+        (10, 12, 51, 0, "lagging"),
+        (10, 12, 0, 409, None),
+        (10, 12, 0, 410, "verified"),
+        # of both
+        (50, 10, 8, 7, None),
+        (50, 10, 8, 6, "verified"),
+        (50, 10, 2, 21, None),
+        (50, 10, 2, 22, "lagging"),
+        # stable had nothing, or is to have nothing: the candidate's requests tell
+        (90, 100, 1000, 0, "lagging"),
+        (90, 100, 87, 0, None),
+        (90, 100, 88, 0, "lagging"),
+        (90, 100, 0, 1, "verified"),
+        (100, 90, 87, 0, None),
+        (100, 90, 88, 0, "verified"),
+        (100, 90, 88, 1, "lagging"),
+        # no weight asked for, as when steps were edited
+        (0, 10, 1, 0, "lagging"),
+        # the same weight as before
+        (50, 50, 0, 9, None),
+        (50, 50, 1, 0, "verified"),
+    ],
+)
+def test_a_split_is_told_from_the_one_before_when_it_is_ten_thousand_times_likelier(
+    asked, before, here, there, verdict
+):
+    later = START + timedelta(seconds=2)
+    seen = follow(step(asked, before), here, there, later)
+    times = {"verified": (later, None), "lagging": (None, later), None: (None, None)}
+    assert (seen.verified_at, seen.lagging_since) == times[verdict]
+
+
+def test_requests_are_counted_anew_from_each_verdict_on():
+    verified = follow(step(50, 10), 20, 20, START)
+    assert (verified.requests_before, verified.stable_requests_before) == (20, 20)
+    lagging = follow(step(50, 10), 5, 45, START)
+    assert (lagging.requests_before, lagging.stable_requests_before) == (5, 45)
+    undecided = follow(step(50, 10), 1, 1, START)
+    assert (undecided.requests_before, undecided.stable_requests_before) == (0, 0)
+
+
+def test_a_gateway_that_stays_behind_lags_since_it_was_first_seen_to():
+    late = follow(step(50, 10), 5, 45, START)
+    later = follow(late, 10, 90, START + timedelta(seconds=2))
+    assert later.lagging_since == START
 
 
 def stopped_gateway(phase: Phase, index: int) -> World:
@@ -127,3 +186,23 @@ def test_a_gateway_that_follows_a_moment_late_is_not_complained_of():
         world.reconcile()
         messages += [c.message for c in world.status.conditions if c.type == "Reconciling"]
     assert not [message for message in messages if "controller" in message]
+
+
+def test_a_gateway_that_stays_behind_for_three_scrapes_is_named_with_what_it_should_do():
+    # given
+    world = stopped_gateway(Phase.PROGRESSING, 2)
+    pass_by(world, 10)
+    assert world.status.step is not None
+    assert world.status.step.lagging_since is not None
+    # when so much time has passed, and not before
+    world.now = world.status.step.lagging_since + SETTINGS.quiet
+    named = next(c.message for c in world.decide().status.conditions if c.type == "Reconciling")
+    world.now -= timedelta(milliseconds=1)
+    silent = next(c.message for c in world.decide().status.conditions if c.type == "Reconciling")
+    # then
+    assert named == (
+        "v2.0.0 is at step 2 of 2: the route gives the candidate 50 %, but it is seen to complete 10 % of the requests,"
+        " as before this step: check that the gateway's controller runs, what the status of HTTPRoute iris says, and"
+        " that requests reach the candidate's pods"
+    )
+    assert silent == "v2.0.0 is at step 2 of 2: waiting until requests are seen to be split at 50 %"

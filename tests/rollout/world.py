@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from viridian.api.names import Color
 from viridian.api.revision import Revision, RevisionInput
@@ -90,6 +91,7 @@ class World:
     gateway: bool = True
     followed: RouteFacts | None = None
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    says: dict[str, Any] = field(default_factory=dict)
     command: str = ""
     gateway_problem: str | None = None
     taken: str | None = None
@@ -136,12 +138,12 @@ class World:
         return self.lost - {revision for revision, _ in self.deployments.values()}
 
     def evidence(self) -> Evidence:
-        """What the guards say of the candidate."""
+        """What the guards say of the candidate; `says` overrides the parts that it names."""
         candidate = self.status.candidate
         judgements: tuple[Judgement, ...] = ()
         if candidate is not None and candidate.revision in self.verdicts:
             judgements = (judgement(self.verdicts[candidate.revision]),)
-        return Evidence(
+        evidence = Evidence(
             judgements,
             dict(self.requests),
             dict(self.reporting),
@@ -149,6 +151,7 @@ class World:
             self.fresh_at,
             counted_at=dict(self.moved),
         )
+        return replace(evidence, **self.says)
 
     # ------------------------------------------------------------------ the operator
 

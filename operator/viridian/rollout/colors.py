@@ -19,7 +19,7 @@ def colors(view: View) -> Iterator[Action]:
     """The writes to both colors' Deployments and autoscalers, in order."""
     status = view.status
     if status.stable is not None:
-        yield from _run(view, status.stable, _stable_floor(view))
+        yield from _run(view, status.stable, view.full)
     if status.candidate is not None and view.candidate_is_live:
         yield from _run(view, status.candidate, _candidate_floor(view, status.candidate))
     yield from _idle(view)
@@ -53,12 +53,6 @@ def is_drained(view: View) -> bool:
     return flat or view.now - drain.since >= parse_duration(view.spec.rollout.drain_max)
 
 
-def _stable_floor(view: View) -> int:
-    """Pods of stable: all that carry the whole traffic while a rollout is under way, else as few as autoscaling may."""
-    scaling = view.spec.serving.autoscaling
-    return scaling.min_replicas if scaling is not None and view.status.started_at is None else view.full
-
-
 def _candidate_floor(view: View, candidate: ColorStatus) -> int:
     """Pods of the candidate: what its weight needs. Users may be on those it has, so it only grows while it lives."""
     status = view.status
@@ -84,9 +78,7 @@ def _run(view: View, role: ColorStatus, floor: int) -> Iterator[Action]:
         # A route that somebody edited may lead here, though: it is put right before there is a pod to be found.
         if role is view.status.stable or color.revision is None or not view.is_reachable(role):
             yield ApplyColor(role.color, role.revision, floor)
-    elif (
-        color.replicas > 0 and not view.is_reachable(role) and color.revision is not None and view.status.drain is None
-    ):
+    elif color.replicas > 0 and not view.is_reachable(role) and color.revision is not None:
         yield from _empty(view, role.color, color.revision)
 
 

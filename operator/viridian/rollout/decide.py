@@ -1,7 +1,7 @@
 """observe → decide → apply: the middle. Level-triggered, from any state, with no memory but the status."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from viridian.api.quantities import format_duration, parse_duration
@@ -32,8 +32,8 @@ class Decision:
 
     status: ModelDeploymentStatus
     actions: tuple[Action, ...]
-    route_first: bool = False
-    warning: str | None = None
+    route_first: bool
+    warning: str | None
 
 
 def decide(
@@ -59,9 +59,9 @@ def decide(
     ending = interrupt(view)
     following = take_back(view, ending) if ending is not None else progress(view)
     following = obey(view, _clocked(view, following))
-    decided = View(name, spec, following, observed, settings, now)
+    decided = replace(view, status=following)
     shown = _show_roles(decided)
-    shown = shown.model_copy(update={"conditions": conditions(View(name, spec, shown, observed, settings, now))})
+    shown = shown.model_copy(update={"conditions": conditions(replace(view, status=shown))})
     return Decision(shown, plan(decided), route_first=ending is not None, warning=warning)
 
 

@@ -173,7 +173,7 @@ def _finish(view: View) -> ModelDeploymentStatus:
         return status
     old = status.stable
     update: dict[str, object] = {
-        "stable": candidate.model_copy(update={"weight": 100}),
+        "stable": candidate,
         "candidate": None,
         "step": None,
         "history": remember(view, *_result(view)),
@@ -181,20 +181,21 @@ def _finish(view: View) -> ModelDeploymentStatus:
     if old is None:
         return status.model_copy(update={**update, "phase": Phase.BAKING, "started_at": view.now})
     drain = Drain(color=old.color, revision=old.revision, since=view.now)
-    failed = status.failed if status.returning is None else add_pin(status.failed, _pin_of(view, old, candidate))
+    failed = status.failed
+    if status.returning is not None:
+        failed = add_pin(failed, _pin_of(view, status.returning, old, candidate))
     return status.model_copy(update={**update, "drain": drain, "failed": failed})
 
 
-def _pin_of(view: View, old: ColorStatus, back: ColorStatus) -> PinnedRevision:
+def _pin_of(view: View, returning: Return, old: ColorStatus, back: ColorStatus) -> PinnedRevision:
     """The pin of what a person's rollback has replaced: else the spec, which still asks for it, would start it anew."""
-    returning = view.status.returning
     return PinnedRevision(
         revision=old.revision,
         version=old.version,
         reason="RolledBackByCommand",
         message=f"{old.revision} ({old.version}) was rolled back by command to {back.revision} ({back.version})",
         at=view.now,
-        until_generation=view.observed.generation if returning is None else returning.generation,
+        until_generation=returning.generation,
     )
 
 

@@ -48,12 +48,12 @@ def _settled_story(view: View) -> str:
     if status.phase in {Phase.ROLLED_BACK, Phase.EXPIRED} and view.pin is not None:
         again = "It is not tried again until the spec changes or the command retry is given."
         stable = f"{status.stable.version} serves all requests." if status.stable is not None else "Nothing serves."
-        return f"{view.pin.version} was taken back: {view.pin.message.rstrip('.')}. {stable} {again}"
+        return f"{view.pin.version} was taken back: {view.pin.message.removesuffix('.')}. {stable} {again}"
     if status.phase is Phase.FINISHING:
         return "the new version passed and takes over; the old color drains"
     if status.phase is Phase.BAKING and status.stable is not None:
         return f"{status.stable.version} serves all requests and is watched for {view.spec.rollout.bake.duration}"
-    if status.phase is Phase.STABLE and status.stable is not None:
+    if status.stable is not None:
         return f"{status.stable.version} serves all requests; guards are off until the next rollout"
     if status.phase is Phase.STALLED and view.barred is not None:
         return view.barred

@@ -92,7 +92,10 @@ class View:
 
     @property
     def full(self) -> int:
-        """Pods that carry all traffic: those the spec asks for, or those that autoscaling had when it began."""
+        """Pods that carry all traffic: those the spec asks for, or those that autoscaling had when a rollout began.
+
+        At rest autoscaling may go down to its minimum.
+        """
         scaling = self.spec.serving.autoscaling
         if scaling is None:
             return self.spec.serving.replicas

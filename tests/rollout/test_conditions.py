@@ -1,0 +1,464 @@
+"""What status says of a rollout: each condition, and the sentence that people read."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tests.rollout.scenes import at_stable, pass_by, rolling, run_until
+from tests.rollout.world import START, World, judgement, spec_for
+
+from viridian.api.names import Color
+from viridian.api.status import Condition, ModelDeploymentStatus, Phase
+from viridian.guards.judge import Verdict
+from viridian.rollout.conditions import with_problem
+from viridian.rollout.observed import RouteFacts
+
+BLUE, GREEN = Color.BLUE, Color.GREEN
+AGAIN = "It is not tried again until the spec changes or the command retry is given."
+CLEAR = "nothing stands in the way"
+NOT_BACK = "the version that the spec asks for was not turned back"
+
+
+def said(world: World) -> dict[str, tuple[str, str, str]]:
+    """Status, reason and sentence of each condition that the next decision makes."""
+    return {c.type: (c.status, c.reason, c.message) for c in world.decide().status.conditions}
+
+
+def at_step(**changes: object) -> World:
+    """A world in which the candidate has 10 %, and requests have shown it."""
+    world = rolling(Phase.PROGRESSING, **changes)
+    pass_by(world, 3)
+    return world
+
+
+def first_starts() -> World:
+    world = World()
+    world.reconcile()
+    return world
+
+
+def first_bakes() -> World:
+    world = World()
+    run_until(world, Phase.BAKING)
+    return world
+
+
+def taken_back(settled: bool) -> World:
+    world = at_step()
+    world.verdicts["iris-2"] = Verdict.BREACH
+    world.reconcile()
+    if settled:
+        run_until(world, Phase.ROLLED_BACK)
+    return world
+
+
+def drains() -> World:
+    world = rolling(Phase.FINISHING)
+    while world.status.candidate is not None:
+        world.reconcile()
+    return world
+
+
+def paused() -> World:
+    world = at_step()
+    world.command = "pause/iris-2/a"
+    pass_by(world, 2)
+    return world
+
+
+def expired() -> World:
+    world = at_step(guards={"metricsMissing": {"after": "1m", "then": "Rollback"}})
+    world.metrics = False
+    run_until(world, Phase.EXPIRED)
+    return world
+
+
+PAUSED = "v2.0.0 was paused by command: annotate the model with viridian.dev/command=resume/iris-2/ID to go on"
+WHY_BACK = "40 of 100 requests on the candidate failed."
+BACK = f"v2.0.0 was taken back: {WHY_BACK} v1.0.0 serves all requests. {AGAIN}"
+GOING_BACK = f"v2.0.0 is being taken back: {WHY_BACK}"
+BLIND = "no metrics for 1m (guards.metricsMissing), so the candidate could not be judged"
+OUT_OF_TIME = f"v2.0.0 was taken back: {BLIND}. v1.0.0 serves all requests. {AGAIN}"
+KEPT = ("True", "Kept", "iris-1 (v1.0.0) is stored and can be run again")
+SERVES = ("True", "Serving", "3 ready pods of v1.0.0")
+
+
+@pytest.mark.parametrize(
+    ("scene", "ready", "reconciling", "stalled", "available", "rolled_back", "rollback_ready"),
+    [
+        (
+            first_starts,
+            ("False", "Starting", "v1.0.0 starts: 0 pods ready"),
+            ("True", "Starting", "v1.0.0 starts: 0 pods ready"),
+            ("False", "Starting", CLEAR),
+            ("False", "NotServing", "no revision has served yet"),
+            ("False", "Starting", NOT_BACK),
+            ("False", "NoStable", "there is no revision to go back to yet"),
+        ),
+        (
+            first_bakes,
+            ("False", "Baking", "v1.0.0 serves all requests and is watched for 20s"),
+            ("True", "Baking", "v1.0.0 serves all requests and is watched for 20s"),
+            ("False", "Baking", CLEAR),
+            SERVES,
+            ("False", "Baking", NOT_BACK),
+            KEPT,
+        ),
+        (
+            at_stable,
+            ("True", "Stable", "v1.0.0 serves all requests"),
+            ("False", "Stable", "v1.0.0 serves all requests; guards are off until the next rollout"),
+            ("False", "Stable", CLEAR),
+            SERVES,
+            ("False", "Stable", NOT_BACK),
+            KEPT,
+        ),
+        (
+            at_step,
+            ("False", "Progressing", "v2.0.0 is at step 1 of 2 with 10 % of the traffic, watched for 10s"),
+            ("True", "Progressing", "v2.0.0 is at step 1 of 2 with 10 % of the traffic, watched for 10s"),
+            ("False", "Progressing", CLEAR),
+            SERVES,
+            ("False", "Progressing", NOT_BACK),
+            KEPT,
+        ),
+        (
+            paused,
+            ("False", "Held", PAUSED),
+            ("False", "Held", PAUSED),
+            ("True", "Paused", PAUSED),
+            SERVES,
+            ("False", "Held", NOT_BACK),
+            KEPT,
+        ),
+        (
+            lambda: taken_back(settled=False),
+            ("False", "RollingBack", GOING_BACK),
+            ("True", "RollingBack", GOING_BACK),
+            ("False", "RollingBack", CLEAR),
+            SERVES,
+            ("True", "GuardBreached", GOING_BACK),
+            KEPT,
+        ),
+        (
+            lambda: taken_back(settled=True),
+            ("False", "RolledBack", BACK),
+            ("False", "RolledBack", BACK),
+            ("True", "GuardBreached", BACK),
+            SERVES,
+            ("True", "GuardBreached", BACK),
+            KEPT,
+        ),
+        (
+            expired,
+            ("False", "Expired", OUT_OF_TIME),
+            ("False", "Expired", OUT_OF_TIME),
+            ("True", "MetricsMissing", OUT_OF_TIME),
+            SERVES,
+            ("False", "Expired", NOT_BACK),
+            KEPT,
+        ),
+        (
+            drains,
+            ("False", "Finishing", "the new version passed and takes over; the old color drains"),
+            ("True", "Finishing", "the new version passed and takes over; the old color drains"),
+            ("False", "Finishing", CLEAR),
+            ("True", "Serving", "3 ready pods of v2.0.0"),
+            ("False", "Finishing", NOT_BACK),
+            (
+                "True",
+                "Kept",
+                "iris-2 (v2.0.0) is stored and can be run again; the command rollback would bring back iris-1 (v1.0.0)",
+            ),
+        ),
+    ],
+    ids=["first starts", "first bakes", "stable", "step", "paused", "going back", "back", "expired", "drains"],
+)
+def test_each_condition_in_each_phase(
+    scene: Callable[[], World],
+    ready: tuple[str, str, str],
+    reconciling: tuple[str, str, str],
+    stalled: tuple[str, str, str],
+    available: tuple[str, str, str],
+    rolled_back: tuple[str, str, str],
+    rollback_ready: tuple[str, str, str],
+):
+    assert said(scene()) == {
+        "Ready": ready,
+        "Reconciling": reconciling,
+        "Stalled": stalled,
+        "Available": available,
+        "RolledBack": rolled_back,
+        "RollbackReady": rollback_ready,
+    }
+
+
+# ------------------------------------------------------------------ obstacles
+
+
+def test_a_model_that_waits_for_its_first_revision_is_at_work():
+    world = World()
+    world.status = world.status.model_copy(update={"last_revision": 3})
+    world.command = "nothing"
+    status = world.decide().status.model_copy(update={"phase": Phase.PENDING, "candidate": None})
+    world.status = status
+    assert status.phase is Phase.PENDING
+    assert said(world)["Reconciling"][0] == "True"
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "reason"),
+    [
+        ({"gateway_problem": "spec.traffic.parentRefs[0]: there is no Gateway public"}, "GatewayNotFound"),
+        ({"taken": "spec.traffic: path /iris belongs to older"}, "RouteTaken"),
+    ],
+)
+def test_what_only_the_user_can_put_right_stalls_and_keeps_a_model_that_serves_from_being_ready(obstacle, reason):
+    world = at_stable()
+    for field, text in obstacle.items():
+        setattr(world, field, text)
+    conditions, text = said(world), next(iter(obstacle.values()))
+    assert conditions["Stalled"] == ("True", reason, text)
+    assert conditions["Ready"] == ("False", reason, text)
+    assert conditions["Reconciling"][0] == "False"
+    assert conditions["Available"] == SERVES
+
+
+def test_a_route_that_the_gateway_refuses_is_named():
+    world = at_stable()
+    world.route = replace(world.route, problem="listener https takes no routes of namespace ml")
+    expected = ("RouteRefused", "listener https takes no routes of namespace ml")
+    assert said(world)["Stalled"] == ("True", *expected)
+    assert said(world)["Ready"] == ("False", *expected)
+
+
+def test_pods_that_cannot_start_stall_and_are_named_with_their_version_and_color():
+    # given a candidate with two pods, the second of which cannot start; the one of another revision does not matter
+    world = rolling(Phase.STARTING)
+    world.kubelet(healthy=frozenset({"iris-1"}))
+    good = world.pods[GREEN][0]
+    stuck = replace(good, uid="stuck", trouble="image not found: pull it by hand")
+    other = replace(good, uid="other", revision="iris-0", trouble="something of old")
+    world.pods[GREEN] = [other, good, stuck]
+
+    # then status says so
+    text = "v2.0.0 (green): image not found: pull it by hand"
+    conditions = said(world)
+    assert conditions["Stalled"] == ("True", "PodsCannotStart", text)
+    assert conditions["Reconciling"] == ("False", "Starting", f"v2.0.0 starts: 0 pods ready; {text}")
+
+
+def test_trouble_of_stables_pods_is_named_at_rest():
+    world = at_stable()
+    world.pods[BLUE][0] = replace(world.pods[BLUE][0], trouble="no room on any node")
+    assert said(world)["Stalled"] == ("True", "PodsCannotStart", "v1.0.0 (blue): no room on any node")
+
+
+def test_trouble_of_stables_pods_is_named_where_the_candidate_has_none():
+    world = at_step()
+    world.pods[BLUE][0] = replace(world.pods[BLUE][0], trouble="no room on any node")
+    assert said(world)["Stalled"] == ("True", "PodsCannotStart", "v1.0.0 (blue): no room on any node")
+    world.pods[GREEN][0] = replace(world.pods[GREEN][0], trouble="no room either")
+    assert said(world)["Stalled"] == ("True", "PodsCannotStart", "v2.0.0 (green): no room either")
+
+
+def test_a_stable_without_a_ready_pod_is_neither_ready_nor_available():
+    world = at_stable()
+    world.pods[BLUE] = [replace(pod, ready=False) for pod in world.pods[BLUE]]
+    conditions = said(world)
+    assert conditions["Ready"] == ("False", "PodsNotReady", "no pod of v1.0.0 is ready")
+    assert conditions["Available"] == ("False", "StableUnavailable", "no pod of stable's v1.0.0 is ready")
+
+
+def test_a_revision_that_is_stored_no_more_cannot_be_gone_back_to():
+    world = at_stable()
+    world.lost, world.deployments = {"iris-1"}, {}
+    assert said(world)["RollbackReady"] == ("False", "RevisionLost", "ControllerRevision iris-1 is missing")
+
+
+def test_a_breach_of_the_first_revision_makes_it_unavailable_with_the_guards_sentence():
+    world = first_bakes()
+    world.says = {"judgements": (replace(judgement(Verdict.BREACH), sentence="9 of 10 requests failed."),)}
+    world.reconcile()
+    text = "9 of 10 requests failed. There is no earlier revision to go back to: apply a better one."
+    assert said(world)["Available"] == ("False", "GuardBreached", text)
+    assert said(world)["Stalled"] == ("True", "GuardBreached", text)
+
+
+def test_a_rollback_whose_version_nobody_asks_for_any_more_is_named_by_its_phase():
+    world = taken_back(settled=False)
+    world.edit(spec_for("v3.0.0"))
+    assert said(world)["RolledBack"] == ("True", "RollingBack", GOING_BACK)
+
+
+# ------------------------------------------------------------------ sentences
+
+
+def test_a_candidate_that_is_ready_waits_until_its_counters_are_seen():
+    world = rolling(Phase.STARTING)
+    world.metrics = False
+    world.fresh_at = None
+    pass_by(world, 3)
+    starts = "v2.0.0 starts: 1 pods ready; "
+    assert said(world)["Reconciling"][2] == starts + "waiting until Prometheus has the counters of its pods"
+    world.says = {"trouble": "Prometheus does not answer"}
+    assert said(world)["Reconciling"][2] == starts + "Prometheus does not answer"
+
+
+def test_a_first_revision_that_is_ready_waits_for_no_counters():
+    world = first_starts()
+    world.kubelet(healthy=frozenset())
+    world.pods[BLUE][0] = replace(world.pods[BLUE][0], ready=True)
+    assert said(world)["Reconciling"][2] == "v1.0.0 starts: 1 pods ready"
+
+
+def test_a_step_says_what_it_waits_for():
+    # given a step that has been intended
+    world = rolling(Phase.PROGRESSING)
+    assert world.status.step is not None
+    name = "v2.0.0 is at step 1 of 2"
+    waits = f"{name}: waiting for 1 ready pods before it gets 10 %"
+    assert {c.type: c.message for c in world.status.conditions}["Reconciling"] == waits
+
+    # when its weight is in the route, requests have to show it
+    world.reconcile()
+    world.requests["iris-2"] = 0
+    world.status = world.status.model_copy(
+        update={"step": world.status.step.model_copy(update={"verified_at": None, "requests_before": 0})}
+    )
+    assert said(world)["Reconciling"][2] == f"{name}: waiting until requests are seen to be split at 10 %"
+
+    # when they have, it is watched
+    pass_by(world, 2)
+    watched = f"{name} with 10 % of the traffic, watched for 10s"
+    assert said(world)["Reconciling"][2] == watched
+
+    # and for longer where guards have too little to say
+    world.says = {"missing": ("errorRate (31 more)", "latency-p95 (200 more)")}
+    assert said(world)["Reconciling"][2] == (
+        f"{watched}; too few requests yet for errorRate (31 more), latency-p95 (200 more)"
+    )
+
+
+def test_a_step_without_metrics_says_why_it_stays():
+    world = at_step()
+    world.metrics = False
+    world.says = {"trouble": "Prometheus does not answer"}
+    watched = "v2.0.0 is at step 1 of 2 with 10 % of the traffic, "
+    assert said(world)["Reconciling"][2] == watched + "watched for 10s"  # the last ones are fresh
+    world.now += timedelta(seconds=7)
+    assert said(world)["Reconciling"][2] == watched + "and stays there: Prometheus does not answer"
+    world.says = {}
+    assert said(world)["Reconciling"][2] == watched + "watched for 10s"
+
+
+def test_a_bake_is_called_one_and_a_version_that_waits_for_its_end_is_named():
+    world = rolling(Phase.BAKING)
+    pass_by(world, 3)
+    assert said(world)["Reconciling"][2] == "v2.0.0 bakes with 95 % of the traffic, watched for 20s"
+    world.edit(spec_for("v3.0.0"))
+    waits = "v2.0.0 bakes (v3.0.0 waits until this is over) with 95 % of the traffic, watched for 20s"
+    assert said(world)["Reconciling"][2] == waits
+
+
+def test_a_candidate_that_takes_over_is_named():
+    world = rolling(Phase.FINISHING)
+    assert said(world)["Reconciling"][2] == "v2.0.0 passed and takes over; the old color drains"
+
+
+def test_a_revision_that_comes_back_by_command_says_how_many_of_its_pods_are_ready():
+    world = at_stable()
+    world.edit(spec_for("v2.0.0"))
+    world.settle()
+    world.command = "rollback/iris-2/now"
+    world.reconcile()
+    world.kubelet()
+    world.pods[BLUE][0] = replace(world.pods[BLUE][0], ready=False)
+    assert said(world)["Reconciling"][2] == "v1.0.0 comes back by command: 2 of 3 pods are ready"
+
+
+def test_a_first_revision_that_was_taken_back_leaves_nothing_that_serves():
+    world = first_starts()
+    world.command = "abort/iris-1/a"
+    run_until(world, Phase.ROLLED_BACK)
+    why = (
+        "iris-1 (v1.0.0) was aborted by command; it starts again when the spec changes, or on the command retry."
+        f" Nothing serves. {AGAIN}"
+    )
+    assert said(world)["Stalled"] == ("True", "Aborted", f"v1.0.0 was taken back: {why}")
+
+
+def test_a_first_revision_whose_gateway_is_missing_says_so_and_the_next_one_is_waited_for():
+    world = World(gateway_problem="spec.traffic.parentRefs[0]: there is no Gateway public")
+    pass_by(world, 3)
+    assert world.status.phase is Phase.STALLED
+    stalled = world.status.model_copy(update={"candidate": None})
+    world.status = stalled
+    text = {c.type: c.message for c in world.decide().status.conditions}["Ready"]
+    assert text == "waiting for the first revision"
+
+
+# ------------------------------------------------------------------ times, generations, lengths
+
+
+def test_a_condition_keeps_its_time_as_long_as_its_status_stays():
+    # given a step, whose conditions are as old as the rollout
+    world = at_step()
+    before = {c.type: c.last_transition_time for c in world.status.conditions}
+    assert before["Reconciling"] < world.now
+
+    # when a breach turns one of them, and the sentences of others
+    world.verdicts["iris-2"] = Verdict.BREACH
+    world.reconcile()
+    after = {c.type: c.last_transition_time for c in world.status.conditions}
+
+    # then that one's time is now, and all others have theirs
+    assert after == {**before, "RolledBack": world.now}
+
+
+def test_conditions_speak_of_the_generation_that_was_looked_at():
+    world = at_stable()
+    world.generation = 7
+    status = world.decide().status
+    assert {c.observed_generation for c in status.conditions} == {7}
+    assert status.observed_generation == 7
+
+
+def test_a_sentence_is_cut_where_the_api_server_would_refuse_it():
+    world = at_stable()
+    world.taken = "x" * 3000
+    assert said(world)["Stalled"] == ("True", "RouteTaken", "x" * 2048)
+
+
+def test_a_problem_of_the_operator_itself_turns_two_conditions_and_leaves_the_rest():
+    # given a status in which all is well
+    status = at_stable().status
+    kept = [c for c in status.conditions if c.type not in {"Ready", "Stalled"}]
+
+    # when the operator cannot look after the model
+    now = START + timedelta(hours=1)
+    after = with_problem(status, "Unreadable", "spec.model: what is that?", 5, now)
+
+    # then status says so, once each, and nothing else has changed
+    problem = {
+        "reason": "Unreadable",
+        "message": "spec.model: what is that?",
+        "last_transition_time": now,
+        "observed_generation": 5,
+    }
+    turned = [Condition(type="Ready", status="False", **problem), Condition(type="Stalled", status="True", **problem)]
+    assert after.conditions == [*turned, *kept]
+    assert after.model_copy(update={"conditions": []}) == status.model_copy(update={"conditions": []})
+    again = with_problem(after, "Unreadable", "spec.model: what is that?", 5, now + timedelta(hours=1))
+    assert again == after
+    assert isinstance(again, ModelDeploymentStatus)
+
+
+def test_a_route_edited_by_hand_shows_what_it_gives():
+    world = at_step()
+    world.route = RouteFacts(rules=({BLUE: 70, GREEN: 30},))
+    status = world.decide().status
+    assert status.stable is not None
+    assert status.candidate is not None
+    assert (status.stable.weight, status.candidate.weight) == (70, 30)
