@@ -41,12 +41,13 @@ install: ## the operator on the local cluster, as a user would install it
 	@dev/install.sh >/dev/null
 
 bench-idle: ## what an idle operator costs with a thousand models at rest: memory, CPU, requests to the API server
-	@dev/bin.sh >/dev/null
-	@dev/build-go.sh helm
-	@dev/python.sh -m tests.bench.idle
+	@dev/bench.sh idle
 
 bench-faults: ## what faults cost, on the local cluster; FAULTS=prometheus,contour for some of them
 	@dev/bench.sh faults "$(FAULTS)"
+
+bench-serving: ## how fast predictions are, beside Triton, KServe, MLServer, BentoML, FastAPI; SERVERS=viridian,triton SECONDS=5
+	@dev/bench.sh serving "$(SERVERS)" $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 generate: ## the CRD and the API reference, from the models
 	@dev/python.sh -m viridian.api.crd

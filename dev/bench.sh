@@ -1,9 +1,21 @@
 #!/usr/bin/env bash
-# bench.sh NAME [ARGUMENT…] (= make bench-NAME): a benchmark of tests/bench on the local cluster, with the operator installed.
+# bench.sh NAME [ARGUMENT…] (= make bench-NAME): a benchmark of tests/bench, after what it runs on has been made.
 . "$(dirname "$0")/lib.sh"
 cd "$DEV/.."
 
-made=$("$DEV/install.sh")
-eval "$made"
-export VIRIDIAN_DEMO_IMAGE=$DEMO_IMAGE VIRIDIAN_DEMO_SAMPLES=$DEMO_SAMPLES VIRIDIAN_GATEWAY_PORT=$GATEWAY_PORT
+case ${1-} in
+  faults) # the local cluster, with the operator installed
+    made=$("$DEV/install.sh")
+    eval "$made"
+    export VIRIDIAN_DEMO_IMAGE=$DEMO_IMAGE VIRIDIAN_DEMO_SAMPLES=$DEMO_SAMPLES VIRIDIAN_GATEWAY_PORT=$GATEWAY_PORT
+    ;;
+  idle) # a control plane as local processes
+    "$DEV/bin.sh" >/dev/null
+    "$DEV/build-go.sh" helm
+    ;;
+  serving) # local processes; each server's own packages are installed when its turn comes
+    need wrk
+    ;;
+  *) fail "there is no benchmark \"${1-}\"; there are faults, idle and serving." ;;
+esac
 exec "$DEV/python.sh" -m "tests.bench.$1" "${@:2}"

@@ -8,8 +8,7 @@ import asyncio
 import math
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import httptools
 
@@ -21,8 +20,7 @@ class PeerUnreachableError(Exception):
     """The peer does not listen, or closed the connection in the middle of a call."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Reply:
+class Reply(NamedTuple):
     """What the peer answered."""
 
     status: int
@@ -82,20 +80,21 @@ class HttpClient:
         lines += [b"%s: %s\r\n" % header for header in headers]
         lines.append(b"Content-Length: %d\r\n\r\n" % sum(map(len, body)))
         message = b"".join((*lines, *body))
-        async with asyncio.timeout_at(deadline):
-            while self._idle:
-                connection = self._idle.pop()
-                if self._too_old(connection):
-                    connection.close()
-                    continue
-                try:
-                    return await self._exchange(connection, message)
-                except _StaleError:
-                    continue  # closed while it was idle, before a byte of the answer: nothing was computed for us
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_too_old:
+                connection.close()
+                continue
             try:
-                return await self._exchange(await self._connect(), message)
-            except _StaleError as error:
-                raise PeerUnreachableError(f"{self._peer} closed the connection instead of answering") from error
+                return await self._exchange(connection, message, deadline)
+            except _StaleError:
+                continue  # closed while it was idle, before a byte of the answer: nothing was computed for us
+        async with asyncio.timeout_at(deadline):
+            connection = await self._connect()
+        try:
+            return await self._exchange(connection, message, deadline)
+        except _StaleError as error:
+            raise PeerUnreachableError(f"{self._peer} closed the connection instead of answering") from error
 
     def forget_idle(self) -> None:
         """Close the idle connections: the name may lead elsewhere now."""
@@ -107,13 +106,10 @@ class HttpClient:
         self._closed = True
         self.forget_idle()
 
-    def _too_old(self, connection: "_Connection") -> bool:
-        return asyncio.get_running_loop().time() - connection.opened >= self._keep
-
     async def _connect(self) -> "_Connection":
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: _Connection(self._peer, self._forget), await self._resolve(), self._port
+                lambda: _Connection(self._peer, self._keep, self._forget), await self._resolve(), self._port
             )
         except OSError as error:
             self._resolve_at = 0.0
@@ -129,13 +125,13 @@ class HttpClient:
             self._resolve_at = loop.time() + _RESOLVE_EVERY
         return self._address
 
-    async def _exchange(self, connection: "_Connection", message: bytes) -> Reply:
+    async def _exchange(self, connection: "_Connection", message: bytes, deadline: float) -> Reply:
         try:
-            reply = await connection.exchange(message)
+            reply = await connection.exchange(message, deadline)
         except BaseException:  # a timeout included: the late answer must not be taken for the next call's
             connection.close()
             raise
-        if connection.reusable and not self._closed and not self._too_old(connection):
+        if connection.reusable and not self._closed and not connection.is_too_old:
             self._idle.append(connection)
         else:
             connection.close()
@@ -153,8 +149,9 @@ class _StaleError(Exception):
 class _Connection(asyncio.Protocol):
     """One connection, one call at a time."""
 
-    def __init__(self, peer: str, on_lost: "Callable[[_Connection], None]") -> None:
-        self.opened = asyncio.get_running_loop().time()
+    def __init__(self, peer: str, keep: float, on_lost: "Callable[[_Connection], None]") -> None:
+        self._loop = asyncio.get_running_loop()
+        self._used_until = self._loop.time() + keep
         self._peer = peer
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
@@ -166,7 +163,12 @@ class _Connection(asyncio.Protocol):
         self._lost = False
         self.reusable = False
 
-    async def exchange(self, message: bytes) -> Reply:
+    @property
+    def is_too_old(self) -> bool:
+        """Whether it was opened too long ago to be used again."""
+        return self._loop.time() >= self._used_until
+
+    async def exchange(self, message: bytes, deadline: float) -> Reply:
         """Send and wait."""
         if self._lost or self._transport is None:
             raise _StaleError
@@ -174,9 +176,14 @@ class _Connection(asyncio.Protocol):
         self._body = []
         self._begun = False
         self._parser = httptools.HttpResponseParser(self)
-        self._waiter = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[Reply] = self._loop.create_future()
+        self._waiter = waiter
+        timer = self._loop.call_at(deadline, _expire, waiter)  # asyncio.timeout_at() takes three times as long
         self._transport.write(message)
-        return await self._waiter
+        try:
+            return await waiter
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         """Close at once."""
@@ -214,3 +221,8 @@ class _Connection(asyncio.Protocol):
         self.reusable = self._parser.should_keep_alive()
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._waiter.set_result(Reply(self._parser.get_status_code(), self._headers, body))
+
+
+def _expire(waiter: "asyncio.Future[Reply]") -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())

@@ -172,6 +172,8 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._current: Request | None = None
+        self._task: asyncio.Task[None] | None = None
+        """Answers it; the loop itself would forget a task that only waits."""
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._header_bytes = 0
@@ -283,25 +285,29 @@ class Connection(asyncio.Protocol):
         self._current = request
         self._server.in_flight += 1
         self._server.last_request = request.received
-        task = asyncio.get_running_loop().create_task(self._answer(request))
-        task.add_done_callback(lambda done: self._answered(done, request, keep_alive))
+        self._task = asyncio.get_running_loop().create_task(self._answer(request, keep_alive))
 
-    async def _answer(self, request: Request) -> Response:
-        return await self._handler(request)
+    async def _answer(self, request: Request, keep_alive: bool) -> None:
+        response = None
+        try:
+            response = await self._handler(request)
+        except Exception:
+            LOG.exception("request %s %s crashed", request.method.decode(), request.path.decode("latin-1"))
+        finally:  # when it was cancelled, too
+            self._answered(request, response, keep_alive)
 
-    def _answered(self, task: "asyncio.Task[Response]", request: Request, keep_alive: bool) -> None:
+    def _answered(self, request: Request, response: Response | None, keep_alive: bool) -> None:
         self._server.in_flight -= 1
         self._current = None
+        self._task = None
+        # Else request and callback would hold each other, with all that was answered, for the garbage collector.
+        request.on_gone = None
         self._idle_since = time.perf_counter()
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            LOG.error("request %s %s crashed", request.method.decode(), request.path.decode("latin-1"), exc_info=error)
         if self._ended:
             return
-        if error is not None or task.cancelled():
+        if response is None:
             self._refuse(500, "The server failed; its log says why.")
             return
-        response = task.result()
         keep_alive = keep_alive and not self._server.closing and not self._server.moving
         self._write(_render(response, request.method == b"HEAD", keep_alive))
         if not keep_alive:

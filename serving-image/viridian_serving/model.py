@@ -11,7 +11,7 @@ from viridian_serving.contract import Contract
 from viridian_serving.http_client import HttpClient, PeerUnreachableError
 from viridian_serving.joiner import CallFailedError, Interest, Job, Joiner
 from viridian_serving.schema import ModelSchema
-from viridian_serving.wire import HEADER_LENGTH, Encoded, RequestEncoder, decode_response
+from viridian_serving.wire import HEADER_LENGTH, Encoded, RequestEncoder, ResponseDecoder
 
 LOG = logging.getLogger("viridian.api")
 
@@ -76,6 +76,7 @@ class Model:
         self._triton = triton
         self._path = f"/v2/models/{name}/infer"
         self._encoder = RequestEncoder(schema)
+        self._decoder = ResponseDecoder()
         self._writer = AnswerWriter(contract.answers)
         self.joiner: Joiner[Encoded, list[Prediction]] = Joiner(
             self._call, calls_in_flight=calls_in_flight, max_rows=max(1, schema.max_batch), max_queue=max_queue
@@ -116,7 +117,7 @@ class Model:
     def _split(self, jobs: Sequence[InstanceJob], body: bytes, header_length: bytes | None) -> list[list[Prediction]]:
         rows = sum(job.rows for job in jobs)
         try:
-            outputs = decode_response(body, int(header_length) if header_length is not None else None)
+            outputs = self._decoder.decode(body, int(header_length) if header_length is not None else None)
             predictions = self._writer.predictions(outputs, rows, batched=self.schema.max_batch > 0)
         except NotFiniteError as error:
             raise ModelFailedError(f"output {str(error)!r} is not a finite number") from error

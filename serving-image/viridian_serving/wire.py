@@ -4,20 +4,21 @@ Encoding a float costs nothing here, where JSON would print and parse it twice m
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from viridian_serving.schema import DataType, ModelSchema
 
 HEADER_LENGTH = b"inference-header-content-length"
+_KNOWN_HEADERS: Final = 4096
+"""Headers that are remembered, at most; beyond that, each is made or read anew."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Encoded:
+class Encoded(NamedTuple):
     """The inputs of one or more instances, ready to be joined with others of the same shapes."""
 
     shapes: tuple[tuple[int, ...], ...]
@@ -27,8 +28,7 @@ class Encoded:
     """Bytes of all instances, for every input in the schema's order."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OutputTensor:
+class OutputTensor(NamedTuple):
     """One output of a call: a flat list of values and the shape that it had."""
 
     name: str
@@ -42,6 +42,7 @@ class RequestEncoder:
 
     def __init__(self, schema: ModelSchema) -> None:
         self._schema = schema
+        self._fixed = all(tensor.datatype.size for tensor in schema.inputs)
         self._headers: dict[tuple[object, ...], bytes] = {}
 
     def encode(self, parts: Sequence[Encoded]) -> tuple[int, list[bytes]]:
@@ -55,13 +56,12 @@ class RequestEncoder:
         """
         rows = sum(part.rows for part in parts)
         columns = [[part.tensors[i] for part in parts] for i in range(len(self._schema.inputs))]
-        fixed = all(tensor.datatype.size for tensor in self._schema.inputs)
         key = (parts[0].shapes, rows)
         # The header depends on shapes and rows alone, unless strings make the sizes vary.
-        header = self._headers.get(key) if fixed else None
+        header = self._headers.get(key) if self._fixed else None
         if header is None:
             header = self._header(parts[0].shapes, rows, [sum(map(len, column)) for column in columns])
-            if fixed and len(self._headers) < 4096:
+            if self._fixed and len(self._headers) < _KNOWN_HEADERS:
                 self._headers[key] = header
         return len(header), [header, *chain.from_iterable(columns)]
 
@@ -105,41 +105,82 @@ def pack(datatype: DataType, values: Sequence[Any]) -> bytes:
     return struct.pack(f"<{len(values)}{datatype.value}", *values)
 
 
-def decode_response(body: bytes, header_length: int | None) -> list[OutputTensor]:
-    """Decode Triton's answer to an inference request.
+class ResponseDecoder:
+    """Reads Triton's answers to inference requests of one model."""
 
-    Args:
-        body: The body.
-        header_length: Length of its JSON header; None when all of it is JSON.
+    def __init__(self) -> None:
+        self._layouts: dict[bytes, list[_Placed]] = {}
 
-    Returns:
-        The outputs.
+    def decode(self, body: bytes, header_length: int | None) -> list[OutputTensor]:
+        """Decode an answer.
 
-    Raises:
-        ValueError: The answer does not follow the protocol.
-    """
-    length = len(body) if header_length is None else header_length
-    view = memoryview(body)
-    try:
-        described = msgspec.json.decode(view[:length])["outputs"]
-        outputs = []
-        for entry in described:
-            datatype = DataType[entry["datatype"]]
-            size = entry.get("parameters", {}).get("binary_data_size")
-            if size is None:
-                values: Sequence[Any] = entry["data"]
-            else:
-                values = _unpack(datatype, view[length : length + size])
-                length += size
-            outputs.append(OutputTensor(entry["name"], datatype, tuple(entry["shape"]), values))
-    except (KeyError, TypeError, AttributeError, struct.error, msgspec.DecodeError) as error:
-        raise ValueError(f"Triton's answer does not follow the inference protocol: {error!r}") from error
-    return outputs
+        Args:
+            body: The body.
+            header_length: Length of its JSON header; None when all of it is JSON.
+
+        Returns:
+            The outputs.
+
+        Raises:
+            ValueError: The answer does not follow the protocol.
+        """
+        length = len(body) if header_length is None else header_length
+        header = body[:length]
+        try:
+            # The header is the same for every answer with as many rows, unless strings make the sizes vary.
+            layout = self._layouts.get(header)
+            if layout is None:
+                layout = [_Placed.read(entry) for entry in msgspec.json.decode(header)["outputs"]]
+                if len(self._layouts) < _KNOWN_HEADERS and all(placed.elements for placed in layout):
+                    self._layouts[header] = layout
+            outputs = []
+            for placed in layout:
+                outputs.append(placed.output(body, length))
+                length += placed.size
+        except (KeyError, TypeError, AttributeError, struct.error, msgspec.DecodeError) as error:
+            raise ValueError(f"Triton's answer does not follow the inference protocol: {error!r}") from error
+        return outputs
 
 
-def _unpack(datatype: DataType, raw: memoryview) -> Sequence[Any]:
-    if datatype is not DataType.BYTES:
-        return struct.unpack(f"<{len(raw) // datatype.size}{datatype.value}", raw)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Placed:
+    """One output in an answer: what the header says of it."""
+
+    name: str
+    datatype: DataType
+    shape: tuple[int, ...]
+    size: int
+    """Bytes behind the header."""
+    elements: struct.Struct | None
+    """All of its elements, when their sizes are fixed."""
+    data: Sequence[Any] | None
+    """Its elements, when they are in the header itself."""
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> "_Placed":
+        datatype = DataType[entry["datatype"]]
+        size = entry.get("parameters", {}).get("binary_data_size")
+        shape = tuple(entry["shape"])
+        if size is None:
+            return cls(entry["name"], datatype, shape, 0, None, entry["data"])
+        if not datatype.size:
+            return cls(entry["name"], datatype, shape, size, None, None)
+        elements = struct.Struct(f"<{size // datatype.size}{datatype.value}")
+        if elements.size != size:
+            raise struct.error(f"{size} bytes are no whole number of {datatype.name}")
+        return cls(entry["name"], datatype, shape, size, elements, None)
+
+    def output(self, body: bytes, start: int) -> OutputTensor:
+        if self.elements is not None:
+            values: Sequence[Any] = self.elements.unpack_from(body, start)
+        elif self.data is not None:
+            values = self.data
+        else:
+            values = _strings(memoryview(body)[start : start + self.size])
+        return OutputTensor(self.name, self.datatype, self.shape, values)
+
+
+def _strings(raw: memoryview) -> list[str]:
     values = []
     position = 0
     while position < len(raw):

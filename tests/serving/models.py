@@ -33,13 +33,25 @@ def graph_of(
 
 def digits(directory: Path) -> Path:
     """A classifier trained with scikit-learn: X float [N, 64] -> label, probabilities."""
-    from skl2onnx import to_onnx
     from sklearn.datasets import load_digits
-    from sklearn.linear_model import LogisticRegression
 
     x, y = load_digits(return_X_y=True)
+    return _classifier(directory, x / 16, y)
+
+
+def iris(directory: Path) -> Path:
+    """As digits(), but smaller: X float [N, 4] -> label, probabilities of three flowers."""
+    from sklearn.datasets import load_iris
+
+    return _classifier(directory, *load_iris(return_X_y=True))
+
+
+def _classifier(directory: Path, x: np.ndarray, y: np.ndarray) -> Path:
+    from skl2onnx import to_onnx
+    from sklearn.linear_model import LogisticRegression
+
     x = x.astype(np.float32)
-    model = LogisticRegression(max_iter=500).fit(x / 16, y)
+    model = LogisticRegression(max_iter=500).fit(x, y)
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "model.onnx"
     file.write_bytes(to_onnx(model, x[:1], options={"zipmap": False}, target_opset=OPSET).SerializeToString())

@@ -8,7 +8,7 @@ import pytest
 
 from viridian_serving.answers import AnswerSchema, AnswerWriter, NotFiniteError
 from viridian_serving.schema import DataType, ModelSchema, Tensor
-from viridian_serving.wire import Encoded, OutputTensor, RequestEncoder, decode_response
+from viridian_serving.wire import Encoded, OutputTensor, RequestEncoder, ResponseDecoder
 
 X = (Tensor("X", DataType.FP32, (2,)),)
 CLASSIFIER = ModelSchema(X, (Tensor("label", DataType.INT64, (1,)), Tensor("probabilities", DataType.FP32, (3,))), 8)
@@ -57,7 +57,7 @@ def test_answers_of_both_kinds_are_decoded() -> None:
         }
     ).encode()
     # when
-    outputs = decode_response(header + struct.pack("<2f", 0.5, -1) + texts, len(header))
+    outputs = ResponseDecoder().decode(header + struct.pack("<2f", 0.5, -1) + texts, len(header))
     # then
     assert [(o.name, o.shape, list(o.values)) for o in outputs] == [
         ("f", (2,), [0.5, -1.0]),
@@ -66,10 +66,31 @@ def test_answers_of_both_kinds_are_decoded() -> None:
     ]
 
 
+def test_every_answer_has_its_own_values_though_the_headers_are_equal() -> None:
+    # given
+    described = {"name": "f", "datatype": "FP32", "shape": [2, 1], "parameters": {"binary_data_size": 8}}
+    header = json.dumps({"outputs": [described]}).encode()
+    decoder = ResponseDecoder()
+    # when
+    answers = [decoder.decode(header + struct.pack("<2f", number, -number), len(header)) for number in (1, 2, 3)]
+    # then
+    assert [outputs[0].values for outputs in answers] == [(1, -1), (2, -2), (3, -3)]
+    # and one that ends too early is none, though its header is known
+    with pytest.raises(ValueError, match="does not follow"):
+        decoder.decode(header + bytes(7), len(header))
+
+
+def test_bytes_that_are_no_whole_elements_are_told_apart() -> None:
+    described = {"name": "f", "datatype": "FP32", "shape": [2], "parameters": {"binary_data_size": 9}}
+    header = json.dumps({"outputs": [described]}).encode()
+    with pytest.raises(ValueError, match=r"does not follow.*9 bytes"):
+        ResponseDecoder().decode(header + bytes(9), len(header))
+
+
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"outputs":[{"name":"x"}]}', b'{"outputs":[1]}', b"\xff"])
 def test_what_does_not_follow_the_protocol_is_told_apart(body: bytes) -> None:
     with pytest.raises(ValueError, match="does not follow"):
-        decode_response(body, None)
+        ResponseDecoder().decode(body, None)
 
 
 def test_a_classifier_answers_prediction_confidence_and_probabilities() -> None:

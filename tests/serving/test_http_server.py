@@ -1,7 +1,9 @@
 """The HTTP server at its edges, over real sockets."""
 
 import asyncio
+import gc
 import time
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -69,8 +71,8 @@ async def server(echo: Echo) -> AsyncIterator[HttpServer]:
 
 
 @asynccontextmanager
-async def connected(server: HttpServer) -> AsyncIterator[Peer]:
-    port = server._listeners[0].sockets[0].getsockname()[1]
+async def connected(server: HttpServer, listener: int = 0) -> AsyncIterator[Peer]:
+    port = server._listeners[listener].sockets[0].getsockname()[1]
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         yield Peer(reader, writer)
@@ -89,6 +91,34 @@ async def test_a_connection_serves_many_requests(server: HttpServer) -> None:
             assert (status, body) == (200, b"GET /a ")
             assert "connection" not in headers
             assert "date" in headers
+
+
+async def test_an_answered_request_is_gone_without_the_garbage_collector(server: HttpServer, echo: Echo) -> None:
+    # given a handler that holds the request, and is held by it in turn
+    class Caller:
+        def __init__(self, request: Request) -> None:
+            self.request = request
+            request.on_gone = self.left
+
+        def left(self) -> None: ...
+
+    callers = []
+
+    async def answer(request: Request) -> Response:
+        callers.append(weakref.ref(Caller(request)))
+        return Response(200, b"")
+
+    await server.listen("127.0.0.1", 0, answer)
+    # when it has answered
+    gc.disable()
+    try:
+        async with connected(server, listener=1) as peer:
+            peer.send(GET)
+            await peer.answer()
+        # then neither is left
+        assert [caller() for caller in callers] == [None]
+    finally:
+        gc.enable()
 
 
 async def test_pipelined_requests_are_answered_in_order(server: HttpServer) -> None:

@@ -98,6 +98,37 @@ async def test_never_more_calls_than_slots_nor_more_rows_than_allowed() -> None:
     assert max(map(len, model.calls)) == 3
 
 
+async def test_what_the_answered_ask_for_next_travels_in_the_next_call() -> None:
+    # given a call that runs, and a job that waits for the only slot
+    model = FakeModel(held=True)
+    joiner = make(model)
+
+    async def client() -> list[str]:
+        return [await joiner.submit(job("a")), await joiner.submit(job("c"))]
+
+    answered = asyncio.create_task(client())
+    await until(lambda: model.running)
+    waiting = joiner.submit(job("b"))
+    # when the call ends, and who was answered asks again
+    model.gate.set()
+    # then both share the next
+    assert (await answered, await waiting) == (["A", "C"], "B")
+    assert model.calls == [["a"], ["b", "c"]]
+
+
+async def test_what_does_not_fit_into_a_call_takes_the_next_free_slot_at_once() -> None:
+    # given a model that holds back, and room for two calls
+    model = FakeModel(held=True)
+    joiner = make(model, slots=2, max_rows=2)
+    # when more comes in one turn than one call takes
+    answers = [joiner.submit(job(name)) for name in "abcd"]
+    # then both calls run
+    await until(lambda: model.running == 2)
+    assert model.calls == [["a", "b"], ["c", "d"]]
+    model.gate.set()
+    assert await asyncio.gather(*answers) == ["A", "B", "C", "D"]
+
+
 async def test_a_job_larger_than_a_call_travels_alone() -> None:
     model = FakeModel()
     joiner = make(model, max_rows=4)

@@ -1,0 +1,43 @@
+"""The memory of a server with all its processes."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Memory:
+    """How much of it, and how it was counted."""
+
+    mib: float
+    how: str
+    """PSS, in which what processes share is counted once; RSS, where the kernel gives no more than that."""
+
+
+def used_by(roots: Iterable[int]) -> Memory:
+    """What processes use now, with their children and children's children."""
+    pids = [pid for root in roots for pid in _tree(root)]
+    try:
+        return Memory(sum(_kib(pid, "smaps_rollup", "Pss") for pid in pids) / 1024, "PSS")
+    except PermissionError:
+        return Memory(sum(_kib(pid, "status", "VmRSS") for pid in pids) / 1024, "RSS")
+
+
+def _tree(pid: int) -> Iterator[int]:
+    yield pid
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in _read(thread).split():
+            yield from _tree(int(child))
+
+
+def _kib(pid: int, file: str, name: str) -> int:
+    lines = _read(Path(f"/proc/{pid}/{file}")).splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)
+
+
+def _read(file: Path) -> str:
+    """What a file of a process holds; nothing when the process has ended in the meantime."""
+    try:
+        return file.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

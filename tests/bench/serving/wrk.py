@@ -1,0 +1,56 @@
+"""wrk: one thread that keeps a number of connections busy for some seconds."""
+
+import json
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+_SCRIPT = Path(__file__).with_name("post.lua")
+_TIMEOUT = 10
+"""Seconds after which wrk counts a request as failed."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What clients got."""
+
+    requests_per_second: float
+    """Those with a good answer."""
+    p50_ms: float
+    p99_ms: float
+    non_2xx: int
+    """Requests with another answer, or none."""
+
+
+def send(url: str, body: bytes, connections: int, seconds: int) -> Load:
+    """Send the same body again and again, each connection as soon as it has its answer.
+
+    Args:
+        url: Where to.
+        body: JSON.
+        connections: Kept open, one request at a time on each.
+        seconds: How long.
+
+    Returns:
+        What came of it.
+    """
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(body)
+        file.flush()
+        command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
+        command += ["--timeout", f"{_TIMEOUT}s", "--script", str(_SCRIPT), url, "--", file.name]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 30)
+    return read(done.stdout)
+
+
+def read(printed: str) -> Load:
+    """Read what wrk printed; its last line is that of post.lua."""
+    seen = json.loads(printed.splitlines()[-1])
+    good = seen["requests"] - seen["bad_status"]
+    return Load(
+        requests_per_second=good / (seen["microseconds"] / 1e6),
+        p50_ms=seen["p50_us"] / 1000,
+        p99_ms=seen["p99_us"] / 1000,
+        non_2xx=seen["bad_status"] + seen["unanswered"],
+    )
