@@ -54,7 +54,9 @@ _GRPC_STATUS: Final = {
 }
 _READ_SECONDS: Final = 5.0
 _RECONNECT_MS: Final = 100
-"""Between two tries to reach a Triton that is starting again."""
+"""Between two tries to reach a Triton that is starting again, at first."""
+_CONNECT_MS: Final = 1000
+"""Between two later ones, and how long each of them may take."""
 
 
 class GrpcApi(grpc.GenericRpcHandler):
@@ -70,7 +72,11 @@ class GrpcApi(grpc.GenericRpcHandler):
         """
         self._inferences = inferences
         sizes = [("grpc.max_receive_message_length", max_body), ("grpc.max_send_message_length", max_body)]
-        backoff = [(f"grpc.{which}_reconnect_backoff_ms", _RECONNECT_MS) for which in ("initial", "min", "max")]
+        backoff = [
+            ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MS),
+            ("grpc.min_reconnect_backoff_ms", _CONNECT_MS),
+            ("grpc.max_reconnect_backoff_ms", _CONNECT_MS),
+        ]
         self._triton = grpc.aio.insecure_channel(triton, options=[*sizes, *backoff])
         self._server = grpc.aio.server(handlers=[self], options=[*sizes, ("grpc.so_reuseport", 0)])
         self._running: set[asyncio.Task[Response]] = set()

@@ -93,6 +93,7 @@ def test_any_key_of_the_model_is_believed(keys: tuple[str, ...]) -> None:
         (token(model="digits"), reader()),
         (token(), reader(namespace="other")),
     ],
+    ids=["another key", "another model", "another namespace"],
 )
 def test_another_model_s_token_is_not_believed(made: str, checks: TokenReader) -> None:
     with pytest.raises(TokenError, match="not signed by a pod of model 'iris'"):

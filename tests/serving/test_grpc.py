@@ -126,7 +126,9 @@ def test_a_stream_is_refused_with_the_way_out(client: Client) -> None:
 
 
 def test_a_client_that_waits_no_longer_counts_against_a_model_that_stands_still(pod: Pod) -> None:
-    # given
+    # given a way to Triton that is open
+    with client_of(pod) as client:
+        client.infer("m", [index(1)])
     before = pod.counts()
     (triton,) = pod.processes("tritonserver")
     os.kill(triton, signal.SIGSTOP)

@@ -18,6 +18,7 @@ from tests.serving.test_config import GIVEN
 from tests.serving.test_two_pods import two_pods
 
 from viridian_serving.config import load
+from viridian_serving.contract import Contract
 from viridian_serving.http_server import Request
 from viridian_serving.joiner import Stats
 from viridian_serving.metrics import Via
@@ -181,7 +182,7 @@ async def test_what_cannot_be_told_costs_nobody_the_metrics(
     # given a model whose answers are observed wrongly
     telemetry = Telemetry(load(GIVEN), {})
     schema = ModelSchema((Tensor("x", DataType.FP32, (1,)),), (Tensor("y", DataType.FP32, (1,)),), 8)
-    telemetry.begin(schema, Stats())
+    telemetry.begin(Contract.derived(schema), Stats())
     request = Request(b"POST", b"/predict", {}, b"", 0.0)
     wrong = Encoded(((1,),), 1, (b"too short",))
     telemetry.observe(Seen(request, "id", Via.SPLIT, 0, instances=[wrong], predictions=[{"prediction": 1.0}]))
