@@ -4,7 +4,6 @@ import logging
 import os
 import re
 from collections.abc import Awaitable
-from dataclasses import replace
 from typing import Final
 
 from viridian_serving.config import Settings
@@ -59,5 +58,12 @@ async def complete(answer: Awaitable[Response], request_id: str, headers: Header
         LOG.exception("request %s crashed", request_id)
         problem = Problem(500, "internal", "The server failed; its log says why, by request_id.")
     else:
-        return replace(response, headers=(*response.headers, *common))
+        return Response(
+            response.status,
+            response.body,
+            response.content_type,
+            (*response.headers, *common),
+            response.problem,
+            response.cached,
+        )
     return Response(problem.status, problem.body(request_id), CONTENT_TYPE, (*problem.headers, *common), problem.kind)

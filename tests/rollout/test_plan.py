@@ -122,12 +122,18 @@ def test_a_first_revision_that_is_taken_back_gives_up_users_whom_somebody_led_to
     assert of_route(world) == ([expected] if led else [])
 
 
-def test_a_first_revision_that_starts_has_no_weights_wherever_somebody_led_users():
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [(False, [MoveWeights(weights(0, 100), weights(0, 100))]), (True, [])],
+    ids=["does not answer yet", "answers"],
+)
+def test_users_whom_somebody_led_to_a_first_revision_stay_there_only_if_it_answers(answers, expected):
     world = World()
-    world.kubelet(healthy=frozenset())
-    world.reconcile()
+    pass_by(world, 2)
+    if not answers:
+        world.kubelet(healthy=frozenset())
     world.route = RouteFacts(rules=({BLUE: 100, GREEN: 0},))
-    assert of_route(world) == []
+    assert of_route(world) == expected
 
 
 def test_pinned_users_are_with_the_candidate_from_its_first_percent_on():
