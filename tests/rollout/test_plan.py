@@ -129,9 +129,10 @@ def test_a_first_revision_that_is_taken_back_gives_up_users_whom_somebody_led_to
 )
 def test_users_whom_somebody_led_to_a_first_revision_stay_there_only_if_it_answers(answers, expected):
     world = World()
-    pass_by(world, 2)
-    if not answers:
-        world.kubelet(healthy=frozenset())
+    world.kubelet(healthy=frozenset())
+    world.reconcile()
+    world.reconcile()
+    world.kubelet(healthy=None if answers else frozenset())
     world.route = RouteFacts(rules=({BLUE: 100, GREEN: 0},))
     assert of_route(world) == expected
 
