@@ -20,7 +20,9 @@ from viridian_serving.grpc_api import GrpcApi
 from viridian_serving.http_client import HttpClient
 from viridian_serving.http_server import HttpServer
 from viridian_serving.inference import Trust
-from viridian_serving.live_settings import LiveWatch
+from viridian_serving.live_settings import LiveSettings, read
+from viridian_serving.live_watch import LiveWatch
+from viridian_serving.log_secret import KEYS, LogSecret, read_secret
 from viridian_serving.model import Model, fetch_schema
 from viridian_serving.model_watch import ModelWatch
 from viridian_serving.predict import Predictor
@@ -100,9 +102,8 @@ async def serve(settings: Settings) -> int:
     await public.listen(settings.bind, settings.fallback_port, app.public(Trust.FALLBACK_ONLY))
     calls = GrpcApi(app.inferences, f"{_TRITON_HOST}:{settings.triton_grpc_port}", settings.max_body)
     await calls.listen(settings.bind, settings.grpc_port)
-    app.telemetry.start()
     watches = [loop.create_task(watch_model(app, triton, public, settings))]
-    watches.append(loop.create_task(LiveWatch(settings.live_settings, app.apply).run()))
+    watches += [loop.create_task(watch.run()) for watch in live_watches(app, settings)]
     if settings.stable is not None:
         watches.append(loop.create_task(watch_stable(app, public, settings, settings.stable)))
     stopped = loop.create_task(stop.wait())
@@ -159,6 +160,20 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
     if app.inferences.fallback is not None and settings.fallback_after is None:
         app.inferences.fallback.after = default_after(settings.timeout, trial)
     await watch.run()
+
+
+def live_watches(app: App, settings: Settings) -> tuple[LiveWatch[LogSecret], LiveWatch[LiveSettings]]:
+    """Give what follows the files that may change while the pod runs.
+
+    Args:
+        app: Takes in what they say.
+        settings: Of this pod.
+    """
+    file, folder = settings.live_settings, settings.log_secret_dir
+    return (
+        LiveWatch([folder / key for key in KEYS], lambda: read_secret(folder), app.telemetry.use),
+        LiveWatch([file], lambda: read(file), app.apply),
+    )
 
 
 async def watch_stable(app: App, server: HttpServer, settings: Settings, service: tuple[str, int]) -> None:

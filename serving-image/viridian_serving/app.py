@@ -1,6 +1,7 @@
 """Routes: what is answered on which port."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -22,6 +23,8 @@ from viridian_serving.readiness import health
 from viridian_serving.response_counts import Route
 from viridian_serving.responses import complete, identity_headers, request_id_of
 from viridian_serving.telemetry import Telemetry
+
+LOG = logging.getLogger("viridian.api")
 
 _PROBE_TIMEOUT: Final = 2.0
 _ROUTES: Final = {b"/predict": Route.PREDICT, b"/feedback": Route.FEEDBACK}
@@ -76,9 +79,11 @@ class App:
             settings: All of them.
         """
         self.inferences.limits.apply(settings.rate_limit)
+        self.telemetry.apply(settings.log)
         self._live_settings = settings
         if self.inferences.predictor is not None:
             self.inferences.predictor.cache = cache_of(settings)
+        LOG.info("settings: %s", settings.model_dump_json(by_alias=True, exclude_none=True))
 
     def begin(self, predictor: Predictor) -> None:
         """Answer predictions from now on.

@@ -5,19 +5,16 @@ default that suits a pod, and exists so that tests and unusual pods can change i
 """
 
 import re
-import ssl
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from viridian_model.digest import PATTERN as DIGEST
 from viridian_serving.cpu import parse_cpus
 from viridian_serving.durations import parse_duration
-from viridian_serving.redaction import Action, parse_rules
 
 # The operator's grid, which it renders into every revision so that two can be compared bucket by bucket. This copy
 # serves a pod that runs by hand; a test holds the two equal.
@@ -96,7 +93,8 @@ def _bytes(value: object) -> object:
 
 Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 """Bytes."""
-_SHORTEST_KEY = 16
+SHORTEST_KEY = 16
+"""Characters of a secret that nobody can guess."""
 
 
 def _keys(value: object) -> object:
@@ -104,42 +102,9 @@ def _keys(value: object) -> object:
         return value
     # A Secret that was made from a file ends with a line break.
     keys = tuple(key.strip() for key in value.split(","))
-    if any(len(key) < _SHORTEST_KEY for key in keys):
-        raise ValueError(f"a key has fewer than {_SHORTEST_KEY} characters; make one by: openssl rand -base64 32")
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise ValueError(f"a key has fewer than {SHORTEST_KEY} characters; make one by: openssl rand -base64 32")
     return keys
-
-
-def _rules(value: object) -> object:
-    return parse_rules(value) if isinstance(value, str) else value
-
-
-def _headers(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    pairs = [part.partition("=") for part in value.split(",")]
-    if not all(name.strip() and equals for name, equals, _ in pairs):
-        raise ValueError("it is no list of headers; write NAME=VALUE, and commas between them")
-    return {name.strip(): unquote(header.strip()) for name, _, header in pairs}
-
-
-def _endpoint(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return url
-    if parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"):
-        return url
-    raise ValueError(
-        "what clients send must not travel in the open; write https://HOST:PORT/v1/logs, or http:// with 127.0.0.1 for "
-        "a collector in the same pod"
-    )
-
-
-def _certificates(file: Path) -> Path:
-    try:
-        ssl.create_default_context(cafile=file)
-    except OSError as error:
-        raise ValueError(f"the file holds no certificates that can be used: {error}") from None
-    return file
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=False)]
@@ -188,23 +153,6 @@ class Settings(BaseModel):
     feedback_lifetime: PositiveSeconds = 30 * 24 * 3600.0
     """Seconds for which a feedback token is good."""
 
-    log_sink: Literal["none", "stdout", "otlp"] = "none"
-    """Where a record of every prediction goes."""
-    log_sample: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """Share of the requests that are logged."""
-    log_redact: Annotated[dict[str, Action], BeforeValidator(_rules)] = Field(default_factory=dict)
-    """What is done to members of instances and predictions before they are logged."""
-    log_hash_key: Annotated[str, Field(repr=False)] = ""
-    """For the rules that hash."""
-    log_queue: Annotated[int, BeforeValidator(_bytes), Field(gt=0)] = 16 << 20
-    """Bytes of records that wait to be delivered."""
-    log_endpoint: Annotated[str, AfterValidator(_endpoint)] = ""
-    """For OTLP: the whole address of a collector."""
-    log_headers: Annotated[dict[str, str], BeforeValidator(_headers), Field(repr=False)] = Field(default_factory=dict)
-    """For OTLP: headers such as that of an authorization."""
-    log_ca_file: Annotated[Path, AfterValidator(_certificates)] | None = None
-    """For OTLP: certificates that are trusted instead of the system's."""
-
     drain_delay: Seconds = 3.0
     """Seconds after SIGTERM in which new connections are still served, while the endpoint disappears everywhere."""
     grace: PositiveSeconds = Field(default_factory=lambda given: given["drain_delay"] + given["timeout"] + 5.0)
@@ -242,6 +190,8 @@ class Settings(BaseModel):
     """The Secret for ``https://``: a file for each key."""
     live_settings: Path = Path("/etc/viridian/serving/serving.json")
     """What may change while the pod runs."""
+    log_secret_dir: Path = Path("/etc/viridian/log-secret")
+    """The Secret of the prediction log: a file for each key."""
     run_dir: Path = Path("/run/viridian")
     triton_home: Path = Path("/opt/tritonserver")
     termination_log: Path = TERMINATION_LOG
@@ -250,17 +200,6 @@ class Settings(BaseModel):
     def own_address(self) -> str:
         """Where this pod itself reaches what it binds."""
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind, self.bind)  # noqa: S104
-
-    @model_validator(mode="after")
-    def _log_is_whole(self) -> "Settings":
-        if self.log_sink == "otlp" and not self.log_endpoint:
-            raise ValueError("VIRIDIAN_LOG_SINK=otlp needs VIRIDIAN_LOG_ENDPOINT, such as https://HOST:4318/v1/logs")
-        if Action.HASH in self.log_redact.values() and len(self.log_hash_key) < _SHORTEST_KEY:
-            raise ValueError(
-                f"VIRIDIAN_LOG_REDACT hashes, so VIRIDIAN_LOG_HASH_KEY must be a secret of {_SHORTEST_KEY} characters "
-                "or more: without one, values could be guessed and tried; make one by: openssl rand -base64 32"
-            )
-        return self
 
     @model_validator(mode="after")
     def _drain_fits_in_grace(self) -> "Settings":
@@ -272,7 +211,7 @@ class Settings(BaseModel):
         return self
 
 
-_SECRET = frozenset({"feedback_key", "log_hash_key", "log_headers"})
+_SECRET = frozenset({"feedback_key"})
 """Settings whose value no message repeats."""
 
 

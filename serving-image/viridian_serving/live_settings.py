@@ -1,28 +1,18 @@
-"""Settings that take effect in a running pod: its file is a ConfigMap's, which the kubelet swaps when it changes.
+"""Settings that take effect in a running pod: its file is a ConfigMap's.
 
 They say how requests are handled, not what the model answers, so that a change of them needs no new pods.
 """
 
-import asyncio
-import logging
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from viridian_serving.config import PositiveSeconds, Seconds, Size
-
-LOG = logging.getLogger("viridian.api")
-
-PERIOD: Final = 2.0
-"""Seconds between two looks at the file. The kubelet itself takes up to a minute or two."""
-
-
-class LiveSettingsError(Exception):
-    """The file cannot be used; the message says why."""
+from viridian_serving.live_watch import LiveFileError, read_file
+from viridian_serving.redaction import Action
 
 
 class _Part(BaseModel):
@@ -44,11 +34,49 @@ class CacheSettings(_Part):
 class RateLimitSettings(_Part):
     """How many requests one client may send to one pod."""
 
-    requests_per_second: Annotated[float, BeforeValidator(float), Field(gt=0, allow_inf_nan=False)]
+    requests_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     burst: Annotated[int, Field(ge=1)] | None = None
     """Requests that may come together after a pause; by default those of one second."""
     client_header: str | None = None
     """The header that names the client, set by the gateway and by nobody else; None goes by the client's address."""
+
+
+class RedactSettings(_Part):
+    """What is done to a member of instances and predictions before it is logged."""
+
+    name: str
+    action: Action = Action.MASK
+
+
+def _endpoint(url: str) -> str:
+    parts = urlsplit(url)
+    encrypted = parts.scheme == "https" and parts.hostname
+    inside = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if (encrypted or inside) and parts.path.strip("/"):
+        return url
+    raise ValueError(
+        "what clients send must not travel in the open; write https://HOST:PORT/v1/logs, or http:// with 127.0.0.1 for "
+        "a collector on the same machine"
+    )
+
+
+class LogSettings(_Part):
+    """Where a record of each prediction goes, and what it may show."""
+
+    sink: Literal["Stdout", "OTLP"] = "Stdout"
+    endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
+    """For OTLP: the whole address of a collector."""
+    sample: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 1.0
+    """Share of the requests that are logged."""
+    redact: tuple[RedactSettings, ...] = ()
+    queue_size: Size = 16 << 20
+    """Bytes of records that wait to be delivered."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.sink == "OTLP") != (self.endpoint is not None):
+            raise ValueError("sink OTLP, and only that, needs an endpoint, such as https://HOST:4318/v1/logs")
+        return self
 
 
 class LiveSettings(_Part):
@@ -56,20 +84,18 @@ class LiveSettings(_Part):
 
     cache: CacheSettings | None = None
     rate_limit: RateLimitSettings | None = None
+    log: LogSettings | None = None
 
 
 def read(file: Path) -> LiveSettings:
     """Read the file; one that is not there is an empty one.
 
     Raises:
-        LiveSettingsError: It cannot be read or used.
+        LiveFileError: It cannot be read or used.
     """
-    try:
-        text = file.read_bytes()
-    except FileNotFoundError:
+    text = read_file(file)
+    if text is None:
         return LiveSettings()
-    except OSError as error:
-        raise LiveSettingsError(f"{file} cannot be read: {error.strerror}") from error
     try:
         return LiveSettings.model_validate_json(text)
     except ValidationError as error:
@@ -77,52 +103,4 @@ def read(file: Path) -> LiveSettings:
             f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors()
         )
-        raise LiveSettingsError(f"{file} cannot be used: {told}") from error
-
-
-class LiveWatch:
-    """Follows the file."""
-
-    def __init__(self, file: Path, apply: Callable[[LiveSettings], None]) -> None:
-        """Prepare.
-
-        Args:
-            file: May come and go.
-            apply: Is given the settings at first, and whenever they have changed. While the file cannot be used, the
-                settings stay as they are.
-        """
-        self._file = file
-        self._apply = apply
-        self._seen: object = ()
-        self._current: LiveSettings | None = None
-
-    async def run(self) -> None:
-        """Follow it for ever."""
-        while True:
-            self.look()
-            await asyncio.sleep(PERIOD)
-
-    def look(self) -> None:
-        """Look once."""
-        seen = _identity(self._file)
-        if seen == self._seen:
-            return
-        self._seen = seen
-        try:
-            settings = read(self._file)
-        except LiveSettingsError as error:
-            LOG.error("%s; everything stays as it was until that is mended", error)  # noqa: TRY400  the user's file
-            return
-        if settings != self._current:
-            self._current = settings
-            LOG.info("settings: %s", settings.model_dump_json(by_alias=True, exclude_none=True))
-            self._apply(settings)
-
-
-def _identity(file: Path) -> object:
-    """What changes when the file does: the kubelet swaps a link, an editor may write in place."""
-    try:
-        found = os.stat(file)
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+        raise LiveFileError(f"{file} cannot be used: {told}") from error

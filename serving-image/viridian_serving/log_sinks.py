@@ -3,10 +3,11 @@
 import http.client
 import os
 import ssl
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +24,9 @@ _INFO: Final = 9
 
 class Stdout:
     """One line for each record. Everything else that the container says goes to standard error."""
+
+    _writing = threading.Lock()
+    """Of one who still writes what waited, and of one who was told to begin meanwhile."""
 
     def __init__(self, descriptor: int = 1) -> None:
         """Take the file to write to."""
@@ -42,8 +46,9 @@ class Stdout:
         """
         rest = memoryview(b"".join(record.line + b"\n" for record in records))
         try:
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
+            with self._writing:
+                while rest:
+                    rest = rest[os.write(self._descriptor, rest) :]
         except OSError as error:
             raise RefusedError(f"standard output cannot be written: {error}") from error
         return 0
@@ -52,37 +57,38 @@ class Stdout:
 class Otlp:
     """OTLP over HTTP, in JSON. Certificates are checked; proxies are taken from the environment."""
 
-    def __init__(
-        self, endpoint: str, resource: Mapping[str, str], headers: Mapping[str, str], ca_file: Path | None
-    ) -> None:
+    def __init__(self, endpoint: str, resource: Mapping[str, str], headers: Mapping[str, str], ca: str) -> None:
         """Prepare.
 
         Args:
             endpoint: The whole address, such as https://collector.example:4318/v1/logs.
             resource: Attributes of who sends.
             headers: More request headers, such as authorization.
-            ca_file: Certificates that are trusted, instead of the system's.
-
-        Raises:
-            OSError: The file cannot be used.
+            ca: Certificates, in PEM, that are trusted instead of the system's; empty for these.
         """
         self._endpoint = endpoint
         self._headers = {**headers, "Content-Type": "application/json", "User-Agent": "viridian"}
         self._resource = {"attributes": [_attribute(name, value) for name, value in resource.items()]}
-        self._opener = urllib.request.OpenerDirector()
+        self._ca = ca
+
+    @cached_property
+    def _opener(self) -> urllib.request.OpenerDirector:
+        # Made by send(), which may block: to read the system's certificates takes a while.
+        opener = urllib.request.OpenerDirector()
         # No handler for redirects: they would turn a POST into a GET.
         for handler in (
             urllib.request.ProxyHandler(),
             urllib.request.HTTPHandler(),
-            urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca_file)),
+            urllib.request.HTTPSHandler(context=ssl.create_default_context(cadata=self._ca)),
             urllib.request.HTTPDefaultErrorHandler(),
             urllib.request.HTTPErrorProcessor(),
         ):
-            self._opener.add_handler(handler)
+            opener.add_handler(handler)
+        return opener
 
     def send(self, records: Sequence[Record]) -> int:
         """Send a batch; see Sink.send()."""
-        request = urllib.request.Request(  # noqa: S310  Settings lets nothing pass but https and this machine's http
+        request = urllib.request.Request(  # noqa: S310  LogSettings lets nothing pass but https and this machine's http
             self._endpoint, self._body(records), self._headers, method="POST"
         )
         try:

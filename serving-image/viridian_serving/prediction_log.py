@@ -10,12 +10,11 @@ import msgspec
 
 from viridian_serving.config import Settings
 from viridian_serving.http_server import Request
-from viridian_serving.log_sinks import Otlp, Stdout
 from viridian_serving.meaning import Meaning, confidence_of
-from viridian_serving.redaction import Redactor
+from viridian_serving.redaction import Redactor, Rules
 from viridian_serving.schema import ModelSchema
 from viridian_serving.seen import Seen
-from viridian_serving.shipping import Record, Shipper, Sink
+from viridian_serving.shipping import Record
 
 _PREDICT: Final = b"/predict"
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
@@ -33,29 +32,24 @@ def resource_of(settings: Settings) -> dict[str, str]:
     }
 
 
-def open_shipper(settings: Settings) -> Shipper | None:
-    """Make the way to where records are kept; None when there shall be no log."""
-    if settings.log_sink == "none":
-        return None
-    sink: Sink = Stdout()
-    if settings.log_sink == "otlp":
-        sink = Otlp(settings.log_endpoint, resource_of(settings), settings.log_headers, settings.log_ca_file)
-    return Shipper(sink, settings.log_queue)
-
-
 class PredictionLog:
     """Writes the records of one pod."""
 
-    def __init__(self, settings: Settings, schema: ModelSchema, meaning: Meaning) -> None:
+    def __init__(
+        self, settings: Settings, sample: float, rules: Rules, key: str, schema: ModelSchema, meaning: Meaning
+    ) -> None:
         """Prepare.
 
         Args:
             settings: Of this pod.
+            sample: Share of the requests that are logged.
+            rules: What records do not show as it is.
+            key: For hashes; may be empty.
             schema: What its model takes and gives.
             meaning: What is known about it.
         """
-        self._sample = settings.log_sample
-        self._redactor = Redactor(settings.log_redact, settings.log_hash_key, schema, meaning)
+        self._sample = sample
+        self._redactor = Redactor(rules, key, schema, meaning)
         self._identity = {
             "namespace": settings.namespace,
             "model": settings.model,

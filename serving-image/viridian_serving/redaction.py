@@ -18,41 +18,15 @@ _DIGITS: Final = 32
 class Action(StrEnum):
     """What is done to a member."""
 
-    DROP = "drop"
+    DROP = "Drop"
     """It is left out."""
-    MASK = "mask"
+    MASK = "Mask"
     """It is there, without its value."""
-    HASH = "hash"
-    """Equal values can be told from others, by whoever has the key also from a guess."""
+    HASH = "Hash"
+    """Equal values can be told from others, by whoever has the key also from a guess. Without a key it is masked."""
 
 
 Rules = Mapping[str, Action]
-
-
-def parse_rules(text: str) -> dict[str, Action]:
-    """Read rules such as ``customer_id:hash,name:drop``.
-
-    Args:
-        text: Names of members, each with what is done to it; ``mask`` where nothing is said.
-
-    Returns:
-        The actions by name.
-
-    Raises:
-        ValueError: The text holds no rules; the message says how to write them.
-    """
-    rules = {}
-    for part in filter(None, map(str.strip, text.split(","))):
-        name, colon, action = part.rpartition(":")
-        if not colon:
-            name, action = part, Action.MASK
-        try:
-            rules[name.strip()] = Action(action.strip())
-        except ValueError:
-            raise ValueError(f"{part!r} is no rule; write NAME:drop, NAME:mask or NAME:hash") from None
-        if not name.strip():
-            raise ValueError(f"{part!r} names no member; write NAME:drop, NAME:mask or NAME:hash")
-    return rules
 
 
 class Redactor:
@@ -63,7 +37,7 @@ class Redactor:
 
         Args:
             rules: By name.
-            key: For hashes.
+            key: For hashes; may be empty.
             schema: Of the model.
             meaning: What it says is sensitive is left out, unless a rule says otherwise.
         """
@@ -109,7 +83,7 @@ class Redactor:
         }
 
     def _redacted(self, action: Action, name: str, value: object) -> str:
-        if action is not Action.HASH:
+        if action is not Action.HASH or not self._key:
             return _HIDDEN
         said = name.encode() + b"\0" + msgspec.json.encode(value)
         return "hmac-sha256:" + hmac.new(self._key, said, hashlib.sha256).hexdigest()[:_DIGITS]

@@ -80,47 +80,109 @@ class Dropped(StrEnum):
 
     QUEUE_FULL = "queue-full"
     REFUSED = "refused"
+    CHANGED = "changed"
+    """Settings named another receiver, or none, before its own had taken it."""
     SHUTDOWN = "shutdown"
+
+
+class Shipments:
+    """How many records have been delivered and lost, whoever the receiver was."""
+
+    def __init__(self) -> None:
+        """Begin at zero."""
+        self.delivered = 0
+        self.dropped = dict.fromkeys(Dropped, 0)
+
+    def families(self, names: Sequence[str], identity: Sequence[str], waiting: int) -> Iterator[Metric]:
+        """Render the counts.
+
+        Args:
+            names: The labels that every series has.
+            identity: Their values.
+            waiting: Bytes that wait at the moment.
+        """
+        delivered = CounterMetricFamily("viridian_log_records", "Delivered records of the prediction log", labels=names)
+        delivered.add_metric(identity, self.delivered)
+        yield delivered
+        dropped = CounterMetricFamily(
+            "viridian_log_dropped", "Lost records of the prediction log", labels=(*names, "reason")
+        )
+        for reason, number in self.dropped.items():
+            dropped.add_metric((*identity, reason.value), number)
+        yield dropped
+        queue = GaugeMetricFamily("viridian_log_queue_bytes", "Bytes of records that wait", labels=names)
+        queue.add_metric(identity, waiting)
+        yield queue
 
 
 class Shipper:
     """A bounded queue before a sink."""
 
-    def __init__(self, sink: Sink, max_bytes: int) -> None:
+    def __init__(self, sink: Sink, max_bytes: int, shipments: Shipments) -> None:
         """Make an empty queue.
 
         Args:
             sink: Where records go.
             max_bytes: Most bytes that wait.
+            shipments: Counts what becomes of them.
         """
         self._sink = sink
+        self.shipments = shipments
         self._max_bytes = max_bytes
         self._waiting: deque[Record] = deque()
-        self._bytes = 0
+        self.waiting_bytes = 0
+        """Bytes of records that wait."""
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
         """Set when a batch is full, or no more records will come."""
         self._closing = asyncio.Event()
         self._troubled = False
-        self.delivered = 0
-        self.dropped = dict.fromkeys(Dropped, 0)
+        self._running: asyncio.Task[None] | None = None
+
+    def change(self, sink: Sink, max_bytes: int) -> None:
+        """Reach the same receiver in another way from now on.
+
+        Args:
+            sink: Takes what waits and what comes.
+            max_bytes: Most bytes that wait.
+        """
+        self._sink = sink
+        self._max_bytes = max_bytes
 
     def offer(self, record: Record) -> None:
         """Queue a record, or drop it."""
-        if self._bytes + len(record.line) > self._max_bytes:
-            if not self.dropped[Dropped.QUEUE_FULL]:
+        if self.waiting_bytes + len(record.line) > self._max_bytes:
+            if not self.shipments.dropped[Dropped.QUEUE_FULL]:
                 LOG.warning(
                     "prediction log: %d bytes wait already, so records are dropped; viridian_log_dropped_total counts "
                     "them",
-                    self._bytes,
+                    self.waiting_bytes,
                 )
-            self.dropped[Dropped.QUEUE_FULL] += 1
+            self.shipments.dropped[Dropped.QUEUE_FULL] += 1
             return
         self._waiting.append(record)
-        self._bytes += len(record.line)
+        self.waiting_bytes += len(record.line)
         self._arrived.set()
-        if len(self._waiting) >= _MOST_RECORDS or self._bytes >= _MOST_BYTES:
+        if len(self._waiting) >= _MOST_RECORDS or self.waiting_bytes >= _MOST_BYTES:
             self._full.set()
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._running = asyncio.get_running_loop().create_task(self.run())
+        self._running.add_done_callback(_said)
+
+    async def end(self, longest: float, otherwise: Dropped) -> None:
+        """Deliver what is left.
+
+        Args:
+            longest: Longest wait in seconds.
+            otherwise: Why the rest was lost then.
+        """
+        self.close()
+        if self._running is not None:
+            await asyncio.wait((self._running,), timeout=longest)
+            self._running.cancel()
+        self.give_up(otherwise)
 
     async def run(self) -> None:
         """Deliver until closed, and then what is left."""
@@ -143,35 +205,15 @@ class Shipper:
         self._arrived.set()
         self._full.set()
 
-    def give_up(self) -> None:
+    def give_up(self, why: Dropped) -> None:
         """Count what waits as lost."""
         # A batch whose delivery was cut off is still waiting.
         lost = len(self._waiting)
-        self.dropped[Dropped.SHUTDOWN] += lost
+        self.shipments.dropped[why] += lost
         self._waiting.clear()
-        self._bytes = 0
+        self.waiting_bytes = 0
         if lost:
             LOG.error("prediction log: %d record(s) could not be delivered before the end", lost)
-
-    def families(self, names: Sequence[str], identity: Sequence[str]) -> Iterator[Metric]:
-        """Render its counts.
-
-        Args:
-            names: The labels that every series has.
-            identity: Their values.
-        """
-        delivered = CounterMetricFamily("viridian_log_records", "Delivered records of the prediction log", labels=names)
-        delivered.add_metric(identity, self.delivered)
-        yield delivered
-        dropped = CounterMetricFamily(
-            "viridian_log_dropped", "Lost records of the prediction log", labels=(*names, "reason")
-        )
-        for reason, number in self.dropped.items():
-            dropped.add_metric((*identity, reason.value), number)
-        yield dropped
-        waiting = GaugeMetricFamily("viridian_log_queue_bytes", "Bytes of records that wait", labels=names)
-        waiting.add_metric(identity, self._bytes)
-        yield waiting
 
     def _batch(self) -> list[Record]:
         batch: list[Record] = []
@@ -203,9 +245,9 @@ class Shipper:
     def _settle(self, batch: Sequence[Record], refused: int) -> None:
         for record in batch:
             self._waiting.popleft()
-            self._bytes -= len(record.line)
-        self.dropped[Dropped.REFUSED] += refused
-        self.delivered += len(batch) - refused
+            self.waiting_bytes -= len(record.line)
+        self.shipments.dropped[Dropped.REFUSED] += refused
+        self.shipments.delivered += len(batch) - refused
         if refused:
             LOG.error("prediction log: %d of %d record(s) were refused, and are lost", refused, len(batch))
         if self._troubled:
@@ -250,3 +292,8 @@ async def in_thread(call: Callable[[], T]) -> T:
 
     threading.Thread(target=run, name="prediction-log", daemon=True).start()
     return await done
+
+
+def _said(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        LOG.error("the prediction log has ended: whatever is logged from now on is lost", exc_info=error)

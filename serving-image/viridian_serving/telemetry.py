@@ -20,9 +20,12 @@ from viridian_serving.exposition import IDENTITY
 from viridian_serving.feedback import Feedback, FeedbackCounts
 from viridian_serving.feedback_token import TokenReader, TokenWriter
 from viridian_serving.joiner import Stats
+from viridian_serving.live_log import LiveLog
+from viridian_serving.live_settings import LogSettings
+from viridian_serving.log_secret import LogSecret
 from viridian_serving.meaning import meaning_of
 from viridian_serving.observations import Observations, rendered
-from viridian_serving.prediction_log import PredictionLog, open_shipper, resource_of
+from viridian_serving.prediction_log import resource_of
 from viridian_serving.problems import Problem
 from viridian_serving.response_counts import ResponseCounts
 from viridian_serving.seen import Seen
@@ -68,9 +71,7 @@ class Telemetry(Collector):
         self._tracing = open_tracing(settings, os.environ)
         self.ask_stable = self._tracing.ask_stable if self._tracing is not None else None
         """Begins the trace of a call to stable; None when nobody traces."""
-        self._shipper = open_shipper(settings)
-        self._shipping: asyncio.Task[None] | None = None
-        self._log: PredictionLog | None = None
+        self._log = LiveLog(settings)
         self._stats = Stats()
         self._observations: Observations | None = None
         self._aside: list[Seen] = []
@@ -87,14 +88,26 @@ class Telemetry(Collector):
         meaning = meaning_of(contract)
         self._stats = stats
         self._observations = Observations(contract, meaning)
-        if self._shipper is not None:
-            self._log = PredictionLog(self._settings, contract.model, meaning)
+        self._log.begin(contract.model, meaning)
 
-    def start(self) -> None:
-        """Begin to deliver the prediction log, if there is one."""
-        if self._shipper is not None:
-            self._shipping = asyncio.get_running_loop().create_task(self._shipper.run())
-            self._shipping.add_done_callback(_said)
+    def apply(self, settings: LogSettings | None) -> None:
+        """Take in settings of the prediction log that changed.
+
+        Args:
+            settings: None turns it off.
+        """
+        self._look()  # what was seen before is logged as it was to be then
+        self._log.apply(settings)
+
+    def use(self, secret: LogSecret) -> None:
+        """Take in the Secret of the prediction log, when it changed.
+
+        Args:
+            secret: All of it.
+        """
+        self._look()
+        self._log.use(secret)
+        LOG.info("the prediction log's Secret holds %s", secret.holds)
 
     async def close(self, longest: float) -> None:
         """Deliver what is left.
@@ -105,11 +118,7 @@ class Telemetry(Collector):
         loop = asyncio.get_running_loop()
         end = loop.time() + longest
         self._look()
-        if self._shipper is not None and self._shipping is not None:
-            self._shipper.close()
-            await asyncio.wait((self._shipping,), timeout=longest)
-            self._shipping.cancel()
-            self._shipper.give_up()
+        await self._log.close(longest)
         if self._tracing is not None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(in_thread(self._tracing.close), max(_LAST_SPANS, end - loop.time()))
@@ -142,10 +151,7 @@ class Telemetry(Collector):
         if self._tracing is not None:
             for seen in aside:
                 self._tracing.finish(seen)
-        if self._log is not None and self._shipper is not None:
-            for seen in aside:
-                for record in self._log.records(seen):
-                    self._shipper.offer(record)
+        self._log.write(aside)
 
     def feedback(self, body: bytes) -> bytes:
         """Answer ``POST /feedback``.
@@ -179,15 +185,9 @@ class Telemetry(Collector):
         )
         if self._observations is not None:
             yield from self._observations.families(IDENTITY, self._identity)
-        if self._shipper is not None:
-            yield from self._shipper.families(IDENTITY, self._identity)
+        yield from self._log.families(IDENTITY, self._identity)
         settings = self._settings
         yield from self._accuracy.families(settings.namespace, settings.model, settings.pod_uid)
-
-
-def _said(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        LOG.error("the prediction log has ended: whatever is logged from now on is lost", exc_info=error)
 
 
 def open_tracing(settings: Settings, environ: Mapping[str, str]) -> "Tracing | None":

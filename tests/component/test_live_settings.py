@@ -7,6 +7,13 @@ from tests.component.harness.stage import Stage
 from tests.component.harness.waiting import eventually
 
 CACHE = {"ttl": "30s", "staleIfError": "5m", "maxSize": "64Mi"}
+LOG = {"sink": "Stdout", "sample": "1.0", "redact": [{"name": "age", "action": "Mask"}], "queueSize": "16Mi"}
+ASKED = {
+    "cache": {"ttl": "30s", "staleIfError": "5m"},
+    "rateLimit": {"requestsPerSecond": 200},
+    "log": {"redact": [{"name": "age"}]},
+}
+TOLD = {"cache": CACHE, "rateLimit": {"requestsPerSecond": 200}, "log": LOG}
 
 
 def pods(stage: Stage) -> set[str]:
@@ -22,27 +29,25 @@ def told(stage: Stage) -> Any:
     return json.loads(found[0].data["serving.json"]) if found else None
 
 
-def test_a_change_of_cache_or_rate_limit_reaches_the_pods_that_run(stage: Stage) -> None:
-    # given a model that asks for neither
+def test_a_change_of_cache_rate_limit_or_log_reaches_the_pods_that_run(stage: Stage) -> None:
+    # given a model that asks for none
     stage.apply("v1.0.0")
     stage.reaches("Stable", "v1.0.0")
     before = pods(stage)
     assert told(stage) is None
 
-    # when it asks for both
-    stage.patch(
-        {"spec": {"serving": {"cache": {"ttl": "30s", "staleIfError": "5m"}, "rateLimit": {"requestsPerSecond": 200}}}}
-    )
-    eventually(lambda: told(stage) == {"cache": CACHE, "rateLimit": {"requestsPerSecond": 200}}, "both to be told")
+    # when it asks for all
+    stage.patch({"spec": {"serving": ASKED}})
+    eventually(lambda: told(stage) == TOLD, "all to be told")
 
     # when somebody edits that
     core = stage.control_plane.core
     core.patch_namespaced_config_map("iris-serving", stage.namespace, {"data": {"serving.json": "{}"}})
-    eventually(lambda: told(stage) == {"cache": CACHE, "rateLimit": {"requestsPerSecond": 200}}, "it to be put back")
+    eventually(lambda: told(stage) == TOLD, "it to be put back")
 
-    # when it asks for neither again
-    stage.patch({"spec": {"serving": {"cache": None, "rateLimit": None}}})
-    eventually(lambda: told(stage) == {}, "both to be off")
+    # when it asks for none again
+    stage.patch({"spec": {"serving": dict.fromkeys(ASKED)}})
+    eventually(lambda: told(stage) == {}, "all to be off")
 
     # then the same pods of the same revision served all the time
     assert pods(stage) == before

@@ -253,7 +253,7 @@ async def test_a_model_made_again_under_its_name_is_told_as_two(stage: Stage) ->
     assert stage.told == [("DELETED", "iris"), ("MODIFIED", "iris")]
 
 
-@pytest.mark.parametrize("serving", [{"cache": {"ttl": "30s"}}, {"rateLimit": {"requestsPerSecond": 5}}])
+@pytest.mark.parametrize("serving", [{"cache": {"ttl": "30s"}}, {"rateLimit": {"requestsPerSecond": 5}}, {"log": {}}])
 async def test_pods_that_were_not_told_what_to_reload_are_noticed(stage: Stage, serving: dict[str, Any]) -> None:
     # given a model at rest that asked for nothing to reload
     assert not await stage.sweep()

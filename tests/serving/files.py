@@ -1,6 +1,7 @@
-"""A server of files by https with a certificate authority of its own, which can be told to misbehave."""
+"""Files that a pod reads: a server of them by https with a certificate authority of its own, and its live settings."""
 
 import hashlib
+import json
 import re
 import ssl
 import subprocess
@@ -173,3 +174,24 @@ def make_certificate(directory: Path) -> tuple[Path, Path]:
 
 def sha256(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def settings_file(directory: Path, **settings: Any) -> dict[str, str]:
+    """The variable that names a file with these live settings, written as the kubelet does: at once."""
+    directory.mkdir(parents=True, exist_ok=True)
+    file, new = directory / "serving.json", directory / "new"
+    new.write_text(json.dumps(settings))
+    new.replace(file)
+    return {"LIVE_SETTINGS": str(file)}
+
+
+def log_secret(directory: Path, **files: str) -> dict[str, str]:
+    """The variable that names a folder with the prediction log's Secret: `hash_key`, `headers` and `ca`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, key in (("hash_key", "hash-key"), ("headers", "headers"), ("ca", "ca.crt")):
+        if name in files:
+            (directory / "new").write_text(files[name])
+            (directory / "new").replace(directory / key)
+        else:
+            (directory / key).unlink(missing_ok=True)
+    return {"LOG_SECRET_DIR": str(directory)}

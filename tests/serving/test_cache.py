@@ -1,16 +1,15 @@
 """Answers that are given again: the cache by itself, with the time as an argument, and a real pod that uses it."""
 
 import asyncio
-import json
 import os
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.serving import models
+from tests.serving.files import settings_file
 from tests.serving.pod import Pod, eventually, post_many, running_pod
 from tests.serving.test_two_pods import BY_ROUTE, since, two_pods
 
@@ -140,14 +139,6 @@ async def test_nobody_waits_for_another_longer_than_for_themselves() -> None:
 
 
 # -- in a pod
-
-
-def settings_file(directory: Path, **settings: Any) -> dict[str, str]:
-    """The variable that names a file with these live settings."""
-    directory.mkdir(parents=True, exist_ok=True)
-    file = directory / "serving.json"
-    file.write_text(json.dumps(settings))
-    return {"LIVE_SETTINGS": str(file)}
 
 
 def gauge(pod: Pod, name: str) -> float:

@@ -2,21 +2,27 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from viridian.api.serving import Serving
+from viridian.workloads.live_settings import build_live_settings
+from viridian.workloads.owner import Owner
 from viridian_serving.live_settings import (
     CacheSettings,
     LiveSettings,
-    LiveSettingsError,
-    LiveWatch,
+    LogSettings,
     RateLimitSettings,
+    RedactSettings,
     read,
 )
+from viridian_serving.live_watch import LiveFileError, LiveWatch
+from viridian_serving.redaction import Action
 
 
 def test_what_is_not_there_is_off(tmp_path: Path):
-    assert read(tmp_path / "serving.json") == LiveSettings(cache=None, rate_limit=None)
+    assert read(tmp_path / "serving.json") == LiveSettings(cache=None, rate_limit=None, log=None)
 
 
 def test_names_are_those_of_the_manifest(tmp_path: Path):
@@ -26,6 +32,13 @@ def test_names_are_those_of_the_manifest(tmp_path: Path):
             {
                 "cache": {"ttl": "30s", "staleIfError": "5m", "maxSize": "16Mi"},
                 "rateLimit": {"requestsPerSecond": "0.5", "burst": 3, "clientHeader": "x-client"},
+                "log": {
+                    "sink": "OTLP",
+                    "endpoint": "https://collector.example:4318/v1/logs",
+                    "sample": "0.5",
+                    "redact": [{"name": "age"}, {"name": "customer_id", "action": "Hash"}],
+                    "queueSize": "8Mi",
+                },
                 "ofTomorrow": {"a": 1},
             }
         )
@@ -33,7 +46,43 @@ def test_names_are_those_of_the_manifest(tmp_path: Path):
     assert read(file) == LiveSettings(
         cache=CacheSettings(ttl=30.0, stale_if_error=300.0, max_size=16 << 20),
         rate_limit=RateLimitSettings(requests_per_second=0.5, burst=3, client_header="x-client"),
+        log=LogSettings(
+            sink="OTLP",
+            endpoint="https://collector.example:4318/v1/logs",
+            sample=0.5,
+            redact=(
+                RedactSettings(name="age", action=Action.MASK),
+                RedactSettings(name="customer_id", action=Action.HASH),
+            ),
+            queue_size=8 << 20,
+        ),
     )
+
+
+@pytest.mark.parametrize(
+    "serving",
+    [
+        {},
+        {"log": {}},
+        {"log": {"sink": "OTLP", "endpoint": "https://[fd00::1]:4318/v1/logs", "redact": [{"name": "a"}]}},
+        {"cache": {"ttl": "1s"}, "rateLimit": {"requestsPerSecond": 1}, "log": {"sample": "0", "queueSize": "1Gi"}},
+    ],
+)
+def test_what_the_operator_writes_is_read(tmp_path: Path, serving: dict[str, Any]):
+    # given
+    made = build_live_settings(Owner("m", "ml", "u"), Serving.model_validate(serving))
+    file = tmp_path / "serving.json"
+    file.write_text(made["data"][file.name])
+    # when
+    settings = read(file)
+    # then
+    said = settings.model_dump(by_alias=True, exclude_none=True)
+    assert said.keys() == serving.keys()
+    assert settings.log == (LogSettings.model_validate(serving["log"]) if "log" in serving else None)
+
+
+def test_a_collector_on_the_same_machine_may_be_asked_in_the_open() -> None:
+    LogSettings(sink="OTLP", endpoint="http://127.0.0.1:4318/v1/logs")
 
 
 @pytest.mark.parametrize(
@@ -47,13 +96,24 @@ def test_names_are_those_of_the_manifest(tmp_path: Path):
             "cache.maxSize: 'big' is not a size; write it like 512Mi or 2Gi",
         ),
         ('{"rateLimit": {"requestsPerSecond": "0"}}', "rateLimit.requestsPerSecond: Input should be greater than 0"),
-        ('{"rateLimit": {"requestsPerSecond": "many"}}', "rateLimit.requestsPerSecond: could not convert string"),
+        ('{"rateLimit": {"requestsPerSecond": "many"}}', "rateLimit.requestsPerSecond: Input should be a valid number"),
+        ('{"rateLimit": {"requestsPerSecond": []}}', "rateLimit.requestsPerSecond: Input should be a valid number"),
+        ('{"log": {"sink": "OTLP"}}', "log: sink OTLP, and only that, needs an endpoint"),
+        ('{"log": {"endpoint": "https://c/v1/logs"}}', "log: sink OTLP, and only that, needs an endpoint"),
+        ('{"log": {"sink": "file"}}', "log.sink: Input should be 'Stdout' or 'OTLP'"),
+        ('{"log": {"sink": "OTLP", "endpoint": "http://c:4318/v1/logs"}}', "log.endpoint: what clients send must not"),
+        ('{"log": {"sink": "OTLP", "endpoint": "https://c:4318/"}}', "write https://HOST:PORT/v1/logs"),
+        ('{"log": {"sink": "OTLP", "endpoint": "collector"}}', "write https://HOST:PORT/v1/logs"),
+        ('{"log": {"sample": "1.5"}}', "log.sample: Input should be less than or equal to 1"),
+        ('{"log": {"sample": "nan"}}', "log.sample: Input should be a finite number"),
+        ('{"log": {"sample": null}}', "log.sample: Input should be a valid number"),
+        ('{"log": {"redact": [{"name": "a", "action": "Shred"}]}}', "log.redact.0.action: Input should be 'Drop'"),
     ],
 )
 def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, told: str):
     file = tmp_path / "serving.json"
     file.write_text(text)
-    with pytest.raises(LiveSettingsError) as raised:
+    with pytest.raises(LiveFileError) as raised:
         read(file)
     assert told in str(raised.value)
 
@@ -62,7 +122,7 @@ def test_changes_are_applied_once_and_a_broken_file_changes_nothing(tmp_path: Pa
     # given a file as the kubelet keeps it: a link to what it swaps
     file = tmp_path / "serving.json"
     applied: list[LiveSettings] = []
-    watch = LiveWatch(file, applied.append)
+    watch = LiveWatch([file], lambda: read(file), applied.append)
 
     def swap(name: str, text: str) -> None:
         (tmp_path / name).write_text(text)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from tests.serving.test_config import GIVEN
 
-from viridian_serving.config import ConfigError, load
+from viridian_serving.config import load
 from viridian_serving.http_server import Request
 from viridian_serving.meaning import Feature, Meaning
 from viridian_serving.metrics import Outcome, Via
 from viridian_serving.prediction_log import PredictionLog
-from viridian_serving.redaction import Action, Redactor, parse_rules
+from viridian_serving.redaction import Action, Redactor, Rules
 from viridian_serving.schema import DataType, ModelSchema, Tensor
 from viridian_serving.seen import Seen
 from viridian_serving.wire import Encoded
@@ -23,14 +23,22 @@ PEOPLE = ModelSchema((AGE, NAME), (Tensor("y", DataType.INT64, (1,)),), 8)
 VECTOR = ModelSchema((Tensor("X", DataType.FP32, (3,)),), (Tensor("y", DataType.INT64, (1,)),), 8)
 
 
-def redactor(rules: str, schema: ModelSchema = PEOPLE, meaning: Meaning = Meaning(), key: str = KEY) -> Redactor:  # noqa: B008  frozen
-    return Redactor(parse_rules(rules), key, schema, meaning)
+DROP, MASK, HASH = Action
+
+
+def redactor(rules: Rules, schema: ModelSchema = PEOPLE, meaning: Meaning = Meaning(), key: str = KEY) -> Redactor:  # noqa: B008  frozen
+    return Redactor(rules, key, schema, meaning)
 
 
 def records(
-    body: object, *, schema: ModelSchema = PEOPLE, path: bytes = b"/predict", rows: int = 1, **seen: Any
+    body: object,
+    *,
+    schema: ModelSchema = PEOPLE,
+    path: bytes = b"/predict",
+    rows: int = 1,
+    sample: float = 1.0,
+    **seen: Any,
 ) -> list[Any]:
-    settings = load(GIVEN | {f"VIRIDIAN_LOG_{name}": value for name, value in seen.pop("settings", {}).items()})
     request = Request(b"POST", path, {}, json.dumps(body).encode(), 0.0)
     given = {
         "via": Via.SPLIT,
@@ -43,7 +51,7 @@ def records(
         "answered_by": "model",
         "seconds": 0.0123456789,
     }
-    log = PredictionLog(settings, schema, Meaning())
+    log = PredictionLog(load(GIVEN), sample, {}, KEY, schema, Meaning())
     return [json.loads(record.line) for record in log.records(Seen(request, **{**given, **seen}))]
 
 
@@ -105,49 +113,40 @@ def test_a_share_is_logged_and_by_the_request_s_id() -> None:
     ids = [f"request {i}" for i in range(2000)]
     body = {"age": 1, "name": "a"}
     # when
-    logged = [i for i in ids if records(body, request_id=i, settings={"SAMPLE": "0.25"})]
+    logged = [i for i in ids if records(body, request_id=i, sample=0.25)]
     # then
     assert 400 < len(logged) < 600
-    assert [i for i in ids if records(body, request_id=i, settings={"SAMPLE": "0.25"})] == logged
-    assert records(body, settings={"SAMPLE": "0"}) == []
+    assert [i for i in ids if records(body, request_id=i, sample=0.25)] == logged
+    assert records(body, sample=0.0) == []
+
+
+def test_instances_of_one_piece_are_records_of_their_own() -> None:
+    joined = Encoded(((1,), (1,)), 2, (struct.pack("<2q", 1, 2), b""))
+    found = records([{"age": 1, "name": "a"}, {"age": 2, "name": "b"}], instances=[joined], rows=2)
+    assert [record["inputs"]["age"] for record in found] == [1, 2]
 
 
 # -- redaction
 
 
-def test_rules_are_read() -> None:
-    assert parse_rules("a:drop, b:hash,c , d:e:mask,") == {
-        "a": Action.DROP,
-        "b": Action.HASH,
-        "c": Action.MASK,
-        "d:e": Action.MASK,
-    }
-
-
-@pytest.mark.parametrize("text", ["a:gone", ":drop", "a:"])
-def test_what_is_no_rule_is_said(text: str) -> None:
-    with pytest.raises(ValueError, match="write NAME:drop, NAME:mask or NAME:hash"):
-        parse_rules(text)
-
-
 @pytest.mark.parametrize(
     ("rules", "shown"),
     [
-        ("", {"age": 7, "name": "Ada"}),
-        ("name:drop", {"age": 7}),
-        ("name", {"age": 7, "name": "***"}),
-        ("age:mask,name:drop", {"age": "***"}),
-        ("other:drop", {"age": 7, "name": "Ada"}),
+        ({}, {"age": 7, "name": "Ada"}),
+        ({"name": DROP}, {"age": 7}),
+        ({"name": MASK}, {"age": 7, "name": "***"}),
+        ({"age": MASK, "name": DROP}, {"age": "***"}),
+        ({"other": DROP}, {"age": 7, "name": "Ada"}),
     ],
 )
-def test_members_are_left_out_or_hidden(rules: str, shown: dict[str, Any]) -> None:
+def test_members_are_left_out_or_hidden(rules: Rules, shown: dict[str, Any]) -> None:
     assert redactor(rules).instance({"age": 7, "name": "Ada"}) == shown
 
 
 def test_a_hash_tells_values_apart_and_needs_the_key() -> None:
     # given
     hashes = [
-        redactor("name:hash", key=key).instance({"name": name})["name"]  # type: ignore[index]
+        redactor({"name": HASH}, key=key).instance({"name": name})["name"]  # type: ignore[index]
         for key, name in ((KEY, "Ada"), (KEY, "Ada"), (KEY, "Bob"), (KEY + "2", "Ada"))
     ]
     # then
@@ -156,69 +155,34 @@ def test_a_hash_tells_values_apart_and_needs_the_key() -> None:
     assert "Ada" not in hashes[0]
 
 
+def test_without_a_key_what_would_be_hashed_is_hidden() -> None:
+    assert redactor({"name": HASH}, key="").instance({"age": 7, "name": "Ada"}) == {"age": 7, "name": "***"}
+
+
 @pytest.mark.parametrize(
     ("rules", "features", "sensitive", "item", "shown"),
     [
         # With any rule, a value without a name is hidden: which rule is its is not known.
-        ("id:drop", (), (), [1, 2, 3], "***"),
-        ("X:mask", (), (), [1, 2, 3], {"X": "***"}),
-        ("X:drop", (), (), [1, 2, 3], {}),
-        ("", (), (), [1, 2, 3], {"X": [1, 2, 3]}),
+        ({"id": DROP}, (), (), [1, 2, 3], "***"),
+        ({"X": MASK}, (), (), [1, 2, 3], {"X": "***"}),
+        ({"X": DROP}, (), (), [1, 2, 3], {}),
+        ({}, (), (), [1, 2, 3], {"X": [1, 2, 3]}),
         # A feature is hidden where it is named, and where the whole input is sent.
-        ("id:drop", (Feature("id", 0, 0),), (), {"X": [1, 2, 3]}, {"X": "***"}),
-        ("id:drop", (Feature("id", 0, 0),), (), {"id": 1, "b": 2}, {"b": 2}),
-        ("id:drop", (Feature("id", 0, 0),), (), [1, 2, 3], {"X": "***"}),
+        ({"id": DROP}, (Feature("id", 0, 0),), (), {"X": [1, 2, 3]}, {"X": "***"}),
+        ({"id": DROP}, (Feature("id", 0, 0),), (), {"id": 1, "b": 2}, {"b": 2}),
+        ({"id": DROP}, (Feature("id", 0, 0),), (), [1, 2, 3], {"X": "***"}),
         # What the model's own description calls sensitive is left out unless a rule says how to show it.
-        ("", (Feature("id", 0, 0),), ("id",), {"id": 1, "b": 2}, {"b": 2}),
-        ("id:mask", (Feature("id", 0, 0),), ("id",), {"id": 1, "b": 2}, {"id": "***", "b": 2}),
+        ({}, (Feature("id", 0, 0),), ("id",), {"id": 1, "b": 2}, {"b": 2}),
+        ({"id": MASK}, (Feature("id", 0, 0),), ("id",), {"id": 1, "b": 2}, {"id": "***", "b": 2}),
     ],
 )
 def test_no_rule_is_evaded(
-    rules: str, features: tuple[Feature, ...], sensitive: tuple[str, ...], item: object, shown: object
+    rules: Rules, features: tuple[Feature, ...], sensitive: tuple[str, ...], item: object, shown: object
 ) -> None:
     meaning = Meaning(features, sensitive=frozenset(sensitive))
     assert redactor(rules, VECTOR, meaning).instance(item) == shown
 
 
 def test_outputs_are_redacted_as_well() -> None:
-    shown = redactor("text:drop,score").prediction({"prediction": {"text": "Ada", "score": 1}, "score": 2})
+    shown = redactor({"text": DROP, "score": MASK}).prediction({"prediction": {"text": "Ada", "score": 1}, "score": 2})
     assert shown == {"prediction": {"score": "***"}, "score": "***"}
-
-
-# -- settings
-
-
-@pytest.mark.parametrize(
-    ("settings", "wanted"),
-    [
-        ({"LOG_SINK": "otlp"}, "VIRIDIAN_LOG_SINK=otlp needs VIRIDIAN_LOG_ENDPOINT"),
-        ({"LOG_SINK": "file"}, "'stdout'"),
-        ({"LOG_ENDPOINT": "http://collector:4318/v1/logs"}, "must not travel in the open"),
-        ({"LOG_ENDPOINT": "collector"}, "must not travel in the open"),
-        ({"LOG_SAMPLE": "1.5"}, "less than or equal to 1"),
-        ({"LOG_REDACT": "name:shred"}, "write NAME:drop"),
-        ({"LOG_REDACT": "name:hash"}, "VIRIDIAN_LOG_HASH_KEY must be a secret"),
-        ({"LOG_HEADERS": "authorization"}, "write NAME=VALUE"),
-        ({"LOG_CA_FILE": "/nowhere"}, "no certificates that can be used"),
-        ({"LOG_CA_FILE": "/etc/hostname"}, "no certificates that can be used"),
-    ],
-)
-def test_settings_that_cannot_be_used(settings: dict[str, str], wanted: str) -> None:
-    with pytest.raises(ConfigError, match=wanted):
-        load(GIVEN | {f"VIRIDIAN_{name}": value for name, value in settings.items()})
-
-
-def test_headers_are_read_and_never_repeated() -> None:
-    settings = load(GIVEN | {"VIRIDIAN_LOG_HEADERS": "authorization=Bearer%20abc=,x-scope=1"})
-    assert settings.log_headers == {"authorization": "Bearer abc=", "x-scope": "1"}
-    assert "abc" not in repr(settings)
-
-
-def test_a_collector_in_the_same_pod_may_be_asked_in_the_open() -> None:
-    assert load(GIVEN | {"VIRIDIAN_LOG_ENDPOINT": "http://127.0.0.1:4318/v1/logs"}).log_endpoint.startswith("http:")
-
-
-def test_instances_of_one_piece_are_records_of_their_own() -> None:
-    joined = Encoded(((1,), (1,)), 2, (struct.pack("<2q", 1, 2), b""))
-    found = records([{"age": 1, "name": "a"}, {"age": 2, "name": "b"}], instances=[joined], rows=2)
-    assert [record["inputs"]["age"] for record in found] == [1, 2]

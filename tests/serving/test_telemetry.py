@@ -1,18 +1,23 @@
 """Real Triton, real API: what the pod tells about its predictions."""
 
+import itertools
 import json
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.serving import models
 from tests.serving.collector import Collector, Span, running_collector
+from tests.serving.files import log_secret, settings_file
 from tests.serving.pod import Pod, eventually, post_many, running_pod
 from tests.serving.test_config import GIVEN
 from tests.serving.test_two_pods import two_pods
@@ -202,13 +207,14 @@ def collector(tmp_path: Path) -> Iterator[Collector]:
         yield made
 
 
-def otlp(collector: Collector) -> dict[str, str]:
-    return {
-        "LOG_SINK": "otlp",
-        "LOG_ENDPOINT": collector.endpoint,
-        "LOG_CA_FILE": str(collector.certificate),
-        "LOG_HEADERS": "authorization=Bearer%20abc",
-    }
+def stdout(directory: Path, **log: Any) -> dict[str, str]:
+    return settings_file(directory / "live", log=log)
+
+
+def otlp(directory: Path, collector: Collector, **log: Any) -> dict[str, str]:
+    log = {"sink": "OTLP", "endpoint": collector.endpoint, **log}
+    secret = {"ca": collector.certificate.read_text(), "headers": "authorization=Bearer%20abc"}
+    return settings_file(directory / "live", log=log) | log_secret(directory / "secret", **secret)
 
 
 def lines(pod: Pod) -> list[dict[str, Any]]:
@@ -218,8 +224,9 @@ def lines(pod: Pod) -> list[dict[str, Any]]:
 
 
 def test_predictions_are_logged_to_standard_output_and_redacted(tmp_path: Path) -> None:
-    rules = {"LOG_REDACT": "s:hash", "LOG_HASH_KEY": "a key of some length"}
-    with running_pod(tmp_path, models.mixed, LOG_SINK="stdout", **rules) as pod:
+    settings = stdout(tmp_path, redact=[{"name": "s", "action": "Hash"}])
+    settings |= log_secret(tmp_path / "secret", hash_key="a key of some length")
+    with running_pod(tmp_path, models.mixed, **settings) as pod:
         # when
         pod.predict({"a": [1, 2], "s": "Ada Lovelace"}, Viridian_Via="split", X_Request_Id="one")
         pod.predict({"a": "x", "sss": "Ada Lovelace"}, X_Request_Id="two")
@@ -236,7 +243,7 @@ def test_predictions_are_logged_to_standard_output_and_redacted(tmp_path: Path) 
 
 
 async def test_every_prediction_arrives_at_a_collector(tmp_path: Path, collector: Collector) -> None:
-    with running_pod(tmp_path, models.lookup, **otlp(collector)) as pod:
+    with running_pod(tmp_path, models.lookup, **otlp(tmp_path, collector)) as pod:
         # given good ones and failing ones
         await post_many(pod, [{"i": i if i % 10 else 99} for i in range(100)], Viridian_Via="split")
         # then
@@ -254,7 +261,7 @@ async def test_every_prediction_arrives_at_a_collector(tmp_path: Path, collector
 def test_a_collector_that_is_down_costs_no_answer_and_gets_everything_when_it_is_back(
     tmp_path: Path, collector: Collector
 ) -> None:
-    with running_pod(tmp_path, models.lookup, **otlp(collector)) as pod:
+    with running_pod(tmp_path, models.lookup, **otlp(tmp_path, collector)) as pod:
         # given
         collector.stop()
         # when
@@ -271,7 +278,7 @@ def test_a_collector_that_is_down_costs_no_answer_and_gets_everything_when_it_is
 
 
 def test_what_a_collector_refuses_is_counted(tmp_path: Path, collector: Collector) -> None:
-    with running_pod(tmp_path, models.lookup, **otlp(collector)) as pod:
+    with running_pod(tmp_path, models.lookup, **otlp(tmp_path, collector)) as pod:
         # given
         collector.verdicts = [
             (400, {}, b"no such tenant"),
@@ -288,16 +295,20 @@ def test_what_a_collector_refuses_is_counted(tmp_path: Path, collector: Collecto
 
 
 def test_records_go_to_nobody_whose_certificate_is_not_trusted(tmp_path: Path, collector: Collector) -> None:
-    settings = {**otlp(collector), "LOG_QUEUE": "1Mi"}
-    del settings["LOG_CA_FILE"]
+    settings = otlp(tmp_path, collector)
+    log_secret(tmp_path / "secret")
     with running_pod(tmp_path, models.lookup, **settings) as pod:
         pod.predict({"i": 1})
         eventually(lambda: "CERTIFICATE_VERIFY_FAILED" in pod.log(), 10, pod.log)
         assert collector.asked == 0
+        # when there is a Secret with its authority
+        otlp(tmp_path, collector)
+        # then what waited arrives
+        eventually(lambda: len(collector.records()) == 1, 30, pod.log)
 
 
 def test_the_log_is_delivered_before_the_pod_ends(tmp_path: Path, collector: Collector) -> None:
-    with running_pod(tmp_path, models.lookup, **otlp(collector)) as pod:
+    with running_pod(tmp_path, models.lookup, **otlp(tmp_path, collector)) as pod:
         # given records that a batch still waits for
         for number in range(5):
             pod.predict({"i": number})
@@ -311,7 +322,7 @@ def test_the_log_is_delivered_before_the_pod_ends(tmp_path: Path, collector: Col
 
 def test_a_collector_that_is_down_keeps_no_pod_from_ending(tmp_path: Path, collector: Collector) -> None:
     collector.stop()
-    with running_pod(tmp_path, models.lookup, **otlp(collector)) as pod:
+    with running_pod(tmp_path, models.lookup, **otlp(tmp_path, collector)) as pod:
         pod.predict({"i": 1})
         assert pod.api is not None
         pod.api.send_signal(signal.SIGTERM)
@@ -320,7 +331,7 @@ def test_a_collector_that_is_down_keeps_no_pod_from_ending(tmp_path: Path, colle
 
 
 def test_a_rescued_request_is_logged_as_what_it_was(tmp_path: Path, collector: Collector) -> None:
-    with two_pods(tmp_path, **otlp(collector)) as pair:
+    with two_pods(tmp_path, **otlp(tmp_path, collector)) as pair:
         pair.wait_until_known()
         # when
         pair.candidate.predict({"i": 9}, Viridian_Via="split", X_Request_Id="rescued")
@@ -329,6 +340,73 @@ def test_a_rescued_request_is_logged_as_what_it_was(tmp_path: Path, collector: C
         (record,) = (r for r in collector.records() if r["request_id"] == "rescued")
         assert (record["revision"], record["outcome"], record["answered_by"]) == ("m-2", "error", "stable")
         assert (record["inputs"], record["outputs"]) == ({"i": 9}, None)
+
+
+@contextmanager
+def asked_all_the_time(pod: Pod, clients: int = 4) -> Iterator[list[int]]:
+    """Clients that name themselves and count their requests, while the block runs; gives the answers' statuses."""
+    statuses: list[int] = []
+    enough = threading.Event()
+
+    def ask(client: int) -> None:
+        number = 0
+        while not enough.is_set():
+            statuses.append(pod.predict({"a": [client, number], "s": f"client {client}"}).status)
+            number += 1
+
+    with ThreadPoolExecutor(clients) as threads:
+        asking = [threads.submit(ask, client) for client in range(clients)]
+        try:
+            yield statuses
+        finally:
+            enough.set()
+    for each in asking:
+        each.result()
+
+
+def test_the_log_is_turned_on_changed_and_turned_off_while_requests_run(tmp_path: Path, collector: Collector) -> None:
+    # given
+    def said() -> str:
+        return (tmp_path / "api.log").read_text()
+
+    def follows(log: object) -> None:
+        before = said().count(" settings: ")
+        settings_file(tmp_path / "live", log=log)
+        eventually(lambda: said().count(" settings: ") > before, 10, said)
+
+    here = {"sink": "Stdout"}
+    masked = {**here, "redact": [{"name": "s"}, {"name": "text"}]}
+    dropped = {"redact": [{"name": "s", "action": "Drop"}, {"name": "text", "action": "Drop"}]}
+    there = {"sink": "OTLP", "endpoint": collector.endpoint, **dropped}
+    files = settings_file(tmp_path / "live", log=None)
+    files |= log_secret(tmp_path / "secret", ca=collector.certificate.read_text())
+    with running_pod(tmp_path, models.mixed, **files) as pod:
+        with asked_all_the_time(pod) as statuses:
+            # when it is turned on, then masks, is set by mistake, goes to a collector, and is turned off
+            follows(here)
+            eventually(lambda: len(lines(pod)) > 10, 10, said)
+            follows(masked)
+            eventually(lambda: lines(pod)[-1]["inputs"]["s"] == "***", 10, said)
+            settings_file(tmp_path / "live", log={"sink": "Everywhere"})
+            eventually(lambda: "log.sink: Input should be" in said(), 10, said)
+            follows(there)
+            eventually(lambda: len(collector.records()) > 10, 10, said)
+            follows(None)
+            answered = len(statuses)
+            eventually(lambda: len(statuses) > answered + 10, 10, said)
+        eventually(lambda: nonzero(pod, "viridian_log_queue_bytes") == {}, 10, said)
+        # then every request was answered, and those between have a record each, at one of the two
+        assert set(statuses) == {200}
+        records = lines(pod) + collector.records()
+        assert nonzero(pod, "viridian_log_records") == {("viridian_log_records_total",): len(records)}
+        assert nonzero(pod, "viridian_log_dropped") == {}
+        for client in range(4):
+            numbers = [record["inputs"]["a"][1] for record in records if record["inputs"]["a"][0] == client]
+            assert numbers == list(range(numbers[0], numbers[-1] + 1))
+        # each redacted as it was to be at its time
+        shown = [(record["inputs"].get("s", "")[:6], "client" in json.dumps(record)) for record in records]
+        assert [key for key, _ in itertools.groupby(shown)] == [("client", True), ("***", False), ("", False)]
+        assert len(records) < len(statuses)
 
 
 # -- traces
@@ -353,7 +431,7 @@ def of_trace(collector: Collector, trace: str = TRACE) -> list[Span]:
 
 
 def test_a_request_is_a_span_of_its_caller_s_trace(tmp_path: Path, traced: Collector) -> None:
-    with running_pod(tmp_path, models.lookup, LOG_SINK="stdout") as pod:
+    with running_pod(tmp_path, models.lookup, **stdout(tmp_path)) as pod:
         # when
         assert pod.predict([{"i": 1}, {"i": 2}], Viridian_Via="split", **TRACED).status == 200
         eventually(lambda: len(of_trace(traced)) == 3, 10, pod.log)

@@ -25,7 +25,8 @@ class RevisionInput(ApiModel):
     @field_validator("serving")
     @classmethod
     def _without_what_needs_no_pods(cls, serving: Serving) -> Serving:
-        return serving.model_copy(update={"replicas": 1, "autoscaling": None, "cache": None, "rate_limit": None})
+        reloaded = {"cache": None, "rate_limit": None, "log": None}
+        return serving.model_copy(update={"replicas": 1, "autoscaling": None, **reloaded})
 
     @classmethod
     def of(cls, spec: ModelDeploymentSpec) -> "RevisionInput":

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from .base import ApiModel
 from .pod_template import PodTemplate
+from .prediction_log import PredictionLog
 from .quantities import DURATION, Duration, Size, between, cel, matches
 
 Quantity = Annotated[
@@ -172,7 +173,7 @@ _IN_TIME = (
 class Serving(ApiModel):
     """How the model is served.
 
-    A change of any field but `replicas`, `autoscaling`, `cache` and `rateLimit` makes a new revision.
+    A change of any field but `replicas`, `autoscaling`, `cache`, `rateLimit` and `log` makes a new revision.
     """
 
     model_config = ConfigDict(
@@ -236,4 +237,7 @@ class Serving(ApiModel):
     ] = None
     rate_limit: Annotated[
         RateLimit | None, Field(description="Turn away clients that send more than this; absent: none.")
+    ] = None
+    log: Annotated[
+        PredictionLog | None, Field(description="Write a record of each prediction; absent: none is written.")
     ] = None

@@ -1,4 +1,4 @@
-"""Settings that running pods read again: a ConfigMap of each model that asks for any, mounted as a folder."""
+"""What running pods read again: a ConfigMap of each model that asks for settings, and a Secret of the user's."""
 
 import json
 from typing import Any
@@ -10,7 +10,9 @@ from .owner import Owner, build_metadata
 _FILE = "serving.json"
 _PATH = "/etc/viridian/serving"
 _VOLUME = "live-settings"
-_LIVE = ("cache", "rateLimit")
+_LOG = "log-secret"
+_LOG_PATH = "/etc/viridian/log-secret"
+_LIVE = ("cache", "rateLimit", "log")
 """Fields of `spec.serving` that need no new pods; the file has them as the manifest does."""
 
 
@@ -34,14 +36,24 @@ def build_live_settings(owner: Owner, serving: Serving) -> dict[str, Any]:
     }
 
 
-def build_live_settings_volume(model: str) -> dict[str, Any]:
-    """The volume of a pod. Optional: most models have no such settings, and may get some later."""
-    return {"name": _VOLUME, "configMap": {"name": live_settings_name(model), "optional": True}}
+def build_live_settings_volumes(model: str) -> list[dict[str, Any]]:
+    """The volumes of a pod. Optional: most models have neither, and may get some later.
+
+    The Secret is the prediction log's. The kubelet reads it, and the operator needs no right to.
+    """
+    secret = {"secretName": f"{model}-log", "defaultMode": 0o440, "optional": True}
+    return [
+        {"name": _VOLUME, "configMap": {"name": live_settings_name(model), "optional": True}},
+        {"name": _LOG, "secret": secret},
+    ]
 
 
-def build_live_settings_mount() -> dict[str, Any]:
-    """The mount of the container that reads them; a folder, since a file's mount would never be updated."""
-    return {"name": _VOLUME, "mountPath": _PATH, "readOnly": True}
+def build_live_settings_mounts() -> list[dict[str, Any]]:
+    """The mounts of the container that reads them; folders, since a file's mount would never be updated."""
+    return [
+        {"name": _VOLUME, "mountPath": _PATH, "readOnly": True},
+        {"name": _LOG, "mountPath": _LOG_PATH, "readOnly": True},
+    ]
 
 
 def _settings(serving: Serving) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from viridian.api.revision import RevisionInput
 from viridian.api.serving import Resources
 from viridian.guards.latency import GRID
 
-from .live_settings import build_live_settings_mount, build_live_settings_volume
+from .live_settings import build_live_settings_mounts, build_live_settings_volumes
 from .model_files import build_fetch_environment, build_fetch_mounts, build_mounts, build_volumes
 
 DRAIN_DELAY = timedelta(seconds=3)
@@ -88,7 +88,7 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
                 {"name": "tmp", "emptyDir": {}},
                 {"name": "run", "emptyDir": {}},
                 {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "256Mi"}},
-                build_live_settings_volume(model),
+                *build_live_settings_volumes(model),
                 *build_volumes(spec.model),
             ],
         },
@@ -177,7 +177,7 @@ def _mounts(model: ModelSource) -> list[dict[str, Any]]:
 
 
 def _api_mounts(model: ModelSource) -> list[dict[str, Any]]:
-    return [*_mounts(model), build_live_settings_mount()]
+    return [*_mounts(model), *build_live_settings_mounts()]
 
 
 def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:

@@ -1,0 +1,146 @@
+"""The prediction log while its settings change: what is written, by which rules, and where it goes."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from tests.serving.pages import samples
+from tests.serving.test_config import GIVEN
+
+from viridian_serving import live_log, shipping
+from viridian_serving.config import load
+from viridian_serving.http_server import Request
+from viridian_serving.live_log import LiveLog
+from viridian_serving.live_settings import LogSettings, RedactSettings
+from viridian_serving.log_secret import LogSecret
+from viridian_serving.meaning import Meaning
+from viridian_serving.metrics import Via
+from viridian_serving.redaction import Action
+from viridian_serving.schema import DataType, ModelSchema, Tensor
+from viridian_serving.seen import Seen
+from viridian_serving.wire import Encoded
+
+NAME = Tensor("name", DataType.BYTES, (1,))
+PEOPLE = ModelSchema((NAME,), (Tensor("y", DataType.INT64, (1,)),), 8)
+EVERYTHING = LogSettings()
+NOBODY_LISTENS = LogSettings(sink="OTLP", endpoint="http://127.0.0.1:1/v1/logs")
+UNKNOWN = Meaning()
+NOTHING = LogSecret()
+KEY = LogSecret(hash_key="a key of sixteen characters or more")
+
+
+@pytest.fixture(autouse=True)
+def _in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipping, "_LINGER", 0.01)
+    monkeypatch.setattr(live_log, "_FAREWELL", 0.05)
+
+
+def hiding(action: Action) -> LogSettings:
+    return LogSettings(redact=(RedactSettings(name="name", action=action),))
+
+
+def a_log(settings: LogSettings | None, secret: LogSecret | None = NOTHING, meaning: Meaning = UNKNOWN) -> LiveLog:
+    log = LiveLog(load(GIVEN))
+    if secret is not None:
+        log.use(secret)
+    log.apply(settings)
+    log.begin(PEOPLE, meaning)
+    return log
+
+
+def write(log: LiveLog, name: str) -> None:
+    request = Request(b"POST", b"/predict", {}, json.dumps({"name": name}).encode(), 0.0)
+    log.write([Seen(request, name, Via.SPLIT, 0, instances=[Encoded((), 1, ())])])
+
+
+async def written(log: LiveLog, capfd: pytest.CaptureFixture[str]) -> list[Any]:
+    """The inputs of all records, once they are written."""
+    await log.close(5)
+    return [json.loads(line)["inputs"] for line in capfd.readouterr().out.splitlines()]
+
+
+def dropped(log: LiveLog) -> dict[str, float]:
+    page = samples(lambda: log.families(("model",), ("m",)), "reason")
+    return {key[1]: value for key, value in page.items() if key[0] == "viridian_log_dropped_total" and value}
+
+
+async def test_it_is_off_until_it_is_asked_for_and_again_afterwards(capfd: pytest.CaptureFixture[str]) -> None:
+    log = a_log(None)
+    write(log, "Ada")
+    log.apply(EVERYTHING)
+    write(log, "Bob")
+    log.apply(None)
+    write(log, "Cleo")
+    assert await written(log, capfd) == [{"name": "Bob"}]
+
+
+async def test_what_waits_was_redacted_by_the_rules_of_its_time(capfd: pytest.CaptureFixture[str]) -> None:
+    # given rules that are set, and taken back before anything of it is written
+    log = a_log(hiding(Action.MASK))
+    write(log, "Ada")
+    log.apply(EVERYTHING)
+    write(log, "Bob")
+    log.apply(hiding(Action.DROP))
+    write(log, "Cleo")
+    # then
+    assert await written(log, capfd) == [{"name": "***"}, {"name": "Bob"}, {}]
+
+
+async def test_what_is_hashed_is_masked_until_there_is_a_key(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    log = a_log(hiding(Action.HASH))
+    assert "there is no key to hash by" in caplog.text
+    write(log, "Ada")
+    log.use(KEY)
+    write(log, "Ada")
+    masked, hashed = await written(log, capfd)
+    assert masked == {"name": "***"}
+    assert hashed["name"].startswith("hmac-sha256:")
+
+
+async def test_nothing_is_written_before_the_secret_is_known(capfd: pytest.CaptureFixture[str]) -> None:
+    log = a_log(EVERYTHING, secret=None)
+    write(log, "Ada")
+    log.use(LogSecret())
+    write(log, "Bob")
+    assert await written(log, capfd) == [{"name": "Bob"}]
+
+
+async def test_what_schema_yaml_calls_sensitive_is_left_out(capfd: pytest.CaptureFixture[str]) -> None:
+    log = a_log(EVERYTHING, meaning=Meaning(sensitive=frozenset({"name"})))
+    write(log, "Ada")
+    assert await written(log, capfd) == [{}]
+
+
+@pytest.mark.parametrize("then", [EVERYTHING, None])
+async def test_what_the_former_receiver_does_not_take_in_time_is_lost_and_counted_and_nobody_else_gets_it(
+    then: LogSettings | None, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    # given a collector that is away
+    log = a_log(NOBODY_LISTENS)
+    write(log, "Ada")
+    # when the records go elsewhere, or nowhere
+    log.apply(then)
+    write(log, "Bob")
+    async with asyncio.timeout(5):
+        while not dropped(log):  # noqa: ASYNC110  it is counted, and announced to nobody
+            await asyncio.sleep(0.001)
+    # then
+    assert dropped(log) == {"changed": 1}
+    assert "1 record(s) could not be delivered" in caplog.text
+    assert await written(log, capfd) == ([] if then is None else [{"name": "Bob"}])
+    assert dropped(log) == {"changed": 1}
+
+
+async def test_the_end_of_the_pod_does_not_wait_longer_for_a_former_receiver(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live_log, "_FAREWELL", 60)
+    log = a_log(NOBODY_LISTENS)
+    write(log, "Ada")
+    log.apply(None)
+    async with asyncio.timeout(5):
+        await log.close(0.05)
+    assert dropped(log) == {"shutdown": 1}
