@@ -61,6 +61,8 @@ class LiveLog:
         Args:
             settings: None turns it off.
         """
+        if settings == self._settings:
+            return
         before, self._settings = self._settings, settings
         if self._shipper is not None and _receiver(before) != _receiver(settings):
             self._leave(self._shipper)

@@ -77,6 +77,8 @@ def test_each_default_of_a_parent_is_made_of_its_childrens() -> None:
             "only https models are fetched with credentials",
         ),
         ({"model": {**MINIMAL["model"], "maxSize": "2GB"}}, "'2GB' is not a size"),
+        ({"serving": {"log": {"sink": "OTLP"}}}, "endpoint: sink OTLP needs the collector's whole address"),
+        ({"serving": {"log": {"endpoint": "https://c/v1/logs"}}}, "endpoint: only sink OTLP sends to an address"),
         ({"serving": {"podTemplate": {"env": [{"name": "VIRIDIAN_X", "value": "1"}]}}}, "is set by the operator"),
         ({"serving": {"podTemplate": {"env": [{"name": "X"}]}}}, "either value or valueFrom"),
         (

@@ -171,6 +171,9 @@ def test_a_pod_is_given_time_for_its_longest_request(spec: ModelDeploymentSpec) 
     ("change", "same"),
     [
         ({"serving": {"replicas": 7}}, True),
+        ({"serving": {"cache": {"ttl": "30s"}}}, True),
+        ({"serving": {"rateLimit": {"requestsPerSecond": 5}}}, True),
+        ({"serving": {"log": {"sample": "0.1"}}}, True),
         ({"model": {"changes": "told better"}}, True),
         ({"revisionHistoryLimit": 9}, True),
         ({"traffic": {"path": "/iris"}}, True),
