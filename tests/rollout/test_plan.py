@@ -8,11 +8,13 @@ from tests.rollout.scenes import at_stable, pass_by, rolling, run_until
 from tests.rollout.world import START, World, spec_for
 
 from viridian.api.names import Color
+from viridian.api.serving import Cache
 from viridian.api.status import Ending, Phase, PinnedRevision
 from viridian.guards.judge import Verdict
 from viridian.rollout.actions import (
     ApplyBudget,
     ApplyColorService,
+    ApplyLiveSettings,
     FollowTraffic,
     MoveWeights,
     PointStableService,
@@ -122,19 +124,14 @@ def test_a_first_revision_that_is_taken_back_gives_up_users_whom_somebody_led_to
     assert of_route(world) == ([expected] if led else [])
 
 
-@pytest.mark.parametrize(
-    ("answers", "expected"),
-    [(False, [MoveWeights(weights(0, 100), weights(0, 100))]), (True, [])],
-    ids=["does not answer yet", "answers"],
-)
-def test_users_whom_somebody_led_to_a_first_revision_stay_there_only_if_it_answers(answers, expected):
+@pytest.mark.parametrize(("ready", "moves"), [(0, [MoveWeights(weights(0, 100), weights(0, 100))]), (1, [])])
+def test_users_whom_somebody_led_to_a_first_revision_are_led_away_unless_it_answers_them(ready, moves):
     world = World()
+    world.reconcile()
     world.kubelet(healthy=frozenset())
-    world.reconcile()
-    world.reconcile()
-    world.kubelet(healthy=None if answers else frozenset())
+    world.pods[BLUE] = [replace(pod, ready=number < ready) for number, pod in enumerate(world.pods[BLUE])]
     world.route = RouteFacts(rules=({BLUE: 100, GREEN: 0},))
-    assert of_route(world) == expected
+    assert of_route(world) == moves
 
 
 def test_pinned_users_are_with_the_candidate_from_its_first_percent_on():
@@ -266,6 +263,13 @@ def test_each_missing_child_is_made():
     assert world.decide().actions == (ApplyColorService(BLUE), ApplyBudget(GREEN))
 
 
+def test_pods_are_told_what_the_spec_has_for_them_to_reload():
+    world = at_stable()
+    assert of_kind(world, ApplyLiveSettings) == []
+    world.told = Cache(ttl="30s")
+    assert world.decide().actions == (ApplyLiveSettings(),)
+
+
 def test_a_model_that_runs_nothing_needs_no_children():
     # given a first revision that was taken back
     world = World()
@@ -275,6 +279,7 @@ def test_a_model_that_runs_nothing_needs_no_children():
     # when somebody deletes what is left
     world.services.clear()
     world.budgets.clear()
+    world.told = Cache(ttl="30s")
     # then it stays away
     assert world.decide().actions == ()
 
@@ -348,6 +353,7 @@ def test_writes_come_in_the_order_in_which_each_may_rely_on_the_one_before():
     world.lost = {"iris-1"}
     world.services.clear()
     world.budgets.clear()
+    world.told = Cache(ttl="30s")
     world.stable_service = None
     world.route = RouteFacts(rules=({BLUE: 80, GREEN: 20},))
     world.deployments[BLUE] = ("iris-1", 2)
@@ -358,6 +364,7 @@ def test_writes_come_in_the_order_in_which_each_may_rely_on_the_one_before():
     assert kinds == [
         "RestoreRevision",
         *["ApplyColorService", "ApplyBudget"] * 2,
+        "ApplyLiveSettings",
         "ApplyColor",
         "MoveWeights",
         "PointStableService",

@@ -181,6 +181,7 @@ def test_all_traffic_wants_the_specs_replicas_or_those_that_autoscaling_had(serv
         (10, {}, 10, 1),
         (10, {}, 11, 2),
         (10, {}, 95, 10),
+        (9, {}, 56, 6),
         (10, {}, 100, 10),
         (1, {}, 10, 1),
         (10, {"latency": [{"percentile": "95", "max": "200ms"}]}, 10, 2),
