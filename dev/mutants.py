@@ -41,7 +41,7 @@ SOURCES = Path("operator/viridian/rollout")
 EXPLANATIONS = Path("docs/mutants.md")
 COLUMNS = ("mutants", "killed", "survived", "explained")
 PYTEST = ["-s", "-p", "no:cacheprovider", "--deselect=tests/rollout/test_invariants.py::TestRollouts", "tests/rollout"]
-"""All tests but the state machine, which takes minutes and finds another way each time."""
+"""All tests but the state machine, which takes seconds for each mutant and goes another way each time."""
 SECONDS = 10
 """Processor time after which a test that does not end has found its mutant, too."""
 
