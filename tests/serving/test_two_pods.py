@@ -237,9 +237,8 @@ def test_stable_gone_and_back_and_roles_swapped(tmp_path: Path) -> None:
         # then it is as if there were no stable, until there is one again
         pair.service.target = pair.stable.ports["FALLBACK_PORT"]
         pair.wait_until_known()
+        eventually(lambda: "the stable revision is m-1" in pair.stable.log(), 20, pair.stable.log)
         # and both, now that they know, keep their clients' connections
-        for pod in (pair.stable, pair.candidate):
-            eventually(lambda pod=pod: "the stable revision is m-1" in pod.log(), 20, pod.log)
         for pod in (pair.stable, pair.candidate):
             assert "connection" not in pod.predict({"i": 1}).headers
         # when the candidate is promoted
