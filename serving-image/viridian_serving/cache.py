@@ -5,13 +5,12 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from viridian_serving.answers import Prediction
 from viridian_serving.wire import Encoded
-
-Prediction = dict[str, Any]
 
 _OVERHEAD: Final = 400
 """Bytes that an entry takes beside its predictions, roughly."""

@@ -16,6 +16,7 @@ import msgspec
 
 from viridian_serving.http_server import Request, Response
 from viridian_serving.inference import Call, Inferences
+from viridian_serving.passthrough import QUEUE_FULL
 from viridian_serving.problems import Problem
 
 LOG = logging.getLogger("viridian.api")
@@ -35,8 +36,6 @@ _READS: Final = frozenset(
         "ModelStatistics",
     )
 )
-_QUEUE_FULL: Final = "maximum queue size"
-"""What Triton says when it turns a request away for its load."""
 _HTTP_STATUS: Final = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.NOT_FOUND: 404,
@@ -140,9 +139,7 @@ class GrpcApi(grpc.GenericRpcHandler):
             # A client that leaves cancels this, but not the call: what that means is told where calls are counted.
             response = await asyncio.shield(task)
         except asyncio.CancelledError:
-            asked.gone = True
-            if asked.on_gone is not None:
-                asked.on_gone()
+            asked.leave()
             raise
         context.set_trailing_metadata([(name.decode().lower(), value.decode()) for name, value in response.headers])
         if response.status == 200:
@@ -178,7 +175,7 @@ class _PassedCall:
         except grpc.aio.AioRpcError as error:
             details = error.details() or ""
             self.failure = error.code(), details
-            kind = "queue-full" if _QUEUE_FULL in details else "model-failed"
+            kind = "queue-full" if QUEUE_FULL in details else "model-failed"
             raise Problem(_HTTP_STATUS.get(error.code(), 500), kind, details) from None
         return Response(200, body)
 

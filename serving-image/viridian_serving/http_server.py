@@ -58,6 +58,12 @@ class Request:
     peer: str = ""
     """The address that the connection comes from."""
 
+    def leave(self) -> None:
+        """Note that the client has left before it was answered."""
+        self.gone = True
+        if self.on_gone is not None:
+            self.on_gone()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Response:
@@ -200,9 +206,7 @@ class Connection(asyncio.Protocol):
         self._server.forget(self)
         self._waiting.clear()
         if self._current is not None:
-            self._current.gone = True
-            if self._current.on_gone is not None:
-                self._current.on_gone()
+            self._current.leave()
 
     def data_received(self, data: bytes) -> None:
         """Parse."""

@@ -14,7 +14,6 @@ from viridian_serving.counting import counted
 from viridian_serving.fallback import MARK, Fallback, remaining
 from viridian_serving.http_client import HttpClient
 from viridian_serving.http_server import Headers, Request, Response
-from viridian_serving.joiner import Interest
 from viridian_serving.metrics import FrozenCounters, Outcome, Via
 from viridian_serving.model_watch import ModelWatch
 from viridian_serving.predict import Predictor
@@ -55,12 +54,14 @@ class Trust(Enum):
 class Call:
     """An inference that is asked for."""
 
-    request: Request
-    request_id: str
+    seen: Seen
     deadline: float
     """On the event loop's clock, in seconds."""
-    interest: Interest
-    seen: Seen
+
+    @property
+    def request(self) -> Request:
+        """The request itself."""
+        return self.seen.request
 
 
 Answer = Callable[[Call], Awaitable[Response]]
@@ -125,15 +126,15 @@ class Inferences:
             What the client gets.
         """
         via = trust.via(request)
-        request_id = request_id_of(request)
-        seen = Seen(request, request_id, via, time.time_ns())
-        call = Call(request, request_id, self._deadline(request, via), seen.interest, seen)
+        call = self._call(request, via)
         if via is Via.FALLBACK and self._is_busy():
             answer = _turn_away
-        own = self._own(call, via, answer)
+        own = self._own(call, answer)
         if trust is Trust.ROUTE and via in _RESCUED and self.fallback is not None and self.fallback.usable:
-            own = self.fallback.answer(seen, call.deadline, own)
-        return await self._told(seen, self._or_stale(seen, own))
+            own = self.fallback.answer(call.seen, call.deadline, own)
+        if self.predictor is not None and self.predictor.cache is not None:
+            own = self._or_stale(call.seen, self.predictor, own)
+        return await self._told(call.seen, own)
 
     async def direct(self, request: Request, answer: Answer) -> Response:
         """Answer an inference that came by no route, and is passed to Triton as it is.
@@ -145,25 +146,25 @@ class Inferences:
         Returns:
             What the client gets.
         """
-        request_id = request_id_of(request)
-        seen = Seen(request, request_id, Via.DIRECT, time.time_ns())
-        call = Call(request, request_id, self._deadline(request, Via.DIRECT), seen.interest, seen)
+        call = self._call(request, Via.DIRECT)
         self.direct_in_flight += 1
         try:
-            return await self._told(seen, self._own(call, Via.DIRECT, lambda call: self._pass(call, answer)))
+            return await self._told(call.seen, self._own(call, lambda call: self._pass(call, answer)))
         finally:
             self.direct_in_flight -= 1
 
-    async def _or_stale(self, seen: Seen, answer: Awaitable[Response]) -> Response:
+    def _call(self, request: Request, via: Via) -> Call:
+        seen = Seen(request, request_id_of(request), via, time.time_ns())
+        return Call(seen, self._deadline(request, via))
+
+    async def _or_stale(self, seen: Seen, predictor: Predictor, answer: Awaitable[Response]) -> Response:
         """Await an answer; where it is an error, an earlier one is better, if it may be given."""
         response = await answer
-        if self.predictor is None:
-            return response
         if MARK in response.headers and response.status == 200:
-            self.predictor.keep(seen, response.body)
+            predictor.keep(seen, response.body)
         if response.status < 500 or seen.via is Via.FALLBACK:
             return response
-        return self.predictor.stale(seen) or response
+        return predictor.stale(seen) or response
 
     async def _told(self, seen: Seen, answer: Awaitable[Response]) -> Response:
         """Await what the client gets, and note who gave it."""
@@ -176,21 +177,22 @@ class Inferences:
             seen.seconds = time.perf_counter() - seen.request.received
             self._finish(seen)
 
-    async def _own(self, call: Call, via: Via, answer: Answer) -> Response:
+    async def _own(self, call: Call, answer: Answer) -> Response:
+        seen, via = call.seen, call.seen.via
         if via is not Via.FALLBACK and (wait := self.limits.wait_of(call.request, trusted=via is not Via.DIRECT)):
             answer = partial(_limited, wait)
-        call.seen.outcome = Outcome.ERROR  # what it is counted as when it is given up
+        seen.outcome = Outcome.ERROR  # what it is counted as when it is given up
         try:
             response, outcome = await counted(
                 call.request,
                 via,
                 self._counters,
                 self._settings.abandoned_after,
-                complete(answer(call), call.request_id, self._headers),
+                complete(answer(call), seen.request_id, self._headers),
             )
-            call.seen.outcome = outcome
+            seen.outcome = outcome
         finally:
-            self._finish(call.seen)
+            self._finish(seen)
         if self.model_watch is not None:
             if outcome is Outcome.OK and not response.cached:
                 self.model_watch.answered()
@@ -214,7 +216,7 @@ class Inferences:
         return queued + self._passing > _FALLBACK_SHARE * self._settings.max_queue
 
     async def _predict(self, call: Call) -> Response:
-        return await self.started().answer(call.request.body, call.deadline, call.request_id, call.interest, call.seen)
+        return await self.started().answer(call.seen, call.deadline)
 
     async def _predict_one(self, call: Call) -> Response:
         try:
@@ -253,7 +255,7 @@ class Inferences:
                 "at POST /predict.",
             )
         self._passing += 1
-        call.interest.sent = time.perf_counter()
+        call.seen.interest.sent = time.perf_counter()
         try:
             return await answer(call)
         finally:

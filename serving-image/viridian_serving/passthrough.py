@@ -28,7 +28,7 @@ _RESPONSE_HEADERS: Final = (
 )
 
 _NOT_JSON: Final = b"failed to parse the request JSON buffer"
-_QUEUE_FULL: Final = b"maximum queue size"
+QUEUE_FULL: Final = "maximum queue size"
 """What Triton says when it turns a request away for its load."""
 
 
@@ -73,5 +73,5 @@ async def forward(triton: HttpClient, request: Request, deadline: float) -> Resp
     content_type = reply.headers.get(b"content-type", b"application/json")
     # Triton calls it its own failure when a client sends what is no JSON. It must not count against the model.
     status = 400 if reply.status == 500 and _NOT_JSON in reply.body else reply.status
-    problem = "queue-full" if status == 503 and _QUEUE_FULL in reply.body else ""
+    problem = "queue-full" if status == 503 and QUEUE_FULL.encode() in reply.body else ""
     return Response(status, reply.body, content_type, passed, problem)

@@ -70,22 +70,12 @@ class Predictor:
         """Answers that may be given again; None when each is the model's."""
         self.cache_stats = CacheStats()
 
-    async def answer(
-        self,
-        body: bytes,
-        deadline: float,
-        request_id: str,
-        interest: Interest | None,
-        seen: Seen,
-    ) -> Response:
+    async def answer(self, seen: Seen, deadline: float) -> Response:
         """Predict.
 
         Args:
-            body: The request's.
+            seen: The request; gets what is learnt on the way.
             deadline: On the event loop's clock, in seconds.
-            request_id: Given back in the answer.
-            interest: Whether the client still waits; None if it does.
-            seen: Gets what is learnt on the way.
 
         Returns:
             The answer.
@@ -93,11 +83,12 @@ class Predictor:
         Raises:
             Problem: What the client gets instead.
         """
+        body = seen.request.body
         instances = self._reader.read_fast(body) if self._preprocessor is None else None
         if instances is None:
-            instances = await self.read(body, deadline, request_id)
+            instances = await self.read(body, deadline, seen.request_id)
         seen.instances, seen.many, seen.queued = instances.encoded, instances.many, time.perf_counter()
-        ask = partial(self._ask, instances, deadline, request_id, interest)
+        ask = partial(self._ask, instances, deadline, seen.request_id, seen.interest)
         age = None
         try:
             if self.cache is None or seen.via in _UNCACHED:
@@ -143,7 +134,7 @@ class Predictor:
         self.cache.put(seen.key, Entry(document["revision"], document["version"], encoded, time.monotonic()))
 
     async def _ask(
-        self, instances: Instances, deadline: float, request_id: str, interest: Interest | None
+        self, instances: Instances, deadline: float, request_id: str, interest: Interest
     ) -> list[Prediction]:
         if instances.many:
             return await self._predict_many(instances.encoded, deadline, request_id, interest)

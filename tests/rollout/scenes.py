@@ -55,3 +55,12 @@ def pass_by(world: World, passes: int = 1, rate: int = 50) -> None:
 def of_color(world: World) -> list[ApplyColor]:
     """The writes to Deployments that one decision asks for."""
     return [action for action in world.decide().actions if isinstance(action, ApplyColor)]
+
+
+def at_step(**changes: object) -> World:
+    """A world in which the candidate has 10 %, and requests have shown it."""
+    world = rolling(Phase.PROGRESSING, **changes)
+    pass_by(world, 2)
+    assert world.status.step is not None
+    assert world.status.step.verified_at is not None
+    return world

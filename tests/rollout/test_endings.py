@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from tests.rollout.scenes import at_stable, pass_by, rolling, run_until
+from tests.rollout.scenes import at_stable, at_step, pass_by, rolling, run_until
 from tests.rollout.world import World, judgement, spec_for
 
 from viridian.api.names import Color
@@ -16,15 +16,6 @@ from viridian.rollout.observed import Pod, RouteFacts
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
 SENTENCE = "40 of 100 requests on the candidate failed."
-
-
-def at_step(**changes: object) -> World:
-    """A world in which the candidate has 10 %, and requests have shown it."""
-    world = rolling(Phase.PROGRESSING, **changes)
-    pass_by(world, 2)
-    assert world.status.step is not None
-    assert world.status.step.verified_at is not None
-    return world
 
 
 def ending(world: World) -> Ending | None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.rollout.scenes import at_stable, pass_by, rolling, run_until
+from tests.rollout.scenes import at_stable, at_step, pass_by, rolling, run_until
 from tests.rollout.test_autoscaling import SERVING
 from tests.rollout.world import World, judgement, spec_for
 
@@ -35,15 +35,6 @@ def promoted() -> World:
     world = at_stable()
     world.edit(spec_for("v2.0.0"))
     world.settle()
-    return world
-
-
-def at_step(**changes: object) -> World:
-    """A world in which the candidate has 10 %, and requests have shown it."""
-    world = rolling(Phase.PROGRESSING, **changes)
-    pass_by(world, 2)
-    assert world.status.step is not None
-    assert world.status.step.verified_at is not None
     return world
 
 

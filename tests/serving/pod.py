@@ -173,16 +173,23 @@ class Pod:
         families = {each.name: each for each in text_string_to_metric_families(self.metrics_after(time.time()))}
         return {s.labels["reason"]: int(s.value) for s in families[family].samples if s.value}
 
+    def gauge(self, name: str) -> float:
+        """A number without labels, as it is at this moment."""
+        page = self.get("/metrics", "METRICS_PORT").body.decode()
+        return next(float(line.split()[1]) for line in page.splitlines() if line.startswith(f"{name} "))
+
     def calls(self) -> int:
         """Calls that the API has made to Triton."""
-        page = self.get("/metrics", "METRICS_PORT").body.decode()
-        return next(
-            int(float(line.split()[1])) for line in page.splitlines() if line.startswith("viridian_calls_total")
-        )
+        return int(self.gauge("viridian_calls_total"))
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Requests by via and outcome, as published once everything up to now has been frozen."""
         return counts_of(self.metrics_after(time.time()))
+
+    def since(self, before: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+        """What was counted since these counts were taken."""
+        now = self.counts()
+        return {key: count - before.get(key, 0) for key, count in now.items() if count != before.get(key, 0)}
 
     def metrics_after(self, moment: float) -> str:
         """The first page whose stamp is after the moment."""

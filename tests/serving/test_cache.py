@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from tests.serving import models
 from tests.serving.files import settings_file
-from tests.serving.pod import Pod, eventually, post_many, running_pod
-from tests.serving.test_two_pods import BY_ROUTE, since, two_pods
+from tests.serving.pod import eventually, post_many, running_pod
+from tests.serving.test_two_pods import BY_ROUTE, two_pods
 
 from viridian_serving.cache import AnswerCache, Entry, key_of
 from viridian_serving.wire import Encoded
@@ -141,11 +141,6 @@ async def test_nobody_waits_for_another_longer_than_for_themselves() -> None:
 # -- in a pod
 
 
-def gauge(pod: Pod, name: str) -> float:
-    page = pod.get("/metrics", "METRICS_PORT").body.decode()
-    return next(float(line.split()[1]) for line in page.splitlines() if line.startswith(f"{name} "))
-
-
 @pytest.mark.component
 async def test_the_same_input_is_answered_again_without_the_model(tmp_path: Path) -> None:
     cache = settings_file(tmp_path / "live", cache={"ttl": "60s"})
@@ -171,7 +166,7 @@ async def test_the_same_input_is_answered_again_without_the_model(tmp_path: Path
             assert answer.json["request_id"] != first.json["request_id"]
             assert answer.json["feedback_token"] != first.json["feedback_token"]
         assert "etag" in again[1].headers
-        assert gauge(pod, "viridian_cache_hits_total") == 2
+        assert pod.gauge("viridian_cache_hits_total") == 2
         # but not for what is about the model, nor for a list, which is answered otherwise
         assert "cached" not in pod.predict({"i": 3}, Viridian_Via="check").json
         assert "cached" not in pod.predict([{"i": 3}]).json
@@ -217,7 +212,7 @@ async def test_an_old_answer_of_either_revision_is_better_than_an_error(tmp_path
         # and what was never answered is an error
         assert pair.candidate.predict({"i": 0}, **BY_ROUTE).status == 503
         # and all of it counts against the candidate
-        assert since(pair.candidate, before) == {("split", "error"): 3}
+        assert pair.candidate.since(before) == {("split", "error"): 3}
 
 
 @pytest.mark.component
@@ -245,5 +240,5 @@ def test_settings_take_effect_while_the_pod_runs(tmp_path: Path) -> None:
         # but past the gateway nobody chooses a name
         statuses = [pod.predict({"i": 3}, X_User=f"user-{n}").status for n in range(3)]
         assert statuses == [200, 429, 429]
-        assert gauge(pod, "viridian_rate_limited_total") == 4
+        assert pod.gauge("viridian_rate_limited_total") == 4
         assert pod.counts()["split", "rejected"] == 2

@@ -49,7 +49,7 @@ def test_an_inference_is_answered_as_triton_answers_it_and_counts(pod: Pod, clie
     # then
     assert result.as_numpy("y").tolist() == [[30.0], [70.0]]
     assert result.get_response().id == "r1"
-    assert since(pod, before) == {("direct", "ok"): 1}
+    assert pod.since(before) == {("direct", "ok"): 1}
 
 
 def test_what_is_read_is_what_triton_says_and_does_not_count(pod: Pod, client: Client) -> None:
@@ -62,7 +62,7 @@ def test_what_is_read_is_what_triton_says_and_does_not_count(pod: Pod, client: C
         assert client.get_model_metadata("m") == triton.get_model_metadata("m")
         assert client.get_model_config("m") == triton.get_model_config("m")
         assert client.get_inference_statistics("m") == triton.get_inference_statistics("m")
-    assert since(pod, before) == {}
+    assert pod.since(before) == {}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_client_s_mistake_is_told_as_triton_tells_it_and_is_not_the_model_s(
     # then
     assert raised.value.status() == f"StatusCode.{code}"
     assert model in raised.value.message()
-    assert since(pod, before) == {("direct", "rejected"): 1}
+    assert pod.since(before) == {("direct", "rejected"): 1}
 
 
 def test_a_failing_model_is_an_error(pod: Pod, client: Client) -> None:
@@ -93,7 +93,7 @@ def test_a_failing_model_is_an_error(pod: Pod, client: Client) -> None:
     with pytest.raises(InferenceServerException) as raised:
         client.infer("m", [index(99)])
     assert raised.value.status() == "StatusCode.INTERNAL"
-    assert since(pod, before) == {("direct", "error"): 1}
+    assert pod.since(before) == {("direct", "error"): 1}
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_client_that_waits_no_longer_counts_against_a_model_that_stands_still(
         os.kill(triton, signal.SIGCONT)
     # then
     assert left.value.status() == told.value.status() == "StatusCode.DEADLINE_EXCEEDED"
-    assert since(pod, before) == {("direct", "error"): 2}
+    assert pod.since(before) == {("direct", "error"): 2}
 
 
 def test_too_large_a_message_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -176,10 +176,6 @@ def test_a_taken_port_is_named(pod: Pod, tmp_path_factory: pytest.TempPathFactor
     api = other.start_api()
     assert api.wait(20) == 1
     assert f"gRPC on 127.0.0.1:{pod.ports['GRPC_PORT']}" in other.termination_log
-
-
-def since(pod: Pod, before: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    return {key: count - before.get(key, 0) for key, count in pod.counts().items() if count != before.get(key, 0)}
 
 
 def test_it_is_closed_where_the_schema_keeps_something_back(tmp_path: Path) -> None:

@@ -52,10 +52,6 @@ def pod(tmp_path: Path) -> Iterator[Callable[..., Pod]]:
         context.__exit__(None, None, None)
 
 
-def since(pod: Pod, before: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    return dict(Counter(pod.counts()) - Counter(before))
-
-
 # -- answers
 
 
@@ -230,14 +226,14 @@ async def test_a_failing_instance_fails_alone_and_counters_are_exact(lookup: Pod
             assert b"Gather" not in answer.body
         else:
             assert (answer.status, answer.json["prediction"]) == (200, index * 10.0)
-    assert since(lookup, before) == {("split", "ok"): 180, ("split", "error"): 30, ("split", "rejected"): 5}
+    assert lookup.since(before) == {("split", "ok"): 180, ("split", "error"): 30, ("split", "rejected"): 5}
 
 
 def test_a_list_with_a_failing_instance_is_one_error(lookup: Pod) -> None:
     before = lookup.counts()
     answer = lookup.predict([{"i": 1}, {"i": 99}])
     assert answer.status == 500
-    assert since(lookup, before) == {("direct", "error"): 1}
+    assert lookup.since(before) == {("direct", "error"): 1}
 
 
 @pytest.mark.parametrize(
@@ -261,14 +257,14 @@ def test_who_may_say_how_a_request_came(lookup: Pod, port: str, claimed: str, co
     # when
     assert lookup.predict({"i": 3}, port, **headers).status == 200
     # then
-    assert since(lookup, before) == {(counted, "ok"): 1}
+    assert lookup.since(before) == {(counted, "ok"): 1}
 
 
 def test_only_inferences_count(lookup: Pod) -> None:
     before = lookup.counts()
     for path in ("/health", "/live", "/ready", "/v2", "/v2/health/ready", "/v2/models/m", "/nothing", "/docs"):
         lookup.get(path)
-    assert since(lookup, before) == {}
+    assert lookup.since(before) == {}
 
 
 def test_counters_stand_still_between_multiples_of_the_interval(tmp_path: Path) -> None:
@@ -344,7 +340,7 @@ def test_triton_s_client_works_unchanged(digits: Pod) -> None:
     assert client.get_model_metadata("m")["inputs"][0]["name"] == "X"
     assert client.get_model_config("m")["max_batch_size"] > 1
     assert client.get_inference_statistics("m")["model_stats"]
-    assert since(digits, before) == {("direct", "ok"): 2}
+    assert digits.since(before) == {("direct", "ok"): 2}
 
 
 def test_triton_s_client_gets_triton_s_errors_and_compression(digits: Pod) -> None:
@@ -356,7 +352,7 @@ def test_triton_s_client_gets_triton_s_errors_and_compression(digits: Pod) -> No
         client.infer("m", [given], request_compression_algorithm=algorithm, response_compression_algorithm=algorithm)
     with pytest.raises(InferenceServerException, match="nobody"):
         client.infer("nobody", [given])
-    assert since(digits, before) == {("direct", "ok"): 2, ("direct", "rejected"): 1}
+    assert digits.since(before) == {("direct", "ok"): 2, ("direct", "rejected"): 1}
 
 
 @pytest.mark.parametrize(

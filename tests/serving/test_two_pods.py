@@ -76,10 +76,6 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         yield made
 
 
-def since(pod: Pod, before: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    return dict(Counter(pod.counts()) - Counter(before))
-
-
 # -- the model fails
 
 
@@ -97,9 +93,9 @@ async def test_no_client_sees_a_failing_candidate_and_every_failure_is_counted(p
         assert answer.headers["viridian-revision"] == ("m-1" if helped else "m-2") == answer.json["revision"]
         assert answer.headers["x-request-id"] == answer.json["request_id"]
     # and what counts is what the candidate's model did
-    assert since(pair.candidate, before[0]) == {("split", "ok"): 40, ("split", "error"): 160}
+    assert pair.candidate.since(before[0]) == {("split", "ok"): 40, ("split", "error"): 160}
     assert Counter(pair.candidate.rescues()) - before[2] == {"error": 160}
-    assert since(pair.stable, before[1]) == {("fallback", "ok"): 160}
+    assert pair.stable.since(before[1]) == {("fallback", "ok"): 160}
 
 
 def test_a_list_is_answered_whole_by_one_of_them(pair: Pair) -> None:
@@ -183,7 +179,7 @@ def test_nothing_else_is_passed_on(pair: Pair, port: str, via: str) -> None:
     answer = pair.candidate.predict({"i": 5}, port, **headers)
     # then
     assert (answer.status, answer.json["type"]) == (500, "urn:viridian:problem:model-failed")
-    assert since(pair.stable, before) == {}
+    assert pair.stable.since(before) == {}
 
 
 def test_the_client_s_own_mistakes_are_not_passed_on(pair: Pair) -> None:
@@ -191,7 +187,7 @@ def test_the_client_s_own_mistakes_are_not_passed_on(pair: Pair) -> None:
     assert pair.candidate.predict({"i": "x"}, **BY_ROUTE).status == 400
     infer = pair.candidate.request("POST", "/v2/models/m/infer", b"{", headers=BY_ROUTE)
     assert infer.status == 400
-    assert since(pair.stable, before) == {}
+    assert pair.stable.since(before) == {}
 
 
 def test_what_stable_fails_too_is_the_candidate_s_own_error(pair: Pair) -> None:
@@ -328,7 +324,7 @@ async def test_a_full_queue_is_not_passed_on(tmp_path: Path) -> None:
         refused = [answer for answer in answers if answer.status == 503]
         assert refused
         assert {answer.json["type"] for answer in refused} == {"urn:viridian:problem:queue-full"}
-        fallbacks = since(pair.stable, before).get(("fallback", "ok"), 0)
+        fallbacks = pair.stable.since(before).get(("fallback", "ok"), 0)
         assert fallbacks <= len(answers) - len(refused)
 
 
@@ -347,9 +343,9 @@ async def test_a_candidate_that_hangs_costs_nobody_an_answer(tmp_path: Path) -> 
         assert {(answer.status, answer.headers.get("viridian-fallback")) for answer in answers} == {(200, "stable")}
         # and every one of them counts against the candidate, once its time is over
         eventually(
-            lambda: since(pair.candidate, before) == {("split", "error"): 60},
+            lambda: pair.candidate.since(before) == {("split", "error"): 60},
             15,
-            lambda: str(since(pair.candidate, before)),
+            lambda: str(pair.candidate.since(before)),
         )
         assert set(pair.candidate.rescues()) <= {"error", "hung", "slow"}
         # and the pod stays in its place, where it is counted
@@ -374,7 +370,7 @@ async def test_a_candidate_whose_triton_is_killed_costs_nobody_an_answer(tmp_pat
         os.kill(triton, signal.SIGKILL)
         answers = await post_many(pair.candidate, [{"i": 1}] * 40, **BY_ROUTE)
         assert {(answer.status, answer.json["prediction"]) for answer in answers} == {(200, 10.0)}
-        counted = since(pair.candidate, before)
+        counted = pair.candidate.since(before)
         helped = sum("viridian-fallback" in answer.headers for answer in answers)
         assert counted["split", "error"] == helped > 0
         assert pair.candidate.rescues()["unreachable"] > 0

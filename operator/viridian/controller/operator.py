@@ -9,8 +9,8 @@ from typing import Any
 from viridian.api.names import FIELD_MANAGER, LABEL_MODEL
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
-from viridian.kube.reflector import Reflector
-from viridian.kube.resources import DEPLOYMENT, HTTP_ROUTE, SERVICE
+from viridian.kube.reflector import Follower, Reflector
+from viridian.kube.resources import DEPLOYMENT, HTTP_ROUTE, SERVICE, Kind
 from viridian.metrics.prometheus import ModelKey, Prometheus
 from viridian.metrics.user_queries import UserQueries
 from viridian.workloads.pod import PodDefaults
@@ -88,22 +88,20 @@ class Operator:
             configuration.namespaces,
             configuration.sweep_period,
         )
-        namespaces = configuration.namespaces or ("",)
+        edits = {kind: Edits(kind, resting) for kind in (SERVICE, HTTP_ROUTE)}
+        followers: dict[Kind, Follower] = {DEPLOYMENT: self.deployments, **edits}
         watches = {
-            f"deployments {namespace}": Reflector(client, DEPLOYMENT, namespace, LABEL_MODEL, self.deployments)
-            for namespace in namespaces
+            (kind, namespace): Reflector(client, kind, namespace, LABEL_MODEL, follower)
+            for kind, follower in followers.items()
+            for namespace in configuration.namespaces or ("",)
         }
-        synced = [watch.synced for watch in watches.values()]
-        for kind in (SERVICE, HTTP_ROUTE):
-            for namespace in namespaces:
-                edits = Reflector(client, kind, namespace, LABEL_MODEL, Edits(kind, resting))
-                watches[f"{kind.plural} {namespace}"] = edits
+        synced = [watch.synced for (kind, _), watch in watches.items() if kind is DEPLOYMENT]
         known = [sweep.known, *synced]
         url = configuration.user_query_url
         inquirer = Inquirer(UserQueries(url) if url else None, self.models, book)
         return {
             **{f"worker-{number}": self._work(reconciler, known) for number in range(WORKERS)},
-            **{name: watch.run() for name, watch in watches.items()},
+            **{f"{kind.plural} {namespace}": watch.run() for (kind, namespace), watch in watches.items()},
             "sweep": sweep.run(synced),
             "ticker": self._ticker.run(),
             "inquirer": inquirer.run(),
