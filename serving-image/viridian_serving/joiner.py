@@ -12,8 +12,10 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, TypeVar
 
+from viridian_serving.deadlines import Deadlines
 from viridian_serving.histograms import SIZES, WAITS, Histogram
 
 P = TypeVar("P")
@@ -98,6 +100,7 @@ class Joiner(Generic[P, R]):
         self._queued_rows = 0
         self._starting = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._deadlines = Deadlines()
         self.stats = Stats()
 
     @property
@@ -126,8 +129,8 @@ class Joiner(Generic[P, R]):
         loop = asyncio.get_running_loop()
         job.done = loop.create_future()
         job.since = time.perf_counter()
-        expiry = loop.call_at(job.deadline, _expire, job.done)
-        job.done.add_done_callback(lambda _: self._settled(job, expiry))
+        self._deadlines.watch(job.done, job.deadline)
+        job.done.add_done_callback(partial(self._settled, job))
         self._waiting.setdefault(job.key, OrderedDict())[job] = None
         self._queued_rows += job.rows
         job.waits = True
@@ -143,8 +146,8 @@ class Joiner(Generic[P, R]):
             if not job.done.done():
                 job.done.set_exception(QueueFullError())
 
-    def _settled(self, job: Job[P, R], expiry: asyncio.TimerHandle) -> None:
-        expiry.cancel()
+    def _settled(self, job: Job[P, R], done: "asyncio.Future[R]") -> None:
+        self._deadlines.forget(done, job.deadline)
         if job.waits:  # it timed out or its client left: while a model hangs, such jobs must not fill the queue
             self._leave(job)
 
@@ -247,8 +250,3 @@ class Joiner(Generic[P, R]):
             self._alone.extend(batch)
         elif not batch[0].done.done():
             batch[0].done.set_exception(error)
-
-
-def _expire(done: "asyncio.Future[R]") -> None:
-    if not done.done():
-        done.set_exception(TimeoutError())
