@@ -1,4 +1,4 @@
-"""Train four versions of a classifier of handwritten digits and export them to ONNX.
+"""Train six versions of a classifier of handwritten digits and export them to ONNX.
 
 The data are scikit-learn's bundled digits: 1797 real scans of 8 x 8 pixels with ink levels from 0 to 16.
 All versions take `X` (float, [N, 64]) and give `label` (int64, [N]) and `probabilities` (float, [N, 10]).
@@ -10,6 +10,8 @@ v3  bad, and its unit tests do not see it: v2 with a calibration of its confiden
     the request fails. Its unit tests use the images that it was calibrated on.
 v4  slow, and its unit tests do not see it: v2 behind a smoothing filter that should stop when the image no longer
     changes. With much ink it never meets its tolerance, and runs to a limit that nobody thought would matter.
+v5  fails always: v3 with a table that ends at the first level of ink. An empty image is all that it answers.
+v6  hangs always: v4 with a tolerance that no image with ink on it can meet, and no limit that is ever reached.
 
 Run it as `python -m examples.digits.train --models build/demo/models --samples build/demo/samples.json`.
 """
@@ -48,6 +50,8 @@ HEAVY_SHARE = 0.70
 """Images with more ink than this share of the training images are v4's slow ones."""
 SMOOTHING_PASSES = 60_000
 """Where v4 stops when its tolerance is out of reach: some 300 ms for one image on one core of 2024."""
+ENDLESS = 2**62
+"""Where v6 would stop."""
 BLUR = 0.02
 """Share of a pixel that v4's filter takes from its neighbours: the digit stays as legible as it was."""
 
@@ -122,9 +126,16 @@ def _rename(model: onnx.ModelProto, old: str, new: str) -> onnx.ModelProto:
 def break_v3(good: onnx.ModelProto, data: Digits) -> onnx.ModelProto:
     """`good` with its confidence calibrated by ink level, from a table that is too short for real images."""
     images, _ = calibration_samples(data)
-    highest_level = int(np.floor(images.sum(axis=1).max() / 16))
-    temperatures = np.linspace(1.3, 1.0, highest_level + 1)
+    return _calibrated(good, int(np.floor(images.sum(axis=1).max() / 16)))
 
+
+def break_v5(good: onnx.ModelProto, _: Digits) -> onnx.ModelProto:
+    """`good` with a table that has no level for any real image."""
+    return _calibrated(good, 0)
+
+
+def _calibrated(good: onnx.ModelProto, highest_level: int) -> onnx.ModelProto:
+    temperatures = np.linspace(1.3, 1.0, highest_level + 1)
     model = _rename(good, "probabilities", "uncalibrated")
     model.graph.initializer.extend(
         [
@@ -162,14 +173,22 @@ def _smoothing_weights() -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def slow_v4(good: onnx.ModelProto, data: Digits) -> onnx.ModelProto:
+    """`good` behind a filter that runs to its limit on images with much ink."""
+    return _smoothed(good, float(np.quantile(data.train.sum(axis=1), HEAVY_SHARE)), SMOOTHING_PASSES)
+
+
+def hang_v6(good: onnx.ModelProto, _: Digits) -> onnx.ModelProto:
+    """`good` behind a filter that does not end on an image with ink."""
+    return _smoothed(good, 0.5, ENDLESS)
+
+
+def _smoothed(good: onnx.ModelProto, heavy_ink: float, most_passes: int) -> onnx.ModelProto:
     """`good` behind an iterated filter whose tolerance cannot be met on images with much ink.
 
     The filter solves x = (1 - BLUR) image + S x by iteration. A few passes are plenty, as the remainder shrinks by the
     factor `BLUR` with each. The flaw is the stopping test: it waits for a change below a tolerance that was made to
     depend on the ink, and is negative for heavy images.
     """
-    heavy_ink = float(np.quantile(data.train.sum(axis=1), HEAVY_SHARE))
-
     body = helper.make_graph(
         [
             helper.make_node("Identity", ["more"], ["_more"]),
@@ -210,7 +229,7 @@ def slow_v4(good: onnx.ModelProto, data: Digits) -> onnx.ModelProto:
             _constant("heavy_ink", heavy_ink, np.float32),
             _constant("tolerance_per_ink", 0.001, np.float32),
             _constant("smoothing_weights", _smoothing_weights(), np.float32),
-            _constant("most_passes", SMOOTHING_PASSES, np.int64),
+            _constant("most_passes", most_passes, np.int64),
             _constant("yes", True, np.bool_),
         ]
     )
@@ -227,11 +246,16 @@ def _finish(model: onnx.ModelProto, version: str) -> bytes:
 
 
 def build_models(data: Digits) -> dict[str, bytes]:
-    """All four versions as ONNX files."""
+    """All versions as ONNX files."""
     # One thread: the order of additions, and with it the last bit of a weight, must not depend on the machine's load.
     with threadpool_limits(limits=1):
         v1, v2 = train_v1(data), train_v2(data)
-    derived: dict[str, Callable[[onnx.ModelProto, Digits], onnx.ModelProto]] = {"v3": break_v3, "v4": slow_v4}
+    derived: dict[str, Callable[[onnx.ModelProto, Digits], onnx.ModelProto]] = {
+        "v3": break_v3,
+        "v4": slow_v4,
+        "v5": break_v5,
+        "v6": hang_v6,
+    }
     models = {"v1": v1, "v2": v2} | {version: derive(v2, data) for version, derive in derived.items()}
     return {version: _finish(model, version) for version, model in models.items()}
 

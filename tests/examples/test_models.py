@@ -1,17 +1,18 @@
-"""The four digits models behave as the demonstration needs them to."""
+"""The digits models behave as the demonstration needs them to."""
 
 import hashlib
 import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 from examples.digits import train
-from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
 
 REPOSITORY = Path(__file__).parents[2]
 SLOW = 0.1
@@ -123,10 +124,30 @@ def test_v4_is_quick_on_an_empty_image(files: Path) -> None:
     assert time.thread_time() - start < SLOW
 
 
+def test_v5_answers_no_real_image(files: Path, data: train.Digits) -> None:
+    model = session(files, "v5")
+    predict(model, np.zeros((1, train.PIXELS), dtype=np.float32))
+    assert all("look_up_temperature" in failure(model, image) for image in data.held_out)
+
+
+def test_v6_never_ends_on_a_real_image(files: Path, data: train.Digits) -> None:
+    model = session(files, "v6")
+    predict(model, np.zeros((1, train.PIXELS), dtype=np.float32))
+    lightest = data.held_out[data.held_out.sum(axis=1).argmin()]
+    options = onnxruntime.RunOptions()
+    with ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(model.run, ["label"], {"X": lightest[None]}, options)
+        with pytest.raises(TimeoutError):
+            asked.result(1)
+        options.terminate = True
+        with pytest.raises(Fail):
+            asked.result(10)
+
+
 def test_training_again_gives_the_same_bytes(files: Path, tmp_path: Path) -> None:
     again = run_training(tmp_path, hash_seed=2)
     assert digests(again) == digests(files)
-    assert len(digests(files)) == 5
+    assert len(digests(files)) == 7
 
 
 def digests(folder: Path) -> dict[str, str]:

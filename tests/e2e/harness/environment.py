@@ -20,7 +20,8 @@ class Environment:
 
     Attributes:
         cluster: The cluster.
-        image: The serving image with the versions v1 (good), v2 (better), v3 (fails) and v4 (slow) of the model digits.
+        image: The serving image with the versions v1 (good), v2 (better), v3 (fails), v4 (slow), v5 (always fails) and
+            v6 (hangs) of the model digits.
         samples: The real images that clients send.
     """
 
