@@ -49,7 +49,7 @@ class _Binding:
     def contract(self) -> Contract:
         requests = self._requests()
         answers = self._answers()
-        raw = self._raw(answers)
+        raw = self._raw(requests, answers)
         if self._faults:
             raise SchemaError(sentence(self._faults))
         return Contract(
@@ -240,13 +240,16 @@ class _Binding:
                 "output with the class in outputs.prediction"
             )
 
-    def _raw(self, answers: AnswerSchema) -> bool:
+    def _raw(self, requests: RequestSchema, answers: AnswerSchema) -> bool:
         closed = "answer keeps something back" if answers.limited else None
         if self._preprocessed:
             closed = f"{PREPROCESS_FILE} makes the model's inputs"
         if self._declared.raw and closed is not None:
             self._faults.append(f"raw: true opens the model's own inputs and outputs, while {closed}; leave it out")
-        return closed is None if self._declared.raw is None else self._declared.raw
+        if self._declared.raw is None:
+            # Tensors are not held against ranges and categories, so that only who says so lets them in.
+            return closed is None and not any(feature.ruled for feature in requests.features)
+        return self._declared.raw
 
 
 def _type_faults(kind: Kind, datatype: DataType) -> Iterator[str]:

@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol
 from viridian_serving.http_client import HttpClient, PeerUnreachableError, Reply
 from viridian_serving.http_server import Headers, Request, Response
 from viridian_serving.metrics import FrozenCounters, Rescue, Via
+from viridian_serving.patience import TIMEOUT_MS, patience_of
 from viridian_serving.seen import Seen
 
 LOG = logging.getLogger("viridian.api")
@@ -59,15 +60,6 @@ _RESPONSE_HEADERS: Final = (
 )
 MARK: Final = (b"Viridian-Fallback", b"stable")
 """On an answer that stable gave."""
-REMAINING: Final = b"viridian-timeout-ms"
-"""On a request to stable: milliseconds that its client still waits."""
-_MOST_DIGITS: Final = 9
-
-
-def remaining(request: Request) -> float | None:
-    """Tell how many seconds the pod that asks for help still waits; None when it does not say."""
-    given = request.headers.get(REMAINING, b"")
-    return int(given) / 1000 if given.isdigit() and len(given) <= _MOST_DIGITS else None
 
 
 def default_after(timeout: float, trial: float | None = None) -> float:
@@ -154,7 +146,7 @@ class _Plea:
             *((name, given[name]) for name in _REQUEST_HEADERS if name in given),
             *trace,
             (b"viridian-via", Via.FALLBACK.value.encode()),
-            (REMAINING, b"%d" % (left * 1000)),
+            (TIMEOUT_MS, b"%d" % (left * 1000)),
             (b"x-request-id", self.request_id.encode()),
         ]
 
@@ -250,16 +242,19 @@ class Fallback:
 
     async def _why_late(self, own: "asyncio.Task[Response]", plea: "_Plea") -> Rescue | None:
         """Wait for the model as long as it may take; tell why to ask stable then, or None once there is an answer."""
-        patience = self.after - (time.perf_counter() - plea.request.received)
+        after, given = self.after, patience_of(plea.request)
+        if given is not None:  # half of a hurried client's time is stable's
+            after = min(after, given / 2)
+        patience = after - (time.perf_counter() - plea.request.received)
         while True:
             await asyncio.wait((own,), timeout=max(0.0, patience))
             if own.done():
                 return None
-            if time.perf_counter() - self._last_good >= self.after:
+            if time.perf_counter() - self._last_good >= after:
                 return Rescue.HUNG
             if self._slow.spend():
                 return Rescue.SLOW
-            patience = max(self.after, _LEAST_TIME)
+            patience = max(after, _LEAST_TIME)
 
     async def _hedge(self, own: "asyncio.Task[Response]", plea: "_Plea", reason: Rescue) -> Response:
         """Let the model and stable both try; the first good answer is taken."""

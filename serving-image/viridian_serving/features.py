@@ -58,6 +58,12 @@ class Feature:
         """Give a value that it takes: its example, or one that is made up."""
         return self.example if self.example is not None else self._made_up()
 
+    @property
+    def ruled(self) -> bool:
+        """Whether it takes less than its type has."""
+        bounds = (self.minimum, self.maximum, self.max_length)
+        return bool(self.categories) or any(bound is not None for bound in bounds)
+
     def _made_up(self) -> Any:  # noqa: ANN401  a JSON value
         value: Any = {Kind.NUMBER: 0.0, Kind.INTEGER: 0, Kind.STRING: "", Kind.BOOLEAN: False}[self.kind]
         low, high = self.minimum, self.maximum

@@ -2,20 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from viridian_serving import passthrough
 from viridian_serving.config import Settings
 from viridian_serving.counting import counted
-from viridian_serving.fallback import MARK, Fallback, remaining
+from viridian_serving.fallback import MARK, Fallback
 from viridian_serving.http_client import HttpClient
 from viridian_serving.http_server import Headers, Request, Response
 from viridian_serving.metrics import FrozenCounters, Outcome, Via
 from viridian_serving.model_watch import ModelWatch
+from viridian_serving.patience import fault_of, patience_of
 from viridian_serving.predict import Predictor
 from viridian_serving.problems import Problem
 from viridian_serving.queries import NO_STORE
@@ -93,6 +94,8 @@ class Inferences:
         self._headers = headers
         self._observe = observe
         self._passing = 0
+        self._given_up: set[asyncio.Task[Response]] = set()
+        """Answers that their clients did not wait for, and that count all the same."""
         self.direct_in_flight = 0
         """Inferences that came by no route and run."""
         self.readiness = Readiness(lambda: self.fallback is not None and self.fallback.usable)
@@ -128,12 +131,18 @@ class Inferences:
         via = trust.via(request)
         call = self._call(request, via)
         if via is Via.FALLBACK and self._is_busy():
-            answer = _turn_away
+            answer = partial(_refused, _busy())
+        elif (fault := fault_of(request)) is not None:
+            answer = partial(_refused, fault)
         own = self._own(call, answer)
+        patience = patience_of(request)
+        end = call.deadline if patience is None else min(call.deadline, self._after(request, patience))
         if trust is Trust.ROUTE and via in _RESCUED and self.fallback is not None and self.fallback.usable:
-            own = self.fallback.answer(call.seen, call.deadline, own)
+            own = self.fallback.answer(call.seen, end, own)
         if self.predictor is not None and self.predictor.cache is not None:
             own = self._or_stale(call.seen, self.predictor, own)
+        if end < call.deadline:
+            own = self._in_time(call.seen, end, own)
         return await self._told(call.seen, own)
 
     async def direct(self, request: Request, answer: Answer) -> Response:
@@ -156,6 +165,22 @@ class Inferences:
     def _call(self, request: Request, via: Via) -> Call:
         seen = Seen(request, request_id_of(request), via, time.time_ns())
         return Call(seen, self._deadline(request, via))
+
+    async def _in_time(self, seen: Seen, end: float, answer: Coroutine[Any, Any, Response]) -> Response:
+        """Await an answer for as long as the client waits. One whose time is over is as one that has left."""
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(answer)
+        try:
+            await asyncio.wait((task,), timeout=end - loop.time())
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.done():
+            return task.result()
+        self._given_up.add(task)
+        task.add_done_callback(self._given_up.discard)
+        seen.request.leave()
+        return await complete(_refused(_too_late()), seen.request_id, self._headers)
 
     async def _or_stale(self, seen: Seen, predictor: Predictor, answer: Awaitable[Response]) -> Response:
         """Await an answer; where it is an error, an earlier one is better, if it may be given."""
@@ -180,7 +205,7 @@ class Inferences:
     async def _own(self, call: Call, answer: Answer) -> Response:
         seen, via = call.seen, call.seen.via
         if via is not Via.FALLBACK and (wait := self.limits.wait_of(call.request, trusted=via is not Via.DIRECT)):
-            answer = partial(_limited, wait)
+            answer = partial(_refused, _limited(wait))
         seen.outcome = Outcome.ERROR  # what it is counted as when it is given up
         try:
             response, outcome = await counted(
@@ -207,9 +232,14 @@ class Inferences:
 
     def _deadline(self, request: Request, via: Via) -> float:
         longest = self._settings.timeout
-        if via is Via.FALLBACK and (left := remaining(request)) is not None:
+        if via is Via.FALLBACK and (left := patience_of(request)) is not None:
             longest = min(longest, left)
-        return asyncio.get_running_loop().time() + longest - (time.perf_counter() - request.received)
+        return self._after(request, longest)
+
+    @staticmethod
+    def _after(request: Request, seconds: float) -> float:
+        """Give a time after a request, on the event loop's clock."""
+        return asyncio.get_running_loop().time() + seconds - (time.perf_counter() - request.received)
 
     def _is_busy(self) -> bool:
         queued = self.predictor.model.joiner.queued_rows if self.predictor is not None else 0
@@ -271,8 +301,12 @@ def _who_answered(response: Response) -> str:
     return "model" if response.status < 400 else "pod"
 
 
-async def _limited(wait: int, _: Call) -> Response:
-    raise Problem(
+async def _refused(problem: Problem, *_: Call) -> Response:
+    raise problem
+
+
+def _limited(wait: int) -> Problem:
+    return Problem(
         429,
         "rate-limited",
         f"This client sends more than it may; send the request again in {wait} s, and fewer of them.",
@@ -280,10 +314,16 @@ async def _limited(wait: int, _: Call) -> Response:
     )
 
 
-async def _turn_away(_: Call) -> Response:
-    raise Problem(
+def _busy() -> Problem:
+    return Problem(
         503,
         "busy",
         "This pod has enough to do with requests of its own and helps no other pod now; try again in a second.",
         headers=((b"Retry-After", b"1"),),
+    )
+
+
+def _too_late() -> Problem:
+    return Problem(
+        504, "timeout", "There was no answer within Viridian-Timeout-Ms; allow more time, or send the request again."
     )

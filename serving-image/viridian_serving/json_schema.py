@@ -1,6 +1,7 @@
 """Instances and answers as JSON Schema (2020-12)."""
 
-import struct
+import math
+import sys
 from typing import Any, Final
 
 from viridian_serving.answers import AnswerSchema
@@ -10,10 +11,11 @@ from viridian_serving.schema import DYNAMIC, DataType, Kind, Tensor
 Schema = dict[str, Any]
 
 _FLOATS: Final = {
-    DataType.FP16: 65504.0,
-    DataType.FP32: struct.unpack("<f", b"\xff\xff\x7f\x7f")[0],
-    DataType.FP64: struct.unpack("<d", b"\xff" * 6 + b"\xef\x7f")[0],
+    DataType.FP16: math.nextafter(2.0**16 - 2.0**4, 0),
+    DataType.FP32: math.nextafter(2.0**128 - 2.0**103, 0),
+    DataType.FP64: sys.float_info.max,
 }
+"""The greatest number of JSON that is rounded to one of the type and not to infinity."""
 
 
 def range_of(datatype: DataType) -> tuple[float, float] | None:

@@ -101,6 +101,14 @@ def openapi(contract: Contract, identity: Mapping[str, str], max_instances: int)
     }
 
 
+_TIMEOUT: Final = {
+    "name": "Viridian-Timeout-Ms",
+    "in": "header",
+    "description": "Milliseconds for which you wait; without it, as long as the model may take.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+}
+
+
 def _description(contract: Contract, identity: Mapping[str, str]) -> str:
     protocol = f"The Open Inference Protocol is at v2/models/{identity['model']}/infer." if contract.raw else ""
     return "\n\n".join(part for part in (contract.description, protocol) if part)
@@ -118,6 +126,7 @@ def _post(contract: Contract) -> dict[str, Any]:
     return {
         "operationId": "predict",
         "summary": "Predict for an instance, or for a list of instances",
+        "parameters": [_TIMEOUT],
         "requestBody": {
             "required": True,
             "content": {
@@ -176,7 +185,7 @@ def _get(contract: Contract) -> dict[str, Any]:
         "operationId": "predictOne",
         "summary": "Predict for an instance that the address holds",
         "description": "Values are written as in JSON, strings without quotes.",
-        "parameters": [*parameters, condition],
+        "parameters": [*parameters, condition, _TIMEOUT],
         "responses": {
             "200": answer,
             "304": {"description": "The answer with this ETag is still the answer."},

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from viridian_serving.fallback import Fallback, ShareBudget, reason_of, remaining
+from viridian_serving.fallback import Fallback, ShareBudget, reason_of
 from viridian_serving.http_client import HttpClient
 from viridian_serving.http_server import HttpServer, Request, Response
 from viridian_serving.joiner import Interest
 from viridian_serving.metrics import NANOSECONDS, FrozenCounters, Rescue, Via
+from viridian_serving.patience import patience_of
 from viridian_serving.seen import Seen
 
 GOOD = Response(200, b'"own"')
@@ -123,7 +124,7 @@ async def test_a_failure_is_answered_by_stable_and_marked() -> None:
         assert asked.headers[b"x-request-id"] == b"id-1"
         assert asked.headers[b"traceparent"] == b"00-1"
         assert b"cookie" not in asked.headers
-        assert 4 < (remaining(asked) or 0) <= 5
+        assert 4 < (patience_of(asked) or 0) <= 5
         assert s.rescues == ({"error": 1}, {})
 
 
@@ -221,6 +222,17 @@ async def test_a_model_that_hangs_is_answered_for_and_its_own_outcome_is_awaited
         assert s.rescues == ({"hung": 1}, {})
         assert s.interest.lost
         assert own.ended == []
+        own.gate.set()
+        await until(lambda: own.ended == ["answered"])
+
+
+async def test_of_a_hurried_client_s_time_stable_gets_half() -> None:
+    async with stage(after=5) as s:
+        own = Own(GOOD, held=True)
+        # when a client waits for less than the model may take
+        answer = await s.ask(own, seconds=0.4, viridian_timeout_ms="400")
+        # then stable has answered in time
+        assert answer.body == b'"stable"'
         own.gate.set()
         await until(lambda: own.ended == ["answered"])
 
@@ -357,7 +369,7 @@ async def test_what_is_cancelled_takes_its_own_work_with_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [(b"1500", 1.5), (b"0", 0.0), (b"", None), (b"-1", None), (b"1e9", None), (b"9" * 50, None)]
+    ("header", "seconds"), [(b"1500", 1.5), (b"0", None), (b"", None), (b"-1", None), (b"1e9", None), (b"9" * 50, None)]
 )
 def test_the_time_that_is_left_is_read_with_care(header: bytes, seconds: float | None) -> None:
-    assert remaining(Request(b"POST", b"/", {b"viridian-timeout-ms": header}, b"", 0)) == seconds
+    assert patience_of(Request(b"POST", b"/", {b"viridian-timeout-ms": header}, b"", 0)) == seconds

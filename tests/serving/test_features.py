@@ -114,8 +114,8 @@ def test_the_value_of_an_only_feature_may_come_bare(
         (DataType.UINT8, 0, 255),
         (DataType.INT8, -128, 127),
         (DataType.INT64, -(2**63), 2**63 - 1),
-        (DataType.FP16, -65504.0, 65504.0),
-        (DataType.FP32, -3.4028234663852886e38, 3.4028234663852886e38),
+        (DataType.FP16, -65519.99999999999, 65519.99999999999),
+        (DataType.FP32, -3.4028235677973362e38, 3.4028235677973362e38),
     ],
 )
 def test_ranges_of_types(datatype: DataType, least: float, greatest: float) -> None:

@@ -316,6 +316,36 @@ def test_a_client_that_leaves_before_a_quick_answer_is_not_judged(pod: Callable[
     eventually(lambda: served.counts() == {("direct", "rejected"): 1}, 9, lambda: str(served.counts()))
 
 
+@pytest.mark.parametrize(
+    ("abandoned_after", "rounds", "outcome"), [("300ms", 10_000_000, "error"), ("9s", 30_000, "rejected")]
+)
+def test_a_client_that_says_how_long_it_waits_is_told_then_and_judged_as_if_it_had_left(
+    pod: Callable[..., Pod], abandoned_after: str, rounds: int, outcome: str
+) -> None:
+    # given a model that takes longer than its client waits
+    served = pod(models.slow, ABANDONED_AFTER=abandoned_after)
+    # when
+    started = time.monotonic()
+    answer = served.predict({"rounds": rounds}, **{"Viridian-Timeout-Ms": "100"})
+    # then it is not kept waiting for the timeout of 10 s
+    assert (answer.status, answer.json["type"]) == (504, "urn:viridian:problem:timeout")
+    assert "Viridian-Timeout-Ms" in answer.json["detail"]
+    assert 0.1 <= time.monotonic() - started < 2
+    # and whether the model was slow is judged by the same patience for every client
+    eventually(lambda: served.counts() == {("direct", outcome): 1}, 9, lambda: str(served.counts()))
+
+
+@pytest.mark.parametrize("given", ["soon", "0", "-5", "1.5", "1e3", "9" * 20])
+def test_a_time_that_cannot_be_meant_is_said(digits: Pod, given: str) -> None:
+    answer = digits.predict([0.0] * 64, **{"Viridian-Timeout-Ms": given})
+    assert (answer.status, answer.json["type"]) == (400, "urn:viridian:problem:invalid-timeout")
+    assert "Viridian-Timeout-Ms must be a whole number of milliseconds" in answer.json["detail"]
+
+
+def test_who_waits_long_enough_gets_the_answer(digits: Pod) -> None:
+    assert digits.predict([0.0] * 64, **{"Viridian-Timeout-Ms": "9000"}).status == 200
+
+
 # -- Triton's own protocol
 
 

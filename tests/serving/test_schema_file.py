@@ -169,9 +169,12 @@ def test_confidence_may_be_an_output() -> None:
         (NAMED + "answer: {round: 3}", False),
         (NAMED + "answer: {withhold: [confidence]}", False),
         (NAMED + "answer: {max_age: 60}", True),
+        (FOUR.replace("{name: a}", "{name: a, min: 0}"), False),
+        (FOUR.replace("{name: a}", "{name: a, type: integer, categories: [1, 2]}"), False),
+        (FOUR.replace("{name: a}", "{name: a, max: 10}") + "raw: true", True),
     ],
 )
-def test_the_inference_protocol_is_closed_where_something_is_kept_back(text: str, raw: bool) -> None:
+def test_the_inference_protocol_is_closed_where_it_would_go_round_a_rule(text: str, raw: bool) -> None:
     assert contract_of(text).raw is raw
 
 
