@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint test-pure test-component test-e2e fuzz mutants cluster images install generate clean
-.PHONY: bench-idle bench-faults bench-serving
+.PHONY: bench-idle bench-faults bench-serving bench-steady
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -48,6 +48,9 @@ bench-faults: ## what faults cost, on the local cluster; FAULTS=prometheus,conto
 
 bench-serving: ## how fast predictions are, beside Triton, KServe, MLServer, BentoML, FastAPI; SERVERS=viridian,triton SECONDS=5
 	@dev/bench.sh serving "$(SERVERS)" $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-steady: ## how long a serving pod takes to start, and its memory over 10 minutes of load; MINUTES=3
+	@dev/bench.sh steady $(if $(MINUTES),--minutes $(MINUTES))
 
 generate: ## the CRD and the API reference, from the models
 	@dev/python.sh -m viridian.api.crd

@@ -13,9 +13,9 @@ case ${1-} in
     "$DEV/bin.sh" >/dev/null
     "$DEV/build-go.sh" helm
     ;;
-  serving) # local processes; each server's own packages are installed when its turn comes
+  serving | steady) # local processes; each server's own packages are installed when its turn comes
     need wrk
     ;;
-  *) fail "there is no benchmark \"${1-}\"; there are faults, idle and serving." ;;
+  *) fail "there is no benchmark \"${1-}\"; there are faults, idle, serving and steady." ;;
 esac
 exec "$DEV/python.sh" -m "tests.bench.$1" "${@:2}"
