@@ -239,7 +239,8 @@ class Users:
             raise
         rules = route["spec"].get("rules") or [{}]  # somebody may have taken them away
         refs: list[dict[str, Any]] = rules[-1].get("backendRefs") or []
-        return "split", {ref["name"].rsplit("-", 1)[1]: ref.get("weight", 1) for ref in refs}
+        # A route of somebody else leads to none of the model's colors, and so do its requests.
+        return "split", {ref["name"].rpartition("-")[2]: ref.get("weight", 1) for ref in refs}
 
     def _selected(self) -> dict[str, int]:
         try:
