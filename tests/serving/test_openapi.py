@@ -15,6 +15,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis.core.transport import Response
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection
 from tests.serving import models
@@ -206,15 +207,18 @@ def test_the_pod_does_what_its_document_says(pod: Pod, method: str, path: str, m
         # when
         response = case.call(base_url=f"http://127.0.0.1:{pod.ports['HTTP_PORT']}")
         # then no 5xx, no status, header or body that the document does not name, and nothing taken that it refuses
-        # (413 refuses, too, which the tool does not know)
-        case.validate_response(
-            response, excluded_checks=[negative_data_rejection] if response.status_code == 413 else []
-        )
+        excluded = [negative_data_rejection] if _is_no_matter_for_the_tool(response) else []
+        case.validate_response(response, excluded_checks=excluded)
         answered[response.status_code] += 1
 
     check()
     if path == "/predict":
         assert answered[200] > 0 if mode is GenerationMode.POSITIVE else answered[400] > 0
+
+
+def _is_no_matter_for_the_tool(response: Response) -> bool:
+    """Whether it is refused with 413, or holds a null: an empty object becomes an empty value in an address."""
+    return response.status_code == 413 or re.search(r"[?&]balance=(&|$)", str(response.request.url)) is not None
 
 
 @pytest.mark.component
