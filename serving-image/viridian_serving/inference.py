@@ -135,7 +135,8 @@ class Inferences:
         elif (fault := fault_of(request)) is not None:
             answer = partial(_refused, fault)
         own = self._own(call, answer)
-        patience = patience_of(request)
+        # That of a pod that asks for help is the call's own: what nobody waits for, stable does not go on with.
+        patience = patience_of(request) if via is not Via.FALLBACK else None
         end = call.deadline if patience is None else min(call.deadline, self._after(request, patience))
         if trust is Trust.ROUTE and via in _RESCUED and self.fallback is not None and self.fallback.usable:
             own = self.fallback.answer(call.seen, end, own)

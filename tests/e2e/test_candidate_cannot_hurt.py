@@ -8,12 +8,12 @@ from tests.e2e.harness.stage import Stage
 
 ENOUGH = 200
 """Requests, in which what is to be seen shows, if it is there."""
-AWAY = {"timeout": "4s", "triton": {"resources": {"requests": {"cpu": "20m"}, "limits": {"cpu": "500m"}}}}
+BRIDLED = {"timeout": "4s", "triton": {"resources": {"requests": {"cpu": "20m"}, "limits": {"cpu": "500m"}}}}
 """A model that hangs must leave the others a share of the machine, and is found out at the timeout."""
 
 
 @pytest.mark.parametrize(
-    ("version", "serving"), [pytest.param("v5", {}, id="fails-always"), pytest.param("v6", AWAY, id="hangs")]
+    ("version", "serving"), [pytest.param("v5", {}, id="fails-always"), pytest.param("v6", BRIDLED, id="hangs")]
 )
 def test_a_candidate_that_answers_nothing_costs_no_client_an_answer(
     stage: Stage, version: str, serving: dict[str, Any]
