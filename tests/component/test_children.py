@@ -122,9 +122,10 @@ def test_children_that_somebody_deletes_are_made_again(stage: Stage) -> None:
             there = all(service(stage, name)["metadata"]["uid"] != uid for name, uid in uids.items())
             apps.read_namespaced_controller_revision("iris-1", stage.namespace)
             policy.read_namespaced_pod_disruption_budget("iris-green", stage.namespace)
+            weights = stage.weights
         except (OSError, client.ApiException) as error:
             raise AssertionError(str(error)) from None
-        return there and stage.weights == {"iris-blue": 100, "iris-green": 0}
+        return there and weights == {"iris-blue": 100, "iris-green": 0}
 
     eventually(all_there, "all of it", within=60)
     assert pods(stage) == before

@@ -329,3 +329,25 @@ def test_what_is_edited_while_a_model_moves_is_the_rollouts_own_business(
     edits(SERVICE).lost((NAMESPACE, "iris"))
     # then
     assert not stage.models.is_doubted(IRIS)
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["edited", "deleted"])
+async def test_what_changes_while_a_model_is_looked_at_is_looked_at_again(
+    stage: Stage, edits: Callable[[Kind], Edits], gone: bool
+) -> None:
+    # given a worker that has read everything of a model, and has not ended yet
+    stage.queue.add(IRIS)
+    await stage.queue.take()
+    doubt = stage.models.doubt(IRIS)
+    # when something changes meanwhile, and the worker ends with what it has read
+    if gone:
+        edits(HTTP_ROUTE).lost((NAMESPACE, "iris"))
+    else:
+        route = stage.api.objects[HTTP_ROUTE, NAMESPACE, "iris"]
+        route["spec"]["rules"] = []
+        edits(HTTP_ROUTE).saw(route)
+    stage.models.trust(IRIS, doubt)
+    stage.queue.done(IRIS)
+    # then everything is looked at once more
+    assert stage.models.is_doubted(IRIS)
+    assert await asyncio.wait_for(stage.queue.take(), 1) == IRIS
