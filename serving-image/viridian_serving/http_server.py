@@ -246,8 +246,8 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect a header."""
-        name = name.lower()
-        self._headers[name] = self._headers[name] + b", " + value if name in self._headers else value
+        name, headers = name.lower(), self._headers
+        headers[name] = headers[name] + b", " + value if name in headers else value
         self._count_header(len(name) + len(value) + _HEADER_COST)
 
     def on_headers_complete(self) -> None:

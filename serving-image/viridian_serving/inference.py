@@ -117,7 +117,7 @@ class Inferences:
             return self._predict_one if request.method in (b"GET", b"HEAD") else None
         return self._infer if passthrough.is_inference(request) else None
 
-    async def answer(self, request: Request, trust: Trust, answer: Answer) -> Response:
+    def answer(self, request: Request, trust: Trust, answer: Answer) -> Awaitable[Response]:
         """Answer an inference.
 
         Args:
@@ -144,7 +144,7 @@ class Inferences:
             own = self._or_stale(call.seen, self.predictor, own)
         if end < call.deadline:
             own = self._in_time(call.seen, end, own)
-        return await self._told(call.seen, own)
+        return self._told(call.seen, own)
 
     async def direct(self, request: Request, answer: Answer) -> Response:
         """Answer an inference that came by no route, and is passed to Triton as it is.

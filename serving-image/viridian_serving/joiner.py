@@ -131,7 +131,10 @@ class Joiner(Generic[P, R]):
         job.since = time.perf_counter()
         self._deadlines.watch(job.done, job.deadline)
         job.done.add_done_callback(partial(self._settled, job))
-        self._waiting.setdefault(job.key, OrderedDict())[job] = None
+        queue = self._waiting.get(job.key)
+        if queue is None:
+            queue = self._waiting[job.key] = OrderedDict()
+        queue[job] = None
         self._queued_rows += job.rows
         job.waits = True
         self._use_free_slot()

@@ -6,7 +6,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -16,7 +15,7 @@ from viridian_serving.cache import AnswerCache, CacheStats, Entry, key_of
 from viridian_serving.feedback_token import TokenWriter
 from viridian_serving.http_server import Response
 from viridian_serving.instances import InstanceReader, Instances, grouped
-from viridian_serving.joiner import CallFailedError, Interest, QueueFullError
+from viridian_serving.joiner import CallFailedError, QueueFullError
 from viridian_serving.metrics import Via
 from viridian_serving.model import BadAnswerError, Model, ModelFailedError, UnreachableError
 from viridian_serving.preprocessing import PreprocessFailedError, Preprocessor
@@ -31,6 +30,7 @@ _R = TypeVar("_R")
 FRESH: Final = "hit"
 STALE: Final = "stale"
 """How an answer was found that was given before; the value of header ``Viridian-Cache`` and of member ``cached``."""
+_FAILURES: Final = (QueueFullError, CallFailedError, TimeoutError)
 _UNCACHED: Final = frozenset({Via.CHECK, Via.MIRROR})
 """Requests that are made to learn about the model."""
 _OF_ONE_REQUEST: Final = frozenset({"model", "version", "revision", "request_id", "feedback_token", "cached"})
@@ -88,14 +88,15 @@ class Predictor:
         if instances is None:
             instances = await self.read(body, deadline, seen.request_id)
         seen.instances, seen.many, seen.queued = instances.encoded, instances.many, time.perf_counter()
-        ask = partial(self._ask, instances, deadline, seen.request_id, seen.interest)
         age = None
         try:
             if self.cache is None or seen.via in _UNCACHED:
-                seen.predictions = await ask()
+                seen.predictions = await self._ask(instances, deadline, seen)
             else:
                 seen.key = key_of(instances.encoded, many=instances.many)
-                seen.predictions, age = await self._again(self.cache, seen.key, ask, deadline)
+                seen.predictions, age = await self._again(self.cache, instances, deadline, seen)
+        except _FAILURES as error:
+            raise problem_of(error, seen.request_id) from error
         finally:
             seen.answered = time.perf_counter()
         return self._written(seen, self._signed(seen), self._identity, age)
@@ -133,37 +134,34 @@ class Predictor:
         encoded = msgspec.json.encode(predictions)
         self.cache.put(seen.key, Entry(document["revision"], document["version"], encoded, time.monotonic()))
 
-    async def _ask(
-        self, instances: Instances, deadline: float, request_id: str, interest: Interest
-    ) -> list[Prediction]:
+    def _ask(self, instances: Instances, deadline: float, seen: Seen) -> Awaitable[list[Prediction]]:
         if instances.many:
-            return await self._predict_many(instances.encoded, deadline, request_id, interest)
-        return await self._predict(instances.encoded[0], deadline, request_id, interest)
+            return self._ask_many(instances.encoded, deadline, seen)
+        return self.model.submit(instances.encoded[0], deadline, seen.interest)
 
     async def _again(
-        self, cache: AnswerCache, key: bytes, ask: Callable[[], Awaitable[list[Prediction]]], deadline: float
+        self, cache: AnswerCache, instances: Instances, deadline: float, seen: Seen
     ) -> tuple[list[Prediction], float | None]:
         """Answer from the cache, or by the model; in the former case with the answer's age in seconds."""
         now = time.monotonic()
         revision, version = self._identity["revision"], self._identity["version"]
-        entry = cache.fresh(key, revision, now)
+        entry = cache.fresh(seen.key, revision, now)
         if entry is not None:
             self.cache_stats.hits += 1
             return entry.read(), now - entry.at
+        own: list[Prediction] = []
 
         async def give() -> Entry:
+            nonlocal own
             self.cache_stats.misses += 1
-            entry = Entry(revision, version, msgspec.json.encode(await ask()), time.monotonic())
-            cache.put(key, entry)
+            own = await self._ask(instances, deadline, seen)
+            entry = Entry(revision, version, msgspec.json.encode(own), time.monotonic())
+            cache.put(seen.key, entry)
             return entry
 
-        left = deadline - asyncio.get_running_loop().time()
-        try:
-            entry, shared = await cache.join(key, give, left)
-        except TimeoutError as error:
-            raise problem_of(error, "") from error
+        entry, shared = await cache.join(seen.key, give, deadline - asyncio.get_running_loop().time())
         self.cache_stats.shared += shared
-        return entry.read(), 0.0 if shared else None
+        return (entry.read(), 0.0) if shared else (own, None)
 
     def _written(
         self,
@@ -215,7 +213,7 @@ class Predictor:
         items, many = await self._aside(self._reader.items, body)
         try:
             encoded = await self._preprocessor.encode(items, deadline, many=many)
-        except (QueueFullError, CallFailedError, TimeoutError) as error:
+        except _FAILURES as error:
             raise problem_of(error, request_id) from error
         return Instances(list(grouped(encoded, self.model.schema.max_batch)), many)
 
@@ -225,26 +223,19 @@ class Predictor:
             return read(body)
         return await asyncio.get_running_loop().run_in_executor(self._reading, read, body)
 
-    async def _predict(
-        self, encoded: Encoded, deadline: float, request_id: str, interest: Interest | None
-    ) -> list[Prediction]:
-        try:
-            return await self.model.submit(encoded, deadline, interest)
-        except (QueueFullError, CallFailedError, TimeoutError) as error:
-            raise problem_of(error, request_id) from error
+    async def _ask_one(self, encoded: Encoded, deadline: float, seen: Seen) -> list[Prediction]:
+        return await self.model.submit(encoded, deadline, seen.interest)
 
-    async def _predict_many(
-        self, parts: Sequence[Encoded], deadline: float, request_id: str, interest: Interest | None
-    ) -> list[Prediction]:
+    async def _ask_many(self, parts: Sequence[Encoded], deadline: float, seen: Seen) -> list[Prediction]:
         results = await asyncio.gather(
-            *(self._predict(part, deadline, request_id, interest) for part in parts), return_exceptions=True
+            *(self._ask_one(part, deadline, seen) for part in parts), return_exceptions=True
         )
         predictions: list[Prediction] = []
         failed: list[tuple[int, Problem]] = []
         position = 0
         for part, result in zip(parts, results, strict=True):
-            if isinstance(result, Problem):
-                failed.append((position, result))
+            if isinstance(result, _FAILURES):
+                failed.append((position, problem_of(result, seen.request_id)))
             elif isinstance(result, BaseException):
                 raise result
             else:

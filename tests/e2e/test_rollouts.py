@@ -93,7 +93,7 @@ def test_a_failing_model_is_taken_back_and_stays_away(stage: Stage) -> None:
 
 def test_a_slow_model_is_taken_back(stage: Stage) -> None:
     # given a model that serves with a bound on its latency, on less than a core, so that nobody else is slowed down
-    guards = {"errorRate": {"max": "10%"}, "latency": [{"percentile": "95", "max": "250ms"}]}
+    guards = {"errorRate": {"max": "10%"}, "latency": [{"percentile": "95", "max": "100ms"}]}
     rollout = {"steps": [{"weight": 5, "hold": "1m"}]}
     serving = {"triton": {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"cpu": "700m"}}}}
     stage.serve("v1", guards=guards, serving=serving)
@@ -108,7 +108,7 @@ def test_a_slow_model_is_taken_back(stage: Stage) -> None:
         clients.go_on(ENOUGH)
     print(clients)
     assert status["failed"][0]["reason"] == "GuardBreached"
-    assert "took longer than 250 ms" in status["failed"][0]["message"]
+    assert "took longer than 100 ms" in status["failed"][0]["message"]
     assert route.weights("green") == [0, 5, 0]
     assert not clients.failed
 
