@@ -108,7 +108,7 @@ class App:
             if answer is not None:
                 response = await self.inferences.answer(request, trust, answer)
             else:
-                response = await self._complete(request, self._route_public(request))
+                response = await self._complete(request, self._route_public)
             self.telemetry.responses.count(_route(request), response.status)
             return response
 
@@ -116,10 +116,10 @@ class App:
 
     async def operations(self, request: Request) -> Response:
         """Answer on the metrics port."""
-        return await self._complete(request, self._dispatch(self._operations, request))
+        return await self._complete(request, partial(self._dispatch, self._operations))
 
-    async def _complete(self, request: Request, answer: Awaitable[Response]) -> Response:
-        return await complete(answer, request_id_of(request), self._headers)
+    def _complete(self, request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Awaitable[Response]:
+        return complete(answer, request, request_id_of(request), self._headers)
 
     # -- routes
 

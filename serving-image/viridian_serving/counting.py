@@ -3,36 +3,25 @@
 import asyncio
 import time
 from collections.abc import Awaitable
+from functools import partial
 
 from viridian_serving.http_server import Request, Response
 from viridian_serving.metrics import FrozenCounters, Outcome, Via, outcome_of
 
 
-class _Caller:
-    """The client of one counted request, who may leave before it is answered.
+def _leave(request: Request, patience: float, task: "asyncio.Task[object]") -> None:
+    """Note that the client of a counted request has left before it was answered.
 
     A client that has left sees no answer, so its request is never ok. If there was no answer within
     VIRIDIAN_ABANDONED_AFTER, the model has cost the client its patience: an error, counted then and not at the
     timeout, and the work is given up. Else a model that hangs would look the healthier the shorter its clients'
     timeouts are. If the answer came sooner, leaving says nothing about the model, and the request is not judged.
     """
-
-    def __init__(self, request: Request, patience: float) -> None:
-        self._request = request
-        self._patience = patience
-        self._task = asyncio.current_task()
-        request.on_gone = self._left
-
-    def _left(self) -> None:
-        remaining = self._patience - (time.perf_counter() - self._request.received)
-        if remaining > 0:
-            asyncio.get_running_loop().call_later(remaining, self._give_up)
-        else:
-            self._give_up()
-
-    def _give_up(self) -> None:
-        if self._task is not None:
-            self._task.cancel()  # does nothing once the request is answered
+    remaining = patience - (time.perf_counter() - request.received)
+    if remaining > 0:
+        asyncio.get_running_loop().call_later(remaining, task.cancel)  # does nothing once the request is answered
+    else:
+        task.cancel()
 
 
 async def counted(
@@ -52,7 +41,9 @@ async def counted(
     Returns:
         The answer and the outcome.
     """
-    _Caller(request, patience)
+    task = asyncio.current_task()
+    if task is not None:
+        request.on_gone = partial(_leave, request, patience, task)
     try:
         response = await answer
     except BaseException:

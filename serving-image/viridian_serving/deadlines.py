@@ -10,20 +10,25 @@ from typing import Any, Final
 STEP: Final = 0.02
 """Seconds after its deadline by which a future fails, at the latest."""
 
+Due = set["asyncio.Future[Any]"]
+
 
 class Deadlines:
     """Futures by when they are due."""
 
     def __init__(self) -> None:
         """Start with none."""
-        self._due: dict[int, set[asyncio.Future[Any]]] = {}
+        self._due: dict[int, Due] = {}
 
-    def watch(self, future: "asyncio.Future[Any]", deadline: float) -> None:
-        """Fail a future with TimeoutError when its time is over, unless it is done by then or forgotten.
+    def watch(self, future: "asyncio.Future[Any]", deadline: float) -> Due:
+        """Fail a future with TimeoutError when its time is over, unless it is done by then.
 
         Args:
             future: One of the running event loop.
             deadline: On the event loop's clock, in seconds.
+
+        Returns:
+            All that are due with it. Whoever is done with the future takes it out, or it is kept until then.
         """
         step = math.ceil(deadline / STEP)
         due = self._due.get(step)
@@ -31,17 +36,7 @@ class Deadlines:
             due = self._due[step] = set()
             future.get_loop().call_at(step * STEP, self._expire, step)
         due.add(future)
-
-    def forget(self, future: "asyncio.Future[Any]", deadline: float) -> None:
-        """Let go of a future that is done.
-
-        Args:
-            future: What was watched.
-            deadline: What was given with it.
-        """
-        due = self._due.get(math.ceil(deadline / STEP))
-        if due is not None:
-            due.discard(future)
+        return due
 
     def _expire(self, step: int) -> None:
         for future in self._due.pop(step):

@@ -15,9 +15,10 @@ import grpc.aio
 import msgspec
 
 from viridian_serving.http_server import Request, Response
-from viridian_serving.inference import Call, Inferences
+from viridian_serving.inference import Inferences
 from viridian_serving.passthrough import QUEUE_FULL
 from viridian_serving.problems import Problem
+from viridian_serving.seen import Seen
 
 LOG = logging.getLogger("viridian.api")
 
@@ -163,13 +164,13 @@ class _PassedCall:
         self._message = message
         self.failure: tuple[grpc.StatusCode, str] | None = None
 
-    async def answer(self, call: Call) -> Response:
+    async def answer(self, seen: Seen) -> Response:
         """Pass it on.
 
         Raises:
             Problem: Triton gave no answer.
         """
-        left = call.deadline - asyncio.get_running_loop().time()
+        left = seen.deadline - asyncio.get_running_loop().time()
         try:
             body = await _call(self._triton, _INFER)(self._message, timeout=max(0.0, left))
         except grpc.aio.AioRpcError as error:

@@ -172,6 +172,7 @@ class Connection(asyncio.Protocol):
     """One client's connection. Requests on it are answered one after the other, in order."""
 
     def __init__(self, server: HttpServer, handler: Handler) -> None:
+        self._loop = asyncio.get_running_loop()
         self._server = server
         self._handler = handler
         self._transport: asyncio.Transport | None = None
@@ -248,7 +249,9 @@ class Connection(asyncio.Protocol):
         """Collect a header."""
         name, headers = name.lower(), self._headers
         headers[name] = headers[name] + b", " + value if name in headers else value
-        self._count_header(len(name) + len(value) + _HEADER_COST)
+        self._header_bytes += len(name) + len(value) + _HEADER_COST
+        if self._header_bytes > MAX_HEADER_BYTES:
+            self._header_too_large()
 
     def on_headers_complete(self) -> None:
         """Refuse what is too large before it is sent."""
@@ -289,7 +292,7 @@ class Connection(asyncio.Protocol):
         self._current = request
         self._server.in_flight += 1
         self._server.last_request = request.received
-        self._task = asyncio.get_running_loop().create_task(self._answer(request, keep_alive))
+        self._task = self._loop.create_task(self._answer(request, keep_alive))
 
     async def _answer(self, request: Request, keep_alive: bool) -> None:
         response = None
@@ -342,7 +345,10 @@ class Connection(asyncio.Protocol):
     def _count_header(self, size: int) -> None:
         self._header_bytes += size
         if self._header_bytes > MAX_HEADER_BYTES:
-            self._refuse(431, f"The headers exceed {MAX_HEADER_BYTES} bytes; send fewer or shorter ones.")
+            self._header_too_large()
+
+    def _header_too_large(self) -> None:
+        self._refuse(431, f"The headers exceed {MAX_HEADER_BYTES} bytes; send fewer or shorter ones.")
 
     def _too_large(self) -> None:
         self._refuse(413, f"The body exceeds {self._server.max_body} bytes; send fewer instances in a request.")
@@ -361,7 +367,7 @@ class Connection(asyncio.Protocol):
             # The client may still be sending. Closed now, the kernel would throw our answer away together with what
             # was not read; so the rest is read and thrown away, for a while.
             self._transport.write_eof()
-            asyncio.get_running_loop().call_later(_LINGER, self._transport.close)
+            self._loop.call_later(_LINGER, self._transport.close)
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:

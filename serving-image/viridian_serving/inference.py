@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 from typing import Any, Final
@@ -51,21 +51,7 @@ class Trust(Enum):
         return claimed
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Call:
-    """An inference that is asked for."""
-
-    seen: Seen
-    deadline: float
-    """On the event loop's clock, in seconds."""
-
-    @property
-    def request(self) -> Request:
-        """The request itself."""
-        return self.seen.request
-
-
-Answer = Callable[[Call], Awaitable[Response]]
+Answer = Callable[[Seen], Awaitable[Response]]
 
 
 class Inferences:
@@ -79,7 +65,7 @@ class Inferences:
         headers: Headers,
         observe: Callable[[Seen], None],
     ) -> None:
-        """Wire it up.
+        """Wire it up, in the running event loop.
 
         Args:
             settings: Of this pod.
@@ -88,6 +74,7 @@ class Inferences:
             headers: The identity of this pod.
             observe: Gets what was seen of a request that is over.
         """
+        self._loop = asyncio.get_running_loop()
         self._settings = settings
         self._triton = triton
         self._counters = counters
@@ -129,22 +116,22 @@ class Inferences:
             What the client gets.
         """
         via = trust.via(request)
-        call = self._call(request, via)
+        seen = self._seen(request, via)
         if via is Via.FALLBACK and self._is_busy():
             answer = partial(_refused, _busy())
         elif (fault := fault_of(request)) is not None:
             answer = partial(_refused, fault)
-        own = self._own(call, answer)
-        # That of a pod that asks for help is the call's own: what nobody waits for, stable does not go on with.
+        own = self._own(seen, answer)
+        # That of a pod that asks for help is the request's own: what nobody waits for, stable does not go on with.
         patience = patience_of(request) if via is not Via.FALLBACK else None
-        end = call.deadline if patience is None else min(call.deadline, self._after(request, patience))
+        end = seen.deadline if patience is None else min(seen.deadline, self._after(request, patience))
         if trust is Trust.ROUTE and via in _RESCUED and self.fallback is not None and self.fallback.usable:
-            own = self.fallback.answer(call.seen, end, own)
+            own = self.fallback.answer(seen, end, own)
         if self.predictor is not None and self.predictor.cache is not None:
-            own = self._or_stale(call.seen, self.predictor, own)
-        if end < call.deadline:
-            own = self._in_time(call.seen, end, own)
-        return self._told(call.seen, own)
+            own = self._or_stale(seen, self.predictor, own)
+        if end < seen.deadline:
+            own = self._in_time(seen, end, own)
+        return self._told(seen, own)
 
     async def direct(self, request: Request, answer: Answer) -> Response:
         """Answer an inference that came by no route, and is passed to Triton as it is.
@@ -156,23 +143,21 @@ class Inferences:
         Returns:
             What the client gets.
         """
-        call = self._call(request, Via.DIRECT)
+        seen = self._seen(request, Via.DIRECT)
         self.direct_in_flight += 1
         try:
-            return await self._told(call.seen, self._own(call, lambda call: self._pass(call, answer)))
+            return await self._told(seen, self._own(seen, partial(self._pass, answer)))
         finally:
             self.direct_in_flight -= 1
 
-    def _call(self, request: Request, via: Via) -> Call:
-        seen = Seen(request, request_id_of(request), via, time.time_ns())
-        return Call(seen, self._deadline(request, via))
+    def _seen(self, request: Request, via: Via) -> Seen:
+        return Seen(request, request_id_of(request), via, self._deadline(request, via), time.time_ns())
 
     async def _in_time(self, seen: Seen, end: float, answer: Coroutine[Any, Any, Response]) -> Response:
         """Await an answer for as long as the client waits. One whose time is over is as one that has left."""
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(answer)
+        task = self._loop.create_task(answer)
         try:
-            await asyncio.wait((task,), timeout=end - loop.time())
+            await asyncio.wait((task,), timeout=end - self._loop.time())
         except asyncio.CancelledError:
             task.cancel()
             raise
@@ -181,7 +166,7 @@ class Inferences:
         self._given_up.add(task)
         task.add_done_callback(self._given_up.discard)
         seen.request.leave()
-        return await complete(_refused(_too_late()), seen.request_id, self._headers)
+        return await complete(partial(_refused, _too_late()), seen, seen.request_id, self._headers)
 
     async def _or_stale(self, seen: Seen, predictor: Predictor, answer: Awaitable[Response]) -> Response:
         """Await an answer; where it is an error, an earlier one is better, if it may be given."""
@@ -203,18 +188,18 @@ class Inferences:
             seen.seconds = time.perf_counter() - seen.request.received
             self._finish(seen)
 
-    async def _own(self, call: Call, answer: Answer) -> Response:
-        seen, via = call.seen, call.seen.via
-        if via is not Via.FALLBACK and (wait := self.limits.wait_of(call.request, trusted=via is not Via.DIRECT)):
+    async def _own(self, seen: Seen, answer: Answer) -> Response:
+        request, via = seen.request, seen.via
+        if via is not Via.FALLBACK and (wait := self.limits.wait_of(request, trusted=via is not Via.DIRECT)):
             answer = partial(_refused, _limited(wait))
         seen.outcome = Outcome.ERROR  # what it is counted as when it is given up
         try:
             response, outcome = await counted(
-                call.request,
+                request,
                 via,
                 self._counters,
                 self._settings.abandoned_after,
-                complete(answer(call), seen.request_id, self._headers),
+                complete(answer, seen, seen.request_id, self._headers),
             )
             seen.outcome = outcome
         finally:
@@ -237,25 +222,25 @@ class Inferences:
             longest = min(longest, left)
         return self._after(request, longest)
 
-    @staticmethod
-    def _after(request: Request, seconds: float) -> float:
+    def _after(self, request: Request, seconds: float) -> float:
         """Give a time after a request, on the event loop's clock."""
-        return asyncio.get_running_loop().time() + seconds - (time.perf_counter() - request.received)
+        return self._loop.time() + seconds - (time.perf_counter() - request.received)
 
     def _is_busy(self) -> bool:
         queued = self.predictor.model.joiner.queued_rows if self.predictor is not None else 0
         return queued + self._passing > _FALLBACK_SHARE * self._settings.max_queue
 
-    async def _predict(self, call: Call) -> Response:
-        return await self.started().answer(call.seen, call.deadline)
+    def _predict(self, seen: Seen) -> Awaitable[Response]:
+        return self.started().answer(seen)
 
-    async def _predict_one(self, call: Call) -> Response:
+    async def _predict_one(self, seen: Seen) -> Response:
+        request = seen.request
         try:
-            question = self.started().questions.read(call.request.query)
-            if question.is_known_to(call.request):
+            question = self.started().questions.read(request.query)
+            if question.is_known_to(request):
                 return Response(304, b"", headers=question.headers)
-            call.request.body = question.body  # as which stable is asked, too
-            answer = await self._predict(call)
+            request.body = question.body  # as which stable is asked, too
+            answer = await self._predict(seen)
             return replace(answer, headers=(*answer.headers, *question.headers))
         except Problem as problem:
             problem.headers = (*problem.headers, NO_STORE)
@@ -271,13 +256,13 @@ class Inferences:
             raise Problem(503, "starting", f"{self.readiness.reason}; try again shortly.")
         return self.predictor
 
-    async def _infer(self, call: Call) -> Response:
-        return await self._pass(call, self._forward)
+    def _infer(self, seen: Seen) -> Awaitable[Response]:
+        return self._pass(self._forward, seen)
 
-    async def _forward(self, call: Call) -> Response:
-        return await passthrough.forward(self._triton, call.request, call.deadline)
+    def _forward(self, seen: Seen) -> Awaitable[Response]:
+        return passthrough.forward(self._triton, seen.request, seen.deadline)
 
-    async def _pass(self, call: Call, answer: Answer) -> Response:
+    async def _pass(self, answer: Answer, seen: Seen) -> Response:
         if not self.started().model.contract.raw:
             raise Problem(
                 403,
@@ -286,12 +271,12 @@ class Inferences:
                 "at POST /predict.",
             )
         self._passing += 1
-        call.seen.interest.sent = time.perf_counter()
+        seen.interest.sent = time.perf_counter()
         try:
-            return await answer(call)
+            return await answer(seen)
         finally:
             self._passing -= 1
-            call.seen.answered = time.perf_counter()
+            seen.answered = time.perf_counter()
 
 
 def _who_answered(response: Response) -> str:
@@ -302,7 +287,7 @@ def _who_answered(response: Response) -> str:
     return "model" if response.status < 400 else "pod"
 
 
-async def _refused(problem: Problem, *_: Call) -> Response:
+def _refused(problem: Problem, _: Seen) -> Awaitable[Response]:
     raise problem
 
 

@@ -8,8 +8,7 @@ first. What is valid is for the careful one to say.
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from viridian_serving.fast_instances import FastReader, bare_depth
 from viridian_serving.features import Feature, RequestSchema, name_of
@@ -41,8 +40,7 @@ _Values = list[tuple[list[Any], tuple[int, ...]]]
 """For every feature its elements in a row, and the shape that they came in."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Instances:
+class Instances(NamedTuple):
     """The instances of one request."""
 
     encoded: list[Encoded]

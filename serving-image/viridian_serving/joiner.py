@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
-from viridian_serving.deadlines import Deadlines
+from viridian_serving.deadlines import Deadlines, Due
 from viridian_serving.histograms import SIZES, WAITS, Histogram
 
 P = TypeVar("P")
@@ -56,6 +56,8 @@ class Job(Generic[P, R]):
     """When it was queued, by `time.perf_counter`: the event loop's clock counts milliseconds."""
     waits: bool = field(init=False, default=False)
     """Whether it is in the queue."""
+    due: Due = field(init=False)
+    """What is due when it is, itself included."""
 
 
 @dataclass(slots=True)
@@ -82,7 +84,7 @@ class Joiner(Generic[P, R]):
         max_rows: int,
         max_queue: int,
     ) -> None:
-        """Make an empty queue.
+        """Make an empty queue of the running event loop.
 
         Args:
             call: Runs jobs of one key together before a deadline (event loop's clock) and returns their results in the
@@ -91,6 +93,7 @@ class Joiner(Generic[P, R]):
             max_rows: Rows in one call, at most; a single job with more travels alone.
             max_queue: Rows that may wait.
         """
+        self._loop = asyncio.get_running_loop()
         self._call = call
         self._free = calls_in_flight
         self._max_rows = max_rows
@@ -126,10 +129,9 @@ class Joiner(Generic[P, R]):
             self._drop_unwanted()
             if self._is_full(job.rows):
                 raise QueueFullError
-        loop = asyncio.get_running_loop()
-        job.done = loop.create_future()
+        job.done = self._loop.create_future()
         job.since = time.perf_counter()
-        self._deadlines.watch(job.done, job.deadline)
+        job.due = self._deadlines.watch(job.done, job.deadline)
         job.done.add_done_callback(partial(self._settled, job))
         queue = self._waiting.get(job.key)
         if queue is None:
@@ -150,7 +152,7 @@ class Joiner(Generic[P, R]):
                 job.done.set_exception(QueueFullError())
 
     def _settled(self, job: Job[P, R], done: "asyncio.Future[R]") -> None:
-        self._deadlines.forget(done, job.deadline)
+        job.due.discard(done)
         if job.waits:  # it timed out or its client left: while a model hangs, such jobs must not fill the queue
             self._leave(job)
 
@@ -168,7 +170,7 @@ class Joiner(Generic[P, R]):
         if self._free and not self._starting and (self._waiting or self._alone):
             self._free -= 1
             self._starting = True
-            task = asyncio.get_running_loop().create_task(self._send_all())
+            task = self._loop.create_task(self._send_all())
             self._tasks.add(task)
             task.add_done_callback(self._finished)
 
@@ -188,7 +190,7 @@ class Joiner(Generic[P, R]):
         self._free += 1
         self._use_free_slot()
         if not task.cancelled() and (error := task.exception()) is not None:
-            asyncio.get_running_loop().call_exception_handler({"message": "joined call crashed", "exception": error})
+            self._loop.call_exception_handler({"message": "joined call crashed", "exception": error})
 
     def _next_batch(self) -> list[Job[P, R]]:
         # Jobs of a failed call go first, each alone: they have waited longest.

@@ -70,12 +70,11 @@ class Predictor:
         """Answers that may be given again; None when each is the model's."""
         self.cache_stats = CacheStats()
 
-    async def answer(self, seen: Seen, deadline: float) -> Response:
+    async def answer(self, seen: Seen) -> Response:
         """Predict.
 
         Args:
             seen: The request; gets what is learnt on the way.
-            deadline: On the event loop's clock, in seconds.
 
         Returns:
             The answer.
@@ -86,15 +85,15 @@ class Predictor:
         body = seen.request.body
         instances = self._reader.read_fast(body) if self._preprocessor is None else None
         if instances is None:
-            instances = await self.read(body, deadline, seen.request_id)
+            instances = await self.read(body, seen.deadline, seen.request_id)
         seen.instances, seen.many, seen.queued = instances.encoded, instances.many, time.perf_counter()
         age = None
         try:
             if self.cache is None or seen.via in _UNCACHED:
-                seen.predictions = await self._ask(instances, deadline, seen)
+                seen.predictions = await self._ask(instances, seen)
             else:
                 seen.key = key_of(instances.encoded, many=instances.many)
-                seen.predictions, age = await self._again(self.cache, instances, deadline, seen)
+                seen.predictions, age = await self._again(self.cache, instances, seen)
         except _FAILURES as error:
             raise problem_of(error, seen.request_id) from error
         finally:
@@ -134,13 +133,13 @@ class Predictor:
         encoded = msgspec.json.encode(predictions)
         self.cache.put(seen.key, Entry(document["revision"], document["version"], encoded, time.monotonic()))
 
-    def _ask(self, instances: Instances, deadline: float, seen: Seen) -> Awaitable[list[Prediction]]:
+    def _ask(self, instances: Instances, seen: Seen) -> Awaitable[list[Prediction]]:
         if instances.many:
-            return self._ask_many(instances.encoded, deadline, seen)
-        return self.model.submit(instances.encoded[0], deadline, seen.interest)
+            return self._ask_many(instances.encoded, seen)
+        return self.model.submit(instances.encoded[0], seen.deadline, seen.interest)
 
     async def _again(
-        self, cache: AnswerCache, instances: Instances, deadline: float, seen: Seen
+        self, cache: AnswerCache, instances: Instances, seen: Seen
     ) -> tuple[list[Prediction], float | None]:
         """Answer from the cache, or by the model; in the former case with the answer's age in seconds."""
         now = time.monotonic()
@@ -154,12 +153,12 @@ class Predictor:
         async def give() -> Entry:
             nonlocal own
             self.cache_stats.misses += 1
-            own = await self._ask(instances, deadline, seen)
+            own = await self._ask(instances, seen)
             entry = Entry(revision, version, msgspec.json.encode(own), time.monotonic())
             cache.put(seen.key, entry)
             return entry
 
-        entry, shared = await cache.join(seen.key, give, deadline - asyncio.get_running_loop().time())
+        entry, shared = await cache.join(seen.key, give, seen.deadline - asyncio.get_running_loop().time())
         self.cache_stats.shared += shared
         return (entry.read(), 0.0) if shared else (own, None)
 
@@ -223,13 +222,11 @@ class Predictor:
             return read(body)
         return await asyncio.get_running_loop().run_in_executor(self._reading, read, body)
 
-    async def _ask_one(self, encoded: Encoded, deadline: float, seen: Seen) -> list[Prediction]:
-        return await self.model.submit(encoded, deadline, seen.interest)
+    async def _ask_one(self, encoded: Encoded, seen: Seen) -> list[Prediction]:
+        return await self.model.submit(encoded, seen.deadline, seen.interest)
 
-    async def _ask_many(self, parts: Sequence[Encoded], deadline: float, seen: Seen) -> list[Prediction]:
-        results = await asyncio.gather(
-            *(self._ask_one(part, deadline, seen) for part in parts), return_exceptions=True
-        )
+    async def _ask_many(self, parts: Sequence[Encoded], seen: Seen) -> list[Prediction]:
+        results = await asyncio.gather(*(self._ask_one(part, seen) for part in parts), return_exceptions=True)
         predictions: list[Prediction] = []
         failed: list[tuple[int, Problem]] = []
         position = 0

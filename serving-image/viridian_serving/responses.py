@@ -3,14 +3,16 @@
 import logging
 import random
 import re
-from collections.abc import Awaitable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 from viridian_serving.config import Settings
 from viridian_serving.http_server import Headers, Request, Response
 from viridian_serving.problems import CONTENT_TYPE, Problem
 
 LOG = logging.getLogger("viridian.api")
+
+_T = TypeVar("_T")
 
 _MAX_REQUEST_ID: Final = 128
 _IDS: Final = random.Random()  # noqa: S311  they are to differ, not to be secret; the system seeds it
@@ -36,14 +38,17 @@ def request_id_of(request: Request) -> str:
         trace = _TRACEPARENT.fullmatch(request.headers[b"traceparent"].strip())
         if trace is not None and trace[1].strip(b"0"):
             return trace[1].decode("ascii")
-    return f"{_IDS.getrandbits(128):032x}"
+    return _IDS.randbytes(16).hex()
 
 
-async def complete(answer: Awaitable[Response], request_id: str, headers: Headers) -> Response:
-    """Await an answer and put on it what every answer carries; turn what is raised into a problem document.
+async def complete(
+    answer: Callable[[_T], Awaitable[Response]], asked: _T, request_id: str, headers: Headers
+) -> Response:
+    """Answer, and put on the answer what every answer carries; turn what is raised into a problem document.
 
     Args:
         answer: Raises a Problem when there is none.
+        asked: What it is given.
         request_id: The request's.
         headers: The identity of this pod.
 
@@ -52,7 +57,7 @@ async def complete(answer: Awaitable[Response], request_id: str, headers: Header
     """
     common = ((b"X-Request-Id", request_id.encode()), *headers)
     try:
-        response = await answer
+        response = await answer(asked)
     except Problem as given:
         problem = given
     except Exception:

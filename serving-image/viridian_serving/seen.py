@@ -20,6 +20,8 @@ class Seen:
     request: Request
     request_id: str
     via: Via
+    deadline: float
+    """By when it has to be answered, on the event loop's clock, in seconds."""
     time_ns: int = 0
     """When it came: nanoseconds since the epoch."""
     interest: Interest = field(default_factory=Interest)

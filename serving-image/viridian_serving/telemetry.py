@@ -128,11 +128,10 @@ class Telemetry(Collector):
         were_many = self._instances_aside >= _MANY
         self._aside.append(seen)
         self._instances_aside += len(seen.predictions)
-        loop = asyncio.get_running_loop()
         if self._due is None:
-            self._due = loop.call_later(_MOMENT, self._look)
+            self._due = asyncio.get_running_loop().call_later(_MOMENT, self._look)
         if self._instances_aside >= _MANY and not were_many:
-            loop.call_soon(self._look)
+            asyncio.get_running_loop().call_soon(self._look)
 
     def _look(self) -> None:
         if self._due is not None:

@@ -30,11 +30,12 @@ async def test_what_is_done_or_forgotten_is_left_alone() -> None:
     loop = asyncio.get_running_loop()
     deadlines, due = Deadlines(), loop.time() + STEP
     done, forgotten, last = loop.create_future(), loop.create_future(), loop.create_future()
-    for future in (done, forgotten, last):
+    together = deadlines.watch(forgotten, due)
+    for future in (done, last):
         deadlines.watch(future, due)
     # when
     done.set_result("answered")
-    deadlines.forget(forgotten, due)
+    together.discard(forgotten)
     with pytest.raises(TimeoutError):
         await last
     # then
@@ -49,9 +50,9 @@ async def test_no_timer_is_left_behind_by_many_that_are_due_together() -> None:
     # when a thousand come and go
     for _ in range(1000):
         future = loop.create_future()
-        deadlines.watch(future, due)
+        together = deadlines.watch(future, due)
         future.set_result(None)
-        deadlines.forget(future, due)
+        together.discard(future)
     # then nothing of them is kept but one moment, until it has passed
     assert [len(futures) for futures in deadlines._due.values()] == [0]
     last = loop.create_future()

@@ -50,7 +50,7 @@ class Stage:
         given = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
         request = Request(b"POST", b"/predict", given, b'{"i": 1}', time.perf_counter())
         deadline = asyncio.get_running_loop().time() + seconds
-        return await self.fallback.answer(Seen(request, "id-1", Via.SPLIT, 0, self.interest), deadline, own())
+        return await self.fallback.answer(Seen(request, "id-1", Via.SPLIT, deadline, 0, self.interest), deadline, own())
 
     @property
     def rescues(self) -> tuple[dict[str, int], dict[str, int]]:
@@ -349,7 +349,7 @@ async def test_nobody_is_asked_for_a_client_that_has_left() -> None:
         own = Own(FAILED, held=True)
         request = Request(b"POST", b"/predict", {}, b"", time.perf_counter())
         deadline = asyncio.get_running_loop().time() + 5
-        asking = asyncio.create_task(s.fallback.answer(Seen(request, "id", Via.SPLIT, 0), deadline, own()))
+        asking = asyncio.create_task(s.fallback.answer(Seen(request, "id", Via.SPLIT, deadline), deadline, own()))
         await asyncio.sleep(0)
         request.gone = True
         own.gate.set()

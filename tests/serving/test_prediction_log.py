@@ -43,6 +43,7 @@ def records(
     given = {
         "via": Via.SPLIT,
         "request_id": "r1",
+        "deadline": 0.0,
         "time_ns": 1_800_000_000_123_456_000,
         "many": isinstance(body, list),
         "instances": [Encoded((), rows, ())] if rows else (),

@@ -1,6 +1,6 @@
 """The memory of a server with all its processes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,20 @@ class Memory:
 
 def used_by(roots: Iterable[int]) -> Memory:
     """What processes use now, with their children and children's children."""
-    pids = [pid for root in roots for pid in _tree(root)]
+    return _used([pid for root in roots for pid in _tree(root)])
+
+
+def each_of(roots: Iterable[int]) -> dict[str, Memory]:
+    """As `used_by`, for each process by itself, by name; processes of one name are told apart by a number."""
+    found: dict[str, Memory] = {}
+    for pid in (pid for root in roots for pid in _tree(root)):
+        name = _read(Path(f"/proc/{pid}/comm")).strip() or "gone"
+        number = sum(known.split(" ")[0] == name for known in found)
+        found[f"{name} {number + 1}" if number else name] = _used([pid])
+    return found
+
+
+def _used(pids: Sequence[int]) -> Memory:
     try:
         return Memory(sum(_kib(pid, "smaps_rollup", "Pss") for pid in pids) / 1024, "PSS")
     except PermissionError:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from .memory import used_by
+from .memory import each_of, used_by
 
 _HOLDS = "import sys; held = bytes([1]) * (int(sys.argv[1]) << 20); print('ready', flush=True); sys.stdin.read()"
 _PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {_HOLDS!r}, '64'])"
@@ -18,6 +18,10 @@ def test_what_children_use_counts() -> None:
 
         # when the memory of the first is read, then it is there
         assert 64 < used_by([parent.pid]).mib < 128
+
+        # and one can tell which of the two holds it
+        mine, childs = (memory.mib for memory in each_of([parent.pid]).values())
+        assert mine < 64 < childs
 
         # and a process that has ended uses none
         parent.communicate(b"")

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from statistics import mean
 
-from tests.bench.serving.memory import Memory, used_by
+from tests.bench.serving.memory import Memory, each_of, used_by
 from tests.bench.serving.processes import Running, viridian
 from tests.bench.serving.questions import PLAIN, check
 from tests.bench.serving.wrk import Load, send
@@ -36,7 +36,10 @@ def main() -> int:
         start = time.perf_counter() - began
         check(running.port, PLAIN, running.model)
         print(f"ready after {start:.1f} s, {used_by(running.processes).mib:.1f} MiB", flush=True)
-        seen = [_piece(running, number) for number in range(1, pieces + 1)]
+        seen = [_piece(running, 1)]
+        before = each_of(running.processes)
+        seen += [_piece(running, number) for number in range(2, pieces + 1)]
+        after = each_of(running.processes)
     figures = [memory.mib for _, memory in seen]
     third = pieces // 3
     growth = mean(figures[-third:]) / mean(figures[-2 * third : -third]) - 1
@@ -46,6 +49,7 @@ def main() -> int:
         "ready_seconds": round(start, 2),
         "memory": seen[0][1].how,
         "mib": [round(figure, 1) for figure in figures],
+        "growth_by_process_mib": {name: round(after[name].mib - before[name].mib, 2) for name in after.keys() & before},
         "growth_of_last_third_percent": round(100 * growth, 2),
         "requests": requests,
         "requests_failed": failed,
@@ -53,6 +57,8 @@ def main() -> int:
     _RESULT.parent.mkdir(exist_ok=True)
     _RESULT.write_text(json.dumps(result, indent=2) + "\n")
     print(f"{requests:,} requests, {failed} failed; the last third used {100 * growth:+.2f} % of the one before it")
+    grown = ", ".join(f"{name} {mib:+.2f}" for name, mib in sorted(result["growth_by_process_mib"].items()))
+    print(f"MiB of each process since the first half minute: {grown}")
     return 0 if growth <= _GROWTH and not failed else 1
 
 
