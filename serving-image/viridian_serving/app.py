@@ -13,7 +13,8 @@ from viridian_serving.config import Settings
 from viridian_serving.documents import PATHS
 from viridian_serving.exposition import CONTENT_TYPE, LiveGauges, build_registry, render
 from viridian_serving.http_client import HttpClient, PeerUnreachableError
-from viridian_serving.http_server import HttpServer, Request, Response
+from viridian_serving.http_messages import Request, Response
+from viridian_serving.http_server import HttpServer
 from viridian_serving.inference import Inferences, Trust
 from viridian_serving.live_settings import LiveSettings
 from viridian_serving.metrics import FrozenCounters

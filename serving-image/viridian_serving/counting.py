@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable
 from functools import partial
 
-from viridian_serving.http_server import Request, Response
+from viridian_serving.http_messages import Request, Response
 from viridian_serving.metrics import FrozenCounters, Outcome, Via, outcome_of
 
 

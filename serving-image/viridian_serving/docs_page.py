@@ -13,7 +13,7 @@ from typing import Final
 
 from viridian_serving.contract import Contract
 from viridian_serving.features import Feature, one_of, written
-from viridian_serving.http_server import Headers
+from viridian_serving.http_messages import Headers
 from viridian_serving.json_schema import sample_of
 from viridian_serving.schema import Kind
 

@@ -8,7 +8,7 @@ import msgspec
 from viridian_serving import docs_page
 from viridian_serving.contract import Contract
 from viridian_serving.features import Feature
-from viridian_serving.http_server import Response
+from viridian_serving.http_messages import Response
 from viridian_serving.json_schema import instance_schema, prediction_schema, sample_of
 from viridian_serving.openapi import openapi
 

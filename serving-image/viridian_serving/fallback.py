@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from viridian_serving.http_client import HttpClient, PeerUnreachableError, Reply
-from viridian_serving.http_server import Headers, Request, Response
+from viridian_serving.http_messages import Headers, Request, Response
 from viridian_serving.metrics import FrozenCounters, Rescue, Via
 from viridian_serving.patience import TIMEOUT_MS, patience_of
 from viridian_serving.seen import Seen

@@ -14,7 +14,7 @@ import grpc
 import grpc.aio
 import msgspec
 
-from viridian_serving.http_server import Request, Response
+from viridian_serving.http_messages import Request, Response
 from viridian_serving.inference import Inferences
 from viridian_serving.passthrough import QUEUE_FULL
 from viridian_serving.problems import Problem

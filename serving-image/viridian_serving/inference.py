@@ -13,7 +13,7 @@ from viridian_serving.config import Settings
 from viridian_serving.counting import counted
 from viridian_serving.fallback import MARK, Fallback
 from viridian_serving.http_client import HttpClient
-from viridian_serving.http_server import Headers, Request, Response
+from viridian_serving.http_messages import Headers, Request, Response
 from viridian_serving.metrics import FrozenCounters, Outcome, Via
 from viridian_serving.model_watch import ModelWatch
 from viridian_serving.patience import fault_of, patience_of

@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from viridian_serving.http_client import HttpClient, PeerUnreachableError
-from viridian_serving.http_server import Request, Response
+from viridian_serving.http_messages import Request, Response
 from viridian_serving.problems import Problem
 
 _NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from viridian_serving.http_server import Request
+from viridian_serving.http_messages import Request
 from viridian_serving.problems import Problem
 
 TIMEOUT_MS: Final = b"viridian-timeout-ms"

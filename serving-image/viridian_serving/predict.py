@@ -13,7 +13,7 @@ import msgspec
 from viridian_serving.answers import Prediction
 from viridian_serving.cache import AnswerCache, CacheStats, Entry, key_of
 from viridian_serving.feedback_token import TokenWriter
-from viridian_serving.http_server import Response
+from viridian_serving.http_messages import Response
 from viridian_serving.instances import InstanceReader, Instances, grouped
 from viridian_serving.joiner import CallFailedError, QueueFullError
 from viridian_serving.metrics import Via

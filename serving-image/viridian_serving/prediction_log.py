@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from viridian_serving.config import Settings
-from viridian_serving.http_server import Request
+from viridian_serving.http_messages import Request
 from viridian_serving.meaning import Meaning, confidence_of
 from viridian_serving.redaction import Redactor, Rules
 from viridian_serving.schema import ModelSchema

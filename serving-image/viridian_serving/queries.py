@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from viridian_serving.contract import Contract
 from viridian_serving.features import Feature
-from viridian_serving.http_server import Headers, Request
+from viridian_serving.http_messages import Headers, Request
 from viridian_serving.instances import InstanceReader, invalid, join
 from viridian_serving.problems import Problem, Violation
 from viridian_serving.schema import Kind

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-from viridian_serving.http_server import Request
+from viridian_serving.http_messages import Request
 from viridian_serving.live_settings import RateLimitSettings
 
 _MOST_CLIENTS: Final = 10_000

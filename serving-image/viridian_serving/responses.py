@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from viridian_serving.config import Settings
-from viridian_serving.http_server import Headers, Request, Response
+from viridian_serving.http_messages import Headers, Request, Response
 from viridian_serving.problems import CONTENT_TYPE, Problem
 
 LOG = logging.getLogger("viridian.api")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from viridian_serving.http_server import Request
+from viridian_serving.http_messages import Request
 from viridian_serving.joiner import Interest
 from viridian_serving.metrics import Outcome, Via
 from viridian_serving.wire import Encoded

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from viridian_serving.http_server import Headers
+from viridian_serving.http_messages import Headers
 from viridian_serving.metrics import Outcome, Rescue
 from viridian_serving.seen import Seen
 

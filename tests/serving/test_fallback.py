@@ -11,7 +11,8 @@ import pytest
 
 from viridian_serving.fallback import Fallback, ShareBudget, reason_of
 from viridian_serving.http_client import HttpClient
-from viridian_serving.http_server import HttpServer, Request, Response
+from viridian_serving.http_messages import Request, Response
+from viridian_serving.http_server import HttpServer
 from viridian_serving.joiner import Interest
 from viridian_serving.metrics import NANOSECONDS, FrozenCounters, Rescue, Via
 from viridian_serving.patience import patience_of

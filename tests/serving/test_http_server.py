@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from viridian_serving import http_server
-from viridian_serving.http_server import HttpServer, Request, Response
+from viridian_serving.http_messages import Request, Response
+from viridian_serving.http_server import HttpServer
 
 
 class Echo:

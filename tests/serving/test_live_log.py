@@ -10,7 +10,7 @@ from tests.serving.test_config import GIVEN
 
 from viridian_serving import live_log, shipping
 from viridian_serving.config import load
-from viridian_serving.http_server import Request
+from viridian_serving.http_messages import Request
 from viridian_serving.live_log import LiveLog
 from viridian_serving.live_settings import LogSettings, RedactSettings
 from viridian_serving.log_secret import LogSecret

@@ -12,7 +12,7 @@ from tests.serving.test_schema_file import contract_of
 
 from viridian_serving.contract import Contract
 from viridian_serving.histograms import DECADES, Histogram, evenly
-from viridian_serving.http_server import Request
+from viridian_serving.http_messages import Request
 from viridian_serving.meaning import MAX_FEATURES, Feature, Meaning, confidence_of, label_of, meaning_of
 from viridian_serving.metrics import Via
 from viridian_serving.observations import MAX_LABELS, Observations

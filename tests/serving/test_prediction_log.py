@@ -8,7 +8,7 @@ import pytest
 from tests.serving.test_config import GIVEN
 
 from viridian_serving.config import load
-from viridian_serving.http_server import Request
+from viridian_serving.http_messages import Request
 from viridian_serving.meaning import Feature, Meaning
 from viridian_serving.metrics import Outcome, Via
 from viridian_serving.prediction_log import PredictionLog

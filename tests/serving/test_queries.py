@@ -12,7 +12,7 @@ from tests.serving.test_malformed import MODEL
 
 from viridian_serving.binding import bind
 from viridian_serving.contract import Contract
-from viridian_serving.http_server import Request
+from viridian_serving.http_messages import Request
 from viridian_serving.metrics import Outcome, outcome_of
 from viridian_serving.problems import Problem
 from viridian_serving.queries import QuestionReader

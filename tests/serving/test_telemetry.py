@@ -24,7 +24,7 @@ from tests.serving.test_two_pods import two_pods
 
 from viridian_serving.config import load
 from viridian_serving.contract import Contract
-from viridian_serving.http_server import Request
+from viridian_serving.http_messages import Request
 from viridian_serving.joiner import Stats
 from viridian_serving.metrics import Via
 from viridian_serving.schema import DataType, ModelSchema, Tensor
