@@ -23,4 +23,4 @@ mkdir -p build
 copy=$(mktemp -d build/mutants.XXXX)
 trap 'rm -rf "$copy"' EXIT
 cp -r operator serving-image tests pyproject.toml "$copy"
-"$DEV/python.sh" dev/mutants.py "$tool" "$copy" "$@"
+"$DEV/python.sh" dev/mutants "$tool" "$copy" "$@"

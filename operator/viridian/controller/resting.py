@@ -54,7 +54,8 @@ class Resting:
         """Doubt the model of an object that is not as it should be."""
         metadata = manifest["metadata"]
         key = (metadata["namespace"], metadata["labels"][LABEL_MODEL])
-        if self._is_looked_at(key):
+        if self._models.is_doubted(key):
+            self._look_again(key)
             return
         model = self._models.get(key)
         if model is not None and self.rests(model) and not _stands(model, manifest, EXPECTED[kind]):
@@ -62,23 +63,20 @@ class Resting:
 
     def miss(self, kind: Kind, key: ModelKey, name: str) -> None:
         """Doubt a model if an object of this name, which is not there, should be."""
-        if self._is_looked_at(key):
+        if self._models.is_doubted(key):
+            self._look_again(key)
             return
         model = self._models.get(key)
         if model is not None and self.rests(model) and name in EXPECTED[kind].names(model):
             self.doubt(key, f"{kind.plural} {name} is missing")
 
-    def _is_looked_at(self, key: ModelKey) -> bool:
-        """Whether somebody may be looking at a model, who then looks again: he may have read this object before."""
-        doubted = self._models.is_doubted(key)
-        if doubted:
-            self._models.doubt(key)
-            self._queue.add(key)
-        return doubted
-
     def doubt(self, key: ModelKey, why: str) -> None:
         """Let everything of a model be looked at."""
         _log.info("%s/%s: %s", *key, why)
+        self._look_again(key)
+
+    def _look_again(self, key: ModelKey) -> None:
+        """Who is looking at a model just now has read the object before this event, perhaps; he then begins anew."""
         self._models.doubt(key)
         self._queue.add(key)
 
