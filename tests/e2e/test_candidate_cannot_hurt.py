@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 from tests.e2e.harness.stage import Stage
 
-ENOUGH = 200
-"""Requests, in which what is to be seen shows, if it is there."""
 BRIDLED = {"timeout": "4s", "triton": {"resources": {"requests": {"cpu": "20m"}, "limits": {"cpu": "500m"}}}}
 """A model that hangs must leave the others a share of the machine, and is found out at the timeout."""
 
@@ -21,7 +19,7 @@ def test_a_candidate_that_answers_nothing_costs_no_client_an_answer(
     # given a model that serves, and clients
     stage.serve("v1", serving=serving)
     with stage.clients() as clients, stage.route_log() as route:
-        clients.go_on(ENOUGH)
+        clients.go_on()
 
         # when a version is applied that gives no real image an answer
         rollout = {"steps": [{"weight": 10, "hold": "30s"}]}
@@ -32,7 +30,7 @@ def test_a_candidate_that_answers_nothing_costs_no_client_an_answer(
         counted = re.match(r"([\d,]+) of ([\d,]+) requests on the candidate failed \(100\.0 %\), 0 of ", message)
         assert counted, message
         assert counted[1] == counted[2]
-        after = clients.go_on(ENOUGH)
+        after = clients.go_on()
 
     # and each of its clients got stable's answer
     print(clients)

@@ -5,8 +5,6 @@ import re
 from tests.component.harness.waiting import eventually, stays
 from tests.e2e.harness.stage import Stage
 
-ENOUGH = 200
-"""Requests, in which what is to be seen shows, if it is there."""
 WALK = [0, 10, 50, 90, 100]
 """The weights of the candidate on its way: the steps, the bake, everything."""
 
@@ -15,12 +13,12 @@ def test_a_better_model_is_promoted_and_no_client_notices(stage: Stage) -> None:
     # given a model that serves, and clients
     stage.serve("v1")
     with stage.clients() as clients, stage.route_log() as route, stage.table() as table:
-        clients.go_on(ENOUGH)
+        clients.go_on()
 
         # when a better version is applied
         stage.apply("v2")
         status = stage.reaches("Stable", "v2")
-        after = clients.go_on(ENOUGH)
+        after = clients.go_on()
 
     # then no request failed, and in the end the better version answers all of them, with real predictions
     print(clients)
@@ -58,7 +56,7 @@ def test_a_failing_model_is_taken_back_and_stays_away(stage: Stage) -> None:
     # given a model that serves, and clients
     stage.serve("v1")
     with stage.clients() as clients, stage.route_log() as route:
-        clients.go_on(ENOUGH)
+        clients.go_on()
 
         # when a version is applied that fails for many real images
         stage.apply("v3")
@@ -80,7 +78,7 @@ def test_a_failing_model_is_taken_back_and_stays_away(stage: Stage) -> None:
         assert (stage.route, stage.revisions) == before
         assert stage.status["lastRevision"] == 2
         assert stage.deployment("green")["spec"]["replicas"] == 0
-        after = clients.go_on(ENOUGH)
+        after = clients.go_on()
 
     # and no client saw any of it: stable answered what the failing version did not
     print(clients)
@@ -98,14 +96,14 @@ def test_a_slow_model_is_taken_back(stage: Stage) -> None:
     serving = {"triton": {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"cpu": "700m"}}}}
     stage.serve("v1", guards=guards, serving=serving)
     with stage.clients(rate=60) as clients, stage.route_log() as route:
-        clients.go_on(ENOUGH)
+        clients.go_on()
 
         # when a version is applied that crawls on many real images
         stage.apply("v4", guards=guards, serving=serving, rollout=rollout)
 
         # then it is taken back for its latency, and no request failed
         status = stage.reaches("RolledBack", "v1")
-        clients.go_on(ENOUGH)
+        clients.go_on()
     print(clients)
     assert status["failed"][0]["reason"] == "GuardBreached"
     assert "took longer than 100 ms" in status["failed"][0]["message"]
@@ -136,7 +134,7 @@ def test_a_candidate_that_never_gets_ready_expires_and_can_be_tried_again(stage:
         stage.command("retry", "digits-2")
         eventually(lambda: (stage.status.get("candidate") or {}).get("revision") == "digits-3", "the retry", 60)
         assert stage.status["expired"] == []
-        clients.go_on(ENOUGH)
+        clients.go_on()
 
     # and no client noticed any of it
     print(clients)
@@ -149,7 +147,7 @@ def test_the_operator_killed_in_the_middle_of_a_rollout_goes_on(stage: Stage) ->
     # given a rollout under way, and clients
     stage.serve("v1")
     with stage.clients() as clients, stage.route_log() as route:
-        clients.go_on(ENOUGH)
+        clients.go_on()
         stage.apply("v2")
         for phase in ("Progressing", "Baking"):
             stage.reaches(phase)
@@ -159,7 +157,7 @@ def test_the_operator_killed_in_the_middle_of_a_rollout_goes_on(stage: Stage) ->
 
         # then the rollout ends where it would have ended
         status = stage.reaches("Stable", "v2")
-        after = clients.go_on(ENOUGH)
+        after = clients.go_on()
 
     # and no client noticed
     print(clients)

@@ -11,6 +11,8 @@ from tests.component.harness.waiting import eventually
 from .background import Background
 
 _LONGEST = 900
+_ENOUGH = 200
+"""Requests, in which what is to be seen shows, if it is there."""
 _PATIENCE = 15
 """Seconds until a client gives up: longer than the model's own timeout, so that the API's answer arrives first."""
 
@@ -60,7 +62,7 @@ class Clients(Background):
         """Those that a version answered."""
         return [answer for answer in self.answers if answer.version == version]
 
-    def go_on(self, requests: int) -> list[Answer]:
+    def go_on(self, requests: int = _ENOUGH) -> list[Answer]:
         """Await so many further requests; the value is what came of them."""
         before = len(self.answers)
         eventually(
