@@ -195,6 +195,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
+        del self._parser  # it and this hold each other: else both would stay until the garbage collector runs
         self._on_lost(self)
         if self._waiter is not None and not self._waiter.done():
             error = PeerUnreachableError(f"{self._peer} closed the connection while it answered")

@@ -157,6 +157,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell a running request that nobody waits for it."""
         self._ended = True
+        del self._parser  # it and this hold each other: else both would stay until the garbage collector runs
         self._server.forget(self)
         self._waiting.clear()
         if self._current is not None:

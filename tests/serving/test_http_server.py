@@ -4,8 +4,8 @@ import asyncio
 import gc
 import time
 import weakref
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
@@ -81,6 +81,15 @@ async def connected(server: HttpServer, listener: int = 0) -> AsyncIterator[Peer
         writer.close()
 
 
+@contextmanager
+def without_garbage_collector() -> Iterator[None]:
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -111,15 +120,26 @@ async def test_an_answered_request_is_gone_without_the_garbage_collector(server:
 
     await server.listen("127.0.0.1", 0, answer)
     # when it has answered
-    gc.disable()
-    try:
+    with without_garbage_collector():
         async with connected(server, listener=1) as peer:
             peer.send(GET)
             await peer.answer()
         # then neither is left
         assert [caller() for caller in callers] == [None]
-    finally:
-        gc.enable()
+
+
+async def test_a_connection_that_has_ended_is_gone_without_the_garbage_collector(server: HttpServer) -> None:
+    with without_garbage_collector():
+        async with connected(server) as peer:
+            peer.send(GET)
+            await peer.answer()
+            (connection,) = (weakref.ref(each) for each in server.connections)
+        # when it ends
+        async with asyncio.timeout(3):
+            while server.connections:  # noqa: ASYNC110  nobody announces it
+                await asyncio.sleep(0.001)
+        # then
+        assert connection() is None
 
 
 async def test_pipelined_requests_are_answered_in_order(server: HttpServer) -> None:
