@@ -18,6 +18,8 @@ required() {
       printf 'github.com/prometheus/prometheus v0.%d%02d.%d\n' ${PROMETHEUS_VERSION//./ }
       ;;
     prometheus-operator) echo "github.com/prometheus-operator/prometheus-operator v$PROMETHEUS_OPERATOR_VERSION" ;;
+    prom-label-proxy) echo "github.com/prometheus-community/prom-label-proxy v$PROM_LABEL_PROXY_VERSION" ;;
+    otel-collector) echo "go.opentelemetry.io/collector/otelcol v$OTEL_COLLECTOR_VERSION" ;;
     pause) ;; # ours alone
     *) fail "there is no tool \"$1\" in dev/go." ;;
   esac
@@ -41,7 +43,7 @@ build_tags() { if [[ $1 == prometheus ]]; then echo remove_all_sd,enable_kuberne
 compile() {
   local tool=$1 to=$2 what=tool out=$2/$1
   case $tool in
-    coredns | pause) what=. ;; # a main of our own; the others are the tools that go.mod names
+    coredns | otel-collector | pause) what=. ;; # a main of our own; the others are the tools that go.mod names
     kubernetes) out=$to/ ;;    # seven of them
   esac
   cd "$DEV/go/$tool"

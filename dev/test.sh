@@ -20,7 +20,7 @@ lint() {
 pure() { run_pytest pure -n 2 --dist worksteal -m "not component and not e2e"; }
 component() {
   "$DEV/bin.sh" >/dev/null
-  "$DEV/build-go.sh" helm prometheus prometheus-operator
+  "$DEV/build-go.sh" helm prometheus prometheus-operator prom-label-proxy otel-collector
   # Its tests wait more than they compute: three of them at a time, each with an API server of its own.
   run_pytest component -n 3 --dist worksteal -m component
 }

@@ -1,10 +1,12 @@
 """Users' own queries, and the guards' counters, through the real Prometheus."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from tests.component.harness.prometheus import Prometheus
+from tests.component.harness.prometheus import LabelProxy, Prometheus
 
 from viridian.guards.queries import QueryGuard
 from viridian.metrics.connection import MetricsError
@@ -25,10 +27,10 @@ def counted(prometheus: Prometheus) -> Prometheus:
     return prometheus
 
 
-def ask(prometheus: Prometheus, query: str) -> float:
+def ask(url: str, query: str, namespace: str = "default") -> float:
     async def asked() -> float:
-        queries = UserQueries(prometheus.url, timeout=timedelta(seconds=10))
-        return await queries.ask("default", QueryGuard("x", query, 0.1).expression("iris-2", "iris-1"))
+        queries = UserQueries(url, timeout=timedelta(seconds=10))
+        return await queries.ask(namespace, QueryGuard("x", query, 0.1).expression("iris-2", "iris-1"))
 
     return asyncio.run(asked())
 
@@ -43,7 +45,7 @@ def ask(prometheus: Prometheus, query: str) -> float:
     ],
 )
 def test_one_sample_answers(counted: Prometheus, query: str, number: float) -> None:
-    assert ask(counted, query) == number
+    assert ask(counted.url, query) == number
 
 
 @pytest.mark.parametrize(
@@ -59,4 +61,28 @@ def test_one_sample_answers(counted: Prometheus, query: str, number: float) -> N
 )
 def test_anything_else_is_inconclusive(counted: Prometheus, query: str, says: str) -> None:
     with pytest.raises(MetricsError, match=says):
-        ask(counted, query)
+        ask(counted.url, query)
+
+
+@pytest.fixture
+def two_namespaces(counted: Prometheus, tmp_path: Path) -> Iterator[LabelProxy]:
+    """The same revision of the same model in another namespace, where 6 of 8 requests failed; before it, the proxy."""
+    pod = counted.target.pod("other", "iris", "iris-2", "uid-in-other")
+    pod.count(2)
+    pod.count(6, outcome="error")
+    counted.wait_for_scrape()
+    with LabelProxy(tmp_path, counted.url) as proxy:
+        yield proxy
+
+
+def test_a_user_sees_no_series_but_those_of_the_model_s_namespace(two_namespaces: LabelProxy) -> None:
+    assert ask(two_namespaces.url, SHARE) == 0.25
+    assert ask(two_namespaces.url, SHARE, "other") == 0.75
+    with pytest.raises(MetricsError, match="no sample"):
+        ask(two_namespaces.url, SHARE, "third")
+    # and no query can name another one
+    for selector in ('namespace="other"', 'namespace=~".*"', 'namespace!="default"'):
+        assert ask(two_namespaces.url, SHARE.replace("revision=", f"{selector},revision=")) == 0.25
+    # nor does the proxy hide what is wrong with it
+    with pytest.raises(MetricsError, match=r"refused the query .*parse error"):
+        ask(two_namespaces.url, "sum(")

@@ -1,4 +1,4 @@
-"""A receiver of OTLP by https, with a certificate authority of its own; it can be away, and can refuse."""
+"""A receiver of OTLP by https that does as it is told, be it to refuse or to be away; and how a pod is told of one."""
 
 import gzip
 import json
@@ -9,14 +9,47 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import quote
 
+import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from tests.serving.files import make_certificate
+from tests.serving.files import log_secret, make_certificate, settings_file
 from tests.serving.pod import free_ports
 
 Verdict = tuple[int, dict[str, str], bytes]
 TAKEN: Verdict = (200, {}, b"{}")
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+CALLER = "b7ad6b7169203331"
+TRACED = {"traceparent": f"00-{TRACE}-{CALLER}-01", "tracestate": "a=b"}
+"""The headers of a caller that traces."""
+
+
+class Destination(Protocol):
+    """A receiver of OTLP."""
+
+    certificate: Path
+
+    @property
+    def root(self) -> str: ...
+
+
+def log_to(directory: Path, receiver: Destination, token: str = "abc", **log: Any) -> dict[str, str]:  # noqa: S107
+    """Variables of a pod whose prediction log goes to a receiver."""
+    log = {"sink": "OTLP", "endpoint": f"{receiver.root}/v1/logs", **log}
+    secret = {"ca": receiver.certificate.read_text(), "headers": f"authorization={quote(f'Bearer {token}')}"}
+    return settings_file(directory / "live", log=log) | log_secret(directory / "secret", **secret)
+
+
+def trace_to(receiver: Destination, environment: pytest.MonkeyPatch, token: str = "abc") -> None:  # noqa: S107
+    """Let pods that start from now on send their traces to a receiver."""
+    environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.root)
+    environment.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(receiver.certificate))
+    environment.setenv("OTEL_EXPORTER_OTLP_HEADERS", f"authorization={quote(f'Bearer {token}')}")
+    environment.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+    for elsewhere in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):  # the exporter's client believes these first
+        environment.delenv(elsewhere, raising=False)
 
 
 @dataclass

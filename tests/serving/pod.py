@@ -247,6 +247,22 @@ def children_in(directory: Path, run: str = "run") -> list[int]:
     return found
 
 
+def nonzero(pod: Pod, family: str) -> dict[tuple[str, ...], float]:
+    """Values that are not zero, by name and by the labels that are not the pod's own."""
+    labels = ("via", "class", "feature", "le", "route", "code", "reason")
+    return {
+        (sample.name, *(sample.labels[name] for name in labels if name in sample.labels)): sample.value
+        for sample in pod.samples(family)
+        if sample.value
+    }
+
+
+def log_lines(pod: Pod) -> list[dict[str, Any]]:
+    """The records on the pod's standard output, which the tests keep in one file with standard error."""
+    text = (pod.directory / "api.log").read_text()
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
 def counts_of(page: str) -> dict[tuple[str, str], int]:
     families = {family.name: family for family in text_string_to_metric_families(page)}
     return {

@@ -100,7 +100,14 @@ class Prometheus(PrometheusServer):
         self.target = ScriptedTarget(SCRAPE_INTERVAL)
         configuration = {
             "global": {"scrape_interval": f"{SCRAPE_INTERVAL}s", "scrape_timeout": f"{SCRAPE_INTERVAL}s"},
-            "scrape_configs": [{"job_name": "serving-pods", "static_configs": [{"targets": [self.target.address]}]}],
+            "scrape_configs": [
+                {
+                    "job_name": "serving-pods",
+                    "static_configs": [{"targets": [self.target.address]}],
+                    # As a scrape that discovers pods adds it: each pod lives in its model's namespace.
+                    "metric_relabel_configs": [{"source_labels": ["model_namespace"], "target_label": "namespace"}],
+                }
+            ],
         }
         try:
             super().__init__(folder, configuration)
@@ -121,3 +128,37 @@ class Prometheus(PrometheusServer):
 
     def _serves(self) -> bool:
         return bool(self.query("up == 1"))
+
+
+class LabelProxy:
+    """A running prom-label-proxy, which shows a query only the series of the namespace it is asked for.
+
+    Attributes:
+        url: Where it listens.
+    """
+
+    def __init__(self, folder: Path, upstream: str) -> None:
+        """Start it before a Prometheus, with its log in this folder."""
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        listen = f"-insecure-listen-address=127.0.0.1:{port}"
+        self._server = start(
+            "prom-label-proxy",
+            [tool("prom-label-proxy"), listen, f"-upstream={upstream}", "-label=namespace"],
+            folder / "prom-label-proxy.log",
+        )
+
+    def __enter__(self) -> Self:
+        self._server.wait_until(self._answers)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+
+    def _answers(self) -> bool:
+        question = urllib.parse.urlencode({"query": "vector(1)", "namespace": "any"})
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/v1/query?{question}", timeout=5):  # noqa: S310 - loopback
+                return True
+        except OSError:
+            return False
