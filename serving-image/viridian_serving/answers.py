@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from viridian_serving.schema import DataType, Tensor
-from viridian_serving.wire import OutputTensor
+from viridian_serving.wire import TensorValues, nest
 
 _LABEL_TYPES = (DataType.INT64, DataType.INT32, DataType.BYTES)
 
@@ -81,7 +81,7 @@ class AnswerWriter:
         self._others = [tensor.name for tensor in schema.others]
         self._plain_classifier = len(self._names) == 2 and schema.plain and schema.probabilities is not None
 
-    def predictions(self, outputs: Sequence[OutputTensor], rows: int, *, batched: bool) -> list[Prediction]:
+    def predictions(self, outputs: Sequence[TensorValues], rows: int, *, batched: bool) -> list[Prediction]:
         """Write the predictions of consecutive instances.
 
         Args:
@@ -173,7 +173,7 @@ def _classifier(outputs: Sequence[Tensor]) -> tuple[str, str] | None:
     return (labels[0], scores[0]) if len(labels) == len(scores) == 1 else None
 
 
-def _rows(tensor: OutputTensor, rows: int, *, batched: bool) -> list[Any]:
+def _rows(tensor: TensorValues, rows: int, *, batched: bool) -> list[Any]:
     if (
         tensor.datatype.is_float
         and not math.isfinite(sum(tensor.values))
@@ -188,14 +188,7 @@ def _rows(tensor: OutputTensor, rows: int, *, batched: bool) -> list[Any]:
         return list(tensor.values)
     bounds = accumulate([width] * rows, initial=0)
     flat = [list(tensor.values[start : start + width]) for start, _ in zip(bounds, range(rows), strict=False)]
-    return flat if len(shape) == 2 else [_nest(row, shape[1:]) for row in flat]
-
-
-def _nest(flat: Sequence[Any], shape: Sequence[int]) -> list[Any]:
-    if len(shape) == 1:
-        return list(flat)
-    width = prod(shape[1:])
-    return [_nest(flat[i * width : (i + 1) * width], shape[1:]) for i in range(shape[0])]
+    return flat if len(shape) == 2 else [nest(row, shape[1:]) for row in flat]
 
 
 def _scalar(value: Any) -> Any:  # noqa: ANN401  a JSON value

@@ -132,7 +132,9 @@ class GrpcApi(grpc.GenericRpcHandler):
 
     async def _infer(self, message: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
         call = _PassedCall(self._triton, message)
-        asked = Request(b"POST", _INFER.encode(), _headers_of(context), b"", time.perf_counter(), peer=_peer(context))
+        asked = Request(
+            b"POST", _INFER.encode(), _headers_of(context), message, time.perf_counter(), peer=_peer(context)
+        )
         task = asyncio.get_running_loop().create_task(self._inferences.direct(asked, call.answer))
         self._running.add(task)
         task.add_done_callback(self._running.discard)

@@ -137,7 +137,7 @@ class Inferences:
         """Answer an inference that came by no route, and is passed to Triton as it is.
 
         Args:
-            request: Stands for what is asked: who asks, since when, and whether they have left.
+            request: Stands for what is asked: the message, who asks, since when, and whether they have left.
             answer: Gives the answer.
 
         Returns:
@@ -273,7 +273,8 @@ class Inferences:
         self._passing += 1
         seen.interest.sent = time.perf_counter()
         try:
-            return await answer(seen)
+            seen.passed = await answer(seen)
+            return seen.passed
         finally:
             self._passing -= 1
             seen.answered = time.perf_counter()

@@ -4,6 +4,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,8 @@ import msgspec
 from viridian_serving.config import Settings
 from viridian_serving.http_messages import Request
 from viridian_serving.meaning import Meaning, confidence_of
+from viridian_serving.metrics import Outcome
+from viridian_serving.protocol_bodies import inputs_of, outputs_of
 from viridian_serving.redaction import Redactor, Rules
 from viridian_serving.schema import ModelSchema
 from viridian_serving.seen import Seen
@@ -60,14 +63,16 @@ class PredictionLog:
         }
 
     def records(self, seen: Seen) -> Iterator[Record]:
-        """Write the records of one request: one for each instance, or one in all for a body that was not valid.
+        """Write the records of one request.
+
+        That is one for each instance, and one in all for a body that was not valid or came by the inference protocol.
 
         What is sampled is decided by the request's id, so that stable, when it helps, writes about the same requests.
 
         Args:
             seen: The request, which is over.
         """
-        if seen.request.path != _PREDICT or not self._is_sampled(seen.request_id):
+        if not self._is_sampled(seen.request_id):
             return
         trace_id = seen.trace_id or _given_trace(seen.request)
         common = {
@@ -80,24 +85,43 @@ class PredictionLog:
             "answered_by": seen.answered_by,
             "seconds": round(seen.seconds, 6),
         }
-        for position, (inputs, outputs) in enumerate(self._pairs(seen)):
-            confidence = confidence_of(outputs) if outputs is not None else None
-            record = {**common, "instance": position, "inputs": inputs, "outputs": outputs, "confidence": confidence}
-            yield Record(seen.time_ns, msgspec.json.encode(record), trace_id)
+        told = self._told(seen) if seen.request.path == _PREDICT else iter((self._passed(seen),))
+        for part in told:
+            yield Record(seen.time_ns, msgspec.json.encode({**common, **part}), trace_id)
 
     def _is_sampled(self, request_id: str) -> bool:
         return zlib.crc32(request_id.encode()) < self._sample * 2**32
 
-    def _pairs(self, seen: Seen) -> Iterator[tuple[object, dict[str, Any] | None]]:
+    def _told(self, seen: Seen) -> Iterator[dict[str, Any]]:
         if not seen.instances:
             # What is not valid may hold anything, under any name.
-            yield None, None
+            yield _part(0)
             return
         document = msgspec.json.decode(seen.request.body)
         items = document if seen.many else [document]
         for position, item in enumerate(items):
             prediction = self._redactor.prediction(seen.predictions[position]) if seen.predictions else None
-            yield self._redactor.instance(item), prediction
+            confidence = confidence_of(prediction) if prediction is not None else None
+            yield _part(position, self._redactor.instance(item), prediction, confidence)
+
+    def _passed(self, seen: Seen) -> dict[str, Any]:
+        # Whether a request is valid is Triton's to say; one that it never got was not looked at by anybody.
+        if not seen.interest.sent or seen.outcome is Outcome.REJECTED:
+            return _part(None)
+        inputs, outputs = inputs_of(seen.request), None
+        if seen.passed is not None and seen.passed.status == HTTPStatus.OK:
+            outputs = outputs_of(seen.request, seen.passed)
+        return _part(
+            None,
+            self._redactor.tensors(inputs) if inputs is not None else None,
+            self._redactor.tensors(outputs) if outputs is not None else None,
+        )
+
+
+def _part(
+    instance: int | None, inputs: object = None, outputs: dict[str, Any] | None = None, confidence: float | None = None
+) -> dict[str, Any]:
+    return {"instance": instance, "inputs": inputs, "outputs": outputs, "confidence": confidence}
 
 
 def _given_trace(request: Request) -> str | None:

@@ -45,6 +45,7 @@ class Redactor:
         self._key = key.encode()
         names = [tensor.name for tensor in schema.inputs]
         self._sole_input = names[0] if len(names) == 1 else None
+        self._tensors = {*names, *(tensor.name for tensor in schema.outputs)}
         # A whole input shows each of its numbers.
         for feature in meaning.features:
             if feature.name in self._rules:
@@ -72,6 +73,13 @@ class Redactor:
         if isinstance(outputs := shown.get("prediction"), dict):
             shown["prediction"] = self._members(outputs)
         return shown
+
+    def tensors(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Redact a model's own inputs or outputs, by their names."""
+        # A rule for anything else may be one for a part of a tensor: which, is not known here.
+        if not self._rules.keys() <= self._tensors:
+            return dict.fromkeys(values, _HIDDEN)
+        return self._members(values)
 
     def _members(self, item: dict[str, Any]) -> dict[str, Any]:
         if not self._rules:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from viridian_serving.http_messages import Request
+from viridian_serving.http_messages import Request, Response
 from viridian_serving.joiner import Interest
 from viridian_serving.metrics import Outcome, Via
 from viridian_serving.wire import Encoded
@@ -38,6 +38,8 @@ class Seen:
     """By which an answer to the same input is found; empty where none is kept."""
     predictions: Sequence[dict[str, Any]] = ()
     """What it answered, one for each instance; empty when it did not."""
+    passed: Response | None = None
+    """What Triton answered to a request of the inference protocol, as it came."""
     outcome: Outcome | None = None
     """How it ended as far as this pod's model goes; None until that is known."""
     status: int = 0

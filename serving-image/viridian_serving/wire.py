@@ -7,6 +7,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from math import prod
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -28,13 +29,39 @@ class Encoded(NamedTuple):
     """Bytes of all instances, for every input in the schema's order."""
 
 
-class OutputTensor(NamedTuple):
-    """One output of a call: a flat list of values and the shape that it had."""
+class TensorValues(NamedTuple):
+    """One tensor of a call: a flat list of values and the shape that it had."""
 
     name: str
     datatype: DataType
     shape: tuple[int, ...]
     values: Sequence[Any]
+
+    @classmethod
+    def read(cls, name: str, datatype: str, shape: Sequence[int], raw: bytes) -> "TensorValues":
+        """Read a tensor's bytes.
+
+        Args:
+            name: Its name.
+            datatype: Its type, by the protocol's name.
+            shape: Its shape.
+            raw: Its elements, as pack() writes them.
+
+        Raises:
+            ValueError: The type is not known, or the bytes are no whole number of elements.
+        """
+        try:
+            return _Placed.of(name, DataType[datatype], tuple(shape), len(raw)).values(raw, 0)
+        except (KeyError, struct.error) as error:
+            raise ValueError(f"tensor {name} cannot be read: {error!r}") from error
+
+
+def nest(flat: Sequence[Any], shape: Sequence[int]) -> list[Any]:
+    """Make lists of lists out of a flat list, whose length is that of the shape, which has a dimension or more."""
+    if len(shape) == 1:
+        return list(flat)
+    width = prod(shape[1:])
+    return [nest(flat[i * width : (i + 1) * width], shape[1:]) for i in range(shape[0])]
 
 
 class RequestEncoder:
@@ -111,7 +138,7 @@ class ResponseDecoder:
     def __init__(self) -> None:
         self._layouts: dict[bytes, list[_Placed]] = {}
 
-    def decode(self, body: bytes, header_length: int | None) -> list[OutputTensor]:
+    def decode(self, body: bytes, header_length: int | None) -> list[TensorValues]:
         """Decode an answer.
 
         Args:
@@ -130,21 +157,35 @@ class ResponseDecoder:
             # The header is the same for every answer with as many rows, unless strings make the sizes vary.
             layout = self._layouts.get(header)
             if layout is None:
-                layout = [_Placed.read(entry) for entry in msgspec.json.decode(header)["outputs"]]
+                layout = _layout(header, "outputs")
                 if len(self._layouts) < _KNOWN_HEADERS and all(placed.elements for placed in layout):
                     self._layouts[header] = layout
-            outputs = []
-            for placed in layout:
-                outputs.append(placed.output(body, length))
-                length += placed.size
-        except (KeyError, TypeError, AttributeError, struct.error, msgspec.DecodeError) as error:
+            return _values(layout, body, length)
+        except _UNREADABLE as error:
             raise ValueError(f"Triton's answer does not follow the inference protocol: {error!r}") from error
-        return outputs
+
+
+def read_tensors(body: bytes, header_length: int | None, member: str) -> list[TensorValues]:
+    """Read the tensors of any request or answer.
+
+    Args:
+        body: The body.
+        header_length: Length of its JSON header; None when all of it is JSON.
+        member: ``inputs`` or ``outputs``.
+
+    Raises:
+        ValueError: They cannot be read.
+    """
+    length = len(body) if header_length is None else header_length
+    try:
+        return _values(_layout(body[:length], member), body, length)
+    except _UNREADABLE as error:
+        raise ValueError(f"the {member} do not follow the inference protocol: {error!r}") from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Placed:
-    """One output in an answer: what the header says of it."""
+    """One tensor in a body: what the header says of it."""
 
     name: str
     datatype: DataType
@@ -157,27 +198,45 @@ class _Placed:
     """Its elements, when they are in the header itself."""
 
     @classmethod
-    def read(cls, entry: Mapping[str, Any]) -> "_Placed":
-        datatype = DataType[entry["datatype"]]
-        size = entry.get("parameters", {}).get("binary_data_size")
-        shape = tuple(entry["shape"])
-        if size is None:
-            return cls(entry["name"], datatype, shape, 0, None, entry["data"])
+    def of(cls, name: str, datatype: DataType, shape: tuple[int, ...], size: int) -> "_Placed":
         if not datatype.size:
-            return cls(entry["name"], datatype, shape, size, None, None)
+            return cls(name, datatype, shape, size, None, None)
         elements = struct.Struct(f"<{size // datatype.size}{datatype.value}")
         if elements.size != size:
             raise struct.error(f"{size} bytes are no whole number of {datatype.name}")
-        return cls(entry["name"], datatype, shape, size, elements, None)
+        return cls(name, datatype, shape, size, elements, None)
 
-    def output(self, body: bytes, start: int) -> OutputTensor:
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> "_Placed":
+        name, datatype, shape = entry["name"], DataType[entry["datatype"]], tuple(entry["shape"])
+        size = entry.get("parameters", {}).get("binary_data_size")
+        if size is None:
+            return cls(name, datatype, shape, 0, None, entry["data"])
+        return cls.of(name, datatype, shape, size)
+
+    def values(self, body: bytes, start: int) -> TensorValues:
         if self.elements is not None:
             values: Sequence[Any] = self.elements.unpack_from(body, start)
         elif self.data is not None:
             values = self.data
         else:
             values = _strings(memoryview(body)[start : start + self.size])
-        return OutputTensor(self.name, self.datatype, self.shape, values)
+        return TensorValues(self.name, self.datatype, self.shape, values)
+
+
+_UNREADABLE: Final = (KeyError, TypeError, AttributeError, struct.error, msgspec.DecodeError)
+
+
+def _layout(header: bytes, member: str) -> list[_Placed]:
+    return [_Placed.read(entry) for entry in msgspec.json.decode(header)[member]]
+
+
+def _values(layout: Sequence[_Placed], body: bytes, start: int) -> list[TensorValues]:
+    found = []
+    for placed in layout:
+        found.append(placed.values(body, start))
+        start += placed.size
+    return found
 
 
 def _strings(raw: memoryview) -> list[str]:

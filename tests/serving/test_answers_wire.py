@@ -8,7 +8,7 @@ import pytest
 
 from viridian_serving.answers import AnswerSchema, AnswerWriter, NotFiniteError
 from viridian_serving.schema import DataType, ModelSchema, Tensor
-from viridian_serving.wire import Encoded, OutputTensor, RequestEncoder, ResponseDecoder
+from viridian_serving.wire import Encoded, RequestEncoder, ResponseDecoder, TensorValues
 
 X = (Tensor("X", DataType.FP32, (2,)),)
 CLASSIFIER = ModelSchema(X, (Tensor("label", DataType.INT64, (1,)), Tensor("probabilities", DataType.FP32, (3,))), 8)
@@ -97,8 +97,8 @@ def test_a_classifier_answers_prediction_confidence_and_probabilities() -> None:
     # when
     predictions = writer(CLASSIFIER).predictions(
         [
-            OutputTensor("label", DataType.INT64, (2, 1), (1, 2)),
-            OutputTensor("probabilities", DataType.FP32, (2, 3), (0.25, 0.5, 0.25, 0, 0.25, 0.75)),
+            TensorValues("label", DataType.INT64, (2, 1), (1, 2)),
+            TensorValues("probabilities", DataType.FP32, (2, 3), (0.25, 0.5, 0.25, 0, 0.25, 0.75)),
         ],
         2,
         batched=True,
@@ -115,25 +115,25 @@ def test_a_classifier_answers_prediction_confidence_and_probabilities() -> None:
     [
         (
             schema_of(Tensor("y", DataType.FP32, (1,))),
-            [OutputTensor("y", DataType.FP32, (2, 1), (1.5, 2.5))],
+            [TensorValues("y", DataType.FP32, (2, 1), (1.5, 2.5))],
             True,
             [{"prediction": 1.5}, {"prediction": 2.5}],
         ),
         (
             schema_of(Tensor("y", DataType.FP32, (2, 2))),
-            [OutputTensor("y", DataType.FP32, (1, 2, 2), (1, 2, 3, 4))],
+            [TensorValues("y", DataType.FP32, (1, 2, 2), (1, 2, 3, 4))],
             True,
             [{"prediction": [[1, 2], [3, 4]]}],
         ),
         (
             schema_of(Tensor("a", DataType.FP32, (1,)), Tensor("b", DataType.BYTES, (1,))),
-            [OutputTensor("b", DataType.BYTES, (1, 1), ("x",)), OutputTensor("a", DataType.FP32, (1, 1), (1.0,))],
+            [TensorValues("b", DataType.BYTES, (1, 1), ("x",)), TensorValues("a", DataType.FP32, (1, 1), (1.0,))],
             True,
             [{"prediction": {"a": 1.0, "b": "x"}}],
         ),
         (
             schema_of(Tensor("y", DataType.INT64, (4,)), max_batch=0),
-            [OutputTensor("y", DataType.INT64, (4,), (1, 2, 3, 4))],
+            [TensorValues("y", DataType.INT64, (4,), (1, 2, 3, 4))],
             False,
             [{"prediction": [1, 2, 3, 4]}],
         ),
@@ -141,7 +141,7 @@ def test_a_classifier_answers_prediction_confidence_and_probabilities() -> None:
     ids=["regression", "matrix", "several outputs by name", "without a batch dimension"],
 )
 def test_other_models_answer_what_they_have(
-    schema: ModelSchema, outputs: list[OutputTensor], batched: bool, predictions: list[dict[str, Any]]
+    schema: ModelSchema, outputs: list[TensorValues], batched: bool, predictions: list[dict[str, Any]]
 ) -> None:
     assert writer(schema).predictions(outputs, len(predictions), batched=batched) == predictions
 
@@ -150,13 +150,13 @@ def test_other_models_answer_what_they_have(
 def test_what_json_cannot_say_is_a_failure(bad: float) -> None:
     with pytest.raises(NotFiniteError):
         writer(schema_of(Tensor("y", DataType.FP64, (1,)))).predictions(
-            [OutputTensor("y", DataType.FP64, (2, 1), (1.0, bad))], 2, batched=True
+            [TensorValues("y", DataType.FP64, (2, 1), (1.0, bad))], 2, batched=True
         )
 
 
 def test_finite_numbers_with_an_infinite_sum_are_answered() -> None:
     (row,) = writer(schema_of(Tensor("y", DataType.FP64, (2,)))).predictions(
-        [OutputTensor("y", DataType.FP64, (1, 2), (1.7e308, 1.7e308))], 1, batched=True
+        [TensorValues("y", DataType.FP64, (1, 2), (1.7e308, 1.7e308))], 1, batched=True
     )
     assert row["prediction"] == [1.7e308, 1.7e308]
 
@@ -165,10 +165,10 @@ def test_finite_numbers_with_an_infinite_sum_are_answered() -> None:
     ("outputs", "message"),
     [
         ([], "did not answer its output 'y'"),
-        ([OutputTensor("y", DataType.FP32, (1, 1), (1.0,))], "has 1 rows for 2 instances"),
+        ([TensorValues("y", DataType.FP32, (1, 1), (1.0,))], "has 1 rows for 2 instances"),
     ],
 )
-def test_an_answer_that_does_not_fit_the_request_is_told_apart(outputs: list[OutputTensor], message: str) -> None:
+def test_an_answer_that_does_not_fit_the_request_is_told_apart(outputs: list[TensorValues], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         writer(schema_of(Tensor("y", DataType.FP32, (1,)))).predictions(outputs, 2, batched=True)
 

@@ -7,16 +7,20 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tritonclient.grpc as tritongrpc
+import tritonclient.http as tritonhttp
 from tests.serving import models
 from tests.serving.collector import Collector, log_to, running_collector
 from tests.serving.files import log_secret, settings_file
 from tests.serving.pod import Pod, eventually, log_lines, nonzero, post_many, running_pod
 from tests.serving.test_two_pods import two_pods
+from tritonclient.utils import InferenceServerException
 
 pytestmark = pytest.mark.component
 
@@ -48,6 +52,27 @@ def test_predictions_are_logged_to_standard_output_and_redacted(tmp_path: Path) 
         assert valid["inputs"]["s"].startswith("hmac-sha256:")
         assert valid["outputs"]["prediction"]["same"] == [1, 2]
         assert (invalid["request_id"], invalid["outcome"], invalid["inputs"]) == ("two", "rejected", None)
+
+
+def test_what_triton_s_own_clients_ask_is_logged_as_well(tmp_path: Path) -> None:
+    with running_pod(tmp_path, models.lookup, **stdout(tmp_path)) as pod:
+        # given a request over HTTP, the same over gRPC, and one of each that the model fails
+        for number in (3, 99):
+            for client, port in ((tritonhttp, "HTTP_PORT"), (tritongrpc, "GRPC_PORT")):
+                given = client.InferInput("i", [1, 1], "INT64")
+                given.set_data_from_numpy(np.array([[number]]))
+                ends = pytest.raises(InferenceServerException) if number == 99 else nullcontext()
+                with client.InferenceServerClient(f"127.0.0.1:{pod.ports[port]}") as asking, ends:
+                    asking.infer("m", [given], headers={"x-request-id": f"{port} {number}"})
+        # then
+        eventually(lambda: len(log_lines(pod)) == 4, 10, pod.log)
+        told = [(line["request_id"], line["outcome"], line["inputs"], line["outputs"]) for line in log_lines(pod)]
+        assert told == [
+            ("HTTP_PORT 3", "ok", {"i": [[3]]}, {"y": [[30.0]]}),
+            ("GRPC_PORT 3", "ok", {"i": [[3]]}, {"y": [[30.0]]}),
+            ("HTTP_PORT 99", "error", {"i": [[99]]}, None),
+            ("GRPC_PORT 99", "error", {"i": [[99]]}, None),
+        ]
 
 
 async def test_every_prediction_arrives_at_a_collector(tmp_path: Path, collector: Collector) -> None:

@@ -32,7 +32,7 @@ from viridian_serving.json_schema import prediction_schema
 from viridian_serving.openapi import openapi
 from viridian_serving.schema import DataType, ModelSchema, Tensor
 from viridian_serving.schema_file import parse
-from viridian_serving.wire import OutputTensor
+from viridian_serving.wire import TensorValues
 
 IDENTITY = {"model": "m", "version": "v1", "revision": "m-1"}
 X = Tensor("X", DataType.FP32, (4,))
@@ -103,7 +103,7 @@ def test_answers_are_what_is_published(outputs: list[Tensor], values: list[tuple
     model = ModelSchema((X,), tuple(outputs), 8)
     answers = (declared(text, model) if text else Contract.derived(model)).answers
     tensors = [
-        OutputTensor(each.name, each.datatype, (1, *(len(value) if dim == -1 else dim for dim in each.dims)), value)
+        TensorValues(each.name, each.datatype, (1, *(len(value) if dim == -1 else dim for dim in each.dims)), value)
         for each, value in zip(outputs, values, strict=True)
     ]
     # when

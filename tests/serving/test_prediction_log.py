@@ -8,7 +8,8 @@ import pytest
 from tests.serving.test_config import GIVEN
 
 from viridian_serving.config import load
-from viridian_serving.http_messages import Request
+from viridian_serving.http_messages import Request, Response
+from viridian_serving.joiner import Interest
 from viridian_serving.meaning import Feature, Meaning
 from viridian_serving.metrics import Outcome, Via
 from viridian_serving.prediction_log import PredictionLog
@@ -105,8 +106,39 @@ def test_a_body_that_is_not_valid_is_not_shown() -> None:
     assert (record["inputs"], record["outputs"], record["outcome"]) == (None, None, "rejected")
 
 
-def test_only_predict_is_logged() -> None:
-    assert records({}, path=b"/v2/models/m/infer", rows=0) == []
+TENSORS = {"inputs": [{"name": "X", "datatype": "FP32", "shape": [2, 3], "data": [1, 2, 3, 4, 5, 6]}]}
+SCORED = Response(200, b'{"outputs": [{"name": "y", "datatype": "INT64", "shape": [2], "data": [8, 9]}]}')
+
+
+def tensor_records(passed: Response | None = SCORED, **more: Any) -> list[Any]:
+    sent = Interest()
+    sent.sent = 1.0
+    given = {"interest": sent, "rows": 0, "passed": passed, "predictions": (), **more}
+    return records(TENSORS, schema=VECTOR, path=b"/v2/models/m/infer", **given)
+
+
+def test_a_request_of_the_inference_protocol_is_one_record() -> None:
+    (record,) = tensor_records()
+    assert (record["instance"], record["confidence"], record["request_id"]) == (None, None, "r1")
+    assert (record["inputs"], record["outputs"]) == ({"X": [[1, 2, 3], [4, 5, 6]]}, {"y": [8, 9]})
+
+
+@pytest.mark.parametrize(
+    ("seen", "inputs"),
+    [
+        ({"outcome": Outcome.ERROR, "passed": None}, {"X": [[1, 2, 3], [4, 5, 6]]}),
+        ({"outcome": Outcome.ERROR, "passed": Response(500, b"{}")}, {"X": [[1, 2, 3], [4, 5, 6]]}),
+        ({"outcome": Outcome.REJECTED, "passed": Response(400, b"{}")}, None),
+        # It never came to Triton, so nobody knows whether it is valid.
+        ({"outcome": Outcome.REJECTED, "passed": None, "interest": Interest()}, None),
+        ({"outcome": Outcome.ERROR, "passed": None, "interest": Interest()}, None),
+    ],
+)
+def test_tensors_that_were_not_answered_have_no_outputs_and_none_that_are_not_valid_is_shown(
+    seen: dict[str, Any], inputs: object
+) -> None:
+    (record,) = tensor_records(**seen)
+    assert (record["inputs"], record["outputs"], record["outcome"]) == (inputs, None, seen["outcome"])
 
 
 def test_a_share_is_logged_and_by_the_request_s_id() -> None:
@@ -182,6 +214,21 @@ def test_no_rule_is_evaded(
 ) -> None:
     meaning = Meaning(features, sensitive=frozenset(sensitive))
     assert redactor(rules, VECTOR, meaning).instance(item) == shown
+
+
+@pytest.mark.parametrize(
+    ("rules", "features", "shown"),
+    [
+        ({}, (), {"X": [1], "y": 2}),
+        ({"y": DROP}, (), {"X": [1]}),
+        ({"X": MASK}, (), {"X": "***", "y": 2}),
+        # A rule for what is no tensor may be one for a part of any.
+        ({"id": DROP}, (), {"X": "***", "y": "***"}),
+        ({"id": DROP}, (Feature("id", 0, 0),), {"X": "***", "y": "***"}),
+    ],
+)
+def test_no_rule_is_evaded_by_tensors(rules: Rules, features: tuple[Feature, ...], shown: object) -> None:
+    assert redactor(rules, VECTOR, Meaning(features)).tensors({"X": [1], "y": 2}) == shown
 
 
 def test_outputs_are_redacted_as_well() -> None:

@@ -18,7 +18,7 @@ from viridian_serving.instances import InstanceReader
 from viridian_serving.problems import Problem
 from viridian_serving.schema import DataType, ModelSchema, SchemaError, Tensor
 from viridian_serving.schema_file import AnswerEntry, FeatureEntry, OutputsEntry, parse, read_schema_file
-from viridian_serving.wire import OutputTensor
+from viridian_serving.wire import TensorValues
 
 LABEL, PROBABILITIES = Tensor("label", DataType.INT64, (1,)), Tensor("probabilities", DataType.FP32, (3,))
 IRIS = ModelSchema((Tensor("X", DataType.FP32, (4,)),), (LABEL, PROBABILITIES), 128)
@@ -106,8 +106,8 @@ def test_a_fingerprint_tells_apart_what_takes_other_requests() -> None:
 
 
 def answered(text: str, label: int = 2, row: tuple[float, ...] = (0.125, 0.25, 0.625)) -> Any:
-    outputs = [OutputTensor("label", DataType.INT64, (1, 1), (label,))]
-    outputs.append(OutputTensor("probabilities", DataType.FP32, (1, 3), row))
+    outputs = [TensorValues("label", DataType.INT64, (1, 1), (label,))]
+    outputs.append(TensorValues("probabilities", DataType.FP32, (1, 3), row))
     (answer,) = AnswerWriter(contract_of(text).answers).predictions(outputs, 1, batched=True)
     return answer
 
@@ -152,8 +152,8 @@ def test_confidence_may_be_an_output() -> None:
     model = ModelSchema(IRIS.inputs, (LABEL, score), 8)
     writer = AnswerWriter(contract_of("outputs: {prediction: label, confidence: score}", model).answers)
     outputs = [
-        OutputTensor("label", DataType.INT64, (1, 1), (5,)),
-        OutputTensor("score", DataType.FP32, (1, 1), (0.5,)),
+        TensorValues("label", DataType.INT64, (1, 1), (5,)),
+        TensorValues("score", DataType.FP32, (1, 1), (0.5,)),
     ]
     # then
     assert writer.predictions(outputs, 1, batched=True) == [{"prediction": 5, "confidence": 0.5}]
@@ -333,8 +333,8 @@ def test_the_documented_example_does_what_is_written_there() -> None:
     assert [{"pointer": each.pointer, "detail": each.detail} for each in refused.value.errors] == documented
     answer = AnswerWriter(contract.answers).predictions(
         [
-            OutputTensor("label", DataType.INT64, (1, 1), (0,)),
-            OutputTensor("probabilities", DataType.FP32, (1, 3), (0.98157, 0.01843, 0.000000014)),
+            TensorValues("label", DataType.INT64, (1, 1), (0,)),
+            TensorValues("probabilities", DataType.FP32, (1, 3), (0.98157, 0.01843, 0.000000014)),
         ],
         1,
         batched=True,

@@ -1,0 +1,92 @@
+"""Tensors in gRPC's messages of the Open Inference Protocol.
+
+Only the fields that matter here are described; protobuf passes over the others. They are those of the protocol's
+own definition: https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/open_inference_grpc.proto
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
+
+from viridian_serving.schema import DataType
+from viridian_serving.wire import TensorValues
+
+_CONTENTS: Final = {
+    "bool_contents": (1, FieldDescriptorProto.TYPE_BOOL, ("BOOL",)),
+    "int_contents": (2, FieldDescriptorProto.TYPE_INT32, ("INT8", "INT16", "INT32")),
+    "int64_contents": (3, FieldDescriptorProto.TYPE_INT64, ("INT64",)),
+    "uint_contents": (4, FieldDescriptorProto.TYPE_UINT32, ("UINT8", "UINT16", "UINT32")),
+    "uint64_contents": (5, FieldDescriptorProto.TYPE_UINT64, ("UINT64",)),
+    "fp32_contents": (6, FieldDescriptorProto.TYPE_FLOAT, ("FP32",)),
+    "fp64_contents": (7, FieldDescriptorProto.TYPE_DOUBLE, ("FP64",)),
+    "bytes_contents": (8, FieldDescriptorProto.TYPE_BYTES, ("BYTES",)),
+}
+"""Where a tensor's values are, by its type, when they are not raw: field, its number and type."""
+_FIELD_OF: Final = {name: field for field, (_, _, names) in _CONTENTS.items() for name in names}
+_MESSAGES: Final = {"inputs": ("Request", 5, 7), "outputs": ("Response", 5, 6)}
+"""By what they hold: name, number of the tensors' field, number of the raw values' field."""
+
+
+def read_tensors(message: bytes, member: str) -> list[TensorValues]:
+    """Read the tensors of a request or an answer.
+
+    Args:
+        message: ModelInferRequest or ModelInferResponse.
+        member: ``inputs`` or ``outputs``.
+
+    Raises:
+        ValueError: It is none, or has a type that Python has not.
+    """
+    try:
+        found = _CLASSES[member].FromString(message)
+        return [
+            TensorValues.read(each.name, each.datatype, each.shape, found.raw[position])
+            if found.raw
+            else TensorValues(each.name, DataType[each.datatype], tuple(each.shape), _contents(each))
+            for position, each in enumerate(found.tensors)
+        ]
+    except (DecodeError, KeyError, IndexError) as error:
+        raise ValueError(f"the {member} do not follow the inference protocol: {error!r}") from error
+
+
+def _contents(tensor: Any) -> Sequence[Any]:  # noqa: ANN401  a message of _CLASSES
+    values = list(getattr(tensor.contents, _FIELD_OF[tensor.datatype]))
+    return [value.decode("utf-8", "replace") for value in values] if tensor.datatype == "BYTES" else values
+
+
+def _classes() -> dict[str, Any]:
+    text, number, raw, message = (
+        FieldDescriptorProto.TYPE_STRING,
+        FieldDescriptorProto.TYPE_INT64,
+        FieldDescriptorProto.TYPE_BYTES,
+        FieldDescriptorProto.TYPE_MESSAGE,
+    )
+    one, many = FieldDescriptorProto.LABEL_OPTIONAL, FieldDescriptorProto.LABEL_REPEATED
+    file = FileDescriptorProto(name="viridian_inference.proto", package="viridian.inference", syntax="proto3")
+    contents = file.message_type.add(name="Contents")
+    for name, (position, kind, _) in _CONTENTS.items():
+        contents.field.add(name=name, number=position, type=kind, label=many)
+    tensor = file.message_type.add(name="Tensor")
+    tensor.field.add(name="name", number=1, type=text, label=one)
+    tensor.field.add(name="datatype", number=2, type=text, label=one)
+    tensor.field.add(name="shape", number=3, type=number, label=many)
+    tensor.field.add(name="contents", number=5, type=message, label=one, type_name=".viridian.inference.Contents")
+    for name, tensors_at, raw_at in _MESSAGES.values():
+        body = file.message_type.add(name=name)
+        body.field.add(
+            name="tensors", number=tensors_at, type=message, label=many, type_name=".viridian.inference.Tensor"
+        )
+        body.field.add(name="raw", number=raw_at, type=raw, label=many)
+    pool = DescriptorPool()
+    pool.Add(file)
+    return {
+        member: GetMessageClass(pool.FindMessageTypeByName(f"viridian.inference.{name}"))
+        for member, (name, _, _) in _MESSAGES.items()
+    }
+
+
+_CLASSES: Final = _classes()
