@@ -2,7 +2,6 @@
 
 import socket
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,12 +20,6 @@ from viridian_serving.telemetry import Telemetry
 from viridian_serving.wire import Encoded
 
 pytestmark = pytest.mark.component
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
-    with running_pod(tmp_path_factory.mktemp("digits"), models.digits) as pod:
-        yield pod
 
 
 async def test_what_is_asked_and_answered_is_counted(tmp_path: Path) -> None:

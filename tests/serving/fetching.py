@@ -1,0 +1,38 @@
+"""What the fetch container does, for its tests: its real process is run until it ends."""
+
+import os
+from pathlib import Path
+
+from tests.serving.pod import Pod
+
+MODEL = os.urandom(300_000)
+
+
+def mount(pod: Pod) -> Path:
+    return pod.directory / "mount"
+
+
+def fetched(pod: Pod) -> Path:
+    return mount(pod) / "model"
+
+
+def run(pod: Pod) -> tuple[int, str]:
+    """Exit code and last words."""
+    (pod.directory / "termination-log").write_text("")
+    code = pod.start_fetch().wait(60)
+    return code, pod.termination_log
+
+
+def fails(pod: Pod, *words: str) -> None:
+    """It ends with one sentence that has these words, and nothing is put in place."""
+    code, sentence = run(pod)
+    assert code == 1, pod.log()
+    assert sentence.count("\n") == 1
+    for word in words:
+        assert word in sentence
+    assert not fetched(pod).exists()
+
+
+def succeeds(pod: Pod) -> None:
+    code, sentence = run(pod)
+    assert (code, sentence) == (0, ""), pod.log()
