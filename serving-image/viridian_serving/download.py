@@ -99,7 +99,7 @@ class Download:
         """Fetch what is missing.
 
         Returns:
-            Whether all of it came in one answer that said its length. Else a wrong digest may be the fault of the way.
+            Whether all of it came in one answer that said where it ends. Else a wrong digest may be the way's fault.
 
         Raises:
             ModelError: It cannot be fetched, or not now; the message names the field of the spec.
@@ -171,7 +171,8 @@ class Download:
             received = self._copy(answer, file, offset)
         if total is not None and received != total:
             raise _PassingError(f"the connection ended after {received} of {total} bytes")
-        return offset == 0 and total is not None
+        # The last chunk says as much as a length does.
+        return offset == 0 and (total is not None or bool(answer.chunked))
 
     def _copy(self, answer: Any, file: IO[bytes], size: int) -> int:  # noqa: ANN401
         while chunk := self._read(answer):

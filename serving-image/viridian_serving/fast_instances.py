@@ -113,7 +113,10 @@ def _json_type(feature: Feature) -> Any:  # noqa: ANN401  a type
     if feature.categories:
         element = Literal[feature.categories]
     elif feature.minimum is not None or feature.maximum is not None:
-        element = Annotated[element, msgspec.Meta(ge=feature.minimum, le=feature.maximum)]
+        low, high = feature.minimum, feature.maximum
+        if feature.kind is Kind.INTEGER:
+            low, high = _within_int64(low, high)
+        element = Annotated[element, msgspec.Meta(ge=low, le=high)]
     elif feature.max_length is not None:
         element = Annotated[element, msgspec.Meta(max_length=feature.max_length)]
     if feature.nullable:
@@ -124,6 +127,14 @@ def _json_type(feature: Feature) -> Any:  # noqa: ANN401  a type
     for _ in range(max(1, len(feature.dims))):
         nested = types.GenericAlias(list, (nested,))
     return element | nested if feature.single else nested
+
+
+def _within_int64(low: float | None, high: float | None) -> tuple[float | None, float | None]:
+    """Narrow a range to what msgspec can compare with; what is outside is for the careful reader to say."""
+    least, most = -(2**63), 2**63 - 1
+    if (low is not None and low > most) or (high is not None and high < least):
+        return 1, 0  # nothing
+    return None if low is None else max(low, least), None if high is None else min(high, most)
 
 
 def _packer(slot: Slot, features: Sequence[Feature]) -> _Packer:

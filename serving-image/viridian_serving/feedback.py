@@ -10,8 +10,9 @@ import msgspec
 from prometheus_client.core import CounterMetricFamily, Metric, SummaryMetricFamily
 
 from viridian_serving.feedback_token import Given, Label, TokenError, TokenReader
+from viridian_serving.instances import Violations
 from viridian_serving.metrics import Via
-from viridian_serving.problems import Problem, Violation
+from viridian_serving.problems import Problem
 
 _MAX_REMEMBERED: Final = 65_536
 """Tokens that are known to have been counted; beyond them the oldest is forgotten."""
@@ -113,15 +114,17 @@ class Feedback:
             Problem: Status 400 or 413; it names every offending field.
         """
         items, many = self._items(body)
-        violations: list[Violation] = []
+        violations = Violations()
         now = self._now()
         read = [self._item(item, f"/{i}" if many else "", now, violations) for i, item in enumerate(items)]
-        if violations:
+        if violations.number:
             raise Problem(
                 400,
                 "invalid-feedback",
-                f"{len(violations)} value(s) of the body cannot be used, and nothing was counted; 'errors' names each.",
-                violations,
+                f"{violations.number} value(s) of the body cannot be used, and nothing was counted;"
+                " 'errors' names each.",
+                violations.listed,
+                violations.number - len(violations.listed),
             )
         counted = sum(self._count_once(*item) for item in read if item is not None)
         return msgspec.json.encode({"counted": counted, "repeated": len(items) - counted})
@@ -142,37 +145,32 @@ class Feedback:
             raise Problem(400, "invalid-feedback", "The list is empty; send at least one object with token and actual.")
         return items, isinstance(document, list)
 
-    def _item(self, item: object, pointer: str, now: float, violations: list[Violation]) -> tuple[Given, Label] | None:
+    def _item(self, item: object, pointer: str, now: float, violations: Violations) -> tuple[Given, Label] | None:
         if not isinstance(item, dict):
-            violations.append(Violation(pointer, "must be an object with token and actual"))
+            violations.add(pointer, "must be an object with token and actual")
             return None
-        violations.extend(
-            Violation(
-                f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}", "is neither token nor actual; remove it"
-            )
-            for name in item
-            if name not in _MEMBERS
-        )
+        unknown = [name for name in item if name not in _MEMBERS]
+        violations.add_members(pointer, unknown, "is neither token nor actual; remove it")
         given = self._given(item.get("token", _NOT_THERE), f"{pointer}/token", now, violations)
         actual = item.get("actual", _NOT_THERE)
         if actual is _NOT_THERE:
-            violations.append(Violation(f"{pointer}/actual", "is missing; it must be what turned out to be true"))
+            violations.add(f"{pointer}/actual", "is missing; it must be what turned out to be true")
         elif given is not None and (reason := _unlike(given.prediction, actual)) is not None:
-            violations.append(Violation(f"{pointer}/actual", reason))
+            violations.add(f"{pointer}/actual", reason)
         elif given is not None:
             return given, actual
         return None
 
-    def _given(self, token: object, pointer: str, now: float, violations: list[Violation]) -> Given | None:
+    def _given(self, token: object, pointer: str, now: float, violations: Violations) -> Given | None:
         if token is _NOT_THERE:
-            violations.append(Violation(pointer, "is missing; it must be the feedback_token of an answer"))
+            violations.add(pointer, "is missing; it must be the feedback_token of an answer")
         elif not isinstance(token, str):
-            violations.append(Violation(pointer, "must be a string: the feedback_token of an answer"))
+            violations.add(pointer, "must be a string: the feedback_token of an answer")
         else:
             try:
                 return self._tokens.read(token, now)
             except TokenError as error:
-                violations.append(Violation(pointer, str(error)))
+                violations.add(pointer, str(error))
         return None
 
     def _count_once(self, given: Given, actual: Label) -> bool:

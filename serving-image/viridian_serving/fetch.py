@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import time
+from itertools import count
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -21,6 +22,8 @@ from viridian_serving.unpack import is_archive, unpack
 
 LOG = logging.getLogger("viridian.fetch")
 
+_TRIES: Final = 3
+"""Downloads in pieces, or of answers whose end nobody can tell, that are wrong before the digest is held to be."""
 _PART: Final = "download.part"
 _UNPACKING: Final = "unpacking"
 _SEAL: Final = "model.digest"
@@ -117,14 +120,14 @@ def _download(settings: Settings, part: Path, wanted: str, deadline: Deadline) -
     )
     if part.is_file() and _digest(part, deadline) == wanted:
         return  # an earlier run got this far
-    while True:
+    for tries in count(1):
         whole = download.run()
         found = _digest(part, deadline)
         if found == wanted:
             LOG.info("%s is %s", shown(settings.model_uri), found)
             return
         download.discard()
-        if whole:
+        if whole or tries == _TRIES:
             raise _wrong(shown(settings.model_uri), found, wanted)
         LOG.warning("the pieces do not fit together (%s); fetching it in one", found)
 

@@ -29,6 +29,8 @@ IDLE_TIMEOUT: Final = 75 * 60.0
 """Seconds. Longer than a gateway keeps an idle connection (Envoy: an hour): who closes first must be the client, or a
 request sent at that moment is lost."""
 _SWEEP: Final = 5.0
+WRITE_TIMEOUT: Final = 60.0
+"""Seconds in which a client takes nothing of what waits for it, once that is more than the system's buffers hold."""
 _LINGER: Final = 2.0
 """Seconds in which a refused client may finish sending and read why."""
 
@@ -138,8 +140,13 @@ class Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._header_bytes = 0
         self._in_head = False
-        self._body: list[bytes] = []
-        self._body_bytes = 0
+        self._after_chunk = False
+        """Whether a chunk of the body was announced: after the last one come trailers."""
+        self._body: bytes | bytearray = b""
+        self._choked_since: float | None = None
+        """Since when the client takes nothing of what waits for it; None while hardly anything does."""
+        self._untaken = 0
+        """Bytes that waited for it then."""
         self._reading_since: float | None = None
         self._idle_since = time.perf_counter()
         self._ended = False
@@ -167,20 +174,33 @@ class Connection(asyncio.Protocol):
         """Parse."""
         if self._ended:
             return
-        was_in_head = self._in_head
+        was_in_head, was_after_chunk, body = self._in_head, self._after_chunk, len(self._body)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._refuse(400, "This server speaks plain HTTP/1.1 only; send the request without Upgrade.")
         except httptools.HttpParserError:
             self._refuse(400, "What arrived is not HTTP/1.1.")
-        if was_in_head and self._in_head:
+        if self._ended:
+            return
+        if (was_in_head and self._in_head) or (was_after_chunk and self._after_chunk and len(self._body) == body):
             # The parser shows a header when it is complete. One that never ends must not fill the memory.
             self._count_header(len(data))
 
     def eof_received(self) -> bool:
         """Take a closed half for a client that has left, as gateways do; nobody who waits for an answer does that."""
         return False
+
+    def pause_writing(self) -> None:
+        """Begin nothing more for a client that does not take its answers: they would pile up here."""
+        self._choked_since = time.perf_counter()
+        self._untaken = self._unsent()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._choked_since = None
+        self._idle_since = time.perf_counter()
+        self._go_on()
 
     # -- parser
 
@@ -190,8 +210,8 @@ class Connection(asyncio.Protocol):
         self._headers = {}
         self._header_bytes = 0
         self._in_head = True
-        self._body = []
-        self._body_bytes = 0
+        self._after_chunk = False
+        self._body = b""
         self._reading_since = time.perf_counter()
 
     def on_url(self, url: bytes) -> None:
@@ -201,8 +221,10 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect a header."""
-        name, headers = name.lower(), self._headers
-        headers[name] = headers[name] + b", " + value if name in headers else value
+        if self._in_head:
+            name, headers = name.lower(), self._headers
+            headers[name] = headers[name] + b", " + value if name in headers else value
+        # Else it is a trailer: thrown away (RFC 9110, 6.5.1), for it would pass for what a gateway has set.
         self._header_bytes += len(name) + len(value) + _HEADER_COST
         if self._header_bytes > MAX_HEADER_BYTES:
             self._header_too_large()
@@ -218,10 +240,19 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, piece: bytes) -> None:
         """Collect the body."""
-        self._body.append(piece)
-        self._body_bytes += len(piece)
-        if self._body_bytes > self._server.max_body:
+        # One object, however small the pieces are that a client sends: each of its own would cost dozens of bytes more.
+        if not self._body:
+            self._body = piece
+        elif isinstance(self._body, bytearray):
+            self._body += piece
+        else:
+            self._body = bytearray(self._body + piece)
+        if len(self._body) > self._server.max_body:
             self._too_large()
+
+    def on_chunk_header(self) -> None:
+        """Note that what comes now is a piece of the body, or else a trailer."""
+        self._after_chunk = True
 
     def on_message_complete(self) -> None:
         """Hand the request over."""
@@ -229,11 +260,13 @@ class Connection(asyncio.Protocol):
             return
         now = time.perf_counter()
         self._reading_since = None
+        self._after_chunk = False
         path, _, query = self._url.partition(b"?")
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        request = Request(self._parser.get_method(), path, self._headers, body, now, query=query, peer=self._peer)
+        request = Request(
+            self._parser.get_method(), path, self._headers, bytes(self._body), now, query=query, peer=self._peer
+        )
         keep_alive = self._parser.should_keep_alive()
-        if self._current is None:
+        if self._current is None and self._choked_since is None:
             self._start(request, keep_alive)
         else:
             self._waiting.append((request, keep_alive))
@@ -273,14 +306,20 @@ class Connection(asyncio.Protocol):
         self._write(rendered(response, head_only=request.method == b"HEAD", keep_alive=keep_alive))
         if not keep_alive:
             self._end()
-        elif self._waiting:
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._ended or self._current is not None or self._choked_since is not None:
+            return
+        if self._waiting:
             self._start(*self._waiting.popleft())
         elif self._transport is not None and not self._transport.is_reading():
             self._transport.resume_reading()
 
     def close_if_idle(self) -> None:
         """Close, unless a request runs or arrives."""
-        if self._current is None and self._reading_since is None:
+        if self._current is None and self._reading_since is None and not self._waiting:
             self._end()
 
     def expire(self, now: float) -> None:
@@ -289,12 +328,24 @@ class Connection(asyncio.Protocol):
         Args:
             now: ``time.perf_counter()``.
         """
-        if self._current is not None:
+        if self._choked_since is not None:
+            self._expire_choked(self._choked_since, now)
+        if self._current is not None or self._waiting:
             return
         if self._reading_since is not None and now - self._reading_since > REQUEST_READ_TIMEOUT:
             self._refuse(408, f"The request did not arrive within {REQUEST_READ_TIMEOUT:g} s.")
         elif self._reading_since is None and now - self._idle_since > IDLE_TIMEOUT:
             self._end()
+
+    def _expire_choked(self, since: float, now: float) -> None:
+        if (left := self._unsent()) < self._untaken:
+            self._choked_since, self._untaken = now, left  # slow is not dead
+        elif now - since > WRITE_TIMEOUT and self._transport is not None:
+            self._ended = True
+            self._transport.abort()
+
+    def _unsent(self) -> int:
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
     def _count_header(self, size: int) -> None:
         self._header_bytes += size

@@ -35,6 +35,12 @@ class Violations:
         if len(self.listed) < MAX_VIOLATIONS:
             self.listed.append(Violation(pointer, detail))
 
+    def add_members(self, pointer: str, names: Sequence[str], detail: str) -> None:
+        """Note the same of many members of an object."""
+        for name in names[:MAX_VIOLATIONS]:
+            self.add(join(pointer, name), detail)
+        self.number += max(0, len(names) - MAX_VIOLATIONS)
+
 
 _Values = list[tuple[list[Any], tuple[int, ...]]]
 """For every feature its elements in a row, and the shape that they came in."""
@@ -211,7 +217,8 @@ def _parse(body: bytes) -> object:
     # Python's own parser takes NaN and Infinity, which JSON does not have. That is wanted here: the field that holds
     # one can then be named, instead of a byte offset.
     try:
-        return json.loads(body)
+        # Decoded here: of bytes it would also take UTF-16, UTF-32 and a byte order mark, which nobody after it reads.
+        return json.loads(body.decode())
     except RecursionError:
         raise Problem(400, "invalid-json", "The body is nested too deeply to be an instance.") from None
     except UnicodeDecodeError:

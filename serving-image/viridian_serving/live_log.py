@@ -83,7 +83,14 @@ class LiveLog:
         if self._writer is None or self._shipper is None:
             return
         for seen in requests:
-            for record in self._writer.records(seen):
+            try:
+                records = list(self._writer.records(seen))
+            except Exception:
+                # What one client sent must not cost the others their records.
+                LOG.exception("prediction log: there is no record of request %s", seen.request_id)
+                self._shipments.dropped[Dropped.UNREADABLE] += 1
+                continue
+            for record in records:
                 self._shipper.offer(record)
 
     async def close(self, longest: float) -> None:

@@ -18,6 +18,8 @@ _TIMEOUT: Final = 10.0
 """Seconds to connect, and for each read of the answer."""
 _PASSING: Final = frozenset({429, 502, 503, 504})
 """The statuses after which OTLP lets a client try again."""
+_LONGEST_PAUSE: Final = 30.0
+"""Seconds for which a receiver may ask to be left alone: the queue is full sooner."""
 _INFO: Final = 9
 """OTLP's number of the severity INFO."""
 
@@ -104,9 +106,12 @@ class Otlp:
     def _raise_for(self, error: urllib.error.HTTPError) -> None:
         if error.code in _PASSING:
             after = error.headers.get("Retry-After", "")
-            pause = float(after) if after.isdigit() else 0.0
+            pause = min(float(after), _LONGEST_PAUSE) if after.isascii() and after.isdigit() else 0.0
             raise PassingError(f"{self._endpoint} answers {error.code}", pause) from error
-        said = error.read(200).decode("utf-8", "replace")
+        try:
+            said = error.read(200).decode("utf-8", "replace")
+        except (OSError, http.client.HTTPException) as broken:  # its status is enough
+            said = f"(and then: {broken})"
         raise RefusedError(f"{self._endpoint} answers {error.code}: {said!r}") from error
 
     def _body(self, records: Sequence[Record]) -> bytes:

@@ -68,7 +68,9 @@ def _features(contract: Contract, position: int, slot: Slot) -> Iterator[Feature
         return
     for element in range(min(width, MAX_FEATURES)):
         if not slot.sources:
-            yield Feature(_numbered(tensor.name, width, element), position, element)
+            # preprocess.py may give NaN for what is not known.
+            name = _numbered(tensor.name, width, element)
+            yield Feature(name, position, element, nullable=tensor.datatype.is_float)
             continue
         source = contract.requests.features[slot.sources[element if slot.row else 0]]
         if not source.sensitive:

@@ -9,6 +9,7 @@ import math
 import os
 import struct
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -104,8 +105,10 @@ def run(function: Function, reader: InstanceReader, instance: dict[str, Any]) ->
         made = function(instance)
     except ValueError as error:
         return _refusal(error, instance)
-    except Exception as error:
-        LOG.exception("preprocess() failed")
+    except Exception as error:  # noqa: BLE001  whatever the author's code raises
+        # Its words may hold what a client sent, KeyError's do; where it was raised is said, and of which kind it is.
+        trace = "".join(traceback.format_tb(error.__traceback__))
+        LOG.error("preprocess() raised %s:\n%s", type(error).__name__, trace)  # noqa: TRY400  not its words
         return Failed(f"preprocess() raised {type(error).__name__}")
     encoded, violations = reader.encode(_plain(made))
     if encoded is None:
@@ -116,7 +119,7 @@ def run(function: Function, reader: InstanceReader, instance: dict[str, Any]) ->
 
 def _refusal(error: ValueError, instance: dict[str, Any]) -> Refused:
     """ValueError(feature, reason) names the feature, ValueError(reason) does not."""
-    if len(error.args) == 2 and error.args[0] in instance:
+    if len(error.args) == 2 and isinstance(error.args[0], str) and error.args[0] in instance:
         return Refused(str(error.args[0]), str(error.args[1]))
     return Refused(None, str(error))
 

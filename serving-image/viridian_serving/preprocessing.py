@@ -91,12 +91,14 @@ class Preprocessor:
             TimeoutError: It did not come to these before the deadline.
         """
         parts = [items[start : start + _MOST_ROWS] for start in range(0, len(items), _MOST_ROWS)]
-        jobs = [self._joiner.submit(Job(None, len(part), part, deadline)) for part in parts]
+        jobs: list[asyncio.Future[list[Result]]] = []
         try:
+            for part in parts:
+                jobs.append(self._joiner.submit(Job(None, len(part), part, deadline)))  # noqa: PERF401  it may raise
             results = [result for part in await asyncio.gather(*jobs) for result in part]
         finally:
             for job in jobs:
-                job.cancel()  # those that wait behind one that failed
+                job.cancel()  # those that wait behind one that failed, or before one that found the queue full
         if failed := next((result for result in results if isinstance(result, Failed)), None):
             raise PreprocessFailedError(failed.reason)
         violations = [

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
@@ -13,6 +14,8 @@ from viridian_serving.schema import ModelSchema
 
 _HIDDEN: Final = "***"
 _DIGITS: Final = 32
+_ELEMENT: Final = re.compile(r"(.+)\[[0-9]+\]", re.DOTALL)
+"""How metrics name one number of a list."""
 
 
 class Action(StrEnum):
@@ -45,8 +48,13 @@ class Redactor:
         self._key = key.encode()
         names = [tensor.name for tensor in schema.inputs]
         self._sole_input = names[0] if len(names) == 1 else None
-        self._tensors = {*names, *(tensor.name for tensor in schema.outputs)}
-        # A whole input shows each of its numbers.
+        # A feature may have the name of an output, and be a part of an input nevertheless.
+        features = meaning.sensitive.union(feature.name for feature in meaning.features)
+        self._tensors = {*names, *(tensor.name for tensor in schema.outputs if tensor.name not in features)}
+        # A whole list or input shows each of its numbers.
+        for rule in rules:
+            if element := _ELEMENT.fullmatch(rule):
+                self._rules.setdefault(element[1], Action.MASK)
         for feature in meaning.features:
             if feature.name in self._rules:
                 self._rules.setdefault(names[feature.tensor], Action.MASK)
@@ -70,8 +78,9 @@ class Redactor:
     def prediction(self, prediction: dict[str, Any]) -> dict[str, Any]:
         """Redact one prediction: its members, and those of several outputs."""
         shown = self._members(prediction)
-        if isinstance(outputs := shown.get("prediction"), dict):
-            shown["prediction"] = self._members(outputs)
+        for member in ("prediction", "outputs"):  # the latter holds what is neither prediction nor its probabilities
+            if isinstance(outputs := shown.get(member), dict):
+                shown[member] = self._members(outputs)
         return shown
 
     def tensors(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +88,11 @@ class Redactor:
         # A rule for anything else may be one for a part of a tensor: which, is not known here.
         if not self._rules.keys() <= self._tensors:
             return dict.fromkeys(values, _HIDDEN)
-        return self._members(values)
+        if not self._rules:
+            return dict(values)
+        # What the model never took, because it failed, may stand under any name.
+        unknown = dict.fromkeys(values.keys() - self._tensors, _HIDDEN)
+        return self._members({**values, **unknown})
 
     def _members(self, item: dict[str, Any]) -> dict[str, Any]:
         if not self._rules:

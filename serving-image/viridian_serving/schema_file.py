@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,6 +19,10 @@ class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+_Bound = Annotated[int, Field(ge=-(2**64), le=2**64)]
+"""No element has more; one of hundreds of digits is not even a float."""
+
+
 class FeatureEntry(_Entry):
     """One feature."""
 
@@ -26,8 +30,8 @@ class FeatureEntry(_Entry):
     type: Kind | None = Field(None, strict=False)
     tensor: str | None = None
     shape: tuple[int, ...] | None = Field(None, strict=False)
-    min: int | float | None = None
-    max: int | float | None = None
+    min: _Bound | float | None = None
+    max: _Bound | float | None = None
     categories: tuple[str | int, ...] = Field((), strict=False)
     max_length: int | None = Field(None, ge=1)
     nullable: bool = False
@@ -153,7 +157,7 @@ _MODELS: Final[dict[str, type[_Entry]]] = {"features": FeatureEntry, "outputs": 
 
 def _fault(problem: dict[str, Any], document: dict[str, Any]) -> str:
     # The last parts of a location may name a branch of a type and no place in the file.
-    location = [part for part in problem["loc"] if part not in ("str", "int", "float")]
+    location = [part for part in problem["loc"] if part not in ("str", "int", "float", "constrained-int")]
     where = _place(location, document)
     if problem["type"] == "extra_forbidden":
         model = _MODELS.get(str(location[0]), SchemaFile) if len(location) > 1 else SchemaFile

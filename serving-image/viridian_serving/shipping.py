@@ -83,6 +83,8 @@ class Dropped(StrEnum):
     CHANGED = "changed"
     """Settings named another receiver, or none, before its own had taken it."""
     SHUTDOWN = "shutdown"
+    UNREADABLE = "unreadable"
+    """A defect of ours: it could not be written."""
 
 
 class Shipments:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Final
+from typing import IO, Final, Self
 
 from viridian_model.digest import CHUNK, unclear
 from viridian_serving.download import Deadline
@@ -18,6 +18,15 @@ MAX_FILES: Final = 10_000
 _BLOCK: Final = 4096
 """Bytes that even the smallest file takes from a disk."""
 _DAMAGED: Final = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
+_MOST_HEADER: Final = 64 * 1024
+"""Bytes of a long name or of other attributes of an entry, which tarfile reads at once."""
+_HEADERS: Final = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
 _GZIP: Final = b"\x1f\x8b"
 _ZIP: Final = b"PK\x03\x04"
 _TAR: Final = b"ustar"
@@ -99,9 +108,21 @@ def _kind(file: Path) -> str:
     return "tar" if start[_TAR_AT:] == _TAR else ""
 
 
+class _Entry(tarfile.TarInfo):
+    """Refuses a header that is larger than any name, before it is read into memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read a block; part of tarfile's interface."""
+        entry = super().frombuf(buf, encoding, errors)
+        if entry.type in _HEADERS and entry.size > _MOST_HEADER:
+            raise tarfile.ReadError(f"the header of an entry has {entry.size} bytes")
+        return entry
+
+
 def _tar(archive: Path, *, gzipped: bool) -> Iterator[_Member]:
     # As a stream: nothing is read ahead, so a hostile archive costs no more than was looked at.
-    with tarfile.open(archive, "r|gz" if gzipped else "r|") as opened:
+    with tarfile.open(archive, "r|gz" if gzipped else "r|", tarinfo=_Entry) as opened:
         for info in opened:
             if not (info.isreg() or info.isdir()):
                 raise _odd(info.name, "a link" if info.issym() or info.islnk() else "no plain file")

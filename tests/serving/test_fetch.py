@@ -189,6 +189,18 @@ def test_wrong_bytes_are_never_put_in_place(server: FileServer, fetcher: Callabl
     assert len(server.seen) == 1
 
 
+def test_wrong_bytes_without_a_length_are_fetched_once(server: FileServer, fetcher: Callable[..., Pod]) -> None:
+    def chunked(handler: files.Handler, body: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.send(b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n")
+
+    server.always = chunked
+    fails(fetcher(MODEL_DIGEST=sha256(b"other")), "spec.model.digest: ", sha256(MODEL))
+    assert len(server.seen) == 1
+
+
 def test_a_length_that_is_too_short(server: FileServer, fetcher: Callable[..., Pod]) -> None:
     server.always = lambda handler, body: files.serve(handler, body, len(body), length=1000)
     fails(fetcher(), "spec.model.digest: ", sha256(MODEL[:1000]))

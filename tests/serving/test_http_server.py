@@ -312,3 +312,54 @@ async def test_while_closing_is_announced_new_connections_are_served_and_told(se
         status, headers, _ = await peer.answer()
         assert (status, headers["connection"]) == (200, "close")
         assert await peer.ended()
+
+
+async def test_a_trailer_is_no_header(server: HttpServer, echo: Echo) -> None:
+    async with connected(server) as peer:
+        peer.send(
+            b"POST /p HTTP/1.1\r\nHost: a\r\nViridian-Via: split\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"2\r\n{}\r\n0\r\nViridian-Via: check\r\nX-New: 1\r\n\r\n"
+        )
+        assert (await peer.answer())[0] == 200
+    assert echo.requests[0].headers[b"viridian-via"] == b"split"
+    assert b"x-new" not in echo.requests[0].headers
+
+
+async def test_a_trailer_that_never_ends_is_refused(server: HttpServer) -> None:
+    async with connected(server) as peer:
+        peer.send(b"POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx: ")
+        await asyncio.sleep(0.05)
+        for _ in range(3):
+            peer.send(b"a" * http_server.MAX_HEADER_BYTES)
+            await asyncio.sleep(0.01)
+        assert (await peer.answer())[0] == 431
+
+
+async def test_who_takes_no_answers_is_given_no_more() -> None:
+    # given
+    asked = 0
+
+    async def large(_: Request) -> Response:
+        nonlocal asked
+        asked += 1
+        return Response(200, bytes(20_000))
+
+    server = HttpServer(max_body=1000)
+    await server.listen("127.0.0.1", 0, large)
+    async with connected(server) as peer:
+        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        # when
+        for _ in range(10):
+            peer.send(GET * 500)
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+        # then
+        assert asked < 2500
+        (connection,) = server.connections
+        assert connection._transport is not None
+        assert connection._transport.get_write_buffer_size() < 200_000
+        # and
+        connection.expire(time.perf_counter() + http_server.WRITE_TIMEOUT + 1)
+        await asyncio.sleep(0.05)
+        assert not server.connections
+    await server.close(1)

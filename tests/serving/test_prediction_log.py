@@ -234,3 +234,22 @@ def test_no_rule_is_evaded_by_tensors(rules: Rules, features: tuple[Feature, ...
 def test_outputs_are_redacted_as_well() -> None:
     shown = redactor({"text": DROP, "score": MASK}).prediction({"prediction": {"text": "Ada", "score": 1}, "score": 2})
     assert shown == {"prediction": {"score": "***"}, "score": "***"}
+
+
+def test_a_rule_reaches_outputs_beside_the_prediction() -> None:
+    shown = redactor({"embedding": DROP}).prediction({"prediction": 1, "outputs": {"embedding": [4.0], "size": 2}})
+    assert shown == {"prediction": 1, "outputs": {"size": 2}}
+
+
+def test_a_sensitive_column_with_the_name_of_an_output_is_hidden_in_its_input() -> None:
+    meaning = Meaning(sensitive=frozenset({"y"}))
+    assert redactor({}, VECTOR, meaning).tensors({"X": [[1.0, 2.0, 3.0]]}) == {"X": "***"}
+
+
+@pytest.mark.parametrize("rule", ["X[2]", "X[40]"])
+def test_a_rule_for_one_number_hides_the_list(rule: str) -> None:
+    assert redactor({rule: DROP}, VECTOR).instance({"X": [1, 2, 3]}) == {"X": "***"}
+
+
+def test_a_tensor_that_the_model_has_not_is_hidden() -> None:
+    assert redactor({"name": DROP}).tensors({"Name": [["Ada"]], "age": [[3]]}) == {"Name": "***", "age": [[3]]}

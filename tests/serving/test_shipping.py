@@ -174,5 +174,6 @@ async def test_the_page_has_every_series_from_the_start() -> None:
         ("viridian_log_dropped_total", "refused"): 0,
         ("viridian_log_dropped_total", "changed"): 0,
         ("viridian_log_dropped_total", "shutdown"): 0,
+        ("viridian_log_dropped_total", "unreadable"): 0,
         ("viridian_log_queue_bytes",): 6,
     }
