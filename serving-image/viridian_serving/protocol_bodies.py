@@ -56,7 +56,10 @@ def _read(request: Request, body: bytes, headers: Mapping[bytes, bytes], member:
 
 
 def _shown(tensors: Iterable[TensorValues]) -> Tensors:
-    return {tensor.name: _nested(tensor) for tensor in tensors}
+    shown = {tensor.name: _nested(tensor) for tensor in tensors}
+    if not all(isinstance(name, str) for name in shown):
+        raise ValueError("a tensor's name is no string")
+    return shown
 
 
 def _nested(tensor: TensorValues) -> list[Any]:

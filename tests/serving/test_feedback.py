@@ -11,6 +11,7 @@ from tests.serving.pages import samples
 
 from viridian_serving.feedback import Feedback, FeedbackCounts
 from viridian_serving.feedback_token import Given, TokenError, TokenReader, TokenWriter
+from viridian_serving.instances import MAX_VIOLATIONS
 from viridian_serving.metrics import Via
 from viridian_serving.problems import Problem
 
@@ -215,6 +216,12 @@ def test_each_wrong_field_is_named_and_nothing_is_counted(document: object, poin
     assert (problem.status, problem.kind) == (400, "invalid-feedback")
     assert [violation.pointer for violation in problem.errors] == pointers
     assert taker.samples() == {}
+
+
+def test_of_a_million_wrong_members_the_first_are_named() -> None:
+    problem = Taker().refused(dict.fromkeys(map(str, range(1_000_000)), 0))
+    assert (len(problem.errors), problem.errors[0].pointer) == (MAX_VIOLATIONS, "/0")
+    assert "1000002 value(s)" in problem.detail
 
 
 def test_an_expired_token_is_named() -> None:

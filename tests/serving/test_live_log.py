@@ -49,9 +49,13 @@ def a_log(settings: LogSettings | None, secret: LogSecret | None = NOTHING, mean
     return log
 
 
+def seen_with(*names: str) -> list[Seen]:
+    requests = [Request(b"POST", b"/predict", {}, json.dumps({"name": name}).encode(), 0.0) for name in names]
+    return [Seen(request, "id", Via.SPLIT, 0, instances=[Encoded((), 1, ())]) for request in requests]
+
+
 def write(log: LiveLog, name: str) -> None:
-    request = Request(b"POST", b"/predict", {}, json.dumps({"name": name}).encode(), 0.0)
-    log.write([Seen(request, name, Via.SPLIT, 0, instances=[Encoded((), 1, ())])])
+    log.write(seen_with(name))
 
 
 async def written(log: LiveLog, capfd: pytest.CaptureFixture[str]) -> list[Any]:
@@ -85,6 +89,16 @@ async def test_what_waits_was_redacted_by_the_rules_of_its_time(capfd: pytest.Ca
     write(log, "Cleo")
     # then
     assert await written(log, capfd) == [{"name": "***"}, {"name": "Bob"}, {}]
+
+
+async def test_a_request_that_cannot_be_written_costs_no_other_its_record(capfd: pytest.CaptureFixture[str]) -> None:
+    # given one that by a defect was found to be valid, and is not
+    log = a_log(EVERYTHING)
+    broken = Request(b"POST", b"/predict", {}, b"\xff", 0.0)
+    log.write([Seen(broken, "broken", Via.SPLIT, 0, instances=[Encoded((), 1, ())]), *seen_with("Ada")])
+    # then
+    assert dropped(log) == {"unreadable": 1}
+    assert await written(log, capfd) == [{"name": "Ada"}]
 
 
 async def test_what_is_hashed_is_masked_until_there_is_a_key(

@@ -151,6 +151,20 @@ def test_numbers_that_are_not_known_are_not_observed() -> None:
     assert (counts["b", "1.0"], counts["b", "10.0"], counts["b", "+Inf"]) == (0, 1, 2)
 
 
+def test_what_preprocessing_does_not_know_is_not_observed() -> None:
+    # given the inputs that a preprocess.py makes
+    model = ModelSchema((Tensor("X", DataType.FP32, (1,)),), (Tensor("label", DataType.INT64, (1,)),), 8)
+    contract = contract_of("features: [{name: a, type: number}]", model, preprocessed=True)
+    observations = Observations(contract, meaning_of(contract))
+    # when
+    rows = struct.pack("<4f", 1, math.nan, -3, 2)
+    observations.observe([seen(instances=[Encoded(((1,),), 4, (rows,))], prediction=1)])
+    # then
+    page = samples(lambda: observations.families(("model",), ("m",)), "feature", "le")
+    buckets = [page["viridian_feature_value_bucket", "X", le] for le in ("-10000.0", "-1.0", "1.0", "+Inf")]
+    assert buckets == [0, 1, 2, 3]
+
+
 # -- predictions
 
 

@@ -13,6 +13,7 @@ import pytest
 from tests.serving import models
 from tests.serving.pod import Pod, eventually, post_many, running_pod
 
+from viridian_serving.joiner import QueueFullError
 from viridian_serving.preprocessing import PreprocessFailedError, Preprocessor
 from viridian_serving.problems import Problem
 from viridian_serving.schema import DataType, ModelSchema, SchemaError, Tensor
@@ -44,6 +45,8 @@ def preprocess(instance):
         return None
     if age == 94:
         return {}[age]
+    if age == 93:
+        raise ValueError(["age"], "is odd")
     if age < 0:
         raise ValueError("age", "must not be negative")
     if city not in CITIES:
@@ -53,10 +56,12 @@ def preprocess(instance):
 
 
 @asynccontextmanager
-async def preprocessor(directory: Path, source: str = GOOD, seconds: float = 1.5) -> AsyncIterator[Preprocessor]:
+async def preprocessor(
+    directory: Path, source: str = GOOD, seconds: float = 1.5, max_queue: int = 100
+) -> AsyncIterator[Preprocessor]:
     file = directory / "preprocess.py"
     file.write_text(source)
-    made = Preprocessor(file, MODEL, seconds, max_queue=100)
+    made = Preprocessor(file, MODEL, seconds, max_queue)
     try:
         await made.start()
         yield made
@@ -95,6 +100,7 @@ async def test_nan_stands_for_what_is_not_known(tmp_path: Path) -> None:
     [
         ([instance(-1)], {"/age": "must not be negative"}),
         ([instance(1, "Bonn")], {"": "no city Bonn"}),
+        ([instance(93)], {"": "(['age'], 'is odd')"}),
         ([instance(1), instance(-1), instance(1, "Bonn")], {"/1/age": "must not be negative", "/2": "no city Bonn"}),
     ],
 )
@@ -130,6 +136,26 @@ async def test_what_it_fails_fails_alone(tmp_path: Path, age: int, reason: str) 
         assert [result[0].tensors[1] for i, result in enumerate(results) if i != 2] == [
             struct.pack("<q", each) for each in (1, 2, 3)
         ]
+
+
+async def test_what_it_raises_is_logged_without_what_a_client_sent(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with preprocessor(tmp_path, "def preprocess(instance):\n    return {}[instance['city']]") as made:
+        with pytest.raises(PreprocessFailedError, match="raised KeyError"):
+            await ask(made, instance(1, "Graz"))
+    logged = capfd.readouterr().err
+    assert "preprocess.py" in logged
+    assert "line 2, in preprocess" in logged
+    assert "'Graz'" not in logged
+
+
+async def test_a_list_that_does_not_fit_into_the_queue_keeps_no_place_in_it(tmp_path: Path) -> None:
+    async with preprocessor(tmp_path, max_queue=256) as made:
+        with pytest.raises(QueueFullError):
+            await ask(made, *(instance(1) for _ in range(400)))
+        await asyncio.sleep(0)  # the next request comes later
+        assert len(await ask(made, *(instance(1) for _ in range(250)))) == 250
 
 
 async def test_a_process_that_dies_between_calls_is_made_anew(tmp_path: Path) -> None:

@@ -119,6 +119,7 @@ def test_a_shape_that_is_not_that_of_the_values_costs_nothing() -> None:
         by_http(described(datatype="BF16")),
         by_http(described(datatype=["INT64"])),
         by_http(described(name={"a": 1})),
+        by_http(described(name=None)),
         by_http(described(data=7)),
         by_http(described(parameters=7)),
         by_http(described(parameters={"binary_data_size": 10**15})),
@@ -132,7 +133,7 @@ def test_a_shape_that_is_not_that_of_the_values_costs_nothing() -> None:
             ).SerializeToString()
         ),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_what_cannot_be_read_is_not_shown(request_: Request) -> None:
     assert inputs_of(request_) is None

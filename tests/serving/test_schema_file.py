@@ -244,6 +244,32 @@ def test_every_fault_is_named_at_once() -> None:
         contract_of(text)
 
 
+@pytest.mark.parametrize(
+    ("datatype", "bound", "good", "bad"),
+    [
+        (DataType.UINT64, "max: 18446744073709551615", 2**64 - 1, -1),
+        (DataType.INT64, "max: 1.0e+30", 2**63 - 1, 2**63),
+        (DataType.INT64, "min: -1.0e+30", -(2**63), -(2**63) - 1),
+        (DataType.FP64, "type: integer, max: 10000000000000000000000", 10**21, 10**22 + 10**7),
+    ],
+)
+def test_a_range_may_be_wider_than_any_whole_number_of_the_fast_reader(
+    datatype: DataType, bound: str, good: int, bad: int
+) -> None:
+    # given
+    model = ModelSchema((Tensor("n", datatype, (1,)),), REGRESSION.outputs, 8)
+    reader = InstanceReader(contract_of(f"features: [{{name: n, {bound}}}]", model).requests, 10)
+    # then
+    assert reader.read(b'{"n": %d}' % good).encoded[0].rows == 1
+    with pytest.raises(Problem):
+        reader.read(b'{"n": %d}' % bad)
+
+
+def test_a_bound_of_hundreds_of_digits_is_refused() -> None:
+    with pytest.raises(SchemaError, match=r"features\[0\]\.max|features.*max"):
+        contract_of(f"features: [{{name: x, max: 1{'0' * 400}}}]", REGRESSION)
+
+
 def test_null_needs_a_model_that_takes_nan() -> None:
     with pytest.raises(SchemaError, match=r"features\[3\] \('age'\)\.nullable: the model takes INT64"):
         bind(parse(models.CUSTOMERS.replace("name: age,", "name: age, nullable: true,").encode()), MODEL)
