@@ -19,6 +19,8 @@ _MAX_REMEMBERED: Final = 65_536
 _MAX_REVISIONS: Final = 32
 _OTHER: Final = "other"
 """Instead of the revision, when feedback has come for more of them than a page should show."""
+_MAX_ITEM: Final = 2048
+"""Bytes of an item: a token has 1,024 at the most, a label 256."""
 _MEMBERS: Final = frozenset({"token", "actual"})
 _NOT_THERE: Final = object()
 
@@ -130,6 +132,11 @@ class Feedback:
         return msgspec.json.encode({"counted": counted, "repeated": len(items) - counted})
 
     def _items(self, body: bytes) -> tuple[list[Any], bool]:
+        # Before it is decoded, for the predictions of all other clients wait meanwhile.
+        if len(body) > (most := self._max_items * _MAX_ITEM):
+            raise Problem(
+                413, "too-many-items", f"The body has {len(body)} bytes and {most} are the most; send it in parts."
+            )
         try:
             document = msgspec.json.decode(body)
         except (msgspec.DecodeError, RecursionError) as error:

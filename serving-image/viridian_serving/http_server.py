@@ -136,6 +136,8 @@ class Connection(asyncio.Protocol):
         self._current: Request | None = None
         self._task: asyncio.Task[None] | None = None
         """Answers it; the loop itself would forget a task that only waits."""
+        self._refused: tuple[int, str] | None = None
+        """Status and reason for what came behind the last whole request: nothing that follows it is read."""
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._header_bytes = 0
@@ -172,7 +174,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse."""
-        if self._ended:
+        if self._ended or self._refused is not None:
             return
         was_in_head, was_after_chunk, body = self._in_head, self._after_chunk, len(self._body)
         try:
@@ -181,7 +183,7 @@ class Connection(asyncio.Protocol):
             self._refuse(400, "This server speaks plain HTTP/1.1 only; send the request without Upgrade.")
         except httptools.HttpParserError:
             self._refuse(400, "What arrived is not HTTP/1.1.")
-        if self._ended:
+        if self._ended or self._refused is not None:
             return
         if (was_in_head and self._in_head) or (was_after_chunk and self._after_chunk and len(self._body) == body):
             # The parser shows a header when it is complete. One that never ends must not fill the memory.
@@ -256,7 +258,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Hand the request over."""
-        if self._ended:
+        if self._ended or self._refused is not None or self._parser.should_upgrade():
             return
         now = time.perf_counter()
         self._reading_since = None
@@ -300,7 +302,7 @@ class Connection(asyncio.Protocol):
         if self._ended:
             return
         if response is None:
-            self._refuse(500, "The server failed; its log says why.")
+            self._refuse_now(500, "The server failed; its log says why.")
             return
         keep_alive = keep_alive and not self._server.closing and not self._server.moving
         self._write(rendered(response, head_only=request.method == b"HEAD", keep_alive=keep_alive))
@@ -314,6 +316,8 @@ class Connection(asyncio.Protocol):
             return
         if self._waiting:
             self._start(*self._waiting.popleft())
+        elif self._refused is not None:
+            self._refuse_now(*self._refused)
         elif self._transport is not None and not self._transport.is_reading():
             self._transport.resume_reading()
 
@@ -359,8 +363,17 @@ class Connection(asyncio.Protocol):
         self._refuse(413, f"The body exceeds {self._server.max_body} bytes; send fewer instances in a request.")
 
     def _refuse(self, status: int, detail: str) -> None:
-        if self._ended:
+        """Refuse what is being read, after the answers to what came before it."""
+        if self._ended or self._refused is not None:
             return
+        if self._current is None and not self._waiting:
+            self._refuse_now(status, detail)
+            return
+        self._refused = status, detail
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def _refuse_now(self, status: int, detail: str) -> None:
         self._server.refusals[status] += 1
         phrase = HTTPStatus(status).phrase
         body = (

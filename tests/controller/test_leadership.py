@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from tests.controller.fakes import FakeApi
+from tests.waiting import until
 
 from viridian.controller.leadership import STUCK, Leadership, Term
 from viridian.kube.client import KubeClient, Manifest
@@ -111,12 +112,6 @@ async def stage() -> AsyncIterator[Stage]:
     made.api.down = made.api.deaf = made.api.hangs = False
     for replica in made.replicas:
         await replica.leadership.stop()
-
-
-async def until(true: Callable[[], Any]) -> None:
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.001)
 
 
 async def test_one_of_two_leads_and_goes_on_for_as_long_as_it_renews(stage: Stage) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.controller.counters import INTERVAL, Fleet
 from tests.controller.fakes import NAMESPACE, FakeApi, model, status
+from tests.waiting import until
 
 from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, Color
 from viridian.controller.evidence import EvidenceBook
@@ -351,8 +352,3 @@ async def test_a_tick_that_fails_is_not_the_last_one(caplog: pytest.LogCaptureFi
         assert not running.done()
     finally:
         running.cancel()
-
-
-async def until(true: Callable[[], bool]) -> None:
-    while not true():  # noqa: ASYNC110 - what is waited for is no event of ours
-        await asyncio.sleep(0.005)

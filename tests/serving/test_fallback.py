@@ -3,11 +3,12 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from tests.waiting import until
 
 from viridian_serving.fallback import Fallback, ShareBudget, reason_of
 from viridian_serving.http_client import HttpClient
@@ -94,12 +95,6 @@ async def stage(after: float = 5.0) -> AsyncIterator[Stage]:
     yield Stage(stable, Fallback(client, lambda: stable.named, after, counters), counters, server)
     client.close()
     await server.close(1)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(3):
-        while not condition():  # noqa: ASYNC110  other tasks' business
-            await asyncio.sleep(0.001)
 
 
 async def test_a_good_answer_is_nobody_else_s_business() -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import pytest
+from tests.waiting import until
 
 from viridian_serving import http_server
 from viridian_serving.http_messages import Request, Response
@@ -135,9 +136,7 @@ async def test_a_connection_that_has_ended_is_gone_without_the_garbage_collector
             await peer.answer()
             (connection,) = (weakref.ref(each) for each in server.connections)
         # when it ends
-        async with asyncio.timeout(3):
-            while server.connections:  # noqa: ASYNC110  nobody announces it
-                await asyncio.sleep(0.001)
+        await until(lambda: not server.connections)
         # then
         assert connection() is None
 
@@ -146,6 +145,24 @@ async def test_pipelined_requests_are_answered_in_order(server: HttpServer) -> N
     async with connected(server) as peer:
         peer.send(b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % i for i in range(20)))
         assert [(await peer.answer())[2] for _ in range(20)] == [b"GET /%d " % i for i in range(20)]
+
+
+@pytest.mark.parametrize("before", [1, 3])
+async def test_what_comes_behind_a_request_is_refused_after_its_answer(
+    server: HttpServer, echo: Echo, before: int
+) -> None:
+    # given requests that take their time
+    echo.gate.clear()
+    async with connected(server) as peer:
+        # when what follows them is not HTTP
+        peer.send(b"".join([GET] * before + [b"nonsense\r\n\r\n", GET]))
+        await until(lambda: echo.requests)
+        echo.gate.set()
+        # then they are answered before it is, and what follows it is not read
+        assert [(await peer.answer())[0] for _ in range(before + 1)] == [200] * before + [400]
+        assert await peer.ended()
+    assert len(echo.requests) == before
+    assert server.refusals == {400: 1}
 
 
 async def test_a_request_in_single_bytes(server: HttpServer) -> None:
@@ -232,27 +249,19 @@ async def test_a_client_that_leaves_is_noticed_while_its_request_runs(server: Ht
     echo.gate.clear()
     async with connected(server) as peer:
         peer.send(GET)
-        async with asyncio.timeout(2):
-            while not echo.requests:  # noqa: ASYNC110  the server's side of the socket announces nothing
-                await asyncio.sleep(0)
+        await until(lambda: echo.requests)
     # when it has left
-    async with asyncio.timeout(2):
-        while not echo.gone:  # noqa: ASYNC110
-            await asyncio.sleep(0)
+    await until(lambda: echo.gone)
     # then its answer is thrown away, quietly
     echo.gate.set()
-    async with asyncio.timeout(2):
-        while server.in_flight:  # noqa: ASYNC110
-            await asyncio.sleep(0)
+    await until(lambda: not server.in_flight)
     assert server.connections == set()
 
 
 async def test_a_request_that_does_not_arrive_is_given_up(server: HttpServer) -> None:
     async with connected(server) as peer:
         peer.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
-        async with asyncio.timeout(2):
-            while not any(c._reading_since for c in server.connections):  # noqa: ASYNC110
-                await asyncio.sleep(0)
+        await until(lambda: any(c._reading_since for c in server.connections))
         (connection,) = server.connections
         # when its time is not over, and then over
         connection.expire(time.perf_counter())
@@ -279,9 +288,7 @@ async def test_closing_lets_running_requests_finish_and_ends_idle_connections(se
         await idle.answer()
         echo.gate.clear()
         busy.send(GET)
-        async with asyncio.timeout(2):
-            while server.in_flight == 0:  # noqa: ASYNC110
-                await asyncio.sleep(0)
+        await until(lambda: server.in_flight)
         # when
         closing = asyncio.create_task(server.close(3))
         assert await idle.ended()
@@ -297,9 +304,7 @@ async def test_closing_says_when_a_request_did_not_finish(server: HttpServer, ec
     async with connected(server) as peer:
         echo.gate.clear()
         peer.send(GET)
-        async with asyncio.timeout(2):
-            while server.in_flight == 0:  # noqa: ASYNC110
-                await asyncio.sleep(0)
+        await until(lambda: server.in_flight)
         assert await server.close(0.05) is False
         echo.gate.set()
         await peer.answer()

@@ -1,9 +1,10 @@
 """Requests that come together travel together, and fail alone."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
+from tests.waiting import until
 
 from viridian_serving.joiner import CallFailedError, Job, Joiner, QueueFullError
 
@@ -40,13 +41,6 @@ def make(model: FakeModel, *, slots: int = 1, max_rows: int = 4, max_queue: int 
 
 def job(payload: str, *, key: str = "shape", rows: int = 1, seconds: float = 10) -> StringJob:
     return Job(key, rows, payload, asyncio.get_running_loop().time() + seconds)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let the loop turn until the condition holds; fails after a second."""
-    async with asyncio.timeout(1):
-        while not condition():  # noqa: ASYNC110  the condition is a fake's, which announces nothing
-            await asyncio.sleep(0)
 
 
 async def test_a_single_request_leaves_at_once_and_alone() -> None:

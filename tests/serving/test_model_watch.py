@@ -2,12 +2,13 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
+from tests.waiting import until
 
 from viridian_serving.joiner import QueueFullError
 from viridian_serving.model import Model, ModelFailedError, UnreachableError
@@ -73,12 +74,6 @@ async def started() -> AsyncIterator[Stage]:
     running = asyncio.create_task(watch.run())
     yield s
     running.cancel()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(3):
-        while not condition():  # noqa: ASYNC110  the watch announces nothing
-            await asyncio.sleep(0.001)
 
 
 async def test_a_model_that_nobody_doubts_is_left_in_peace() -> None:
