@@ -31,7 +31,7 @@ from viridian.rollout.actions import (
     StoreRevision,
 )
 from viridian.rollout.decide import Decision, decide
-from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed, Pod, RouteFacts, Settings
+from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed, Pod, RouteFacts, Setback, Settings
 
 NAME = "iris"
 SETTINGS = Settings(scrape_interval=timedelta(seconds=2))
@@ -95,6 +95,7 @@ class World:
     command: str = ""
     gateway_problem: str | None = None
     taken: str | None = None
+    setback: Setback | None = None
     drifted: set[Color] = field(default_factory=set)
     writes: int = 0
     versions: Counter[object] = field(default_factory=Counter)
@@ -131,6 +132,7 @@ class World:
             live_settings=self.told == self.spec.serving.cache,
             command=self.command,
             evidence=self.evidence(),
+            setback=self.setback,
         )
 
     def gone(self) -> set[str]:

@@ -17,5 +17,9 @@ class ForeignChild(ViridianError):
     """An object under one of our names that belongs to somebody else."""
 
 
+class NotAsWritten(ViridianError):
+    """Objects that somebody else changes as often as we write them."""
+
+
 class ConfigurationError(ViridianError):
     """The operator's own settings cannot work."""

@@ -23,7 +23,7 @@ from viridian.kube.resources import (
     SERVICE,
     Kind,
 )
-from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed
+from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed, Setback
 from viridian.traffic.route import RouteView, read_route
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.live_settings import asks_for_live_settings, live_settings_name
@@ -54,7 +54,12 @@ _BY_LABEL = (POD, ENDPOINT_SLICE, CONTROLLER_REVISION, AUTOSCALER, BUDGET)
 
 
 async def observe(
-    client: KubeClient, model: Model, evidence: Evidence, drift: Drift, taken: str | None = None
+    client: KubeClient,
+    model: Model,
+    evidence: Evidence,
+    drift: Drift,
+    taken: str | None = None,
+    setback: Setback | None = None,
 ) -> tuple[Children, Observed]:
     """Look at everything that a decision on `model` needs.
 
@@ -64,6 +69,7 @@ async def observe(
         evidence: what the metrics say.
         drift: holds Deployments against what we would write.
         taken: a sentence about the model that has this one's host and path.
+        setback: what kept the last decision from being carried out.
 
     Raises:
         Conflict: a child changed while it was looked at.
@@ -133,6 +139,7 @@ async def observe(
         live_settings=inline.are_live_settings(model, settings),
         command=model.command,
         evidence=evidence,
+        setback=setback,
     )
     return Children(deployments, services, own, autoscalers, of_budgets, view, settings), observed
 

@@ -16,7 +16,7 @@ from viridian.rollout.actions import MoveWeights
 from viridian.rollout.conditions import with_problem
 from viridian.rollout.decide import Decision, decide, is_worth_writing
 from viridian.rollout.notices import notices
-from viridian.rollout.observed import Settings
+from viridian.rollout.observed import Setback, Settings
 from viridian.workloads.pod import PodDefaults
 
 from .carry_out import Hands
@@ -28,13 +28,14 @@ from .fence import Fence
 from .models import Model, Models
 from .observe import observe
 from .rest import is_at_rest
+from .setbacks import Setbacks
 
 _log = logging.getLogger(__name__)
 
 PAUSE = timedelta(milliseconds=200)
 """Before a model is looked at again after a conflict: somebody is busy with the same object."""
 PATIENCE = timedelta(seconds=5)
-"""Before a model is looked at again in whose way something stands that may go without an event."""
+"""Before a model is looked at again that waits for something which may come without an event."""
 
 
 class Reconciler:
@@ -57,6 +58,7 @@ class Reconciler:
         self._recorder, self._defaults, self._fence = recorder, defaults, fence
         self._settings = Settings(defaults.scrape_interval)
         self._written: dict[ModelKey, datetime] = {}
+        self._setbacks = Setbacks()
 
     async def reconcile(self, key: ModelKey) -> timedelta | None:
         """Look at a model and make the next move.
@@ -70,19 +72,20 @@ class Reconciler:
         model = self._models.get(key)
         if model is None or model.is_going:
             self._book.forget(key)
+            self._setbacks.forget(key)
             self._written.pop(key, None)
             return None
         try:
             if not self._models.is_doubted(key) and is_at_rest(model, self._deployments.of(key)):
                 self._book.forget(key)
+                self._setbacks.forget(key)
                 return None
             return await self._move(model)
         except Conflict as conflict:
             _log.info("%s/%s: %s; looking again", *key, conflict)
             return await self._look_again(key)
         except (ViridianError, ValueError, Refused) as error:
-            await self._tell(model, type(error).__name__, str(error))
-            return PATIENCE
+            return await self._set_back(self._models.get(key) or model, error)
 
     async def _move(self, model: Model) -> timedelta | None:
         if model.is_moving:
@@ -92,7 +95,8 @@ class Reconciler:
         doubt = self._models.doubt(model.key)
         self._book.watch(model.key, before, now)
         evidence, taken = self._book.evidence(model.key), self._models.taken(model.key)
-        children, observed = await observe(self._client, model, evidence, self._drift, taken)
+        setback = self._setbacks.of(model.key)
+        children, observed = await observe(self._client, model, evidence, self._drift, taken, setback)
         decision = decide(model.owner.name, model.spec, before, observed, self._settings, now)
         if not self._fence.holds(model) and (decision.actions or self._is_news(model, before, decision.status, now)):
             await self._fence.put_up(model)
@@ -102,23 +106,25 @@ class Reconciler:
             for move in _weights(decision):
                 await hands.carry_out(move)
         model = await self._write(model, before, decision.status, now)
+        if not decision.route_first and (pause := self._setbacks.pause(model.key, decision.actions, now)) is not None:
+            return pause
         for action in decision.actions:
             if not (decision.route_first and isinstance(action, MoveWeights)):
                 await hands.carry_out(action)
-        if decision.warning is not None:
-            await self._recorder.warn(model, "CommandRefused", decision.warning)
-        if before.observed_generation != model.generation:
-            await self._warn_of_unknown_fields(model)
-        if decision.actions or decision.status.phase != before.phase:
+        await self._warn(model, decision.warning, is_new=before.observed_generation != model.generation)
+        overcome = self._setbacks.overcome(model.key, model.owner.name, decision.actions)
+        if overcome or decision.actions or decision.status.phase != before.phase:
             return timedelta(0)
         self._models.trust(model.key, doubt)
         waits = not model.is_moving and not is_at_rest(model, self._deployments.of(model.key))
         return PATIENCE if waits else None
 
-    async def _warn_of_unknown_fields(self, model: Model) -> None:
-        """Once for each spec: kubectl refuses fields that do not exist, other clients let the API server drop them."""
-        unknown = unknown_fields(model.annotations)
-        if unknown:
+    async def _warn(self, model: Model, refusal: str | None, *, is_new: bool) -> None:
+        """Tell of a command that is not obeyed, and once for each spec of fields that the API server has dropped."""
+        if refusal is not None:
+            await self._recorder.warn(model, "CommandRefused", refusal)
+        # kubectl refuses fields that do not exist; other clients do not.
+        if is_new and (unknown := unknown_fields(model.annotations)):
             text = f"{', '.join(unknown)}: no such field, so it was left out; see kubectl explain mdep.spec"
             await self._recorder.warn(model, "UnknownField", text)
 
@@ -147,16 +153,23 @@ class Reconciler:
         manifest = {**model.manifest, "status": marked.manifest()}
         return self._models.see(await self._client.replace_status(MODEL_DEPLOYMENT, manifest))
 
-    async def _tell(self, model: Model, reason: str, message: str) -> None:
-        """Say in the conditions what keeps a model from being looked after; nothing else of its status changes."""
-        _log.warning("%s/%s: %s", *model.key, message)
+    async def _set_back(self, model: Model, error: Exception) -> timedelta:
+        """Say what keeps a model from being looked after, and when to try again."""
+        _log.warning("%s/%s: %s", *model.key, error)
+        now, setback = datetime.now(UTC), Setback(type(error).__name__, str(error))
+        if self._setbacks.is_news(model.key, setback, model.generation, now):
+            await self._tell(model, setback, now)
+        return self._setbacks.meet(model.key, setback, model.generation, now)
+
+    async def _tell(self, model: Model, setback: Setback, now: datetime) -> None:
+        """Say it in the conditions; nothing else of the status changes."""
         before = _readable_status(model)
-        after = with_problem(before, reason, message, model.generation, datetime.now(UTC))
+        after = with_problem(before, setback.reason, setback.message, model.generation, now)
         if after != before:
             status = {**(model.manifest.get("status") or {}), "conditions": after.manifest()["conditions"]}
             manifest = {**model.manifest, "status": status}
             self._models.see(await self._client.replace_status(MODEL_DEPLOYMENT, manifest))
-            await self._recorder.warn(model, reason, message)
+            await self._recorder.warn(model, setback.reason, setback.message)
 
     async def _look_again(self, key: ModelKey) -> timedelta:
         """After a conflict what we know of the model itself may be old."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from viridian.api.names import Color
+from viridian.api.names import Color, color_name
 
 from .observed import Autoscaler
 
@@ -121,3 +121,24 @@ Action = (
     | RemoveRoute
     | PruneRevision
 )
+
+
+def written_by(action: Action, model: str) -> str:
+    """Kind and name of the object that an action writes for a model, for people."""
+    match action:
+        case ApplyColor(color):
+            return f"Deployment {color_name(model, color)}"
+        case ApplyColorService(color):
+            return f"Service {color_name(model, color)}"
+        case PointStableService():
+            return f"Service {model}"
+        case ApplyBudget(color):
+            return f"PodDisruptionBudget {color_name(model, color)}"
+        case ApplyAutoscaler(color) | RemoveAutoscaler(color):
+            return f"HorizontalPodAutoscaler {color_name(model, color)}"
+        case ApplyLiveSettings():
+            return f"ConfigMap of {model}'s live settings"
+        case MoveWeights() | FollowTraffic() | RemoveRoute():
+            return f"what carries {model}'s traffic"
+        case StoreRevision(name) | RestoreRevision(name) | PruneRevision(name):
+            return f"ControllerRevision {name}"

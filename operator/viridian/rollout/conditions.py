@@ -116,6 +116,8 @@ def _obstacle(view: View) -> _Claim | None:
         return _Claim(True, "RouteTaken", view.observed.taken)
     if view.observed.route is not None and view.observed.route.problem is not None:
         return _Claim(True, "RouteRefused", view.observed.route.problem)
+    if (setback := view.observed.setback) is not None:
+        return _Claim(True, setback.reason, setback.message)
     trouble = pod_trouble(view)
     if trouble:
         return _Claim(True, "PodsCannotStart", trouble)

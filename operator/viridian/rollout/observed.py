@@ -114,6 +114,14 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Setback:
+    """Why the last decision could not be carried out: the name of the error, and a sentence for the user."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Observed:
     """All that one decision is made from, beside the spec and the status.
 
@@ -121,7 +129,7 @@ class Observed:
     `highest` is the highest revision number on any pod or ControllerRevision of this name, a deleted predecessor's too;
     `stray_route` is set when a route of ours is left although the spec names no gateway any more; `taken` is a sentence
     about the model that has this one's host and path; `live_settings` says that the pods are told what the spec has for
-    them to reload.
+    them to reload; `setback` is what kept the last decision from being carried out.
     """
 
     generation: int
@@ -137,6 +145,7 @@ class Observed:
     live_settings: bool = True
     command: str = ""
     evidence: Evidence = Evidence()
+    setback: Setback | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,157 @@
+"""A pass over one model whose writes are refused, or do not stay as they were written."""
+
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from tests.controller.fakes import DEFAULTS, NAMESPACE, FakeApi, model
+
+from viridian.controller.deployments import Deployments
+from viridian.controller.drift import Drift
+from viridian.controller.events import Recorder
+from viridian.controller.evidence import EvidenceBook
+from viridian.controller.fence import Fence
+from viridian.controller.models import Models
+from viridian.controller.reconcile import Reconciler
+from viridian.controller.setbacks import ENOUGH, FIRST_PAUSE, LONGEST_PAUSE
+from viridian.kube.client import KubeClient, Manifest
+from viridian.kube.errors import Refused
+from viridian.kube.resources import DEPLOYMENT, EVENT, GATEWAY, MODEL_DEPLOYMENT, SERVICE, Kind
+
+IRIS = (NAMESPACE, "iris")
+DENIED = 'admission webhook "policy" denied the request: label team is missing'
+
+
+class Admission(FakeApi):
+    """An API server with a webhook, which may refuse a kind of objects, or change what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: Kind | None = None
+        self.reason = DENIED
+        self.added: dict[str, Any] = {}
+        self.put(GATEWAY, {"kind": "Gateway", "metadata": {"name": "public"}})
+
+    async def create(self, kind: Kind, manifest: Manifest, *, frozen: bool = False) -> Manifest:
+        return await super().create(kind, self._admitted(kind, manifest), frozen=frozen)
+
+    async def replace(self, kind: Kind, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        return await super().replace(kind, self._admitted(kind, manifest), dry_run=dry_run)
+
+    async def apply(self, kind: Kind, manifest: Manifest, *, manager: str) -> Manifest:
+        return await self.create(kind, manifest)
+
+    def _admitted(self, kind: Kind, manifest: Manifest) -> Manifest:
+        if kind is self.refused:
+            raise Refused(403, self.reason)
+        return {**manifest, "spec": {**manifest["spec"], **self.added}} if kind is SERVICE else manifest
+
+    def count(self, verb: str, kind: Kind) -> int:
+        return sum((done, of) == (verb, kind) for done, of, _ in self.writes)
+
+    def events(self, reason: str) -> int:
+        return sum(kind is EVENT and event["reason"] == reason for (kind, *_), event in self.objects.items())
+
+
+class Stage:
+    """A model that was just applied."""
+
+    def __init__(self) -> None:
+        self.api, self.models = Admission(), Models()
+        made = model()
+        made.manifest["metadata"].update(generation=1, creationTimestamp="2026-01-01T00:00:00Z")
+        self.api.put(MODEL_DEPLOYMENT, made.manifest)
+        self.models.see(self.api.objects[MODEL_DEPLOYMENT, *IRIS])
+        client = cast("KubeClient", self.api)
+        deployments, fence = Deployments(lambda *_: None), Fence(client, self.models, "1-x")
+        recorder, book = Recorder(client), EvidenceBook(2.0)
+        self.reconciler = Reconciler(client, self.models, deployments, Drift(client), book, recorder, DEFAULTS, fence)
+
+    async def passes(self, number: int) -> list[timedelta | None]:
+        return [await self.reconciler.reconcile(IRIS) for _ in range(number)]
+
+    def condition(self, kind: str) -> tuple[str, str]:
+        told = self.api.objects[MODEL_DEPLOYMENT, *IRIS]["status"]["conditions"]
+        return next((each["status"], each["reason"]) for each in told if each["type"] == kind)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+async def test_a_refused_write_is_told_once_and_tried_again_ever_less_often(stage: Stage) -> None:
+    # given a policy that the model's pods violate
+    stage.api.refused = DEPLOYMENT
+    await stage.passes(2)
+    written = stage.api.count("replace_status", MODEL_DEPLOYMENT)
+    # when it is looked at again and again
+    pauses = await stage.passes(8)
+    # then it stays stalled, which was told once, and each pause is longer, up to a bound
+    assert stage.condition("Stalled") == ("True", "Refused")
+    assert stage.api.events("Refused") == 1
+    assert stage.api.count("replace_status", MODEL_DEPLOYMENT) <= written + 1
+    assert pauses == sorted(cast("list[timedelta]", pauses))
+    assert pauses[-1] == LONGEST_PAUSE > FIRST_PAUSE
+
+
+async def test_words_that_differ_from_one_refusal_to_the_next_are_not_told_each_time(stage: Stage) -> None:
+    # given a webhook that numbers its answers
+    stage.api.refused = DEPLOYMENT
+    await stage.passes(3)
+    written = stage.api.count("replace_status", MODEL_DEPLOYMENT)
+    for number in range(5):
+        stage.api.reason = f"{DENIED} (request {number})"
+        await stage.passes(1)
+    assert (stage.api.events("Refused"), stage.api.count("replace_status", MODEL_DEPLOYMENT)) == (1, written)
+
+
+async def test_a_refusal_that_is_over_is_told_of_no_more(stage: Stage) -> None:
+    # given a model that was refused
+    stage.api.refused = DEPLOYMENT
+    await stage.passes(4)
+    # when the policy is gone
+    stage.api.refused = None
+    await stage.passes(2)
+    # then the model goes on
+    assert stage.condition("Stalled") == ("False", "Starting")
+    assert stage.condition("Reconciling") == ("True", "Starting")
+    assert stage.api.count("create", DEPLOYMENT) == 1
+
+
+async def test_another_generation_of_the_spec_is_told_of_anew(stage: Stage) -> None:
+    stage.api.refused = DEPLOYMENT
+    await stage.passes(4)
+    live = stage.api.objects[MODEL_DEPLOYMENT, *IRIS]
+    live["metadata"]["generation"] = 2
+    stage.models.see(live)
+    pauses = await stage.passes(2)
+    assert stage.api.events("Refused") == 2
+    assert FIRST_PAUSE in pauses
+
+
+async def test_what_somebody_else_changes_each_time_is_named_and_not_written_without_end(stage: Stage) -> None:
+    # given a webhook that adds a field to every Service
+    stage.api.added = {"trafficDistribution": "PreferClose"}
+    # when the model is looked at again and again
+    pauses = await stage.passes(20)
+    # then the Services were written a few times, and the user is told which they are
+    assert stage.api.count("replace", SERVICE) <= 2 * ENOUGH
+    assert stage.condition("Stalled") == ("True", "NotAsWritten")
+    told = stage.api.objects[MODEL_DEPLOYMENT, *IRIS]["status"]["conditions"]
+    assert any("Service iris-blue" in each["message"] for each in told)
+    assert stage.api.events("NotAsWritten") == 1
+    assert timedelta(0) < cast("timedelta", pauses[-1]) <= FIRST_PAUSE
+
+
+async def test_what_is_left_as_it_was_written_ends_that(stage: Stage) -> None:
+    # given a webhook that changes Services, and is removed
+    stage.api.added = {"trafficDistribution": "PreferClose"}
+    await stage.passes(ENOUGH + 1)
+    stage.api.added = {}
+    for service in stage.api.objects.values():
+        service.get("spec", {}).pop("trafficDistribution", None)
+    # when
+    await stage.passes(3)
+    # then
+    assert stage.condition("Stalled") == ("False", "Starting")
