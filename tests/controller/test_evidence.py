@@ -230,6 +230,22 @@ def test_when_a_revision_last_answered(book: EvidenceBook) -> None:
     assert (evidence.judgements, evidence.state) == ((), "")
 
 
+def test_of_a_revision_that_is_not_scraped_any_more_the_last_moment_is_known(book: EvidenceBook) -> None:
+    # given a rollout that was scraped, and whose candidate is not any more
+    fleet = Fleet()
+    watched(book)
+    book.take_in(KEY, SPEC, fleet.samples, NOW)
+    last = fleet.stamp
+    for _ in range(4):
+        alone = {"iris-1": fleet.serve()["iris-1"]}
+        book.take_in(KEY, SPEC, alone, NOW + timedelta(seconds=fleet.stamp - START))
+    # then of stable it is this moment, and the guards have been watching from the start
+    evidence = book.evidence(KEY)
+    assert evidence.seen_at == {"iris-1": at(fleet.stamp), "iris-2": at(last)}
+    assert evidence.fresh_at == at(fleet.stamp)
+    assert evidence.watched_since == NOW
+
+
 def test_a_scrape_that_was_seen_before_moves_nothing(book: EvidenceBook) -> None:
     fleet = Fleet()
     watched(book)

@@ -75,9 +75,24 @@ RUNNING = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
         ),
         pytest.param(
             [container("triton", 1, ended(139, "Segfault"), **RUNNING), container("api", 1, ended(1), **RUNNING)],
-            2,
+            1,
             "container triton: Segfault, exit code 139",
-            id="both containers died",
+            id="both containers died of one thing",
+        ),
+        pytest.param(
+            [container("triton", 2, ended(139), **RUNNING), container("api", 1, ended(1), **RUNNING)],
+            2,
+            "container triton: Error, exit code 139",
+            id="one of them died twice",
+        ),
+        pytest.param(
+            [container("triton", 1, ended(255, "Unknown"), **RUNNING), container("api", 1, ended(255, "Unknown"))],
+            0,
+            "",
+            id="the node went down and came back",
+        ),
+        pytest.param(
+            [container(terminated=ended(137, "ContainerStatusUnknown"))], 0, "", id="the node went down for good"
         ),
     ],
 )

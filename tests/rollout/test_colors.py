@@ -64,6 +64,18 @@ def test_a_drain_ends_when_the_counters_stand_still_or_at_drain_max(moved, fresh
     assert of_color(world) == ([ApplyColor(BLUE, "iris-1", 0)] if ends else [])
 
 
+def test_no_drain_ends_early_while_its_own_pods_are_not_scraped():
+    # given a color that lost its weight, and that Prometheus has lost
+    world = draining()
+    world.unseen = {"iris-1"}
+    world.now = world.fresh_at = world.status.drain.since + timedelta(seconds=20)
+    # when the other color is scraped, then nothing is known of this one's requests, so it is kept
+    assert of_color(world) == []
+    # until drainMax
+    world.now = world.fresh_at = world.status.drain.since + timedelta(seconds=30)
+    assert of_color(world) == [ApplyColor(BLUE, "iris-1", 0)]
+
+
 def test_no_drain_ends_while_the_route_leads_to_its_color():
     world = draining()
     world.now += timedelta(minutes=5)

@@ -429,7 +429,7 @@ def test_conditions_speak_of_the_generation_that_was_looked_at():
 def test_a_sentence_is_cut_where_the_api_server_would_refuse_it():
     world = at_stable()
     world.taken = "x" * 3000
-    assert said(world)["Stalled"] == ("True", "RouteTaken", "x" * 2048)
+    assert said(world)["Stalled"] == ("True", "RouteTaken", f"{'x' * 2047}…")
 
 
 def test_a_problem_of_the_operator_itself_turns_two_conditions_and_leaves_the_rest():

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.rollout.scenes import at_stable, condition, run_until
-from tests.rollout.world import World, spec_for
+from tests.rollout.scenes import at_stable, at_step, condition, run_until
+from tests.rollout.world import World, judgement, spec_for
 
 from viridian.api.names import Color
 from viridian.api.status import Phase
@@ -469,3 +469,14 @@ def test_old_revisions_are_pruned_but_never_one_in_use_or_failed():
     assert set(world.revisions) == {"iris-2", "iris-3", "iris-4", "iris-5"}
     assert world.status.stable is not None
     assert world.status.stable.revision == "iris-5"  # iris-2 failed, iris-4 is what a rollback goes back to
+
+
+def test_a_verdict_that_quotes_at_length_is_cut_and_stops_nothing():
+    # given a user's query that fails with a page of text
+    world = at_step()
+    long = replace(judgement(Verdict.INCONCLUSIVE), sentence="drift: Prometheus refused: ".ljust(5000, "x"))
+    world.says = {"judgements": (long,)}
+    # when somebody looks
+    status = world.decide().status
+    # then it is said as far as a status can say it
+    assert len(status.verdict) == len(status.guards[0].message) == 2048

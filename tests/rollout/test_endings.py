@@ -331,6 +331,20 @@ def test_blindness_is_counted_from_the_step_or_from_the_last_thing_that_was_seen
     assert (ending(world) is not None) is long
 
 
+@pytest.mark.parametrize(("seconds", "ends"), [(59, False), (61, True)])
+@pytest.mark.parametrize("kind", ["metricsMissing", "noTraffic"])
+def test_what_an_operator_did_not_see_because_it_was_not_there_is_not_missing(kind, seconds, ends):
+    # given a step of long ago, and an operator that begins to look just now
+    world = at_step(guards={kind: {"after": "1m", "then": "Rollback"}})
+    step = world.status.step.model_copy(update={"verified_at": None, "intended_at": world.now - timedelta(hours=1)})
+    world.status = world.status.model_copy(update={"step": step})
+    world.fresh_at, world.moved = None, {}
+    world.says = {"watched_since": world.now}
+    # when it has seen nothing for so long, then the policy's time is over, or not yet
+    world.now += timedelta(seconds=seconds)
+    assert (ending(world) is not None) is ends
+
+
 def test_before_the_first_step_nothing_is_missing():
     world = rolling(Phase.STARTING, **ROLLBACK)
     world.metrics = False

@@ -1,5 +1,6 @@
 """How a rollout begins, what each step waits for, and how it ends well."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -329,6 +330,7 @@ def test_the_bake_is_the_step_after_the_last():
     set_step(world, index=2, weight=50)
     world.now += timedelta(seconds=10)
     world.fresh_at = world.now
+    world.reporting = Counter({"iris-1": 3, "iris-2": 2})
     status = next_status(world)
     assert status.phase is Phase.BAKING
     assert (status.step.index, status.step.count, status.step.progress, status.step.weight) == (3, 2, "bake", 95)
@@ -632,3 +634,48 @@ def test_a_promotion_whose_drain_nobody_knows_is_over():
     world.reconcile()
     set_status(world, drain=None)
     assert next_status(world).phase is Phase.STABLE
+
+
+@pytest.mark.parametrize("unseen", ["iris-1", "iris-2"])
+def test_nothing_goes_forward_while_the_metrics_tell_of_one_color_only(unseen):
+    # given a step that is over, but for one color whose pods are not scraped
+    world = at_step()
+    world.unseen = {unseen}
+    world.now = world.fresh_at = world.now + timedelta(minutes=1)
+    # when somebody looks, then it stays
+    assert next_status(world).step == world.status.step
+    # and when they are scraped, it goes on
+    world.unseen = set()
+    assert next_status(world).step.index == 2
+
+
+@pytest.mark.parametrize(("policy", "phase"), [("Hold", Phase.HELD), ("Rollback", Phase.ROLLING_BACK)])
+def test_a_candidate_that_is_not_scraped_is_missing_metrics_whatever_stable_tells(policy, phase):
+    # given a step whose candidate cannot be scraped any more, while stable can
+    world = at_step(guards={"metricsMissing": {"after": "1m", "then": policy}})
+    world.unseen = {"iris-2"}
+    world.now = world.fresh_at = world.now + timedelta(seconds=61)
+    # when the policy's time is over, then it decides, and whose metrics are missing is said
+    status = next_status(world)
+    assert status.phase is phase
+    said = status.hold or status.ending
+    assert said.reason == "MetricsMissing"
+    assert said.message.startswith("no metrics of v2.0.0's pods for 1m")
+
+
+def test_a_step_waits_until_the_metrics_tell_of_as_many_pods_as_its_weight_needs():
+    # given a step of half of the traffic that is over, of whose two pods one is scraped
+    world = at_step()
+    set_step(world, weight=50)
+    world.route = RouteFacts(rules=({BLUE: 50, GREEN: 50},))
+    world.now = world.fresh_at = world.now + timedelta(minutes=1)
+    world.reporting = Counter({"iris-1": 3, "iris-2": 1})
+    # when somebody looks, then it stays, and says why
+    status = next_status(world)
+    assert status.step.index == 1
+    reconciling = next(condition for condition in status.conditions if condition.type == "Reconciling")
+    why = "Prometheus has the counters of 1 of the 2 pods that v2.0.0 needs"
+    assert reconciling.message.endswith(f"50 % of the traffic, and stays there: {why}")
+    # and the deadline says it too
+    world.now = world.fresh_at = world.now + timedelta(days=1)
+    assert next_status(world).ending.message.endswith(why)

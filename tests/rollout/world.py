@@ -87,6 +87,7 @@ class World:
     reporting: dict[str, int] = field(default_factory=dict)
     moved: dict[str, datetime] = field(default_factory=dict)
     fresh_at: datetime | None = None
+    unseen: set[str] = field(default_factory=set)
     metrics: bool = True
     gateway: bool = True
     followed: RouteFacts | None = None
@@ -152,6 +153,7 @@ class World:
             dict(self.moved),
             self.fresh_at,
             counted_at=dict(self.moved),
+            seen_at=dict.fromkeys(self.revisions.keys() - self.unseen, self.fresh_at) if self.fresh_at else {},
         )
         return replace(evidence, **self.says)
 

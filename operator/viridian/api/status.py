@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -25,7 +25,19 @@ Time = Annotated[
     PlainSerializer(_write_time, return_type=str, when_used="json"),
     Field(json_schema_extra={"format": "date-time"}),
 ]
-Sentence = Annotated[str, Field(max_length=2048)]
+_LONGEST: Final = 2048
+
+
+def cut(text: str) -> str:
+    """A sentence as long as a status may hold: some quote others at length, and must be written nevertheless."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _read_sentence(value: Any) -> Any:  # noqa: ANN401 - pydantic validates what comes out
+    return cut(value) if isinstance(value, str) else value
+
+
+Sentence = Annotated[str, BeforeValidator(_read_sentence), Field(max_length=_LONGEST)]
 Name = Annotated[str, Field(max_length=253)]
 
 

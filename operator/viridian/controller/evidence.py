@@ -60,6 +60,7 @@ class Watch:
 
     comparison: Comparison
     state: State
+    since: datetime
     window: Window | None = None
     judgements: tuple[Judgement, ...] = ()
     weight: int = 0
@@ -84,6 +85,7 @@ class _Flow:
     moved: dict[str, datetime] = field(default_factory=dict)
     counted_at: dict[str, datetime] = field(default_factory=dict)
     fresh_at: datetime | None = None
+    seen_at: dict[str, datetime] = field(default_factory=dict)
 
 
 class EvidenceBook:
@@ -104,7 +106,7 @@ class EvidenceBook:
             return None
         watch = self._watches.get(key)
         if watch is None or watch.comparison != comparison:
-            watch = Watch(comparison, read_state(status.guard_state, comparison))
+            watch = Watch(comparison, read_state(status.guard_state, comparison), now)
             self._watches[key] = watch
         candidate = status.candidate
         weight = 100 if candidate is None else candidate.weight
@@ -186,6 +188,7 @@ class EvidenceBook:
             moved=dict(flow.moved),
             counted_at=dict(flow.counted_at),
             fresh_at=flow.fresh_at,
+            seen_at=dict(flow.seen_at),
             trouble=trouble,
         )
         if watch is None:
@@ -198,6 +201,7 @@ class EvidenceBook:
             state=write_state(watch),
             breached_at=watch.breached_at,
             reverted_at=watch.reverted_at,
+            watched_since=watch.since,
         )
 
     def forget(self, key: ModelKey) -> None:
@@ -211,6 +215,7 @@ class EvidenceBook:
         moment = datetime.fromtimestamp(snapshot.stamp, UTC)
         flow.fresh_at = moment
         flow.reporting = {revision: len(snapshot.live(revision)) for revision in samples}
+        flow.seen_at.update({revision: moment for revision, pods in flow.reporting.items() if pods})
         for revision, pods in samples.items():
             answered = sum(pod.answered for pod in pods.values())
             if flow.answered.get(revision) != answered:

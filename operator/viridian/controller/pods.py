@@ -17,6 +17,9 @@ _CANNOT_START = frozenset(
     }
 )
 
+_LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
+"""How the kubelet calls the end of a container that it did not see, because the node went down meanwhile."""
+
 
 def read_pod(manifest: dict[str, Any]) -> Pod:
     """What matters of a pod."""
@@ -28,7 +31,8 @@ def read_pod(manifest: dict[str, Any]) -> Pod:
         revision=(manifest["metadata"].get("labels") or {}).get(LABEL_REVISION, ""),
         ready=any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or []),
         deleting="deletionTimestamp" in manifest["metadata"] or status.get("reason") == "Evicted",
-        deaths=sum(count for count, _ in deaths),
+        # What ends a pod's containers together, as a probe that all of them miss, is one death.
+        deaths=max((count for count, _ in deaths), default=0),
         death=deaths[0][1] if deaths else "",
         trouble=_trouble(status),
     )
@@ -38,14 +42,18 @@ def _death(container: dict[str, Any]) -> tuple[int, str] | None:
     """How often a container ended with an error, and how it did last."""
     now = (container.get("state") or {}).get("terminated")
     before = (container.get("lastState") or {}).get("terminated")
-    failed_now = now is not None and now.get("exitCode", 0) != 0
-    failed_before = before is not None and before.get("exitCode", 0) != 0
+    failed_now, failed_before = _failed(now), _failed(before)
     count = (container.get("restartCount", 0) if failed_before else 0) + failed_now
     if not count:
         return None
     last = (now if failed_now else before) or {}
     message = str(last.get("message", "")).strip() or f"{last.get('reason', 'Error')}, exit code {last.get('exitCode')}"
     return count, f"container {container['name']}: {message[:1024]}"
+
+
+def _failed(ended: dict[str, Any] | None) -> bool:
+    """Whether a container ended with an error of its own; the node's, as when it reboots, is none."""
+    return ended is not None and ended.get("exitCode", 0) != 0 and ended.get("reason") not in _LOST
 
 
 def _trouble(status: dict[str, Any]) -> str:

@@ -48,7 +48,7 @@ def is_drained(view: View) -> bool:
     if drain is None or (route is not None and route.weight(drain.color)):
         return False
     moved = view.observed.evidence.moved.get(drain.revision, drain.since)
-    fresh = view.observed.evidence.fresh_at
+    fresh = view.told_of(drain.color, drain.revision)
     flat = fresh is not None and fresh - max(moved, drain.since) >= view.settings.quiet
     return flat or view.now - drain.since >= parse_duration(view.spec.rollout.drain_max)
 

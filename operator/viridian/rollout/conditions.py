@@ -37,7 +37,7 @@ def _condition(status: ModelDeploymentStatus, kind: str, claim: _Claim, generati
         type=kind,
         status=value,
         reason=claim.reason,
-        message=claim.message[:2048],
+        message=claim.message,
         last_transition_time=since,
         observed_generation=generation,
     )

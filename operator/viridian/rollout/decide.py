@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from viridian.api.quantities import format_duration, parse_duration
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.api.status import ColorStatus, GuardStatus, ModelDeploymentStatus, PinnedRevision
+from viridian.api.status import ColorStatus, GuardStatus, ModelDeploymentStatus, PinnedRevision, cut
 from viridian.guards.judge import Judgement, Verdict
 
 from .actions import Action
@@ -74,7 +74,7 @@ def _noted(status: ModelDeploymentStatus, observed: Observed) -> ModelDeployment
     }
     if evidence.judgements:
         update["guards"] = [show_judgement(judgement) for judgement in evidence.judgements]
-        update["verdict"] = summary(evidence.judgements)
+        update["verdict"] = cut(summary(evidence.judgements))
     if evidence.state:
         update["guard_state"] = evidence.state
     return status.model_copy(update=update)

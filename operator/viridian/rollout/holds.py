@@ -28,7 +28,7 @@ def hold_of(view: View) -> Hold | None:
     missing, idle = guards.metrics_missing, guards.no_traffic
     if missing.then is Policy.HOLD and metrics_missing_for(view) > parse_duration(missing.after):
         why = evidence.trouble or "check that Prometheus scrapes the serving pods"
-        return held(view, "MetricsMissing", f"no metrics for {missing.after}: {why}")
+        return held(view, "MetricsMissing", f"no metrics{view.unseen} for {missing.after}: {why}")
     if idle.then is Policy.HOLD and no_traffic_for(view) > parse_duration(idle.after):
         text = f"no requests reached the candidate for {idle.after}: check the gateway, or send traffic"
         return held(view, "NoTraffic", text)

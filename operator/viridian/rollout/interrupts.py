@@ -1,7 +1,7 @@
 """Reasons to take a candidate back, asked first in every phase and in this order: breach before anything else."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from viridian.api.guards import Policy
 from viridian.api.quantities import parse_duration
@@ -10,7 +10,7 @@ from viridian.guards.judge import Verdict
 
 from .commands import Verb, pending_command
 from .split import lag
-from .story import pod_trouble
+from .story import blindness, pod_trouble
 from .view import View
 
 DEATHS = 2
@@ -118,7 +118,7 @@ def _deadline_passed(view: View) -> Ending | None:
     if view.status.stable is None or view.live_phase is Phase.FINISHING or not passed:
         return None
     hold = view.status.hold
-    why = hold.message if hold is not None else pod_trouble(view) or lag(view) or view.status.verdict
+    why = hold.message if hold is not None else pod_trouble(view) or lag(view) or blindness(view) or view.status.verdict
     return Ending(
         phase=Phase.EXPIRED,
         reason="DeadlineExceeded",
@@ -131,10 +131,7 @@ def metrics_missing_for(view: View) -> timedelta:
     step = view.status.step
     if step is None or view.status.candidate is None:
         return timedelta(0)
-    since = step.intended_at
-    if view.observed.evidence.fresh_at is not None:
-        since = max(since, view.observed.evidence.fresh_at)
-    return max(timedelta(0), view.now - since)
+    return _since_the_last_of(view, step.intended_at, view.fresh_at)
 
 
 def no_traffic_for(view: View) -> timedelta:
@@ -143,8 +140,15 @@ def no_traffic_for(view: View) -> timedelta:
     if step is None or step.verified_at is not None or view.route_weight(view.status.candidate) != step.weight:
         return timedelta(0)
     roles = (view.status.stable, view.status.candidate)
-    last = [counted_at[role.revision] for role in roles if role is not None and role.revision in counted_at]
-    return max(timedelta(0), view.now - max([step.intended_at, *last]))
+    return _since_the_last_of(
+        view, step.intended_at, *(counted_at.get(role.revision) for role in roles if role is not None)
+    )
+
+
+def _since_the_last_of(view: View, *moments: datetime | None) -> timedelta:
+    """How long ago the last of these moments was, at which all was well; nor was the operator there for longer."""
+    known = [moment for moment in (*moments, view.observed.evidence.watched_since) if moment is not None]
+    return max(timedelta(0), view.now - max(known))
 
 
 def _metrics_are_missing(view: View) -> Ending | None:
@@ -154,7 +158,8 @@ def _metrics_are_missing(view: View) -> Ending | None:
     return Ending(
         phase=Phase.EXPIRED,
         reason="MetricsMissing",
-        message=f"no metrics for {policy.after} (guards.metricsMissing), so the candidate could not be judged"
+        message=f"no metrics{view.unseen} for {policy.after} (guards.metricsMissing)"
+        ", so the candidate could not be judged"
         + (f": {view.observed.evidence.trouble}" if view.observed.evidence.trouble else ""),
     )
 

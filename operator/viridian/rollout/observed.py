@@ -95,9 +95,11 @@ class Evidence:
     `requests` counts completed requests per revision since the rollout began (comparable ones; without a route, direct
     ones), `counted_at` says when a revision last completed one of those, and `moved` when it last completed any
     request, probes and mirrors left out; `reporting` counts the pods whose counters the metrics have right now;
-    `fresh_at` is the newest moment of which all pods have reported; `missing` lists the absolute guards that have too
-    few requests to speak; `trouble` is why the metrics cannot be used, as a sentence; `breached_at` is the scrape that
-    completed the evidence against the candidate, `reverted_at` when the route's patch was acknowledged.
+    `fresh_at` is the newest moment of which all pods have reported, `seen_at` the newest of which any pod of a revision
+    has; `missing` lists the absolute guards that have too few requests to speak; `trouble` is why the metrics cannot be
+    used, as a sentence; `breached_at` is the scrape that completed the evidence against the candidate, `reverted_at`
+    when the route's patch was acknowledged; `watched_since` is when this operator began to look: what it knows nothing
+    about, because it was not there, it holds against nobody.
     """
 
     judgements: tuple[Judgement, ...] = ()
@@ -111,6 +113,8 @@ class Evidence:
     breached_at: datetime | None = None
     reverted_at: datetime | None = None
     counted_at: Mapping[str, datetime] = field(default_factory=dict)
+    seen_at: Mapping[str, datetime] = field(default_factory=dict)
+    watched_since: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from .holds import gate, held, hold_of, paused_hold
 from .interrupts import breach_of
 from .recover import highest_revision, recovered
 from .split import follow
+from .story import blindness
 from .view import View
 
 
@@ -141,6 +142,7 @@ def _watch(view: View) -> ModelDeploymentStatus:
         and view.now - step.verified_at >= view.step_hold(step.index)
         and seen - step.requests_before >= view.step_min_requests(step.index)
         and not view.observed.evidence.missing
+        and not blindness(view)
     )
     if not done:
         return status

@@ -20,6 +20,17 @@ def pod_trouble(view: View) -> str:
     return ""
 
 
+def blindness(view: View) -> str:
+    """That the metrics do not tell of as many of the candidate's pods as its weight needs; empty when they do."""
+    candidate, step = view.status.candidate, view.status.step
+    if candidate is None or step is None:
+        return ""
+    need, have = view.required_replicas(step.weight), view.observed.evidence.reporting.get(candidate.revision, 0)
+    if have >= need:
+        return ""
+    return f"Prometheus has the counters of {have} of the {need} pods that {candidate.version} needs"
+
+
 def story(view: View) -> str:
     """The state in one sentence: what happens, why, and what comes next."""
     if view.status.hold is not None:
@@ -79,8 +90,8 @@ def _step_story(view: View, step: StepStatus) -> str:
         return f"{name}: {lag(view) or f'waiting until requests are seen to be split at {step.weight} %'}"
     need = view.observed.evidence.missing
     more = f"; too few requests yet for {', '.join(need)}" if need else ""
-    trouble = view.observed.evidence.trouble
-    if trouble and not view.sees:
+    trouble = view.observed.evidence.trouble if not view.sees else ""
+    if trouble := trouble or blindness(view):
         return f"{name} with {step.weight} % of the traffic, and stays there: {trouble}"
     hold = format_duration(view.step_hold(step.index))
     return f"{name} with {step.weight} % of the traffic, watched for {hold}{more}"

@@ -80,11 +80,47 @@ class View:
         """Comparable requests that a role has completed since the rollout began."""
         return 0 if role is None else self.observed.evidence.requests.get(role.revision, 0)
 
+    def told_of(self, color: Color, revision: str) -> datetime | None:
+        """The newest moment of which the metrics tell about a revision's pods; without a ready one, about any."""
+        evidence = self.observed.evidence
+        seen = evidence.seen_at.get(revision)
+        if evidence.fresh_at is None or not self.color(color).serving(revision):
+            return evidence.fresh_at
+        return None if seen is None else min(seen, evidence.fresh_at)
+
+    @property
+    def fresh_at(self) -> datetime | None:
+        """The newest moment of which the metrics tell about the candidate and stable both."""
+        told = [
+            self.told_of(role.color, role.revision)
+            for role in (self.status.candidate, self.status.stable)
+            if role is not None
+        ]
+        return min((moment for moment in told if moment is not None), default=None) if all(told) else None
+
     @property
     def sees(self) -> bool:
         """Whether the metrics are recent enough to go forward on; without them weights stay."""
-        fresh = self.observed.evidence.fresh_at
-        return fresh is not None and self.now - fresh <= self.settings.quiet
+        return self.is_recent(self.fresh_at)
+
+    def is_recent(self, moment: datetime | None) -> bool:
+        """Whether what the metrics told of at a moment is still worth anything."""
+        return moment is not None and self.now - moment <= self.settings.quiet
+
+    @property
+    def unseen(self) -> str:
+        """Whose pods the metrics do not tell of, as the end of a noun; empty when they tell of none, or of both."""
+        if not self.is_recent(self.observed.evidence.fresh_at):
+            return ""
+        roles = (self.status.candidate, self.status.stable)
+        return next(
+            (
+                f" of {role.version}'s pods"
+                for role in roles
+                if role is not None and not self.is_recent(self.told_of(role.color, role.revision))
+            ),
+            "",
+        )
 
     def is_watched(self, role: ColorStatus, pods: int) -> bool:
         """Whether the guards see so many pods of a role: none gets users' requests unseen."""
