@@ -33,6 +33,8 @@ class Outcome(StrEnum):
     OK = "ok"
     REJECTED = "rejected"
     ERROR = "error"
+    CACHED = "cached"
+    """Answered without the model: it tells that the request came, and nothing about the model."""
 
 
 class Rescue(StrEnum):
@@ -115,10 +117,11 @@ class FrozenCounters:
     def record(self, via: Via, outcome: Outcome, seconds: float, now_ns: int) -> None:
         """Count one finished request.
 
-        A rejected request is left out of the latencies: it is answered before it reaches the model, and would make a
-        slow model look faster the more its clients get wrong. An error is above every bound: the answer that the client
-        wanted never came, and a model that fails at once must not pass for fast. That holds whoever answered the client
-        in the end, so that the colors stay comparable though only one of them can be rescued.
+        A rejected request and one answered from the cache are left out of the latencies: they are answered before they
+        reach the model, and would make a slow model look faster the more its clients get wrong, or ask again. An error
+        is above every bound: the answer that the client wanted never came, and a model that fails at once must not pass
+        for fast. That holds whoever answered the client in the end, so that the colors stay comparable though only one
+        of them can be rescued.
 
         Args:
             via: How it came.
@@ -129,7 +132,7 @@ class FrozenCounters:
         self._advance(now_ns)
         live = self._live
         live.requests[via, outcome] += 1
-        if outcome is not Outcome.REJECTED:
+        if outcome in {Outcome.OK, Outcome.ERROR}:
             bucket = len(self.bounds) if outcome is Outcome.ERROR else bisect_left(self.bounds, seconds)
             live.durations[via][bucket] += 1
             live.seconds[via] += seconds

@@ -214,3 +214,46 @@ def test_a_limit_is_rounded_up_to_the_next_bound(seconds):
 def test_a_limit_beyond_the_grid_is_refused(seconds):
     with pytest.raises(ValueError, match="at most 60 s"):
         round_up(seconds)
+
+
+@pytest.mark.parametrize(
+    ("stable", "candidate", "scraped", "every"),
+    [
+        (2, 2, 2, 2),
+        (5, 15, 15, 15),  # the interval was raised: stable's pods were made with the shorter one
+        (5, 30, 30, 30),
+        (10, 15, 15, 30),
+        (15, 5, 5, 15),  # it was lowered
+        (30, 10, 10, 30),
+        (15, 15, 30, 30),  # Prometheus is slower than the operator was told
+    ],
+)
+def test_pods_that_stamp_at_different_intervals_are_compared_at_the_longest(stable, candidate, scraped, every):
+    # given pods whose counters stand still for so many seconds, each scraped at its own moment, and the time passing
+    told = min(candidate, scraped)
+    moments = [(("s", f"s{i}"), stable, i * scraped / 3.7) for i in range(3)]
+    moments += [(("c", f"c{i}"), candidate, (i + 0.5) * scraped / 2.3) for i in range(2)]
+    seen = []
+    for now in range(6000, 6000 + 300):
+        samples = {"s": {}, "c": {}}
+        for (revision, uid), interval, phase in moments:
+            last = math.floor((now - phase) / scraped)
+            times = [phase + k * scraped for k in range(last - 6, last + 1) if now - 6 * told < phase + k * scraped]
+            samples[revision][uid] = [pod(t - t % interval, requests=int(t)) for t in times]
+        # when they are aligned
+        aligned = align(samples, told, now=now)
+        seen.append((now, aligned))
+    # then all of them are live, at moments that come without a gap, and never long ago
+    assert {(len(a.live("s")), len(a.live("c"))) for _, a in seen} == {(3, 2)}
+    assert max(now - a.stamp for now, a in seen) <= 2 * every + scraped
+    stamps = sorted({a.stamp for _, a in seen})
+    assert {later - earlier for earlier, later in pairwise(stamps)} <= {every, every / 2}
+
+
+def test_one_missed_scrape_makes_no_longer_interval():
+    # given a pod of which two samples are there, and the one between is not
+    aligned = align({"c": {"a": series(2, 4, 6, 8)}, "s": {"b": series(4, 8)}}, interval=2)
+    # then its next one is waited for as ever: a silent pod for two intervals
+    assert aligned.stamp == 8
+    aligned = align({"c": {"a": series(8, 10, 12, 14)}, "s": {"b": series(4, 8)}}, interval=2)
+    assert (aligned.stamp, aligned.live("s")) == (14, frozenset())

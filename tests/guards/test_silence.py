@@ -29,6 +29,7 @@ class Gateway:
     seconds: float = 0.3  # mean time of a request
     pods: dict[str, str] = field(default_factory=lambda: {"c": "c1", "s": "s1"})
     silent_metrics: bool = False
+    warm: set[str] = field(default_factory=set)  # the sides that answer from their caches
     now: float = 0.0
     answers: list[tuple[float, str, str]] = field(default_factory=list)  # when, by which pod, how
     counts: dict[str, list[int]] = field(default_factory=dict)
@@ -44,15 +45,17 @@ class Gateway:
             side = "c" if self.chance.random() < share else "s"
             if side == "s" or not self.hangs:
                 took = min(self.chance.expovariate(1 / self.seconds), self.config.request_timeout)
-                heapq.heappush(self.answers, (arrival + took, self.pods[side], self.outcome.get(side, "ok")))
+                outcome = "cached" if side in self.warm else self.outcome.get(side, "ok")
+                heapq.heappush(self.answers, (arrival + took, self.pods[side], outcome))
             arrival += self.chance.expovariate(rate)
         self.now = end
         while self.answers and self.answers[0][0] <= end:
             _, pod, outcome = heapq.heappop(self.answers)
-            numbers = self.counts.setdefault(pod, [0, 0, 0])
-            numbers[0] += outcome != "rejected"
+            numbers = self.counts.setdefault(pod, [0, 0, 0, 0])
+            numbers[0] += outcome in {"ok", "error"}
             numbers[1] += outcome == "error"
-            numbers[2] += outcome == "rejected"
+            numbers[2] += outcome in {"rejected", "cached"}
+            numbers[3] += outcome == "cached"
         rollout = Rollout("c", "s", self.weight, 0.0)
         self.state, self.window, self.judgements = advance(
             self.config, self.state, self.window, self._snapshot(), rollout
@@ -88,9 +91,29 @@ class Gateway:
         pods: dict[str, dict[str, PodCounters]] = {"c": {}, "s": {}}
         for side, uid in self.pods.items():
             if side == "s" or not self.silent_metrics:
-                requests, errors, rejected = self.counts.get(uid, [0, 0, 0])
-                pods[side][uid] = PodCounters(self.now, Tally(requests, errors), rest=rejected)
+                requests, errors, rest, hits = self.counts.get(uid, [0, 0, 0, 0])
+                pods[side][uid] = PodCounters(self.now, Tally(requests, errors, hits=hits), rest=rest)
         return Snapshot(self.now, pods)
+
+
+@pytest.mark.parametrize("weight", [5, 50, 95])
+def test_a_candidate_that_answers_from_its_cache_is_not_silent(weight):
+    # given a candidate that answered at this weight, and knows all the answers now, unlike stable
+    gateway = Gateway(seeded(weight), weight=weight)
+    gateway.run(120)
+    gateway.warm = {"c"}
+    # when stable answers for an hour, then nobody says that the candidate does not
+    assert gateway.run(3600) == set()
+
+
+@pytest.mark.parametrize("warm", [set(), {"s"}, {"c"}, {"c", "s"}])
+def test_what_a_cache_answered_shows_what_the_gateway_gave(warm):
+    # given caches that answer all requests of either color, or of both, and then a candidate that hangs
+    gateway = Gateway(seeded(3), weight=25, warm=warm)
+    assert gateway.run(120) == set()
+    gateway.hangs = True
+    # when stable goes on answering, then the candidate is blamed as soon as without a cache
+    assert gateway.until(Verdict.BREACH) <= 120
 
 
 @pytest.mark.parametrize("weight", [5, 25, 50, 95])

@@ -154,8 +154,8 @@ async def test_the_same_input_is_answered_again_without_the_model(tmp_path: Path
             pod.request("POST", "/predict", b'{ "i" :[3]}', headers=BY_ROUTE),
             pod.request("GET", "/predict?i=3", headers=BY_ROUTE),
         ]
-        # then the model is not asked, the guards hear nothing of it, and the answer says so
-        assert (pod.calls(), pod.counts()) == (calls, before)
+        # then the model is not asked, it is counted as nothing that the model did, and the answer says so
+        assert (pod.calls(), pod.since(before)) == (calls, {("split", "cached"): 2})
         assert first.json["prediction"] == 30.0
         assert "cached" not in first.json
         assert "age" not in first.headers
@@ -178,13 +178,14 @@ async def test_requests_of_one_input_at_the_same_time_are_one_for_the_model(tmp_
     cache = settings_file(tmp_path / "live", cache={"ttl": "60s"})
     with running_pod(tmp_path / "pod", models.slow, **cache) as pod:
         eventually(lambda: '"cache"' in pod.log(), 10, pod.log)
-        before = pod.calls()
+        before, counts = pod.calls(), pod.counts()
         answers = await post_many(pod, [{"rounds": 30_000}] * 10, clients=10)
         assert {(answer.status, answer.json["prediction"]) for answer in answers} == {
             (200, answers[0].json["prediction"])
         }
         assert pod.calls() == before + 1
         assert Counter(answer.json.get("cached") for answer in answers) == {None: 1, "hit": 9}
+        assert pod.since(counts) == {("direct", "ok"): 1, ("direct", "cached"): 9}
 
 
 @pytest.mark.component

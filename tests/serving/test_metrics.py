@@ -65,11 +65,12 @@ def test_a_late_scrape_does_not_see_what_came_after_the_multiple() -> None:
     assert (stamp, counts.requests[Via.SPLIT, Outcome.ERROR]) == (102.0, 1)
 
 
-def test_a_rejected_request_has_no_latency() -> None:
+@pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.CACHED])
+def test_a_request_that_did_not_reach_the_model_has_no_latency(outcome: Outcome) -> None:
     counters = FrozenCounters(BOUNDS, 1.0, at(0))
-    counters.record(Via.SPLIT, Outcome.REJECTED, 0.001, at(0.1))
+    counters.record(Via.SPLIT, outcome, 0.001, at(0.1))
     _, counts = counters.published(at(1))
-    assert counts.requests[Via.SPLIT, Outcome.REJECTED] == 1
+    assert counts.requests[Via.SPLIT, outcome] == 1
     assert counts.durations[Via.SPLIT] == [0, 0, 0, 0]
 
 

@@ -135,10 +135,9 @@ class EvidenceBook:
             The judgements that blame the candidate.
         """
         series = {revision: {uid: pod.counters for uid, pod in pods.items()} for revision, pods in samples.items()}
-        # A stamp may be one interval older than the scrape that it came with.
         watch, routed = self._watches.get(key), spec.has_route
         blamed = () if watch is None else blaming(watch.queries)
-        snapshot = align(series, self._interval, oldest=now.timestamp() - 3 * self._interval)
+        snapshot = align(series, self._interval, now=now.timestamp())
         if snapshot is None:
             return blamed
         breaches = () if watch is None else self._judge(watch, spec, samples, snapshot, earlier)
@@ -222,7 +221,7 @@ class EvidenceBook:
                 flow.answered[revision] = answered
                 flow.moved[revision] = moment
         for revision, counters in snapshot.pods.items():
-            counted = sum(pod.comparable.requests if routed else pod.direct.requests for pod in counters.values())
+            counted = sum(pod.comparable.answered if routed else pod.direct.answered for pod in counters.values())
             if flow.counted.get(revision, 0) != counted:
                 flow.counted[revision] = counted
                 flow.counted_at[revision] = moment
@@ -232,7 +231,7 @@ def _requests(watch: Watch) -> Mapping[str, int]:
     if watch.window is None:
         return {}
     return {
-        revision: sum(pod.comparable.requests if watch.routed else pod.direct.requests for pod in pods.values())
+        revision: sum(pod.comparable.answered if watch.routed else pod.direct.answered for pod in pods.values())
         for revision, pods in watch.window.latest.pods.items()
     }
 

@@ -15,6 +15,9 @@ from itertools import pairwise
 
 from viridian.guards.counts import Counts
 
+_TELLING = 3
+"""Samples of a pod that say how far its stamps are apart: of two, the one between may have been missed."""
+
 
 @dataclass(frozen=True)
 class Tally:
@@ -24,6 +27,8 @@ class Tally:
         requests: Completed requests with outcome `ok` or `error`. Rejected ones (4xx) are the client's and in neither
             number.
         errors: Those of them with outcome `error`.
+        hits: Requests that were answered from the cache, which is no answer of the model: in no other number, they only
+            show that requests arrive.
         buckets: For each latency bound in seconds the number of requests that took at most so long; `math.inf` holds
             the number of all timed requests. May hold only the bounds that guards use; empty if no guard looks at
             latency.
@@ -32,12 +37,19 @@ class Tally:
     requests: int = 0
     errors: int = 0
     buckets: Mapping[float, int] = field(default_factory=dict)
+    hits: int = 0
+
+    @property
+    def answered(self) -> int:
+        """Requests that came and were answered, by the model or from the cache."""
+        return self.requests + self.hits
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
             self.requests + other.requests,
             self.errors + other.errors,
             {le: self.buckets.get(le, 0) + other.buckets.get(le, 0) for le in {*self.buckets, *other.buckets}},
+            self.hits + other.hits,
         )
 
     def __sub__(self, other: Tally) -> Tally:
@@ -48,6 +60,7 @@ class Tally:
             self.requests - other.requests,
             self.errors - other.errors,
             {le: count - other.buckets.get(le, 0) for le, count in known.items()},
+            self.hits - other.hits,
         )
 
     @property
@@ -55,7 +68,7 @@ class Tally:
         """Whether these can be counts of anything: none negative, no part larger than its whole."""
         by_bound = [self.buckets[le] for le in sorted(self.buckets)]
         ascending = all(a <= b for a, b in pairwise(by_bound))
-        return 0 <= self.errors <= self.requests and ascending and min(by_bound, default=0) >= 0
+        return 0 <= self.errors <= self.requests and ascending and min(by_bound, default=0) >= 0 <= self.hits
 
     def failed(self) -> Counts:
         """Requests, and those of them that failed."""
@@ -84,7 +97,8 @@ class PodCounters:
         comparable: Requests that were assigned at random (`split`) and reached the model.
         other: Requests that count for absolute guards only, being another population: `pin`.
         direct: Requests past the route. They count for absolute guards where there is no route, and else for none.
-        rest: How many other requests of users were answered: rejected ones, and those by ways that no guard looks at.
+        rest: How many other requests of users were answered: rejected ones, those answered from the cache, and those by
+            ways that no guard looks at.
         started: When the process began, in seconds since the epoch, if that is known.
     """
 
@@ -190,23 +204,26 @@ def align(
     samples: Mapping[str, Mapping[str, Sequence[PodCounters]]],
     interval: float,
     at: float | None = None,
-    oldest: float = -math.inf,
+    now: float = -math.inf,
 ) -> Snapshot | None:
     """Finds the latest moment for which every live pod has reported.
 
     Args:
         samples: For each revision and pod UID the last few samples, in any order; repeated stamps do no harm.
-        interval: Seconds between two stamps.
+        interval: Seconds between two stamps, as it is meant to be. Pods that were made when it was another, or a
+            Prometheus that is slower, are seen to have a longer one; then that is the interval.
         at: Read the counters as they stood at this stamp, as after a restart, instead of at the latest one.
-        oldest: Pods whose stamps are all before this one are silent, even if no other pod says more.
+        now: The time, in seconds since the epoch: pods that are three intervals behind are silent, even if no other pod
+            says more. (A stamp may be one interval older than the scrape that it came with.)
 
     Returns:
         The counters at that moment, or None while there is none: then wait for the next scrape. A pod silent for more
         than two intervals is not waited for; it stays with its last counts. A pod whose first sample is later than the
         moment had counted nothing yet and is left out.
     """
+    interval = _pace([series for pods in samples.values() for series in pods.values()], interval)
     history = {
-        (revision, uid): {sample.stamp: sample for sample in series}
+        (revision, uid): _on_grid(series, interval)
         for revision, pods in samples.items()
         for uid, series in pods.items()
         if series
@@ -214,7 +231,8 @@ def align(
     if not history:
         return None
     newest = max(max(series) for series in history.values())
-    alive = [series for series in history.values() if max(series) >= max(newest - 2 * interval, oldest)]
+    oldest = max(newest - 2 * interval, now - 3 * interval)
+    alive = [series for series in history.values() if max(series) >= oldest]
     if at is None:
         at = _common_stamp(alive) if alive else None
         if at is None:
@@ -225,6 +243,25 @@ def align(
         if reported:
             pods[revision][uid] = series[max(reported)]
     return Snapshot(at, pods)
+
+
+def _pace(pods: Iterable[Sequence[PodCounters]], interval: float) -> float:
+    """Seconds between two stamps as they come: those of the slowest pod of which three samples say how slow it is."""
+    gaps = [interval]
+    for series in pods:
+        stamps = sorted({sample.stamp for sample in series})
+        if len(series) >= _TELLING and len(stamps) > 1:
+            gaps.append(min(later - earlier for earlier, later in pairwise(stamps)))
+    return max(gaps)
+
+
+def _on_grid(series: Iterable[PodCounters], interval: float) -> dict[float, PodCounters]:
+    """The samples by the multiples of the interval at which they stood, or after which they stood first."""
+    grid: dict[float, PodCounters] = {}
+    for sample in sorted(series, key=lambda sample: sample.stamp, reverse=True):
+        stamp = sample.stamp - sample.stamp % interval
+        grid[stamp] = sample if sample.stamp == stamp else replace(sample, stamp=stamp)
+    return grid
 
 
 def _common_stamp(alive: Iterable[Mapping[float, PodCounters]]) -> float | None:

@@ -67,7 +67,8 @@ class Run:
     Attributes:
         since: When it began, in seconds since the epoch.
         pods: The candidate's pods, which have all reported ever since.
-        compared: Comparable requests that stable answered meanwhile.
+        compared: Comparable requests that stable answered meanwhile, its cache included, as everywhere here: whoever
+            answers from the cache is not silent, and the gateway gave it that request.
         good: Those of them that it answered well.
         base: How many it had answered well when those that may have begun earlier were over; None before.
         marks: How many it had answered well at some moments, oldest first: as many as are needed to look back.
@@ -83,7 +84,7 @@ class Run:
     def after(self, look: Look, patience: float) -> Run:
         """The same stretch, with another look in which the candidate was silent."""
         tick = look.stable.comparable
-        good = self.good + tick.requests - tick.errors
+        good = self.good + tick.answered - tick.errors
         base = good if self.base is None and look.stamp >= self.since + patience else self.base
         marks = self.marks
         if len(marks) > 1 and look.stamp - marks[-2][0] < patience / _MARKS:
@@ -91,7 +92,7 @@ class Run:
         marks = (*marks, (look.stamp, good))
         older = sum(stamp <= look.stamp - patience for stamp, _ in marks)
         return replace(
-            self, compared=self.compared + tick.requests, good=good, base=base, marks=marks[max(0, older - 1) :]
+            self, compared=self.compared + tick.answered, good=good, base=base, marks=marks[max(0, older - 1) :]
         )
 
     def heard(self, patience: float, stamp: float) -> int:
@@ -147,7 +148,7 @@ def listen(config: Config, reach: Reach, run: Run | None, look: Look) -> tuple[R
     if run is None or look.moved or run.pods != look.pods:
         return replace(reach, runs=reach.runs + 1), Run(look.stamp, look.pods), None
     if look.candidate.answered:
-        compared = look.candidate.comparable.requests, run.compared + look.stable.comparable.requests
+        compared = look.candidate.comparable.answered, run.compared + look.stable.comparable.answered
         reach = replace(
             reach, runs=reach.runs + 1, candidate=reach.candidate + compared[0], stable=reach.stable + compared[1]
         )
