@@ -31,3 +31,27 @@ async def test_a_watch_shows_objects_of_any_size(
         kind, seen = await anext(events)
         assert (kind, seen["data"]["text"][0]) == ("MODIFIED", "y")
         await events.aclose()
+
+
+async def test_no_number_of_watches_keeps_a_request_waiting(
+    control_plane: ControlPlane, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given as many watches as an operator has that looks after forty namespaces
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+    async with KubeClient("test", timeout=5) as client, asyncio.timeout(60):
+        (version,) = [page.version async for page in client.pages(CONFIG_MAP, namespace, "")]
+        opened = asyncio.Semaphore(0)
+
+        async def watch() -> None:
+            async for _ in client.watch(CONFIG_MAP, namespace, "", version, 50):
+                opened.release()
+
+        watches = [asyncio.create_task(watch()) for _ in range(120)]
+        metadata = {"namespace": namespace, "name": "seen"}
+        # when something is written, then it lands, and every watch sees it
+        await client.create(CONFIG_MAP, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+        for _ in watches:
+            await opened.acquire()
+        for task in watches:
+            task.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)

@@ -320,3 +320,9 @@ def test_a_forgotten_model_has_no_evidence(book: EvidenceBook) -> None:
     book.forget(KEY)
     evidence = book.evidence(KEY)
     assert (evidence.fresh_at, evidence.judgements, evidence.moved) == (None, (), {})
+
+
+def test_what_a_person_brings_back_is_not_judged() -> None:
+    back = {"insteadOf": "iris-3", "generation": 2}
+    assert Comparison.of(ModelDeploymentStatus.model_validate({**status(), "returning": back})) is None
+    assert Comparison.of(ModelDeploymentStatus.model_validate(status())) == Comparison("iris-2", "iris-1")

@@ -19,7 +19,7 @@ KEY = ("default", "iris")
         pytest.param([("a", 5), ("a", 4)], ("a", 5), id="an older sight, such as a late watch event"),
         pytest.param([("a", 9), ("a", 10)], ("a", 10), id="versions are numbers, not words"),
         pytest.param([("a", 5), ("b", 6)], ("b", 6), id="made anew"),
-        pytest.param([("a", 5), ("b", 3)], ("b", 3), id="made anew in a cluster that was restored"),
+        pytest.param([("a", 5), ("b", 7), ("a", 6)], ("b", 7), id="made anew, and a late event of its predecessor"),
     ],
 )
 def test_the_newest_sight_counts(sights: list[tuple[str, int]], newest: tuple[str, int]) -> None:

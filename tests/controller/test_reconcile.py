@@ -13,9 +13,9 @@ from viridian.controller.evidence import EvidenceBook
 from viridian.controller.fence import Fence
 from viridian.controller.models import Models
 from viridian.controller.reconcile import Reconciler
-from viridian.controller.setbacks import ENOUGH, FIRST_PAUSE, LONGEST_PAUSE
+from viridian.controller.setbacks import ENOUGH, FIRST_PAUSE, LONGEST_PAUSE, STUMBLES
 from viridian.kube.client import KubeClient, Manifest
-from viridian.kube.errors import Refused
+from viridian.kube.errors import Refused, Unavailable
 from viridian.kube.resources import DEPLOYMENT, EVENT, GATEWAY, MODEL_DEPLOYMENT, SERVICE, Kind
 
 IRIS = (NAMESPACE, "iris")
@@ -29,6 +29,7 @@ class Admission(FakeApi):
         super().__init__()
         self.refused: Kind | None = None
         self.reason = DENIED
+        self.broken: Kind | None = None
         self.added: dict[str, Any] = {}
         self.put(GATEWAY, {"kind": "Gateway", "metadata": {"name": "public"}})
 
@@ -44,6 +45,8 @@ class Admission(FakeApi):
     def _admitted(self, kind: Kind, manifest: Manifest) -> Manifest:
         if kind is self.refused:
             raise Refused(403, self.reason)
+        if kind is self.broken:
+            raise Unavailable(500, "failed calling webhook: no endpoints available")
         return {**manifest, "spec": {**manifest["spec"], **self.added}} if kind is SERVICE else manifest
 
     def count(self, verb: str, kind: Kind) -> int:
@@ -155,3 +158,33 @@ async def test_what_is_left_as_it_was_written_ends_that(stage: Stage) -> None:
     await stage.passes(3)
     # then
     assert stage.condition("Stalled") == ("False", "Starting")
+
+
+async def test_an_api_that_fails_for_long_is_told_by_the_next_status_that_lands(stage: Stage) -> None:
+    # given an API server whose own webhook fails whenever a Deployment is written
+    stage.api.broken = DEPLOYMENT
+    for _ in range(STUMBLES + 1):
+        with pytest.raises(Unavailable):
+            await stage.passes(1)
+    # when that has been so for a while, then it is told
+    assert stage.condition("Stalled") == ("True", "Unavailable")
+    # and once it is over, no more
+    stage.api.broken = None
+    await stage.passes(2)
+    assert stage.condition("Stalled") == ("False", "Starting")
+
+
+async def test_a_model_that_was_deleted_without_an_event_is_forgotten(stage: Stage) -> None:
+    del stage.api.objects[MODEL_DEPLOYMENT, *IRIS]
+    assert await stage.passes(2) == [timedelta(0), None]
+    assert stage.models.get(IRIS) is None
+
+
+async def test_a_command_that_is_refused_is_told_even_if_nothing_can_be_written(stage: Stage) -> None:
+    # given a model with a command that makes no sense, and whose Deployment is refused
+    stage.api.refused = DEPLOYMENT
+    live = stage.api.objects[MODEL_DEPLOYMENT, *IRIS]
+    live["metadata"]["annotations"] = {"viridian.dev/command": "promote-at-once/iris-9/1"}
+    stage.models.see(live)
+    await stage.passes(3)
+    assert stage.api.events("CommandRefused") == 1

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.controller.counters import INTERVAL, START, Fleet
 
-from viridian.controller.rewind import GROUPS, Rewind, group_stamps
+from viridian.controller.rewind import GROUPS, TRIES, Rewind, group_stamps
 from viridian.metrics.connection import MetricsError
 from viridian.metrics.prometheus import SCRAPES, ModelKey, Samples
 
@@ -131,6 +131,22 @@ async def test_models_that_cannot_be_read_hold_up_no_other() -> None:
     assert all(isinstance(first[key(n)], MetricsError) for n in range(GROUPS))
     assert not isinstance(second[key(GROUPS)], MetricsError)
     assert second[key(GROUPS)] is not None
+
+
+async def test_a_past_that_cannot_be_used_is_done_without_after_a_few_tries() -> None:
+    # given a model whose counters were scraped twice when its evidence was saved, and one in an outage
+    archive = Archive()
+    stamps = {key(0): START + 40, key(1): START + 400}
+    for model in stamps:
+        steady(archive, model)
+    archive.bad, archive.down = {key(0)}, {key(1)}
+    rewind = Rewind(archive, INTERVAL)  # type: ignore[arg-type]
+    # when it is asked for again and again
+    answers = [await rewind.read(stamps, []) for _ in range(TRIES + 1)]
+    # then what will not change is given up, and what may is not
+    assert [isinstance(found[key(0)], MetricsError) for found in answers] == [True] * (TRIES - 1) + [False] * 2
+    assert answers[-1][key(0)] is None
+    assert all(isinstance(found[key(1)], MetricsError) for found in answers)
 
 
 async def test_what_prometheus_has_forgotten_is_told_from_what_has_to_wait() -> None:

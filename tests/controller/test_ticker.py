@@ -352,3 +352,86 @@ async def test_a_tick_that_fails_is_not_the_last_one(caplog: pytest.LogCaptureFi
         assert not running.done()
     finally:
         running.cancel()
+
+
+async def test_one_model_whose_counters_break_something_holds_up_no_other(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given two models, and something about the counters of one that nobody has thought of
+    iris, _ = stage.roll(), stage.roll("wine")
+    take_in = stage.book.take_in
+
+    def judge(key: ModelKey, *parts: Any) -> Any:
+        if key == WINE:
+            raise OverflowError("int too large to convert to float")
+        return take_in(key, *parts)
+
+    monkeypatch.setattr(stage.book, "take_in", judge)
+    # when the other one's candidate turns bad
+    await stage.turn_bad(iris)
+    # then it is turned back, both are looked at by workers, and the user of the broken one is told
+    assert stage.gives() == ALL_STABLE
+    assert {key for key, _ in stage.queue.woken} == {IRIS, WINE}
+    assert "OverflowError: int too large" in stage.book.evidence(WINE).trouble
+
+
+async def test_a_tick_that_fails_still_wakes_the_workers(stage: Stage) -> None:
+    stage.roll()
+    stage.prometheus.trouble = RuntimeError("nobody has thought of this")
+    with pytest.raises(RuntimeError):
+        await stage.tick()
+    assert [key for key, _ in stage.queue.woken] == [IRIS]
+
+
+async def test_a_route_that_is_slow_to_be_written_delays_no_other_rollback(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given two bad candidates, the route of one of which hangs in a webhook
+    fleets = [stage.roll(), stage.roll("wine")]
+    patch, written = stage.api.patch, asyncio.Event()
+
+    async def slow(kind: Kind, namespace: str, name: str, operations: list[dict[str, Any]]) -> Manifest:
+        if name == "wine":
+            await written.wait()
+        return await patch(kind, namespace, name, operations)
+
+    monkeypatch.setattr(stage.api, "patch", slow)
+    monkeypatch.setattr(stage.ticker, "_period", 0.01)
+    # when ticks go on
+    await stage.turn_bad(*fleets, ticks=3)
+    # then the other one is back at once, and the slow one is asked for only once
+    assert (stage.gives(), stage.gives("wine")) == (ALL_STABLE, HALF)
+    # and is back as soon as it can be
+    written.set()
+    await stage.tick()
+    assert stage.gives("wine") == ALL_STABLE
+    assert sum(write == ("patch", HTTP_ROUTE, "wine") for write in stage.api.writes) == 1
+
+
+async def test_a_past_that_is_slow_to_be_read_delays_nobody_who_needs_none(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a model that goes on after a restart, whose past takes its time, and one that just began
+    before = Stage()
+    await before.turn_bad(before.roll("wine"), ticks=0)
+    stage.roll("wine", status=status("wine", guardState=before.book.evidence(WINE).state))
+    iris = stage.roll()
+    read, answered = stage.prometheus.read, asyncio.Event()
+
+    async def slow(
+        keys: Iterable[ModelKey], bounds: Sequence[float], at: float | None = None, back: float = 0.0
+    ) -> Any:
+        if at is not None:
+            await answered.wait()
+        return await read(keys, bounds, at, back)
+
+    monkeypatch.setattr(stage.prometheus, "read", slow)
+    monkeypatch.setattr(stage.ticker, "_period", 0.01)
+    # when the young one's candidate turns bad, then it is back at once
+    await stage.turn_bad(iris)
+    assert stage.gives() == ALL_STABLE
+    assert stage.book.needs_earlier(WINE) is not None
+    # and the other one is judged when its past is there
+    answered.set()
+    await stage.tick()
+    assert stage.book.needs_earlier(WINE) is None

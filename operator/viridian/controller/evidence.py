@@ -43,8 +43,8 @@ class Comparison:
     @classmethod
     def of(cls, status: ModelDeploymentStatus) -> "Comparison | None":
         """What a status asks the guards to watch, or None."""
-        if status.ending is not None:
-            return None
+        if status.ending is not None or status.returning is not None:
+            return None  # what a person brings back was judged before
         if status.candidate is not None:
             stable = status.stable.revision if status.stable is not None else None
             return cls(status.candidate.revision, stable)

@@ -20,7 +20,7 @@ async def run_until_cancelled(jobs: Mapping[str, Coroutine[Any, Any, None]]) -> 
         await end(tasks)
 
 
-async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks until all of them have ended, also when whoever waits for that is cancelled meanwhile.
 
     To cancel once is not enough: a request that runs into its timeout in the same moment turns the cancellation into an

@@ -138,10 +138,13 @@ class Models:
         self._doubts: dict[ModelKey, int] = {}
 
     def see(self, manifest: dict[str, Any]) -> Model:
-        """Remember an object unless a newer sight of it is known; returns the newest."""
+        """Remember an object unless a newer sight of that name is known; returns the newest.
+
+        An object that was made anew may be seen before the last events of its predecessor are.
+        """
         model = Model(manifest)
         known = self._models.get(model.key)
-        if known is not None and known.uid == model.owner.uid and known.version > model.version:
+        if known is not None and known.version > model.version:
             return known.open()
         self._models[model.key] = _Sight.of(model)
         self._claim(model.key, Claim.of(manifest))

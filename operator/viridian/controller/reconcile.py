@@ -9,7 +9,7 @@ from viridian.api.errors import ViridianError
 from viridian.api.status import ModelDeploymentStatus
 from viridian.api.unknown import unknown_fields
 from viridian.kube.client import KubeClient
-from viridian.kube.errors import Conflict, Refused
+from viridian.kube.errors import Conflict, KubeError, Refused
 from viridian.kube.resources import MODEL_DEPLOYMENT
 from viridian.metrics.prometheus import ModelKey
 from viridian.rollout.actions import MoveWeights
@@ -86,6 +86,11 @@ class Reconciler:
             return await self._look_again(key)
         except (ViridianError, ValueError, Refused) as error:
             return await self._set_back(self._models.get(key) or model, error)
+        except KubeError as error:
+            if error.status == 404 and await self._is_gone(model):
+                return timedelta(0)
+            self._setbacks.stumble(key, Setback(type(error).__name__, str(error)), model.generation, datetime.now(UTC))
+            raise
 
     async def _move(self, model: Model) -> timedelta | None:
         if model.is_moving:
@@ -106,12 +111,12 @@ class Reconciler:
             for move in _weights(decision):
                 await hands.carry_out(move)
         model = await self._write(model, before, decision.status, now)
+        await self._warn(model, decision.warning, is_new=before.observed_generation != model.generation)
         if not decision.route_first and (pause := self._setbacks.pause(model.key, decision.actions, now)) is not None:
             return pause
         for action in decision.actions:
             if not (decision.route_first and isinstance(action, MoveWeights)):
                 await hands.carry_out(action)
-        await self._warn(model, decision.warning, is_new=before.observed_generation != model.generation)
         overcome = self._setbacks.overcome(model.key, model.owner.name, decision.actions)
         if overcome or decision.actions or decision.status.phase != before.phase:
             return timedelta(0)
@@ -173,10 +178,19 @@ class Reconciler:
 
     async def _look_again(self, key: ModelKey) -> timedelta:
         """After a conflict what we know of the model itself may be old."""
-        live = await self._client.get(MODEL_DEPLOYMENT, *key)
-        if live is not None:
-            self._models.see(live)
-        return PAUSE
+        model = self._models.get(key)
+        if model is not None and not await self._is_gone(model):
+            return PAUSE
+        return timedelta(0)
+
+    async def _is_gone(self, model: Model) -> bool:
+        """Look at a model itself; one that was deleted without an event is forgotten."""
+        live = await self._client.get(MODEL_DEPLOYMENT, *model.key)
+        if live is None:
+            self._models.forget(model.key, model.owner.uid)
+            return True
+        self._models.see(live)
+        return False
 
 
 def _weights(decision: Decision) -> list[MoveWeights]:

@@ -15,6 +15,22 @@ from viridian.rollout.decide import LEISURE
 
 GROUPS = 3
 """Groups of stamps that are read per tick."""
+TRIES = 3
+"""So often is a past asked for that cannot be used; it will not change any more."""
+
+Past = Snapshot | MetricsError | None
+"""Counters as they were, why they cannot be read now, or that they never will be."""
+
+
+def known(past: Past) -> Snapshot | None:
+    """The counters as they were, if they ever can be had.
+
+    Raises:
+        MetricsError: not yet.
+    """
+    if isinstance(past, MetricsError):
+        raise past
+    return past
 
 
 class Rewind:
@@ -26,10 +42,8 @@ class Rewind:
         self._span = max(LEISURE.total_seconds(), 2 * interval)
         self._tries: Counter[ModelKey] = Counter()
 
-    async def read(
-        self, stamps: Mapping[ModelKey, float], bounds: Sequence[float]
-    ) -> dict[ModelKey, Snapshot | MetricsError | None]:
-        """The counters of models at their stamps, or why they cannot be had; None where Prometheus has forgotten them.
+    async def read(self, stamps: Mapping[ModelKey, float], bounds: Sequence[float]) -> dict[ModelKey, Past]:
+        """The counters of models at their stamps, or why they cannot be had yet; None where they never can.
 
         Args:
             stamps: for each model that goes on after a restart, the moment its evidence speaks of.
@@ -38,7 +52,7 @@ class Rewind:
         Returns:
             What was found; models that are not in it have to wait for a later tick.
         """
-        found: dict[ModelKey, Snapshot | MetricsError | None] = {}
+        found: dict[ModelKey, Past] = {}
         # Those that were tried least come first: a model whose counters cannot be read holds up no other.
         groups = sorted(
             group_stamps(stamps, self._span), key=lambda group: (min(self._tries[key] for key in group), -len(group))
@@ -49,21 +63,19 @@ class Rewind:
         self._tries = Counter({key: tries for key, tries in self._tries.items() if key in stamps})
         return found
 
-    async def _read_group(
-        self, stamps: Mapping[ModelKey, float], bounds: Sequence[float]
-    ) -> dict[ModelKey, Snapshot | MetricsError | None]:
+    async def _read_group(self, stamps: Mapping[ModelKey, float], bounds: Sequence[float]) -> dict[ModelKey, Past]:
         last = max(stamps.values())
         back = last - min(stamps.values())
         try:
             then = await self._prometheus.read(stamps, bounds, at=last + 2 * self._interval, back=back)
         except MetricsError as error:
             return dict.fromkeys(stamps, error)
-        found: dict[ModelKey, Snapshot | MetricsError | None] = {}
+        found: dict[ModelKey, Past] = {}
         for key, stamp in stamps.items():
             try:
                 samples = trusted(then.get(key, {}))
             except MetricsError as error:
-                found[key] = error
+                found[key] = error if self._tries[key] < TRIES else None
                 continue
             series = {revision: {uid: pod.counters for uid, pod in pods.items()} for revision, pods in samples.items()}
             found[key] = align(series, self._interval, at=stamp)

@@ -17,6 +17,8 @@ RETELL = timedelta(seconds=15)
 """Between two tellings of one reason in different words, such as those of a webhook that numbers its answers."""
 ENOUGH = 3
 """So often in a row is the same written before it is said that somebody else changes it."""
+STUMBLES = 5
+"""So often in a row may the API fail before that is said; it mostly passes sooner."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Setbacks:
         """Know of none."""
         self._met: dict[ModelKey, _Met] = {}
         self._written: dict[ModelKey, tuple[tuple[Action, ...], int]] = {}
+        self._stumbles: dict[ModelKey, int] = {}
 
     def of(self, key: ModelKey) -> Setback | None:
         """What stands in the way of a model, as it was told."""
@@ -58,6 +61,12 @@ class Setbacks:
         self._met[key] = _Met(shown, generation, pause, now + pause, told)
         return pause
 
+    def stumble(self, key: ModelKey, setback: Setback, generation: int, now: datetime) -> None:
+        """The API failed; time and again, that is a setback, which the next status tells that can be written."""
+        self._stumbles[key] = self._stumbles.get(key, 0) + 1
+        if self._stumbles[key] >= STUMBLES:
+            self.meet(key, setback, generation, now)
+
     def pause(self, key: ModelKey, actions: tuple[Action, ...], now: datetime) -> timedelta | None:
         """For how long actions are not worth while that were carried out again and again; None if they may be now."""
         met, (last, times) = self._met.get(key), self._written.get(key, ((), 0))
@@ -74,6 +83,7 @@ class Setbacks:
         last, times = self._written.get(key, ((), 0))
         times = times + 1 if actions == last else 1
         self._written[key] = actions, times
+        self._stumbles.pop(key, None)
         if actions and times >= ENOUGH:
             objects = ", ".join(dict.fromkeys(written_by(action, name) for action in actions))
             raise NotAsWritten(
@@ -85,5 +95,5 @@ class Setbacks:
 
     def forget(self, key: ModelKey) -> None:
         """The model is gone, or at rest."""
-        self._met.pop(key, None)
-        self._written.pop(key, None)
+        for known in (self._met, self._written, self._stumbles):
+            known.pop(key, None)

@@ -5,12 +5,11 @@ Of all writes it makes only rollbacks, past the queue, so that nothing that is b
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from viridian.api.errors import InvalidSpec
 from viridian.guards.config import bounds
-from viridian.guards.series import Snapshot
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
 from viridian.metrics.connection import MetricsError
@@ -18,9 +17,10 @@ from viridian.metrics.prometheus import ModelKey, Prometheus, Samples, trusted
 
 from . import router
 from .evidence import EvidenceBook, Watch, guard_config
+from .jobs import end
 from .models import Model, Models
 from .queue import WorkQueue
-from .rewind import Rewind
+from .rewind import Past, Rewind, known
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +44,8 @@ class Ticker:
         self._models, self._book, self._queue = models, book, queue
         self._rewind = Rewind(prometheus, interval.total_seconds())
         self._period = min(LONGEST_TICK, interval / 2).total_seconds()
+        self._past: tuple[Mapping[ModelKey, float], asyncio.Task[dict[ModelKey, Past]]] | None = None
+        self._turning: dict[ModelKey, asyncio.Task[None]] = {}
         self._last = asyncio.get_running_loop().time()
 
     @property
@@ -53,13 +55,16 @@ class Ticker:
 
     async def run(self) -> None:
         """Tick until cancelled."""
-        while True:
-            try:
-                await self.tick()
-            except Exception:  # noqa: BLE001 - the ticker guards every rollout: one bad tick must not end it
-                _log.exception("a tick failed; the next one comes in %.1f s", self._period)
-            self._last = asyncio.get_running_loop().time()
-            await asyncio.sleep(self._period)
+        try:
+            while True:
+                try:
+                    await self.tick()
+                    self._last = asyncio.get_running_loop().time()
+                except Exception:  # noqa: BLE001 - the ticker guards every rollout: one bad tick must not end it
+                    _log.exception("a tick failed; the next one comes in %.1f s", self._period)
+                await asyncio.sleep(self._period)
+        finally:
+            await end([*self._turning.values(), *([self._past[1]] if self._past is not None else [])])
 
     async def tick(self) -> None:
         """One look at all moving models."""
@@ -71,8 +76,9 @@ class Ticker:
         except MetricsError as error:
             for model in moving:
                 self._note_trouble(model, str(error))
-        for model in moving:
-            self._queue.add(model.key)
+        finally:
+            for model in moving:
+                self._queue.add(model.key)
 
     def _is_readable(self, model: Model) -> bool:
         """Whether guards can be read from it; the worker tells the user what is wrong otherwise."""
@@ -89,27 +95,56 @@ class Ticker:
         needed = bounds(guard_config(model.spec) for model in moving)
         found = await self._prometheus.read((model.key for model in moving), needed)
         stamps = {model.key: stamp for model in moving if (stamp := self._book.needs_earlier(model.key)) is not None}
-        earlier = await self._rewind.read(stamps, needed)
+        earlier = await self._earlier(stamps, needed)
         ready = [model for model in moving if model.key in found and (model.key in earlier or model.key not in stamps)]
         breached = [model for model in ready if self._breaches(model, found[model.key], earlier.get(model.key))]
-        await asyncio.gather(*(self._turn_back(model) for model in breached))
+        for model in breached:
+            if model.key not in self._turning:
+                self._turning[model.key] = asyncio.create_task(self._turn_back(model))
+        await self._wait_for_rollbacks()
 
-    def _breaches(self, model: Model, samples: Samples | MetricsError, earlier: Snapshot | MetricsError | None) -> bool:
+    async def _wait_for_rollbacks(self) -> None:
+        """Let rollbacks end, but not for long: a route that is slow to be written delays the guards of no other."""
+        if self._turning:
+            done, _ = await asyncio.wait(self._turning.values(), timeout=self._period)
+            self._turning = {key: task for key, task in self._turning.items() if task not in done}
+            for task in done:
+                task.result()
+
+    async def _earlier(self, stamps: Mapping[ModelKey, float], bounds: Sequence[float]) -> dict[ModelKey, Past]:
+        """What could be read of the past so far, without holding up those who need none; the rest comes later."""
+        if self._past is None and stamps:
+            self._past = stamps, asyncio.create_task(self._rewind.read(stamps, bounds))
+        if self._past is None:
+            return {}
+        asked, task = self._past
+        await asyncio.wait({task}, timeout=self._period)
+        if not task.done():
+            return {}
+        self._past = None
+        return {key: past for key, past in task.result().items() if stamps.get(key) == asked[key]}
+
+    def _breaches(self, model: Model, samples: Samples | MetricsError, earlier: Past) -> bool:
         """Whether the newest samples blame the candidate; one model that cannot be judged holds up no other."""
         try:
-            if isinstance(earlier, MetricsError):
-                raise earlier
-            breaches = self._book.take_in(model.key, model.spec, trusted(samples), datetime.now(UTC), earlier)
+            then = known(earlier)
+            breaches = self._book.take_in(model.key, model.spec, trusted(samples), datetime.now(UTC), then)
         except (MetricsError, ValueError) as error:
             self._note_trouble(model, str(error))
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others have to be judged
+            if self._note_trouble(model, f"its counters cannot be judged ({type(error).__name__}: {error})"):
+                _log.exception("%s/%s", *model.key)
             return False
         self._book.note_trouble(model.key, "")
         return bool(breaches)
 
-    def _note_trouble(self, model: Model, trouble: str) -> None:
-        """Tell the log once, and the status as long as it lasts, why a model cannot be judged."""
-        if self._book.note_trouble(model.key, trouble):
+    def _note_trouble(self, model: Model, trouble: str) -> bool:
+        """Tell the log once, and the status as long as it lasts, why a model cannot be judged; whether that is news."""
+        news = self._book.note_trouble(model.key, trouble)
+        if news:
             _log.warning("%s/%s cannot be judged, its weights stay as they are: %s", *model.key, trouble)
+        return news
 
     async def _turn_back(self, model: Model) -> None:
         """The rollback's first write: all traffic to stable, before anything is said about it."""

@@ -65,7 +65,7 @@ class KubeClient:
             config.load_incluster_config()
         except config.ConfigException:
             await config.load_kube_config(config_file=os.environ.get("KUBECONFIG"))
-        self._api = client.ApiClient()
+        self._api = client.ApiClient(_without_limit(client.Configuration.get_default_copy()))
         return self
 
     async def __aexit__(
@@ -234,6 +234,8 @@ class KubeClient:
         accept: str,
         seconds: float,
     ) -> Manifest:
+        if seconds <= 0:  # which aiohttp takes for all the time in the world
+            raise Unavailable(504, f"{method} {path}: no time was left to send it", unsent=True)
         limits = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_TIMEOUT)
         response = await self._open(method, path, body, query, content, accept, limits)
         try:
@@ -242,7 +244,10 @@ class KubeClient:
             raise _broken(method, path, error) from error
         if response.status >= 300:
             raise _error(response, text)
-        answer: Manifest = json.loads(text)
+        try:
+            answer: Manifest = json.loads(text)
+        except ValueError as error:
+            raise Unavailable(502, f"{method} {path}: the answer is no JSON; is a proxy in between?") from error
         return answer
 
     async def _open(
@@ -275,6 +280,12 @@ class KubeClient:
             raise _broken(method, path, error) from error
         opened: aiohttp.ClientResponse = response.response
         return opened
+
+
+def _without_limit(configuration: client.Configuration) -> client.Configuration:
+    """As many connections as are asked for: each watch keeps one, and a rollback must not wait for any of them."""
+    configuration.connection_pool_maxsize = 0
+    return configuration
 
 
 def _broken(method: str, path: str, error: Exception) -> Unavailable:
