@@ -97,10 +97,75 @@ def test_a_pod_without_any_stamp_is_left_out() -> None:
     assert gather([requests("split", "ok", 5, 8)], ONLY_IRIS) == {}
 
 
-def test_a_last_scrape_without_a_stamp_still_shows_who_answers() -> None:
-    answer = [stamps(100), requests("split", "ok", 5, 8)]
+def pod_of(uid: str = "p1", **shown: tuple[int, ...]) -> list[Series]:
+    """Four series of a pod that was scraped three times; `shown` says which scrapes show a series, if not all do."""
+    page = {
+        "stamp": stamps(98, 100, 102, pod_uid=uid),
+        "ok": requests("split", "ok", 100, 200, 300, pod_uid=uid),
+        "error": requests("split", "error", 1, 2, 3, pod_uid=uid),
+        "fallback": requests("fallback", "ok", 10, 20, 30, pod_uid=uid),
+    }
+    for name, scrapes in shown.items():
+        page[name]["values"] = [page[name]["values"][index] for index in scrapes]
+    return list(page.values())
+
+
+@pytest.mark.parametrize("late", ["stamp", "ok", "error", "fallback"])
+def test_a_scrape_of_which_a_series_is_not_there_yet_tells_nothing(late: str) -> None:
+    # given a last scrape of which one series is still on its way
+    answer = pod_of(**{late: (0, 1)})
+
+    # when
     pod = gather(answer, ONLY_IRIS)[IRIS]["iris-1"]["p1"]
-    assert (len(pod.counters), pod.answered, pod.scraped_at) == (1, 8, 102.0)
+
+    # then the pod stands as at the last whole one: nothing fell
+    assert pod.counters == (
+        PodCounters(98, Tally(101, 1), rest=10),
+        PodCounters(100, Tally(202, 2), rest=20),
+    )
+    assert (pod.answered, pod.scraped_at) == (222, 102.0)
+
+
+@pytest.mark.parametrize("lost", ["ok", "error", "fallback"])
+@pytest.mark.parametrize(("there", "left"), [((1, 2), [100, 102]), ((0, 2), [98, 102]), ((2,), [102])])
+def test_a_scrape_that_lost_a_series_is_left_out(lost: str, there: tuple[int, ...], left: list[float]) -> None:
+    pod = gather(pod_of(**{lost: there}), ONLY_IRIS)[IRIS]["iris-1"]["p1"]
+    assert [counters.stamp for counters in pod.counters] == left
+
+
+def test_scrapes_that_each_lack_something_give_no_pod() -> None:
+    # given scrapes with the same number of series, none of which has all
+    torn = pod_of(ok=(0, 1), error=(0, 2), fallback=(1, 2))
+
+    # then there is nothing to be known of that pod, and all of another
+    assert gather(torn, ONLY_IRIS) == {}
+    assert trusted(gather([*torn, *pod_of("p2")], ONLY_IRIS)[IRIS])["iris-1"].keys() == {"p2"}
+
+
+def test_what_one_pod_lacks_costs_no_other_pod_its_scrapes() -> None:
+    found = trusted(gather([*pod_of(ok=(0,)), *pod_of("p2")], ONLY_IRIS)[IRIS])["iris-1"]
+    assert {uid: len(pod.counters) for uid, pod in found.items()} == {"p1": 1, "p2": 3}
+
+
+def test_a_page_that_lost_a_series_for_good_is_whole_again_once_that_has_left_the_window() -> None:
+    # given a pod whose page had one series more in the first scrape
+    gone = requests("extra", "ok", 1)
+    page = [stamps(98, 100), requests("split", "ok", 5, 8)]
+
+    # when its last sample is in the window, only scrapes with it count
+    pod = gather([*page, gone], ONLY_IRIS)[IRIS]["iris-1"]["p1"]
+    assert [counters.stamp for counters in pod.counters] == [98]
+
+    # and afterwards all do
+    gone["values"] = []
+    pod = gather([*page, gone], ONLY_IRIS)[IRIS]["iris-1"]["p1"]
+    assert [counters.stamp for counters in pod.counters] == [98, 100]
+
+
+def test_a_container_that_began_anew_has_the_same_series_and_is_seen_at_once() -> None:
+    answer = [stamps(98, 100), requests("split", "ok", 500, 0), requests("split", "error", 5, 0)]
+    pod = gather(answer, ONLY_IRIS)[IRIS]["iris-1"]["p1"]
+    assert pod.counters[-1] == PodCounters(100)
 
 
 def test_models_that_nobody_asked_for_are_left_out() -> None:
@@ -137,6 +202,14 @@ def test_duplicates_of_others_do_not_matter() -> None:
     [
         pytest.param(series("viridian_requests_total", math.nan, via="split", outcome="ok"), id="a count that is none"),
         pytest.param(series("viridian_requests_total", math.inf, via="split", outcome="ok"), id="a count without end"),
+        pytest.param(requests("split", "ok", -1), id="a count below none"),
+        pytest.param(requests("split", "ok", 2.0**54), id="a count of more than there can be"),
+        pytest.param(requests("split", "ok", 1.7e308), id="a count that no sum can hold"),
+        pytest.param(requests("check", "ok", math.nan), id="a count that is none, and no user's"),
+        pytest.param(durations("split", "+Inf", 1e300), id="a bucket of more than there can be"),
+        pytest.param(stamps(math.nan), id="a moment that is none"),
+        pytest.param(stamps(1e300), id="a moment after all others"),
+        pytest.param({"metric": requests("split", "ok")["metric"], "values": None}, id="no list of samples"),
         pytest.param(durations("split", "fast", 1), id="a bound that is none"),
         pytest.param(series("viridian_request_duration_seconds_bucket", 1, via="split"), id="no bound"),
         pytest.param({"metric": stamps(100)["metric"], "value": [100, "100"]}, id="one sample, not a range"),
@@ -158,3 +231,47 @@ def test_one_models_bad_counters_do_not_blind_the_others() -> None:
     found = gather([*twice, *good], frozenset({IRIS, wine}))
     assert isinstance(found[wine], MetricsError)
     assert trusted(found[IRIS]).keys() == {"iris-1"}
+
+
+@pytest.mark.parametrize("value", [1.7e308, math.inf, math.nan, -1.0])
+def test_one_models_absurd_counts_do_not_blind_the_others(value: float) -> None:
+    # given a model with two pods whose counts cannot be, and another in the same answer
+    wine: dict[str, Any] = {"model": "wine", "revision": "wine-1"}
+    absurd = [
+        one
+        for uid in ("p1", "p2")
+        for one in (stamps(100, pod_uid=uid, **wine), requests("split", "ok", value, pod_uid=uid, **wine))
+    ]
+
+    # when
+    found = gather([*absurd, stamps(100), requests("split", "ok", 5)], frozenset({IRIS, ("default", "wine")}))
+
+    # then the one is told so, and the other has its counts
+    with pytest.raises(MetricsError, match=r"pod p1 of default/wine that are none"):
+        trusted(found["default", "wine"])
+    assert trusted(found[IRIS])["iris-1"]["p1"].answered == 5
+
+
+def test_the_largest_count_is_one() -> None:
+    answer = [stamps(100), {**requests("split", "ok"), "values": [[100.0, str(2**53)]]}]
+    assert trusted(gather(answer, ONLY_IRIS)[IRIS])["iris-1"]["p1"].answered == 2**53
+
+
+@pytest.mark.parametrize("odd", [{}, {"metric": None}, 7, [1, "2"]], ids=repr)
+def test_what_is_no_series_is_an_error_with_a_name(odd: Any) -> None:
+    with pytest.raises(MetricsError, match=r"something other than series: check prometheus\.url"):
+        gather([odd], ONLY_IRIS)
+
+
+def test_what_a_cache_answered_is_counted_apart() -> None:
+    # given a pod that answered some requests itself, and more from its cache
+    counts = {("split", "ok"): 90, ("split", "error"): 10, ("split", "cached"): 400, ("pin", "cached"): 7}
+    page = [stamps(100), *(requests(via, outcome, count) for (via, outcome), count in counts.items())]
+    # when it is read
+    pod = trusted(gather(page, ONLY_IRIS)[IRIS])["iris-1"]["p1"]
+    # then what the model answered and what came are told apart, and all of it was answered
+    (counters,) = pod.counters
+    assert (counters.comparable.requests, counters.comparable.errors, counters.comparable.hits) == (100, 10, 400)
+    assert (counters.comparable.answered, counters.other.hits) == (500, 7)
+    assert counters.rest == 407
+    assert pod.answered == 507

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
 import pytest
@@ -12,8 +12,9 @@ from tests.metrics.answers import IRIS, requests, stamps
 from tests.metrics.server import Server
 
 from viridian.guards.latency import GRID
+from viridian.metrics.batches import BATCH, HALVES, PATIENCE
 from viridian.metrics.connection import MetricsError
-from viridian.metrics.prometheus import BATCH, Prometheus, build_query
+from viridian.metrics.prometheus import ModelKey, Prometheus, Samples, build_query, trusted
 
 LABEL = re.compile(r"(\w+)=~`([^`]*)`")
 
@@ -107,7 +108,7 @@ async def test_an_answer_with_warnings_lacks_data(server: Server, prometheus: Pr
 
     # when it is read, then it is not trusted
     with pytest.raises(MetricsError, match="only in part: store eu-1 did not answer"):
-        await prometheus.read([IRIS], [])
+        trusted((await prometheus.read([IRIS], []))[IRIS])
 
     # and the next answer, without one, is
     server.says(stamps(100), requests("split", "ok", 5))
@@ -119,7 +120,12 @@ async def test_an_answer_with_warnings_lacks_data(server: Server, prometheus: Pr
     [
         (500, "application/json", b'{"status":"error","error":"out of memory"}', "out of memory"),
         (503, "text/plain", b"Service Unavailable", "503"),
-        (200, "text/html", b"<html>please log in</html>", ""),
+        (503, "text/html", b"<html>\n  <h1>Service\tUnavailable</h1>", "(503: <html> <h1>Service Unavailable</h1>)"),
+        (404, "application/json", b"[]", "(404: [])"),
+        (500, "application/json", b'{"error":"a\\ud800\\u0000b"}', "(500: a b)"),
+        (200, "text/html", b"<html>please log in</html>", "please log in"),
+        (200, "application/json", b'{"status":"success","data":{"result":"none"}}', ""),
+        (302, "text/html", b"", "redirects to http://127.0.0.1:"),
         (200, "application/json", b"{", ""),
         (200, "application/json", b"", ""),
         (200, "application/json", b"[]", ""),
@@ -143,8 +149,11 @@ async def test_a_query_that_is_refused_is_told_from_a_prometheus_that_is_away(
     server: Server, prometheus: Prometheus
 ) -> None:
     server.status, server.body = 422, b'{"status":"error","error":"too many samples"}'
-    with pytest.raises(MetricsError, match=r"refused the query \(too many samples\): .*raise the limits of Prometheus"):
-        await prometheus.read([IRIS], [])
+    found = await prometheus.read([IRIS], [])
+    with pytest.raises(
+        MetricsError, match=r"refused the query \(422: too many samples\): .*raise the limits of Prometheus"
+    ):
+        trusted(found[IRIS])
 
 
 async def test_a_prometheus_that_hangs_is_not_waited_for(server: Server, prometheus: Prometheus) -> None:
@@ -185,3 +194,152 @@ async def test_an_answer_after_trouble_is_used(server: Server, prometheus: Prome
     server.status = 200
     server.says(stamps(100))
     assert (await prometheus.read([IRIS], [])).keys() == {IRIS}
+
+
+async def test_the_query_travels_in_the_body(server: Server, prometheus: Prometheus) -> None:
+    # given models with names so long that their query fits in no line of a request
+    keys = [(f"team-{number:03}-production", f"recommendation-model-{number:03}") for number in range(BATCH)]
+
+    # when they are read as of a moment
+    await prometheus.read(keys, GRID, at=1700000000.5)
+
+    # then the request's target has nothing but that moment, and the body all the rest
+    assert server.targets == ["/api/v1/query?time=1700000000.500"]
+    assert len(server.sent[0]) > 8192
+    assert server.asked[0]["query"] == [build_query(keys, GRID, 12)]
+
+
+@pytest.mark.parametrize("status", [502, 422, 200])
+@pytest.mark.parametrize("content_type", ["text/html", "application/json"])
+async def test_a_long_page_is_cut_to_what_a_person_reads(
+    server: Server, prometheus: Prometheus, status: int, content_type: str
+) -> None:
+    # given somebody before Prometheus who answers with a page of its own
+    server.status, server.content_type = status, content_type
+    server.body = b"<html>\n\n\n   <title>Sign in</title>" + b"  <p>more and more</p>\n" * 4000
+
+    # when
+    with pytest.raises(MetricsError) as told:
+        trusted((await prometheus.read([IRIS], []))[IRIS])
+
+    # then its beginning is told, in one line, and what to do
+    assert f"({status}" in str(told.value)
+    assert "<html> <title>Sign in</title> <p>more and more</p> <p>more" in str(told.value)
+    assert re.search(r"prometheus\.url is right|limits of Prometheus", str(told.value))
+    assert len(str(told.value)) <= 600
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])
+async def test_a_long_reason_is_cut(server: Server, prometheus: Prometheus, status: int) -> None:
+    server.fails = lambda _: (status, "found duplicate series: " + "{a=b}, " * 1000)
+    with pytest.raises(MetricsError, match=rf"\({status}: found duplicate series: .*…\): ") as told:
+        trusted((await prometheus.read([IRIS], []))[IRIS])
+    assert len(str(told.value)) <= 600
+
+
+async def test_long_warnings_are_cut(server: Server, prometheus: Prometheus) -> None:
+    server.says(stamps(100), warnings=["store eu-1 did not answer"] * 1000)
+    with pytest.raises(MetricsError, match=r"only in part: store eu-1 did not answer; store") as told:
+        trusted((await prometheus.read([IRIS], []))[IRIS])
+    assert len(str(told.value)) <= 600
+
+
+def test_no_message_is_longer_than_a_person_reads() -> None:
+    assert len(str(MetricsError("pod " + "x" * 5000))) == 600
+    assert str(MetricsError("pod x\n is\tsilent")) == "pod x is silent"
+
+
+HUGE = ("default", "m-077")
+
+
+def too_large(*names: str) -> Callable[[str], tuple[int, str] | None]:
+    """Refuses what asks for one of these models."""
+
+    def fails(query: str) -> tuple[int, str] | None:
+        models = dict(LABEL.findall(query))["model"].split("|")
+        return (422, "query processing would load too many samples") if {*names} & {*models} else None
+
+    return fails
+
+
+@pytest.fixture
+def many(server: Server) -> list[ModelKey]:
+    """Models of two batches, each with its series."""
+    keys = [("default", f"m-{number:03}") for number in range(BATCH + 60)]
+    server.says(*(stamps(100, model=name, revision=f"{name}-1") for _, name in keys))
+    return keys
+
+
+def blind(found: Mapping[ModelKey, Samples | MetricsError]) -> set[ModelKey]:
+    return {key for key, samples in found.items() if isinstance(samples, MetricsError)}
+
+
+async def test_a_model_that_is_too_large_blinds_itself_alone(
+    server: Server, prometheus: Prometheus, many: list[ModelKey]
+) -> None:
+    # given a Prometheus that refuses every query with the series of one model
+    server.fails = too_large("m-077")
+
+    # when all are read, then that one has its error and all the others their samples, for a few queries more
+    found = await prometheus.read(many, [])
+    assert blind(found) == {HUGE}
+    assert "422: query processing would load too many samples" in str(found[HUGE])
+    assert found.keys() == {*many}
+    assert len(server.asked) <= 2 + HALVES
+
+    # and the next time it is asked for alone
+    server.asked.clear()
+    assert blind(await prometheus.read(many, [])) == {HUGE}
+    assert len(server.asked) == 3
+
+    # until it is answered
+    server.fails = lambda _: None
+    assert blind(await prometheus.read(many, [])) == set()
+    server.asked.clear()
+    assert (await prometheus.read(many, [])).keys() == {*many}
+    assert len(server.asked) == 2
+
+
+async def test_a_model_without_series_next_to_one_that_is_too_large_has_no_error(
+    server: Server, prometheus: Prometheus, many: list[ModelKey]
+) -> None:
+    server.says()
+    server.fails = too_large("m-077")
+    assert (await prometheus.read(many, [])).keys() == {HUGE}
+
+
+async def test_what_is_refused_of_the_past_is_asked_for_now(server: Server, prometheus: Prometheus) -> None:
+    # given a model whose series were too many back then
+    server.fails = lambda _: (422, "too many samples")
+    assert blind(await prometheus.read([IRIS, ("default", "wine")], [], at=1700000000.0)) == {IRIS, ("default", "wine")}
+
+    # when it is read as of now, then with all others
+    server.fails = lambda _: None
+    server.asked.clear()
+    await prometheus.read([IRIS, ("default", "wine")], [])
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("status", [500, 503])
+async def test_a_batch_that_is_not_answered_blinds_no_other(
+    server: Server, prometheus: Prometheus, many: list[ModelKey], status: int
+) -> None:
+    # given a Prometheus that breaks down over the first batch
+    server.fails = lambda query: (status, "out of memory") if "m-000" in query else None
+
+    # when all are read, then that batch is not halved, and the others are seen
+    found = await prometheus.read(many, [])
+    assert blind(found) == {*many[:BATCH]}
+    assert len(server.asked) == 2
+
+
+async def test_a_prometheus_that_is_away_is_not_asked_for_every_batch(server: Server) -> None:
+    # given a Prometheus that answers nobody
+    server.slow = True
+    keys = [("default", f"m-{number}") for number in range(5 * BATCH)]
+
+    # when all are read, then it is said so after two tries, whatever the number of batches
+    with server.running() as url:
+        with pytest.raises(MetricsError, match=r"timed out.*check that it runs"):
+            await Prometheus(url, timedelta(seconds=2), timeout=timedelta(seconds=0.1)).read(keys, [])
+        assert len(server.asked) == PATIENCE

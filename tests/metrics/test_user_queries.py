@@ -28,6 +28,8 @@ async def test_a_query_carries_the_namespace_that_it_may_see(server: Server, que
     server.answers("vector", [SAMPLE])
     assert await queries.ask("team-a", 'max(up{namespace="team-b"})') == 0.25
     assert server.asked == [{"query": ['max(up{namespace="team-b"})'], "namespace": ["team-a"]}]
+    # and the query is in the body; the namespace in the URL, where every proxy looks for it
+    assert server.targets == ["/api/v1/query?namespace=team-a"]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ async def test_an_answer_in_part_is_inconclusive(server: Server, queries: UserQu
 
 async def test_a_query_that_cannot_be_parsed_is_the_users_to_correct(server: Server, queries: UserQueries) -> None:
     server.status, server.body = 400, b'{"status":"error","errorType":"bad_data","error":"1:4: parse error"}'
-    with pytest.raises(MetricsError, match=r"refused the query \(1:4: parse error\): correct it"):
+    with pytest.raises(MetricsError, match=r"refused the query \(400: 1:4: parse error\): correct it"):
         await queries.ask("default", "sum(")
 
 

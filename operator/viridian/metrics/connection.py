@@ -1,7 +1,7 @@
 """One Prometheus-like HTTP API, asked through `prometheus-api-client` in threads of its own."""
 
 import asyncio
-import threading
+import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -9,28 +9,34 @@ from typing import Any
 
 import requests
 from prometheus_api_client import PrometheusConnect
-from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
 from viridian.api.errors import ViridianError
 
-_NO_ANSWER = (ValueError, KeyError, TypeError)
-"""What reading JSON raises that is not an answer of Prometheus, such as a login page's."""
+LONGEST_MESSAGE = 600
+"""Characters of an error that a person is shown, and a status may hold."""
 
-_REFUSED = frozenset({400, 422})
-"""Statuses by which Prometheus says that a query cannot be parsed or carried out."""
+LONGEST_EXCERPT = 300
+"""Characters of what somebody else said, within such a message."""
+
+_REFUSED = frozenset({400, 413, 414, 422})
+"""Statuses by which Prometheus, or what stands before it, says that it is this query which cannot be carried out."""
 
 
 class MetricsError(ViridianError):
     """Prometheus did not answer, or its answer cannot be used; the message says why and what to do."""
 
+    def __init__(self, message: str) -> None:
+        """Keep the message short enough to be read."""
+        super().__init__(excerpt(message, LONGEST_MESSAGE))
 
-class _Kept(threading.local):
-    """What an answer holds beside its result, kept for the thread that asked."""
 
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-        self.refusal = ""
+class Unanswered(MetricsError):
+    """Nobody answered, or somebody who is no working Prometheus; the next query would fare no better."""
+
+
+class QueryRefused(MetricsError):
+    """Prometheus answers, but not this query; a smaller one it may."""
 
 
 class Connection:
@@ -46,12 +52,8 @@ class Connection:
             threads: queries at the same time.
         """
         self._setting, self._timeout = setting, timeout.total_seconds()
-        self._kept = _Kept()
-        session = requests.Session()
-        session.hooks["response"].append(self._keep)
-        self._api = PrometheusConnect(
-            url=url, session=session, retry=Retry(total=0), timeout=self._timeout, method="POST"
-        )
+        self._session = requests.Session()
+        self._api = PrometheusConnect(url=url, session=self._session, retry=Retry(total=0), timeout=self._timeout)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=setting)
         self._turns = asyncio.Semaphore(threads)
 
@@ -60,7 +62,7 @@ class Connection:
 
         Args:
             query: PromQL.
-            params: further parameters of the request.
+            params: further parameters of the request; they go into its URL, where proxies look for them.
 
         Raises:
             MetricsError: no answer, or only part of one.
@@ -68,41 +70,70 @@ class Connection:
         try:
             async with self._turns, asyncio.timeout(self._timeout + 1):
                 running = asyncio.get_running_loop()
-                result, warnings, refusal = await running.run_in_executor(self._threads, self._ask, query, params)
-        except (requests.RequestException, PrometheusApiClientException, TimeoutError, *_NO_ANSWER) as error:
-            raise MetricsError(
-                f"Prometheus did not answer ({error or type(error).__name__}): check that it runs and that the"
-                f" operator's {self._setting} is right"
-            ) from error
-        if refusal:
-            raise MetricsError(
-                f"Prometheus refused the query ({refusal}): correct it where it is yours, or raise the"
-                " limits of Prometheus"
-            )
+                return await running.run_in_executor(self._threads, self._ask, query, params)
+        except (requests.RequestException, TimeoutError) as error:
+            raise self._unanswered(str(error) or type(error).__name__) from error
+
+    def _ask(self, query: str, params: Mapping[str, str]) -> list[Any]:
+        """In a thread: post the query and read the answer."""
+        # The client's own custom_query() would put the query into the URL, and many models make it too long for that.
+        response = self._session.post(
+            f"{self._api.url}/api/v1/query", params=dict(params), data={"query": query}, timeout=self._timeout
+        )
+        if response.request.method != "POST":
+            raise self._unanswered(f"it redirects to {response.url.partition('?')[0]}, and a query is lost on the way")
+        said = _read_json(response.content)
+        if response.status_code != requests.codes.ok:
+            raise self._failed(response.status_code, said.get("error") or _text(response.content))
+        result, warnings = _result(said), said.get("warnings")
+        if result is None:
+            raise self._unanswered(f"{response.status_code}, but no answer of Prometheus: {_text(response.content)}")
         if warnings:
-            raise MetricsError(f"Prometheus answered only in part: {'; '.join(warnings)}")
+            raise MetricsError(f"Prometheus answered only in part: {excerpt(_joined(warnings))}")
         return result
 
-    def _ask(self, query: str, params: Mapping[str, str]) -> tuple[list[Any], list[str], str]:
-        """In a thread: the result, the warnings, and the reason of a refusal."""
-        self._kept.warnings, self._kept.refusal = [], ""
-        try:
-            result = list(self._api.custom_query(query, params=dict(params)))
-        except PrometheusApiClientException:
-            if not self._kept.refusal:
-                raise
-            result = []
-        return result, self._kept.warnings, self._kept.refusal
+    def _failed(self, status: int, why: object) -> MetricsError:
+        said = f"{status}: {why}"
+        if status not in _REFUSED:
+            return self._unanswered(said)
+        return QueryRefused(
+            f"Prometheus refused the query ({excerpt(said)}): correct it where it is yours, or raise the"
+            " limits of Prometheus"
+        )
 
-    def _keep(self, response: requests.Response, *_: object, **__: object) -> None:
-        """The client library drops warnings, and an answer with warnings is one that lacks data."""
-        if not response.headers.get("Content-Type", "").startswith("application/json"):
-            return
-        if response.ok:
-            answer = response.json()
-            if not isinstance(answer, dict):
-                raise ValueError("the answer is no JSON object")
-            self._kept.warnings.extend(answer.get("warnings") or [])
-        elif response.status_code in _REFUSED:
-            answer = response.json()
-            self._kept.refusal = str(answer.get("error") or "") if isinstance(answer, dict) else ""
+    def _unanswered(self, why: str) -> Unanswered:
+        return Unanswered(
+            f"Prometheus did not answer ({excerpt(why)}): check that it runs and that the operator's {self._setting}"
+            " is right"
+        )
+
+
+def excerpt(text: str, longest: int = LONGEST_EXCERPT) -> str:
+    """The beginning of a text in one line; characters that cannot be shown become spaces."""
+    line = " ".join("".join(one if one.isprintable() else " " for one in text[: 4 * longest]).split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def _text(body: bytes) -> str:
+    return body[: 4 * LONGEST_EXCERPT].decode(errors="replace")
+
+
+def _read_json(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body holds; an empty one if it is anything else, such as a login page."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _result(said: Mapping[str, Any]) -> list[Any] | None:
+    match said:
+        case {"data": {"result": list(result)}}:
+            return result
+        case _:
+            return None
+
+
+def _joined(warnings: object) -> str:
+    return "; ".join(map(str, warnings)) if isinstance(warnings, list) else str(warnings)

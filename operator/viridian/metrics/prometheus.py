@@ -15,10 +15,9 @@ from typing import Any
 from viridian.api.names import PORT_METRICS
 from viridian.guards.series import PodCounters, Tally
 
+from .batches import Batches
 from .connection import Connection, MetricsError
 
-BATCH = 200
-"""Models asked for in one query."""
 SCRAPES = 6
 """Scrapes that one query looks back over: enough to find a moment that all pods have reported."""
 UNSEEN = frozenset({"check", "mirror"})
@@ -30,13 +29,19 @@ JUDGED = ("split", "pin", "direct")
 IDENTITY = ("__name__", "model_namespace", "model", "revision", "pod_uid", "via", "outcome", "le")
 """The labels that make a series one of a kind, whoever scraped it."""
 
+LARGEST = 2.0**53
+"""Above it a sample is no exact whole number any more, and no count of anything that happened."""
+
 ModelKey = tuple[str, str]
 """Namespace and name of a ModelDeployment."""
 
 
 @dataclass(frozen=True)
 class PodSamples:
-    """The last samples of one pod; `answered` counts all users' requests, `scraped_at` is when it was last scraped."""
+    """The last samples of one pod; `answered` counts all users' requests, `scraped_at` is when it was last scraped.
+
+    All of them are from whole scrapes.
+    """
 
     counters: tuple[PodCounters, ...]
     answered: int
@@ -47,6 +52,7 @@ class PodSamples:
 class _Scrape:
     """The series of one pod in one scrape, while they are being gathered."""
 
+    series: int = 0
     stamp: float | None = None
     answered: int = 0
     outcomes: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
@@ -59,6 +65,34 @@ class _Scrape:
         comparable, other, direct = (_tally(self.outcomes[via], self.buckets[via]) for via in JUDGED)
         rest = self.answered - comparable.requests - other.requests - direct.requests
         return PodCounters(self.stamp, comparable, other, direct, rest)
+
+
+@dataclass
+class _Pod:
+    """What an answer holds of one pod, while it is being gathered."""
+
+    series: int = 0
+    scrapes: dict[float, _Scrape] = field(default_factory=lambda: defaultdict(_Scrape))
+
+    def add(self, labels: Mapping[str, str], values: Sequence[tuple[float, str]]) -> None:
+        """Add one series, which none of those added before is."""
+        for time, value in values:
+            _add(self.scrapes[float(time)], labels, float(value))
+        self.series += bool(values)
+
+    def samples(self) -> PodSamples | None:
+        """What its whole scrapes hold, if there are any.
+
+        A pod has the same series from its start, but servers that are written to from afar show those of a scrape one
+        after the other, and one that is not there yet would pass for a counter that fell. A page that really lost a
+        series is whole again when that one's last sample has left the window.
+        """
+        whole = {time: scrape for time, scrape in sorted(self.scrapes.items()) if scrape.series == self.series}
+        counters = tuple(c for scrape in whole.values() if (c := scrape.counters()) is not None)
+        if not counters:
+            return None
+        last = max(whole)
+        return PodSamples(counters, whole[last].answered, last)
 
 
 Samples = Mapping[str, Mapping[str, PodSamples]]
@@ -78,11 +112,14 @@ class Prometheus:
         """
         self._interval = interval.total_seconds()
         self._connection = Connection(url, "prometheus.url", timeout, threads=2)
+        self._batches = Batches[ModelKey, Samples]()
 
     async def read(
         self, keys: Iterable[ModelKey], bounds: Sequence[float], at: float | None = None, back: float = 0.0
     ) -> dict[ModelKey, Samples | MetricsError]:
-        """Read the last samples of the given models; one whose own counters cannot be trusted gets its error instead.
+        """Read the last samples of the given models.
+
+        One whose counters cannot be trusted, or which Prometheus refuses to read, gets its error instead.
 
         Args:
             keys: the models; asked for in batches.
@@ -91,16 +128,17 @@ class Prometheus:
             back: look back over so many seconds more than over a few scrapes.
 
         Raises:
-            MetricsError: no answer, or only part of one.
+            MetricsError: Prometheus does not answer at all.
         """
-        wanted = sorted(set(keys))
         time = {} if at is None else {"time": f"{at:.3f}"}
-        found: dict[ModelKey, Samples | MetricsError] = {}
-        for start in range(0, len(wanted), BATCH):
-            batch = wanted[start : start + BATCH]
+
+        async def ask(batch: Sequence[ModelKey]) -> dict[ModelKey, Samples | MetricsError]:
             query = build_query(batch, bounds, SCRAPES * self._interval + back)
-            found.update(gather(await self._connection.ask(query, time), frozenset(batch)))
-        return found
+            return gather(await self._connection.ask(query, time), frozenset(batch))
+
+        # What is refused of another time, and of some models only, says nothing about the next reading.
+        batches = self._batches if at is None else Batches[ModelKey, Samples]()
+        return await batches.read(sorted(set(keys)), ask)
 
 
 def trusted(samples: Samples | MetricsError) -> Samples:
@@ -138,10 +176,13 @@ def gather(series: Iterable[dict[str, Any]], keys: frozenset[ModelKey]) -> dict[
     an error of its own: it must not blind the guards of the others.
     """
     by_model: dict[ModelKey, list[dict[str, Any]]] = defaultdict(list)
-    for one in series:
-        key = (one["metric"].get("model_namespace", ""), one["metric"].get("model", ""))
-        if key in keys:
-            by_model[key].append(one)
+    try:
+        for one in series:
+            key = (one["metric"].get("model_namespace", ""), one["metric"].get("model", ""))
+            if key in keys:
+                by_model[key].append(one)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise MetricsError("Prometheus answered with something other than series: check prometheus.url") from error
     found: dict[ModelKey, Samples | MetricsError] = {}
     for key, own in by_model.items():
         try:
@@ -155,7 +196,7 @@ def gather(series: Iterable[dict[str, Any]], keys: frozenset[ModelKey]) -> dict[
 
 
 def _gather_model(key: ModelKey, series: Iterable[dict[str, Any]]) -> Samples:
-    scrapes: dict[tuple[str, str], dict[float, _Scrape]] = defaultdict(lambda: defaultdict(_Scrape))
+    pods: dict[tuple[str, str], _Pod] = defaultdict(_Pod)
     seen: set[tuple[str, ...]] = set()
     for one in series:
         labels = one["metric"]
@@ -166,26 +207,25 @@ def _gather_model(key: ModelKey, series: Iterable[dict[str, Any]]) -> Samples:
                 " let one scrape job see it, not two"
             )
         seen.add(identity)
-        pod = scrapes[labels.get("revision", ""), labels.get("pod_uid", "")]
         try:
-            for time, value in one["values"]:
-                _add(pod[float(time)], labels, float(value))
-        except (KeyError, ValueError, OverflowError) as error:
+            pods[labels.get("revision", ""), labels.get("pod_uid", "")].add(labels, one["values"])
+        except (KeyError, TypeError, ValueError) as error:
             raise MetricsError(
                 f"Prometheus has counters of pod {labels.get('pod_uid')} of {'/'.join(key)} that are none"
                 f" ({labels.get('__name__')}: {error}): look at what the pod's port {PORT_METRICS} says"
             ) from error
     found: dict[str, dict[str, PodSamples]] = defaultdict(dict)
-    for (revision, uid), by_time in scrapes.items():
-        counters = tuple(c for _, scrape in sorted(by_time.items()) if (c := scrape.counters()) is not None)
-        if counters:
-            last = max(by_time)
-            found[revision][uid] = PodSamples(counters, by_time[last].answered, last)
+    for (revision, uid), pod in pods.items():
+        if (samples := pod.samples()) is not None:
+            found[revision][uid] = samples
     return dict(found)
 
 
 def _add(scrape: _Scrape, labels: Mapping[str, str], value: float) -> None:
+    if not 0 <= value <= LARGEST:
+        raise ValueError(f"{value:g} is no count")
     name, via = labels["__name__"], labels.get("via", "")
+    scrape.series += 1
     if name == "viridian_counters_stamp_seconds":
         scrape.stamp = value
     elif name == "viridian_requests_total":
@@ -198,7 +238,7 @@ def _add(scrape: _Scrape, labels: Mapping[str, str], value: float) -> None:
 
 def _tally(outcomes: Mapping[str, int], buckets: Mapping[float, int]) -> Tally:
     errors = outcomes.get("error", 0)
-    return Tally(outcomes.get("ok", 0) + errors, errors, dict(buckets))
+    return Tally(outcomes.get("ok", 0) + errors, errors, dict(buckets), hits=outcomes.get("cached", 0))
 
 
 def _spellings(bound: float) -> set[str]:
