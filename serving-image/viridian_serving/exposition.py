@@ -34,13 +34,13 @@ class _GuardCollector(Collector):
             "Requests that the stable revision should have answered and did not",
             counts.rescues_failed,
         )
-        stamps = GaugeMetricFamily(
-            "viridian_counters_stamp_seconds",
-            "Wall-clock time at which the request counters of this page stood as shown",
-            labels=IDENTITY,
-        )
-        stamps.add_metric(self._identity, stamp)
-        yield stamps
+        yield self._moment("stamp", "at which the request counters of this page stood as shown", stamp)
+        yield self._moment("started", "at which they stood at zero", self._counters.started)
+
+    def _moment(self, name: str, text: str, moment: float) -> Metric:
+        family = GaugeMetricFamily(f"viridian_counters_{name}_seconds", f"Wall-clock time {text}", labels=IDENTITY)
+        family.add_metric(self._identity, moment)
+        return family
 
     def _requests(self, counts: Counts) -> Metric:
         family = CounterMetricFamily(

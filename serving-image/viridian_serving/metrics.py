@@ -113,6 +113,8 @@ class FrozenCounters:
         self._live = Counts.zero(bounds)
         self._frozen = self._live.copy()
         self._stamp_ns = now_ns - now_ns % self._interval_ns
+        self.started: Final = now_ns / NANOSECONDS
+        """When counting began, in seconds since the epoch."""
 
     def record(self, via: Via, outcome: Outcome, seconds: float, now_ns: int) -> None:
         """Count one finished request.

@@ -275,3 +275,27 @@ def test_what_a_cache_answered_is_counted_apart() -> None:
     assert (counters.comparable.answered, counters.other.hits) == (500, 7)
     assert counters.rest == 407
     assert pod.answered == 507
+
+
+def test_a_series_that_goes_on_under_another_address_is_one_series() -> None:
+    # given a pod whose sandbox was made anew between two scrapes
+    page = [
+        *(
+            one
+            for at, count, ip in ((100.0, 5, "10.0.0.1"), (102.0, 8, "10.0.0.2"))
+            for one in (
+                stamps(at, at=at, instance=ip),
+                requests("split", "ok", count, at=at, instance=ip),
+            )
+        ),
+    ]
+    # when it is read
+    pod = trusted(gather(page, ONLY_IRIS)[IRIS])["iris-1"]["p1"]
+    # then its counters go on
+    assert [(counters.stamp, counters.comparable.requests) for counters in pod.counters] == [(100, 5), (102, 8)]
+
+
+def test_it_is_known_since_when_a_pod_counts() -> None:
+    page = [stamps(100), requests("split", "ok", 5), series("viridian_counters_started_seconds", 7)]
+    (counters,) = trusted(gather(page, ONLY_IRIS)[IRIS])["iris-1"]["p1"].counters
+    assert counters.started == 7

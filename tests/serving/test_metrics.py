@@ -148,6 +148,8 @@ def test_the_page_has_the_contract_s_names_and_labels() -> None:
     identity = {"model_namespace": "ml", "model": "iris", "revision": "iris-3", "pod_uid": "uid"}
     (stamp,) = families["viridian_counters_stamp_seconds"].samples
     assert (stamp.labels, stamp.value) == (identity, 102.0)
+    (started,) = families["viridian_counters_started_seconds"].samples
+    assert (started.labels, started.value) == (identity, 100.0)
     requests = families["viridian_requests"].samples
     assert {sample.name for sample in requests} == {"viridian_requests_total"}
     assert len(requests) == len(Via) * len(Outcome)

@@ -54,6 +54,7 @@ class _Scrape:
 
     series: int = 0
     stamp: float | None = None
+    started: float | None = None
     answered: int = 0
     outcomes: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     buckets: dict[str, dict[float, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
@@ -64,21 +65,35 @@ class _Scrape:
             return None
         comparable, other, direct = (_tally(self.outcomes[via], self.buckets[via]) for via in JUDGED)
         rest = self.answered - comparable.requests - other.requests - direct.requests
-        return PodCounters(self.stamp, comparable, other, direct, rest)
+        return PodCounters(self.stamp, comparable, other, direct, rest, self.started)
+
+
+class Twice(Exception):
+    """Two series of one pod speak of the same time."""
 
 
 @dataclass
 class _Pod:
     """What an answer holds of one pod, while it is being gathered."""
 
-    series: int = 0
+    spans: dict[tuple[str, ...], list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
     scrapes: dict[float, _Scrape] = field(default_factory=lambda: defaultdict(_Scrape))
 
     def add(self, labels: Mapping[str, str], values: Sequence[tuple[float, str]]) -> None:
-        """Add one series, which none of those added before is."""
+        """Add one series. The same one may go on under other labels of its target, such as another address.
+
+        Raises:
+            Twice: it is there already, at the same time.
+        """
+        if len(values) == 0:
+            return
+        begin, end = float(values[0][0]), float(values[-1][0])
+        spans = self.spans[tuple(labels.get(name, "") for name in IDENTITY)]
+        if any(begin <= until and since <= end for since, until in spans):
+            raise Twice
+        spans.append((begin, end))
         for time, value in values:
             _add(self.scrapes[float(time)], labels, float(value))
-        self.series += bool(values)
 
     def samples(self) -> PodSamples | None:
         """What its whole scrapes hold, if there are any.
@@ -87,7 +102,7 @@ class _Pod:
         after the other, and one that is not there yet would pass for a counter that fell. A page that really lost a
         series is whole again when that one's last sample has left the window.
         """
-        whole = {time: scrape for time, scrape in sorted(self.scrapes.items()) if scrape.series == self.series}
+        whole = {time: scrape for time, scrape in sorted(self.scrapes.items()) if scrape.series == len(self.spans)}
         counters = tuple(c for scrape in whole.values() if (c := scrape.counters()) is not None)
         if not counters:
             return None
@@ -160,7 +175,10 @@ def build_query(keys: Sequence[ModelKey], bounds: Sequence[float], window: float
         bounds: the latency bounds, in seconds.
         window: seconds to look back over.
     """
-    names = "viridian_requests_total|viridian_request_duration_seconds_bucket|viridian_counters_stamp_seconds"
+    names = (
+        "viridian_requests_total|viridian_request_duration_seconds_bucket"
+        "|viridian_counters_stamp_seconds|viridian_counters_started_seconds"
+    )
     namespaces = "|".join(sorted({namespace for namespace, _ in keys}))
     models = "|".join(sorted({name for _, name in keys}))
     # An empty alternative keeps the series that have no such label.
@@ -197,18 +215,15 @@ def gather(series: Iterable[dict[str, Any]], keys: frozenset[ModelKey]) -> dict[
 
 def _gather_model(key: ModelKey, series: Iterable[dict[str, Any]]) -> Samples:
     pods: dict[tuple[str, str], _Pod] = defaultdict(_Pod)
-    seen: set[tuple[str, ...]] = set()
     for one in series:
         labels = one["metric"]
-        identity = tuple(labels.get(name, "") for name in IDENTITY)
-        if identity in seen:
+        try:
+            pods[labels.get("revision", ""), labels.get("pod_uid", "")].add(labels, one["values"])
+        except Twice as error:
             raise MetricsError(
                 f"Prometheus has the counters of pod {labels.get('pod_uid')} of {'/'.join(key)} twice:"
                 " let one scrape job see it, not two"
-            )
-        seen.add(identity)
-        try:
-            pods[labels.get("revision", ""), labels.get("pod_uid", "")].add(labels, one["values"])
+            ) from error
         except (KeyError, TypeError, ValueError) as error:
             raise MetricsError(
                 f"Prometheus has counters of pod {labels.get('pod_uid')} of {'/'.join(key)} that are none"
@@ -228,6 +243,8 @@ def _add(scrape: _Scrape, labels: Mapping[str, str], value: float) -> None:
     scrape.series += 1
     if name == "viridian_counters_stamp_seconds":
         scrape.stamp = value
+    elif name == "viridian_counters_started_seconds":
+        scrape.started = value
     elif name == "viridian_requests_total":
         scrape.answered += 0 if via in UNSEEN else int(value)
         if via in JUDGED:
