@@ -15,7 +15,7 @@ from viridian.controller.models import Models
 from viridian.controller.reconcile import Reconciler
 from viridian.controller.setbacks import ENOUGH, FIRST_PAUSE, LONGEST_PAUSE, STUMBLES
 from viridian.kube.client import KubeClient, Manifest
-from viridian.kube.errors import Refused, Unavailable
+from viridian.kube.errors import NotLeading, Refused, Unavailable
 from viridian.kube.resources import DEPLOYMENT, EVENT, GATEWAY, MODEL_DEPLOYMENT, SERVICE, Kind
 
 IRIS = (NAMESPACE, "iris")
@@ -188,3 +188,16 @@ async def test_a_command_that_is_refused_is_told_even_if_nothing_can_be_written(
     stage.models.see(live)
     await stage.passes(3)
     assert stage.api.events("CommandRefused") == 1
+
+
+async def test_what_a_later_leader_wrote_is_left_alone(stage: Stage) -> None:
+    # given a model whose Service a later leader has written meanwhile
+    await stage.passes(3)
+    service = stage.api.objects[SERVICE, NAMESPACE, "iris-blue"]
+    service["metadata"]["annotations"] = {"viridian.dev/epoch": "2-x"}
+    service["spec"]["selector"] = {"its": "doing"}
+    # when this one, which leads in the term before, looks at it
+    with pytest.raises(NotLeading, match="written in term 2-x"):
+        await stage.passes(1)
+    # then it stays as it is
+    assert stage.api.objects[SERVICE, NAMESPACE, "iris-blue"]["spec"]["selector"] == {"its": "doing"}

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 from tests.controller.counters import INTERVAL, Fleet
-from tests.controller.fakes import NAMESPACE, FakeApi, model, status
+from tests.controller.fakes import NAMESPACE, FakeApi, model, spec, status
 from tests.waiting import until
 
-from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, Color
+from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_EPOCH, ANNOTATION_SEQ, Color
 from viridian.controller.evidence import EvidenceBook
 from viridian.controller.models import Model, Models
 from viridian.controller.queue import WorkQueue
 from viridian.controller.ticker import Ticker
 from viridian.kube.client import Manifest
 from viridian.kube.errors import Refused, Unavailable
-from viridian.kube.resources import HTTP_ROUTE, Kind
+from viridian.kube.resources import HTTP_ROUTE, SERVICE, Kind
 from viridian.metrics.connection import MetricsError
 from viridian.metrics.prometheus import ModelKey, Samples
 from viridian.traffic.route import read_route
@@ -26,6 +26,7 @@ from viridian.traffic.route import read_route
 IRIS, WINE = ("default", "iris"), ("default", "wine")
 ALL_STABLE = {Color.BLUE: 100, Color.GREEN: 0}
 HALF = {Color.BLUE: 50, Color.GREEN: 50}
+EPOCH = "3-0123abcd"
 
 
 class FakePrometheus:
@@ -68,7 +69,8 @@ class Stage:
     def __init__(self, interval: float = INTERVAL) -> None:
         self.api, self.prometheus, self.models = FakeApi(), FakePrometheus(), Models()
         self.book, self.queue = EvidenceBook(interval), Journal(self.api)
-        self.ticker = Ticker(self.api, self.prometheus, self.models, self.book, self.queue, timedelta(seconds=interval))
+        parts = (self.api, self.prometheus, self.models, self.book, self.queue)
+        self.ticker = Ticker(*parts, timedelta(seconds=interval), EPOCH)
 
     def roll(self, name: str = "iris", **parts: Any) -> Fleet:
         """A model in the middle of a rollout, half of its traffic on the candidate."""
@@ -435,3 +437,29 @@ async def test_a_past_that_is_slow_to_be_read_delays_nobody_who_needs_none(
     answered.set()
     await stage.tick()
     assert stage.book.needs_earlier(WINE) is None
+
+
+@pytest.mark.parametrize(
+    ("theirs", "lands"),
+    [
+        ("4-0123abcd", False),  # somebody has led since: our machine was suspended, and does not know it
+        ("3-0123abcd", True),
+        ("2-0123abcd", True),
+        ("10-0123abcd", False),
+        ("9-ffffffff", True),  # of a Lease that was deleted since
+    ],
+)
+@pytest.mark.parametrize("routed", [True, False])
+async def test_over_what_a_later_leader_wrote_nothing_is_taken_back(
+    stage: Stage, theirs: str, lands: bool, routed: bool
+) -> None:
+    # given a bad candidate, and what carries its traffic with the mark of some term
+    fleet = stage.roll(**({} if routed else {"spec": spec(traffic={}).manifest()}))
+    kind = HTTP_ROUTE if routed else SERVICE
+    carrier = stage.api.objects[kind, NAMESPACE, "iris"]["metadata"]
+    carrier["annotations"] = {**carrier.get("annotations", {}), ANNOTATION_EPOCH: theirs}
+    # when it breaches
+    fleet.serve(errors=0)
+    await stage.turn_bad(fleet)
+    # then it is taken back, unless a later leader may have promoted it meanwhile
+    assert any(write[1] is kind for write in stage.api.writes) is lands

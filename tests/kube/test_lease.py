@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viridian.kube.lease import Lease, Sight, Timing, claim, epoch_of, holder_of, release, renewal
+from viridian.kube.lease import Lease, Sight, Timing, claim, epoch_of, holder_of, is_later, release, renewal
 
 PLACE = ("viridian-system", "viridian")
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -192,3 +192,19 @@ def test_no_look_finds_a_lease_over_that_was_renewed_within_its_duration(
         # then it never follows sooner than the duration after the last renewal
         if claimed(sight, now=now) is not None:
             assert now - last >= TIMING.duration
+
+
+@pytest.mark.parametrize(
+    ("epoch", "than", "later"),
+    [
+        ("4-a", "3-a", True),
+        ("3-a", "3-a", False),
+        ("10-a", "9-a", True),
+        ("4-a", "3-b", False),
+        ("", "3-a", False),
+        ("x-a", "3-a", False),
+        ("4-a", "", False),
+    ],
+)
+def test_which_term_followed(epoch: str, than: str, later: bool) -> None:
+    assert is_later(epoch, than) is later

@@ -44,6 +44,7 @@ from viridian.workloads.services import build_color_service, build_stable_servic
 from . import flip, router
 from .models import Model
 from .observe import Children, claim
+from .term import check_term
 
 
 class Hands:
@@ -136,6 +137,8 @@ class Hands:
 
     async def _move(self, weights: Weights, pins: Weights, aborted: str | None) -> None:
         client, model, route = self._client, self._model, self._children.route
+        if route is not None:
+            check_term(route.annotations, self._epoch)
         if not model.spec.has_route:
             color = max(weights, key=lambda color: weights[color])
             await self._write(
@@ -149,6 +152,8 @@ class Hands:
     async def _follow(self, action: FollowTraffic | RemoveRoute) -> None:
         client, model, route = self._client, self._model, self._children.route
         name = self._children.services.get(None)
+        if route is not None:
+            check_term(route.annotations, self._epoch)
         if isinstance(action, RemoveRoute):
             if route is not None:
                 await client.delete(HTTP_ROUTE, *model.key, route.uid, route.version)
@@ -161,6 +166,7 @@ class Hands:
 
     async def _delete(self, kind: Kind, live: Manifest) -> None:
         metadata = live["metadata"]
+        check_term(metadata.get("annotations"), self._epoch)
         names = (metadata["namespace"], metadata["name"])
         await self._client.delete(kind, *names, metadata["uid"], metadata["resourceVersion"])
 
@@ -170,4 +176,5 @@ class Hands:
         if live is None:
             await self._client.create(kind, wanted)
         else:
+            check_term(live["metadata"].get("annotations"), self._epoch)
             await self._client.replace(kind, overlay(live, wanted))

@@ -8,6 +8,7 @@ from viridian.workloads.overlay import overlay
 from viridian.workloads.services import build_stable_service
 
 from .models import Model
+from .term import check_term
 
 
 def read_flip(service: Manifest | None) -> RouteFacts | None:
@@ -27,7 +28,7 @@ def selected(service: Manifest | None) -> Color | None:
     return Color(color) if color in set(Color) else None
 
 
-async def take_back(client: KubeClient, model: Model, stable: Color, revision: str) -> bool:
+async def take_back(client: KubeClient, model: Model, stable: Color, revision: str, epoch: str) -> bool:
     """Let NAME select stable again at once, with the mark that this revision was aborted.
 
     Returns:
@@ -35,10 +36,12 @@ async def take_back(client: KubeClient, model: Model, stable: Color, revision: s
 
     Raises:
         Conflict: somebody wrote in between; the next tick tries again.
+        NotLeading: somebody has led since our term `epoch`.
     """
     live = await client.get(SERVICE, *model.key)
     if live is None or model.reference_in(live) is None:
         return False
+    check_term(live["metadata"].get("annotations"), epoch)
     facts = read_flip(live)
     if facts is None or facts.aborted != revision or facts.split(stable) != 100:
         wanted = build_stable_service(model.owner, stable, revision)

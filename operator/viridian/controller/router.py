@@ -13,6 +13,7 @@ from viridian.workloads.owner import build_metadata, stamp
 
 from . import flip
 from .models import Model
+from .term import check_term
 
 _log = logging.getLogger(__name__)
 
@@ -67,25 +68,30 @@ async def fence(client: KubeClient, model: Model, route: RouteView, epoch: str) 
     await _patch(client, model, route, patch_epoch(route, epoch))
 
 
-async def take_back(client: KubeClient, model: Model, revision: str) -> bool:
+async def take_back(client: KubeClient, model: Model, revision: str, epoch: str) -> bool:
     """All traffic to stable at once, with the mark that this revision was aborted.
 
     This is the one write that the ticker makes itself, so it reads the route afresh, and once more if it was too late.
 
     Returns:
         Whether there was something to move.
+
+    Raises:
+        NotLeading: somebody has led since our term `epoch`.
+        KubeError: it could not be written.
     """
     stable = model.status.stable
     if stable is None:
         return False
     if not model.spec.has_route:
-        return await flip.take_back(client, model, stable.color, revision)
+        return await flip.take_back(client, model, stable.color, revision, epoch)
     weights = {stable.color: 100, stable.color.other: 0}
     for attempt in (1, 2):
         live = await client.get(HTTP_ROUTE, *model.key)
         if live is None or model.reference_in(live) is None:
             return False
         route = read_route(model.owner.name, live)
+        check_term(route.annotations, epoch)
         if route.aborted == revision and route.gives(weights, weights):
             return True
         try:

@@ -38,10 +38,11 @@ class Ticker:
         book: EvidenceBook,
         queue: WorkQueue[ModelKey],
         interval: timedelta,
+        epoch: str,
     ) -> None:
-        """Join the parts that a tick needs; `interval` is the time between two scrapes."""
+        """Join the parts that a tick needs; `interval` is the time between two scrapes, `epoch` our term."""
         self._client, self._prometheus = client, prometheus
-        self._models, self._book, self._queue = models, book, queue
+        self._models, self._book, self._queue, self._epoch = models, book, queue, epoch
         self._rewind = Rewind(prometheus, interval.total_seconds())
         self._period = min(LONGEST_TICK, interval / 2).total_seconds()
         self._past: tuple[Mapping[ModelKey, float], asyncio.Task[dict[ModelKey, Past]]] | None = None
@@ -152,7 +153,7 @@ class Ticker:
         if watch is None or watch.reverted_at is not None or not self._has_refuge(model, watch):
             return
         try:
-            moved = await router.take_back(self._client, model, watch.comparison.candidate)
+            moved = await router.take_back(self._client, model, watch.comparison.candidate, self._epoch)
         except KubeError:
             _log.exception("%s/%s: the rollback could not be written; the next tick tries again", *model.key)
             return

@@ -92,6 +92,12 @@ def epoch_of(lease: Lease) -> str:
     return f"{lease['spec']['leaseTransitions']}-{lease['metadata']['uid'][:8]}"
 
 
+def is_later(epoch: str, than: str) -> bool:
+    """Whether a term followed another one; of terms of different Leases that cannot be told, so it did not."""
+    (number, _, lease), (earlier, _, same) = epoch.partition("-"), than.partition("-")
+    return lease == same and number.isdecimal() and earlier.isdecimal() and int(number) > int(earlier)
+
+
 def _heartbeat(lease: Lease) -> object:
     return lease["metadata"].get("uid"), lease.get("spec")
 
