@@ -269,3 +269,19 @@ def test_the_operators_rights_reach_its_work_and_no_further(
     assert not may("delete", "apps", "deployments")
     assert not may("get", "", "secrets")
     assert not may("list", "", "pods", namespace="default")
+
+
+def test_names_that_look_like_numbers_stay_names() -> None:
+    # given a namespace and a release whose names are not words
+    names = ("--namespace", "2024", "--set-json", 'watch.namespaces=["2025", "on"]')
+    text = chart.run("template", "77", chart.CHART, "--kube-version", "1.34.0", *names)
+    # when the chart is rendered
+    manifests = [manifest for manifest in yaml.safe_load_all(text) if manifest]
+    # then they are written as what they are
+    namespaces = {manifest["metadata"].get("namespace", "") for manifest in manifests}
+    assert namespaces == {"", "2024", "2025", "on"}
+    labels = [manifest["metadata"].get("labels", {}) for manifest in manifests]
+    assert {each["app.kubernetes.io/instance"] for each in labels if "app.kubernetes.io/instance" in each} == {"77"}
+    (scrape,) = [m for m in of_kind(manifests, "ConfigMap") if "viridian-models.yaml" in m["data"]]
+    (job,) = yaml.safe_load(scrape["data"]["viridian-models.yaml"])["scrape_configs"]
+    assert job["kubernetes_sd_configs"][0]["namespaces"]["names"] == ["2025", "on"]

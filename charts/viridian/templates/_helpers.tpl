@@ -10,7 +10,7 @@
 {{/* What tells the operator's pods apart; it can never change. */}}
 {{- define "viridian.selector" -}}
 app.kubernetes.io/name: viridian
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "viridian.labels" -}}

@@ -1,6 +1,6 @@
 """`spec.traffic`: where requests come from."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -82,13 +82,31 @@ class HeaderMatch(ApiModel):
 class PinMatch(ApiModel):
     """Requests that carry all of these headers."""
 
-    headers: Annotated[list[HeaderMatch], Field(min_length=1, max_length=4, description="Headers, all of them.")]
+    headers: Annotated[
+        list[HeaderMatch],
+        Field(
+            min_length=1,
+            max_length=4,
+            description="Headers, all of them.",
+            json_schema_extra=cel(
+                "self.all(h, self.exists_one(g, g.name.lowerAscii() == h.name.lowerAscii()))",
+                "must name each header once; for one of several values, write several matches",
+            ),
+        ),
+    ]
 
 
 class Pin(ApiModel):
     """Users who see the candidate as soon as it may be seen, whatever its weight."""
 
     matches: Annotated[list[PinMatch], Field(min_length=1, max_length=8, description="Any of these.")]
+
+
+_SAME_PARENT: Final = (
+    "q.name == p.name && has(q.__namespace__) == has(p.__namespace__)"
+    " && (!has(q.__namespace__) || q.__namespace__ == p.__namespace__)"
+    " && (!has(q.sectionName) || !has(p.sectionName) || q.sectionName == p.sectionName)"
+)
 
 
 class Traffic(ApiModel):
@@ -100,6 +118,10 @@ class Traffic(ApiModel):
             max_length=8,
             description="Gateways that carry the traffic, at most eight. None: the Service NAME is all there is, and a"
             " new revision takes over by one flip of its selector.",
+            json_schema_extra=cel(
+                f"self.all(p, self.exists_one(q, {_SAME_PARENT}))",
+                "must name each Gateway once, or else different listeners of it by sectionName",
+            ),
         ),
     ] = Field(default_factory=list)
     hostnames: Annotated[
@@ -113,8 +135,8 @@ class Traffic(ApiModel):
             max_length=256,
             description="Path prefix that belongs to this model; it is cut off before the request reaches a pod.",
             json_schema_extra=cel(
-                "self == '/' || " + matches(r"^(/[A-Za-z0-9._~-]+)+$"),
-                "must begin with / and not end with one, such as /iris",
+                "self == '/' || (" + matches(r"^(/[A-Za-z0-9._~-]+)+$") + " && !" + matches(r"/[.][.]?(/|$)") + ")",
+                "must begin with / and not end with one, such as /iris; . and .. are no parts of it",
             ),
         ),
     ] = "/"
