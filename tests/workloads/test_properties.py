@@ -266,3 +266,16 @@ def selects(service: dict[str, Any], labels: dict[str, str]) -> bool:
     selector = service["spec"]["selector"]
     assert LABEL_MODEL in selector
     return bool(selector.items() <= labels.items())
+
+
+def test_a_dollar_sign_in_an_address_stands_for_itself() -> None:
+    # given an address that looks like a reference to another variable
+    uri = "https://models.example.com/$(VIRIDIAN_MODEL)/$$.onnx"
+    source = {"version": "v1", "uri": uri, "digest": f"sha256:{64 * '0'}"}
+    spec = ModelDeploymentSpec.model_validate({**SPEC.manifest(), "model": source})
+    # when its pods are rendered
+    pods = render(spec).revision.template["spec"]
+    # then the kubelet makes of it what it was
+    for container in (*pods["initContainers"], *pods["containers"]):
+        (given,) = [each["value"] for each in container["env"] if each["name"] == "VIRIDIAN_MODEL_URI"]
+        assert given == "https://models.example.com/$$(VIRIDIAN_MODEL)/$$$$.onnx"

@@ -219,6 +219,14 @@ class Serving(ApiModel):
     ] = ""
     triton: Annotated[Container, Field(description="The container that runs Triton.")] = Container()
     api: Annotated[Container, Field(description="The container with the prediction API.")] = Container()
+    start_timeout: Annotated[
+        Duration,
+        Field(
+            description="How long Triton may take to load the model, once its files are there; then its container is"
+            " started again, and the second time the candidate is taken back. From 10s to 1h.",
+            json_schema_extra=cel(between("10s", "1h"), "must be a duration from 10s to 1h, such as 10m"),
+        ),
+    ] = "3m"
     timeout: Annotated[
         Duration,
         Field(

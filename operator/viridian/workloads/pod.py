@@ -1,5 +1,6 @@
 """The pod template: Triton and the prediction API, two containers of one serving image, and what goes before them."""
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -27,8 +28,6 @@ DRAIN_DELAY = timedelta(seconds=3)
 """How long a terminating pod still accepts requests, so that every proxy has heard that it goes."""
 SHUTDOWN = timedelta(seconds=20)
 """What API and Triton need to end one after the other, beyond the longest request."""
-START_DEADLINE = timedelta(minutes=3)
-"""Triton hangs without a timeout when its Python stub cannot start: the kubelet then restarts it."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class PodDefaults:
 
 def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults: PodDefaults) -> dict[str, Any]:
     """Render the pods of a revision. The color is not part of it: a pod reads its color from its own label."""
-    timeout = parse_duration(spec.serving.timeout)
+    timeout, starting = parse_duration(spec.serving.timeout), parse_duration(spec.serving.start_timeout)
     image = spec.serving.image or defaults.serving_image
     env = _environment(model, revision, spec, defaults)
     return {
@@ -62,7 +61,8 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
             "containers": [
                 {
                     **_container("triton", image, env, spec.serving.triton.resources, _mounts(spec.model)),
-                    "startupProbe": _probe("/triton/ready", period=1, failures=int(START_DEADLINE.total_seconds())),
+                    # Triton hangs without end when its Python stub cannot start: then the kubelet starts it again.
+                    "startupProbe": _probe("/triton/ready", period=1, failures=math.ceil(starting.total_seconds())),
                     # Without grace: the pod takes no traffic then, and its model is dead.
                     "livenessProbe": {
                         **_probe("/triton/live", period=10, failures=3),
@@ -114,7 +114,8 @@ def _environment(model: str, revision: str, spec: RevisionInput, defaults: PodDe
     plain = {
         "VIRIDIAN_MODEL": model,
         "VIRIDIAN_MODEL_VERSION": spec.model.version,
-        "VIRIDIAN_MODEL_URI": spec.model.uri,
+        # In what others wrote, a dollar sign stands for itself, not for another variable.
+        "VIRIDIAN_MODEL_URI": spec.model.uri.replace("$", "$$"),
         "VIRIDIAN_MODEL_FORMAT": str(spec.model.format),
         "VIRIDIAN_REVISION": revision,
         "VIRIDIAN_TIMEOUT": spec.serving.timeout,
