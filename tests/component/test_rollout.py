@@ -133,7 +133,7 @@ async def test_a_patch_with_a_stale_sequence_number_is_refused(
     async with KubeClient("late-writer") as late:
         all_green = {Color.BLUE: 0, Color.GREEN: 100}
         with pytest.raises(Conflict, match="not 1 any more"):
-            await router.move(late, model, stale, all_green, all_green, None)
+            await router.move(late, model, stale, "2s", all_green, all_green, None)
 
     # then the API refused it whole, and the rollout goes on
     stage.reaches("Stable", "v2.0.0")

@@ -5,8 +5,8 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from tests.controller.fakes import NAMESPACE, FakeApi, model, spec
-from tests.workloads.children import Rendered
+from tests.controller.fakes import NAMESPACE, FakeApi, model, spec, status
+from tests.workloads.children import Rendered, revision_of
 
 from viridian.api.errors import BrokenChild, ForeignChild
 from viridian.api.names import Color
@@ -23,6 +23,7 @@ from viridian.kube.resources import (
     Kind,
 )
 from viridian.rollout.observed import ColorView, Evidence, Observed, Pod, RouteFacts
+from viridian.workloads.revisions import build_controller_revision
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
 IRIS = model()
@@ -163,6 +164,41 @@ async def test_a_route_that_somebody_edited_is_seen_as_it_is(
     edit(live(api, HTTP_ROUTE, "iris"))
     route = (await seen(api)).route
     assert route == RouteFacts(rules=(weights,), follows_spec=follows)
+
+
+@pytest.mark.parametrize(
+    ("stable", "candidate", "asked", "longest"),
+    [
+        ("2s", None, "2s", "2s"),
+        ("30s", "2s", "2s", "30s"),  # a new revision in a hurry cuts no answer of the one that serves
+        ("2s", "1m", "1m", "1m"),
+        ("90s", "1m", "1m", "90s"),
+        ("30s", None, "2s", "30s"),  # it was turned back, and the spec still asks for it
+        (None, None, "45s", "45s"),
+    ],
+)
+async def test_a_route_waits_as_long_as_stable_and_the_candidate_do(
+    api: FakeApi, stable: str | None, candidate: str | None, asked: str, longest: str
+) -> None:
+    # given revisions of which each has its own timeout, and a spec with the one that is asked for
+    api.put_children("iris", IRIS.owner, {BLUE: 100, GREEN: 0})
+    del api.objects[CONTROLLER_REVISION, NAMESPACE, "iris-1"], api.objects[DEPLOYMENT, NAMESPACE, "iris-blue"]
+    for number, timeout in ((1, stable), (2, candidate)):
+        if timeout is not None:
+            revision = revision_of(spec(serving={"timeout": timeout}), IRIS.owner, number)
+            api.put(CONTROLLER_REVISION, build_controller_revision(IRIS.owner, revision))
+    roles = {} if stable is None else status(weight=0)
+    if candidate is None:
+        roles.pop("candidate", None)
+    asking = model(spec=spec(serving={"timeout": asked}).manifest(), status=roles)
+    # when routes with several timeouts are looked at, then the one that is as long as either needs is as it should be
+    follows = set()
+    for timeout in ("2s", "30s", "45s", "1m", "90s"):
+        rule(live(api, HTTP_ROUTE, "iris"))["timeouts"] = {"request": timeout}
+        _, observed = await observe(api, asking, Evidence(), Drift(api))
+        assert observed.route is not None
+        follows |= {timeout} if observed.route.follows_spec else set()
+    assert follows == {longest}
 
 
 OF_EACH_KIND = pytest.mark.parametrize(

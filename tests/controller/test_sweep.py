@@ -1,6 +1,7 @@
 """What the watches miss is found by the sweep."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from copy import deepcopy
 from datetime import timedelta
@@ -8,16 +9,22 @@ from typing import Any
 
 import pytest
 from tests.controller.fakes import NAMESPACE, FakeApi, model, spec
+from tests.waiting import until
 
+from viridian.api.errors import BrokenChild
 from viridian.api.names import Color
+from viridian.controller import resting, sweep
 from viridian.controller.deployments import Deployments
 from viridian.controller.drift import Drift
 from viridian.controller.models import Models
 from viridian.controller.queue import WorkQueue
 from viridian.controller.resting import Edits, Resting
 from viridian.controller.sweep import Sweep
-from viridian.kube.client import Page
+from viridian.kube.client import Manifest, Page
+from viridian.kube.errors import KubeError, error_for
+from viridian.kube.reflector import Reflector
 from viridian.kube.resources import (
+    AUTOSCALER,
     BUDGET,
     CONFIG_MAP,
     CONTROLLER_REVISION,
@@ -29,6 +36,7 @@ from viridian.kube.resources import (
 )
 from viridian.metrics.prometheus import ModelKey
 from viridian.workloads.live_settings import build_live_settings
+from viridian.workloads.scaling import build_autoscaler
 
 IRIS = ("default", "iris")
 STATUS = {
@@ -49,11 +57,19 @@ STATUS = {
 
 
 class PagedApi(FakeApi):
-    """Answers lists in pages of two."""
+    """Answers lists in pages of two; `fails` says which lists fail, by kind and namespace."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails: dict[tuple[Kind, str], KubeError] = {}
+        self.lists: list[tuple[Kind, str]] = []
 
     async def pages(
         self, kind: Kind, namespace: str, selector: str, *, metadata_only: bool = False
     ) -> AsyncIterator[Page]:
+        self.lists.append((kind, namespace))
+        if (kind, namespace) in self.fails:
+            raise self.fails[kind, namespace]
         found = [
             deepcopy(manifest)
             for (of, place, _), manifest in self.objects.items()
@@ -92,18 +108,27 @@ class Stage:
     def saw(self, kind: str | None, manifest: dict[str, Any]) -> None:
         self.told.append((kind, manifest["metadata"]["name"]))
 
-    async def sweep(self) -> bool:
-        """One round; whether the model is in doubt, and waits to be looked at."""
-        await Sweep(
+    def edit(self, **spec: Any) -> None:
+        """Let the model at rest have another spec, as one that was applied long ago."""
+        manifest = self.api.objects[MODEL_DEPLOYMENT, NAMESPACE, "iris"]
+        manifest["spec"] |= spec
+        self.models.see(manifest)
+
+    def make_sweep(self, *namespaces: str) -> Sweep:
+        return Sweep(
             self.api,
             self.models,
             self.deployments,
             self.drift,
             Resting(self.models, self.deployments, self.queue),
             self.saw,
-            (),
+            namespaces,
             timedelta(milliseconds=10),
-        ).go_round()
+        )
+
+    async def sweep(self, *namespaces: str) -> bool:
+        """One round; whether the model is in doubt, and waits to be looked at."""
+        await self.make_sweep(*namespaces).go_round()
         doubted = self.models.is_doubted(IRIS)
         if doubted:
             assert await asyncio.wait_for(self.queue.take(), 1) == IRIS
@@ -351,3 +376,208 @@ async def test_what_changes_while_a_model_is_looked_at_is_looked_at_again(
     # then everything is looked at once more
     assert stage.models.is_doubted(IRIS)
     assert await asyncio.wait_for(stage.queue.take(), 1) == IRIS
+
+
+AUTOSCALING = {"minReplicas": 2, "maxReplicas": 10, "cpuPercent": 60}
+
+
+def scale(stage: Stage, color: Color = Color.BLUE, **changes: int) -> Manifest:
+    """Let a color have an autoscaler; returns the stored one."""
+    bounds = {"fewest": 2, "most": 10, "cpu_percent": 60, **changes}
+    stage.api.put(AUTOSCALER, build_autoscaler(model().owner, color, **bounds))
+    return stage.api.objects[AUTOSCALER, NAMESPACE, f"iris-{color}"]
+
+
+@pytest.fixture
+def scaled(stage: Stage) -> Stage:
+    """A model at rest that asks for autoscaling."""
+    stage.edit(serving={"autoscaling": AUTOSCALING, "timeout": "2s"})
+    return stage
+
+
+async def test_an_autoscaler_as_the_spec_has_it_is_in_line(scaled: Stage) -> None:
+    scale(scaled)
+    assert not await scaled.sweep()
+
+
+async def test_a_missing_autoscaler_is_noticed(scaled: Stage) -> None:
+    assert await scaled.sweep()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda spec: spec.update(minReplicas=1),
+        lambda spec: spec.update(maxReplicas=100),
+        lambda spec: spec["metrics"][0]["resource"]["target"].update(averageUtilization=90),
+        lambda spec: spec["metrics"].append({"type": "Resource", "resource": {"name": "memory", "target": {}}}),
+        lambda spec: spec.pop("metrics"),
+    ],
+    ids=["fewest", "most", "cpu", "another metric", "no metric"],
+)
+async def test_an_edited_autoscaler_is_noticed(scaled: Stage, edit: Callable[[dict[str, Any]], object]) -> None:
+    edit(scale(scaled)["spec"])
+    assert await scaled.sweep()
+
+
+async def test_an_autoscaler_that_the_spec_does_not_ask_for_is_noticed(stage: Stage) -> None:
+    scale(stage)
+    assert await stage.sweep()
+
+
+async def test_the_empty_colors_autoscaler_scales_nothing_and_may_stay(scaled: Stage) -> None:
+    scale(scaled)
+    scale(scaled, Color.GREEN, fewest=7)
+    assert not await scaled.sweep()
+
+
+DENIED, MISSING, BUSY = error_for(403, "forbidden"), error_for(404, "no such kind"), error_for(503, "busy")
+
+
+async def test_a_namespace_that_may_not_be_read_is_left_out_and_told_once(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    # given one that went with its Role, before another one with an edited object
+    for kind in (MODEL_DEPLOYMENT, *resting.EXPECTED):
+        stage.api.fails[kind, "gone"] = DENIED
+    del stage.api.objects[BUDGET, NAMESPACE, "iris-blue"]
+    # when
+    caplog.set_level(logging.WARNING)
+    assert await stage.sweep("gone", NAMESPACE)
+    # then the way out is told
+    (told,) = caplog.messages
+    assert "namespace gone" in told
+    assert "remove gone from watch.namespaces, or make the operator's Role there" in told
+
+
+async def test_nothing_more_is_asked_of_a_namespace_that_may_not_be_read(stage: Stage) -> None:
+    stage.api.fails[MODEL_DEPLOYMENT, NAMESPACE] = DENIED
+    assert not await stage.sweep(NAMESPACE)
+    assert stage.api.lists == [(MODEL_DEPLOYMENT, NAMESPACE)]
+    assert stage.api.writes == []
+
+
+@pytest.mark.parametrize("error", [DENIED, MISSING], ids=["denied", "no such kind"])
+async def test_a_kind_that_may_not_be_listed_ends_nothing_but_its_own_comparison(
+    stage: Stage, caplog: pytest.LogCaptureFixture, error: KubeError
+) -> None:
+    # given routes that cannot be listed, and an edit of what is compared after them
+    stage.api.fails[HTTP_ROUTE, NAMESPACE] = error
+    stage.api.objects[DEPLOYMENT, NAMESPACE, "iris-blue"]["spec"]["template"]["spec"]["nodeSelector"] = {"a": "b"}
+    # when
+    caplog.set_level(logging.WARNING)
+    assert await stage.sweep(NAMESPACE)
+    # then
+    assert caplog.messages == [f"the sweep leaves out httproutes in namespace default: {error}"]
+
+
+@pytest.mark.parametrize("kind", [MODEL_DEPLOYMENT, SERVICE, BUDGET])
+async def test_an_api_that_does_not_answer_breaks_the_round_off(stage: Stage, kind: Kind) -> None:
+    stage.api.fails[kind, ""] = BUSY
+    with pytest.raises(KubeError, match="busy"):
+        await stage.sweep()
+
+
+async def test_a_deployment_that_may_not_be_read_is_for_its_worker_to_tell(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def denied(*_: object) -> None:
+        raise DENIED
+
+    monkeypatch.setattr(stage.api, "get", denied)
+    assert await stage.sweep()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "RETRY", timedelta(milliseconds=5))
+    monkeypatch.setattr(sweep, "GRACE", 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_models_are_known_without_those_that_stay_denied(stage: Stage) -> None:
+    # given a namespace whose Role is perhaps being made
+    stage.api.fails[MODEL_DEPLOYMENT, "gone"] = DENIED
+    rounds = stage.make_sweep("gone", NAMESPACE)
+    task = asyncio.create_task(rounds.run())
+    # when it is not, then the others are waited for no longer
+    await asyncio.sleep(0.05)
+    assert not rounds.known.is_set()
+    await asyncio.wait_for(rounds.known.wait(), 5)
+    assert (None, "iris") in stage.told
+    # and each later round tries it again
+    asked = stage.api.lists.count((MODEL_DEPLOYMENT, "gone"))
+    await until(lambda: stage.api.lists.count((MODEL_DEPLOYMENT, "gone")) > asked + 1)
+    task.cancel()
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_models_are_not_known_while_the_api_does_not_answer(stage: Stage) -> None:
+    stage.api.fails[MODEL_DEPLOYMENT, "slow"] = BUSY
+    rounds = stage.make_sweep("slow", NAMESPACE)
+    task = asyncio.create_task(rounds.run())
+    await asyncio.sleep(0.3)
+    assert not rounds.known.is_set()
+    stage.api.fails.clear()
+    await asyncio.wait_for(rounds.known.wait(), 5)
+    task.cancel()
+
+
+@pytest.fixture
+def newer(stage: Stage) -> Stage:
+    """Beside the model at rest, one whose spec only a newer operator can read, with all its children."""
+    known = stage.api.objects[MODEL_DEPLOYMENT, NAMESPACE, "iris"]
+    other = model("newer").owner
+    unreadable = {**known["spec"], "model": {**known["spec"]["model"], "format": "of the future"}}
+    stable = {**STATUS["stable"], "revision": "newer-1"}
+    metadata = {"name": "newer", "namespace": NAMESPACE, "uid": other.uid, "generation": 1}
+    stage.api.put(
+        MODEL_DEPLOYMENT, {**known, "metadata": metadata, "spec": unreadable, "status": {**STATUS, "stable": stable}}
+    )
+    route = deepcopy(stage.api.objects[HTTP_ROUTE, NAMESPACE, "iris"])
+    labels = {"viridian.dev/model": "newer"}
+    owners = [{"uid": other.uid, "controller": True}]
+    stage.api.put(HTTP_ROUTE, {**route, "metadata": {"name": "newer", "labels": labels, "ownerReferences": owners}})
+    stage.models.see(stage.api.objects[MODEL_DEPLOYMENT, NAMESPACE, "newer"])
+    live = deepcopy(stage.api.objects[DEPLOYMENT, NAMESPACE, "iris-blue"])
+    live["metadata"] |= {"name": "newer-blue", "ownerReferences": owners}
+    live["metadata"]["labels"] |= {"viridian.dev/model": "newer", "viridian.dev/revision": "newer-1"}
+    stage.deployments.saw({**live, "status": {"replicas": 2, "readyReplicas": 2}})
+    return stage
+
+
+async def test_a_spec_that_cannot_be_read_does_not_hide_what_is_wrong_with_other_models(newer: Stage) -> None:
+    # given that another model's stored revision is gone
+    del newer.api.objects[CONTROLLER_REVISION, NAMESPACE, "iris-1"]
+    # when the sweep comes by, then workers look at both: the one's user has to be told
+    await newer.make_sweep().go_round()
+    assert newer.models.is_doubted(IRIS)
+    assert newer.models.is_doubted((NAMESPACE, "newer"))
+
+
+async def test_a_spec_that_cannot_be_read_ends_no_watch(newer: Stage, edits: Callable[[Kind], Edits]) -> None:
+    # given a watch whose list shows a route of that model's, too
+    watch = Reflector(newer.api, HTTP_ROUTE, "", "viridian.dev/model", edits(HTTP_ROUTE))
+    newer.api.objects[HTTP_ROUTE, NAMESPACE, "iris"]["spec"]["rules"] = []
+    # when
+    task = asyncio.create_task(watch.run())
+    await asyncio.wait_for(watch.synced.wait(), 1)
+    task.cancel()
+    # then other models' edits are seen
+    assert newer.models.is_doubted(IRIS)
+
+
+def test_an_object_that_cannot_be_read_puts_its_model_in_doubt(stage: Stage, edits: Callable[[Kind], Edits]) -> None:
+    service = stage.api.objects[SERVICE, NAMESPACE, "iris"]
+    edits(SERVICE).saw({"metadata": service["metadata"]})
+    assert stage.models.is_doubted(IRIS)
+
+
+async def test_a_model_of_which_it_cannot_be_told_what_it_should_have_is_put_in_doubt(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> set[str]:
+        raise BrokenChild("it cannot be read")
+
+    monkeypatch.setitem(resting.EXPECTED, BUDGET, resting.Expected(lambda *_: True, broken))
+    assert await stage.sweep()

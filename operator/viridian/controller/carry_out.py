@@ -41,7 +41,7 @@ from viridian.workloads.revisions import build_controller_revision
 from viridian.workloads.scaling import build_autoscaler, build_budget
 from viridian.workloads.services import build_color_service, build_stable_service
 
-from . import flip, router
+from . import flip, inline, router
 from .models import Model
 from .observe import Children, claim
 from .term import check_term
@@ -145,9 +145,13 @@ class Hands:
                 SERVICE, build_stable_service(model.owner, color, aborted), self._children.services.get(None)
             )
         elif route is None:
-            await router.create(client, model, weights, pins, self._epoch)
+            await router.create(client, model, self._timeout, weights, pins, self._epoch)
         else:
-            await router.move(client, model, route, weights, pins, aborted)
+            await router.move(client, model, route, self._timeout, weights, pins, aborted)
+
+    @property
+    def _timeout(self) -> str:
+        return inline.route_timeout(self._model, self._revisions)
 
     async def _follow(self, action: FollowTraffic | RemoveRoute) -> None:
         client, model, route = self._client, self._model, self._children.route
@@ -158,7 +162,7 @@ class Hands:
             if route is not None:
                 await client.delete(HTTP_ROUTE, *model.key, route.uid, route.version)
         elif route is not None and model.spec.has_route:
-            await router.follow(client, model, route, dict(action.pins))
+            await router.follow(client, model, route, self._timeout, dict(action.pins))
         elif name is not None:
             facts, color = flip.read_flip(name), flip.selected(name)
             if facts is not None and color is not None:

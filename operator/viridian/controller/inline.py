@@ -1,10 +1,17 @@
 """Are the Services, the budgets, the live settings and the route of a model as they should be? Pure."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from viridian.api.names import Color
+from viridian.api.quantities import parse_duration
+from viridian.api.revision import Revision
+from viridian.api.status import Phase
 from viridian.kube.client import Manifest
-from viridian.rollout.observed import RouteFacts
+from viridian.rollout.observed import Autoscaler, Observed, RouteFacts, Settings
+from viridian.rollout.view import View
 from viridian.traffic.route import RouteView, build_route_spec, read_route, traffic_of
 from viridian.workloads.live_settings import asks_for_live_settings, build_live_settings
 from viridian.workloads.scaling import build_budget
@@ -56,25 +63,65 @@ def selected(model: Model, service: Manifest | None) -> Color | None:
     return next(made, None)
 
 
-def read_weights(model: Model, route: RouteView | None, service: Manifest | None) -> RouteFacts | None:
-    """What carries the weights: the route, or the Service NAME where there is no gateway."""
+def route_timeout(model: Model, revisions: Mapping[str, Revision]) -> str:
+    """How long the route lets a request take: as long as stable and the candidate do, for it is the route of both.
+
+    A revision's timeout is its own: what a new one wants must not cut the answers of the one that serves.
+    """
+    roles = (model.status.stable, model.status.candidate)
+    stored = [revisions[role.revision] for role in roles if role is not None and role.revision in revisions]
+    return max(
+        (revision.input.serving.timeout for revision in stored),
+        key=parse_duration,
+        default=model.spec.serving.timeout,
+    )
+
+
+def read_weights(
+    model: Model, route: RouteView | None, service: Manifest | None, timeout: str | None
+) -> RouteFacts | None:
+    """What carries the weights: the route, or the Service NAME where there is no gateway.
+
+    Args:
+        model: as it was last seen.
+        route: as it is.
+        service: NAME, as it is.
+        timeout: what the route should have; None where that is not known, and any is fine.
+    """
     if not model.spec.has_route:
         facts = flip.read_flip(service)
         return replace(facts, follows_spec=selected(model, service) is not None) if facts is not None else None
     if route is None:
         return None
     any_weights = {Color.BLUE: 100, Color.GREEN: 0}
-    traffic, timeout = model.spec.traffic, model.spec.serving.timeout
-    wanted = build_route_spec(model.owner.name, traffic, timeout, any_weights, any_weights)
-    follows = traffic_of(wanted) == route.traffic
+    wanted = build_route_spec(model.owner.name, model.spec.traffic, timeout or "", any_weights, any_weights)
+    follows = _timed(traffic_of(wanted), timeout) == _timed(route.traffic, timeout)
     return RouteFacts(rules=route.weights, aborted=route.aborted, problem=route.problem, follows_spec=follows)
 
 
 def rests_on(model: Model, stable: Color, live: Manifest) -> bool:
     """Whether the route of a model at rest gives everything to stable, as the spec has it, and is accepted."""
-    facts = read_weights(model, read_route(model.owner.name, live), None)
+    # Where stable is not what the spec asks for, its revision would have to be read to know its timeout.
+    timeout = model.spec.serving.timeout if model.status.phase is Phase.STABLE else None
+    facts = read_weights(model, read_route(model.owner.name, live), None, timeout)
     at_rest = {stable: 100, stable.other: 0}
     return facts is not None and facts.follows_spec and facts.problem is None and facts.gives(at_rest, at_rest)
+
+
+def scaling_at_rest(model: Model) -> Autoscaler | None:
+    """What the autoscaler of stable is told while no rollout runs; None where the spec asks for none."""
+    scaling = model.spec.serving.autoscaling
+    if scaling is None:
+        return None
+    observed, settings = Observed(model.generation, {}, {}), Settings(timedelta(0))
+    view = View(model.owner.name, model.spec, model.status, observed, settings, datetime.min.replace(tzinfo=UTC))
+    return Autoscaler(view.full, scaling.max_replicas, scaling.cpu_percent)
+
+
+def _timed(traffic: dict[str, Any], timeout: str | None) -> dict[str, Any]:
+    if timeout is not None:
+        return traffic
+    return {**traffic, "rules": [{**rule, "timeouts": {}} for rule in traffic["rules"]]}
 
 
 def _is_as_made(live: Manifest, wanted: Manifest) -> bool:

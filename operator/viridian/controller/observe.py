@@ -123,7 +123,7 @@ async def observe(
                 endpoints=_endpoints(color, slices),
                 has_service=inline.is_color_service(model, color, services.get(color)),
                 has_budget=inline.is_budget(model, color, of_budgets.get(color)),
-                autoscaler=_read_autoscaler(autoscalers.get(color)),
+                autoscaler=read_autoscaler(autoscalers.get(color)),
                 drifted=color in drifted,
             )
             for color in Color
@@ -131,7 +131,7 @@ async def observe(
         revisions=known,
         lost=frozenset(lost),
         highest=max((_number(name, child) for child in (*pods, *revisions)), default=0),
-        route=inline.read_weights(model, view, stable),
+        route=inline.read_weights(model, view, stable, inline.route_timeout(model, known)),
         stray_route=view is not None and not model.spec.has_route,
         stable_service=inline.selected(model, stable),
         gateway_problem=_gateway_problem(model, gateways),
@@ -190,7 +190,8 @@ def _by_color(children: list[Manifest]) -> dict[Color, Manifest]:
     return {color: by_label[color] for color in Color if color in by_label}
 
 
-def _read_autoscaler(manifest: Manifest | None) -> Autoscaler | None:
+def read_autoscaler(manifest: Manifest | None) -> Autoscaler | None:
+    """What an autoscaler is told; its CPU is 0 where it is told of anything else."""
     if manifest is None:
         return None
     spec = manifest["spec"]

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -34,6 +34,8 @@ from .ticker import Ticker
 _log = logging.getLogger(__name__)
 
 WORKERS = 8
+SOON = 0.5
+"""Seconds before a model is looked at again whose namespace is not known yet."""
 STUCK = timedelta(seconds=60)
 """A ticker that has not finished a tick for so long is broken, and the kubelet should restart us."""
 
@@ -47,6 +49,7 @@ class Operator:
         self.models = Models(self._disturbed)
         self.deployments = Deployments(self._saw_deployment)
         self.queue: WorkQueue[ModelKey] = WorkQueue()
+        self._leads = False
         self._ticker: Ticker | None = None
 
     async def lead(self, term: Term) -> None:
@@ -55,7 +58,7 @@ class Operator:
         Nothing of an earlier term is used but the objects as they were seen. Whatever is being done at the end is
         taken up from the status by the next leader.
         """
-        self.queue = WorkQueue()
+        self.queue, self._leads = WorkQueue(), True
         try:
             async with KubeClient(FIELD_MANAGER, may_write=term.holds) as client:
                 fence = Fence(client, self.models, term.epoch)
@@ -64,7 +67,7 @@ class Operator:
                     self.queue.add(key)
                 await run_until_cancelled(self._jobs(client, fence))
         finally:
-            self._ticker = None
+            self._ticker, self._leads = None, False
 
     def _jobs(self, client: KubeClient, fence: Fence) -> dict[str, Coroutine[None, None, None]]:
         """All that a leader does at the same time."""
@@ -76,7 +79,7 @@ class Operator:
         recorder = Recorder(client)
         reconciler = Reconciler(client, self.models, self.deployments, drift, book, recorder, defaults, fence)
         prometheus = Prometheus(configuration.prometheus_url, interval)
-        self._ticker = Ticker(client, prometheus, self.models, book, self.queue, interval)
+        self._ticker = Ticker(client, prometheus, self.models, book, self.queue, interval, fence.epoch)
         resting = Resting(self.models, self.deployments, self.queue)
         sweep = Sweep(
             client,
@@ -95,14 +98,13 @@ class Operator:
             for kind, follower in followers.items()
             for namespace in configuration.namespaces or ("",)
         }
-        synced = [watch.synced for (kind, _), watch in watches.items() if kind is DEPLOYMENT]
-        known = [sweep.known, *synced]
+        synced = {namespace: watch.synced for (kind, namespace), watch in watches.items() if kind is DEPLOYMENT}
         url = configuration.user_query_url
         inquirer = Inquirer(UserQueries(url) if url else None, self.models, book)
         return {
-            **{f"worker-{number}": self._work(reconciler, known) for number in range(WORKERS)},
+            **{f"worker-{number}": self._work(reconciler, sweep.known, synced) for number in range(WORKERS)},
             **{f"{kind.plural} {namespace}": watch.run() for (kind, namespace), watch in watches.items()},
-            "sweep": sweep.run(synced),
+            "sweep": sweep.run(list(synced.values())),
             "ticker": self._ticker.run(),
             "inquirer": inquirer.run(),
         }
@@ -116,18 +118,23 @@ class Operator:
             self.queue.forget(key)
         else:
             self.models.see(manifest)
-        self.queue.add(key)
+        self._ask(key)
 
     def _disturbed(self, key: ModelKey) -> None:
         """Another model came into its way, or left it."""
         self.models.doubt(key)
-        self.queue.add(key)
+        self._ask(key)
 
     def _saw_deployment(self, key: ModelKey, written: bool) -> None:
         """A Deployment changed; `written` says that its specification did, and not only its pods."""
         if written:
             self.models.doubt(key)
-        self.queue.add(key)
+        self._ask(key)
+
+    def _ask(self, key: ModelKey) -> None:
+        """Let a worker look at a model; without workers nothing may pile up, and each term begins with all models."""
+        if self._leads:
+            self.queue.add(key)
 
     def health(self) -> float:
         """Seconds since the last tick; 0 while another operator leads, since nothing ticks then.
@@ -141,11 +148,16 @@ class Operator:
             raise RuntimeError("the ticker does not tick")
         return self._ticker.age
 
-    async def _work(self, reconciler: Reconciler, known: Sequence[asyncio.Event]) -> None:
-        for event in known:
-            await event.wait()
+    async def _work(self, reconciler: Reconciler, known: asyncio.Event, synced: Mapping[str, asyncio.Event]) -> None:
+        """Work off the queue, once all models are known; what is in a namespace also waits for its Deployments."""
+        await known.wait()
         while True:
             key = await self.queue.take()
+            deployments = synced.get(key[0], synced.get(""))
+            if deployments is not None and not deployments.is_set():
+                self.queue.done(key)
+                self.queue.add_after(key, SOON)
+                continue
             try:
                 again = await reconciler.reconcile(key)
             except KubeError as error:

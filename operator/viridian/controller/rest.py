@@ -20,14 +20,22 @@ def is_at_rest(model: Model, deployments: Mapping[Color, SlimDeployment]) -> boo
     Args:
         model: the model as it was last seen.
         deployments: its Deployments as they were last seen.
+
+    Raises:
+        InvalidSpec: its status cannot be read. (Whether its spec can be is not asked here, where it would cost most.)
     """
     status = model.status
     stable = status.stable
     if stable is None or status.phase not in RESTING or status.candidate is not None or status.drain is not None:
         return False
-    if status.observed_generation != model.generation or model.command not in {"", status.last_command}:
+    if status.observed_generation != model.generation or not _has_obeyed(model):
         return False
     return not _is_hindered(status) and _runs(model, stable, deployments) and _is_empty(model, stable, deployments)
+
+
+def _has_obeyed(model: Model) -> bool:
+    """Whether there is no command that was not dealt with; the status keeps the beginning of a long one."""
+    return model.command[:512] in {"", model.status.last_command}
 
 
 def _is_hindered(status: ModelDeploymentStatus) -> bool:

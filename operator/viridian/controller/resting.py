@@ -8,13 +8,14 @@ from viridian.api.errors import ViridianError
 from viridian.api.names import LABEL_COLOR, LABEL_MODEL, Color, color_name
 from viridian.kube.client import Manifest
 from viridian.kube.reflector import Name
-from viridian.kube.resources import BUDGET, CONFIG_MAP, CONTROLLER_REVISION, HTTP_ROUTE, SERVICE, Kind
+from viridian.kube.resources import AUTOSCALER, BUDGET, CONFIG_MAP, CONTROLLER_REVISION, HTTP_ROUTE, SERVICE, Kind
 from viridian.metrics.prometheus import ModelKey
 from viridian.workloads.live_settings import asks_for_live_settings, live_settings_name
 
 from . import inline
 from .deployments import Deployments
 from .models import Model, Models
+from .observe import read_autoscaler
 from .queue import WorkQueue
 from .rest import is_at_rest
 
@@ -61,13 +62,21 @@ class Resting:
         if model is not None and self.rests(model) and not _stands(model, manifest, EXPECTED[kind]):
             self.doubt(key, f"{kind.plural} {metadata['name']} is not as it should be")
 
+    def names(self, kind: Kind, model: Model) -> set[str]:
+        """The objects of one kind that a model at rest has; none of a model of which that cannot be told."""
+        try:
+            return EXPECTED[kind].names(model)
+        except ViridianError as error:
+            self.doubt(model.key, str(error))
+            return set()
+
     def miss(self, kind: Kind, key: ModelKey, name: str) -> None:
         """Doubt a model if an object of this name, which is not there, should be."""
         if self._models.is_doubted(key):
             self._look_again(key)
             return
         model = self._models.get(key)
-        if model is not None and self.rests(model) and name in EXPECTED[kind].names(model):
+        if model is not None and self.rests(model) and name in self.names(kind, model):
             self.doubt(key, f"{kind.plural} {name} is missing")
 
     def doubt(self, key: ModelKey, why: str) -> None:
@@ -110,6 +119,12 @@ def _is_service(model: Model, stable: Color, service: Manifest) -> bool:
     return inline.selected(model, service) is stable
 
 
+def _is_autoscaler(model: Model, stable: Color, scaler: Manifest) -> bool:
+    """Whether nothing would be written to it: the empty color's is made anew before it scales anything."""
+    facts = read_autoscaler(scaler)
+    return scaler["metadata"]["labels"].get(LABEL_COLOR) != stable or facts == inline.scaling_at_rest(model)
+
+
 def _is_budget(model: Model, _: Color, budget: Manifest) -> bool:
     color = budget["metadata"]["labels"].get(LABEL_COLOR)
     return color in set(Color) and inline.is_budget(model, Color(color), budget)
@@ -117,6 +132,13 @@ def _is_budget(model: Model, _: Color, budget: Manifest) -> bool:
 
 def _of_colors(model: Model) -> set[str]:
     return {color_name(model.owner.name, color) for color in Color}
+
+
+def _of_autoscaler(model: Model) -> set[str]:
+    stable = model.status.stable
+    if stable is None or model.spec.serving.autoscaling is None:
+        return set()
+    return {color_name(model.owner.name, stable.color)}
 
 
 def _of_stable(model: Model) -> set[str]:
@@ -130,6 +152,7 @@ EXPECTED: dict[Kind, Expected] = {
     # What a ControllerRevision stores cannot be edited; it can only be gone.
     CONTROLLER_REVISION: Expected(lambda *_: True, _of_stable, metadata_only=True),
     BUDGET: Expected(_is_budget, _of_colors),
+    AUTOSCALER: Expected(_is_autoscaler, _of_autoscaler),
     CONFIG_MAP: Expected(
         lambda model, _, settings: inline.are_live_settings(model, settings),
         lambda model: {live_settings_name(model.owner.name)} if asks_for_live_settings(model.spec.serving) else set(),
@@ -141,4 +164,7 @@ def _stands(model: Model, manifest: Manifest, expected: Expected) -> bool:
     stable = model.status.stable
     reference = model.reference_in(manifest)
     owned = reference is not None and bool(reference.get("controller"))
-    return stable is not None and owned and expected.is_in_line(model, stable.color, manifest)
+    try:
+        return stable is not None and owned and expected.is_in_line(model, stable.color, manifest)
+    except Exception:  # noqa: BLE001 - what cannot be read must not hide the edits of all other objects
+        return False

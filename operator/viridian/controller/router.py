@@ -18,7 +18,7 @@ from .term import check_term
 _log = logging.getLogger(__name__)
 
 
-async def create(client: KubeClient, model: Model, weights: Weights, pins: Weights, epoch: str) -> None:
+async def create(client: KubeClient, model: Model, longest: str, weights: Weights, pins: Weights, epoch: str) -> None:
     """Make the route, in a term of leadership.
 
     The term is part of the manager's name and of what is applied. So whoever applies in another term is in conflict,
@@ -28,15 +28,21 @@ async def create(client: KubeClient, model: Model, weights: Weights, pins: Weigh
         Conflict: there is a route by now; read again and decide again.
         Refused: the gateway's schema does not allow it.
     """
-    owner, spec = model.owner, _spec(model, weights, pins)
+    owner, spec = model.owner, _spec(model, longest, weights, pins)
     route = stamp(build_route(build_metadata(owner, owner.name), spec), epoch)
     await client.apply(HTTP_ROUTE, route, manager=f"{FIELD_MANAGER}-{epoch}")
 
 
 async def move(
-    client: KubeClient, model: Model, route: RouteView, weights: Weights, pins: Weights, aborted: str | None
+    client: KubeClient,
+    model: Model,
+    route: RouteView,
+    longest: str,
+    weights: Weights,
+    pins: Weights,
+    aborted: str | None,
 ) -> None:
-    """Bring a route that was read before to new weights.
+    """Bring a route that was read before to new weights; if it has lost its rules, requests may take that long.
 
     Raises:
         Conflict: somebody wrote in between; read again and decide again.
@@ -44,18 +50,20 @@ async def move(
     if route.weights:
         patch = patch_weights(model.owner.name, route, weights, pins, aborted=aborted)
     else:  # somebody took all rules away
-        spec = _spec(model, weights, pins)
+        spec = _spec(model, longest, weights, pins)
         patch = patch_traffic(route, spec, aborted=aborted)
     await _patch(client, model, route, patch)
 
 
-async def follow(client: KubeClient, model: Model, route: RouteView, pins: Weights) -> None:
+async def follow(client: KubeClient, model: Model, route: RouteView, longest: str, pins: Weights) -> None:
     """Bring everything but the split to what the spec says now; its rules for pinned users get the weights `pins`.
+
+    `longest` is how long a request may take: that is the revisions' own affair.
 
     Raises:
         Conflict: somebody wrote in between; read again and decide again.
     """
-    spec = _spec(model, live_weights(route), pins)
+    spec = _spec(model, longest, live_weights(route), pins)
     await _patch(client, model, route, patch_traffic(route, spec, aborted=route.aborted))
 
 
@@ -95,7 +103,7 @@ async def take_back(client: KubeClient, model: Model, revision: str, epoch: str)
         if route.aborted == revision and route.gives(weights, weights):
             return True
         try:
-            await move(client, model, route, weights, weights, revision)
+            await move(client, model, route, model.spec.serving.timeout, weights, weights, revision)
         except Conflict:
             if attempt == 2:
                 raise
@@ -105,8 +113,8 @@ async def take_back(client: KubeClient, model: Model, revision: str, epoch: str)
     return False
 
 
-def _spec(model: Model, weights: Weights, pins: Weights) -> dict[str, Any]:
-    return build_route_spec(model.owner.name, model.spec.traffic, model.spec.serving.timeout, weights, pins)
+def _spec(model: Model, longest: str, weights: Weights, pins: Weights) -> dict[str, Any]:
+    return build_route_spec(model.owner.name, model.spec.traffic, longest, weights, pins)
 
 
 async def _patch(client: KubeClient, model: Model, route: RouteView, patch: Patch) -> None:

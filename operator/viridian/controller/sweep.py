@@ -6,15 +6,15 @@ It writes nothing itself. What is out of line puts its model in doubt, so that t
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from viridian.api.errors import ViridianError
 from viridian.api.names import LABEL_MODEL, color_name
 from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.errors import Conflict, KubeError
+from viridian.kube.reflector import GRACE, is_denied
 from viridian.kube.resources import CONTROLLER_REVISION, DEPLOYMENT, MODEL_DEPLOYMENT, Kind
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.revisions import read_controller_revision
@@ -63,7 +63,10 @@ class Sweep:
         self._period = period.total_seconds()
         self._rounds = 0
         self.known = asyncio.Event()
-        """Set once all models have been told of: none is decided on before, as they can get into each other's way."""
+        """Set once all models have been told of: none is decided on before, as they can get into each other's way.
+
+        A namespace that stays denied is waited for no longer than GRACE.
+        """
 
     async def run(self, synced: Sequence[asyncio.Event] = ()) -> None:
         """Go round until cancelled; children are compared only once all Deployments are known."""
@@ -89,15 +92,14 @@ class Sweep:
         Raises:
             KubeError: the API does not answer.
         """
-        stages: list[Callable[[str], Awaitable[None]]] = [
-            self._compare_models,
-            *(partial(self._compare, kind) for kind in EXPECTED),
-        ]
-        for stage in stages:
-            for namespace in self._namespaces:
-                await stage(namespace)
-            await self._rest(len(stages) + 1)
-        await self._compare_deployments()
+        readable = await self._compare_all_models()
+        pieces = len(EXPECTED) + 2
+        await self._rest(pieces)
+        for kind in EXPECTED:
+            for namespace in readable:
+                await self._compare_if_allowed(kind, namespace)
+            await self._rest(pieces)
+        await self._compare_deployments(readable)
 
     async def _rest(self, pieces: int) -> None:
         """Spread a round over half of the period; the first one says how things stand at the start, and hurries."""
@@ -105,14 +107,46 @@ class Sweep:
             await asyncio.sleep(self._period / 2 / pieces)
 
     async def _learn_models(self) -> None:
-        """At the start: all models, whole."""
+        """At the start: all models, whole, save for those of namespaces that stay denied."""
         if self.known.is_set():
             return
-        for namespace in self._namespaces:
-            async for page in self._client.pages(MODEL_DEPLOYMENT, namespace, ""):
-                for manifest in page.items:
-                    self._saw(None, manifest)
+        now = asyncio.get_running_loop().time
+        denied = await self._learn(self._namespaces)
+        end = now() + GRACE
+        while denied and now() < end:
+            await asyncio.sleep(RETRY.total_seconds())
+            denied = await self._learn(denied)
         self.known.set()
+
+    async def _learn(self, namespaces: Iterable[str]) -> list[str]:
+        """The namespaces whose models may not be read; those of all others have been told of."""
+        denied = []
+        for namespace in namespaces:
+            try:
+                async for page in self._client.pages(MODEL_DEPLOYMENT, namespace, ""):
+                    for manifest in page.items:
+                        self._saw(None, manifest)
+            except KubeError as error:
+                if not is_denied(error):
+                    raise
+                _log.info("models %s cannot be read yet: %s", _where(namespace), error)
+                denied.append(namespace)
+        return denied
+
+    async def _compare_all_models(self) -> list[str]:
+        """Compare the models of each namespace; returns those that can be read."""
+        readable = []
+        for namespace in self._namespaces:
+            try:
+                await self._compare_models(namespace)
+            except KubeError as error:
+                if not is_denied(error):
+                    raise
+                text = "models %s cannot be read, so nobody looks after them: %s; %s (each round tries it again)"
+                _log.warning(text, _where(namespace), error, _way_out(namespace))
+            else:
+                readable.append(namespace)
+        return readable
 
     async def _compare_models(self, namespace: str) -> None:
         """Models that came, changed or went without an event: those alone are read whole."""
@@ -133,11 +167,20 @@ class Sweep:
             if live is not None and (known is None or _sight(known.manifest) != _sight(live)):
                 self._saw("MODIFIED", live)
 
+    async def _compare_if_allowed(self, kind: Kind, namespace: str) -> None:
+        """Compare one kind; where that is denied, or there is no such kind, the others are compared all the same."""
+        try:
+            await self._compare(kind, namespace)
+        except KubeError as error:
+            if not is_denied(error):
+                raise
+            _log.warning("the sweep leaves out %s %s: %s", kind.plural, _where(namespace), error)
+
     async def _compare(self, kind: Kind, namespace: str) -> None:
         """Doubt each model at rest of which one object is out of line, or missing."""
-        expected = EXPECTED[kind]
-        missing = {(model.key, name) async for model in self._at_rest(namespace) for name in expected.names(model)}
-        async for page in self._client.pages(kind, namespace, LABEL_MODEL, metadata_only=expected.metadata_only):
+        names, metadata_only = self._resting.names, EXPECTED[kind].metadata_only
+        missing = {(model.key, name) async for model in self._at_rest(namespace) for name in names(kind, model)}
+        async for page in self._client.pages(kind, namespace, LABEL_MODEL, metadata_only=metadata_only):
             for manifest in page.items:
                 metadata = manifest["metadata"]
                 missing.discard(((metadata["namespace"], metadata["labels"][LABEL_MODEL]), metadata["name"]))
@@ -146,10 +189,12 @@ class Sweep:
         for key, name in missing:
             self._resting.miss(kind, key, name)
 
-    async def _compare_deployments(self) -> None:
+    async def _compare_deployments(self, namespaces: Iterable[str]) -> None:
         """Deployments that were not yet held against what we would write, such as all of them after a start."""
         self._drift.keep(self._deployments.names(""))
-        todo = [model.key async for model in self._at_rest("") if self._unchecked(model)]
+        todo = [
+            model.key for namespace in namespaces async for model in self._at_rest(namespace) if self._unchecked(model)
+        ]
         for key in todo:
             await asyncio.sleep(min(1.0, self._period / 2 / len(todo)))
             model = self._models.get(key)
@@ -174,16 +219,20 @@ class Sweep:
         if stable is None:
             return False
         namespace = model.key[0]
-        live = await self._client.get(DEPLOYMENT, namespace, color_name(model.owner.name, stable.color))
-        stored = await self._client.get(CONTROLLER_REVISION, namespace, stable.revision)
-        if live is None or stored is None or model.reference_in(live) is None:
-            return True
         try:
+            live = await self._client.get(DEPLOYMENT, namespace, color_name(model.owner.name, stable.color))
+            stored = await self._client.get(CONTROLLER_REVISION, namespace, stable.revision)
+            if live is None or stored is None or model.reference_in(live) is None:
+                return True
             revision = read_controller_revision(stored)
             wanted = build_deployment(model.owner, stable.color, revision, live["spec"].get("replicas", 1))
             return await self._drift.has_drifted(live, wanted)
-        except (ViridianError, Conflict):
+        except ViridianError:
             return True  # whoever looks at everything says what is wrong
+        except KubeError as error:
+            if not (isinstance(error, Conflict) or is_denied(error)):
+                raise
+            return True
 
     async def _at_rest(self, namespace: str) -> AsyncIterator[Model]:
         """One after the other: opened all at once they would fill the memory."""
@@ -196,3 +245,13 @@ class Sweep:
 
 def _sight(manifest: Manifest) -> tuple[str, str]:
     return manifest["metadata"]["uid"], manifest["metadata"]["resourceVersion"]
+
+
+def _where(namespace: str) -> str:
+    return f"in namespace {namespace}" if namespace else "in all namespaces"
+
+
+def _way_out(namespace: str) -> str:
+    if not namespace:
+        return "give the operator its ClusterRole"
+    return f"remove {namespace} from watch.namespaces, or make the operator's Role there"

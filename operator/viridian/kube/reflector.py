@@ -14,6 +14,10 @@ WATCH_SECONDS = 300
 """How long one watch lasts; the next one goes on where it ended."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 8.0
 """Seconds before another try after an error, doubled from one error to the next."""
+LASTED = 1.0
+"""Seconds after which a watch that ended without an event is taken for one that worked."""
+GRACE = 30.0
+"""Seconds that a list may be denied until nobody waits for it any more: a Role may be in the making."""
 
 Name = tuple[str, str]
 """Namespace and name of an object."""
@@ -32,6 +36,11 @@ class Follower(Protocol):
         """The objects that the follower believes to be there: in one namespace, or (empty) in all."""
 
 
+def is_denied(error: KubeError) -> bool:
+    """Whether the API will not let us read there at all: no right to it, or no such kind."""
+    return error.status in {403, 404}
+
+
 class Reflector:
     """Keeps a follower up to date about the objects with some labels, through any trouble of the API."""
 
@@ -39,9 +48,10 @@ class Reflector:
         """Prepare; an empty namespace means all of them."""
         self._client, self._kind, self._namespace, self._selector = client, kind, namespace, selector
         self._follower = follower
-        self._pause, self._seen = FIRST_PAUSE, ""
+        self._pause, self._seen, self._trouble = FIRST_PAUSE, "", ""
+        self._denied_since: float | None = None
         self.synced = asyncio.Event()
-        """Set once the follower has been told of everything that is there."""
+        """Set once the follower has been told of everything that is there, or that was denied for too long."""
 
     async def run(self) -> None:
         """List and watch until cancelled."""
@@ -54,15 +64,40 @@ class Reflector:
                 version = await self._follow(version)
             except Expired:
                 version = ""  # what was deleted meanwhile is told by the new list
+                await self._wait()
             except KubeError as error:
                 # A broken watch goes on where it was; whatever else the API says, a new list puts right.
                 version = self._seen if isinstance(error, Unavailable) else ""
-                _log.warning("following %s: %s; again in %.1f s", self._kind.plural, error, self._pause)
+                self._give_up_if_denied(error)
+                self._note(str(error))
                 await self._wait()
             except Exception:  # noqa: BLE001 - nobody would see Deployments any more
                 version = ""
-                _log.exception("following %s failed; again in %.1f s", self._kind.plural, self._pause)
+                _log.exception("following %s failed; again in %.1f s", self._what, self._pause)
                 await self._wait()
+
+    @property
+    def _what(self) -> str:
+        return f"{self._kind.plural} in {self._namespace or 'all namespaces'}"
+
+    def _give_up_if_denied(self, error: KubeError) -> None:
+        """Let nobody wait for ever for what may not be read; it is tried again all the same."""
+        now = asyncio.get_running_loop().time()
+        if not is_denied(error):
+            self._denied_since = None
+        elif self._denied_since is None:
+            self._denied_since = now
+        elif now - self._denied_since >= GRACE:
+            self.synced.set()
+
+    def _note(self, trouble: str) -> None:
+        """Tell the log once of each trouble, however long it lasts."""
+        level = logging.DEBUG if trouble == self._trouble else logging.WARNING
+        _log.log(level, "following %s: %s; again in %.1f s", self._what, trouble, self._pause)
+        self._trouble = trouble
+
+    def _works(self) -> None:
+        self._pause, self._trouble = FIRST_PAUSE, ""
 
     async def _wait(self) -> None:
         await asyncio.sleep(self._pause)
@@ -79,19 +114,23 @@ class Reflector:
                 self._follower.saw(manifest)
         for name in self._follower.names(self._namespace) - there:
             self._follower.lost(name)
-        self._pause = FIRST_PAUSE
         return version
 
     async def _follow(self, version: str) -> str:
         self._seen = version
+        clock, told = asyncio.get_running_loop().time, False
+        begun = clock()
         events = self._client.watch(self._kind, self._namespace, self._selector, version, WATCH_SECONDS)
         async for kind, manifest in events:
-            self._seen = manifest["metadata"]["resourceVersion"]
-            self._pause = FIRST_PAUSE
             if kind == "DELETED":
                 self._follower.lost(_name(manifest))
             elif kind != "BOOKMARK":
                 self._follower.saw(manifest)
+            self._seen, told = manifest["metadata"]["resourceVersion"], True
+            self._works()
+        if not told and clock() - begun < LASTED:
+            raise Unavailable(503, "the watch ended at once")
+        self._works()
         return self._seen
 
 
