@@ -13,6 +13,8 @@ from viridian.api.names import Color
 from viridian.controller.drift import Drift
 from viridian.controller.observe import observe
 from viridian.kube.resources import (
+    AUTOSCALER,
+    BUDGET,
     CONTROLLER_REVISION,
     DEPLOYMENT,
     ENDPOINT_SLICE,
@@ -292,3 +294,19 @@ async def test_a_gateway_that_is_not_there_is_named_with_its_field(api: FakeApi)
     # then
     said = "spec.traffic.parentRefs[1]: there is no Gateway public in namespace gateways"
     assert (observed.gateway_problem or "").startswith(said)
+
+
+@pytest.mark.parametrize("kind", [AUTOSCALER, BUDGET], ids=lambda kind: kind.plural)
+@pytest.mark.parametrize("owners", [[], [{"kind": "ScaledObject", "name": "keda", "uid": "u9", "controller": True}]])
+@pytest.mark.usefixtures("made")
+async def test_what_carries_our_label_under_another_name_is_in_nobodys_way(
+    api: FakeApi, kind: Kind, owners: list[dict[str, Any]]
+) -> None:
+    # given an object that copies the labels of our Deployment
+    before = await seen(api)
+    labels = {"viridian.dev/model": "iris", "viridian.dev/color": "blue"}
+    api.put(kind, {"kind": "X", "metadata": {"name": "keda-hpa-iris", "labels": labels, "ownerReferences": owners}})
+    # when the model is looked at, then it is not seen, and stays as it is
+    api.writes.clear()
+    assert await seen(api) == before
+    assert api.writes == [] or {verb for verb, *_ in api.writes} == {"dry run"}

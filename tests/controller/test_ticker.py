@@ -12,6 +12,7 @@ from tests.controller.fakes import NAMESPACE, FakeApi, model, spec, status
 from tests.waiting import until
 
 from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_EPOCH, ANNOTATION_SEQ, Color
+from viridian.controller import ticker as module
 from viridian.controller.evidence import EvidenceBook
 from viridian.controller.models import Model, Models
 from viridian.controller.queue import WorkQueue
@@ -463,3 +464,28 @@ async def test_over_what_a_later_leader_wrote_nothing_is_taken_back(
     await stage.turn_bad(fleet)
     # then it is taken back, unless a later leader may have promoted it meanwhile
     assert any(write[1] is kind for write in stage.api.writes) is lands
+
+
+async def test_a_model_that_waits_for_a_person_is_looked_at_now_and_then(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a rollout that a person has paused
+    hold = {"reason": "Paused", "message": "paused", "since": "2026-01-01T00:00:00Z"}
+    fleet = stage.roll(status=status(phase="Held", hold=hold))
+    # when the ticker goes on
+    looks = []
+    for _ in range(3):
+        fleet.serve()
+        await stage.tick()
+        looks.append(len(stage.queue.woken))
+    # then workers look once, and again after a while
+    assert looks == [1, 0, 0]
+    monkeypatch.setattr(module, "WAITS", timedelta(0))
+    await stage.tick()
+    assert len(stage.queue.woken) == 1
+    # but at once when its candidate turns bad, which is turned back by the ticker as ever
+    monkeypatch.setattr(module, "WAITS", timedelta(hours=1))
+    fleet.serve(errors=100)
+    await stage.tick()
+    assert len(stage.queue.woken) == 1
+    assert stage.gives() == ALL_STABLE

@@ -94,8 +94,10 @@ async def observe(
         await claim(client, kind, child, model) if child is not None else None
         for kind, child in zip(_BY_NAME, named, strict=True)
     ]
-    scalers = [await claim(client, AUTOSCALER, child, model) for child in scalers]
-    budgets = [await claim(client, BUDGET, child, model) for child in budgets]
+    # Whatever else carries our label, such as what copies labels, has a name of its own, and is in nobody's way.
+    ours = {color_name(name, color) for color in Color}
+    scalers = [await claim(client, AUTOSCALER, child, model) for child in scalers if child["metadata"]["name"] in ours]
+    budgets = [await claim(client, BUDGET, child, model) for child in budgets if child["metadata"]["name"] in ours]
     revisions = [await adopt(client, CONTROLLER_REVISION, child, model) for child in revisions]
     autoscalers, of_budgets = _by_color(scalers), _by_color(budgets)
     *of_colors, stable, route = named

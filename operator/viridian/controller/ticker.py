@@ -5,6 +5,7 @@ Of all writes it makes only rollbacks, past the queue, so that nothing that is b
 
 import asyncio
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -14,9 +15,10 @@ from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
 from viridian.metrics.connection import MetricsError
 from viridian.metrics.prometheus import ModelKey, Prometheus, Samples, trusted
+from viridian.rollout.view import CLOCK_STOPS
 
 from . import router
-from .evidence import EvidenceBook, Watch, guard_config
+from .evidence import EvidenceBook, Watch, blaming, guard_config
 from .jobs import end
 from .models import Model, Models
 from .queue import WorkQueue
@@ -25,6 +27,8 @@ from .rewind import Past, Rewind, known
 _log = logging.getLogger(__name__)
 
 LONGEST_TICK = timedelta(seconds=1)
+WAITS = timedelta(seconds=5)
+"""Between two looks of workers at a model that waits for a person; its guards are asked on every tick all the same."""
 
 
 class Ticker:
@@ -47,6 +51,7 @@ class Ticker:
         self._period = min(LONGEST_TICK, interval / 2).total_seconds()
         self._past: tuple[Mapping[ModelKey, float], asyncio.Task[dict[ModelKey, Past]]] | None = None
         self._turning: dict[ModelKey, asyncio.Task[None]] = {}
+        self._woken: dict[ModelKey, float] = {}
         self._last = asyncio.get_running_loop().time()
 
     @property
@@ -78,8 +83,18 @@ class Ticker:
             for model in moving:
                 self._note_trouble(model, str(error))
         finally:
-            for model in moving:
+            self._wake(moving)
+
+    def _wake(self, moving: Sequence[Model]) -> None:
+        """Let workers look at what moves. Each look costs a dozen reads, and a person may be waited for for a week."""
+        now, woken = asyncio.get_running_loop().time(), {}
+        for model in moving:
+            last = self._woken.get(model.key, -math.inf)
+            due = not _waits_for_a_person(model) or now - last >= WAITS.total_seconds()
+            if due or blaming(self._book.evidence(model.key).judgements):
                 self._queue.add(model.key)
+            woken[model.key] = now if due else last
+        self._woken = woken
 
     def _is_readable(self, model: Model) -> bool:
         """Whether guards can be read from it; the worker tells the user what is wrong otherwise."""
@@ -170,3 +185,8 @@ class Ticker:
         if stable is None or candidate is None or candidate.revision != watch.comparison.candidate:
             return False
         return stable.ready > 0
+
+
+def _waits_for_a_person(model: Model) -> bool:
+    hold = model.status.hold
+    return hold is not None and hold.reason in CLOCK_STOPS
