@@ -132,3 +132,25 @@ def test_what_failed_is_nothing_to_go_back_to():
     world.settle()
     world.command = "rollback/iris-1/again"  # iris-2 was taken back just now
     assert "no revision that served before it" in (world.decide().warning or "")
+
+
+def test_what_is_lost_on_its_way_back_is_not_made_anew_from_another_spec():
+    # given an earlier revision that warms up, whose stored revision and whose Deployment somebody deletes
+    world = promoted()
+    world.command = "rollback/iris-2/now"
+    world.reconcile()
+    world.reconcile()
+    assert world.status.candidate.revision == "iris-1"
+    world.lost.add("iris-1")
+    world.deployments.pop(Color.BLUE, None)
+    world.pods[Color.BLUE] = []
+    # when the rollout goes on
+    world.settle()
+    # then stable stays what it was, and it is said why
+    assert world.status.stable.revision == "iris-2"
+    assert world.status.candidate is None
+    assert world.status.history[0].result == "RevisionLost"
+    assert world.status.history[0].message.startswith(
+        "iris-1 (v1.0.0) cannot come back: its ControllerRevision is gone"
+    )
+    assert "iris-1" not in world.revisions.keys() - world.gone()

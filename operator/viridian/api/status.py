@@ -182,7 +182,10 @@ class HistoryEntry(Reaction):
     revision: Annotated[Name, Field(description="Name of the ControllerRevision.")]
     version: Annotated[Name, Field(description="spec.model.version of that revision.")]
     result: Annotated[
-        str, Field(max_length=32, description="Promoted, Restored, RolledBack, Expired, Replaced or Reverted.")
+        str,
+        Field(
+            max_length=32, description="Promoted, Restored, RolledBack, Expired, Replaced, Reverted or RevisionLost."
+        ),
     ]
     message: Annotated[Sentence, Field(description="How it ended, in a sentence for people.")]
     changes: Annotated[str, Field(max_length=1024, description="spec.model.changes of that revision.")] = ""

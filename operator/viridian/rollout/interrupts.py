@@ -75,6 +75,19 @@ def _pods_die(view: View) -> Ending | None:
     )
 
 
+def _nothing_comes_back(view: View) -> Ending | None:
+    """What a person brings back is lost: made anew from the spec, it would be another one under its name."""
+    candidate = view.status.candidate
+    if candidate is None or candidate.revision in view.observed.revisions:
+        return None
+    return Ending(
+        phase=Phase.STABLE,
+        reason="RevisionLost",
+        message=f"{candidate.revision} ({candidate.version}) cannot come back: its ControllerRevision is gone, and no"
+        " Deployment runs it; apply the version that is wanted",
+    )
+
+
 def _person_aborts(view: View) -> Ending | None:
     candidate = view.status.candidate
     if candidate is None or pending_command(view, Verb.ABORT) is None:
@@ -186,5 +199,12 @@ _REASONS: tuple[Callable[[View], Ending | None], ...] = (
     _traffic_is_missing,
     _deadline_passed,
 )
-_REASONS_WHILE_RETURNING = (_pods_die, _person_aborts, _spec_is_stable_again, _spec_is_newer, _deadline_passed)
+_REASONS_WHILE_RETURNING = (
+    _nothing_comes_back,
+    _pods_die,
+    _person_aborts,
+    _spec_is_stable_again,
+    _spec_is_newer,
+    _deadline_passed,
+)
 """An earlier revision that a person brings back was judged before, and is wanted now whatever the guards say."""
