@@ -269,6 +269,15 @@ def test_at_the_deadline_the_reason_is_named_that_is_known():
     # or pods that cannot start
     world.pods[GREEN][0] = replace(world.pods[GREEN][0], trouble="image not found")
     assert ending(world).message == past + "v2.0.0 (green): image not found"
+    # or too few pods that the metrics tell of
+    world = at_step()
+    world.reporting.clear()
+    pass_the_deadline(world)
+    assert ending(world).message == past + "Prometheus has the counters of 0 of the 1 pods that v2.0.0 needs"
+    # or nothing at all, as before the first step
+    world = rolling(Phase.STARTING)
+    pass_the_deadline(world)
+    assert ending(world).message == past.removesuffix(": ")
     # or a hold
     world = at_step(guards={"metricsMissing": {"after": "1m", "then": "Hold"}})
     world.metrics = False

@@ -679,3 +679,15 @@ def test_a_step_waits_until_the_metrics_tell_of_as_many_pods_as_its_weight_needs
     # and the deadline says it too
     world.now = world.fresh_at = world.now + timedelta(days=1)
     assert next_status(world).ending.message.endswith(why)
+
+
+def test_a_step_waits_while_the_metrics_tell_of_no_pod():
+    # given a step that is over, whose only pod's counters have not been seen
+    world = at_step()
+    world.now = world.fresh_at = world.now + timedelta(minutes=1)
+    world.reporting = Counter({"iris-1": 3})
+    # when somebody looks, then it stays, and says why
+    status = next_status(world)
+    assert status.step.index == 1
+    reconciling = next(condition for condition in status.conditions if condition.type == "Reconciling")
+    assert reconciling.message.endswith("Prometheus has the counters of 0 of the 1 pods that v2.0.0 needs")
