@@ -274,6 +274,9 @@ def test_at_the_deadline_the_reason_is_named_that_is_known():
     world.reporting.clear()
     pass_the_deadline(world)
     assert ending(world).message == past + "Prometheus has the counters of 0 of the 1 pods that v2.0.0 needs"
+    # but not of an operator that has just begun to look
+    world.fresh_at = None
+    assert ending(world).message == past.removesuffix(": ")
     # or nothing at all, as before the first step
     world = rolling(Phase.STARTING)
     pass_the_deadline(world)

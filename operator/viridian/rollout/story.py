@@ -23,7 +23,7 @@ def pod_trouble(view: View) -> str:
 def blindness(view: View) -> str:
     """That the metrics do not tell of as many of the candidate's pods as its weight needs; empty when they do."""
     candidate, step = view.status.candidate, view.status.step
-    if candidate is None or step is None:
+    if candidate is None or step is None or view.observed.evidence.fresh_at is None:
         return ""
     need, have = view.required_replicas(step.weight), view.observed.evidence.reporting.get(candidate.revision, 0)
     if have >= need:
