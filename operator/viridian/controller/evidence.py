@@ -12,7 +12,7 @@ from viridian.guards.config import Config, LatencyGuard
 from viridian.guards.driver import Rollout, Window, advance
 from viridian.guards.judge import Judgement, Verdict
 from viridian.guards.queries import Answers
-from viridian.guards.series import Snapshot, align
+from viridian.guards.series import PodCounters, Snapshot, align
 from viridian.guards.state import State, decode, encode
 from viridian.metrics.prometheus import ModelKey, Samples
 from viridian.rollout.observed import Evidence
@@ -221,7 +221,7 @@ class EvidenceBook:
                 flow.answered[revision] = answered
                 flow.moved[revision] = moment
         for revision, counters in snapshot.pods.items():
-            counted = sum(pod.comparable.answered if routed else pod.direct.answered for pod in counters.values())
+            counted = _arrived(counters, routed)
             if flow.counted.get(revision, 0) != counted:
                 flow.counted[revision] = counted
                 flow.counted_at[revision] = moment
@@ -230,10 +230,12 @@ class EvidenceBook:
 def _requests(watch: Watch) -> Mapping[str, int]:
     if watch.window is None:
         return {}
-    return {
-        revision: sum(pod.comparable.answered if watch.routed else pod.direct.answered for pod in pods.values())
-        for revision, pods in watch.window.latest.pods.items()
-    }
+    return {revision: _arrived(pods, watch.routed) for revision, pods in watch.window.latest.pods.items()}
+
+
+def _arrived(pods: Mapping[str, PodCounters], routed: bool) -> int:
+    """Requests that pods have answered, of those that count for steps: assigned at random, or all without a route."""
+    return sum((pod.comparable if routed else pod.direct).answered for pod in pods.values())
 
 
 def blaming(judgements: Iterable[Judgement]) -> tuple[Judgement, ...]:

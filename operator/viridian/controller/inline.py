@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from viridian.api.names import Color
@@ -10,8 +9,8 @@ from viridian.api.quantities import parse_duration
 from viridian.api.revision import Revision
 from viridian.api.status import Phase
 from viridian.kube.client import Manifest
-from viridian.rollout.observed import Autoscaler, Observed, RouteFacts, Settings
-from viridian.rollout.view import View
+from viridian.rollout.observed import Autoscaler, RouteFacts
+from viridian.rollout.view import full_replicas
 from viridian.traffic.route import RouteView, build_route_spec, read_route, traffic_of
 from viridian.workloads.live_settings import asks_for_live_settings, build_live_settings
 from viridian.workloads.scaling import build_budget
@@ -113,9 +112,8 @@ def scaling_at_rest(model: Model) -> Autoscaler | None:
     scaling = model.spec.serving.autoscaling
     if scaling is None:
         return None
-    observed, settings = Observed(model.generation, {}, {}), Settings(timedelta(0))
-    view = View(model.owner.name, model.spec, model.status, observed, settings, datetime.min.replace(tzinfo=UTC))
-    return Autoscaler(view.full, scaling.max_replicas, scaling.cpu_percent)
+    fewest = full_replicas(model.spec.serving, model.status.floor)
+    return Autoscaler(fewest, scaling.max_replicas, scaling.cpu_percent)
 
 
 def _timed(traffic: dict[str, Any], timeout: str | None) -> dict[str, Any]:

@@ -22,17 +22,6 @@ Past = Snapshot | MetricsError | None
 """Counters as they were, why they cannot be read now, or that they never will be."""
 
 
-def known(past: Past) -> Snapshot | None:
-    """The counters as they were, if they ever can be had.
-
-    Raises:
-        MetricsError: not yet.
-    """
-    if isinstance(past, MetricsError):
-        raise past
-    return past
-
-
 class Rewind:
     """Reads earlier counters, a few groups of models at a time."""
 

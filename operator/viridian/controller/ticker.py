@@ -22,7 +22,7 @@ from .evidence import EvidenceBook, Watch, blaming, guard_config
 from .jobs import end
 from .models import Model, Models
 from .queue import WorkQueue
-from .rewind import Past, Rewind, known
+from .rewind import Past, Rewind
 
 _log = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class Ticker:
     def _breaches(self, model: Model, samples: Samples | MetricsError, earlier: Past) -> bool:
         """Whether the newest samples blame the candidate; one model that cannot be judged holds up no other."""
         try:
-            then = known(earlier)
+            then = trusted(earlier)
             breaches = self._book.take_in(model.key, model.spec, trusted(samples), datetime.now(UTC), then)
         except (MetricsError, ValueError) as error:
             self._note_trouble(model, str(error))

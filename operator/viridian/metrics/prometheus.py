@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from viridian.api.names import PORT_METRICS
 from viridian.guards.series import PodCounters, Tally
@@ -28,6 +28,8 @@ JUDGED = ("split", "pin", "direct")
 
 IDENTITY = ("__name__", "model_namespace", "model", "revision", "pod_uid", "via", "outcome", "le")
 """The labels that make a series one of a kind, whoever scraped it."""
+
+T = TypeVar("T")
 
 LARGEST = 2.0**53
 """Above it a sample is no exact whole number any more, and no count of anything that happened."""
@@ -156,15 +158,15 @@ class Prometheus:
         return await batches.read(sorted(set(keys)), ask)
 
 
-def trusted(samples: Samples | MetricsError) -> Samples:
-    """The samples of a model.
+def trusted(found: T | MetricsError) -> T:
+    """What was found of a model.
 
     Raises:
-        MetricsError: they are an error instead.
+        MetricsError: it is an error instead.
     """
-    if isinstance(samples, MetricsError):
-        raise samples
-    return samples
+    if isinstance(found, MetricsError):
+        raise found
+    return found
 
 
 def build_query(keys: Sequence[ModelKey], bounds: Sequence[float], window: float) -> str:

@@ -25,10 +25,12 @@ def blindness(view: View) -> str:
     candidate, step = view.status.candidate, view.status.step
     if candidate is None or step is None or view.observed.evidence.fresh_at is None:
         return ""
-    need, have = view.required_replicas(step.weight), view.observed.evidence.reporting.get(candidate.revision, 0)
-    if have >= need:
+    need = view.required_replicas(step.weight)
+    if view.is_watched(candidate, need):
         return ""
-    return f"Prometheus has the counters of {have} of the {need} pods that {candidate.version} needs"
+    return (
+        f"Prometheus has the counters of {view.reporting(candidate)} of the {need} pods that {candidate.version} needs"
+    )
 
 
 def story(view: View) -> str:

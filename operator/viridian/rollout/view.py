@@ -9,6 +9,7 @@ from viridian.api.names import Color
 from viridian.api.quantities import parse_duration
 from viridian.api.revision import Revision, RevisionInput
 from viridian.api.rollout import Step
+from viridian.api.serving import Serving
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ColorStatus, ModelDeploymentStatus, Phase, PinnedRevision
 
@@ -124,7 +125,11 @@ class View:
 
     def is_watched(self, role: ColorStatus, pods: int) -> bool:
         """Whether the guards see so many pods of a role: none gets users' requests unseen."""
-        return self.observed.evidence.reporting.get(role.revision, 0) >= pods
+        return self.reporting(role) >= pods
+
+    def reporting(self, role: ColorStatus) -> int:
+        """Pods of a role whose counters the metrics have."""
+        return self.observed.evidence.reporting.get(role.revision, 0)
 
     @property
     def full(self) -> int:
@@ -132,10 +137,7 @@ class View:
 
         At rest autoscaling may go down to its minimum.
         """
-        scaling = self.spec.serving.autoscaling
-        if scaling is None:
-            return self.spec.serving.replicas
-        return min(scaling.max_replicas, max(scaling.min_replicas, self.status.floor or 0))
+        return full_replicas(self.spec.serving, self.status.floor)
 
     def required_replicas(self, weight: int) -> int:
         """Pods that must be ready for `weight` percent: that share of stable's, and two for a latency guard."""
@@ -208,3 +210,11 @@ class View:
     def candidate_is_live(self) -> bool:
         """Whether there is a candidate that is not being taken back."""
         return self.status.candidate is not None and self.status.ending is None
+
+
+def full_replicas(serving: Serving, floor: int | None) -> int:
+    """Pods that carry all traffic; with autoscaling at least `floor`, which is none while no rollout runs."""
+    scaling = serving.autoscaling
+    if scaling is None:
+        return serving.replicas
+    return min(scaling.max_replicas, max(scaling.min_replicas, floor or 0))
