@@ -7,7 +7,9 @@ from kubernetes import client, config
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.pods import ReadyKeeper, make_ready, make_unready, wait_for_pods
 from tests.component.harness.prometheus import Prometheus
+from tests.component.harness.repeated import Repeated
 from tests.component.harness.waiting import eventually
+from urllib3.exceptions import ProtocolError
 
 
 def deployment(namespace: str, name: str, replicas: int) -> dict[str, Any]:
@@ -84,6 +86,30 @@ def test_a_keeper_makes_pods_ready_save_those_it_shall_leave(control_plane: Cont
         "the pod to be gone, not only on its way",
         within=10,
     )
+
+
+def test_work_beside_a_test_outlives_a_busy_server_and_tells_any_other_error() -> None:
+    # given work that meets a server without time, one that breaks the connection, and then a mistake of its own
+    troubles = iter([client.ApiException(status=500), client.ApiException(status=429), ProtocolError("reset")])
+
+    def work() -> None:
+        raise next(troubles, ValueError("a mistake"))
+
+    # when it is done again and again
+    beside = Repeated("work", 0.01, work)
+    beside.start()
+
+    # then only the mistake ends it, and a test sees that
+    def told() -> bool:
+        try:
+            beside.check()
+        except RuntimeError as error:
+            return isinstance(error.__cause__, ValueError)
+        return False
+
+    eventually(told, "the mistake to be told")
+    with pytest.raises(RuntimeError, match="the thread work has ended"):
+        beside.stop()
 
 
 def test_children_go_with_their_owner(control_plane: ControlPlane, namespace: str) -> None:

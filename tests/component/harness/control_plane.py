@@ -68,18 +68,23 @@ class ControlPlane:
         self.custom: Any = client.CustomObjectsApi(self.api)
         self.core.create_node(client.V1Node(metadata=client.V1ObjectMeta(name=NODE)))
         self.reaper = Reaper(self.api)
+        self.reaper.start()
         self._dynamic: DynamicClient | None = None
 
     def stop(self) -> None:
         """End all servers, the last started first."""
-        if self.reaper:
-            self.reaper.stop()
-        while self._servers:
-            self._servers.pop().stop()
+        try:
+            if self.reaper:
+                self.reaper.stop()
+        finally:
+            while self._servers:
+                self._servers.pop().stop()
 
     @contextmanager
     def fresh_namespace(self) -> Iterator[str]:
         """A namespace of a test's own, gone afterwards."""
+        if self.reaper:
+            self.reaper.check()
         name = f"test-{secrets.token_hex(4)}"
         self.core.create_namespace({"metadata": {"name": name}})
         eventually(

@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +17,7 @@ from viridian.controller.__main__ import main
 from .control_plane import ControlPlane
 from .processes import Server, free_port, start
 from .prometheus import Prometheus
+from .repeated import Repeated
 
 REPOSITORY = Path(__file__).parents[3]
 _STOP_SECONDS = 15
@@ -171,7 +171,7 @@ def _run(log: str, environment: dict[str, str]) -> None:
     sys.exit(main())
 
 
-class Users:
+class Users(Repeated):
     """Requests that follow the live route's split, counted on the ready pods of each color.
 
     Without a route they go to the Service NAME, as those from within a cluster do.
@@ -182,50 +182,35 @@ class Users:
     """
 
     def __init__(self, control_plane: ControlPlane, prometheus: Prometheus, namespace: str, model: str) -> None:
+        super().__init__("users", 0.2, self._send)
         self._control_plane, self._target = control_plane, prometheus.target
         self._namespace, self._model = namespace, model
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._send, name="users", daemon=True)
+        self._share: dict[str, float] = {}
         self.outcome: Callable[[str], tuple[str, float]] = lambda _: ("ok", 0.02)
         self.rate = 100
 
-    def __enter__(self) -> "Users":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-
     def _send(self) -> None:
-        share: dict[str, float] = {}
-        while not self._stop.wait(0.2):
-            try:
-                via, weights = self._weights()
-                pods = self._control_plane.core.list_namespaced_pod(self._namespace).items
-            except client.ApiException:
-                continue  # the namespace of the test is just going away
-            for color, weight in weights.items():
-                ready = [
-                    pod
-                    for pod in pods
-                    if pod.metadata.labels.get("viridian.dev/color") == color
-                    and any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or [])
-                ]
-                share[color] = share.get(color, 0.0) + self.rate * 0.2 * weight / 100
-                for number in range(int(share[color]) if ready else 0):
-                    pod = ready[number % len(ready)]
-                    revision = pod.metadata.labels["viridian.dev/revision"]
-                    counters = self._target.pod(self._namespace, self._model, revision, pod.metadata.uid)
-                    outcome, seconds = self.outcome(revision)
-                    counters.count(1, outcome=outcome, via=via, seconds=seconds)
-                share[color] -= int(share[color])
-            for pod in pods:  # ready pods publish their counters from the start
-                revision = pod.metadata.labels.get("viridian.dev/revision")
-                if revision:
-                    self._target.pod(self._namespace, self._model, revision, pod.metadata.uid)
+        via, weights = self._weights()
+        pods = self._control_plane.core.list_namespaced_pod(self._namespace).items
+        for color, weight in weights.items():
+            ready = [
+                pod
+                for pod in pods
+                if pod.metadata.labels.get("viridian.dev/color") == color
+                and any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or [])
+            ]
+            share = self._share.get(color, 0.0) + self.rate * 0.2 * weight / 100
+            for number in range(int(share) if ready else 0):
+                pod = ready[number % len(ready)]
+                revision = pod.metadata.labels["viridian.dev/revision"]
+                counters = self._target.pod(self._namespace, self._model, revision, pod.metadata.uid)
+                outcome, seconds = self.outcome(revision)
+                counters.count(1, outcome=outcome, via=via, seconds=seconds)
+            self._share[color] = share - int(share)
+        for pod in pods:  # ready pods publish their counters from the start
+            revision = pod.metadata.labels.get("viridian.dev/revision")
+            if revision:
+                self._target.pod(self._namespace, self._model, revision, pod.metadata.uid)
 
     def _weights(self) -> tuple[str, dict[str, int]]:
         """How requests come, and the share of each color in percent."""

@@ -1,13 +1,10 @@
 """What a kubelet would do to pods, by a test's word."""
 
 import itertools
-import threading
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any
 
-from kubernetes import client
-
+from .repeated import Repeated
 from .waiting import eventually
 
 # By the client's types every attribute of every object may be None; tests would check for nothing else.
@@ -67,7 +64,7 @@ def cannot_pull(core: Core, pods: list[Pod]) -> None:
         _set(core, pod, ready=False, waiting="ImagePullBackOff")
 
 
-class ReadyKeeper:
+class ReadyKeeper(Repeated):
     """Makes every pod of a namespace ready as it appears, for as long as the `with` block lasts.
 
     Attributes:
@@ -75,37 +72,20 @@ class ReadyKeeper:
     """
 
     def __init__(self, core: Core, namespace: str) -> None:
+        super().__init__("ready-keeper", 0.1, self._keep)
         self._core = core
         self._namespace = namespace
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="ready-keeper", daemon=True)
         self.unready: list[str] = []
 
-    def __enter__(self) -> "ReadyKeeper":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-
     def _keep(self) -> None:
-        while not self._stop.wait(0.1):
-            try:
-                new = _pending(self._core, self._namespace)
-                # Nearly always there is none, and the question is asked ten times a second.
-                left_alone = {
-                    pod.metadata.uid
-                    for selector in (self.unready if new else ())
-                    for pod in list_pods(self._core, self._namespace, selector)
-                }
-                make_ready(self._core, [pod for pod in new if pod.metadata.uid not in left_alone])
-            except client.ApiException as error:
-                # The namespace of the test, or a pod, is just going away.
-                if error.status not in {404, 409}:
-                    raise
+        new = _pending(self._core, self._namespace)
+        # Nearly always there is none, and the question is asked ten times a second.
+        left_alone = {
+            pod.metadata.uid
+            for selector in (self.unready if new else ())
+            for pod in list_pods(self._core, self._namespace, selector)
+        }
+        make_ready(self._core, [pod for pod in new if pod.metadata.uid not in left_alone])
 
 
 def _pending(core: Core, namespace: str) -> list[Pod]:

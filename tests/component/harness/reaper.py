@@ -1,12 +1,13 @@
 """Pods leave: the part of a kubelet's work that every test needs."""
 
-import threading
 from typing import Any
 
 from kubernetes import client
 
+from .repeated import Repeated
 
-class Reaper:
+
+class Reaper(Repeated):
     """Removes pods that are being deleted, as if their processes had ended on the first signal.
 
     Attributes:
@@ -14,31 +15,23 @@ class Reaper:
     """
 
     def __init__(self, api: client.ApiClient) -> None:
+        super().__init__("reaper", 0.2, self._reap)
         self.spared: set[str] = set()
         self._core: Any = client.CoreV1Api(api)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._reap, name="reaper", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._stop.set()
-        self._thread.join()
 
     def _reap(self) -> None:
-        while not self._stop.wait(0.2):
-            for pod in self._core.list_pod_for_all_namespaces().items:
-                if pod.metadata.deletion_timestamp and pod.metadata.namespace not in self.spared:
-                    try:
-                        self._core.delete_namespaced_pod(
-                            pod.metadata.name,
-                            pod.metadata.namespace,
-                            # In the body: with one, the API server does not look at the query.
-                            body=client.V1DeleteOptions(
-                                grace_period_seconds=0, preconditions=client.V1Preconditions(uid=pod.metadata.uid)
-                            ),
-                        )
-                    except client.ApiException as error:
-                        # Gone already, or another pod has the name by now.
-                        if error.status not in {404, 409}:
-                            raise
+        for pod in self._core.list_pod_for_all_namespaces().items:
+            if pod.metadata.deletion_timestamp and pod.metadata.namespace not in self.spared:
+                try:
+                    self._core.delete_namespaced_pod(
+                        pod.metadata.name,
+                        pod.metadata.namespace,
+                        # In the body: with one, the API server does not look at the query.
+                        body=client.V1DeleteOptions(
+                            grace_period_seconds=0, preconditions=client.V1Preconditions(uid=pod.metadata.uid)
+                        ),
+                    )
+                except client.ApiException as error:
+                    # Gone already, or another pod has the name by now.
+                    if error.status not in {404, 409}:
+                        raise

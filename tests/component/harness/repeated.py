@@ -1,0 +1,65 @@
+"""Work beside a test, done again and again: what a kubelet, a scheduler or users would do."""
+
+import threading
+from collections.abc import Callable
+from typing import Self
+
+from kubernetes import client
+from urllib3.exceptions import HTTPError
+
+_PASSING = {
+    404,  # the namespace of a test, or a pod, is just going away
+    409,  # somebody else was quicker
+    429,
+}
+
+
+class Repeated:
+    """Calls a function again and again in a thread, from `start` to `stop` or for as long as a `with` block lasts.
+
+    An API server that is just busy is no end of it: the function is called again. Any other error is the end, and is
+    raised by `check` and `stop`, where a test sees it.
+    """
+
+    def __init__(self, name: str, period: float, work: Callable[[], None]) -> None:
+        """Prepare to call `work` with `period` seconds between two calls."""
+        self._period, self._work = period, work
+        self._error: Exception | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, and raise the error that had ended it, if any."""
+        self._stop.set()
+        self._thread.join()
+        self.check()
+
+    def check(self) -> None:
+        """Raise the error that ended the thread, if any."""
+        if self._error:
+            raise RuntimeError(f"the thread {self._thread.name} has ended") from self._error
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._period):
+            try:
+                self._work()
+            except HTTPError:
+                continue
+            except client.ApiException as error:
+                if error.status not in _PASSING and error.status < 500:
+                    self._error = error
+                    return
+            except Exception as error:  # noqa: BLE001 - it is raised where a test sees it
+                self._error = error
+                return
