@@ -244,6 +244,42 @@ def test_metrics_are_fresh_for_three_scrapes(fresh, now, sees):
     assert view(seen={"evidence": Evidence(fresh_at=at)}, now=now).sees is sees
 
 
+SERVING = {
+    color: ColorView(f"iris-{number}", 1, (Pod(color, f"iris-{number}", True, False),), frozenset({color}))
+    for number, color in ((1, BLUE), (2, GREEN))
+}
+"""One pod of each role, which serves."""
+
+
+@pytest.mark.parametrize(
+    ("seen_at", "fresh", "unseen", "age"),
+    [
+        ({}, None, "", None),
+        ({"iris-1": 0, "iris-2": 0}, 0, "", 60),  # of both, but long ago
+        ({"iris-1": 60, "iris-2": 60}, 60, "", 0),
+        ({"iris-1": 58, "iris-2": 60}, 60, "", 2),
+        ({"iris-1": 60}, 60, " of v2.0.0's pods", None),
+        ({"iris-1": 60, "iris-2": 50}, 60, " of v2.0.0's pods", 10),
+        ({"iris-2": 60}, 60, " of v1.0.0's pods", None),
+        ({"iris-1": 50, "iris-2": 60}, 60, " of v1.0.0's pods", 10),
+    ],
+)
+def test_metrics_are_as_old_as_what_they_tell_of_either_role(seen_at, fresh, unseen, age):
+    at = {revision: START + timedelta(seconds=second) for revision, second in seen_at.items()}
+    evidence = Evidence(fresh_at=None if fresh is None else START + timedelta(seconds=fresh), seen_at=at)
+    seen = view(seen={"colors": SERVING, "evidence": evidence}, now=60)
+    assert seen.unseen == unseen
+    assert seen.fresh_at == (None if age is None else seen.now - timedelta(seconds=age))
+
+
+def test_without_a_candidate_stables_pods_alone_are_missed_and_without_any_role_nobodys():
+    evidence = Evidence(fresh_at=START, seen_at={})
+    alone = view(seen={"colors": SERVING, "evidence": evidence}, candidate=None)
+    assert (alone.unseen, alone.fresh_at) == (" of v1.0.0's pods", None)
+    nobody = view(seen={"colors": SERVING, "evidence": evidence}, candidate=None, stable=None)
+    assert (nobody.unseen, nobody.fresh_at) == ("", None)
+
+
 def test_requests_and_reporting_pods_are_those_of_a_roles_revision():
     seen = view(seen={"evidence": Evidence(requests={"iris-2": 7}, reporting={"iris-2": 2})})
     assert [seen.requests(role) for role in (CANDIDATE, STABLE, None)] == [7, 0, 0]
