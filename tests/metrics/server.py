@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
@@ -60,7 +60,8 @@ class Server:
                 if status in {301, 302}:
                     self.send_header("Location", "/elsewhere?query=lost")
                 self.end_headers()
-                self.wfile.write(body)
+                with suppress(ConnectionError):  # who asked did not wait for a slow answer
+                    self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
                 pass
