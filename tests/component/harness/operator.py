@@ -199,7 +199,7 @@ class Users(Repeated):
                 if pod.metadata.labels.get("viridian.dev/color") == color
                 and any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or [])
             ]
-            share = self._share.get(color, 0.0) + self.rate * 0.2 * weight / 100
+            share = self._share.get(color, 0.0) + self.rate * self.period * weight / 100
             for number in range(int(share) if ready else 0):
                 pod = ready[number % len(ready)]
                 revision = pod.metadata.labels["viridian.dev/revision"]

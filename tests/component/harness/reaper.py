@@ -22,16 +22,11 @@ class Reaper(Repeated):
     def _reap(self) -> None:
         for pod in self._core.list_pod_for_all_namespaces().items:
             if pod.metadata.deletion_timestamp and pod.metadata.namespace not in self.spared:
-                try:
-                    self._core.delete_namespaced_pod(
-                        pod.metadata.name,
-                        pod.metadata.namespace,
-                        # In the body: with one, the API server does not look at the query.
-                        body=client.V1DeleteOptions(
-                            grace_period_seconds=0, preconditions=client.V1Preconditions(uid=pod.metadata.uid)
-                        ),
-                    )
-                except client.ApiException as error:
-                    # Gone already, or another pod has the name by now.
-                    if error.status not in {404, 409}:
-                        raise
+                self._core.delete_namespaced_pod(
+                    pod.metadata.name,
+                    pod.metadata.namespace,
+                    # In the body: with one, the API server does not look at the query.
+                    body=client.V1DeleteOptions(
+                        grace_period_seconds=0, preconditions=client.V1Preconditions(uid=pod.metadata.uid)
+                    ),
+                )

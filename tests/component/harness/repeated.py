@@ -9,7 +9,7 @@ from urllib3.exceptions import HTTPError
 
 _PASSING = {
     404,  # the namespace of a test, or a pod, is just going away
-    409,  # somebody else was quicker
+    409,  # somebody else was quicker, or another pod has the name by now
     429,
 }
 
@@ -19,11 +19,14 @@ class Repeated:
 
     An API server that is just busy is no end of it: the function is called again. Any other error is the end, and is
     raised by `check` and `stop`, where a test sees it.
+
+    Attributes:
+        period: Seconds between two calls.
     """
 
     def __init__(self, name: str, period: float, work: Callable[[], None]) -> None:
-        """Prepare to call `work` with `period` seconds between two calls."""
-        self._period, self._work = period, work
+        """Prepare to call `work`."""
+        self.period, self._work = period, work
         self._error: Exception | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -51,15 +54,17 @@ class Repeated:
             raise RuntimeError(f"the thread {self._thread.name} has ended") from self._error
 
     def _run(self) -> None:
-        while not self._stop.wait(self._period):
+        while not self._stop.wait(self.period):
             try:
                 self._work()
-            except HTTPError:
-                continue
-            except client.ApiException as error:
-                if error.status not in _PASSING and error.status < 500:
+            except Exception as error:  # noqa: BLE001 - it is raised where a test sees it
+                if not _passes(error):
                     self._error = error
                     return
-            except Exception as error:  # noqa: BLE001 - it is raised where a test sees it
-                self._error = error
-                return
+
+
+def _passes(error: Exception) -> bool:
+    """Whether the next try may go well."""
+    if isinstance(error, client.ApiException):
+        return error.status in _PASSING or error.status >= 500
+    return isinstance(error, HTTPError)
