@@ -5,7 +5,6 @@ import os
 import shlex
 import socket
 import subprocess
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from viridian_serving.local_pod import readable
 from viridian_serving.model_source import ModelError
 from viridian_serving.serve import environment_of, main
 from viridian_serving.welcome import made_up, sample, welcome
-
-ROOT = Path(__file__).parents[2]
 
 
 def lay(root: Path, *files: str) -> Path:
@@ -266,13 +263,3 @@ def test_the_welcome_says_where_what_and_how() -> None:
 )
 def test_log_lines_are_shortened(line: str, shown: str | None) -> None:
     assert readable(line) == shown
-
-
-def test_the_package_needs_what_the_image_has() -> None:
-    # given
-    lists = (ROOT / "requirements" / f"{name}.in" for name in ("serving-runtime", "triton"))
-    lines = [line for file in lists for line in file.read_text().splitlines()]
-    # when
-    project = tomllib.loads((ROOT / "serving-image" / "pyproject.toml").read_text())["project"]
-    # then
-    assert project["dependencies"] == [line for line in lines if line and not line.startswith("#")]
