@@ -11,7 +11,7 @@ from viridian.api.names import Color
 from viridian.api.revision import Revision, RevisionInput
 from viridian.api.serving import Cache
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.api.status import ModelDeploymentStatus
+from viridian.api.status import ColorStatus, ModelDeploymentStatus
 from viridian.guards.counts import Counts
 from viridian.guards.judge import Judgement, Verdict
 from viridian.rollout.actions import (
@@ -272,13 +272,15 @@ class World:
         if candidate is not None and pins[candidate.color] and not weights[candidate.color]:
             raise Violation(f"pinned users are on {candidate.revision}, which has no weight")
         if candidate is not None and weights[candidate.color] > before:
-            pods = [pod for pod in self.pods[candidate.color] if pod.revision == candidate.revision]
-            ready = sum(pod.ready and not pod.deleting for pod in pods)
+            ready = self.ready(candidate)
             needed = -(-self.spec.serving.replicas * weights[candidate.color] // 100)
+            if self.status.outage is not None and self.status.outage.failed_over_at is not None:
+                needed = 1
             if ready < min(needed, self.spec.serving.replicas):
                 raise Violation(f"weight {weights} with {ready} ready pods, {needed} needed")
             if self._is_failed(candidate.revision):
                 raise Violation(f"failed revision {candidate.revision} got traffic again")
+        self._hold_against_readiness(weights)
         rules = self.route.rules[:-1] if self.route is not None else self.spec.traffic.pins
         follows = self.route is None or self.route.follows_spec
         self.route = RouteFacts((*(pins for _ in rules), weights), aborted=aborted, follows_spec=follows)
@@ -286,6 +288,31 @@ class World:
             self.stable_service = max(weights, key=lambda color: weights[color])
         if candidate is not None:
             self.weights_seen.append(weights[candidate.color])
+
+    def ready(self, role: ColorStatus | None) -> int:
+        """Pods of a role that answer users."""
+        if role is None:
+            return 0
+        pods = [pod for pod in self.pods[role.color] if pod.revision == role.revision]
+        return sum(pod.ready and not pod.deleting for pod in pods)
+
+    def _hold_against_readiness(self, weights: dict[Color, int]) -> None:
+        """No traffic moves to a color without a ready endpoint while the other one has some."""
+        for color in Color:
+            rises = self.route is not None and weights[color] > self.route.split(color)
+            here, there = self._answering(color), self._answering(color.other)
+            if rises and not here and there:
+                raise Violation(f"{color} has no ready pod and gets {weights[color]} %, beside {there} of {color.other}")
+
+    def _answering(self, color: Color) -> int:
+        return sum(pod.ready and not pod.deleting for pod in self.pods[color]) if color in self.services else 0
+
+    def is_answered(self) -> bool:
+        """Whether no role without a ready pod has weight while the other role could answer."""
+        roles = (self.status.stable, self.status.candidate)
+        if self.route is None or not any(self.ready(role) for role in roles):
+            return True
+        return not any(role and self.route.split(role.color) and not self.ready(role) for role in roles)
 
     def _is_failed(self, revision: str) -> bool:
         mine = self.revisions.get(revision)

@@ -144,6 +144,30 @@ class Return(StatusModel):
     generation: Annotated[int, Field(description="Generation of the spec at that time; a newer one is obeyed again.")]
 
 
+class Outage(StatusModel):
+    """Stable has no ready pod, so the candidate answers in its place."""
+
+    since: Annotated[Time, Field(description="Since when stable has had no ready pod.")]
+    failed_over_at: Annotated[
+        Time | None, Field(description="When the candidate was given all traffic for it; unset within the grace.")
+    ] = None
+    ready_since: Annotated[Time | None, Field(description="Since when stable has been ready again.")] = None
+
+
+class Shortfall(StatusModel):
+    """The candidate has fewer ready pods than its weight needs."""
+
+    weight: Annotated[int, Field(ge=0, le=100, description="The weight that its ready pods carry, in percent.")]
+    ready_since: Annotated[Time | None, Field(description="Since when enough of its pods are ready again.")] = None
+
+
+class Condemned(StatusModel):
+    """Stable breaches a guard although nothing better has served: what replaces it gets all traffic once ready."""
+
+    revision: Annotated[Name, Field(description="Name of stable's ControllerRevision.")]
+    message: Annotated[Sentence, Field(description="What the guard found, in a sentence for people.")]
+
+
 class GuardStatus(StatusModel):
     """What one guard says."""
 
@@ -172,7 +196,7 @@ class PinnedRevision(StatusModel):
     at: Annotated[Time, Field(description="When it ended.")]
     until_generation: Annotated[
         int | None,
-        Field(description="Set for a person's abort or rollback: holds until the spec's generation is above this."),
+        Field(description="Set for a person's rollback: holds until the spec's generation is above this."),
     ] = None
 
 
@@ -184,7 +208,9 @@ class HistoryEntry(Reaction):
     result: Annotated[
         str,
         Field(
-            max_length=32, description="Promoted, Restored, RolledBack, Expired, Replaced, Reverted or RevisionLost."
+            max_length=32,
+            description="Promoted, Restored, TookOver, GuardBreached, RolledBack, Expired, Replaced, Reverted or"
+            " RevisionLost.",
         ),
     ]
     message: Annotated[Sentence, Field(description="How it ended, in a sentence for people.")]
@@ -226,7 +252,7 @@ class ModelDeploymentStatus(StatusModel):
     ] = None
     floor: Annotated[
         int | None,
-        Field(ge=0, description="Pods of stable when the rollout began, which autoscaling keeps until its end."),
+        Field(ge=0, description="The most pods that an autoscaler gave stable in this rollout, kept until its end."),
     ] = None
     approved: Approved | None = None
     paused: Annotated[Name, Field(description="The candidate that a person has paused, if any.")] = ""
@@ -234,6 +260,12 @@ class ModelDeploymentStatus(StatusModel):
         Return | None, Field(description="Set while a person's command brings an earlier revision back.")
     ] = None
     hold: Hold | None = None
+    outage: Outage | None = None
+    shortfall: Shortfall | None = None
+    condemned: Condemned | None = None
+    aborting: Annotated[
+        Name, Field(description="The candidate that goes back by a person's command once stable has a ready pod.")
+    ] = ""
     drain: Drain | None = None
     ending: Ending | None = None
     guards: Annotated[list[GuardStatus], Field(max_length=16, description="What each guard says.")] = Field(

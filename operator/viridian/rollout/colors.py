@@ -57,7 +57,8 @@ def _candidate_floor(view: View, candidate: ColorStatus) -> int:
     """Pods of the candidate: what its weight needs. Users may be on those it has, so it only grows while it lives."""
     status = view.status
     weight = status.step.weight if status.step is not None else view.step_weight(1)
-    if status.stable is None or status.phase is Phase.FINISHING or status.returning is not None:
+    alone = status.stable is None or status.returning is not None or view.failed_over or view.condemned
+    if alone or status.phase is Phase.FINISHING:
         weight = 100
     need = view.required_replicas(max(weight, view.route_weight(candidate)))
     return max(need, min(view.color(candidate.color).replicas, view.full))

@@ -57,13 +57,16 @@ def refusal(view: View) -> str | None:
 def obey(view: View, status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     """Do what a command asks of the status itself, and remember each that was dealt with, refused ones too.
 
-    `abort` is an interrupt and `rollback` a beginning: those act elsewhere.
+    `abort` is an interrupt and `rollback` a beginning: those act elsewhere. An abort that cannot be carried out yet,
+    because stable has nobody to answer, is remembered.
     """
     if not view.observed.command:
         return status
     update: dict[str, object] = {"last_command": view.observed.command[:512]}
     command = pending_command(view)
     match command:
+        case Command(Verb.ABORT, revision) if status.ending is None:
+            update["aborting"] = revision
         case Command(Verb.RETRY, revision):
             update["failed"] = [pin for pin in status.failed if pin.revision != revision]
             update["expired"] = [pin for pin in status.expired if pin.revision != revision]
@@ -93,7 +96,14 @@ def _is_rolling(view: View, revision: str) -> bool:
 
 
 def _no_abort(view: View, revision: str) -> str | None:
-    return None if _is_rolling(view, revision) else f"nothing to abort: {revision} is not being rolled out"
+    if not _is_rolling(view, revision):
+        return f"nothing to abort: {revision} is not being rolled out"
+    if view.status.stable is None and view.is_reachable(view.status.candidate):
+        return (
+            f"{revision} cannot be aborted: it is the first revision and serves all requests, so there is nothing to go"
+            " back to; apply a version that works, or delete the model"
+        )
+    return None
 
 
 def _no_retry(view: View, revision: str) -> str | None:

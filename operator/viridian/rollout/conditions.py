@@ -5,8 +5,8 @@ from datetime import datetime
 
 from viridian.api.status import Condition, ModelDeploymentStatus, Phase
 
-from .story import pod_trouble, story
-from .view import SETTLED, View
+from .story import count, pod_trouble, story
+from .view import CLOCK_STOPS, SETTLED, View
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ def conditions(view: View) -> list[Condition]:
         "Available": _available(view),
         "RolledBack": _rolled_back(view),
         "RollbackReady": _rollback_ready(view),
+        "Settled": _settled(view),
     }
     return [_condition(view.status, kind, claim, view.observed.generation, view.now) for kind, claim in claims.items()]
 
@@ -50,16 +51,19 @@ def _ready(view: View) -> _Claim:
         if obstacle is not None:
             return replace(obstacle, holds=False)
         if status.stable.ready:
-            return _Claim(True, "Stable", f"{status.stable.version} serves all requests")
+            full = status.stable.replicas
+            ready = f" with {status.stable.ready} of {count(full, 'pod')} ready" if status.stable.ready < full else ""
+            return _Claim(True, "Stable", f"{status.stable.version} serves all requests{ready}")
         return _Claim(False, "PodsNotReady", f"no pod of {status.stable.version} is ready")
     return _Claim(False, status.phase, story(view))
 
 
 def _reconciling(view: View) -> _Claim:
-    # What waits for a person is stalled, and kstatus must not take it for work in progress.
+    # What is stuck until somebody acts is stalled, and kstatus must not take it for work in progress.
     waits = _stalled(view).holds
     moving = not waits and (view.status.phase not in SETTLED or view.status.phase is Phase.PENDING)
-    return _Claim(moving, view.status.phase, story(view))
+    hold = view.status.hold
+    return _Claim(moving, hold.reason if hold is not None and moving else view.status.phase, story(view))
 
 
 def _stalled(view: View) -> _Claim:
@@ -67,6 +71,8 @@ def _stalled(view: View) -> _Claim:
     obstacle = _obstacle(view)
     if obstacle is not None:
         return obstacle
+    if status.hold is not None and status.hold.reason in CLOCK_STOPS:
+        return _Claim(False, status.hold.reason, status.hold.message)  # a person is meant to take time over it
     if status.hold is not None:
         return _Claim(True, status.hold.reason, status.hold.message)
     if status.phase in {Phase.ROLLED_BACK, Phase.EXPIRED}:
@@ -78,11 +84,28 @@ def _available(view: View) -> _Claim:
     status = view.status
     if status.stable is None:
         return _Claim(False, "NotServing", "no revision has served yet")
-    if status.hold is not None and status.hold.reason == "GuardBreached":
-        return _Claim(False, "GuardBreached", status.hold.message)
-    if status.stable.ready:
-        return _Claim(True, "Serving", f"{status.stable.ready} ready pods of {status.stable.version}")
-    return _Claim(False, "StableUnavailable", f"no pod of stable's {status.stable.version} is ready")
+    if view.condemned and not view.route_weight(status.candidate):
+        return _Claim(False, "GuardBreached", f"{status.stable.version} serves and fails: {view.condemned}")
+    if view.observed.route is None:
+        return _Claim(False, "NotRouted", f"nothing leads to {status.stable.version} yet")
+    roles = [role for role in (status.stable, status.candidate) if role is not None]
+    for role, reason in zip(roles, ("StableUnavailable", "CandidateUnavailable"), strict=False):
+        share = view.route_weight(role)
+        if share and not view.serving(role):
+            lost = "no request is answered" if share == 100 else f"{share} % of the requests are not answered"
+            return _Claim(False, reason, f"no pod of {role.version} is ready, so {lost}")
+    answering = [f"{count(role.ready, 'ready pod')} of {role.version}" for role in roles if view.route_weight(role)]
+    return _Claim(True, "Serving", " and ".join(answering))
+
+
+def _settled(view: View) -> _Claim:
+    """For scripts: it turns True however a rollout ends, and says how."""
+    status = view.status
+    breached = status.hold is not None and status.hold.reason == "GuardBreached"
+    over = status.phase in {Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED} or breached
+    if not over:
+        return _Claim(False, status.phase, story(view))
+    return _Claim(True, "GuardBreached" if breached else status.phase, story(view))
 
 
 def _rolled_back(view: View) -> _Claim:

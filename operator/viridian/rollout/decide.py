@@ -17,6 +17,7 @@ from .interrupts import interrupt
 from .observed import Observed, Settings
 from .plan import plan
 from .progress import progress
+from .readiness import track
 from .view import CLOCK_STOPS, View
 
 LEISURE = timedelta(seconds=15)
@@ -55,6 +56,7 @@ def decide(
         now: the time, with a zone.
     """
     view = View(name, spec, _noted(status, observed), observed, settings, now)
+    view = replace(view, status=track(view))
     warning = refusal(view)
     ending = interrupt(view)
     following = take_back(view, ending) if ending is not None else progress(view)

@@ -1,6 +1,15 @@
 """How a rollout ends badly: the candidate is taken back, its color drains, and what became of it is remembered."""
 
-from viridian.api.status import Drain, Ending, HistoryEntry, ModelDeploymentStatus, Phase, PinnedRevision, Reaction
+from viridian.api.status import (
+    ColorStatus,
+    Drain,
+    Ending,
+    HistoryEntry,
+    ModelDeploymentStatus,
+    Phase,
+    PinnedRevision,
+    Reaction,
+)
 
 from .view import View
 
@@ -10,6 +19,9 @@ HISTORY = 20
 AT_REST: dict[str, object] = {
     "step": None,
     "hold": None,
+    "outage": None,
+    "shortfall": None,
+    "aborting": "",
     "drain": None,
     "started_at": None,
     "waited": None,
@@ -37,7 +49,6 @@ def take_back(view: View, ending: Ending) -> ModelDeploymentStatus:
         reason=ending.reason,
         message=ending.message,
         at=view.now,
-        until_generation=view.observed.generation if ending.reason == "Aborted" else None,
     )
     times = {
         "evidence_at": view.observed.evidence.breached_at,
@@ -48,6 +59,9 @@ def take_back(view: View, ending: Ending) -> ModelDeploymentStatus:
         "ending": ending.model_copy(update=times),
         "step": None,
         "hold": None,
+        "outage": None,
+        "shortfall": None,
+        "aborting": "",
         "verdict": ending.message,
         "drain": Drain(color=candidate.color, revision=candidate.revision, since=view.now),
     }
@@ -83,16 +97,25 @@ def add_pin(pins: list[PinnedRevision], pin: PinnedRevision) -> list[PinnedRevis
 
 def remember(view: View, result: str, message: str) -> list[HistoryEntry]:
     """The history with the candidate's rollout, the newest first."""
-    candidate, ending = view.status.candidate, view.status.ending
-    if candidate is None:
+    return _remember(view, view.status.candidate, result, message)
+
+
+def remember_first(view: View, result: str, message: str) -> list[HistoryEntry]:
+    """The history with the bake of a revision that was put to use without a comparison, the newest first."""
+    return _remember(view, view.status.stable, result, message)
+
+
+def _remember(view: View, role: ColorStatus | None, result: str, message: str) -> list[HistoryEntry]:
+    ending = view.status.ending
+    if role is None:
         return view.status.history
     reaction = Reaction() if ending is None else ending
     entry = HistoryEntry(
-        revision=candidate.revision,
-        version=candidate.version,
+        revision=role.revision,
+        version=role.version,
         result=result,
         message=message,
-        changes=view.spec.model.changes if view.runs_wanted(candidate) else "",
+        changes=view.spec.model.changes if view.runs_wanted(role) else "",
         started_at=view.status.started_at or view.now,
         ended_at=view.now,
         evidence_at=reaction.evidence_at,

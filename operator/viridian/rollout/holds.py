@@ -6,7 +6,7 @@ from viridian.api.rollout import Approval
 from viridian.api.status import Hold
 from viridian.guards.judge import Verdict
 
-from .interrupts import metrics_missing_for, no_traffic_for, stable_is_gone
+from .interrupts import breach_of, metrics_missing_for, no_traffic_for, stable_is_gone
 from .view import View
 
 HOLDING = {Verdict.SHARED_INCIDENT: "SharedIncident", Verdict.UNREACHED: "CandidateUnreached"}
@@ -22,9 +22,8 @@ def hold_of(view: View) -> Hold | None:
     for judgement in evidence.judgements:
         if judgement.verdict in HOLDING:
             return held(view, HOLDING[judgement.verdict], judgement.sentence)
-    if stable_is_gone(view):
-        text = "stable has no ready pod: weights stay until it is repaired, there would be nobody to go back to"
-        return held(view, "StableUnavailable", text)
+    if view.status.aborting or stable_is_gone(view) or view.failed_over:
+        return _stable_unavailable(view)
     missing, idle = guards.metrics_missing, guards.no_traffic
     if missing.then is Policy.HOLD and metrics_missing_for(view) > parse_duration(missing.after):
         why = evidence.trouble or "check that Prometheus scrapes the serving pods"
@@ -33,6 +32,39 @@ def hold_of(view: View) -> Hold | None:
         text = f"no requests reached the candidate for {idle.after}: check the gateway, or send traffic"
         return held(view, "NoTraffic", text)
     return None
+
+
+def _stable_unavailable(view: View) -> Hold | None:
+    """The hold of a candidate that answers because stable cannot, or has just begun to again."""
+    status = view.status
+    if status.stable is None or status.candidate is None:
+        return None
+    stable, candidate, share = status.stable.version, status.candidate.version, view.route_weight(status.candidate)
+    repair = f"repair {stable}, or apply a version that works"
+    if status.aborting:
+        text = (
+            f"{candidate} was aborted by command, but no pod of {stable} is ready to take its traffic back: it keeps"
+            f" {share} % until one is; {repair}"
+        )
+        return held(view, "AbortWaits", text)
+    breach = breach_of(view)
+    if view.serving(status.stable):
+        text = f"{stable} has ready pods again: the split goes on once they have stayed ready for {_grace(view)}"
+    elif breach is not None:
+        text = f"no pod of {stable} is ready, and {candidate} fails too: {repair}. {breach}"
+    elif not view.failed_over:
+        text = f"no pod of {stable} is ready: {candidate} gets all traffic if that lasts for {_grace(view)}"
+    else:
+        text = (
+            f"no pod of {stable} is ready, so {candidate} answers all requests; only its fixed maxima are judged. It"
+            f" goes back to its step once {stable} is ready, and is promoted after"
+            f" {view.spec.rollout.bake.duration} without it (rollout.bake.duration)"
+        )
+    return held(view, "StableUnavailable", text)
+
+
+def _grace(view: View) -> str:
+    return f"{view.settings.quiet.total_seconds():.0f} s"
 
 
 def paused_hold(view: View) -> Hold | None:

@@ -10,7 +10,7 @@ from viridian.guards.judge import Verdict
 
 from .commands import Verb, pending_command
 from .split import lag
-from .story import blindness, pod_trouble
+from .story import blindness, count, pod_trouble, waits_for
 from .view import View
 
 DEATHS = 2
@@ -90,13 +90,14 @@ def _nothing_comes_back(view: View) -> Ending | None:
 
 def _person_aborts(view: View) -> Ending | None:
     candidate = view.status.candidate
-    if candidate is None or pending_command(view, Verb.ABORT) is None:
+    if candidate is None:
+        return None
+    if pending_command(view, Verb.ABORT) is None and view.status.aborting != candidate.revision:
         return None
     return Ending(
         phase=Phase.ROLLED_BACK,
         reason="Aborted",
-        message=f"{candidate.revision} ({candidate.version}) was aborted by command; it starts again when the spec"
-        " changes, or on the command retry",
+        message=f"{candidate.revision} ({candidate.version}) was aborted by command",
     )
 
 
@@ -106,13 +107,14 @@ def _spec_is_stable_again(view: View) -> Ending | None:
     if stable is None or not known or not view.runs_wanted(stable) or not view.follows_spec:
         return None
     return Ending(
-        phase=Phase.STABLE, reason="Reverted", message=f"the spec asks for stable's own version {stable.version} again"
+        phase=Phase.STABLE, reason="Reverted", message=f"the spec asks for {stable.version}, which is stable, again"
     )
 
 
 def _spec_is_newer(view: View) -> Ending | None:
     candidate = view.status.candidate
-    waits = view.live_phase in {Phase.BAKING, Phase.FINISHING}
+    lost = view.status.shortfall is not None and view.serving(candidate) == 0
+    waits = view.live_phase in {Phase.BAKING, Phase.FINISHING} and not lost
     if candidate is None or waits or not view.follows_spec:
         return None
     # A candidate that was named but not stored yet would be rendered from this very spec.
@@ -122,7 +124,7 @@ def _spec_is_newer(view: View) -> Ending | None:
     return Ending(
         phase=Phase.STABLE,
         reason="Replaced",
-        message=f"the spec asks for {view.spec.model.version} now, so {candidate.version} makes room for it",
+        message=f"replaced by {view.spec.model.version}, which the spec asks for now",
     )
 
 
@@ -131,12 +133,21 @@ def _deadline_passed(view: View) -> Ending | None:
     if view.status.stable is None or view.live_phase is Phase.FINISHING or not passed:
         return None
     hold = view.status.hold
-    why = hold.message if hold is not None else pod_trouble(view) or lag(view) or blindness(view) or view.status.verdict
+    waiting = waits_for(view)
+    why = hold.message if hold is not None else pod_trouble(view) or lag(view) or blindness(view)
+    why = why or (f"it still waited for {waiting}" if waiting else _never_ready(view))
     return Ending(
         phase=Phase.EXPIRED,
         reason="DeadlineExceeded",
         message=f"not promoted within {view.spec.rollout.deadline} (rollout.deadline)" + (f": {why}" if why else ""),
     )
+
+
+def _never_ready(view: View) -> str:
+    """How many of the pods that a candidate needed to begin with were ready."""
+    candidate = view.status.candidate
+    need = view.required_replicas(view.step_weight(1))
+    return f"{view.serving(candidate)} of the {count(need, 'pod')} that it needed were ready"
 
 
 def metrics_missing_for(view: View) -> timedelta:

@@ -52,6 +52,11 @@ class ColorView:
     autoscaler: Autoscaler | None = None
     drifted: bool = False
 
+    @property
+    def answering(self) -> int:
+        """Pods of any revision that are ready and that the gateway can find."""
+        return sum(pod.ready and not pod.deleting and pod.uid in self.endpoints for pod in self.pods)
+
     def serving(self, revision: str) -> int:
         """Pods of a revision that are ready and that the gateway can find."""
         return sum(
@@ -99,7 +104,8 @@ class Evidence:
     has; `missing` lists the absolute guards that have too few requests to speak; `trouble` is why the metrics cannot be
     used, as a sentence; `breached_at` is the scrape that completed the evidence against the candidate, `reverted_at`
     when the route's patch was acknowledged; `watched_since` is when this operator began to look: what it knows nothing
-    about, because it was not there, it holds against nobody.
+    about, because it was not there, it holds against nobody; `stable_breach` is what a guard found against stable while
+    it is kept by the candidate, as a sentence.
     """
 
     judgements: tuple[Judgement, ...] = ()
@@ -115,6 +121,7 @@ class Evidence:
     counted_at: Mapping[str, datetime] = field(default_factory=dict)
     seen_at: Mapping[str, datetime] = field(default_factory=dict)
     watched_since: datetime | None = None
+    stable_breach: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """From what the status intends and what was observed to the writes between the two.
 
-One invariant that protects users is held here, whatever the phase says: a candidate's weight rises only over ready and
-published pods. `colors.py` holds the other.
+Invariants that protect users are held here, whatever the phase says: a candidate's weight rises only over ready and
+published pods, and no traffic moves to a color without any while the other has some. `colors.py` holds the other one.
 """
 
 from collections.abc import Iterator
@@ -24,6 +24,7 @@ from .actions import (
     Weights,
 )
 from .colors import colors
+from .readiness import candidate_weight
 from .view import View
 
 
@@ -40,15 +41,14 @@ def intended_weights(view: View) -> dict[Color, int] | None:
     """
     status = view.status
     stable, candidate = status.stable, status.candidate
-    finishing = status.phase is Phase.FINISHING and candidate is not None
-    if finishing and candidate is not None:
+    if stable is None and candidate is not None and status.phase is Phase.FINISHING:
         return {candidate.color: 100, candidate.color.other: 0}
     if stable is None:
         answers = view.candidate_is_live and view.serving(candidate) > 0
         if candidate is None or answers or not view.is_reachable(candidate):
             return None
         return {candidate.color: 0, candidate.color.other: 100}
-    weight = status.step.weight if status.step is not None and view.candidate_is_live else 0
+    weight = candidate_weight(view)
     return {stable.color: 100 - weight, stable.color.other: weight}
 
 
@@ -102,14 +102,20 @@ def _plain(weights: dict[Color, int]) -> Weights:
 def _may_move(view: View, weights: dict[Color, int]) -> bool:
     """A rise of the candidate wants ready and published pods, and a stable that could take it back.
 
-    An earlier revision that a person brings back does not wait for the stable that it is to replace.
+    An earlier revision that a person brings back, and one that replaces a stable which fails, do not wait for stable.
+    One that answers because stable cannot needs no more than one pod. Nothing goes back to a stable without pods while
+    the candidate has some.
     """
     candidate, stable = view.status.candidate, view.status.stable
     if candidate is None or weights[candidate.color] <= view.route_weight(candidate):
-        return True
-    if view.serving(candidate) < view.required_replicas(weights[candidate.color]):
+        return stable is None or view.serving(stable) > 0 or not view.color(stable.color.other).answering
+    ready = view.serving(candidate)
+    if view.failed_over:
+        return ready > 0
+    if ready < view.required_replicas(weights[candidate.color]):
         return False
-    return stable is None or view.status.returning is not None or view.serving(stable) > 0
+    alone = stable is None or view.status.returning is not None or view.condemned
+    return bool(alone) or view.serving(stable) > 0
 
 
 def _abort_mark(view: View) -> str | None:
@@ -124,7 +130,7 @@ def _stable_service(view: View) -> Iterator[Action]:
         return  # there, NAME is what carries the weights
     status, selected = view.status, view.observed.stable_service
     candidate = status.candidate
-    if candidate is not None and status.phase is Phase.FINISHING:
+    if candidate is not None and (status.phase is Phase.FINISHING or view.failed_over):
         if view.route_weight(candidate) == 100 and selected is not candidate.color:
             yield PointStableService(candidate.color)
     elif status.stable is not None and selected is not status.stable.color:

@@ -7,28 +7,32 @@ from viridian.api.quantities import parse_duration
 from viridian.api.rollout import Approval
 from viridian.api.status import (
     ColorStatus,
+    Condemned,
     Drain,
     Hold,
     ModelDeploymentStatus,
     Phase,
     PinnedRevision,
     Return,
-    StepStatus,
 )
 from viridian.guards.judge import Verdict
 
 from .commands import Verb, pending_command
-from .endings import AT_REST, add_pin, remember, roll_back
+from .endings import AT_REST, add_pin, remember, remember_first, roll_back
 from .holds import gate, held, hold_of, paused_hold
 from .interrupts import breach_of
-from .recover import highest_revision, recovered
+from .readiness import step_at
+from .recover import highest_revision, is_lost, recovered
 from .split import follow
 from .story import blindness
+from .takeover import replace_what_fails, takes_over
 from .view import View
 
 
 def progress(view: View) -> ModelDeploymentStatus:
     """One move forward from wherever the status stands, or the same status."""
+    if is_lost(view):
+        return recovered(view) or view.status
     return _PHASES[view.live_phase](view)
 
 
@@ -46,11 +50,22 @@ def _begin(view: View) -> ModelDeploymentStatus:
         phase = Phase.ROLLED_BACK if view.pin in status.failed else Phase.EXPIRED
         return status.model_copy(update={"phase": phase})
     if view.runs_wanted(status.stable):
+        if view.condemned:  # its own guard has the last word once more
+            return status.model_copy(update={**AT_REST, "phase": Phase.BAKING, "started_at": view.now})
         return status.model_copy(update={"phase": Phase.STABLE, "expired": []})
     number = highest_revision(view) + 1
     name = revision_name(view.name, number)
     update = {**_fresh_start(view, name, view.spec.model.version), "last_revision": number, "expired": []}
+    if status.phase is not Phase.STABLE and view.bakes_alone:
+        update["history"] = remember_first(view, *_first_result(view))
     return status.model_copy(update=update)
+
+
+def _first_result(view: View) -> tuple[str, str]:
+    """How the bake of a revision that was put to use without a comparison ended."""
+    if view.condemned:
+        return "GuardBreached", view.condemned
+    return "Promoted", _praise(view) or "the first revision"
 
 
 def _fresh_start(view: View, revision: str, version: str) -> dict[str, object]:
@@ -85,19 +100,20 @@ def _start(view: View) -> ModelDeploymentStatus:
     first = view.status.stable is None
     if first and view.barred is not None:
         return view.status.model_copy(update={"phase": Phase.STALLED})
-    at_once = first or view.status.returning is not None
+    at_once = first or view.status.returning is not None or bool(view.condemned)
     need = view.required_replicas(100 if at_once else view.step_weight(1))
     starting = view.status.model_copy(update={"phase": Phase.STARTING, "hold": None})
     hold = paused_hold(view)
-    if hold is None and view.serving(candidate) < need:
+    if hold is None and view.serving(candidate) < need and not view.failed_over:
         return starting
     if hold is None and view.status.returning is None:
         hold = gate(view, Approval.BEFORE_TRAFFIC)
     if hold is not None:
         return _hold_still(view, hold)
+    watched = not view.condemned or view.is_watched(candidate, need)
     if at_once:
-        return starting.model_copy(update={"phase": Phase.FINISHING})
-    return _intend(view, 1) if view.is_watched(candidate, need) else starting
+        return starting.model_copy(update={"phase": Phase.FINISHING}) if watched else starting
+    return _intend(view, 1) if view.failed_over or view.is_watched(candidate, need) else starting
 
 
 def _hold_still(view: View, hold: Hold) -> ModelDeploymentStatus:
@@ -106,21 +122,8 @@ def _hold_still(view: View, hold: Hold) -> ModelDeploymentStatus:
 
 def _intend(view: View, index: int) -> ModelDeploymentStatus:
     """Decide on a step; the route follows once enough pods are ready for it."""
-    count = len(view.steps)
-    baking = index > count
-    step = StepStatus(
-        index=index,
-        count=count,
-        progress="bake" if baking else f"{index}/{count}",
-        weight=view.step_weight(index),
-        weight_before=view.route_weight(view.status.candidate),
-        intended_at=view.now,
-        requests_before=view.requests(view.status.candidate),
-        stable_requests_before=view.requests(view.status.stable),
-    )
-    return view.status.model_copy(
-        update={"phase": Phase.BAKING if baking else Phase.PROGRESSING, "step": step, "hold": None}
-    )
+    phase = Phase.BAKING if index > len(view.steps) else Phase.PROGRESSING
+    return view.status.model_copy(update={"phase": phase, "step": step_at(view, index), "hold": None})
 
 
 def _watch(view: View) -> ModelDeploymentStatus:
@@ -130,8 +133,12 @@ def _watch(view: View) -> ModelDeploymentStatus:
         return _watch_first(view)
     hold = hold_of(view)
     if hold is not None:
-        return _hold_still(view, hold)
+        return takes_over(view, hold) or _hold_still(view, hold)
     status = view.status.model_copy(update={"phase": view.live_phase, "hold": None})
+    if status.shortfall is not None:
+        return status
+    if found := view.observed.evidence.stable_breach:
+        return replace_what_fails(view, status, found)
     seen = view.requests(status.candidate)
     if step.verified_at is None:
         if view.route_weight(status.candidate) != step.weight or not view.sees:
@@ -153,17 +160,22 @@ def _watch(view: View) -> ModelDeploymentStatus:
 
 
 def _watch_first(view: View) -> ModelDeploymentStatus:
-    """The bake of a first revision: it serves already, and there is nothing to go back to."""
-    if not view.runs_wanted(view.status.stable):
+    """The bake of a revision that nothing is compared with: it serves already, and there is nothing to go back to."""
+    status = view.status
+    if not view.runs_wanted(status.stable):
         return _begin(view)
-    started = view.status.started_at or view.now
+    started = status.started_at or view.now
     sentence = breach_of(view)
-    if sentence is not None:
-        again = "There is no earlier revision to go back to: apply a better one."
-        return _hold_still(view, held(view, "GuardBreached", f"{sentence} {again}"))
-    if view.now - started < parse_duration(view.spec.rollout.bake.duration):
-        return view.status.model_copy(update={"phase": Phase.BAKING, "hold": None})
-    return view.status.model_copy(update={**AT_REST, "phase": Phase.STABLE})
+    if sentence is not None and status.stable is not None:
+        again = "There is no revision to go back to: apply a better one, it gets all traffic as soon as it is ready."
+        condemned = Condemned(revision=status.stable.revision, message=sentence)
+        on_hold = _hold_still(view, held(view, "GuardBreached", f"{sentence} {again}"))
+        return on_hold.model_copy(update={"condemned": condemned})
+    drains = status.drain is not None and bool(view.color(status.drain.color).pods)
+    if drains or view.now - started < parse_duration(view.spec.rollout.bake.duration):
+        return status.model_copy(update={"phase": Phase.BAKING, "hold": None})
+    update = {"phase": Phase.STABLE, "condemned": None, "history": remember_first(view, *_first_result(view))}
+    return status.model_copy(update={**AT_REST, **update})
 
 
 def _finish(view: View) -> ModelDeploymentStatus:
@@ -171,22 +183,22 @@ def _finish(view: View) -> ModelDeploymentStatus:
     status, candidate = view.status, view.status.candidate
     if candidate is None:
         return _finish_drain(view)
+    if status.shortfall is not None:  # its pods went before it took over
+        return status.model_copy(update={"phase": Phase.BAKING if status.step is not None else Phase.STARTING})
     if view.route_weight(candidate) != 100 or view.observed.stable_service is not candidate.color:
         return status
     old = status.stable
-    update: dict[str, object] = {
-        "stable": candidate,
-        "candidate": None,
-        "step": None,
-        "history": remember(view, *_result(view)),
-    }
-    if old is None:
-        return status.model_copy(update={**update, "phase": Phase.BAKING, "started_at": view.now})
-    drain = Drain(color=old.color, revision=old.revision, since=view.now)
+    swapped = status.model_copy(update={"stable": candidate, "candidate": None, "step": None, "outage": None})
+    drain = Drain(color=old.color, revision=old.revision, since=view.now) if old is not None else None
+    if old is None or view.condemned:
+        return swapped.model_copy(
+            update={"phase": Phase.BAKING, "started_at": view.now, "condemned": None, "drain": drain, "floor": None}
+        )
+    update: dict[str, object] = {"drain": drain, "history": remember(view, *_result(view, old, candidate))}
     failed = status.failed
     if status.returning is not None:
         failed = add_pin(failed, _pin_of(view, status.returning, old, candidate))
-    return status.model_copy(update={**update, "drain": drain, "failed": failed})
+    return swapped.model_copy(update={**update, "failed": failed})
 
 
 def _pin_of(view: View, returning: Return, old: ColorStatus, back: ColorStatus) -> PinnedRevision:
@@ -201,11 +213,15 @@ def _pin_of(view: View, returning: Return, old: ColorStatus, back: ColorStatus) 
     )
 
 
-def _result(view: View) -> tuple[str, str]:
+def _result(view: View, old: ColorStatus, candidate: ColorStatus) -> tuple[str, str]:
     """How a candidate that takes over got there, in a word and in a sentence."""
     if view.status.returning is not None:
         return "Restored", f"brought back by command instead of {view.status.returning.instead_of}"
-    return "Promoted", _praise(view) if view.status.stable is not None else "the first revision"
+    condemned = view.status.condemned
+    if condemned is not None and condemned.revision == candidate.revision:
+        return "TookOver", condemned.message
+    alone = f"{old.version} had no ready pod. " if view.failed_over else ""
+    return "Promoted", f"{alone}{_praise(view)}"
 
 
 def _praise(view: View) -> str:

@@ -1,5 +1,7 @@
 """The state of a rollout in one sentence for people: what happens, why, and what comes next."""
 
+from datetime import timedelta
+
 from viridian.api.quantities import format_duration
 from viridian.api.status import Phase, StepStatus
 
@@ -33,6 +35,49 @@ def blindness(view: View) -> str:
     )
 
 
+def count(number: int, noun: str) -> str:
+    """A number with its noun, in the singular or the plural."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def waits_for(view: View) -> str:
+    """What the present step still waits for, how much of it and about how long, as a noun; empty for nothing."""
+    step, candidate = view.status.step, view.status.candidate
+    if step is None or candidate is None:
+        return ""
+    need, ready = view.required_replicas(step.weight), view.serving(candidate)
+    if ready < need:
+        return f"{count(need, 'ready pod')} of {candidate.version} ({ready} of {need} are ready)"
+    if view.status.shortfall is not None:
+        return f"its pods to stay ready for {view.settings.quiet.total_seconds():.0f} s"
+    if view.route_weight(candidate) != step.weight:
+        stable = view.status.stable
+        missing = stable is not None and _stable_is_missing(view)
+        return f"a ready pod of {stable.version}" if stable is not None and missing else "the route to be written"
+    if step.verified_at is None:
+        split = f"requests to be seen split at {step.weight} %" if view.spec.has_route else "requests to arrive"
+        return lag(view) or split
+    open_points = []
+    left = view.step_hold(step.index) - (view.now - step.verified_at)
+    if left > timedelta(0):
+        open_points.append(f"{format_duration(_whole(left))} more of {format_duration(view.step_hold(step.index))}")
+    requests = view.step_min_requests(step.index) - (view.requests(candidate) - step.requests_before)
+    if requests > 0:
+        open_points.append(f"{count(requests, 'more request')} (minRequests)")
+    if missing := view.observed.evidence.missing:
+        open_points.append(f"enough requests for {', '.join(missing)}")
+    return " and ".join(open_points)
+
+
+def _stable_is_missing(view: View) -> bool:
+    return view.status.stable is not None and view.serving(view.status.stable) == 0
+
+
+def _whole(left: timedelta) -> timedelta:
+    """A time left in whole seconds, at least one."""
+    return timedelta(seconds=max(1, round(left.total_seconds())))
+
+
 def story(view: View) -> str:
     """The state in one sentence: what happens, why, and what comes next."""
     if view.status.hold is not None:
@@ -50,7 +95,9 @@ def _candidate_story(view: View) -> str:
     if status.returning is not None:
         return f"{candidate.version} comes back by command: {candidate.ready} of {view.full} pods are ready"
     if status.phase is Phase.STARTING:
-        return f"{candidate.version} starts: {candidate.ready} pods ready{_start_story(view)}"
+        alone = status.stable is None or bool(view.condemned)
+        need = view.required_replicas(100 if alone else view.step_weight(1))
+        return f"{candidate.version} starts: {candidate.ready} of {count(need, 'pod')} ready{_start_story(view)}"
     if status.phase is Phase.FINISHING:
         return f"{candidate.version} passed and takes over; the old color drains"
     return f"{candidate.version} {_step_story(view, step)}" if step is not None else ""
@@ -59,8 +106,9 @@ def _candidate_story(view: View) -> str:
 def _settled_story(view: View) -> str:
     status = view.status
     if status.phase in {Phase.ROLLED_BACK, Phase.EXPIRED} and view.pin is not None:
-        again = "It is not tried again until the spec changes or the command retry is given."
-        stable = f"{status.stable.version} serves all requests." if status.stable is not None else "Nothing serves."
+        version = view.pin.version
+        again = f"{version} starts again only on the command retry; another version in the spec starts at once."
+        stable = _who_serves(view)
         return f"{view.pin.version} was taken back: {view.pin.message.removesuffix('.')}. {stable} {again}"
     if status.phase is Phase.FINISHING:
         return "the new version passed and takes over; the old color drains"
@@ -73,27 +121,42 @@ def _settled_story(view: View) -> str:
     return "waiting for the first revision"
 
 
+def _who_serves(view: View) -> str:
+    stable = view.status.stable
+    if stable is None:
+        return "Nothing serves."
+    if _stable_is_missing(view):
+        return f"No pod of {stable.version}, which all requests go to, is ready."
+    return f"{stable.version} serves all requests."
+
+
 def _start_story(view: View) -> str:
-    """What a candidate that starts is waiting for, beside its pods."""
-    candidate = view.status.candidate
-    trouble = pod_trouble(view)
-    if not trouble and candidate is not None and candidate.ready and view.status.stable is not None:
-        trouble = view.observed.evidence.trouble or "waiting until Prometheus has the counters of its pods"
-    return f"; {trouble}" if trouble else ""
+    """What a candidate that starts is waiting for."""
+    candidate, stable = view.status.candidate, view.status.stable
+    if candidate is None:
+        return ""
+    alone = stable is None or bool(view.condemned)
+    need, ready = view.required_replicas(100 if alone else view.step_weight(1)), view.serving(candidate)
+    if trouble := pod_trouble(view):
+        return f"; {trouble}"
+    if ready < need or stable is None:
+        return ""
+    if not view.is_watched(candidate, need):
+        return f"; {view.observed.evidence.trouble or 'waiting until Prometheus has the counters of its pods'}"
+    return f"; waiting for a ready pod of {stable.version}" if _stable_is_missing(view) else ""
 
 
 def _step_story(view: View, step: StepStatus) -> str:
     name = "bakes" if step.index > step.count else f"is at step {step.index} of {step.count}"
     if not view.runs_wanted(view.status.candidate):
         name += f" ({view.spec.model.version} waits until this is over)"
-    if view.route_weight(view.status.candidate) != step.weight:
-        return f"{name}: waiting for {view.required_replicas(step.weight)} ready pods before it gets {step.weight} %"
-    if step.verified_at is None:
-        return f"{name}: {lag(view) or f'waiting until requests are seen to be split at {step.weight} %'}"
-    need = view.observed.evidence.missing
-    more = f"; too few requests yet for {', '.join(need)}" if need else ""
+    weight = view.route_weight(view.status.candidate)
+    waiting = waits_for(view)
+    if weight != step.weight or view.status.shortfall is not None:
+        return f"{name} with {weight} % of the traffic instead of {step.weight} %: waiting for {waiting}"
     trouble = view.observed.evidence.trouble if not view.sees else ""
     if trouble := trouble or blindness(view):
         return f"{name} with {step.weight} % of the traffic, and stays there: {trouble}"
-    hold = format_duration(view.step_hold(step.index))
-    return f"{name} with {step.weight} % of the traffic, watched for {hold}{more}"
+    if step.verified_at is None:
+        return f"{name}: {lag(view) or f'waiting for {waiting}'}"
+    return f"{name} with {step.weight} % of the traffic" + (f": waiting for {waiting}" if waiting else "")

@@ -132,8 +132,26 @@ class View:
         return self.observed.evidence.reporting.get(role.revision, 0)
 
     @property
+    def failed_over(self) -> bool:
+        """Whether the candidate carries everything because stable has, or just had, nobody to answer."""
+        return self.status.outage is not None and self.status.outage.failed_over_at is not None
+
+    @property
+    def bakes_alone(self) -> bool:
+        """Whether stable is in a bake without a comparison, as a first revision is."""
+        status = self.status
+        return status.candidate is None and status.stable is not None and self.live_phase is Phase.BAKING
+
+    @property
+    def condemned(self) -> str:
+        """What its own guard found against stable, in a sentence; empty while nothing was found."""
+        stable, condemned = self.status.stable, self.status.condemned
+        mine = stable is not None and condemned is not None and condemned.revision == stable.revision
+        return condemned.message if condemned is not None and mine else ""
+
+    @property
     def full(self) -> int:
-        """Pods that carry all traffic: those the spec asks for, or those that autoscaling had when a rollout began.
+        """Pods that carry all traffic: those the spec asks for, or the most that an autoscaler had in this rollout.
 
         At rest autoscaling may go down to its minimum.
         """
@@ -143,6 +161,15 @@ class View:
         """Pods that must be ready for `weight` percent: that share of stable's, and two for a latency guard."""
         floor = 2 if self.spec.guards.latency else 1
         return min(self.full, max(floor, math.ceil(self.full * weight / 100)))
+
+    def carried(self, pods: int) -> int:
+        """The weight that so many pods can carry, in percent.
+
+        A Service cannot be split: there, it is everything, or nothing with less than half of the pods.
+        """
+        if not self.spec.has_route:
+            return 100 if pods and 2 * pods >= self.full else 0
+        return min(100, 100 * pods // self.full)
 
     @property
     def steps(self) -> list[Step]:
@@ -213,8 +240,8 @@ class View:
 
 
 def full_replicas(serving: Serving, floor: int | None) -> int:
-    """Pods that carry all traffic; with autoscaling at least `floor`, which is none while no rollout runs."""
+    """Pods that carry all traffic; at least `floor`, which is none while no rollout runs or none was autoscaled."""
     scaling = serving.autoscaling
     if scaling is None:
-        return serving.replicas
+        return max(serving.replicas, floor or 0)
     return min(scaling.max_replicas, max(scaling.min_replicas, floor or 0))
