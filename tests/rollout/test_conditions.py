@@ -15,7 +15,7 @@ from viridian.rollout.conditions import with_problem
 from viridian.rollout.observed import RouteFacts, Setback
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
-AGAIN = "It is not tried again until the spec changes or the command retry is given."
+AGAIN = "v2.0.0 starts again only on the command retry; another version in the spec starts at once."
 CLEAR = "nothing stands in the way"
 NOT_BACK = "the version that the spec asks for was not turned back"
 
@@ -82,19 +82,21 @@ BLIND = "no metrics for 1m (guards.metricsMissing), so the candidate could not b
 OUT_OF_TIME = f"v2.0.0 was taken back: {BLIND}. v1.0.0 serves all requests. {AGAIN}"
 KEPT = ("True", "Kept", "iris-1 (v1.0.0) is stored and can be run again")
 SERVES = ("True", "Serving", "3 ready pods of v1.0.0")
+BOTH_SERVE = ("True", "Serving", "3 ready pods of v1.0.0 and 1 ready pod of v2.0.0")
 
 
 @pytest.mark.parametrize(
-    ("scene", "ready", "reconciling", "stalled", "available", "rolled_back", "rollback_ready"),
+    ("scene", "ready", "reconciling", "stalled", "available", "rolled_back", "rollback_ready", "settled"),
     [
         (
             first_starts,
-            ("False", "Starting", "v1.0.0 starts: 0 pods ready"),
-            ("True", "Starting", "v1.0.0 starts: 0 pods ready"),
+            ("False", "Starting", "v1.0.0 starts: 0 of 3 pods ready"),
+            ("True", "Starting", "v1.0.0 starts: 0 of 3 pods ready"),
             ("False", "Starting", CLEAR),
             ("False", "NotServing", "no revision has served yet"),
             ("False", "Starting", NOT_BACK),
             ("False", "NoStable", "there is no revision to go back to yet"),
+            "False",
         ),
         (
             first_bakes,
@@ -104,6 +106,7 @@ SERVES = ("True", "Serving", "3 ready pods of v1.0.0")
             SERVES,
             ("False", "Baking", NOT_BACK),
             KEPT,
+            "False",
         ),
         (
             at_stable,
@@ -113,24 +116,27 @@ SERVES = ("True", "Serving", "3 ready pods of v1.0.0")
             SERVES,
             ("False", "Stable", NOT_BACK),
             KEPT,
+            "True",
         ),
         (
             at_step,
-            ("False", "Progressing", "v2.0.0 is at step 1 of 2 with 10 % of the traffic, watched for 10s"),
-            ("True", "Progressing", "v2.0.0 is at step 1 of 2 with 10 % of the traffic, watched for 10s"),
+            ("False", "Progressing", "v2.0.0 is at step 1 of 2 with 10 % of the traffic: waiting for 4s more of 10s"),
+            ("True", "Progressing", "v2.0.0 is at step 1 of 2 with 10 % of the traffic: waiting for 4s more of 10s"),
             ("False", "Progressing", CLEAR),
-            SERVES,
+            BOTH_SERVE,
             ("False", "Progressing", NOT_BACK),
             KEPT,
+            "False",
         ),
         (
             paused,
             ("False", "Held", PAUSED),
-            ("False", "Held", PAUSED),
             ("True", "Paused", PAUSED),
-            SERVES,
+            ("False", "Paused", PAUSED),
+            BOTH_SERVE,
             ("False", "Held", NOT_BACK),
             KEPT,
+            "False",
         ),
         (
             lambda: taken_back(settled=False),
@@ -140,6 +146,7 @@ SERVES = ("True", "Serving", "3 ready pods of v1.0.0")
             SERVES,
             ("True", "GuardBreached", GOING_BACK),
             KEPT,
+            "False",
         ),
         (
             lambda: taken_back(settled=True),
@@ -149,6 +156,7 @@ SERVES = ("True", "Serving", "3 ready pods of v1.0.0")
             SERVES,
             ("True", "GuardBreached", BACK),
             KEPT,
+            "True",
         ),
         (
             expired,
@@ -158,6 +166,7 @@ SERVES = ("True", "Serving", "3 ready pods of v1.0.0")
             SERVES,
             ("False", "Expired", NOT_BACK),
             KEPT,
+            "True",
         ),
         (
             drains,
@@ -171,6 +180,7 @@ SERVES = ("True", "Serving", "3 ready pods of v1.0.0")
                 "Kept",
                 "iris-2 (v2.0.0) is stored and can be run again; the command rollback would bring back iris-1 (v1.0.0)",
             ),
+            "False",
         ),
     ],
     ids=["first starts", "first bakes", "stable", "step", "paused", "going back", "back", "expired", "drains"],
@@ -183,6 +193,7 @@ def test_each_condition_in_each_phase(
     available: tuple[str, str, str],
     rolled_back: tuple[str, str, str],
     rollback_ready: tuple[str, str, str],
+    settled: str,
 ):
     assert said(scene()) == {
         "Ready": ready,
@@ -191,6 +202,7 @@ def test_each_condition_in_each_phase(
         "Available": available,
         "RolledBack": rolled_back,
         "RollbackReady": rollback_ready,
+        "Settled": (settled, ready[1], reconciling[2]),
     }
 
 
@@ -247,7 +259,7 @@ def test_pods_that_cannot_start_stall_and_are_named_with_their_version_and_color
     text = "v2.0.0 (green): image not found: pull it by hand"
     conditions = said(world)
     assert conditions["Stalled"] == ("True", "PodsCannotStart", text)
-    assert conditions["Reconciling"] == ("False", "Starting", f"v2.0.0 starts: 0 pods ready; {text}")
+    assert conditions["Reconciling"] == ("False", "Starting", f"v2.0.0 starts: 0 of 1 pod ready; {text}")
 
 
 def test_trouble_of_stables_pods_is_named_at_rest():
@@ -269,7 +281,11 @@ def test_a_stable_without_a_ready_pod_is_neither_ready_nor_available():
     world.pods[BLUE] = [replace(pod, ready=False) for pod in world.pods[BLUE]]
     conditions = said(world)
     assert conditions["Ready"] == ("False", "PodsNotReady", "no pod of v1.0.0 is ready")
-    assert conditions["Available"] == ("False", "StableUnavailable", "no pod of stable's v1.0.0 is ready")
+    assert conditions["Available"] == (
+        "False",
+        "StableUnavailable",
+        "no pod of v1.0.0 is ready, so no request is answered",
+    )
 
 
 def test_a_revision_that_is_stored_no_more_cannot_be_gone_back_to():
@@ -282,8 +298,11 @@ def test_a_breach_of_the_first_revision_makes_it_unavailable_with_the_guards_sen
     world = first_bakes()
     world.says = {"judgements": (replace(judgement(Verdict.BREACH), sentence="9 of 10 requests failed."),)}
     world.reconcile()
-    text = "9 of 10 requests failed. There is no earlier revision to go back to: apply a better one."
-    assert said(world)["Available"] == ("False", "GuardBreached", text)
+    again = "There is no revision to go back to: apply a better one, it gets all traffic as soon as it is ready."
+    text = f"9 of 10 requests failed. {again}"
+    fails = "v1.0.0 serves and fails: 9 of 10 requests failed."
+    assert said(world)["Available"] == ("False", "GuardBreached", fails)
+    assert said(world)["Settled"][:2] == ("True", "GuardBreached")
     assert said(world)["Stalled"] == ("True", "GuardBreached", text)
 
 
@@ -301,8 +320,8 @@ def test_a_candidate_that_is_ready_waits_until_its_counters_are_seen():
     world.metrics = False
     world.fresh_at = None
     pass_by(world, 3)
-    starts = "v2.0.0 starts: 1 pods ready; "
-    assert said(world)["Reconciling"][2] == starts + "waiting until Prometheus has the counters of its pods"
+    starts = "v2.0.0 starts: 1 of 1 pod ready; waiting for "
+    assert said(world)["Reconciling"][2] == starts + "Prometheus to have the counters of its pods"
     world.says = {"trouble": "Prometheus does not answer"}
     assert said(world)["Reconciling"][2] == starts + "Prometheus does not answer"
 
@@ -311,7 +330,7 @@ def test_a_first_revision_that_is_ready_waits_for_no_counters():
     world = first_starts()
     world.kubelet(healthy=frozenset())
     world.pods[BLUE][0] = replace(world.pods[BLUE][0], ready=True)
-    assert said(world)["Reconciling"][2] == "v1.0.0 starts: 1 pods ready"
+    assert said(world)["Reconciling"][2] == "v1.0.0 starts: 1 of 3 pods ready"
 
 
 def test_a_step_says_what_it_waits_for():
@@ -319,7 +338,7 @@ def test_a_step_says_what_it_waits_for():
     world = rolling(Phase.PROGRESSING)
     assert world.status.step is not None
     name = "v2.0.0 is at step 1 of 2"
-    waits = f"{name}: waiting for 1 ready pods before it gets 10 %"
+    waits = f"{name} with 0 % of the traffic instead of 10 %: waiting for the route to be written"
     assert {c.type: c.message for c in world.status.conditions}["Reconciling"] == waits
 
     # when its weight is in the route, requests have to show it
@@ -328,17 +347,17 @@ def test_a_step_says_what_it_waits_for():
     world.status = world.status.model_copy(
         update={"step": world.status.step.model_copy(update={"verified_at": None, "requests_before": 0})}
     )
-    assert said(world)["Reconciling"][2] == f"{name}: waiting until requests are seen to be split at 10 %"
+    assert said(world)["Reconciling"][2] == f"{name}: waiting for requests to be seen split at 10 %"
 
     # when they have, it is watched
     pass_by(world, 2)
-    watched = f"{name} with 10 % of the traffic, watched for 10s"
+    watched = f"{name} with 10 % of the traffic: waiting for 8s more of 10s"
     assert said(world)["Reconciling"][2] == watched
 
     # and for longer where guards have too little to say
     world.says = {"missing": ("errorRate (31 more)", "latency-p95 (200 more)")}
     assert said(world)["Reconciling"][2] == (
-        f"{watched}; too few requests yet for errorRate (31 more), latency-p95 (200 more)"
+        f"{watched} and enough requests for errorRate (31 more), latency-p95 (200 more)"
     )
 
 
@@ -346,20 +365,20 @@ def test_a_step_without_metrics_says_why_it_stays():
     world = at_step()
     world.metrics = False
     world.says = {"trouble": "Prometheus does not answer"}
-    watched = "v2.0.0 is at step 1 of 2 with 10 % of the traffic, "
-    assert said(world)["Reconciling"][2] == watched + "watched for 10s"  # the last ones are fresh
+    watched = "v2.0.0 is at step 1 of 2 with 10 % of the traffic"
+    assert said(world)["Reconciling"][2] == watched + ": waiting for 4s more of 10s"  # the last ones are fresh
     world.now += timedelta(seconds=7)
-    assert said(world)["Reconciling"][2] == watched + "and stays there: Prometheus does not answer"
+    assert said(world)["Reconciling"][2] == watched + ", and stays there: Prometheus does not answer"
     world.says = {}
-    assert said(world)["Reconciling"][2] == watched + "watched for 10s"
+    assert said(world)["Reconciling"][2] == watched
 
 
 def test_a_bake_is_called_one_and_a_version_that_waits_for_its_end_is_named():
     world = rolling(Phase.BAKING)
     pass_by(world, 3)
-    assert said(world)["Reconciling"][2] == "v2.0.0 bakes with 95 % of the traffic, watched for 20s"
+    assert said(world)["Reconciling"][2] == "v2.0.0 bakes with 95 % of the traffic: waiting for 18s more of 20s"
     world.edit(spec_for("v3.0.0"))
-    waits = "v2.0.0 bakes (v3.0.0 waits until this is over) with 95 % of the traffic, watched for 20s"
+    waits = "v2.0.0 bakes (v3.0.0 waits until this is over) with 95 % of the traffic: waiting for 18s more of 20s"
     assert said(world)["Reconciling"][2] == waits
 
 
@@ -383,10 +402,7 @@ def test_a_first_revision_that_was_taken_back_leaves_nothing_that_serves():
     world = first_starts()
     world.command = "abort/iris-1/a"
     run_until(world, Phase.ROLLED_BACK)
-    why = (
-        "iris-1 (v1.0.0) was aborted by command; it starts again when the spec changes, or on the command retry."
-        f" Nothing serves. {AGAIN}"
-    )
+    why = f"iris-1 (v1.0.0) was aborted by command. Nothing serves. {AGAIN.replace('v2', 'v1')}"
     assert said(world)["Stalled"] == ("True", "Aborted", f"v1.0.0 was taken back: {why}")
 
 

@@ -40,19 +40,36 @@ def test_a_breach_of_the_first_revision_is_said_and_a_new_spec_replaces_it():
     world.verdicts["iris-1"] = Verdict.BREACH
 
     # The first revision plays stable already, so the guards speak of it without a candidate.
-    def evidence(original=world.evidence):
+    original = world.evidence
+
+    def breaches() -> bool:
+        status = world.status
+        return status.candidate is None and status.stable is not None and status.stable.revision == "iris-1"
+
+    def evidence():
         from tests.rollout.world import judgement
 
-        return replace(original(), judgements=(judgement(Verdict.BREACH),) if world.status.candidate is None else ())
+        return replace(original(), judgements=(judgement(Verdict.BREACH),) if breaches() else ())
 
     world.evidence = evidence
     world.reconcile()
     assert world.status.phase is Phase.HELD
     assert condition(world, "Available") == ("False", "GuardBreached")
+    # when a better one is applied, it gets everything as soon as it is ready and seen, and bakes
     world.edit(spec_for("v2.0.0"))
-    run_until(world, Phase.PROGRESSING)
-    assert world.status.candidate is not None
-    assert world.status.candidate.version == "v2.0.0"
+    world.weights_seen.clear()
+    run_until(world, Phase.BAKING)
+    assert world.weights_seen == [100]
+    assert world.status.stable is not None
+    assert world.status.stable.version == "v2.0.0"
+    assert condition(world, "Available")[0] == "True"
+    # and what failed was never promoted
+    world.evidence = original
+    world.settle()
+    assert [(entry.version, entry.result) for entry in world.status.history] == [
+        ("v2.0.0", "Promoted"),
+        ("v1.0.0", "GuardBreached"),
+    ]
 
 
 def test_a_good_candidate_walks_all_steps_bakes_and_is_promoted():
@@ -77,7 +94,7 @@ def test_no_request_goes_to_pods_that_the_guards_do_not_see():
         world.traffic()
     assert world.status.phase is Phase.STARTING
     assert world.weights_seen == [100]
-    assert "waiting until Prometheus" in next(c.message for c in world.status.conditions if c.type == "Reconciling")
+    assert "waiting for Prometheus" in next(c.message for c in world.status.conditions if c.type == "Reconciling")
     world.metrics = True
     world.settle()
     assert world.status.stable is not None
@@ -177,7 +194,11 @@ def test_a_command_is_obeyed_once_and_only_for_its_revision():
     world.command = "abort/iris-2/b"
     run_until(world, Phase.ROLLED_BACK)
     assert world.status.failed[0].reason == "Aborted"
-    world.edit(spec_for("v2.0.0", revisionHistoryLimit=7))  # a person's abort holds until the generation changes
+    # what makes no revision does not start it again; the word of a person does
+    world.edit(spec_for("v2.0.0", serving={"replicas": 2}, revisionHistoryLimit=7))
+    world.settle()
+    assert world.status.phase is Phase.ROLLED_BACK
+    world.command = "retry/iris-2/c"
     run_until(world, Phase.PROGRESSING)
     assert world.status.candidate is not None
     assert world.status.candidate.revision == "iris-3"
@@ -437,14 +458,17 @@ def test_a_deployment_deleted_by_hand_is_made_again_while_its_pods_still_end():
     assert world.deployments[Color.BLUE] == ("iris-1", 3)
 
 
-def test_a_stable_lost_with_its_deployment_is_said():
+def test_a_stable_lost_with_its_deployment_and_its_revision_begins_anew_from_the_spec():
     world = at_stable()
     world.lost = {"iris-1"}
     world.deployments.clear()
     world.pods[Color.BLUE] = []
     world.reconcile()
-    assert condition(world, "RollbackReady") == ("False", "RevisionLost")
     assert condition(world, "Ready")[0] == "False"
+    world.settle()
+    assert world.status.phase is Phase.STABLE
+    assert world.status.stable is not None
+    assert (world.status.stable.revision, world.status.stable.version) == ("iris-2", "v1.0.0")
 
 
 def test_more_replicas_make_no_revision():

@@ -31,7 +31,7 @@ def test_before_traffic_the_candidate_is_ready_and_gets_nothing_until_a_person_a
     world = waiting("BeforeTraffic")
     pass_by(world, 5)
     assert world.weights_seen == [100]
-    assert condition(world, "Stalled") == ("True", "AwaitingApproval")
+    assert condition(world, "Stalled") == ("False", "AwaitingApproval")
     assert "viridian.dev/command=approve/iris-2/ID" in message(world, "Stalled")
     world.command = "approve/iris-2/yes"
     world.settle()
@@ -60,7 +60,7 @@ def test_an_approval_is_for_its_revision_and_its_gate():
     run_until(world, Phase.PROGRESSING)
     world.edit(spec_for("v2.0.0", rollout={**SHORT, "approval": "BeforePromotion"}))
     run_until(world, Phase.HELD)
-    assert condition(world, "Stalled") == ("True", "AwaitingApproval")
+    assert condition(world, "Stalled") == ("False", "AwaitingApproval")
 
 
 def test_an_approval_that_nobody_waits_for_is_refused():
@@ -92,7 +92,7 @@ def test_the_clock_goes_on_where_it_stood_after_a_pause():
     world = rolling(Phase.PROGRESSING, rollout={**SHORT, "steps": [{"weight": 10, "hold": "1s", "minRequests": 9999}]})
     world.command = "pause/iris-2/a"
     pass_by(world, 2)
-    assert condition(world, "Stalled") == ("True", "Paused")
+    assert condition(world, "Stalled") == ("False", "Paused")
     paused_at = world.status.hold.since
     world.traffic(seconds=600)
     world.command = "resume/iris-2/b"

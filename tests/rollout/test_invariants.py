@@ -1,6 +1,7 @@
 """The invariants, held against everything that users, pods, metrics and dying operators can do in any order."""
 
 import itertools
+import os
 from dataclasses import replace
 
 import hypothesis.strategies as st
@@ -14,6 +15,7 @@ from viridian.api.status import Phase
 from viridian.guards.judge import Verdict
 from viridian.rollout.commands import Verb
 from viridian.rollout.observed import Pod
+from viridian.rollout.view import CLOCK_STOPS
 
 VERSIONS = ("v1.0.0", "v2.0.0", "v3.0.0")
 AT_REST = {Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED}
@@ -197,6 +199,34 @@ class Rollouts(RuleBasedStateMachine):
     def gateway(self, gateway):
         self.world.gateway = gateway
 
+    @precondition(lambda self: self.is_quiet)
+    @rule(color=st.sampled_from(list(Color)), returns=st.booleans())
+    def all_pods_go(self, color, returns):
+        """A node is lost, drained or full: the pods of a color are gone, and may or may not come back."""
+        self.world.pods[color] = []
+        if returns:
+            self.world.kubelet()
+
+    @precondition(lambda self: self.is_quiet)
+    @rule(alive=st.sampled_from(list(Color)))
+    def one_color_answers(self, alive):
+        """With one color ready, and nothing else in the way, nobody is left on the other one for long."""
+        world = self.world
+        world.metrics = True
+        for _ in range(8):
+            revision = world.deployments.get(alive, ("", 0))[0]
+            world.kubelet(frozenset({revision}))
+            world.reconcile()
+            world.traffic()
+        assert world.is_answered() or self._is_nobody_to_answer(world), (world.route, world.status)
+
+    @staticmethod
+    def _is_nobody_to_answer(world: World) -> bool:
+        """Whether a person or a verdict keeps users off the candidate, or a pass could not write."""
+        status = world.status
+        waits = status.hold is not None and status.hold.reason in CLOCK_STOPS and status.step is None
+        return status.ending is not None or bool(status.aborting) or waits
+
     @rule(color=st.sampled_from(list(Color)), deaths=st.integers(0, 3), deleting=st.booleans())
     def pod_dies(self, color, deaths, deleting):
         pods = self.world.pods[color]
@@ -240,7 +270,7 @@ class Rollouts(RuleBasedStateMachine):
         if world is not None:
             kinds = [condition.type for condition in world.decide().status.conditions]
             assert sorted(kinds) == sorted(
-                ["Ready", "Reconciling", "Stalled", "Available", "RolledBack", "RollbackReady"]
+                ["Ready", "Reconciling", "Stalled", "Available", "RolledBack", "RollbackReady", "Settled"]
             )
 
     def teardown(self):
@@ -283,7 +313,10 @@ class Rollouts(RuleBasedStateMachine):
 CHILDREN = ("deployment", "service", "budget", "autoscaler")
 
 Rollouts.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=int(os.environ.get("EXAMPLES", "100")),
+    stateful_step_count=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 TestRollouts = Rollouts.TestCase
 

@@ -94,14 +94,18 @@ def test_a_rise_wants_pods_for_its_weight_and_a_stable_that_could_take_it_back(c
 def test_a_weight_that_falls_waits_for_nobody():
     world = at_step()
     world.route = RouteFacts(rules=({BLUE: 40, GREEN: 60},))
-    world.pods[GREEN] = []
     assert of_route(world) == [MoveWeights(weights(90, 10), weights(0, 100))]
 
 
-def test_pins_alone_that_were_edited_are_put_back_without_pods():
+def test_a_candidate_without_pods_has_no_weight():
+    world = at_step()
+    world.pods[GREEN] = []
+    assert of_route(world) == [MoveWeights(weights(100, 0), weights(100, 0))]
+
+
+def test_pins_alone_that_were_edited_are_put_back():
     world = at_step(**PINNED)
     world.route = RouteFacts(rules=({BLUE: 100, GREEN: 0}, {BLUE: 90, GREEN: 10}))
-    world.pods[GREEN] = []
     assert of_route(world) == [MoveWeights(weights(90, 10), weights(0, 100))]
 
 

@@ -205,4 +205,4 @@ def test_a_gateway_that_stays_behind_for_three_scrapes_is_named_with_what_it_sho
         " as before this step: check that the gateway's controller runs, what the status of HTTPRoute iris says, and"
         " that requests reach the candidate's pods"
     )
-    assert silent == "v2.0.0 is at step 2 of 2: waiting until requests are seen to be split at 50 %"
+    assert silent == "v2.0.0 is at step 2 of 2: waiting for requests to be seen split at 50 %"

@@ -161,7 +161,7 @@ def test_pods_that_serve_are_ready_published_stay_and_are_the_roles_own(pod, cou
     ("serving", "floor", "full"),
     [
         ({"replicas": 4}, None, 4),
-        ({"replicas": 4}, 9, 4),
+        ({"replicas": 4}, 9, 9),
         ({"autoscaling": {"minReplicas": 2, "maxReplicas": 10}}, None, 2),
         ({"autoscaling": {"minReplicas": 2, "maxReplicas": 10}}, 1, 2),
         ({"autoscaling": {"minReplicas": 2, "maxReplicas": 10}}, 7, 7),

@@ -298,11 +298,15 @@ class World:
 
     def _hold_against_readiness(self, weights: dict[Color, int]) -> None:
         """No traffic moves to a color without a ready endpoint while the other one has some."""
+        if self.status.stable is None:
+            return  # a first revision that is taken back leaves nobody who could answer
         for color in Color:
             rises = self.route is not None and weights[color] > self.route.split(color)
             here, there = self._answering(color), self._answering(color.other)
             if rises and not here and there:
-                raise Violation(f"{color} has no ready pod and gets {weights[color]} %, beside {there} of {color.other}")
+                raise Violation(
+                    f"{color} has no ready pod and gets {weights[color]} %, beside {there} of {color.other}"
+                )
 
     def _answering(self, color: Color) -> int:
         return sum(pod.ready and not pod.deleting for pod in self.pods[color]) if color in self.services else 0

@@ -10,7 +10,7 @@ from viridian.guards.judge import Verdict
 
 from .commands import Verb, pending_command
 from .split import lag
-from .story import blindness, count, pod_trouble, waits_for
+from .story import blindness, pod_trouble, waits_for
 from .view import View
 
 DEATHS = 2
@@ -135,19 +135,12 @@ def _deadline_passed(view: View) -> Ending | None:
     hold = view.status.hold
     waiting = waits_for(view)
     why = hold.message if hold is not None else pod_trouble(view) or lag(view) or blindness(view)
-    why = why or (f"it still waited for {waiting}" if waiting else _never_ready(view))
+    why = why or (f"it still waited for {waiting}" if waiting else "")
     return Ending(
         phase=Phase.EXPIRED,
         reason="DeadlineExceeded",
         message=f"not promoted within {view.spec.rollout.deadline} (rollout.deadline)" + (f": {why}" if why else ""),
     )
-
-
-def _never_ready(view: View) -> str:
-    """How many of the pods that a candidate needed to begin with were ready."""
-    candidate = view.status.candidate
-    need = view.required_replicas(view.step_weight(1))
-    return f"{view.serving(candidate)} of the {count(need, 'pod')} that it needed were ready"
 
 
 def metrics_missing_for(view: View) -> timedelta:

@@ -24,7 +24,7 @@ from .interrupts import breach_of
 from .readiness import step_at
 from .recover import highest_revision, is_lost, recovered
 from .split import follow
-from .story import blindness
+from .story import blindness, required_pods
 from .takeover import replace_what_fails, takes_over
 from .view import View
 
@@ -101,7 +101,7 @@ def _start(view: View) -> ModelDeploymentStatus:
     if first and view.barred is not None:
         return view.status.model_copy(update={"phase": Phase.STALLED})
     at_once = first or view.status.returning is not None or bool(view.condemned)
-    need = view.required_replicas(100 if at_once else view.step_weight(1))
+    need = required_pods(view)
     starting = view.status.model_copy(update={"phase": Phase.STARTING, "hold": None})
     hold = paused_hold(view)
     if hold is None and view.serving(candidate) < need and not view.failed_over:

@@ -1,6 +1,7 @@
 """The state of a rollout in one sentence for people: what happens, why, and what comes next."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from viridian.api.quantities import format_duration
 from viridian.api.status import Phase, StepStatus
@@ -28,7 +29,7 @@ def blindness(view: View) -> str:
     if candidate is None or step is None or view.observed.evidence.fresh_at is None:
         return ""
     need = view.required_replicas(step.weight)
-    if view.is_watched(candidate, need):
+    if view.is_watched(candidate, need) or view.serving(candidate) < need:
         return ""
     return (
         f"Prometheus has the counters of {view.reporting(candidate)} of the {need} pods that {candidate.version} needs"
@@ -41,41 +42,55 @@ def count(number: int, noun: str) -> str:
 
 
 def waits_for(view: View) -> str:
-    """What the present step still waits for, how much of it and about how long, as a noun; empty for nothing."""
-    step, candidate = view.status.step, view.status.candidate
-    if step is None or candidate is None:
+    """What a candidate still waits for, how much of it and about how long, as a noun; empty for nothing."""
+    step, candidate, stable = view.status.step, view.status.candidate, view.status.stable
+    if candidate is None:
         return ""
-    need, ready = view.required_replicas(step.weight), view.serving(candidate)
+    need, ready = required_pods(view), view.serving(candidate)
     if ready < need:
-        return f"{count(need, 'ready pod')} of {candidate.version} ({ready} of {need} are ready)"
+        return f"{count(need, 'ready pod')} of {candidate.version} ({ready} so far)"
     if view.status.shortfall is not None:
         return f"its pods to stay ready for {view.settings.quiet.total_seconds():.0f} s"
+    if step is None:
+        if stable is None or view.status.returning is not None:
+            return ""
+        if not view.is_watched(candidate, need):
+            return view.observed.evidence.trouble or "Prometheus to have the counters of its pods"
+        return f"a ready pod of {stable.version}" if _stable_is_missing(view) else ""
     if view.route_weight(candidate) != step.weight:
-        stable = view.status.stable
         missing = stable is not None and _stable_is_missing(view)
         return f"a ready pod of {stable.version}" if stable is not None and missing else "the route to be written"
     if step.verified_at is None:
         split = f"requests to be seen split at {step.weight} %" if view.spec.has_route else "requests to arrive"
         return lag(view) or split
-    open_points = []
-    left = view.step_hold(step.index) - (view.now - step.verified_at)
+    return " and ".join(_open_points(view, step, step.verified_at))
+
+
+def required_pods(view: View) -> int:
+    """Pods of the candidate that must be ready for what it is to get next."""
+    status = view.status
+    if status.step is not None:
+        return view.required_replicas(status.step.weight)
+    at_once = status.stable is None or status.returning is not None or bool(view.condemned)
+    return view.required_replicas(100 if at_once else view.step_weight(1))
+
+
+def _open_points(view: View, step: StepStatus, verified_at: datetime) -> Iterator[str]:
+    """What a step whose split was seen still lacks."""
+    hold = view.step_hold(step.index)
+    left = hold - (view.now - verified_at)
     if left > timedelta(0):
-        open_points.append(f"{format_duration(_whole(left))} more of {format_duration(view.step_hold(step.index))}")
-    requests = view.step_min_requests(step.index) - (view.requests(candidate) - step.requests_before)
+        whole = timedelta(seconds=max(1, round(left.total_seconds())))
+        yield f"{format_duration(whole)} more of {format_duration(hold)}"
+    requests = view.step_min_requests(step.index) - (view.requests(view.status.candidate) - step.requests_before)
     if requests > 0:
-        open_points.append(f"{count(requests, 'more request')} (minRequests)")
+        yield f"{count(requests, 'more request')} (minRequests)"
     if missing := view.observed.evidence.missing:
-        open_points.append(f"enough requests for {', '.join(missing)}")
-    return " and ".join(open_points)
+        yield f"enough requests for {', '.join(missing)}"
 
 
 def _stable_is_missing(view: View) -> bool:
     return view.status.stable is not None and view.serving(view.status.stable) == 0
-
-
-def _whole(left: timedelta) -> timedelta:
-    """A time left in whole seconds, at least one."""
-    return timedelta(seconds=max(1, round(left.total_seconds())))
 
 
 def story(view: View) -> str:
@@ -95,8 +110,7 @@ def _candidate_story(view: View) -> str:
     if status.returning is not None:
         return f"{candidate.version} comes back by command: {candidate.ready} of {view.full} pods are ready"
     if status.phase is Phase.STARTING:
-        alone = status.stable is None or bool(view.condemned)
-        need = view.required_replicas(100 if alone else view.step_weight(1))
+        need = required_pods(view)
         return f"{candidate.version} starts: {candidate.ready} of {count(need, 'pod')} ready{_start_story(view)}"
     if status.phase is Phase.FINISHING:
         return f"{candidate.version} passed and takes over; the old color drains"
@@ -131,19 +145,13 @@ def _who_serves(view: View) -> str:
 
 
 def _start_story(view: View) -> str:
-    """What a candidate that starts is waiting for."""
-    candidate, stable = view.status.candidate, view.status.stable
-    if candidate is None:
-        return ""
-    alone = stable is None or bool(view.condemned)
-    need, ready = view.required_replicas(100 if alone else view.step_weight(1)), view.serving(candidate)
+    """What a candidate that starts is waiting for, beside its own pods."""
     if trouble := pod_trouble(view):
         return f"; {trouble}"
-    if ready < need or stable is None:
+    if view.serving(view.status.candidate) < required_pods(view):
         return ""
-    if not view.is_watched(candidate, need):
-        return f"; {view.observed.evidence.trouble or 'waiting until Prometheus has the counters of its pods'}"
-    return f"; waiting for a ready pod of {stable.version}" if _stable_is_missing(view) else ""
+    waiting = waits_for(view)
+    return f"; waiting for {waiting}" if waiting else ""
 
 
 def _step_story(view: View, step: StepStatus) -> str:
@@ -152,7 +160,7 @@ def _step_story(view: View, step: StepStatus) -> str:
         name += f" ({view.spec.model.version} waits until this is over)"
     weight = view.route_weight(view.status.candidate)
     waiting = waits_for(view)
-    if weight != step.weight or view.status.shortfall is not None:
+    if weight != step.weight:
         return f"{name} with {weight} % of the traffic instead of {step.weight} %: waiting for {waiting}"
     trouble = view.observed.evidence.trouble if not view.sees else ""
     if trouble := trouble or blindness(view):
