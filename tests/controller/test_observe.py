@@ -98,6 +98,19 @@ async def test_a_model_that_serves(api: FakeApi, made: Rendered) -> None:
     assert (observed.stable_service, observed.gateway_problem) == (BLUE, None)
 
 
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+@pytest.mark.usefixtures("made")
+async def test_what_was_evicted_or_shut_down_is_no_pod_but_its_number_was_used(api: FakeApi, phase: str) -> None:
+    # given an object that nobody deletes beside a pod that runs
+    over = pod("p2", "blue", "iris-7") | {"status": {"phase": phase, "reason": "Evicted"}}
+    api.put(POD, pod("p1", "blue"), over)
+    # when
+    observed = await seen(api)
+    # then only the one that runs is seen, and the other's revision is not given again
+    assert [one.uid for one in observed.colors[BLUE].pods] == ["p1"]
+    assert observed.highest == 7
+
+
 @pytest.mark.parametrize(
     "slices",
     [

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from viridian.controller.pods import read_pod
+from viridian.controller.pods import is_over, read_pod
 from viridian.rollout.observed import Pod
 
 POD = Pod(uid="p1", revision="iris-2", ready=False, deleting=False)
@@ -165,7 +165,6 @@ def test_what_keeps_a_pod_from_starting(manifest: dict[str, Any], trouble: str) 
         (pod(**condition("Ready", "False")), False, False),
         (pod(**condition("Ready", "Unknown")), False, False),
         (pod(**condition("ContainersReady", "True")), False, False),
-        (pod(reason="Evicted"), False, True),
         (pod() | {"metadata": {**pod()["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}, False, True),
     ],
     ids=str,
@@ -176,3 +175,27 @@ def test_whether_a_pod_serves(manifest: dict[str, Any], ready: bool, deleting: b
 
 def test_a_pod_without_our_label_is_of_no_revision() -> None:
     assert read_pod({"metadata": {"uid": "p1"}}).revision == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "over"),
+    [
+        ({}, False),
+        ({"phase": "Pending"}, False),
+        ({"phase": "Running"}, False),
+        ({"phase": "Unknown"}, False),
+        ({"phase": "Succeeded"}, True),
+        ({"phase": "Failed"}, True),
+        ({"phase": "Failed", "reason": "Evicted"}, True),
+        (
+            {"phase": "Failed", "reason": "Terminated", "message": "Pod was terminated in response to node shutdown"},
+            True,
+        ),
+        ({"phase": "Failed", "reason": "OutOfcpu", "message": "Node didn't have enough resource: cpu"}, True),
+        ({"phase": "Failed", "reason": "NodeAffinity"}, True),
+        ({"phase": "Failed", "reason": "UnexpectedAdmissionError"}, True),
+    ],
+    ids=str,
+)
+def test_which_pods_have_ended_for_good(status: dict[str, Any], over: bool) -> None:
+    assert is_over(pod(**status)) is over

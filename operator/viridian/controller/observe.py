@@ -23,7 +23,7 @@ from viridian.kube.resources import (
     SERVICE,
     Kind,
 )
-from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed, Setback
+from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed, Pod, Setback
 from viridian.traffic.route import RouteView, read_route
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.live_settings import asks_for_live_settings, live_settings_name
@@ -33,7 +33,7 @@ from . import inline
 from .adoption import adopt
 from .drift import Drift
 from .models import Model
-from .pods import read_pod
+from .pods import is_over, read_pod
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ async def observe(
             color: ColorView(
                 revision=_revision(model, color, deployments.get(color)),
                 replicas=_replicas(deployments.get(color)),
-                pods=tuple(read_pod(pod) for pod in pods if pod["metadata"]["labels"].get(LABEL_COLOR) == color),
+                pods=_pods(color, pods),
                 endpoints=_endpoints(color, slices),
                 has_service=inline.is_color_service(model, color, services.get(color)),
                 has_budget=inline.is_budget(model, color, of_budgets.get(color)),
@@ -175,6 +175,13 @@ def _revision(model: Model, color: Color, deployment: Manifest | None) -> str | 
 
 def _replicas(deployment: Manifest | None) -> int:
     return int(deployment["spec"].get("replicas", 1)) if deployment is not None else 0
+
+
+def _pods(color: Color, pods: list[Manifest]) -> tuple[Pod, ...]:
+    """The pods of a color that run, or may run yet."""
+    return tuple(
+        read_pod(pod) for pod in pods if pod["metadata"]["labels"].get(LABEL_COLOR) == color and not is_over(pod)
+    )
 
 
 def _endpoints(color: Color, slices: list[Manifest]) -> frozenset[str]:

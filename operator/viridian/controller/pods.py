@@ -5,6 +5,9 @@ from typing import Any
 from viridian.api.names import LABEL_REVISION
 from viridian.rollout.observed import Pod
 
+_OVER = frozenset({"Failed", "Succeeded"})
+"""Phases of what is a pod no more: it was evicted, shut down with its node or rejected, and never runs again."""
+
 _CANNOT_START = frozenset(
     {
         "ErrImagePull",
@@ -21,6 +24,11 @@ _LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
 """How the kubelet calls the end of a container that it did not see, because the node went down meanwhile."""
 
 
+def is_over(manifest: dict[str, Any]) -> bool:
+    """Whether a pod has ended for good; nobody deletes such an object, so nothing may wait until it is gone."""
+    return (manifest.get("status") or {}).get("phase") in _OVER
+
+
 def read_pod(manifest: dict[str, Any]) -> Pod:
     """What matters of a pod."""
     status = manifest.get("status") or {}
@@ -30,7 +38,7 @@ def read_pod(manifest: dict[str, Any]) -> Pod:
         uid=manifest["metadata"]["uid"],
         revision=(manifest["metadata"].get("labels") or {}).get(LABEL_REVISION, ""),
         ready=any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or []),
-        deleting="deletionTimestamp" in manifest["metadata"] or status.get("reason") == "Evicted",
+        deleting="deletionTimestamp" in manifest["metadata"],
         # What ends a pod's containers together, as a probe that all of them miss, is one death.
         deaths=max((count for count, _ in deaths), default=0),
         death=deaths[0][1] if deaths else "",
