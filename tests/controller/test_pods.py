@@ -1,5 +1,6 @@
 """Reading pods."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -43,6 +44,13 @@ def condition(kind: str, value: str, message: str = "") -> dict[str, Any]:
 
 WRONG = "spec.model.digest: https://models.example.com/iris has another digest"
 RUNNING = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+
+
+BACK_OFF = {"reason": "CrashLoopBackOff", "message": "back-off 10s"}
+READY_AFTER_A_TRY = {
+    **condition("Ready", "True"),
+    "initContainerStatuses": [container("fetch", 1, ended(1, message=WRONG), waiting=BACK_OFF)],
+}
 
 
 @pytest.mark.parametrize(
@@ -101,6 +109,54 @@ def test_deaths(containers: list[dict[str, Any]], deaths: int, death: str) -> No
     assert (read.deaths, read.death, read.trouble) == (deaths, death, "")
 
 
+SANDBOX = "PodReadyToStartContainers"
+
+
+def since(kind: str, moment: str) -> dict[str, Any]:
+    return {"conditions": [{"type": kind, "status": "True", "lastTransitionTime": moment}]}
+
+
+def dead(finished: str = "2026-01-01T00:00:30Z", **more: Any) -> dict[str, Any]:
+    """A container of ours that died twice, last at this moment."""
+    return container("triton", 2, ended(143, finishedAt=finished), **{**RUNNING, **more})
+
+
+@pytest.mark.parametrize(
+    ("manifest", "deaths"),
+    [
+        pytest.param(pod(dead()), 2, id="it died by itself"),
+        pytest.param(pod(dead(), **condition("DisruptionTarget", "False")), 2, id="a disruption that did not come"),
+        pytest.param(pod(dead(), **condition("DisruptionTarget", "True")), 0, id="evicted, preempted or tainted"),
+        *(
+            pytest.param(pod(dead(), reason=reason), 0, id=reason)
+            for reason in ("Evicted", "NodeLost", "NodeShutdown", "Preempting", "Shutdown", "Terminated")
+        ),
+        pytest.param(pod(dead(), reason="Other"), 2, id="another reason"),
+        pytest.param(pod(dead(), **since(SANDBOX, "2026-01-01T00:00:00Z")), 2, id="died in its sandbox"),
+        pytest.param(pod(dead(), **since(SANDBOX, "2026-01-01T00:00:30Z")), 2, id="died as soon as it was started"),
+        pytest.param(pod(dead(), **since(SANDBOX, "2026-01-01T00:01:00Z")), 0, id="went down with an earlier sandbox"),
+        pytest.param(pod(dead(), **condition(SANDBOX, "False")), 2, id="no sandbox yet"),
+        pytest.param(pod(container("istio-proxy", 5, ended(1), **RUNNING)), 0, id="an injected sidecar"),
+        pytest.param(
+            pod(container(**RUNNING), initContainerStatuses=[container("istio-proxy", 5, ended(1), **RUNNING)]),
+            0,
+            id="a native sidecar",
+        ),
+        pytest.param(pod(container("istio-proxy", 5, ended(1), **RUNNING), dead()), 2, id="ours beside a sidecar"),
+    ],
+)
+def test_whose_deaths_count(manifest: dict[str, Any], deaths: int) -> None:
+    read = read_pod(manifest)
+    assert (read.deaths, read.trouble) == (deaths, "")
+    assert bool(read.death) is bool(deaths)
+
+
+def test_when_a_pod_died_last() -> None:
+    api = container("api", 1, ended(1, finishedAt="2026-01-01T00:02:00Z"), **RUNNING)
+    assert read_pod(pod(dead(), api)).died_at == datetime(2026, 1, 1, 0, 2, tzinfo=UTC)
+    assert read_pod(pod(container(**RUNNING))).died_at is None
+
+
 def test_last_words_are_cut_to_what_a_status_can_hold() -> None:
     assert len(read_pod(pod(container(terminated=ended(1, message="x" * 9999)))).death) < 1100
 
@@ -149,6 +205,25 @@ def test_last_words_are_cut_to_what_a_status_can_hold() -> None:
             fetching(waiting={"reason": "CreateContainerConfigError", "message": 'secret "s" not found'}),
             'container fetch: CreateContainerConfigError for registry.example.com/iris:1.0: secret "s" not found',
         ),
+        # Containers that are not ours keep a pod from starting, but are never taken for the model's.
+        (pod(initContainerStatuses=[container("istio-init", 3, ended(1), **RUNNING)]), ""),
+        (pod(initContainerStatuses=[container("istio-init", 3, ended(1), terminated=ended(0))]), ""),
+        (
+            pod(initContainerStatuses=[container("istio-init", 3, ended(1), waiting=BACK_OFF)]),
+            "container istio-init, which something has added to the pod, ends again and again: back-off 10s"
+            "; look at its logs",
+        ),
+        (
+            pod(container("istio-proxy", 3, ended(1), waiting=BACK_OFF)),
+            "container istio-proxy, which something has added to the pod, ends again and again: back-off 10s"
+            "; look at its logs",
+        ),
+        (
+            pod(container("istio-proxy", waiting={"reason": "ErrImagePull", "message": "not found"})),
+            "container istio-proxy: ErrImagePull for registry.example.com/iris:1.0: not found",
+        ),
+        # What a pod had trouble with before it got ready is over.
+        (pod(**READY_AFTER_A_TRY), ""),
     ],
     ids=str,
 )

@@ -13,8 +13,9 @@ from viridian.guards.judge import Judgement
 class Pod:
     """One pod of a color.
 
-    `deaths` counts the containers that ended with an error, `death` says how the last one did; `trouble` is a sentence
-    about why the pod cannot start (an image that cannot be pulled, no room on any node).
+    `deaths` counts how often our own containers ended with an error, `death` says how one did last and `died_at` when;
+    what the cluster ends is no death. `trouble` is a sentence about why the pod cannot start (an image that cannot be
+    pulled, no room on any node).
     """
 
     uid: str
@@ -24,6 +25,7 @@ class Pod:
     deaths: int = 0
     death: str = ""
     trouble: str = ""
+    died_at: datetime | None = None
 
 
 @dataclass(frozen=True)
