@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from viridian.workloads.revisions import build_controller_revision
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
 IRIS = model()
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 Change = Callable[[dict[str, Any]], object]
 
 
@@ -44,7 +46,7 @@ def made(api: FakeApi) -> Rendered:
 
 
 async def seen(api: FakeApi) -> Observed:
-    _, observed = await observe(api, IRIS, Evidence(), Drift(api))
+    _, observed = await observe(api, IRIS, Evidence(), Drift(api), now=NOW)
     return observed
 
 
@@ -85,11 +87,11 @@ async def test_a_model_that_serves(api: FakeApi, made: Rendered) -> None:
     observed = await seen(api)
 
     # then
-    pods = Pod("p1", "iris-1", True, False), Pod("p2", "iris-1", True, False)
+    pods = Pod("p1", "iris-1", True, False, name="p1"), Pod("p2", "iris-1", True, False, name="p2")
     assert observed.colors == {
         BLUE: ColorView("iris-1", 2, pods, frozenset({"p1"}), has_service=True, has_budget=True),
         GREEN: ColorView(
-            "iris-1", 0, (Pod("p3", "iris-0", True, False),), frozenset(), has_service=True, has_budget=True
+            "iris-1", 0, (Pod("p3", "iris-0", True, False, name="p3"),), frozenset(), has_service=True, has_budget=True
         ),
     }
     assert observed.colors[BLUE].serving("iris-1") == 1
@@ -210,7 +212,7 @@ async def test_a_route_waits_as_long_as_stable_and_the_candidate_do(
     follows = set()
     for timeout in ("2s", "30s", "45s", "1m", "90s"):
         rule(live(api, HTTP_ROUTE, "iris"))["timeouts"] = {"request": timeout}
-        _, observed = await observe(api, asking, Evidence(), Drift(api))
+        _, observed = await observe(api, asking, Evidence(), Drift(api), now=NOW)
         assert observed.route is not None
         follows |= {timeout} if observed.route.follows_spec else set()
     assert follows == {longest}
@@ -302,7 +304,7 @@ async def test_a_gateway_that_is_not_there_is_named_with_its_field(api: FakeApi)
     behind_two = model(spec=spec(traffic={"parentRefs": parents}).manifest())
 
     # when
-    _, observed = await observe(api, behind_two, Evidence(), Drift(api))
+    _, observed = await observe(api, behind_two, Evidence(), Drift(api), now=NOW)
 
     # then
     said = "spec.traffic.parentRefs[1]: there is no Gateway public in namespace gateways"

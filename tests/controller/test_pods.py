@@ -1,5 +1,6 @@
 """Reading pods."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 from viridian.controller.pods import is_over, read_pod
 from viridian.rollout.observed import Pod
 
-POD = Pod(uid="p1", revision="iris-2", ready=False, deleting=False)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+POD = Pod(uid="p1", revision="iris-2", ready=False, deleting=False, name="iris-green-1")
 
 
 def container(name: str = "api", restarts: int = 0, last: Any = None, **state: Any) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def ended(code: int, reason: str = "Error", **more: str) -> dict[str, Any]:
 
 
 def pod(*containers: dict[str, Any], **status: Any) -> dict[str, Any]:
-    metadata = {"uid": "p1", "labels": {"viridian.dev/revision": "iris-2"}}
+    metadata = {"name": "iris-green-1", "uid": "p1", "labels": {"viridian.dev/revision": "iris-2"}}
     return {"metadata": metadata, "status": {"containerStatuses": list(containers), **status}}
 
 
@@ -105,7 +107,7 @@ READY_AFTER_A_TRY = {
     ],
 )
 def test_deaths(containers: list[dict[str, Any]], deaths: int, death: str) -> None:
-    read = read_pod(pod(*containers))
+    read = read_pod(pod(*containers), NOW)
     assert (read.deaths, read.death, read.trouble) == (deaths, death, "")
 
 
@@ -146,19 +148,19 @@ def dead(finished: str = "2026-01-01T00:00:30Z", **more: Any) -> dict[str, Any]:
     ],
 )
 def test_whose_deaths_count(manifest: dict[str, Any], deaths: int) -> None:
-    read = read_pod(manifest)
+    read = read_pod(manifest, NOW)
     assert (read.deaths, read.trouble) == (deaths, "")
     assert bool(read.death) is bool(deaths)
 
 
 def test_when_a_pod_died_last() -> None:
     api = container("api", 1, ended(1, finishedAt="2026-01-01T00:02:00Z"), **RUNNING)
-    assert read_pod(pod(dead(), api)).died_at == datetime(2026, 1, 1, 0, 2, tzinfo=UTC)
-    assert read_pod(pod(container(**RUNNING))).died_at is None
+    assert read_pod(pod(dead(), api), NOW).died_at == datetime(2026, 1, 1, 0, 2, tzinfo=UTC)
+    assert read_pod(pod(container(**RUNNING)), NOW).died_at is None
 
 
 def test_last_words_are_cut_to_what_a_status_can_hold() -> None:
-    assert len(read_pod(pod(container(terminated=ended(1, message="x" * 9999)))).death) < 1100
+    assert len(read_pod(pod(container(terminated=ended(1, message="x" * 9999))), NOW).death) < 1100
 
 
 @pytest.mark.parametrize(
@@ -228,14 +230,14 @@ def test_last_words_are_cut_to_what_a_status_can_hold() -> None:
     ids=str,
 )
 def test_what_keeps_a_pod_from_starting(manifest: dict[str, Any], trouble: str) -> None:
-    read = read_pod(manifest)
+    read = read_pod(manifest, NOW)
     assert (read.trouble, read.deaths) == (trouble, 0)
 
 
 @pytest.mark.parametrize(
     ("manifest", "ready", "deleting"),
     [
-        ({"metadata": {"uid": "p1", "labels": {"viridian.dev/revision": "iris-2"}}}, False, False),
+        ({"metadata": pod()["metadata"]}, False, False),
         (pod(**condition("Ready", "True")), True, False),
         (pod(**condition("Ready", "False")), False, False),
         (pod(**condition("Ready", "Unknown")), False, False),
@@ -245,11 +247,11 @@ def test_what_keeps_a_pod_from_starting(manifest: dict[str, Any], trouble: str) 
     ids=str,
 )
 def test_whether_a_pod_serves(manifest: dict[str, Any], ready: bool, deleting: bool) -> None:
-    assert read_pod(manifest) == Pod("p1", "iris-2", ready, deleting)
+    assert read_pod(manifest, NOW) == replace(POD, ready=ready, deleting=deleting)
 
 
 def test_a_pod_without_our_label_is_of_no_revision() -> None:
-    assert read_pod({"metadata": {"uid": "p1"}}).revision == ""
+    assert read_pod({"metadata": {"uid": "p1"}}, NOW).revision == ""
 
 
 @pytest.mark.parametrize(
@@ -274,3 +276,53 @@ def test_a_pod_without_our_label_is_of_no_revision() -> None:
 )
 def test_which_pods_have_ended_for_good(status: dict[str, Any], over: bool) -> None:
     assert is_over(pod(**status)) is over
+
+
+AN_HOUR_AGO = "2025-12-31T23:00:00Z"
+OVERDUE = f"pod iris-green-1 on node n1 should have been gone since {AN_HOUR_AGO}, but "
+
+
+def going(end: str, *finalizers: str, node: str = "n1") -> dict[str, Any]:
+    """A pod that is deleted, and was to be gone at this moment."""
+    metadata = {**pod()["metadata"], "deletionTimestamp": end, "finalizers": list(finalizers) or None}
+    return pod() | {"metadata": metadata, "spec": {"nodeName": node} if node else {}}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "stuck"),
+    [
+        pytest.param(pod(), "", id="not deleted"),
+        pytest.param(going("2026-01-01T00:00:30Z"), "", id="within its grace period"),
+        pytest.param(going("2025-12-31T23:59:01Z"), "", id="a little late"),
+        pytest.param(
+            going(AN_HOUR_AGO),
+            f"{OVERDUE}its node does not confirm that it has ended; bring the node back; if it is gone for good:"
+            " kubectl delete pod iris-green-1 --force",
+            id="its node is dead",
+        ),
+        pytest.param(
+            going(AN_HOUR_AGO, "example.com/a", "example.com/b"),
+            f"{OVERDUE}the finalizers example.com/a, example.com/b keep it; let their controllers remove them, or"
+            " remove them from metadata.finalizers: kubectl edit pod iris-green-1",
+            id="finalizers",
+        ),
+        pytest.param(
+            going(AN_HOUR_AGO, "example.com/a", node=""),
+            f"{OVERDUE.replace('n1', '(none)')}the finalizers example.com/a keep it; let their controllers remove them,"
+            " or remove them from metadata.finalizers: kubectl edit pod iris-green-1",
+            id="never had a node",
+        ),
+    ],
+)
+def test_a_pod_that_should_have_been_gone_says_what_to_do(manifest: dict[str, Any], stuck: str) -> None:
+    read = read_pod(manifest, NOW)
+    assert (read.stuck, read.name) == (stuck, "iris-green-1")
+
+
+def test_where_a_pod_runs() -> None:
+    assert read_pod(going(AN_HOUR_AGO), NOW).node == "n1"
+    assert read_pod(going(AN_HOUR_AGO, node=""), NOW).node == ""
+
+
+def test_a_pod_is_stuck_from_one_minute_past_its_grace() -> None:
+    assert read_pod(going("2025-12-31T23:59:00Z"), NOW).stuck

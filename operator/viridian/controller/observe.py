@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from viridian.api.errors import ForeignChild
@@ -60,6 +61,8 @@ async def observe(
     drift: Drift,
     taken: str | None = None,
     setback: Setback | None = None,
+    *,
+    now: datetime,
 ) -> tuple[Children, Observed]:
     """Look at everything that a decision on `model` needs.
 
@@ -70,6 +73,7 @@ async def observe(
         drift: holds Deployments against what we would write.
         taken: a sentence about the model that has this one's host and path.
         setback: what kept the last decision from being carried out.
+        now: the time, with a zone.
 
     Raises:
         Conflict: a child changed while it was looked at.
@@ -121,7 +125,7 @@ async def observe(
             color: ColorView(
                 revision=_revision(model, color, deployments.get(color)),
                 replicas=_replicas(deployments.get(color)),
-                pods=_pods(color, pods),
+                pods=_pods(color, pods, now),
                 endpoints=_endpoints(color, slices),
                 has_service=inline.is_color_service(model, color, services.get(color)),
                 has_budget=inline.is_budget(model, color, of_budgets.get(color)),
@@ -177,10 +181,10 @@ def _replicas(deployment: Manifest | None) -> int:
     return int(deployment["spec"].get("replicas", 1)) if deployment is not None else 0
 
 
-def _pods(color: Color, pods: list[Manifest]) -> tuple[Pod, ...]:
+def _pods(color: Color, pods: list[Manifest], now: datetime) -> tuple[Pod, ...]:
     """The pods of a color that run, or may run yet."""
     return tuple(
-        read_pod(pod) for pod in pods if pod["metadata"]["labels"].get(LABEL_COLOR) == color and not is_over(pod)
+        read_pod(pod, now) for pod in pods if pod["metadata"]["labels"].get(LABEL_COLOR) == color and not is_over(pod)
     )
 
 

@@ -1,7 +1,7 @@
 """Read a pod: is it ready, did it die, why can it not start."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from viridian.api.names import LABEL_REVISION
@@ -23,6 +23,9 @@ _CANNOT_START = frozenset(
     }
 )
 
+PAST_GRACE = timedelta(minutes=1)
+"""How long after its grace period a pod that is deleted may still be there, before somebody has to look after it."""
+
 _DISRUPTIONS = frozenset({"Evicted", "NodeLost", "NodeShutdown", "Preempting", "Shutdown", "Terminated"})
 """How the kubelet and the controllers call it when they end a pod for the cluster's sake."""
 
@@ -35,22 +38,42 @@ def is_over(manifest: dict[str, Any]) -> bool:
     return (manifest.get("status") or {}).get("phase") in _OVER
 
 
-def read_pod(manifest: dict[str, Any]) -> Pod:
-    """What matters of a pod."""
-    status = manifest.get("status") or {}
+def read_pod(manifest: dict[str, Any], now: datetime) -> Pod:
+    """What matters of a pod; `now` is the time, with a zone."""
+    metadata, status = manifest["metadata"], manifest.get("status") or {}
     ready = _holds(status, "Ready")
     deaths = [] if _is_disrupted(status) else _deaths(status)
     return Pod(
-        uid=manifest["metadata"]["uid"],
-        revision=(manifest["metadata"].get("labels") or {}).get(LABEL_REVISION, ""),
+        uid=metadata["uid"],
+        revision=(metadata.get("labels") or {}).get(LABEL_REVISION, ""),
         ready=ready,
-        deleting="deletionTimestamp" in manifest["metadata"],
+        deleting="deletionTimestamp" in metadata,
         # What ends a pod's containers together, as a probe that all of them miss, is one death.
         deaths=max((death.count for death in deaths), default=0),
         death=deaths[0].words if deaths else "",
         died_at=max((death.at for death in deaths if death.at is not None), default=None),
         trouble="" if ready else _trouble(status),
+        name=metadata.get("name", ""),
+        node=(manifest.get("spec") or {}).get("nodeName", ""),
+        stuck=_stuck(manifest, now),
     )
+
+
+def _stuck(manifest: dict[str, Any], now: datetime) -> str:
+    """Why a pod that should have been gone is still there, and what to do; empty while it may take its time."""
+    metadata = manifest["metadata"]
+    end = _moment(metadata.get("deletionTimestamp"))  # the moment of the deletion and the grace period together
+    if end is None or now - end < PAST_GRACE:
+        return ""
+    name, finalizers = metadata["name"], metadata.get("finalizers") or []
+    where = f"pod {name} on node {(manifest.get('spec') or {}).get('nodeName', '(none)')}"
+    if finalizers:
+        why = f"the finalizers {', '.join(finalizers)} keep it"
+        way = f"let their controllers remove them, or remove them from metadata.finalizers: kubectl edit pod {name}"
+    else:
+        why = "its node does not confirm that it has ended"
+        way = f"bring the node back; if it is gone for good: kubectl delete pod {name} --force"
+    return f"{where} should have been gone since {metadata['deletionTimestamp']}, but {why}; {way}"
 
 
 def _holds(status: dict[str, Any], kind: str) -> bool:

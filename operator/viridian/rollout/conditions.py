@@ -5,7 +5,7 @@ from datetime import datetime
 
 from viridian.api.status import Condition, ModelDeploymentStatus, Phase
 
-from .story import pod_trouble, story
+from .story import pod_trouble, story, stuck_pod
 from .view import SETTLED, View
 
 
@@ -118,6 +118,8 @@ def _obstacle(view: View) -> _Claim | None:
         return _Claim(True, "RouteRefused", view.observed.route.problem)
     if (setback := view.observed.setback) is not None:
         return _Claim(True, setback.reason, setback.message)
+    if stuck := stuck_pod(view):
+        return _Claim(True, "PodStuckTerminating", stuck)
     trouble = pod_trouble(view)
     if trouble:
         return _Claim(True, "PodsCannotStart", trouble)

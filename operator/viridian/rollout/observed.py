@@ -15,7 +15,8 @@ class Pod:
 
     `deaths` counts how often our own containers ended with an error, `death` says how one did last and `died_at` when;
     what the cluster ends is no death. `trouble` is a sentence about why the pod cannot start (an image that cannot be
-    pulled, no room on any node).
+    pulled, no room on any node), `stuck` one about why it is still there long after it was to be gone;
+    `node` is empty before it has one.
     """
 
     uid: str
@@ -26,6 +27,9 @@ class Pod:
     death: str = ""
     trouble: str = ""
     died_at: datetime | None = None
+    name: str = ""
+    node: str = ""
+    stuck: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,11 @@ class ColorView:
     has_budget: bool = False
     autoscaler: Autoscaler | None = None
     drifted: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no pod is left but those that are stuck: they may never go, and serve nobody."""
+        return all(pod.stuck for pod in self.pods)
 
     def serving(self, revision: str) -> int:
         """Pods of a revision that are ready and that the gateway can find."""

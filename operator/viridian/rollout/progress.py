@@ -220,7 +220,7 @@ def _praise(view: View) -> str:
 
 def _finish_drain(view: View) -> ModelDeploymentStatus:
     drain = view.status.drain
-    if drain is not None and view.color(drain.color).pods:
+    if drain is not None and not view.color(drain.color).is_empty:
         return view.status
     return view.status.model_copy(update={**AT_REST, "phase": Phase.STABLE})
 
