@@ -207,6 +207,20 @@ def test_last_words_are_cut_to_what_a_status_can_hold() -> None:
             fetching(waiting={"reason": "CreateContainerConfigError", "message": 'secret "s" not found'}),
             'container fetch: CreateContainerConfigError for registry.example.com/iris:1.0: secret "s" not found',
         ),
+        (
+            pod(container("triton", 4, ended(0, "Completed"), waiting=BACK_OFF)),
+            "container triton: it ends again and again without an error (Completed, exit code 0), and should run on;"
+            " look at its logs (kubectl logs POD -c triton --previous)",
+        ),
+        (pod(container("triton", 4, ended(0, "Completed"), **RUNNING)), ""),
+        (
+            pod(
+                conditions=[
+                    {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gates"}
+                ]
+            ),
+            "it is not scheduled (SchedulingGated): gates",
+        ),
         # Containers that are not ours keep a pod from starting, but are never taken for the model's.
         (pod(initContainerStatuses=[container("istio-init", 3, ended(1), **RUNNING)]), ""),
         (pod(initContainerStatuses=[container("istio-init", 3, ended(1), terminated=ended(0))]), ""),
@@ -232,6 +246,65 @@ def test_last_words_are_cut_to_what_a_status_can_hold() -> None:
 def test_what_keeps_a_pod_from_starting(manifest: dict[str, Any], trouble: str) -> None:
     read = read_pod(manifest, NOW)
     assert (read.trouble, read.deaths) == (trouble, 0)
+
+
+CREATING, INITIALIZING = {"reason": "ContainerCreating"}, {"reason": "PodInitializing"}
+STARTED = "2025-12-31T23:00:00Z"
+
+
+def stage(kind: str, value: str = "True", at: str = STARTED, message: str = "") -> dict[str, Any]:
+    return {"type": kind, "status": value, "lastTransitionTime": at, "message": message}
+
+
+def unmade(*conditions: dict[str, Any], **status: Any) -> dict[str, Any]:
+    """A pod that has had a node for an hour, and these other conditions."""
+    waiting = {"containerStatuses": [container("triton", waiting=CREATING), container("api", waiting=CREATING)]}
+    scheduled = {"conditions": [stage("PodScheduled"), *conditions]}
+    return pod() | {"status": {**waiting, **scheduled, **status}, "spec": {"nodeName": "n1"}}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "why"),
+    [
+        pytest.param(
+            unmade(), "for 1 min or more: its containers wait for volumes, Secrets or the network", id="no word of why"
+        ),
+        pytest.param(
+            unmade(stage(SANDBOX, "False"), stage("Ready", "False", message="containers with unready status: [api]")),
+            "for 1 min or more: its containers wait for volumes, Secrets or the network",
+            id="no sandbox",
+        ),
+        pytest.param(
+            unmade(stage("example.com/Attached", "False", message="volume v1 is at node n9 ")),
+            "for 1 min or more: its containers wait for volumes, Secrets or the network"
+            "; example.com/Attached: volume v1 is at node n9",
+            id="with a condition's own words",
+        ),
+        pytest.param(
+            unmade(containerStatuses=[container(waiting=INITIALIZING)]),
+            "for 1 min or more: its containers wait for volumes, Secrets or the network",
+            id="before the fetching",
+        ),
+        pytest.param(
+            unmade(containerStatuses=None), "for 1 min or more: its node has not begun to start it", id="a silent node"
+        ),
+        pytest.param(unmade(stage(SANDBOX)), "for 10 min or more: its image is still being pulled", id="a slow pull"),
+        pytest.param(unmade(stage(SANDBOX, at="2025-12-31T23:51:00Z")), None, id="a large image"),
+        pytest.param(unmade(conditions=[stage("PodScheduled", at="2025-12-31T23:59:30Z")]), None, id="a new pod"),
+        pytest.param(unmade(stage("Initialized", at="2025-12-31T23:59:30Z")), None, id="got further lately"),
+        pytest.param(unmade(conditions=[]), None, id="nobody knows since when"),
+        pytest.param(unmade(conditions=[stage("Initialized")]), None, id="nobody knows whether it has a node"),
+        pytest.param(unmade(containerStatuses=[container(**RUNNING)]), None, id="runs and is not ready"),
+        pytest.param(
+            unmade(initContainerStatuses=[container("fetch", **RUNNING)]), None, id="the model is being fetched"
+        ),
+        pytest.param(unmade(containerStatuses=[container(waiting={"reason": "Other"})]), None, id="something else"),
+        pytest.param(unmade(stage("Ready")), None, id="ready"),
+    ],
+)
+def test_a_pod_of_which_no_container_is_made_for_long_says_so(manifest: dict[str, Any], why: str | None) -> None:
+    trouble = f"pod iris-green-1 on node n1 does not start, {why}; see its Events: kubectl describe pod iris-green-1"
+    assert read_pod(manifest, NOW).trouble == ("" if why is None else trouble)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tests.rollout.scenes import at_stable, at_step, message, pass_by, rolling
+from tests.rollout.scenes import at_stable, at_step, decided, message, pass_by, rolling
 from tests.rollout.world import World, spec_for
 
 from viridian.api.names import Color
@@ -27,12 +27,6 @@ def pass_with(world: World, color: Color, revision: str, stuck: str = WHY, passe
         leave(world, color, revision, stuck)
         world.reconcile()
         world.traffic()
-
-
-def decided(world: World) -> World:
-    """The world with the status that the next decision writes."""
-    world.status = world.decide().status
-    return world
 
 
 @pytest.mark.parametrize(("stuck", "phase"), [(WHY, Phase.ROLLED_BACK), ("", Phase.ROLLING_BACK)])

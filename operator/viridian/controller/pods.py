@@ -26,6 +26,14 @@ _CANNOT_START = frozenset(
 PAST_GRACE = timedelta(minutes=1)
 """How long after its grace period a pod that is deleted may still be there, before somebody has to look after it."""
 
+MAKING, PULLING = timedelta(minutes=1), timedelta(minutes=10)
+"""How long a pod may wait for its volumes and its network, and then for its image, which may be large."""
+_BEING_MADE = frozenset({"ContainerCreating", "PodInitializing"})
+_STAGES = frozenset({"PodScheduled", "PodReadyToStartContainers", "Initialized"})
+"""Conditions that change when a pod gets further on its way to its first container."""
+_SAYS_NOTHING = frozenset({"Ready", "ContainersReady", "Initialized"})
+"""Conditions whose messages only list the containers that are not ready."""
+
 _DISRUPTIONS = frozenset({"Evicted", "NodeLost", "NodeShutdown", "Preempting", "Shutdown", "Terminated"})
 """How the kubelet and the controllers call it when they end a pod for the cluster's sake."""
 
@@ -52,7 +60,7 @@ def read_pod(manifest: dict[str, Any], now: datetime) -> Pod:
         deaths=max((death.count for death in deaths), default=0),
         death=deaths[0].words if deaths else "",
         died_at=max((death.at for death in deaths if death.at is not None), default=None),
-        trouble="" if ready else _trouble(status),
+        trouble="" if ready else _trouble(manifest, now),
         name=metadata.get("name", ""),
         node=(manifest.get("spec") or {}).get("nodeName", ""),
         stuck=_stuck(manifest, now),
@@ -137,7 +145,9 @@ def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _trouble(status: dict[str, Any]) -> str:
+def _trouble(manifest: dict[str, Any], now: datetime) -> str:
+    """Why a pod that is not ready cannot start; empty while it may only need its time."""
+    status = manifest.get("status") or {}
     first, then = status.get("initContainerStatuses") or [], status.get("containerStatuses") or []
     for container in first:
         if container["name"] == FETCH_CONTAINER and (failure := _failed_fetch(container)):
@@ -145,14 +155,47 @@ def _trouble(status: dict[str, Any]) -> str:
     for container in [*first, *then]:
         if failure := _waits(container):
             return failure
+    return _unscheduled(status) or _unmade(manifest, [*first, *then], now)
+
+
+def _unscheduled(status: dict[str, Any]) -> str:
     for condition in status.get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            message = str(condition.get("message", ""))[:1024]
+            message, reason = str(condition.get("message", ""))[:1024], condition.get("reason", "Unschedulable")
+            if reason != "Unschedulable":
+                return f"it is not scheduled ({reason}): {message}"
             # A claim that does not exist, or is bound to another node, is the scheduler's business too.
             return (
                 f"spec.model.uri: {message}" if "persistentvolumeclaim" in message else f"no node has room: {message}"
             )
     return ""
+
+
+def _unmade(manifest: dict[str, Any], containers: list[dict[str, Any]], now: datetime) -> str:
+    """What holds up a pod that has a node, but of which no container has been made for long."""
+    name, status = manifest["metadata"].get("name", ""), manifest.get("status") or {}
+    conditions = [c for c in status.get("conditions") or [] if c["type"] in _STAGES]
+    last = max((at for c in conditions if (at := _moment(c.get("lastTransitionTime"))) is not None), default=None)
+    states = [container.get("state") or {} for container in containers]
+    waits = not states or any((state.get("waiting") or {}).get("reason") in _BEING_MADE for state in states)
+    if last is None or not waits or not _holds(status, "PodScheduled") or any("running" in state for state in states):
+        return ""
+    pulls = _holds(status, "PodReadyToStartContainers")
+    if now - last < (PULLING if pulls else MAKING):
+        return ""
+    why = "its node has not begun to start it"
+    if states:
+        why = "its image is still being pulled" if pulls else "its containers wait for volumes, Secrets or the network"
+    words = "".join(
+        f"; {c['type']}: {str(c['message']).strip()[:512]}"
+        for c in status.get("conditions") or []
+        if c["status"] == "False" and c.get("message") and c["type"] not in _SAYS_NOTHING
+    )
+    minutes = (PULLING if pulls else MAKING) // timedelta(minutes=1)
+    where = f"pod {name} on node {(manifest.get('spec') or {}).get('nodeName', '(none)')}"
+    return (
+        f"{where} does not start, for {minutes} min or more: {why}{words}; see its Events: kubectl describe pod {name}"
+    )
 
 
 def _waits(container: dict[str, Any]) -> str:
@@ -163,6 +206,14 @@ def _waits(container: dict[str, Any]) -> str:
     if reason in _CANNOT_START:
         field = "spec.serving.image" if ours and "Image" in reason else f"container {container['name']}"
         return f"{field}: {reason} for {container.get('image', '?')}: {message}"
+    ended = (container.get("lastState") or {}).get("terminated") or {}
+    if reason == "CrashLoopBackOff" and ended.get("exitCode") == 0 and container["name"] in SERVING_CONTAINERS:
+        # No death, as there was no error; but a server that ends never gets ready either.
+        return (
+            f"container {container['name']}: it ends again and again without an error"
+            f" ({ended.get('reason', 'Completed')}, exit code 0), and should run on; look at its logs"
+            f" (kubectl logs POD -c {container['name']} --previous)"
+        )
     if reason == "CrashLoopBackOff" and not ours:
         return (
             f"container {container['name']}, which something has added to the pod, ends again and again: {message}"

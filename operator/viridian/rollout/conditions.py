@@ -50,7 +50,9 @@ def _ready(view: View) -> _Claim:
         if obstacle is not None:
             return replace(obstacle, holds=False)
         if status.stable.ready:
-            return _Claim(True, "Stable", f"{status.stable.version} serves all requests")
+            ready, wanted = status.stable.ready, status.stable.replicas
+            short = f" with {ready} of {wanted} pods" if ready < wanted else ""
+            return _Claim(True, "Stable", f"{status.stable.version} serves all requests{short}")
         return _Claim(False, "PodsNotReady", f"no pod of {status.stable.version} is ready")
     return _Claim(False, status.phase, story(view))
 

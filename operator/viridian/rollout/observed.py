@@ -46,7 +46,7 @@ class ColorView:
     """One color's Deployment, pods and published endpoints (the UIDs of ready pods behind its Service).
 
     `has_service` and `has_budget` say that they are there as we made them, `drifted` that somebody edited the
-    Deployment.
+    Deployment; `refusal` is Kubernetes' own sentence about pods that it cannot create (a quota, an admission webhook).
     """
 
     revision: str | None = None
@@ -57,6 +57,7 @@ class ColorView:
     has_budget: bool = False
     autoscaler: Autoscaler | None = None
     drifted: bool = False
+    refusal: str = ""
 
     @property
     def is_empty(self) -> bool:

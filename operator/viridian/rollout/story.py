@@ -12,8 +12,10 @@ def pod_trouble(view: View) -> str:
     if stuck := stuck_pod(view):
         return stuck
     for role in _roles(view):
-        pods = view.color(role.color).pods
-        trouble = next((pod.trouble for pod in pods if pod.revision == role.revision and pod.trouble), "")
+        color = view.color(role.color)
+        trouble = next((pod.trouble for pod in color.pods if pod.revision == role.revision and pod.trouble), "")
+        if not trouble and color.refusal and color.revision == role.revision:
+            trouble = f"Kubernetes refuses to create its pods, and tries it again by itself: {color.refusal}"
         if trouble:
             return f"{role.version} ({role.color}): {trouble}"
     return ""
