@@ -11,6 +11,7 @@ from tests.workloads.children import Rendered, revision_of
 
 from viridian.api.errors import BrokenChild, ForeignChild
 from viridian.api.names import Color
+from viridian.controller.adoption import _skip
 from viridian.controller.drift import Drift
 from viridian.controller.observe import observe
 from viridian.kube.resources import (
@@ -317,6 +318,56 @@ async def test_a_stored_revision_that_is_broken_is_told(api: FakeApi) -> None:
     live(api, CONTROLLER_REVISION, "iris-1")["data"] = {}
     with pytest.raises(BrokenChild, match="ControllerRevision iris-1"):
         await seen(api)
+
+
+def put_revision(api: FakeApi, made: Rendered, name: str, owner: str | None = None, **parts: Any) -> None:
+    """A ControllerRevision with our label beside the model's own."""
+    revision = deepcopy(made.controller_revision) | parts
+    owners = [{"kind": "ModelDeployment", "name": "iris", "uid": owner, "controller": True}] if owner else []
+    revision["metadata"] |= {"name": name, "ownerReferences": owners}
+    api.put(CONTROLLER_REVISION, revision)
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        pytest.param("iris-7", {"data": {}}, id="nothing in it"),
+        pytest.param("iris-7", {"data": None}, id="no data"),
+        pytest.param("iris-7", {"data": ["x"]}, id="other data"),
+        pytest.param("iris-7", {"data": {"schema": 99}}, id="another layout"),
+        pytest.param("iris-backup", {}, id="another name"),
+        pytest.param("iris-007", {}, id="a name that we do not give"),
+        pytest.param("web-6f9d", {"data": {"spec": {}}}, id="of a StatefulSet"),
+    ],
+)
+async def test_an_orphaned_revision_that_cannot_be_ours_is_left_alone_and_blocks_nothing(
+    api: FakeApi, made: Rendered, caplog: pytest.LogCaptureFixture, name: str, parts: dict[str, Any]
+) -> None:
+    # given one that carries our label
+    put_revision(api, made, name, **parts)
+    before = deepcopy(live(api, CONTROLLER_REVISION, name))
+    # when the model is looked at twice
+    api.writes.clear()
+    _skip.cache_clear()
+    observed = [await seen(api), await seen(api)]
+    # then it is neither taken up nor taken for a revision, the log has it once, and its number is not given again
+    assert [one.revisions for one in observed] == [{"iris-1": made.revision}] * 2
+    assert observed[0].highest == (7 if name == "iris-7" else 1)
+    assert live(api, CONTROLLER_REVISION, name) == before
+    assert {verb for verb, *_ in api.writes} <= {"dry run"}
+    assert caplog.text.count(f"left out ControllerRevision {name}") == 1
+
+
+async def test_an_orphaned_revision_of_ours_is_taken_up(api: FakeApi, made: Rendered) -> None:
+    put_revision(api, made, "iris-7", revision=7)
+    assert set((await seen(api)).revisions) == {"iris-1", "iris-7"}
+    assert live(api, CONTROLLER_REVISION, "iris-7")["metadata"]["ownerReferences"][0]["uid"] == IRIS.owner.uid
+
+
+async def test_what_was_taken_up_by_mistake_is_no_revision_that_could_be_deleted(api: FakeApi, made: Rendered) -> None:
+    put_revision(api, made, "iris-backup", owner=IRIS.owner.uid)
+    children, observed = await observe(api, IRIS, Evidence(), Drift(api), now=NOW)
+    assert set(observed.revisions) == set(children.revisions) == {"iris-1"}
 
 
 async def test_a_gateway_that_is_not_there_is_named_with_its_field(api: FakeApi) -> None:

@@ -31,7 +31,7 @@ from viridian.workloads.live_settings import asks_for_live_settings, live_settin
 from viridian.workloads.revisions import read_controller_revision, rebuild_revision
 
 from . import inline
-from .adoption import adopt
+from .adoption import adopt, adopt_revisions, revision_number
 from .drift import Drift
 from .models import Model
 from .pods import is_over, read_pod
@@ -102,7 +102,7 @@ async def observe(
     ours = {color_name(name, color) for color in Color}
     scalers = [await claim(client, AUTOSCALER, child, model) for child in scalers if child["metadata"]["name"] in ours]
     budgets = [await claim(client, BUDGET, child, model) for child in budgets if child["metadata"]["name"] in ours]
-    revisions = [await adopt(client, CONTROLLER_REVISION, child, model) for child in revisions]
+    taken_up = await adopt_revisions(client, revisions, model)
     autoscalers, of_budgets = _by_color(scalers), _by_color(budgets)
     *of_colors, stable, route = named
     both = len(Color)
@@ -112,7 +112,7 @@ async def observe(
     }
     if stable is not None:
         services[None] = stable
-    own = {child["metadata"]["name"]: child for child in revisions if _is_owned(child, model)}
+    own = {child["metadata"]["name"]: child for child in taken_up if _is_owned(child, model)}
     stored = {revision: read_controller_revision(child) for revision, child in own.items()}
     running = (rebuild_revision(deployment) for deployment in deployments.values())
     lost = {revision.name: revision for revision in running if revision is not None and revision.name not in stored}
@@ -137,7 +137,7 @@ async def observe(
         },
         revisions=known,
         lost=frozenset(lost),
-        highest=max((_number(name, child) for child in (*pods, *revisions)), default=0),
+        highest=max((revision_number(name, used) for used in _used_names(pods, revisions)), default=0),
         route=inline.read_weights(model, view, stable, inline.route_timeout(model, known)),
         stray_route=view is not None and not model.spec.has_route,
         stable_service=inline.selected(model, stable),
@@ -257,11 +257,10 @@ def _place(parent: ParentRef, model: Model) -> tuple[str, str]:
     return parent.namespace or model.key[0], parent.name
 
 
-def _number(model: str, child: Manifest) -> int:
-    """The number of the revision that a child is of; 0 when it says none, or none that we would have given."""
-    revision = (child["metadata"].get("labels") or {}).get(LABEL_REVISION, "")
-    number = revision.removeprefix(f"{model}-")
-    return int(number) if number.isdecimal() and len(number) < 10 else 0
+def _used_names(pods: list[Manifest], revisions: list[Manifest]) -> set[str]:
+    """The revisions that anything here names, ours or not: no name is given twice."""
+    labels = (child["metadata"].get("labels") or {} for child in (*pods, *revisions))
+    return {label.get(LABEL_REVISION, "") for label in labels} | {child["metadata"]["name"] for child in revisions}
 
 
 def _is_owned(child: dict[str, Any], model: Model) -> bool:
