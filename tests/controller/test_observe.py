@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.workloads.children import Rendered, revision_of
 
 from viridian.api.errors import BrokenChild, ForeignChild
 from viridian.api.names import Color
+from viridian.controller.adoption import _skip
 from viridian.controller.drift import Drift
 from viridian.controller.observe import observe
 from viridian.kube.resources import (
@@ -29,6 +31,7 @@ from viridian.workloads.revisions import build_controller_revision
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
 IRIS = model()
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 Change = Callable[[dict[str, Any]], object]
 
 
@@ -44,7 +47,7 @@ def made(api: FakeApi) -> Rendered:
 
 
 async def seen(api: FakeApi) -> Observed:
-    _, observed = await observe(api, IRIS, Evidence(), Drift(api))
+    _, observed = await observe(api, IRIS, Evidence(), Drift(api), now=NOW)
     return observed
 
 
@@ -85,17 +88,52 @@ async def test_a_model_that_serves(api: FakeApi, made: Rendered) -> None:
     observed = await seen(api)
 
     # then
-    pods = Pod("p1", "iris-1", True, False), Pod("p2", "iris-1", True, False)
+    pods = Pod("p1", "iris-1", True, False, name="p1"), Pod("p2", "iris-1", True, False, name="p2")
     assert observed.colors == {
         BLUE: ColorView("iris-1", 2, pods, frozenset({"p1"}), has_service=True, has_budget=True),
         GREEN: ColorView(
-            "iris-1", 0, (Pod("p3", "iris-0", True, False),), frozenset(), has_service=True, has_budget=True
+            "iris-1", 0, (Pod("p3", "iris-0", True, False, name="p3"),), frozenset(), has_service=True, has_budget=True
         ),
     }
     assert observed.colors[BLUE].serving("iris-1") == 1
     assert observed.revisions == {"iris-1": made.revision}
     assert observed.route == RouteFacts(rules=({BLUE: 100, GREEN: 0},))
     assert (observed.stable_service, observed.gateway_problem) == (BLUE, None)
+
+
+FORBIDDEN = 'pods "iris-blue-5d8f-x" is forbidden: exceeded quota: compute'
+
+
+@pytest.mark.parametrize(
+    ("value", "replicas", "refusal"),
+    [("True", 2, FORBIDDEN), ("True", 0, ""), ("False", 2, ""), (None, 2, "")],
+    ids=["refused", "no pods are wanted", "over", "never"],
+)
+@pytest.mark.usefixtures("made")
+async def test_why_pods_cannot_be_created(api: FakeApi, value: str | None, replicas: int, refusal: str) -> None:
+    # given a Deployment with the condition that says so
+    deployment = live(api, DEPLOYMENT, "iris-blue")
+    deployment["spec"]["replicas"] = replicas
+    failure = {"type": "ReplicaFailure", "status": value, "reason": "FailedCreate", "message": FORBIDDEN}
+    deployment["status"] = {"conditions": [{"type": "Progressing", "status": "True"}, *([failure] if value else [])]}
+    # when
+    observed = await seen(api)
+    # then Kubernetes' own words are kept
+    assert observed.colors[BLUE].refusal == refusal
+    assert observed.colors[GREEN].refusal == ""
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+@pytest.mark.usefixtures("made")
+async def test_what_was_evicted_or_shut_down_is_no_pod_but_its_number_was_used(api: FakeApi, phase: str) -> None:
+    # given an object that nobody deletes beside a pod that runs
+    over = pod("p2", "blue", "iris-7") | {"status": {"phase": phase, "reason": "Evicted"}}
+    api.put(POD, pod("p1", "blue"), over)
+    # when
+    observed = await seen(api)
+    # then only the one that runs is seen, and the other's revision is not given again
+    assert [one.uid for one in observed.colors[BLUE].pods] == ["p1"]
+    assert observed.highest == 7
 
 
 @pytest.mark.parametrize(
@@ -197,7 +235,7 @@ async def test_a_route_waits_as_long_as_stable_and_the_candidate_do(
     follows = set()
     for timeout in ("2s", "30s", "45s", "1m", "90s"):
         rule(live(api, HTTP_ROUTE, "iris"))["timeouts"] = {"request": timeout}
-        _, observed = await observe(api, asking, Evidence(), Drift(api))
+        _, observed = await observe(api, asking, Evidence(), Drift(api), now=NOW)
         assert observed.route is not None
         follows |= {timeout} if observed.route.follows_spec else set()
     assert follows == {longest}
@@ -282,6 +320,56 @@ async def test_a_stored_revision_that_is_broken_is_told(api: FakeApi) -> None:
         await seen(api)
 
 
+def put_revision(api: FakeApi, made: Rendered, name: str, owner: str | None = None, **parts: Any) -> None:
+    """A ControllerRevision with our label beside the model's own."""
+    revision = deepcopy(made.controller_revision) | parts
+    owners = [{"kind": "ModelDeployment", "name": "iris", "uid": owner, "controller": True}] if owner else []
+    revision["metadata"] |= {"name": name, "ownerReferences": owners}
+    api.put(CONTROLLER_REVISION, revision)
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        pytest.param("iris-7", {"data": {}}, id="nothing in it"),
+        pytest.param("iris-7", {"data": None}, id="no data"),
+        pytest.param("iris-7", {"data": ["x"]}, id="other data"),
+        pytest.param("iris-7", {"data": {"schema": 99}}, id="another layout"),
+        pytest.param("iris-backup", {}, id="another name"),
+        pytest.param("iris-007", {}, id="a name that we do not give"),
+        pytest.param("web-6f9d", {"data": {"spec": {}}}, id="of a StatefulSet"),
+    ],
+)
+async def test_an_orphaned_revision_that_cannot_be_ours_is_left_alone_and_blocks_nothing(
+    api: FakeApi, made: Rendered, caplog: pytest.LogCaptureFixture, name: str, parts: dict[str, Any]
+) -> None:
+    # given one that carries our label
+    put_revision(api, made, name, **parts)
+    before = deepcopy(live(api, CONTROLLER_REVISION, name))
+    # when the model is looked at twice
+    api.writes.clear()
+    _skip.cache_clear()
+    observed = [await seen(api), await seen(api)]
+    # then it is neither taken up nor taken for a revision, the log has it once, and its number is not given again
+    assert [one.revisions for one in observed] == [{"iris-1": made.revision}] * 2
+    assert observed[0].highest == (7 if name == "iris-7" else 1)
+    assert live(api, CONTROLLER_REVISION, name) == before
+    assert {verb for verb, *_ in api.writes} <= {"dry run"}
+    assert caplog.text.count(f"left out ControllerRevision {name}") == 1
+
+
+async def test_an_orphaned_revision_of_ours_is_taken_up(api: FakeApi, made: Rendered) -> None:
+    put_revision(api, made, "iris-7", revision=7)
+    assert set((await seen(api)).revisions) == {"iris-1", "iris-7"}
+    assert live(api, CONTROLLER_REVISION, "iris-7")["metadata"]["ownerReferences"][0]["uid"] == IRIS.owner.uid
+
+
+async def test_what_was_taken_up_by_mistake_is_no_revision_that_could_be_deleted(api: FakeApi, made: Rendered) -> None:
+    put_revision(api, made, "iris-backup", owner=IRIS.owner.uid)
+    children, observed = await observe(api, IRIS, Evidence(), Drift(api), now=NOW)
+    assert set(observed.revisions) == set(children.revisions) == {"iris-1"}
+
+
 async def test_a_gateway_that_is_not_there_is_named_with_its_field(api: FakeApi) -> None:
     # given a model behind two gateways, of which only the first exists
     api.put(GATEWAY, {"kind": "Gateway", "metadata": {"name": "public"}})
@@ -289,7 +377,7 @@ async def test_a_gateway_that_is_not_there_is_named_with_its_field(api: FakeApi)
     behind_two = model(spec=spec(traffic={"parentRefs": parents}).manifest())
 
     # when
-    _, observed = await observe(api, behind_two, Evidence(), Drift(api))
+    _, observed = await observe(api, behind_two, Evidence(), Drift(api), now=NOW)
 
     # then
     said = "spec.traffic.parentRefs[1]: there is no Gateway public in namespace gateways"

@@ -21,18 +21,18 @@ NOTHING_STANDS_IN_THE_WAY = {
 LONG = "abort/iris-1/" + "x" * 600
 
 
-def at_rest(command: str = "", last_command: str = "", **parts: Any) -> bool:
+def at_rest(command: str = "", last_command: str = "", ready: int = 2, **parts: Any) -> bool:
     status = {
         "phase": "Stable",
         "observedGeneration": 1,
-        "stable": STABLE,
+        "stable": {**STABLE, "ready": ready},
         "lastCommand": last_command,
         "conditions": [NOTHING_STANDS_IN_THE_WAY],
     }
     settled = model(status=status, **parts)
     annotations = {ANNOTATION_COMMAND: command} if command else {}
     metadata = {**settled.manifest["metadata"], "generation": 1, "annotations": annotations}
-    blue = SlimDeployment("u", 1, settled.owner.uid, "iris-1", 2, 2, 2, going=False, kept=0)
+    blue = SlimDeployment("u", 1, settled.owner.uid, "iris-1", 2, 2, ready, going=False, kept=0)
     return is_at_rest(Model({**settled.manifest, "metadata": metadata}), {Color.BLUE: blue})
 
 
@@ -50,3 +50,8 @@ def at_rest(command: str = "", last_command: str = "", **parts: Any) -> bool:
 )
 def test_a_command_that_was_dealt_with_keeps_no_model_from_rest(command: str, last_command: str, rests: bool) -> None:
     assert at_rest(command, last_command) is rests
+
+
+@pytest.mark.parametrize(("ready", "rests"), [(2, True), (1, False), (0, False)])
+def test_a_model_that_lacks_pods_is_looked_at_until_it_has_them(ready: int, rests: bool) -> None:
+    assert at_rest(ready=ready) is rests

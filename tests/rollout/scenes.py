@@ -64,3 +64,9 @@ def at_step(**changes: object) -> World:
     assert world.status.step is not None
     assert world.status.step.verified_at is not None
     return world
+
+
+def decided(world: World) -> World:
+    """The world with the status that the next decision writes."""
+    world.status = world.decide().status
+    return world

@@ -248,6 +248,37 @@ def test_deaths_of_other_revisions_and_of_pods_that_are_deleted_do_not_count():
     assert ending(world) is None
 
 
+LATELY, LONG_AGO = timedelta(minutes=-1), timedelta(minutes=-11)
+
+
+@pytest.mark.parametrize(
+    ("died", "of_stable", "blamed"),
+    [
+        pytest.param(None, {"died_at": LATELY}, False, id="stable dies too"),
+        pytest.param(timedelta(0), {"died_at": LATELY}, False, id="stable died just before"),
+        pytest.param(LATELY, {"died_at": timedelta(0)}, False, id="stable died just after"),
+        pytest.param(timedelta(0), {"died_at": LONG_AGO}, True, id="stable died long before"),
+        pytest.param(timedelta(minutes=-25), {"died_at": timedelta(minutes=-31)}, True, id="before the rollout"),
+        pytest.param(timedelta(0), {"died_at": None}, True, id="nobody knows when"),
+        pytest.param(timedelta(0), {"died_at": LATELY, "deaths": 0}, True, id="stable did not die"),
+        pytest.param(timedelta(0), {"died_at": LATELY, "deleting": True}, True, id="stable's pod was deleted"),
+        pytest.param(timedelta(0), {"died_at": LATELY, "revision": "iris-0"}, True, id="a pod of another revision"),
+    ],
+)
+def test_what_kills_stable_and_the_candidate_together_is_not_the_candidates_fault(died, of_stable, blamed):
+    # given a rollout that has run for half an hour, in which the candidate died twice
+    world = at_step(rollout={"deadline": "24h"})
+    world.status = world.status.model_copy(update={"started_at": world.now - timedelta(minutes=30)})
+    crash(world, 2)
+    world.pods[GREEN][-1] = replace(world.pods[GREEN][-1], died_at=None if died is None else world.now + died)
+    # when a pod of stable died as well
+    if of_stable["died_at"] is not None:
+        of_stable = {**of_stable, "died_at": world.now + of_stable["died_at"]}
+    world.pods[BLUE][0] = replace(world.pods[BLUE][0], **{"deaths": 1, **of_stable})
+    # then the candidate is blamed only for what it does alone
+    assert (ending(world) is not None) is blamed
+
+
 @pytest.mark.parametrize(
     ("started", "now", "passed"), [(0, 599, False), (0, 600, True), (30, 629, False), (30, 630, True)]
 )

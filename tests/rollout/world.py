@@ -98,6 +98,7 @@ class World:
     taken: str | None = None
     setback: Setback | None = None
     drifted: set[Color] = field(default_factory=set)
+    refused: dict[Color, str] = field(default_factory=dict)
     writes: int = 0
     versions: Counter[object] = field(default_factory=Counter)
     uids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -117,6 +118,7 @@ class World:
                 has_budget=color in self.budgets,
                 autoscaler=self.autoscalers.get(color),
                 drifted=color in self.drifted,
+                refusal=self.refused.get(color, ""),
             )
             for color in Color
         }

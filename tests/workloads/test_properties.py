@@ -14,6 +14,7 @@ from viridian.api.quantities import parse_duration
 from viridian.api.revision import RevisionInput
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.workloads.deployments import build_deployment
+from viridian.workloads.pod import FETCH_CONTAINER, SERVING_CONTAINERS
 from viridian.workloads.revisions import build_controller_revision, read_controller_revision
 
 SPEC = ModelDeploymentSpec.model_validate(
@@ -266,6 +267,13 @@ def selects(service: dict[str, Any], labels: dict[str, str]) -> bool:
     selector = service["spec"]["selector"]
     assert LABEL_MODEL in selector
     return bool(selector.items() <= labels.items())
+
+
+@given(specs)
+def test_our_containers_go_by_the_names_that_they_are_told_from_injected_ones_by(spec: ModelDeploymentSpec) -> None:
+    pods = render(spec).revision.template["spec"]
+    assert {container["name"] for container in pods["containers"]} == SERVING_CONTAINERS
+    assert {container["name"] for container in pods.get("initContainers", [])} <= {FETCH_CONTAINER}
 
 
 def test_a_dollar_sign_in_an_address_stands_for_itself() -> None:

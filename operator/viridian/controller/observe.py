@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from viridian.api.errors import ForeignChild
@@ -23,17 +24,17 @@ from viridian.kube.resources import (
     SERVICE,
     Kind,
 )
-from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed, Setback
+from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed, Pod, Setback
 from viridian.traffic.route import RouteView, read_route
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.live_settings import asks_for_live_settings, live_settings_name
 from viridian.workloads.revisions import read_controller_revision, rebuild_revision
 
 from . import inline
-from .adoption import adopt
+from .adoption import adopt, adopt_revisions, revision_number
 from .drift import Drift
 from .models import Model
-from .pods import read_pod
+from .pods import is_over, read_pod
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ async def observe(
     drift: Drift,
     taken: str | None = None,
     setback: Setback | None = None,
+    *,
+    now: datetime,
 ) -> tuple[Children, Observed]:
     """Look at everything that a decision on `model` needs.
 
@@ -70,6 +73,7 @@ async def observe(
         drift: holds Deployments against what we would write.
         taken: a sentence about the model that has this one's host and path.
         setback: what kept the last decision from being carried out.
+        now: the time, with a zone.
 
     Raises:
         Conflict: a child changed while it was looked at.
@@ -98,7 +102,7 @@ async def observe(
     ours = {color_name(name, color) for color in Color}
     scalers = [await claim(client, AUTOSCALER, child, model) for child in scalers if child["metadata"]["name"] in ours]
     budgets = [await claim(client, BUDGET, child, model) for child in budgets if child["metadata"]["name"] in ours]
-    revisions = [await adopt(client, CONTROLLER_REVISION, child, model) for child in revisions]
+    taken_up = await adopt_revisions(client, revisions, model)
     autoscalers, of_budgets = _by_color(scalers), _by_color(budgets)
     *of_colors, stable, route = named
     both = len(Color)
@@ -108,7 +112,7 @@ async def observe(
     }
     if stable is not None:
         services[None] = stable
-    own = {child["metadata"]["name"]: child for child in revisions if _is_owned(child, model)}
+    own = {child["metadata"]["name"]: child for child in taken_up if _is_owned(child, model)}
     stored = {revision: read_controller_revision(child) for revision, child in own.items()}
     running = (rebuild_revision(deployment) for deployment in deployments.values())
     lost = {revision.name: revision for revision in running if revision is not None and revision.name not in stored}
@@ -121,18 +125,19 @@ async def observe(
             color: ColorView(
                 revision=_revision(model, color, deployments.get(color)),
                 replicas=_replicas(deployments.get(color)),
-                pods=tuple(read_pod(pod) for pod in pods if pod["metadata"]["labels"].get(LABEL_COLOR) == color),
+                pods=_pods(color, pods, now),
                 endpoints=_endpoints(color, slices),
                 has_service=inline.is_color_service(model, color, services.get(color)),
                 has_budget=inline.is_budget(model, color, of_budgets.get(color)),
                 autoscaler=read_autoscaler(autoscalers.get(color)),
                 drifted=color in drifted,
+                refusal=_refusal(deployments.get(color)),
             )
             for color in Color
         },
         revisions=known,
         lost=frozenset(lost),
-        highest=max((_number(name, child) for child in (*pods, *revisions)), default=0),
+        highest=max((revision_number(name, used) for used in _used_names(pods, revisions)), default=0),
         route=inline.read_weights(model, view, stable, inline.route_timeout(model, known)),
         stray_route=view is not None and not model.spec.has_route,
         stable_service=inline.selected(model, stable),
@@ -175,6 +180,22 @@ def _revision(model: Model, color: Color, deployment: Manifest | None) -> str | 
 
 def _replicas(deployment: Manifest | None) -> int:
     return int(deployment["spec"].get("replicas", 1)) if deployment is not None else 0
+
+
+def _refusal(deployment: Manifest | None) -> str:
+    """Why Kubernetes cannot create a Deployment's pods; empty when it can, or has none to create."""
+    conditions = ((deployment or {}).get("status") or {}).get("conditions") or []
+    if not _replicas(deployment):
+        return ""
+    failures = (c for c in conditions if c["type"] == "ReplicaFailure" and c["status"] == "True")
+    return next((str(c.get("message") or c.get("reason", "")).strip()[:1024] for c in failures), "")
+
+
+def _pods(color: Color, pods: list[Manifest], now: datetime) -> tuple[Pod, ...]:
+    """The pods of a color that run, or may run yet."""
+    return tuple(
+        read_pod(pod, now) for pod in pods if pod["metadata"]["labels"].get(LABEL_COLOR) == color and not is_over(pod)
+    )
 
 
 def _endpoints(color: Color, slices: list[Manifest]) -> frozenset[str]:
@@ -236,11 +257,10 @@ def _place(parent: ParentRef, model: Model) -> tuple[str, str]:
     return parent.namespace or model.key[0], parent.name
 
 
-def _number(model: str, child: Manifest) -> int:
-    """The number of the revision that a child is of; 0 when it says none, or none that we would have given."""
-    revision = (child["metadata"].get("labels") or {}).get(LABEL_REVISION, "")
-    number = revision.removeprefix(f"{model}-")
-    return int(number) if number.isdecimal() and len(number) < 10 else 0
+def _used_names(pods: list[Manifest], revisions: list[Manifest]) -> set[str]:
+    """The revisions that anything here names, ours or not: no name is given twice."""
+    labels = (child["metadata"].get("labels") or {} for child in (*pods, *revisions))
+    return {label.get(LABEL_REVISION, "") for label in labels} | {child["metadata"]["name"] for child in revisions}
 
 
 def _is_owned(child: dict[str, Any], model: Model) -> bool:

@@ -101,7 +101,7 @@ class Reconciler:
         self._book.watch(model.key, before, now)
         evidence, taken = self._book.evidence(model.key), self._models.taken(model.key)
         setback = self._setbacks.of(model.key)
-        children, observed = await observe(self._client, model, evidence, self._drift, taken, setback)
+        children, observed = await observe(self._client, model, evidence, self._drift, taken, setback, now=now)
         decision = decide(model.owner.name, model.spec, before, observed, self._settings, now)
         if not self._fence.holds(model) and (decision.actions or self._is_news(model, before, decision.status, now)):
             await self._fence.put_up(model)

@@ -56,7 +56,8 @@ def _runs(model: Model, stable: ColorStatus, deployments: Mapping[Color, SlimDep
         and not slim.going
         and slim.revision == stable.revision
         and slim.replicas == stable.replicas
-        and slim.ready == stable.ready
+        # Why pods are missing shows on them and in time, without an event of their Deployment.
+        and slim.ready == stable.ready == slim.replicas
     )
 
 

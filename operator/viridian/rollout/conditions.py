@@ -5,7 +5,7 @@ from datetime import datetime
 
 from viridian.api.status import Condition, ModelDeploymentStatus, Phase
 
-from .story import count, pod_trouble, story
+from .story import count, pod_trouble, story, stuck_pod
 from .view import CLOCK_STOPS, SETTLED, View
 
 
@@ -51,9 +51,9 @@ def _ready(view: View) -> _Claim:
         if obstacle is not None:
             return replace(obstacle, holds=False)
         if status.stable.ready:
-            full = status.stable.replicas
-            ready = f" with {status.stable.ready} of {count(full, 'pod')} ready" if status.stable.ready < full else ""
-            return _Claim(True, "Stable", f"{status.stable.version} serves all requests{ready}")
+            ready, wanted = status.stable.ready, status.stable.replicas
+            short = f" with {ready} of {wanted} pods" if ready < wanted else ""
+            return _Claim(True, "Stable", f"{status.stable.version} serves all requests{short}")
         return _Claim(False, "PodsNotReady", f"no pod of {status.stable.version} is ready")
     return _Claim(False, status.phase, story(view))
 
@@ -141,6 +141,8 @@ def _obstacle(view: View) -> _Claim | None:
         return _Claim(True, "RouteRefused", view.observed.route.problem)
     if (setback := view.observed.setback) is not None:
         return _Claim(True, setback.reason, setback.message)
+    if stuck := stuck_pod(view):
+        return _Claim(True, "PodStuckTerminating", stuck)
     trouble = pod_trouble(view)
     if trouble:
         return _Claim(True, "PodsCannotStart", trouble)

@@ -72,11 +72,12 @@ def take_back(view: View, ending: Ending) -> ModelDeploymentStatus:
 
 
 def roll_back(view: View) -> ModelDeploymentStatus:
-    """RollingBack: over when the color has neither weight nor pods."""
+    """RollingBack: over when the color has neither weight nor pods; one that is stuck is left to the next rollout."""
     candidate, ending = view.status.candidate, view.status.ending
     if candidate is None or ending is None:
         return view.status.model_copy(update={"phase": Phase.STABLE, "drain": None, "ending": None})
-    if view.is_reachable(candidate) or view.color(candidate.color).pods or view.color(candidate.color).replicas:
+    color = view.color(candidate.color)
+    if view.is_reachable(candidate) or not color.is_empty or color.replicas:
         return view.status
     phase = Phase.PENDING if view.status.stable is None and ending.phase is Phase.STABLE else ending.phase
     return view.status.model_copy(

@@ -1,6 +1,6 @@
 """Reasons to take a candidate back, asked first in every phase and in this order: breach before anything else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from viridian.api.guards import Policy
@@ -9,12 +9,15 @@ from viridian.api.status import Ending, Phase
 from viridian.guards.judge import Verdict
 
 from .commands import Verb, pending_command
+from .observed import Pod
 from .split import lag
 from .story import blindness, pod_trouble, waits_for
 from .view import View
 
 DEATHS = 2
 """So many deaths of candidate containers by an error are proof without statistics."""
+TOGETHER = timedelta(minutes=10)
+"""Deaths of both colors within this time have one cause; the kubelet waits up to five minutes between two starts."""
 
 
 def interrupt(view: View) -> Ending | None:
@@ -65,13 +68,26 @@ def _pods_die(view: View) -> Ending | None:
     if candidate is None:
         return None
     pods = [pod for pod in view.color(candidate.color).pods if pod.revision == candidate.revision and not pod.deleting]
-    if sum(pod.deaths for pod in pods) < DEATHS:
+    if sum(pod.deaths for pod in pods) < DEATHS or _stable_dies_too(view, pods):
         return None
     last = next(pod.death for pod in pods if pod.deaths)
     return Ending(
         phase=Phase.ROLLED_BACK,
         reason="PodsCrash",
         message=f"pods of {candidate.revision} ({candidate.version}) died with an error {DEATHS} times or more: {last}",
+    )
+
+
+def _stable_dies_too(view: View, pods: Sequence[Pod]) -> bool:
+    """Whether pods of stable died in this rollout together with these: what both share is at fault then."""
+    stable, began = view.status.stable, view.status.started_at
+    if stable is None or began is None:
+        return False
+    last = max((pod.died_at for pod in pods if pod.died_at is not None), default=view.now)
+    return any(
+        pod.died_at is not None and pod.died_at >= max(began, last - TOGETHER)
+        for pod in view.color(stable.color).pods
+        if pod.revision == stable.revision and pod.deaths and not pod.deleting
     )
 
 

@@ -13,8 +13,10 @@ from viridian.guards.judge import Judgement
 class Pod:
     """One pod of a color.
 
-    `deaths` counts the containers that ended with an error, `death` says how the last one did; `trouble` is a sentence
-    about why the pod cannot start (an image that cannot be pulled, no room on any node).
+    `deaths` counts how often our own containers ended with an error, `death` says how one did last and `died_at` when;
+    what the cluster ends is no death. `trouble` is a sentence about why the pod cannot start (an image that cannot be
+    pulled, no room on any node), `stuck` one about why it is still there long after it was to be gone;
+    `node` is empty before it has one.
     """
 
     uid: str
@@ -24,6 +26,10 @@ class Pod:
     deaths: int = 0
     death: str = ""
     trouble: str = ""
+    died_at: datetime | None = None
+    name: str = ""
+    node: str = ""
+    stuck: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class ColorView:
     """One color's Deployment, pods and published endpoints (the UIDs of ready pods behind its Service).
 
     `has_service` and `has_budget` say that they are there as we made them, `drifted` that somebody edited the
-    Deployment.
+    Deployment; `refusal` is Kubernetes' own sentence about pods that it cannot create (a quota, an admission webhook).
     """
 
     revision: str | None = None
@@ -51,6 +57,12 @@ class ColorView:
     has_budget: bool = False
     autoscaler: Autoscaler | None = None
     drifted: bool = False
+    refusal: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no pod is left but those that are stuck: they may never go, and serve nobody."""
+        return all(pod.stuck for pod in self.pods)
 
     @property
     def answering(self) -> int:

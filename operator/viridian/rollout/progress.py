@@ -171,7 +171,7 @@ def _watch_first(view: View) -> ModelDeploymentStatus:
         condemned = Condemned(revision=status.stable.revision, message=sentence)
         on_hold = _hold_still(view, held(view, "GuardBreached", f"{sentence} {again}"))
         return on_hold.model_copy(update={"condemned": condemned})
-    drains = status.drain is not None and bool(view.color(status.drain.color).pods)
+    drains = status.drain is not None and not view.color(status.drain.color).is_empty
     if drains or view.now - started < parse_duration(view.spec.rollout.bake.duration):
         return status.model_copy(update={"phase": Phase.BAKING, "hold": None})
     update = {"phase": Phase.STABLE, "condemned": None, "history": remember_first(view, *_first_result(view))}
@@ -236,7 +236,7 @@ def _praise(view: View) -> str:
 
 def _finish_drain(view: View) -> ModelDeploymentStatus:
     drain = view.status.drain
-    if drain is not None and view.color(drain.color).pods:
+    if drain is not None and not view.color(drain.color).is_empty:
         return view.status
     return view.status.model_copy(update={**AT_REST, "phase": Phase.STABLE})
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from viridian.api.quantities import format_duration
-from viridian.api.status import Phase, StepStatus
+from viridian.api.status import ColorStatus, Phase, StepStatus
 
 from .split import lag
 from .view import View
@@ -12,15 +12,30 @@ from .view import View
 
 def pod_trouble(view: View) -> str:
     """Why pods of the candidate or of stable cannot start, as one sentence; empty when none says so."""
-    roles = (view.status.candidate, view.status.stable)
-    for role in roles:
-        if role is None:
-            continue
-        pods = view.color(role.color).pods
-        trouble = next((pod.trouble for pod in pods if pod.revision == role.revision and pod.trouble), "")
+    if stuck := stuck_pod(view):
+        return stuck
+    for role in _roles(view):
+        color = view.color(role.color)
+        trouble = next((pod.trouble for pod in color.pods if pod.revision == role.revision and pod.trouble), "")
+        if not trouble and color.refusal and color.revision == role.revision:
+            trouble = f"Kubernetes refuses to create its pods, and tries it again by itself: {color.refusal}"
         if trouble:
             return f"{role.version} ({role.color}): {trouble}"
     return ""
+
+
+def stuck_pod(view: View) -> str:
+    """Which pod of another revision does not go, so that a color cannot be used, as one sentence; empty when none."""
+    for role in _roles(view):
+        color = view.color(role.color)
+        stuck = next((pod.stuck for pod in color.pods if pod.stuck and pod.revision != role.revision), "")
+        if stuck and color.revision != role.revision:
+            return f"{role.version} ({role.color}) has to wait: {stuck}"
+    return ""
+
+
+def _roles(view: View) -> list[ColorStatus]:
+    return [role for role in (view.status.candidate, view.status.stable) if role is not None]
 
 
 def blindness(view: View) -> str:

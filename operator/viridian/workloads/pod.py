@@ -24,6 +24,9 @@ from viridian.guards.latency import GRID
 from .live_settings import build_live_settings_mounts, build_live_settings_volumes
 from .model_files import build_fetch_environment, build_fetch_mounts, build_mounts, build_volumes
 
+SERVING_CONTAINERS = frozenset({"triton", "api"})
+FETCH_CONTAINER = "fetch"
+"""The one init container. Whatever other containers a pod has, something has injected."""
 DRAIN_DELAY = timedelta(seconds=3)
 """How long a terminating pod still accepts requests, so that every proxy has heard that it goes."""
 SHUTDOWN = timedelta(seconds=20)

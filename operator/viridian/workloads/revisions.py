@@ -33,7 +33,8 @@ def read_controller_revision(manifest: dict[str, Any]) -> Revision:
         BrokenChild: the stored data cannot be read; the message names the object and the way out.
     """
     name = manifest["metadata"]["name"]
-    data = manifest.get("data") or {}
+    stored = manifest.get("data")
+    data = stored if isinstance(stored, dict) else {}
     if data.get("schema") != SCHEMA:
         raise BrokenChild(
             f"ControllerRevision {name} has layout {data.get('schema')!r}, this operator reads {SCHEMA}:"
