@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.component)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _guarded_environment() -> Iterator[None]:
+    """Fail every iteration over `os.environ` in a thread beside the tests; see `harness/loopback.py`.
+
+    Without this, such a thread dies seldom, and far from the line that is to blame.
+    """
+    environment = type(os.environ)
+    iterate = environment.__iter__
+
+    def guarded(self: "os._Environ[str]") -> Iterator[str]:
+        thread = threading.current_thread()
+        # A test awaits what its event loop does in threads, so no phase of it ends meanwhile.
+        if thread is threading.main_thread() or thread.name.startswith("asyncio_"):
+            return iterate(self)
+        raise RuntimeError(f"the thread {thread.name} iterates over os.environ, which pytest changes: use loopback.py")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(environment, "__iter__", guarded)
+        yield
 
 
 @pytest.fixture(scope="session")

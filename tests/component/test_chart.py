@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes import client, config
+from kubernetes import client
 from tests.component.harness import chart
 from tests.component.harness.binaries import REPOSITORY, tool
 from tests.component.harness.control_plane import ControlPlane
+from tests.component.harness.loopback import kubernetes_client
 
 
 def of_kind(manifests: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
@@ -244,7 +245,7 @@ def test_the_operators_rights_reach_its_work_and_no_further(
     control_plane: ControlPlane, crd: str, namespace: str
 ) -> None:
     # given the operator's ServiceAccount with the chart's rights
-    api = config.new_client_from_config(str(chart.operator_kubeconfig(control_plane, namespace)))
+    api = kubernetes_client(chart.operator_kubeconfig(control_plane, namespace))
 
     # when it asks what it may do
     def may(verb: str, group: str, resource: str, subresource: str = "", **more: str) -> bool:

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from kubernetes import client, config
+from kubernetes import client
 from tests.component.harness.control_plane import ControlPlane
+from tests.component.harness.loopback import kubernetes_client
 from tests.component.harness.pods import ReadyKeeper, make_ready, make_unready, wait_for_pods
 from tests.component.harness.prometheus import Prometheus
 from tests.component.harness.repeated import Repeated
@@ -130,7 +131,7 @@ def test_a_service_account_has_only_its_own_rights(control_plane: ControlPlane, 
 
     # when it reads something
     kubeconfig = control_plane.kubeconfig_of("nobody", namespace)
-    core = client.CoreV1Api(config.new_client_from_config(str(kubeconfig)))
+    core = client.CoreV1Api(kubernetes_client(kubeconfig))
     with pytest.raises(client.ApiException) as refused:
         core.list_namespaced_pod(namespace)
 

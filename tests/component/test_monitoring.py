@@ -4,7 +4,6 @@ import asyncio
 import base64
 import gzip
 import itertools
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +16,7 @@ import yaml
 from tests.component.harness import chart
 from tests.component.harness.binaries import tool
 from tests.component.harness.control_plane import ControlPlane
+from tests.component.harness.loopback import ENVIRONMENT
 from tests.component.harness.pods import Pod, make_ready, wait_for_pods
 from tests.component.harness.processes import free_port, start
 from tests.component.harness.prometheus import PrometheusServer
@@ -212,7 +212,7 @@ def _prometheus_operator(control_plane: ControlPlane, namespace: str, log: Path)
             "--kubelet-endpoints=false",
         ],
         log,
-        {**os.environ, "KUBECONFIG": str(control_plane.kubeconfig)},
+        {**ENVIRONMENT, "KUBECONFIG": str(control_plane.kubeconfig)},
     )
     try:
         yield

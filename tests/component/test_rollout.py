@@ -1,11 +1,11 @@
 """Rollouts by the real operator against a real control plane and a real Prometheus; pods and requests are scripted."""
 
 import random
-import urllib.request
 from typing import Any
 
 import pytest
 from tests.component.harness.control_plane import ControlPlane
+from tests.component.harness.loopback import open_url
 from tests.component.harness.pods import cannot_pull, crash, wait_for_pods
 from tests.component.harness.stage import Stage
 from tests.component.harness.waiting import eventually, stays
@@ -227,7 +227,7 @@ def test_a_child_that_belongs_to_somebody_else_is_left_alone(stage: Stage) -> No
 
 def test_the_probe_answers_while_the_ticker_ticks(stage: Stage) -> None:
     def healthy() -> bool:
-        with urllib.request.urlopen(f"http://127.0.0.1:{stage.operator.probe_port}/healthz", timeout=5) as answer:
+        with open_url(f"http://127.0.0.1:{stage.operator.probe_port}/healthz", timeout=5) as answer:
             return answer.status == 200 and "ticker" in answer.read().decode()
 
     stage.apply("v1.0.0")

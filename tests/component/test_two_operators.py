@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from tests.component.harness.api_proxy import ApiProxy, Fault, Hold, Request
 from tests.component.harness.chart import operator_kubeconfig
 from tests.component.harness.control_plane import ControlPlane
+from tests.component.harness.loopback import open_url
 from tests.component.harness.operator import OperatorProcess
 from tests.component.harness.prometheus import Prometheus
 from tests.component.harness.stage import Stage, stage_in
@@ -125,7 +125,7 @@ def test_a_follower_is_healthy_and_writes_and_asks_nothing(
 
 
 def health(operator: OperatorProcess) -> dict[str, Any]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{operator.probe_port}/healthz", timeout=10) as answer:
+    with open_url(f"http://127.0.0.1:{operator.probe_port}/healthz") as answer:
         found: dict[str, Any] = json.load(answer)
         return found
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.component.harness.loopback import open_url
 from tests.component.harness.waiting import eventually
 from tests.e2e.harness.environment import Environment
 from tests.serving import models
@@ -43,7 +44,7 @@ def test_a_folder_is_served_by_docker_run(environment: Environment, tmp_path: Pa
     eventually(lambda: "Ctrl-C ends it." in docker("logs", container), "the model to be ready")
     # then it is asked from outside of the container
     url = f"http://{docker('port', container, '8000/tcp').strip()}/predict"
-    with urllib.request.urlopen(url, b'{"i": 3}', timeout=30) as response:
+    with open_url(urllib.request.Request(url, b'{"i": 3}'), timeout=30) as response:
         answer = json.load(response)
     assert (answer["prediction"], answer["model"], answer["version"]) == (30, "prices", "v2")
     # and ends when it is told to

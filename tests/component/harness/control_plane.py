@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.dynamic import DynamicClient
 
 from .binaries import binary
+from .loopback import kubernetes_client, open_url
 from .pods import NODE
 from .processes import Server, free_port, start
 from .reaper import Reaper
@@ -61,7 +62,7 @@ class ControlPlane:
         except BaseException:
             self.stop()
             raise
-        self.api: client.ApiClient = config.new_client_from_config(str(self.kubeconfig))
+        self.api = kubernetes_client(self.kubeconfig)
         # Any: by the client's types every attribute of every object may be None.
         self.core: Any = client.CoreV1Api(self.api)
         self.apps: Any = client.AppsV1Api(self.api)
@@ -245,4 +246,4 @@ def _ok(url: str, context: ssl.SSLContext | None = None, token: str = "") -> boo
 
 def _ask(url: str, context: ssl.SSLContext | None, headers: dict[str, str]) -> Any:
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - loopback
-    return urllib.request.urlopen(request, timeout=10, context=context)  # noqa: S310
+    return open_url(request, context=context)

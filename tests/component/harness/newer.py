@@ -1,6 +1,5 @@
 """A newer operator: a copy of today's source with the changes that a later version may bring."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 
 from .binaries import REPOSITORY
+from .loopback import ENVIRONMENT
 
 _CHANGES = (
     # Another rendering of pods.
@@ -54,7 +54,7 @@ def crd_of(operator: Path) -> dict[str, Any]:
     """The CustomResourceDefinition that belongs to an operator."""
     done = subprocess.run(
         [sys.executable, "-c", "import viridian.api.crd as crd; print(crd.render())"],
-        env={**os.environ, "PYTHONPATH": str(operator)},
+        env={**ENVIRONMENT, "PYTHONPATH": str(operator)},
         cwd=operator,
         stdout=subprocess.PIPE,
         check=True,

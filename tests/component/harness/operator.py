@@ -15,6 +15,7 @@ from kubernetes import client
 from viridian.controller.__main__ import main
 
 from .control_plane import ControlPlane
+from .loopback import ENVIRONMENT
 from .processes import Server, free_port, start
 from .prometheus import Prometheus
 from .repeated import Repeated
@@ -63,7 +64,7 @@ class OperatorProcess:
         self.probe_port = 0
         self._server: Server | _Fork | None = None
         self.environment = {
-            **os.environ,
+            **ENVIRONMENT,
             "KUBECONFIG": str(kubeconfig),
             "PYTHONPATH": str(REPOSITORY / "operator"),
             "VIRIDIAN_PROMETHEUS_URL": prometheus.url,

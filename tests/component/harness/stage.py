@@ -1,6 +1,5 @@
 """One model in a namespace of its own, with all that a rollout needs around it."""
 
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from .api_proxy import ApiProxy
 from .chart import operator_kubeconfig
 from .control_plane import ControlPlane
+from .loopback import open_url
 from .operator import OperatorProcess, Users
 from .pods import ReadyKeeper
 from .prometheus import Prometheus
@@ -106,9 +106,7 @@ class Stage:
 
         def healthy() -> bool:
             try:
-                with urllib.request.urlopen(
-                    f"http://127.0.0.1:{self.operator.probe_port}/healthz", timeout=5
-                ) as answer:
+                with open_url(f"http://127.0.0.1:{self.operator.probe_port}/healthz", timeout=5) as answer:
                     return bool(answer.status == 200)
             except OSError:
                 return False

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from kubernetes import client, config
+from kubernetes import client
+from tests.component.harness.loopback import kubernetes_client
 from tests.component.harness.waiting import eventually
 
 from viridian.api.names import GROUP, PLURAL, VERSION
@@ -31,7 +32,7 @@ class Cluster:
     def __init__(self, kubeconfig: Path, gateway: str) -> None:
         self.gateway = gateway
         # Starting a kubectl many times a second would keep one of two cores busy.
-        self._objects: Any = client.CustomObjectsApi(config.new_client_from_config(str(kubeconfig)))
+        self._objects: Any = client.CustomObjectsApi(kubernetes_client(kubeconfig))
         self._kubectl = ("kubectl", f"--kubeconfig={kubeconfig}", f"--request-timeout={_ANSWER_SECONDS:.0f}s")
 
     def command(self, *arguments: str) -> Sequence[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.demo.load import read_samples
+from tests.component.harness.loopback import open_url
 from tests.component.harness.waiting import eventually
 
 from .background import Background
@@ -187,7 +188,7 @@ class Stage:
             self.url, data=read_samples(self._samples)[0].body, headers={"Content-Type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(question, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310
+            with open_url(question, timeout=_ANSWER_SECONDS) as answer:
                 return bool(answer.status == 200)
         except urllib.error.HTTPError as error:
             raise AssertionError(f"HTTP {error.code}: {error.read()[:200]!r}") from error
