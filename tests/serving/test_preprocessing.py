@@ -306,4 +306,4 @@ def test_its_process_ends_with_the_pod(tmp_path: Path) -> None:
         assert len(workers()) == 1
     finally:
         pod.stop()
-    eventually(lambda: not workers(), 10)
+    eventually(lambda: not workers())
