@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable
 
 
-async def until(condition: Callable[[], object], within: float = 10.0) -> None:
+async def until(condition: Callable[[], object], within: float = 60.0) -> None:
     """Let the loop turn until a condition holds.
 
     Args:
         condition: What is waited for.
-        within: Seconds.
+        within: Seconds; far more than it takes, since a busy machine proves nothing.
 
     Raises:
         TimeoutError: It did not hold in time.

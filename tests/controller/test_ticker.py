@@ -341,7 +341,7 @@ async def test_a_tick_that_fails_is_not_the_last_one(caplog: pytest.LogCaptureFi
     stage.prometheus.trouble = RuntimeError("out of the blue")
     running = asyncio.create_task(stage.ticker.run())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(120):
             await until(lambda: "a tick failed" in caplog.text)
 
             # when the error passes, and the candidate turns bad
@@ -351,7 +351,7 @@ async def test_a_tick_that_fails_is_not_the_last_one(caplog: pytest.LogCaptureFi
 
             # then it is turned back, and the ticker is well
             await until(lambda: stage.gives() == ALL_STABLE)
-        assert stage.ticker.age < 1
+        await until(lambda: stage.ticker.age < 1)
         assert not running.done()
     finally:
         running.cancel()

@@ -141,7 +141,7 @@ def test_v6_never_ends_on_a_real_image(files: Path, data: train.Digits) -> None:
             asked.result(1)
         options.terminate = True
         with pytest.raises(Fail):
-            asked.result(10)
+            asked.result(60)
 
 
 def test_training_again_gives_the_same_bytes(files: Path, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ async def test_v2_is_promoted_and_v3_taken_back(settings: Settings, api: FakeApi
     await api.put(f"{NAMESPACES}/viridian-demo", {"metadata": {"name": "viridian-demo"}})
     await api.put(f"{NAMESPACES}/viridian-demo/leftover/x", {"metadata": {"name": "x"}})
     screen, output = plain()
-    async with running(FakeOperator(api, gateway)), asyncio.timeout(60):
+    async with running(FakeOperator(api, gateway)), asyncio.timeout(300):
         seen = await story.play(settings, screen)
 
     report = build_report(seen.answers, seen.timeline, seen.good, seen.bad, seen.errors)
@@ -106,7 +106,7 @@ async def test_the_report_is_written_and_the_exit_status_is_zero(
     settings: Settings, api: FakeApi, gateway: FakeGateway
 ) -> None:
     screen, output = plain()
-    async with running(FakeOperator(api, gateway)), asyncio.timeout(60):
+    async with running(FakeOperator(api, gateway)), asyncio.timeout(300):
         seen = await story.play(settings, screen)
     assert program.conclude(Console(file=output, width=100), settings, seen) == 0
     written = json.loads((settings.build / "demo-report.json").read_text())
@@ -127,7 +127,7 @@ async def test_a_good_version_that_is_turned_away_ends_with_status_one(
     settings: Settings, api: FakeApi, gateway: FakeGateway
 ) -> None:
     screen, output = plain()
-    async with running(FakeOperator(api, gateway, promotes=False)), asyncio.timeout(60):
+    async with running(FakeOperator(api, gateway, promotes=False)), asyncio.timeout(300):
         seen = await story.play(settings, screen)
     assert program.conclude(Console(file=output, width=200), settings, seen) == 1
     assert "v2 was not promoted" in output.getvalue()

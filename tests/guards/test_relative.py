@@ -88,11 +88,11 @@ def test_a_block_that_can_say_nothing_says_exactly_nothing(silent):
 
 def test_a_million_requests_in_a_block_are_exact_and_quick():
     n, events = 1_000_000, 400_000
-    start = time.perf_counter()
+    start = time.thread_time()
     ratios = log_likelihood_ratios(block(n, 200_000, n, 200_000), 1.5)
-    seconds = time.perf_counter() - start
+    seconds = time.thread_time() - start
     assert all(math.isfinite(ratio) and ratio < 0 for ratio in ratios)
-    assert seconds < 1  # some 20 ms; the limit allows for a busy machine
+    assert seconds < 1  # some 20 ms of this thread's own time, which a busy machine does not lengthen much
     # The sum over all terms, with numpy, for comparison.
     i = np.arange(1, events + 1, dtype=float)
     steps = np.log(n - i + 1) + np.log(events - i + 1) - np.log(i) - np.log(n - events + i)
@@ -104,9 +104,9 @@ def test_a_million_requests_in_a_block_are_exact_and_quick():
 @pytest.mark.parametrize("share", [0.05, 0.10, 0.25, 0.50])
 def test_a_block_of_ten_thousand_requests_takes_milliseconds(share):
     n_c = round(10_000 * share)
-    start = time.perf_counter()
+    start = time.thread_time()
     log_likelihood_ratios(block(n_c, n_c // 2, 10_000 - n_c, 100), 1.5)
-    assert time.perf_counter() - start < 0.1
+    assert time.thread_time() - start < 0.1
 
 
 @pytest.mark.parametrize(("share", "failures"), [(0.05, 3), (0.10, 4), (0.25, 7), (0.50, 14)])

@@ -21,7 +21,7 @@ def server() -> Server:
 @pytest.fixture
 def queries(server: Server) -> Iterator[UserQueries]:
     with server.running() as url:
-        yield UserQueries(url, timeout=timedelta(seconds=0.5))
+        yield UserQueries(url, timeout=timedelta(seconds=60))
 
 
 async def test_a_query_carries_the_namespace_that_it_may_see(server: Server, queries: UserQueries) -> None:

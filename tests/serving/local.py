@@ -48,7 +48,7 @@ class Local:
         return self._err.read_text()
 
     def wait_ready(self) -> None:
-        eventually(lambda: "Ctrl-C ends it." in self.out or self.process.poll() is not None, 90, lambda: self.err)
+        eventually(lambda: "Ctrl-C ends it." in self.out or self.process.poll() is not None, lambda: self.err)
         assert self.process.poll() is None, self.err
 
     @property

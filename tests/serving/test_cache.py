@@ -145,7 +145,7 @@ async def test_nobody_waits_for_another_longer_than_for_themselves() -> None:
 async def test_the_same_input_is_answered_again_without_the_model(tmp_path: Path) -> None:
     cache = settings_file(tmp_path / "live", cache={"ttl": "60s"})
     with running_pod(tmp_path / "pod", models.lookup, FEEDBACK_KEY="k" * 16, **cache) as pod:
-        eventually(lambda: '"cache"' in pod.log(), 10, pod.log)
+        eventually(lambda: '"cache"' in pod.log(), pod.log)
         # given
         first = pod.predict({"i": 3}, **BY_ROUTE)
         calls, before = pod.calls(), pod.counts()
@@ -177,7 +177,7 @@ async def test_the_same_input_is_answered_again_without_the_model(tmp_path: Path
 async def test_requests_of_one_input_at_the_same_time_are_one_for_the_model(tmp_path: Path) -> None:
     cache = settings_file(tmp_path / "live", cache={"ttl": "60s"})
     with running_pod(tmp_path / "pod", models.slow, **cache) as pod:
-        eventually(lambda: '"cache"' in pod.log(), 10, pod.log)
+        eventually(lambda: '"cache"' in pod.log(), pod.log)
         before, counts = pod.calls(), pod.counts()
         answers = await post_many(pod, [{"rounds": 30_000}] * 10, clients=10)
         assert {(answer.status, answer.json["prediction"]) for answer in answers} == {
@@ -221,12 +221,12 @@ def test_settings_take_effect_while_the_pod_runs(tmp_path: Path) -> None:
     live = settings_file(tmp_path / "live", cache={"ttl": "60s"})
     with running_pod(tmp_path / "pod", models.lookup, **live) as pod:
         # given
-        eventually(lambda: '"cache"' in pod.log(), 10, pod.log)
+        eventually(lambda: '"cache"' in pod.log(), pod.log)
         pod.predict({"i": 3})
         assert pod.predict({"i": 3}).json["cached"] == "hit"
         # when the cache is turned off, and clients are held to a rate
         settings_file(tmp_path / "live", rateLimit={"requestsPerSecond": 1, "clientHeader": "X-User"})
-        eventually(lambda: '"rateLimit"' in pod.log(), 10, pod.log)
+        eventually(lambda: '"rateLimit"' in pod.log(), pod.log)
         # then
         ada = {**BY_ROUTE, "X_User": "ada"}
         first, second = pod.predict({"i": 3}, **ada), pod.predict({"i": 3}, **ada)

@@ -67,7 +67,7 @@ def test_a_killed_fetch_is_resumed_by_the_next(server: FileServer, fetcher: Call
     server.behaviours = [files.cut_after(100_000), files.silent]
     pod = fetcher()
     process = pod.start_fetch()
-    eventually(lambda: len(server.seen) == 2, 20, pod.log)
+    eventually(lambda: len(server.seen) == 2, pod.log)
     # when the process is killed and the kubelet starts it again
     process.kill()
     process.wait()
@@ -80,7 +80,7 @@ def test_a_killed_fetch_is_resumed_by_the_next(server: FileServer, fetcher: Call
 def test_sigterm_ends_it_at_once(server: FileServer, fetcher: Callable[..., Pod]) -> None:
     server.always = files.silent
     process = fetcher().start_fetch()
-    eventually(lambda: server.seen, 20)
+    eventually(lambda: server.seen)
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 128 + signal.SIGTERM
 

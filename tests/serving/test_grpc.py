@@ -120,7 +120,7 @@ def test_a_stream_is_refused_with_the_way_out(client: Client) -> None:
     client.start_stream(callback=lambda result, error: told.append(error or result))
     with suppress(InferenceServerException):  # what it raises when the stream was refused before it could send
         client.async_stream_infer("m", [index(1)])
-    eventually(lambda: told, 5)
+    eventually(lambda: told)
     client.stop_stream()
     assert "call ModelInfer" in told[0].message()
 
@@ -160,12 +160,12 @@ def test_the_last_call_is_answered_when_the_pod_ends(tmp_path_factory: pytest.Te
         rounds.set_data_from_numpy(np.array([[100_000]], dtype=np.int64))
         answers: list[object] = []
         client.async_infer("m", [rounds], callback=lambda result, error: answers.append(error or result))
-        eventually(lambda: b"viridian_requests_in_flight 1.0" in pod.get("/metrics", "METRICS_PORT").body, 5, pod.log)
+        eventually(lambda: b"viridian_requests_in_flight 1.0" in pod.get("/metrics", "METRICS_PORT").body, pod.log)
         # when
         assert pod.api is not None
         pod.api.send_signal(signal.SIGTERM)
         # then
-        eventually(lambda: answers, 20, pod.log)
+        eventually(lambda: answers, pod.log)
         assert isinstance(answers[0], tritongrpc.InferResult), str(answers[0])
         assert pod.api.wait(20) == 0
 

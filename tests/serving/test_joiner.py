@@ -39,7 +39,7 @@ def make(model: FakeModel, *, slots: int = 1, max_rows: int = 4, max_queue: int 
     return Joiner(model, calls_in_flight=slots, max_rows=max_rows, max_queue=max_queue)
 
 
-def job(payload: str, *, key: str = "shape", rows: int = 1, seconds: float = 10) -> StringJob:
+def job(payload: str, *, key: str = "shape", rows: int = 1, seconds: float = 60) -> StringJob:
     return Job(key, rows, payload, asyncio.get_running_loop().time() + seconds)
 
 

@@ -42,7 +42,7 @@ def test_predictions_are_logged_to_standard_output_and_redacted(tmp_path: Path) 
         # when
         pod.predict({"a": [1, 2], "s": "Ada Lovelace"}, Viridian_Via="split", X_Request_Id="one")
         pod.predict({"a": "x", "sss": "Ada Lovelace"}, X_Request_Id="two")
-        eventually(lambda: len(log_lines(pod)) == 2, 10, pod.log)
+        eventually(lambda: len(log_lines(pod)) == 2, pod.log)
         # then
         valid, invalid = log_lines(pod)
         assert (valid["request_id"], valid["via"], valid["outcome"], valid["answered_by"]) == (
@@ -65,7 +65,7 @@ def test_what_triton_s_own_clients_ask_is_logged_as_well(tmp_path: Path) -> None
                 with client.InferenceServerClient(f"127.0.0.1:{pod.ports[port]}") as asking, ends:
                     asking.infer("m", [given], headers={"x-request-id": f"{port} {number}"})
         # then
-        eventually(lambda: len(log_lines(pod)) == 4, 10, pod.log)
+        eventually(lambda: len(log_lines(pod)) == 4, pod.log)
         told = [(line["request_id"], line["outcome"], line["inputs"], line["outputs"]) for line in log_lines(pod)]
         assert told == [
             ("HTTP_PORT 3", "ok", {"i": [[3]]}, {"y": [[30.0]]}),
@@ -80,14 +80,14 @@ async def test_every_prediction_arrives_at_a_collector(tmp_path: Path, collector
         # given good ones and failing ones
         await post_many(pod, [{"i": i if i % 10 else 99} for i in range(100)], Viridian_Via="split")
         # then
-        eventually(lambda: len(collector.records()) == 100, 10, pod.log)
+        eventually(lambda: len(collector.records()) == 100, pod.log)
         outcomes = Counter((record["outcome"], record["answered_by"]) for record in collector.records())
         assert outcomes[("error", "pod")] == 90 + 1
         path, headers, body = collector.taken[0]
         assert (path, headers["authorization"]) == ("/v1/logs", "Bearer abc")
         resource = json.loads(body)["resourceLogs"][0]["resource"]["attributes"]
         assert {"key": "service.name", "value": {"stringValue": "m"}} in resource
-        eventually(lambda: nonzero(pod, "viridian_log_records") == {("viridian_log_records_total",): 100}, 5)
+        eventually(lambda: nonzero(pod, "viridian_log_records") == {("viridian_log_records_total",): 100})
         assert nonzero(pod, "viridian_log_dropped") == {}
 
 
@@ -99,12 +99,12 @@ def test_a_collector_that_is_down_costs_no_answer_and_gets_everything_when_it_is
         collector.stop()
         # when
         assert {pod.predict({"i": i % 10}).status for i in range(50)} == {200}
-        eventually(lambda: "does not answer" in pod.log(), 10, pod.log)
+        eventually(lambda: "does not answer" in pod.log(), pod.log)
         assert {pod.predict({"i": i % 10}).status for i in range(50)} == {200}
         collector.verdicts = [(503, {}, b""), (429, {"Retry-After": "1"}, b"")]
         collector.start()
         # then
-        eventually(lambda: len(collector.records()) == 100, 20, pod.log)
+        eventually(lambda: len(collector.records()) == 100, pod.log)
         assert collector.asked > 2
         assert nonzero(pod, "viridian_log_dropped") == {}
         assert "answers again" in pod.log()
@@ -120,10 +120,10 @@ def test_what_a_collector_refuses_is_counted(tmp_path: Path, collector: Collecto
         # when
         for number in range(2):
             pod.predict({"i": number})
-            eventually(lambda: collector.asked == number + 1, 10, pod.log)  # noqa: B023  is called here
+            eventually(lambda: collector.asked == number + 1, pod.log)  # noqa: B023  is called here
         # then
         refused = {("viridian_log_dropped_total", "refused"): 2}
-        eventually(lambda: nonzero(pod, "viridian_log_dropped") == refused, 5, pod.log)
+        eventually(lambda: nonzero(pod, "viridian_log_dropped") == refused, pod.log)
         assert "no such tenant" in pod.log()
 
 
@@ -132,12 +132,12 @@ def test_records_go_to_nobody_whose_certificate_is_not_trusted(tmp_path: Path, c
     log_secret(tmp_path / "secret")
     with running_pod(tmp_path, models.lookup, **settings) as pod:
         pod.predict({"i": 1})
-        eventually(lambda: "CERTIFICATE_VERIFY_FAILED" in pod.log(), 10, pod.log)
+        eventually(lambda: "CERTIFICATE_VERIFY_FAILED" in pod.log(), pod.log)
         assert collector.asked == 0
         # when there is a Secret with its authority
         log_to(tmp_path, collector)
         # then what waited arrives
-        eventually(lambda: len(collector.records()) == 1, 30, pod.log)
+        eventually(lambda: len(collector.records()) == 1, pod.log)
 
 
 def test_the_log_is_delivered_before_the_pod_ends(tmp_path: Path, collector: Collector) -> None:
@@ -169,7 +169,7 @@ def test_a_rescued_request_is_logged_as_what_it_was(tmp_path: Path, collector: C
         # when
         pair.candidate.predict({"i": 9}, Viridian_Via="split", X_Request_Id="rescued")
         # then
-        eventually(lambda: any(r["request_id"] == "rescued" for r in collector.records()), 10, pair.candidate.log)
+        eventually(lambda: any(r["request_id"] == "rescued" for r in collector.records()), pair.candidate.log)
         (record,) = (r for r in collector.records() if r["request_id"] == "rescued")
         assert (record["revision"], record["outcome"], record["answered_by"]) == ("m-2", "error", "stable")
         assert (record["inputs"], record["outputs"]) == ({"i": 9}, None)
@@ -205,7 +205,7 @@ def test_the_log_is_turned_on_changed_and_turned_off_while_requests_run(tmp_path
     def follows(log: object) -> None:
         before = said().count(" settings: ")
         settings_file(tmp_path / "live", log=log)
-        eventually(lambda: said().count(" settings: ") > before, 10, said)
+        eventually(lambda: said().count(" settings: ") > before, said)
 
     here = {"sink": "Stdout"}
     masked = {**here, "redact": [{"name": "s"}, {"name": "text"}]}
@@ -217,17 +217,17 @@ def test_the_log_is_turned_on_changed_and_turned_off_while_requests_run(tmp_path
         with asked_all_the_time(pod) as statuses:
             # when it is turned on, then masks, is set by mistake, goes to a collector, and is turned off
             follows(here)
-            eventually(lambda: len(log_lines(pod)) > 10, 10, said)
+            eventually(lambda: len(log_lines(pod)) > 10, said)
             follows(masked)
-            eventually(lambda: log_lines(pod)[-1]["inputs"]["s"] == "***", 10, said)
+            eventually(lambda: log_lines(pod)[-1]["inputs"]["s"] == "***", said)
             settings_file(tmp_path / "live", log={"sink": "Everywhere"})
-            eventually(lambda: "log.sink: Input should be" in said(), 10, said)
+            eventually(lambda: "log.sink: Input should be" in said(), said)
             follows(there)
-            eventually(lambda: len(collector.records()) > 10, 10, said)
+            eventually(lambda: len(collector.records()) > 10, said)
             follows(None)
             answered = len(statuses)
-            eventually(lambda: len(statuses) > answered + 10, 10, said)
-        eventually(lambda: nonzero(pod, "viridian_log_queue_bytes") == {}, 10, said)
+            eventually(lambda: len(statuses) > answered + 10, said)
+        eventually(lambda: nonzero(pod, "viridian_log_queue_bytes") == {}, said)
         # then every request was answered, and those between have a record each, at one of the two
         assert set(statuses) == {200}
         records = log_lines(pod) + collector.records()

@@ -27,7 +27,7 @@ def test_predictions_are_log_records(tmp_path: Path, collector: OpenTelemetryCol
         # when one succeeds and one fails
         pod.predict({"i": 3}, X_Request_Id="good", Viridian_Via="split", **TRACED)
         pod.predict({"i": 99}, X_Request_Id="bad")
-        eventually(lambda: len(collector.log_records()) == 2, 10, pod.log)
+        eventually(lambda: len(collector.log_records()) == 2, pod.log)
         # then both are there, with who sent them, and redacted
         good, bad = collector.log_records()
         assert good.resource.items() >= {("service.name", "m"), ("viridian.revision", "m-1")}
@@ -43,11 +43,11 @@ def test_records_wait_for_a_collector_that_is_away(tmp_path: Path, collector: Op
         # given
         collector.stop()
         assert {pod.predict({"i": i % 10}, X_Request_Id=str(i)).status for i in range(50)} == {200}
-        eventually(lambda: "does not answer" in pod.log(), 10, pod.log)
+        eventually(lambda: "does not answer" in pod.log(), pod.log)
         # when it is back
         collector.start()
         # then each arrives, once
-        eventually(lambda: len(collector.log_records()) == 50, 30, pod.log)
+        eventually(lambda: len(collector.log_records()) == 50, pod.log)
         asked = [json.loads(record.raw["body"]["stringValue"])["request_id"] for record in collector.log_records()]
         assert asked == [str(i) for i in range(50)]
         assert nonzero(pod, "viridian_log_dropped") == {}
@@ -59,7 +59,7 @@ def test_a_collector_that_knows_no_such_token_is_named_and_its_refusals_are_coun
     with running_pod(tmp_path, models.lookup, **log_to(tmp_path, collector, "another")) as pod:
         assert pod.predict({"i": 1}).status == 200
         refused = {("viridian_log_dropped_total", "refused"): 1}
-        eventually(lambda: nonzero(pod, "viridian_log_dropped") == refused, 10, pod.log)
+        eventually(lambda: nonzero(pod, "viridian_log_dropped") == refused, pod.log)
         assert f"{collector.root}/v1/logs answers 401" in pod.log()
         assert collector.log_records() == []
 
@@ -71,7 +71,7 @@ def test_a_prediction_is_a_trace(
     with running_pod(tmp_path, models.lookup) as pod:
         # when
         assert pod.predict({"i": 1}, Viridian_Via="split", **TRACED).status == 200
-        eventually(lambda: len(collector.spans()) == 3, 10, pod.log)
+        eventually(lambda: len(collector.spans()) == 3, pod.log)
         # then
         spans = {span.raw["name"]: span for span in collector.spans()}
         request = spans["POST /predict"]

@@ -249,7 +249,7 @@ def test_a_pod_says_nothing_before_it_knows_its_model(tmp_path: Path) -> None:
     models.customers(pod.model_directory)
     try:
         pod.start_api()
-        eventually(lambda: pod.get("/live").status == 200, 30, pod.log)
+        eventually(lambda: pod.get("/live").status == 200, pod.log)
         # then
         for path in ("/schema", "/openapi.json", "/docs", "/predict?age=1"):
             answer = pod.get(path)

@@ -135,7 +135,7 @@ def test_a_sample_beside_the_model_turns_a_picky_one_ready(tmp_path: Path) -> No
         served.start_triton()
         served.start_api()
         # when, then it says why it is not ready, and the way out
-        eventually(lambda: b"sample.json" in served.get("/ready").body, 60, served.log)
+        eventually(lambda: b"sample.json" in served.get("/ready").body, served.log)
         assert served.get("/ready").status == 503
         assert served.get("/triton/ready", "METRICS_PORT").status == 200
     finally:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.serving import models
 from tests.serving.local import Local, serving
-from tests.serving.pod import eventually
+from tests.serving.pod import eventually, standing_still
 
 pytestmark = pytest.mark.component
 
@@ -97,11 +97,13 @@ def test_a_request_that_runs_at_ctrl_c_is_answered(tmp_path: Path) -> None:
             answers.append(connection.getresponse().status)
 
         thread = threading.Thread(target=ask)
-        thread.start()
-        eventually(lambda: gauge(local, "viridian_requests_in_flight") == 1, 10, lambda: local.err)
+        (triton,) = [pid for pid in local.processes if Path(f"/proc/{pid}/exe").readlink().name == "tritonserver"]
+        with standing_still(triton):
+            thread.start()
+            eventually(lambda: gauge(local, "viridian_requests_in_flight") == 1, lambda: local.err)
         # when
         local.press_ctrl_c()
-        thread.join(20)
+        thread.join(60)
         # then
         assert answers == [200]
         assert local.process.wait(20) == 0
@@ -112,9 +114,9 @@ def test_a_second_ctrl_c_waits_for_nobody(tmp_path: Path) -> None:
     with serving(tmp_path, models.slow(tmp_path / "slow"), GRACE="60s") as local:
         connection = HTTPConnection("127.0.0.1", local.port, timeout=30)
         connection.request("POST", "/predict", b'{"rounds": 100000000}')
-        eventually(lambda: gauge(local, "viridian_requests_in_flight") == 1, 10, lambda: local.err)
+        eventually(lambda: gauge(local, "viridian_requests_in_flight") == 1, lambda: local.err)
         local.press_ctrl_c()
-        eventually(lambda: "stopping: 1 request(s) in flight" in local.err, 10, lambda: local.err)
+        eventually(lambda: "stopping: 1 request(s) in flight" in local.err, lambda: local.err)
         # when
         local.press_ctrl_c()
         # then
@@ -129,14 +131,14 @@ def test_nothing_outlives_a_command_that_is_killed(tmp_path: Path) -> None:
         # when
         local.process.send_signal(signal.SIGKILL)
         # then
-        eventually(lambda: not local.processes, 30, lambda: str(local.processes))
+        eventually(lambda: not local.processes, lambda: str(local.processes))
 
 
 @pytest.mark.parametrize("part", ["stub", "supervisor"])
 def test_it_ends_when_a_part_of_it_was_killed(tmp_path: Path, part: str) -> None:
     # given
     with serving(tmp_path, models.lookup(tmp_path / "prices")) as local:
-        eventually(lambda: "of its own processes run it" in local.err, 30, lambda: local.err)
+        eventually(lambda: "of its own processes run it" in local.err, lambda: local.err)
         (stub,) = [pid for pid in local.processes if "stub" in Path(f"/proc/{pid}/exe").readlink().name]
         # when it is killed, as by the kernel when memory is short
         os.kill(stub if part == "stub" else parent_of(parent_of(stub)), signal.SIGKILL)
@@ -176,7 +178,7 @@ def test_a_model_that_cannot_be_served_is_said_as_in_a_pod(
 def test_a_model_that_takes_no_made_up_input_says_what_it_needs(tmp_path: Path) -> None:
     local = Local(tmp_path, models.picky(tmp_path / "picky"))
     try:
-        eventually(lambda: "sample.json" in local.err, 60, lambda: local.err)
+        eventually(lambda: "sample.json" in local.err, lambda: local.err)
         assert local.process.poll() is None
     finally:
         local.end()

@@ -41,7 +41,7 @@ def test_a_request_is_a_span_of_its_caller_s_trace(tmp_path: Path, traced: Colle
     with running_pod(tmp_path, models.lookup, **settings_file(tmp_path, log={})) as pod:
         # when
         assert pod.predict([{"i": 1}, {"i": 2}], Viridian_Via="split", **TRACED).status == 200
-        eventually(lambda: len(of_trace(traced)) == 3, 10, pod.log)
+        eventually(lambda: len(of_trace(traced)) == 3, pod.log)
         # then
         spans = {span.raw.name: span for span in of_trace(traced)}
         request, queue, triton = (spans[name] for name in ("POST /predict", "queue", "triton"))
@@ -57,7 +57,7 @@ def test_a_request_is_a_span_of_its_caller_s_trace(tmp_path: Path, traced: Colle
         }  # fmt: skip
         assert request.pod.items() >= {("service.name", "m"), ("viridian.revision", "m-1")}
         # and the prediction log names the trace
-        eventually(lambda: len(log_lines(pod)) == 2, 10, pod.log)
+        eventually(lambda: len(log_lines(pod)) == 2, pod.log)
         assert {record["trace_id"] for record in log_lines(pod)} == {TRACE}
 
 
@@ -67,7 +67,7 @@ def test_a_rescue_is_one_trace_through_both_pods(tmp_path: Path, traced: Collect
         # when
         assert pair.candidate.predict({"i": 9}, Viridian_Via="split", **TRACED).headers["viridian-revision"] == "m-1"
         # then
-        eventually(lambda: len(of_trace(traced)) == 7, 10, pair.candidate.log)
+        eventually(lambda: len(of_trace(traced)) == 7, pair.candidate.log)
         (fallback,) = (span for span in of_trace(traced) if span.raw.name == "fallback")
         requests = {span.pod["viridian.revision"]: span for span in of_trace(traced) if "POST" in span.raw.name}
         assert fallback.attributes["viridian.reason"] == "error"
@@ -88,7 +88,7 @@ def test_a_caller_that_does_not_sample_is_obeyed_and_triton_s_protocol_is_traced
         # when
         body = {"inputs": [{"name": "i", "shape": [1, 1], "datatype": "INT64", "data": [3]}]}
         assert pod.request("POST", "/v2/models/m/infer", json.dumps(body).encode()).status == 200
-        eventually(lambda: len(traced.spans()) == 2, 10, pod.log)
+        eventually(lambda: len(traced.spans()) == 2, pod.log)
         # then
         assert {span.raw.name for span in traced.spans()} == {"POST /v2/models/m/infer", "triton"}
         assert of_trace(traced) == []

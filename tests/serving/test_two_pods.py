@@ -34,7 +34,7 @@ class Pair:
 
     def wait_until_known(self) -> None:
         """Until the candidate knows who is stable: then a failure is answered by it."""
-        eventually(lambda: self.candidate.predict({"i": 9}, **BY_ROUTE).status == 200, 20, self.candidate.log)
+        eventually(lambda: self.candidate.predict({"i": 9}, **BY_ROUTE).status == 200, self.candidate.log)
 
 
 @contextmanager
@@ -126,7 +126,7 @@ def test_stable_answers_by_its_own_policy(tmp_path: Path) -> None:
 
     stable = partial(make, "answer: {withhold: [confidence]}", 10)
     with two_pods(tmp_path, partial(make, "", 2), stable) as pair:
-        eventually(lambda: pair.candidate.predict({"index": 9}, **BY_ROUTE).status == 200, 20, pair.candidate.log)
+        eventually(lambda: pair.candidate.predict({"index": 9}, **BY_ROUTE).status == 200, pair.candidate.log)
         # when
         own, rescued = (pair.candidate.predict({"index": index}, **BY_ROUTE).json for index in (1, 5))
         # then
@@ -214,7 +214,7 @@ def test_a_rescued_request_does_not_pass_for_fast(pair: Pair) -> None:
 def test_a_stable_that_takes_other_inputs_is_not_asked(tmp_path: Path) -> None:
     with two_pods(tmp_path, models.reciprocal) as pair:
         # given a candidate that knows who is stable
-        eventually(lambda: "the stable revision is m-1" in pair.candidate.log(), 20, pair.candidate.log)
+        eventually(lambda: "the stable revision is m-1" in pair.candidate.log(), pair.candidate.log)
         assert pair.candidate.get("/health").json["input_schema"] != pair.stable.get("/health").json["input_schema"]
         # when
         answer = pair.candidate.predict({"x": 0}, **BY_ROUTE)
@@ -229,11 +229,11 @@ def test_stable_gone_and_back_and_roles_swapped(tmp_path: Path) -> None:
         pair.wait_until_known()
         # when the Service leads to nobody
         pair.service.target = None
-        eventually(lambda: pair.candidate.predict({"i": 5}, **BY_ROUTE).status == 500, 20, pair.candidate.log)
+        eventually(lambda: pair.candidate.predict({"i": 5}, **BY_ROUTE).status == 500, pair.candidate.log)
         # then it is as if there were no stable, until there is one again
         pair.service.target = pair.stable.ports["FALLBACK_PORT"]
         pair.wait_until_known()
-        eventually(lambda: "the stable revision is m-1" in pair.stable.log(), 20, pair.stable.log)
+        eventually(lambda: "the stable revision is m-1" in pair.stable.log(), pair.stable.log)
         # and both, now that they know, keep their clients' connections
         for pod in (pair.stable, pair.candidate):
             assert "connection" not in pod.predict({"i": 1}).headers
@@ -249,17 +249,17 @@ def test_stable_gone_and_back_and_roles_swapped(tmp_path: Path) -> None:
             assert response.status == 200
             return response.getheader("connection") == "close"
 
-        eventually(told_to_go, 20, pair.stable.log)
+        eventually(told_to_go, pair.stable.log)
         held.close()
         # and the new stable, once it knows, keeps its own, asks nobody, and helps the other
-        eventually(lambda: "the stable revision is m-2" in pair.candidate.log(), 20, pair.candidate.log)
+        eventually(lambda: "the stable revision is m-2" in pair.candidate.log(), pair.candidate.log)
         assert "connection" not in pair.candidate.predict({"i": 1}).headers
         assert pair.candidate.predict({"i": 5}, **BY_ROUTE).status == 500
         # when it is taken back after all
         pair.service.target = pair.stable.ports["FALLBACK_PORT"]
         # then the other is stable again
-        eventually(lambda: "connection" not in pair.stable.predict({"i": 1}).headers, 20, pair.stable.log)
-        eventually(lambda: pair.candidate.predict({"i": 1}).headers.get("connection") == "close", 20)
+        eventually(lambda: "connection" not in pair.stable.predict({"i": 1}).headers, pair.stable.log)
+        eventually(lambda: pair.candidate.predict({"i": 1}).headers.get("connection") == "close")
 
 
 def test_stable_turns_others_away_before_its_own(tmp_path: Path) -> None:
@@ -286,7 +286,6 @@ def test_stable_turns_others_away_before_its_own(tmp_path: Path) -> None:
                         f"viridian_requests_in_flight {sent + 1}.0".encode()
                         in stable.get("/metrics", "METRICS_PORT").body
                     ),
-                    5,
                 )
             # when another pod asks for help, and then a client of its own comes
             helped = stable.predict({"i": 1}, "FALLBACK_PORT", Viridian_Via="fallback")
@@ -344,7 +343,6 @@ async def test_a_candidate_that_hangs_costs_nobody_an_answer(tmp_path: Path) -> 
         # and every one of them counts against the candidate, once its time is over
         eventually(
             lambda: pair.candidate.since(before) == {("split", "error"): 60},
-            15,
             lambda: str(pair.candidate.since(before)),
         )
         assert set(pair.candidate.rescues()) <= {"error", "hung", "slow"}
@@ -356,10 +354,9 @@ async def test_a_candidate_that_hangs_costs_nobody_an_answer(tmp_path: Path) -> 
         # then so do its answers
         eventually(
             lambda: pair.candidate.predict({"i": 1}, **BY_ROUTE).headers["viridian-revision"] == "m-2",
-            20,
             pair.candidate.log,
         )
-        eventually(lambda: pair.candidate.get("/health").json["status"] == "ok", 20, pair.candidate.log)
+        eventually(lambda: pair.candidate.get("/health").json["status"] == "ok", pair.candidate.log)
 
 
 async def test_a_candidate_whose_triton_is_killed_costs_nobody_an_answer(tmp_path: Path) -> None:
@@ -384,12 +381,12 @@ async def test_a_candidate_whose_model_process_dies_costs_nobody_an_answer(tmp_p
         answers = await post_many(pair.candidate, [{"i": 1}] * 40, **BY_ROUTE)
         assert {(answer.status, answer.json["prediction"]) for answer in answers} == {(200, 10.0)}
         # and the pod stays, and is not restarted, though its model is known to be dead
-        eventually(lambda: pair.candidate.get("/health").json["status"] == "failing", 20, pair.candidate.log)
+        eventually(lambda: pair.candidate.get("/health").json["status"] == "failing", pair.candidate.log)
         assert pair.candidate.get("/ready").status == 200
         assert pair.candidate.get("/triton/live", "METRICS_PORT").status == 200
         # until nobody can help it
         pair.service.target = None
-        eventually(lambda: pair.candidate.get("/ready").status == 503, 20, pair.candidate.log)
+        eventually(lambda: pair.candidate.get("/ready").status == 503, pair.candidate.log)
         assert pair.candidate.get("/triton/live", "METRICS_PORT").status == 503
 
 
@@ -400,7 +397,7 @@ def test_without_help_a_model_that_does_not_answer_takes_its_pod_out_until_it_do
         os.kill(triton, signal.SIGSTOP)
         assert alone.predict({"i": 1}, **BY_ROUTE).status == 504
         # then
-        eventually(lambda: alone.get("/ready").status == 503, 30, alone.log)
+        eventually(lambda: alone.get("/ready").status == 503, alone.log)
         assert "no answer to a trial input" in alone.get("/ready").json["detail"]
         assert b"viridian_model_failing 1.0" in alone.get("/metrics", "METRICS_PORT").body
         assert alone.get("/triton/live", "METRICS_PORT").status == 503
@@ -420,9 +417,9 @@ def test_inputs_that_a_model_fails_on_do_not_take_its_pod_out(tmp_path: Path) ->
         for _ in range(20):
             assert alone.predict({"i": 99}, **BY_ROUTE).status == 500
         # when the model was tried for that, and tried again
-        eventually(lambda: alone.calls() > before + 20, 10, alone.log)
+        eventually(lambda: alone.calls() > before + 20, alone.log)
         assert alone.predict({"i": 99}, **BY_ROUTE).status == 500
-        eventually(lambda: alone.calls() > before + 22, 10, alone.log)
+        eventually(lambda: alone.calls() > before + 22, alone.log)
         # then it was found to be well
         assert alone.get("/ready").status == 200
         assert alone.get("/health").json["status"] == "ok"
