@@ -198,6 +198,7 @@ def test_last_words_are_cut_to_what_a_status_can_hold() -> None:
         (fetching(restarts=3, last=ended(1, message=WRONG), waiting={"reason": "CrashLoopBackOff"}), WRONG),
         (fetching(restarts=3, last=ended(1, message=WRONG), **RUNNING), WRONG),
         (fetching(restarts=1, last=ended(137, "OOMKilled"), **RUNNING), "container fetch: OOMKilled, exit code 137"),
+        (fetching(terminated=ended(255, "Unknown")), ""),
         (fetching(terminated=ended(2, message="no environment")), "container fetch: no environment"),
         (
             fetching(waiting={"reason": "ImagePullBackOff", "message": "not found"}),
@@ -392,10 +393,7 @@ def test_a_pod_that_should_have_been_gone_says_what_to_do(manifest: dict[str, An
     assert (read.stuck, read.name) == (stuck, "iris-green-1")
 
 
-def test_where_a_pod_runs() -> None:
-    assert read_pod(going(AN_HOUR_AGO), NOW).node == "n1"
-    assert read_pod(going(AN_HOUR_AGO, node=""), NOW).node == ""
-
-
-def test_a_pod_is_stuck_from_one_minute_past_its_grace() -> None:
-    assert read_pod(going("2025-12-31T23:59:00Z"), NOW).stuck
+def test_what_is_stuck_from_one_minute_past_its_grace_has_a_node_and_no_trouble() -> None:
+    late = going("2025-12-31T23:59:00Z") | {"status": pod(container(waiting={"reason": "ErrImagePull"}))["status"]}
+    read = read_pod(late, NOW)
+    assert (bool(read.stuck), read.node, read.deleting, read.trouble) == (True, "n1", True, "")

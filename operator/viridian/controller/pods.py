@@ -49,18 +49,18 @@ def is_over(manifest: dict[str, Any]) -> bool:
 def read_pod(manifest: dict[str, Any], now: datetime) -> Pod:
     """What matters of a pod; `now` is the time, with a zone."""
     metadata, status = manifest["metadata"], manifest.get("status") or {}
-    ready = _holds(status, "Ready")
+    ready, deleting = _holds(status, "Ready"), "deletionTimestamp" in metadata
     deaths = [] if _is_disrupted(status) else _deaths(status)
     return Pod(
         uid=metadata["uid"],
         revision=(metadata.get("labels") or {}).get(LABEL_REVISION, ""),
         ready=ready,
-        deleting="deletionTimestamp" in metadata,
+        deleting=deleting,
         # What ends a pod's containers together, as a probe that all of them miss, is one death.
         deaths=max((death.count for death in deaths), default=0),
         death=deaths[0].words if deaths else "",
         died_at=max((death.at for death in deaths if death.at is not None), default=None),
-        trouble="" if ready else _trouble(manifest, now),
+        trouble="" if ready or deleting else _trouble(manifest, now),
         name=metadata.get("name", ""),
         node=(manifest.get("spec") or {}).get("nodeName", ""),
         stuck=_stuck(manifest, now),
@@ -227,7 +227,7 @@ def _failed_fetch(container: dict[str, Any]) -> str:
     state, before = container.get("state") or {}, container.get("lastState") or {}
     now = state.get("terminated")
     ended = now if now is not None else before.get("terminated")
-    if ended is None or ended.get("exitCode", 0) == 0:
+    if ended is None or ended.get("exitCode", 0) == 0 or ended.get("reason") in _LOST:
         return ""
     message = str(ended.get("message", "")).strip() or f"{ended.get('reason', 'Error')}, exit code {ended['exitCode']}"
     return message[:1024] if message.startswith("spec.") else f"container {container['name']}: {message[:1024]}"
