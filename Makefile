@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint test-pure test-component test-e2e fuzz mutants cluster images install generate clean
-.PHONY: bench-idle bench-faults bench-serving bench-steady
+.PHONY: bench-demo bench-idle bench-faults bench-serving bench-steady
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -45,6 +45,9 @@ bench-idle: ## what an idle operator costs with a thousand models at rest: memor
 
 bench-faults: ## what faults cost, on the local cluster; FAULTS=prometheus,contour for some of them
 	@dev/bench.sh faults "$(FAULTS)"
+
+bench-demo: ## whether the demonstration loses requests: ten runs, four of them on a busy machine; RUNS=10 BUSY=4
+	@dev/bench.sh demo $(if $(RUNS),--runs $(RUNS)) $(if $(BUSY),--busy $(BUSY))
 
 bench-serving: ## how fast predictions are, beside Triton, KServe, MLServer, BentoML, FastAPI; SERVERS=viridian,triton SECONDS=5
 	@dev/bench.sh serving "$(SERVERS)" $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))

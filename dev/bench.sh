@@ -4,7 +4,7 @@
 cd "$DEV/.."
 
 case ${1-} in
-  faults) # the local cluster, with the operator installed
+  faults | demo) # the local cluster, with the operator installed
     made=$("$DEV/install.sh")
     eval "$made"
     export VIRIDIAN_DEMO_IMAGE=$DEMO_IMAGE VIRIDIAN_DEMO_SAMPLES=$DEMO_SAMPLES VIRIDIAN_GATEWAY_PORT=$GATEWAY_PORT
@@ -16,6 +16,6 @@ case ${1-} in
   serving | steady) # local processes; each server's own packages are installed when its turn comes
     need wrk
     ;;
-  *) fail "there is no benchmark \"${1-}\"; there are faults, idle, serving and steady." ;;
+  *) fail "there is no benchmark \"${1-}\"; there are faults, demo, idle, serving and steady." ;;
 esac
 exec "$DEV/python.sh" -m "tests.bench.$1" "${@:2}"

@@ -10,6 +10,7 @@ The demonstration runs this as a process of its own, so that drawing the screen 
 import argparse
 import asyncio
 import json
+import resource
 import signal
 import sys
 import time
@@ -24,6 +25,8 @@ from .records import CONNECT, LOST, NOT_SENT, TIMEOUT, UNREADABLE, Answer, write
 
 MOST_IN_FLIGHT = 2000
 """Requests without an answer, beyond which no more are sent, so that a hanging server cannot exhaust this machine."""
+OTHER_FILES = 100
+"""Files that the load may have open beside its connections."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,18 @@ def predicted_digit(body: bytes) -> Any:  # noqa: ANN401 - whatever the server c
     return document.get("prediction") if isinstance(document, dict) else None
 
 
+def allow_connections() -> None:
+    """Let this process have as many connections as requests may be in flight.
+
+    Many shells allow 1024 open files. A gateway that is slow for some seconds would then make the load itself fail.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_IN_FLIGHT + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 async def _stop_at_end_of(stdin: TextIO, load: Load) -> None:
     """Stop the load when the process that started it closes the pipe, or is gone."""
     reader = asyncio.StreamReader()
@@ -180,7 +195,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to send, at most")
     parser.add_argument("--timeout", type=float, default=15.0, help="seconds after which a request counts as failed")
     parser.add_argument("--until-stdin-closes", action="store_true", help="also stop when the standard input ends")
-    asyncio.run(_main(parser.parse_args()))
+    arguments = parser.parse_args()
+    allow_connections()
+    asyncio.run(_main(arguments))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import shlex
 import socket
 import sys
 import time
@@ -147,6 +148,26 @@ async def test_the_process_ends_when_its_parent_closes_the_pipe(url: str, tmp_pa
     answers += reader.read_new()
     assert len(answers) == len(records.read_text().splitlines())
     assert all(answer.right for answer in answers)
+
+
+async def test_a_shell_that_allows_few_open_files_makes_no_request_fail(model: Model, url: str, tmp_path: Path) -> None:
+    # given a load that is started where 64 open files are allowed, and a server that answers nothing for now
+    samples, records = tmp_path / "samples.json", tmp_path / "records.jsonl"
+    samples.write_text(json.dumps({"instances": [[9.0] * 64], "labels": [9]}))
+    options = ("--url", url, "--samples", str(samples), "--records", str(records))
+    pace = ("--rate", "200", "--seconds", "1", "--timeout", "60")
+    load = shlex.join([sys.executable, "-m", "examples.demo.load", *options, *pace])
+    process = await asyncio.create_subprocess_exec("sh", "-c", f"ulimit -S -n 64; exec {load}", cwd=REPOSITORY)
+
+    # when more requests than that are in flight before the server answers
+    async with asyncio.timeout(60):
+        for _ in range(200):
+            await model.arrived.acquire()
+        model.release.set()
+        assert await process.wait() == 0
+
+    # then all of them are answered
+    assert [answer.failure for answer in AnswerReader(records).read_new()] == [""] * 200
 
 
 def test_a_reader_takes_whole_lines_only(tmp_path: Path) -> None:

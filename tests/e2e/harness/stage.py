@@ -55,7 +55,9 @@ class Stage:
 
     def manifest(self, version: str, **changes: dict[str, Any]) -> dict[str, Any]:
         """The ModelDeployment of one version; each change is put on top of one part of the spec."""
-        small = {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}}
+        # The limit is for pods that start: without one they take the CPU from those that serve.
+        resources = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "512Mi"}}
+        small = {"resources": resources}
         spec: dict[str, dict[str, Any]] = {
             "model": {"version": version, "uri": f"image:///models/digits/{version}"},
             "serving": {"image": self._image, "timeout": "10s", "triton": small, "api": small},

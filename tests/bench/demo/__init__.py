@@ -1,0 +1,1 @@
+"""Whether the demonstration loses requests: many runs of it, some of them on a busy machine."""
