@@ -6,7 +6,7 @@ from tests.guards.fleet import Fleet, seeded
 from viridian.guards import Config, LatencyGuard, Verdict
 from viridian.guards.counts import Counts
 from viridian.guards.eprocess import EProcess
-from viridian.guards.power import power_sentence, requests_missing, requests_to_detect
+from viridian.guards.power import power_sentence, requests_missing, requests_to_decide, requests_to_detect
 from viridian.guards.sentences import evidence, percent
 
 ERRORS = Config(error_rate_max=0.10, worse_than_stable=1.5)
@@ -264,3 +264,11 @@ def test_more_good_requests_leave_fewer_missing():
     assert 30 <= requests_missing(process, Counts(), 0.10) <= 60
     assert 300 <= requests_missing(process, Counts(), 0.01) <= 600
     assert requests_missing(process, Counts(100, 50), 0.10) is None
+
+
+@pytest.mark.parametrize(("events", "total", "more"), [(0, 10, None), (1, 10, None), (6, 23, 55), (10, 10, 3)])
+def test_failures_above_the_maximum_say_how_many_more_requests_decide(events: int, total: int, more: int | None):
+    # given a maximum of 10 %, evidence that has not grown yet, and a threshold of 303
+    found = requests_to_decide(1.0, 303.0, Counts(total, events), 0.1)
+    # then it is within the maximum and never decided, or about log(303) over the relative entropy
+    assert found == more

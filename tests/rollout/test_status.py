@@ -17,6 +17,7 @@ from viridian.api.status import (
     Phase,
     PinnedRevision,
 )
+from viridian.guards.counts import Counts
 from viridian.guards.judge import Verdict
 from viridian.rollout.decide import LEISURE, is_worth_writing, show_judgement, summary
 
@@ -88,6 +89,7 @@ def test_a_judgement_is_shown_with_its_numbers():
         evidence="1.23e+03",
         threshold="300",
         message="40 of 100 requests on the candidate failed.",
+        failing=True,
     )
 
 
@@ -108,6 +110,8 @@ def test_a_judgement_is_shown_with_its_numbers():
             for loud in (Verdict.BREACH, Verdict.SHARED_INCIDENT, Verdict.UNREACHED)
         ],
         ([(Verdict.NO_CONTROL, 1, 300), (Verdict.IGNORED, 5, 300)], 1),
+        # and one that decides is heard whatever the others have seen
+        ([(Verdict.BREACH, 1, 300), (Verdict.HEALTHY, 299, 300)], 0),
     ],
 )
 def test_the_verdict_is_the_sentence_of_the_guard_that_is_nearest_to_a_breach(verdicts, said):
@@ -116,6 +120,24 @@ def test_the_verdict_is_the_sentence_of_the_guard_that_is_nearest_to_a_breach(ve
         for number, (verdict, e_value, threshold) in enumerate(verdicts)
     ]
     assert summary(judgements) == str(said)
+
+
+def test_failures_are_told_of_before_what_has_nothing_against_the_candidate():
+    # given a guard that is nearer to its threshold and saw no failure, and one that saw some and has too few requests
+    calm = replace(judgement(Verdict.HEALTHY), e_value=90.0, candidate=Counts(7, 0), sentence="0 of 7 failed")
+    alarmed = replace(judgement(Verdict.NOT_ENOUGH_DATA), candidate=Counts(23, 6), sentence="6 of 23 failed")
+    # when, then
+    assert summary([calm, alarmed]) == "6 of 23 failed"
+    assert summary([alarmed, calm]) == "6 of 23 failed"
+
+
+def test_a_first_failure_is_written_at_once_and_more_of_them_now_and_then():
+    calm, alarmed = BEFORE.guards[0], BEFORE.guards[0].model_copy(update={"failing": True, "message": "1 of 9 failed"})
+    first = BEFORE.model_copy(update={"guards": [alarmed]})
+    more = first.model_copy(update={"guards": [alarmed.model_copy(update={"message": "2 of 20 failed"})]})
+    assert calm.failing is False
+    assert is_worth_writing(BEFORE, first, A_MOMENT)
+    assert not is_worth_writing(first, more, A_MOMENT)
 
 
 def test_what_the_guards_say_is_taken_over_and_stays_while_they_are_silent():

@@ -183,6 +183,7 @@ class GuardStatus(StatusModel):
         ),
     ]
     threshold: Annotated[str, Field(max_length=24, description="The evidence at which the candidate is taken back.")]
+    failing: Annotated[bool, Field(description="Whether it saw any request of the candidate fail or be slow.")] = False
     message: Annotated[Sentence, Field(description="The same in a sentence for people, with the counts.")]
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from viridian.api.quantities import parse_decimal, parse_duration, parse_percent
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.api.status import ModelDeploymentStatus
+from viridian.api.status import ModelDeploymentStatus, Phase
 from viridian.guards.config import Config, LatencyGuard
 from viridian.guards.driver import Rollout, Window, advance
 from viridian.guards.judge import Judgement, Verdict
@@ -33,6 +33,10 @@ def guard_config(spec: ModelDeploymentSpec) -> Config:
     )
 
 
+_BAKES = frozenset({Phase.BAKING, Phase.HELD})
+"""Phases in which a revision that nothing is compared with is watched."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Whom the guards look at: the candidate against stable, or a first revision alone."""
@@ -48,8 +52,7 @@ class Comparison:
         if status.candidate is not None:
             stable = status.stable.revision if status.stable is not None else None
             return cls(status.candidate.revision, stable)
-        first_bake = status.drain is None and status.stable is not None and status.started_at is not None
-        if first_bake and status.stable is not None:
+        if status.stable is not None and status.started_at is not None and status.phase in _BAKES:
             return cls(status.stable.revision, None)
         return None
 
@@ -197,6 +200,7 @@ class EvidenceBook:
             judgements=(*watch.judgements, *watch.queries),
             requests=_requests(watch),
             missing=_missing((*watch.judgements, *watch.queries)),
+            stable_breach=_stable_breach(watch.judgements),
             state=write_state(watch),
             breached_at=watch.breached_at,
             reverted_at=watch.reverted_at,
@@ -227,6 +231,11 @@ class EvidenceBook:
                 flow.counted_at[revision] = moment
 
 
+def _stable_breach(judgements: Iterable[Judgement]) -> str:
+    """What the maximum of errors has against stable alone; one that is only slow is left to the steps."""
+    return next((j.stable_breach for j in judgements if j.guard == "errorRate" and j.stable_breach), "")
+
+
 def _requests(watch: Watch) -> Mapping[str, int]:
     if watch.window is None:
         return {}
@@ -246,13 +255,17 @@ def blaming(judgements: Iterable[Judgement]) -> tuple[Judgement, ...]:
 def _missing(judgements: Iterable[Judgement]) -> tuple[str, ...]:
     """Guards that cannot speak yet: absolute ones with the number of requests that is missing, and users' queries."""
     return tuple(
-        f"{judgement.guard} ({'?' if judgement.requests_missing is None else judgement.requests_missing} more)"
+        f"{judgement.guard} ({_how_many(judgement.requests_missing)})"
         if judgement.kind == "absolute"
         else f"{judgement.guard} (no number within its maximum)"
         for judgement in judgements
         if (judgement.kind == "absolute" and judgement.requests_missing != 0)
         or (judgement.kind == "query" and judgement.verdict in {Verdict.NOT_ENOUGH_DATA, Verdict.INCONCLUSIVE})
     )
+
+
+def _how_many(missing: int | None) -> str:
+    return "too close to its maximum to tell" if missing is None else f"about {missing:,} more"
 
 
 def read_state(text: str, comparison: Comparison) -> State:

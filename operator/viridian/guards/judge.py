@@ -12,7 +12,7 @@ from viridian.guards import sentences as say
 from viridian.guards.blame import A_FEW, SHARED_ALPHA, Doubt
 from viridian.guards.config import AbsoluteGuard, Config, RelativeGuard, absolute_guards, relative_guards
 from viridian.guards.counts import Block, Counts
-from viridian.guards.power import SPEAK_ALPHA, requests_missing
+from viridian.guards.power import SPEAK_ALPHA, requests_missing, requests_to_decide
 from viridian.guards.series import Traffic
 from viridian.guards.state import AbsoluteState, RelativeState, State
 
@@ -45,6 +45,7 @@ class Judgement:
         sentence: The answer in words, with its numbers.
         requests_missing: For a fixed maximum, about how many more requests it takes to say that it is kept; 0 when it
             can be said, None when it never will at this rate.
+        stable_breach: What the same maximum has against stable while the candidate keeps it, in words; else empty.
     """
 
     guard: str
@@ -56,6 +57,7 @@ class Judgement:
     stable: Counts | None
     sentence: str
     requests_missing: int | None = 0
+    stable_breach: str = ""
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,7 @@ def _say_absolute(guard: AbsoluteGuard, after: AbsoluteState, verdict: Verdict) 
     verb, allowed, numbers = say.what(guard), say.allowed(guard), say.against(value, threshold)
     missing = requests_missing(after.below, after.total.candidate, guard.maximum)
     only = say.share_of(counts.candidate, "the candidate", verb)
+    more = requests_to_decide(value, threshold, counts.candidate, guard.maximum)
     match verdict:
         case Verdict.BREACH:
             sentence = f"{say.both(counts, verb)}: more than {allowed}, {numbers}."
@@ -201,12 +204,19 @@ def _say_absolute(guard: AbsoluteGuard, after: AbsoluteState, verdict: Verdict) 
             sentence = f"{say.both(counts, verb)}: more than {allowed}; waiting to see whether stable is hit as well."
         case _ if not counts.candidate.total:
             sentence = f"No request on the candidate yet; about {missing:,} are needed."
+        case _ if more is not None:
+            sentence = f"{only}: more than {allowed} so far; at this rate about {more:,} more requests decide."
         case _ if missing is None:
             sentence = f"{only}: too close to {allowed} to say that it is kept, {numbers}."
         case _:
             sentence = f"{only}: too few to say that {allowed} is kept, about {missing:,} more are needed."
     stable = counts.stable if counts.stable.total else None
-    return Judgement(guard.name, "absolute", verdict, value, threshold, counts.candidate, stable, sentence, missing)
+    breach = ""
+    if verdict is Verdict.HEALTHY and after.stable_above.evidence >= 1 / SHARED_ALPHA:
+        breach = f"{say.share_of(after.total.stable, 'stable', verb)}: more than {allowed}, which the candidate keeps."
+    return Judgement(
+        guard.name, "absolute", verdict, value, threshold, counts.candidate, stable, sentence, missing, breach
+    )
 
 
 def _judge_relative(guard: RelativeGuard, before: RelativeState, seen: Evidence) -> tuple[RelativeState, Judgement]:

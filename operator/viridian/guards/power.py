@@ -105,6 +105,25 @@ def requests_missing(below: EProcess, seen: Counts, maximum: float) -> int | Non
     return max(1, math.ceil(min(waits))) if waits else None
 
 
+def requests_to_decide(evidence: float, threshold: float, seen: Counts, maximum: float) -> int | None:
+    """Returns about how many more requests at the share of events seen so far take the evidence to its threshold.
+
+    Each request adds the relative entropy of that share from the maximum (Wald's approximation).
+
+    Args:
+        evidence: The e-value so far, more than 0.
+        threshold: The e-value that decides.
+        seen: The candidate's requests so far.
+        maximum: The largest acceptable share of events, strictly between 0 and 1.
+
+    Returns:
+        The number, or None while the share is within the maximum: then it is not decided against the candidate.
+    """
+    if not seen.total or seen.rate <= maximum or evidence <= 0:
+        return None
+    return max(1, math.ceil(math.log(threshold / evidence) / relative_entropy(seen.rate, maximum)))
+
+
 def _minutes(minutes: float) -> str:
     if minutes < 1:
         return f"{max(1, round(60 * minutes))} seconds"

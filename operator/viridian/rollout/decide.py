@@ -97,7 +97,7 @@ def _turned(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> bool
 
     def turns(status: ModelDeploymentStatus) -> object:
         return (
-            [(guard.name, guard.kind, guard.verdict) for guard in status.guards],
+            [(guard.name, guard.kind, guard.verdict, guard.failing) for guard in status.guards],
             [(condition.type, condition.status, condition.reason) for condition in status.conditions],
         )
 
@@ -127,14 +127,24 @@ def show_judgement(judgement: Judgement) -> GuardStatus:
         verdict=str(judgement.verdict),
         evidence=f"{judgement.e_value:.3g}",
         threshold=f"{judgement.threshold:.3g}",
+        failing=judgement.kind != "query" and judgement.candidate.events > 0,
         message=judgement.sentence,
     )
 
 
 def summary(judgements: Sequence[Judgement]) -> str:
-    """One sentence for all guards: of those that have something to say, the one nearest to its threshold."""
+    """One sentence for all guards: of one that decides, else of one that saw failures, else of the one that says most.
+
+    Among several of a kind, it is the one nearest to its threshold.
+    """
+    decides = {Verdict.BREACH, Verdict.SHARED_INCIDENT, Verdict.UNREACHED}
     silent = {Verdict.NOT_ENOUGH_DATA, Verdict.NO_CONTROL, Verdict.INCONCLUSIVE, Verdict.IGNORED}
-    return max(judgements, key=lambda j: (j.verdict not in silent, j.e_value / j.threshold)).sentence
+
+    def says(j: Judgement) -> tuple[bool, bool, bool, float]:
+        fails = j.kind != "query" and j.candidate.events > 0
+        return j.verdict in decides, fails, j.verdict not in silent, j.e_value / j.threshold
+
+    return max(judgements, key=says).sentence
 
 
 def _show_roles(view: View) -> ModelDeploymentStatus:

@@ -170,6 +170,12 @@ def _start_story(view: View) -> str:
 
 
 def _step_story(view: View, step: StepStatus) -> str:
+    text = _step_state(view, step)
+    fails = any(guard.failing and guard.verdict not in {"Healthy", "Ignored"} for guard in view.status.guards)
+    return f"{text}. {view.status.verdict}" if fails and view.status.verdict else text
+
+
+def _step_state(view: View, step: StepStatus) -> str:
     name = "bakes" if step.index > step.count else f"is at step {step.index} of {step.count}"
     if not view.runs_wanted(view.status.candidate):
         name += f" ({view.spec.model.version} waits until this is over)"
