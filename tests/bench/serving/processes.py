@@ -48,7 +48,7 @@ def triton(folder: Path) -> Iterator[Running]:
     port = pod.ports["TRITON_HTTP_PORT"]
     try:
         pod.start_triton()
-        eventually(lambda: _predicts(port, TRITON_QUESTION), _START, pod.log)
+        eventually(lambda: _predicts(port, TRITON_QUESTION), pod.log, _START)
         yield Running(port, _model_of(pod), tuple(pod.processes("tritonserver")))
     finally:
         pod.stop()
@@ -106,7 +106,7 @@ class Peer:
             return _predicts(ports[0], self.question)
 
         try:
-            eventually(answers, _START, lambda: log.read_text()[-3000:])
+            eventually(answers, lambda: log.read_text()[-3000:], _START)
             yield Running(ports[0], model, (process.pid,))
         finally:
             _stop(process)
