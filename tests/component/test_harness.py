@@ -9,7 +9,7 @@ from tests.component.harness.loopback import kubernetes_client
 from tests.component.harness.pods import ReadyKeeper, make_ready, make_unready, wait_for_pods
 from tests.component.harness.prometheus import Prometheus
 from tests.component.harness.repeated import Repeated
-from tests.component.harness.waiting import eventually
+from tests.waiting import eventually
 from urllib3.exceptions import ProtocolError
 
 

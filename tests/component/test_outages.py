@@ -8,7 +8,7 @@ from tests.component.harness.api_proxy import Answer, ApiProxy, Fault, Hold, Res
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.prometheus import Prometheus
 from tests.component.harness.stage import Stage, stage_in
-from tests.component.harness.waiting import eventually
+from tests.waiting import eventually
 
 TROUBLE = 12.0
 """Seconds of each kind of trouble: more than a call is repeated for, and less than the Lease lasts."""

@@ -1,7 +1,7 @@
 """What a person decides: approval, pause, going back after the promotion, and who is pinned to the candidate."""
 
 from tests.component.harness.stage import LONG, Stage
-from tests.component.harness.waiting import eventually, stays
+from tests.waiting import eventually, stays
 
 BRIEF = {
     "steps": [{"weight": 20, "hold": "1s"}],

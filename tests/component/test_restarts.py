@@ -15,7 +15,7 @@ from tests.component.harness.invariants import hold
 from tests.component.harness.journal import Journal, Version
 from tests.component.harness.prometheus import Prometheus
 from tests.component.harness.stage import Stage, stage_in
-from tests.component.harness.waiting import eventually, stays
+from tests.waiting import eventually, stays
 
 ROLLOUT = {
     "steps": [{"weight": 20, "hold": "1s"}, {"weight": 50, "hold": "1s"}],

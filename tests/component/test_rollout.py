@@ -8,7 +8,7 @@ from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.loopback import open_url
 from tests.component.harness.pods import cannot_pull, crash, wait_for_pods
 from tests.component.harness.stage import Stage
-from tests.component.harness.waiting import eventually, stays
+from tests.waiting import eventually, stays
 
 from viridian.api.names import Color
 from viridian.controller import router

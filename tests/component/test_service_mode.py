@@ -2,7 +2,7 @@
 
 from kubernetes import client
 from tests.component.harness.stage import Stage
-from tests.component.harness.waiting import eventually, stays
+from tests.waiting import eventually, stays
 
 ROLLOUT = {"bake": {"duration": "5s"}, "deadline": "2m", "drainMax": "5s"}
 

@@ -16,7 +16,7 @@ from tests.component.harness.loopback import open_url
 from tests.component.harness.operator import OperatorProcess
 from tests.component.harness.prometheus import Prometheus
 from tests.component.harness.stage import Stage, stage_in
-from tests.component.harness.waiting import eventually
+from tests.waiting import eventually
 
 SLOW = {
     "steps": [{"weight": 20, "hold": "8s"}, {"weight": 50, "hold": "8s"}],

@@ -15,7 +15,7 @@ from tests.component.harness.newer import crd_of, newer_operator
 from tests.component.harness.pods import wait_for_pods
 from tests.component.harness.prometheus import Prometheus
 from tests.component.harness.stage import Stage, stage_in
-from tests.component.harness.waiting import eventually, stays
+from tests.waiting import eventually, stays
 
 TODAY = REPOSITORY / "operator"
 # The timeout is left to its default, which the newer operator has another one of.

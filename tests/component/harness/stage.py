@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import eventually
+
 from .api_proxy import ApiProxy
 from .chart import operator_kubeconfig
 from .control_plane import ControlPlane
@@ -12,7 +14,6 @@ from .loopback import open_url
 from .operator import OperatorProcess, Users
 from .pods import ReadyKeeper
 from .prometheus import Prometheus
-from .waiting import eventually
 
 
 class Stage:
