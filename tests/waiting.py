@@ -1,10 +1,19 @@
-"""Waiting for what no event announces, such as what another task or thread does."""
+"""Waiting for what no event announces, such as what another task, thread or process does."""
 
 import asyncio
+import time
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+DEADLINE = 120.0
+"""Seconds after which nobody waits any longer: more than a busy machine needs. Only a failure takes as long."""
+
+_INTERVAL = 0.05
 
 
-async def until(condition: Callable[[], object], within: float = 60.0) -> None:
+async def until(condition: Callable[[], object], within: float = DEADLINE) -> None:
     """Let the loop turn until a condition holds.
 
     Args:
@@ -17,3 +26,43 @@ async def until(condition: Callable[[], object], within: float = 60.0) -> None:
     async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110 - nothing announces it
             await asyncio.sleep(0.001)
+
+
+def eventually(look: Callable[[], T], what: str | Callable[[], str] = "this", within: float = DEADLINE) -> T:
+    """Look again and again until what is seen is true; return what was seen.
+
+    An `AssertionError` of `look` counts as not yet, and is shown if time runs out. Any other error ends the wait.
+
+    Args:
+        look: Returns something true when the wait is over, or raises AssertionError while it is not.
+        what: What is waited for, as it reads after "waited 120 s for"; or what says why it did not come, such as a log.
+        within: Longest time to wait, in seconds.
+
+    Raises:
+        AssertionError: time ran out.
+    """
+    end = time.monotonic() + within
+    while True:
+        try:
+            seen = look()
+            why = f"last seen: {seen!r}"
+        except AssertionError as error:
+            seen, why = None, str(error)
+        if seen:
+            return seen
+        if time.monotonic() > end:
+            waited = what if isinstance(what, str) else f"this:\n{what()}\n"
+            raise AssertionError(f"waited {within:g} s for {waited}; {why}")
+        time.sleep(_INTERVAL)
+
+
+def stays(look: Callable[[], object], what: str, during: float) -> None:
+    """Hold that something is true the whole time: for "nothing happens", which no single look can show.
+
+    Raises:
+        AssertionError: it was not true at some look.
+    """
+    end = time.monotonic() + during
+    while time.monotonic() < end:
+        assert look(), f"{what}: this was not so {end - time.monotonic():.1f} s before the end of {during:g} s"
+        time.sleep(_INTERVAL)

@@ -12,7 +12,7 @@ from tests.component.harness.binaries import REPOSITORY, binary, crds
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.prometheus import Prometheus
 from tests.component.harness.stage import Stage, stage_in
-from tests.component.harness.waiting import eventually
+from tests.waiting import eventually
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

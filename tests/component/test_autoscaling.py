@@ -4,7 +4,7 @@ from typing import Any
 
 from kubernetes import client
 from tests.component.harness.stage import LONG, Stage
-from tests.component.harness.waiting import eventually, stays
+from tests.waiting import eventually, stays
 
 CPU = {"resources": {"requests": {"cpu": "100m"}}}
 SERVING = {

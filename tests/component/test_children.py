@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from kubernetes import client
 from tests.component.harness.stage import Stage
-from tests.component.harness.waiting import eventually, stays
+from tests.waiting import eventually, stays
 
 GATEWAY_API = ("gateway.networking.k8s.io", "v1")
 ROUTES, MODELS = (*GATEWAY_API, "httproutes"), ("viridian.dev", "v1alpha1", "modeldeployments")
@@ -127,12 +127,12 @@ def test_children_that_somebody_deletes_are_made_again(stage: Stage) -> None:
             raise AssertionError(str(error)) from None
         return there and weights == {"iris-blue": 100, "iris-green": 0}
 
-    eventually(all_there, "all of it", within=60)
+    eventually(all_there, "all of it")
     assert pods(stage) == before
 
     # and a Deployment that is deleted with its pods comes again, of the same revision
     apps.delete_namespaced_deployment("iris-blue", stage.namespace)
-    eventually(lambda: len(pods(stage) - before) == 2, "two new pods", within=60)
+    eventually(lambda: len(pods(stage) - before) == 2, "two new pods")
     assert stage.deployment("blue").metadata.labels["viridian.dev/revision"] == "iris-1"
     stage.reaches("Stable", "v1.0.0")
     assert stage.status["lastRevision"] == 1
@@ -162,7 +162,7 @@ def test_an_edited_pod_template_is_put_back(stage: Stage, patch: dict[str, Any])
 
     # then the template is what it was, and so are the pods
     eventually(lambda: stage.deployment("blue").spec.template.to_dict() == template, "the template")
-    eventually(lambda: pods(stage) == before, "the pods", within=60)
+    eventually(lambda: pods(stage) == before, "the pods")
     assert stage.status["phase"] == "Stable"
     assert stage.status["lastRevision"] == 1
 
@@ -198,7 +198,7 @@ def test_what_changes_no_pod_of_a_deployment_is_put_back_too(stage: Stage) -> No
     apps.patch_namespaced_deployment(
         "iris-blue", stage.namespace, {"spec": {"template": {"metadata": {"annotations": stamp}}}}
     )
-    eventually(lambda: len(pods(stage) - before) >= 2 and len(pods(stage)) == 2, "new pods", within=60)
+    eventually(lambda: len(pods(stage) - before) >= 2 and len(pods(stage)) == 2, "new pods")
     stays(lambda: stage.deployment("blue").spec.template.metadata.annotations == stamp, "the restart", during=3)
 
 
@@ -254,7 +254,7 @@ def test_the_later_of_two_models_with_one_path_waits_and_goes_on_by_itself(stage
         conditions = wine().get("status", {}).get("conditions", [])
         return next((condition for condition in conditions if condition["type"] == "Stalled"), {})
 
-    eventually(lambda: stalled().get("reason") == "RouteTaken", "the condition", within=60)
+    eventually(lambda: stalled().get("reason") == "RouteTaken", "the condition")
     assert f"ModelDeployment iris in namespace {stage.namespace}" in stalled()["message"]
     routes = stage.control_plane.custom.list_namespaced_custom_object(*GATEWAY_API, stage.namespace, "httproutes")
     assert [route["metadata"]["name"] for route in routes["items"]] == ["iris"]
@@ -262,4 +262,4 @@ def test_the_later_of_two_models_with_one_path_waits_and_goes_on_by_itself(stage
 
     # when the earlier one goes, then it serves
     stage.control_plane.custom.delete_namespaced_custom_object(*MODELS[:2], stage.namespace, MODELS[2], "iris")
-    eventually(lambda: wine()["status"]["phase"] == "Stable", "the later one to serve", within=90)
+    eventually(lambda: wine()["status"]["phase"] == "Stable", "the later one to serve")

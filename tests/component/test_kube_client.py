@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from tests.component.harness.control_plane import ControlPlane
+from tests.waiting import DEADLINE
 
 from viridian.kube.client import KubeClient
 from viridian.kube.resources import CONFIG_MAP
@@ -20,7 +21,7 @@ async def test_a_watch_shows_objects_of_any_size(
         "data": {"text": "x" * 500_000},
     }
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
-    async with KubeClient("test") as client, asyncio.timeout(30):
+    async with KubeClient("test") as client, asyncio.timeout(DEADLINE):
         (before,) = [page.version async for page in client.pages(CONFIG_MAP, namespace, "size=large")]
         created = await client.create(CONFIG_MAP, large)
         # when it is changed, then both are seen
@@ -38,7 +39,7 @@ async def test_no_number_of_watches_keeps_a_request_waiting(
 ) -> None:
     # given as many watches as an operator has that looks after forty namespaces
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
-    async with KubeClient("test", timeout=5) as client, asyncio.timeout(60):
+    async with KubeClient("test", timeout=60) as client, asyncio.timeout(DEADLINE):
         (version,) = [page.version async for page in client.pages(CONFIG_MAP, namespace, "")]
         opened = asyncio.Semaphore(0)
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tests.component.harness.stage import Stage
-from tests.component.harness.waiting import eventually
+from tests.waiting import eventually
 
 CACHE = {"ttl": "30s", "staleIfError": "5m", "maxSize": "64Mi"}
 LOG = {"sink": "Stdout", "sample": "1.0", "redact": [{"name": "age", "action": "Mask"}], "queueSize": "16Mi"}

@@ -21,7 +21,7 @@ from tests.component.harness.pods import Pod, make_ready, wait_for_pods
 from tests.component.harness.processes import free_port, start
 from tests.component.harness.prometheus import PrometheusServer
 from tests.component.harness.scripted_target import ScriptedPod, ScriptedTarget
-from tests.component.harness.waiting import eventually
+from tests.waiting import eventually
 from tests.workloads.children import render
 
 from viridian.api.names import LABEL_MODEL, LABEL_REVISION, PORT_METRICS, Color

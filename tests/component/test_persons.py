@@ -1,12 +1,12 @@
 """What a person decides: approval, pause, going back after the promotion, and who is pinned to the candidate."""
 
 from tests.component.harness.stage import LONG, Stage
-from tests.component.harness.waiting import eventually, stays
+from tests.waiting import eventually, stays
 
 BRIEF = {
     "steps": [{"weight": 20, "hold": "1s"}],
     "bake": {"duration": "2s", "holdback": 10},
-    "deadline": "2m",
+    "deadline": "1h",
     "drainMax": "5s",
 }
 BETA = {"matches": [{"headers": [{"name": "x-user-group", "value": "beta"}]}]}
@@ -34,12 +34,13 @@ def test_a_rollout_waits_for_approval_and_goes_on_with_it(stage: Stage) -> None:
 def test_a_paused_rollout_keeps_its_weights_until_it_is_resumed(stage: Stage) -> None:
     stage.apply("v1.0.0")
     stage.reaches("Stable", "v1.0.0")
-    stage.apply("v2.0.0", rollout=BRIEF)
+    stage.apply("v2.0.0", rollout=LONG)
     stage.reaches("Progressing")
     stage.annotate(command="pause/iris-2/lunch")
     stage.reaches("Held")
     assert stage.condition("Stalled")["reason"] == "Paused"
     weights = stage.weights
+    stage.apply("v2.0.0", rollout=BRIEF)
     stays(lambda: stage.weights == weights, "the weights", during=3)
     stage.annotate(command="resume/iris-2/back")
     status = stage.reaches("Stable", "v2.0.0")

@@ -7,7 +7,7 @@ from kubernetes import client
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.pods import wait_for_pods
 from tests.component.harness.stage import Stage
-from tests.component.harness.waiting import eventually, stays
+from tests.waiting import eventually, stays
 
 BRIEF = {
     "steps": [{"weight": 20, "hold": "1s"}],
@@ -72,7 +72,7 @@ def test_a_model_deleted_while_the_operator_is_away_leaves_nothing_and_nothing_i
     delete(stage)
 
     # then everything goes, with nobody there to help
-    eventually(lambda: children(stage) == {}, "all children to go", within=60)
+    eventually(lambda: children(stage) == {}, "all children to go")
 
     # and nothing comes again when the operator does
     stage.operator.start()
@@ -105,7 +105,7 @@ def test_a_model_made_again_waits_until_its_predecessors_children_are_gone(
         stays(lambda: children(stage) == before, "what the predecessor left", during=6)
 
     # and goes on by itself as soon as it is all gone
-    status = stage.reaches("Stable", "v2.0.0", within=90)
+    status = stage.reaches("Stable", "v2.0.0")
     assert status["stable"]["color"] == "blue"
     assert stage.weights == {"iris-blue": 100, "iris-green": 0}
     uids = {uid for uid, _ in before.values()}
@@ -128,14 +128,14 @@ def test_pods_that_a_predecessor_left_are_not_taken_for_the_models_own(
         # when a model of the same name is made, whose first revision would have the name of theirs
         stage.apply("v2.0.0", rollout=BRIEF)
         stage.operator.start()
-        eventually(lambda: stage.status.get("phase") == "Starting", "the new model to start", within=60)
+        eventually(lambda: stage.status.get("phase") == "Starting", "the new model to start")
 
         # then it neither counts them as its own nor sends them anything
         stays(lambda: stage.status["phase"] == "Starting" and not stage.has_route, "no traffic", during=4)
         assert not stage.status["candidate"]["ready"]
 
     # and serves from its own pods once they are there
-    stage.reaches("Stable", "v2.0.0", within=90)
+    stage.reaches("Stable", "v2.0.0")
     now = {pod.metadata.uid for pod in wait_for_pods(control_plane.core, stage.namespace, "", 2)}
     assert not old & now
 

@@ -15,16 +15,16 @@ from tests.component.harness.invariants import hold
 from tests.component.harness.journal import Journal, Version
 from tests.component.harness.prometheus import Prometheus
 from tests.component.harness.stage import Stage, stage_in
-from tests.component.harness.waiting import eventually, stays
+from tests.waiting import eventually, stays
 
 ROLLOUT = {
     "steps": [{"weight": 20, "hold": "1s"}, {"weight": 50, "hold": "1s"}],
     "bake": {"duration": "2s", "holdback": 10},
     # An operator that is killed all the time takes its time.
-    "deadline": "30m",
+    "deadline": "2h",
     "drainMax": "10s",
 }
-PATIENCE = 240.0
+PATIENCE = 1200.0
 
 
 def good(stage: Stage) -> None:
@@ -44,7 +44,8 @@ def bad(stage: Stage) -> None:
     )
     stage.apply("v1.0.0", rollout=ROLLOUT)
     stage.reaches("Stable", "v1.0.0", within=PATIENCE)
-    stage.apply("v2.0.0", rollout=ROLLOUT)
+    # Its bake is as long as it takes to find out.
+    stage.apply("v2.0.0", rollout={**ROLLOUT, "bake": {"duration": "1h", "holdback": 10}})
     stage.reaches("RolledBack", "v1.0.0", within=PATIENCE)
 
 

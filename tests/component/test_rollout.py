@@ -1,14 +1,19 @@
 """Rollouts by the real operator against a real control plane and a real Prometheus; pods and requests are scripted."""
 
+import json
 import random
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.component.harness.api_proxy import ApiProxy, Fault, Request, nth
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.loopback import open_url
 from tests.component.harness.pods import cannot_pull, crash, wait_for_pods
-from tests.component.harness.stage import Stage
-from tests.component.harness.waiting import eventually, stays
+from tests.component.harness.prometheus import Prometheus
+from tests.component.harness.stage import LONG, LONG_BAKE, Stage, stage_in
+from tests.waiting import DEADLINE, eventually, stays
 
 from viridian.api.names import Color
 from viridian.controller import router
@@ -28,11 +33,12 @@ def test_a_good_model_is_promoted(stage: Stage) -> None:
     template = stage.deployment("blue").spec.template.to_dict()
 
     # when a better one is applied
-    stage.apply("v2.0.0")
+    stage.apply("v2.0.0", rollout=LONG)
     stage.reaches("Progressing")
 
     # then stable's pods stay as they are while it walks up, and it takes over
     assert stage.deployment("blue").spec.template.to_dict() == template
+    stage.apply("v2.0.0")
     status = stage.reaches("Stable", "v2.0.0")
     assert status["stable"]["color"] == "green"
     assert stage.weights == {"iris-blue": 0, "iris-green": 100}
@@ -59,7 +65,7 @@ def test_a_bad_model_is_taken_back(stage: Stage, kind: str, spec: dict[str, Any]
     stage.users.outcome = outcome
 
     # when it is applied
-    stage.apply("v2.0.0", **spec)
+    stage.apply("v2.0.0", **spec, rollout=LONG_BAKE)
 
     # then it is turned back, pinned, and said so
     status = stage.reaches("RolledBack", "v1.0.0")
@@ -72,40 +78,51 @@ def test_a_bad_model_is_taken_back(stage: Stage, kind: str, spec: dict[str, Any]
 
     # and applying the same manifest again changes nothing
     before = stage.route["metadata"]["annotations"]
-    stage.apply("v2.0.0", **spec, revisionHistoryLimit=4)
+    stage.apply("v2.0.0", **spec, rollout=LONG_BAKE, revisionHistoryLimit=4)
     stays(lambda: stage.status["phase"] == "RolledBack", "the failed revision to stay away", during=3)
     assert stage.route["metadata"]["annotations"] == before
 
 
 @pytest.mark.parametrize("phase", ["Starting", "Progressing", "Baking", "Finishing"])
-def test_the_operator_killed_in_the_middle_of_a_rollout_goes_on(stage: Stage, phase: str) -> None:
-    # given a rollout in a phase
-    stage.apply("v1.0.0")
-    stage.reaches("Stable", "v1.0.0")
-    stage.apply("v2.0.0")
-    eventually(lambda: stage.status["phase"] == phase, f"phase {phase}")
+def test_the_operator_killed_in_the_middle_of_a_rollout_goes_on(
+    control_plane: ControlPlane, prometheus: Prometheus, namespace: str, logs: Path, phase: str
+) -> None:
+    # given a rollout
+    with (
+        ApiProxy(control_plane.url, control_plane.certificate) as proxy,
+        stage_in(namespace, control_plane, prometheus, logs / namespace, proxy) as stage,
+    ):
+        stage.apply("v1.0.0")
+        stage.reaches("Stable", "v1.0.0")
 
-    # when the operator is killed and comes back
-    stage.operator.kill()
-    stage.operator.start()
+        # when the operator is killed as soon as it has written that a phase begins, and comes back
+        def begins(request: Request) -> bool:
+            is_status = (request.method, request.resource) == ("PUT", "modeldeployments/status")
+            return is_status and json.loads(request.body)["status"].get("phase") == phase
 
-    # then the rollout ends where it would have ended
-    stage.reaches("Stable", "v2.0.0")
-    assert stage.status["lastRevision"] == 2
-    assert stage.weights == {"iris-blue": 0, "iris-green": 100}
+        killed = threading.Event()
+
+        def kill() -> None:
+            stage.operator.kill()
+            killed.set()
+
+        proxy.rule = nth(1, begins, Fault(forwarded=True, act=kill))
+        stage.apply("v2.0.0")
+        assert killed.wait(DEADLINE), f"phase {stage.status['phase']}"
+        assert stage.status["phase"] == phase
+        stage.operator.start()
+
+        # then the rollout ends where it would have ended
+        stage.reaches("Stable", "v2.0.0")
+        assert stage.status["lastRevision"] == 2
+        assert stage.weights == {"iris-blue": 0, "iris-green": 100}
 
 
 def test_a_candidate_that_turns_bad_while_the_operator_is_away_is_taken_back(stage: Stage) -> None:
     # given a rollout in its bake
-    bake = {
-        "steps": [{"weight": 20, "hold": "1s"}],
-        "bake": {"duration": "1m", "holdback": 10},
-        "deadline": "5m",
-        "drainMax": "5s",
-    }
     stage.apply("v1.0.0")
     stage.reaches("Stable", "v1.0.0")
-    stage.apply("v2.0.0", rollout=bake)
+    stage.apply("v2.0.0", rollout=LONG_BAKE)
     stage.reaches("Baking")
 
     # when it fails while nobody looks
@@ -125,7 +142,6 @@ async def test_a_patch_with_a_stale_sequence_number_is_refused(
     stage.reaches("Stable", "v1.0.0")
     model, stale = Model(stage.model), read_route("iris", stage.route)
     stage.apply("v2.0.0")
-    stage.reaches("Progressing")
     eventually(lambda: stage.route["metadata"]["annotations"]["viridian.dev/seq"] != "1", "the route to move")
 
     # when a late writer sends what it would have written then
@@ -178,8 +194,7 @@ def test_an_unknown_gateway_is_named_and_found_once_it_exists(stage: Stage) -> N
 def test_commands_abort_and_retry(stage: Stage) -> None:
     stage.apply("v1.0.0")
     stage.reaches("Stable", "v1.0.0")
-    slow = {"steps": [{"weight": 20, "hold": "1m"}], "bake": {"duration": "1s", "holdback": 10}, "deadline": "5m"}
-    stage.apply("v2.0.0", rollout={**slow, "drainMax": "5s"})
+    stage.apply("v2.0.0", rollout=LONG)
     stage.reaches("Progressing")
     stage.annotate(command="abort/iris-2/once")
     stage.reaches("RolledBack", "v1.0.0")
@@ -192,13 +207,12 @@ def test_an_edited_path_is_followed_once_and_the_weights_stay(stage: Stage) -> N
     # given a model in the middle of a rollout
     stage.apply("v1.0.0")
     stage.reaches("Stable", "v1.0.0")
-    slow = {"steps": [{"weight": 20, "hold": "1m"}], "bake": {"duration": "1s", "holdback": 10}, "deadline": "5m"}
-    stage.apply("v2.0.0", rollout=slow)
+    stage.apply("v2.0.0", rollout=LONG)
     eventually(lambda: stage.weights == {"iris-blue": 80, "iris-green": 20}, "the first step")
 
     # when path, host names and listener are edited
     parents = [{"name": "public", "sectionName": "http"}]
-    stage.apply("v2.0.0", rollout=slow, traffic={"parentRefs": parents, "path": "/", "hostnames": ["iris.example.com"]})
+    stage.apply("v2.0.0", rollout=LONG, traffic={"parentRefs": parents, "path": "/", "hostnames": ["iris.example.com"]})
     eventually(lambda: stage.route["spec"].get("hostnames") == ["iris.example.com"], "the route to follow")
 
     # then that was one write, and the weights are what they were
@@ -227,7 +241,7 @@ def test_a_child_that_belongs_to_somebody_else_is_left_alone(stage: Stage) -> No
 
 def test_the_probe_answers_while_the_ticker_ticks(stage: Stage) -> None:
     def healthy() -> bool:
-        with open_url(f"http://127.0.0.1:{stage.operator.probe_port}/healthz", timeout=5) as answer:
+        with open_url(f"http://127.0.0.1:{stage.operator.probe_port}/healthz") as answer:
             return answer.status == 200 and "ticker" in answer.read().decode()
 
     stage.apply("v1.0.0")

@@ -2,9 +2,10 @@
 
 from kubernetes import client
 from tests.component.harness.stage import Stage
-from tests.component.harness.waiting import eventually, stays
+from tests.waiting import eventually, stays
 
-ROLLOUT = {"bake": {"duration": "5s"}, "deadline": "2m", "drainMax": "5s"}
+ROLLOUT = {"bake": {"duration": "2s"}, "deadline": "2h", "drainMax": "5s"}
+LONG_BAKE = {**ROLLOUT, "bake": {"duration": "1h"}}
 
 
 def has_route(stage: Stage) -> bool:
@@ -24,13 +25,14 @@ def test_the_flip_is_the_selector_and_the_roles_swap_after_the_bake(stage: Stage
     assert not has_route(stage)
 
     # when a better version is applied
-    stage.apply("v2.0.0", traffic={}, rollout=ROLLOUT)
+    stage.apply("v2.0.0", traffic={}, rollout=LONG_BAKE)
 
     # then the Service selects it for the bake, with stable as it was, and it takes over
     status = stage.reaches("Baking")
     assert status["stable"]["revision"] == "iris-1"
     eventually(lambda: stage.selected == "green", "the flip")
     assert stage.deployment("blue").spec.replicas == 2
+    stage.apply("v2.0.0", traffic={}, rollout=ROLLOUT)
     stage.reaches("Stable", "v2.0.0")
     assert stage.deployment("blue").spec.replicas == 0
 
@@ -39,7 +41,7 @@ def test_a_bad_version_is_flipped_back_by_its_absolute_guard(stage: Stage) -> No
     stage.apply("v1.0.0", traffic={}, rollout=ROLLOUT)
     stage.reaches("Stable", "v1.0.0")
     stage.users.outcome = lambda revision: ("error" if revision == "iris-2" else "ok", 0.02)
-    stage.apply("v2.0.0", traffic={}, rollout={**ROLLOUT, "bake": {"duration": "1m"}})
+    stage.apply("v2.0.0", traffic={}, rollout=LONG_BAKE)
     status = stage.reaches("RolledBack", "v1.0.0")
     assert stage.selected == "blue"
     assert status["failed"][0]["reason"] == "GuardBreached"

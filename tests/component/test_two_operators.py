@@ -16,16 +16,16 @@ from tests.component.harness.loopback import open_url
 from tests.component.harness.operator import OperatorProcess
 from tests.component.harness.prometheus import Prometheus
 from tests.component.harness.stage import Stage, stage_in
-from tests.component.harness.waiting import eventually
+from tests.waiting import eventually
 
 SLOW = {
     "steps": [{"weight": 20, "hold": "8s"}, {"weight": 50, "hold": "8s"}],
     "bake": {"duration": "8s", "holdback": 10},
-    "deadline": "10m",
+    "deadline": "1h",
     "drainMax": "5s",
 }
 """A rollout that is still under way when somebody takes over."""
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 class Pair:
@@ -94,11 +94,11 @@ def landed(request: Request) -> bool:
 
 
 def in_the_middle(pair: Pair) -> None:
-    """A rollout at its first step."""
+    """A rollout at one of its steps."""
     pair.stage.apply("v1.0.0", rollout=SLOW)
     pair.stage.reaches("Stable", "v1.0.0", within=PATIENCE)
     pair.stage.apply("v2.0.0", rollout=SLOW)
-    eventually(lambda: pair.stage.weights["iris-green"] == 20, "the first step", PATIENCE)
+    eventually(lambda: pair.stage.weights["iris-green"] >= 20, "the first step", PATIENCE)
 
 
 def test_a_follower_is_healthy_and_writes_and_asks_nothing(
@@ -176,7 +176,7 @@ def test_a_leader_that_was_frozen_changes_nothing_when_it_thaws(pair: Pair) -> N
     in_the_middle(pair)
     pair.first.freeze()
     pair.leads(pair.second)
-    eventually(lambda: pair.stage.weights["iris-green"] == 50, "the other to take the next step", PATIENCE)
+    eventually(lambda: pair.stage.weights["iris-green"] >= 50, "the other to take the next step", PATIENCE)
 
     # when it thaws
     sent = len(pair.of_first.requests)
@@ -277,5 +277,6 @@ def test_an_api_that_is_away_for_longer_than_the_lease_costs_a_term_and_no_resta
     # then one of them finishes the rollout in another term, and both still run
     status = pair.stage.reaches("Stable", "v2.0.0", within=PATIENCE)
     assert status["epoch"] != before
-    assert [health(operator)["leads"] for operator in (pair.first, pair.second)].count(True) == 1
+    operators = (pair.first, pair.second)
+    eventually(lambda: [health(operator)["leads"] for operator in operators].count(True) == 1, "one of them to lead")
     assert (pair.first.runs, pair.second.runs) == (1, 1)

@@ -14,8 +14,8 @@ from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.newer import crd_of, newer_operator
 from tests.component.harness.pods import wait_for_pods
 from tests.component.harness.prometheus import Prometheus
-from tests.component.harness.stage import Stage, stage_in
-from tests.component.harness.waiting import eventually, stays
+from tests.component.harness.stage import LONG_BAKE, Stage, stage_in
+from tests.waiting import eventually, stays
 
 TODAY = REPOSITORY / "operator"
 # The timeout is left to its default, which the newer operator has another one of.
@@ -132,9 +132,8 @@ def bring_to_rest(stable: Stage, baking: Stage, failed: Stage) -> None:
         stage.apply("v1.0.0", **SPEC, rollout=BRIEF)
     for stage in (stable, baking, failed):
         stage.reaches("Stable", "v1.0.0")
-    long = {**BRIEF, "bake": {"duration": "10m", "holdback": 10}}
-    baking.apply("v2.0.0", **SPEC, rollout=long)
-    failed.apply("v2.0.0", **SPEC, rollout=BRIEF)
+    for stage in (baking, failed):
+        stage.apply("v2.0.0", **SPEC, rollout=LONG_BAKE)
     baking.reaches("Baking")
     failed.reaches("RolledBack", "v1.0.0")
     eventually(lambda: baking.weights == {"iris-blue": 10, "iris-green": 90}, "the bake's weights")
@@ -252,5 +251,5 @@ def test_a_model_that_was_stored_before_a_field_existed_is_not_rolled_out_for_it
     # and another value is another revision
     stage.apply("v1.0.0", serving={"replicas": 2, "threads": 8}, revisionHistoryLimit=4, rollout=BRIEF)
     status = stage.reaches("Stable", "v1.0.0")
-    eventually(lambda: stage.status["stable"]["revision"] == "iris-2", "the second revision", within=60)
+    eventually(lambda: stage.status["stable"]["revision"] == "iris-2", "the second revision")
     assert status["lastRevision"] <= 2

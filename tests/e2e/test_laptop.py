@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from tests.component.harness.loopback import open_url
-from tests.component.harness.waiting import eventually
 from tests.e2e.harness.environment import Environment
 from tests.serving import models
+from tests.waiting import eventually
 
 
 def docker(*arguments: str) -> str:

@@ -2,8 +2,8 @@
 
 import re
 
-from tests.component.harness.waiting import eventually, stays
 from tests.e2e.harness.stage import Stage
+from tests.waiting import eventually, stays
 
 WALK = [0, 10, 50, 90, 100]
 """The weights of the candidate on its way: the steps, the bake, everything."""
@@ -73,7 +73,7 @@ def test_a_failing_model_is_taken_back_and_stays_away(stage: Stage) -> None:
         before = stage.route, stage.revisions
         stage.apply("v3")
         stage.apply("v3", serving={"replicas": 2})
-        eventually(lambda: stage.deployment("blue")["status"].get("readyReplicas") == 2, "stable's second pod", 60)
+        eventually(lambda: stage.deployment("blue")["status"].get("readyReplicas") == 2, "stable's second pod")
         stays(lambda: stage.status["phase"] == "RolledBack", "the failed revision to stay away", during=3)
         assert (stage.route, stage.revisions) == before
         assert stage.status["lastRevision"] == 2
@@ -132,7 +132,7 @@ def test_a_candidate_that_never_gets_ready_expires_and_can_be_tried_again(stage:
 
         # and it starts again on the word of a person only
         stage.command("retry", "digits-2")
-        eventually(lambda: (stage.status.get("candidate") or {}).get("revision") == "digits-3", "the retry", 60)
+        eventually(lambda: (stage.status.get("candidate") or {}).get("revision") == "digits-3", "the retry")
         assert stage.status["expired"] == []
         clients.go_on()
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from tests.component.harness.waiting import eventually
 from tests.e2e.harness.cluster import Cluster
+from tests.waiting import eventually
 
 from . import node
 from .scene import BETTER, FAILING, STABLE, Fault, Scene
@@ -64,7 +64,7 @@ def _kill_leader(cluster: Cluster) -> None:
         same = next((one for one in cluster.operator_pods() if one["metadata"]["uid"] == uid), None)
         return same is None or _restarts(same) > _restarts(pod)
 
-    eventually(restarted, "the kubelet to start the operator again", 60)
+    eventually(restarted, "the kubelet to start the operator again")
 
 
 def _restarts(pod: dict[str, dict[str, list[dict[str, int]]]]) -> int:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.component.harness.waiting import eventually
 from tests.e2e.harness.clients import Clients
 from tests.e2e.harness.stage import NAME, Stage
+from tests.waiting import eventually
 
 STABLE, BETTER, FAILING = "v1", "v2", "v3"
 SERVING: dict[str, Any] = {"replicas": 2}

@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.component.harness.waiting import eventually
 from tests.e2e.harness.cluster import Cluster, KubectlError
 from tests.e2e.harness.stage import GATEWAY
+from tests.waiting import eventually
 
 from . import node
 from .scene import BETTER, FAILING, STABLE, Fault, Scene

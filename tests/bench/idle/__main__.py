@@ -19,7 +19,7 @@ from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.operator import OperatorProcess
 from tests.component.harness.pods import ReadyKeeper
 from tests.component.harness.prometheus import Prometheus
-from tests.component.harness.waiting import eventually
+from tests.waiting import eventually
 
 _log = logging.getLogger("bench-idle")
 MIB = 1 << 20

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.pods import list_pods, make_ready
-from tests.component.harness.waiting import eventually
+from tests.waiting import eventually
 
 PATTERN = "model-0000"
 CHILDREN = (

@@ -21,6 +21,7 @@ from types import TracebackType
 import aiohttp
 import yaml
 from aiohttp import web
+from tests.waiting import DEADLINE
 from yarl import URL
 
 from .processes import free_port
@@ -208,7 +209,7 @@ class ApiProxy:
         self._run(self._listen())
 
     def _run(self, work: Coroutine[object, object, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(DEADLINE)
 
     async def _open(self) -> None:
         context = ssl.create_default_context(cafile=str(self._certificate))

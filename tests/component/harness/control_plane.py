@@ -14,13 +14,13 @@ from typing import Any
 import yaml
 from kubernetes import client
 from kubernetes.dynamic import DynamicClient
+from tests.waiting import eventually
 
 from .binaries import binary
 from .loopback import kubernetes_client, open_url
 from .pods import NODE
 from .processes import Server, free_port, start
 from .reaper import Reaper
-from .waiting import eventually
 
 _ADMIN_TOKEN = "component-tests"  # noqa: S105 - of a server that lives on loopback for as long as the tests
 # What is real here. Without a scheduler and a kubelet, pods stay pending until a test says otherwise.

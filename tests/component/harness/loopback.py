@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kubernetes import client, config
+from tests.waiting import DEADLINE
 
 ENVIRONMENT = dict(os.environ)
 """The environment for child processes, read once, when the tests are collected."""
@@ -24,7 +25,9 @@ def kubernetes_client(kubeconfig: Path) -> client.ApiClient:
     return config.new_client_from_config(str(kubeconfig), client_configuration=configuration)  # noqa: TID251 - in here
 
 
-def open_url(url: str | urllib.request.Request, timeout: float = 10.0, context: ssl.SSLContext | None = None) -> Any:
+def open_url(
+    url: str | urllib.request.Request, timeout: float = DEADLINE, context: ssl.SSLContext | None = None
+) -> Any:
     """The response, as `urllib.request.urlopen` returns it.
 
     Raises:

@@ -21,7 +21,7 @@ from .prometheus import Prometheus
 from .repeated import Repeated
 
 REPOSITORY = Path(__file__).parents[3]
-_STOP_SECONDS = 15
+_STOP_SECONDS = 60
 _PR_SET_PDEATHSIG = 1
 
 

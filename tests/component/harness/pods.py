@@ -4,8 +4,9 @@ import itertools
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.waiting import DEADLINE, eventually
+
 from .repeated import Repeated
-from .waiting import eventually
 
 # By the client's types every attribute of every object may be None; tests would check for nothing else.
 Pod = Any
@@ -23,7 +24,7 @@ def list_pods(core: Core, namespace: str, selector: str = "") -> list[Pod]:
     return [pod for pod in pods if pod.metadata.deletion_timestamp is None]
 
 
-def wait_for_pods(core: Core, namespace: str, selector: str, count: int, within: float = 30.0) -> list[Pod]:
+def wait_for_pods(core: Core, namespace: str, selector: str, count: int, within: float = DEADLINE) -> list[Pod]:
     """Wait until there are exactly this many pods with these labels."""
 
     def look() -> list[Pod]:

@@ -5,9 +5,9 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .waiting import eventually
+from tests.waiting import DEADLINE, eventually
 
-_STOP_SECONDS = 15
+_STOP_SECONDS = 60
 
 
 class Server:
@@ -18,7 +18,7 @@ class Server:
         self.process = process
         self.log = log
 
-    def wait_until(self, ready: Callable[[], bool], within: float = 60.0) -> None:
+    def wait_until(self, ready: Callable[[], bool], within: float = DEADLINE) -> None:
         """Wait until the server is ready.
 
         Raises:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
+from tests.waiting import eventually
 
 from .binaries import tool
 from .loopback import open_url
 from .processes import Server, free_port, start
 from .scripted_target import ScriptedTarget
-from .waiting import eventually
 
 SCRAPE_INTERVAL = 1
 
@@ -78,7 +78,7 @@ class PrometheusServer:
 
     def get(self, path: str) -> Any:
         """The JSON that it answers at a path."""
-        with open_url(f"{self.url}{path}", timeout=5) as answer:
+        with open_url(f"{self.url}{path}") as answer:
             return json.load(answer)
 
     def _serves(self) -> bool:
@@ -124,7 +124,7 @@ class Prometheus(PrometheusServer):
         """Wait until what the target shows now has been scraped and can be asked for."""
         seen = self.target.scrapes
         # The page of the next scrape may still be the one of this interval, and an answered scrape is not yet stored.
-        eventually(lambda: self.target.scrapes >= seen + 3, "Prometheus to scrape three times", within=10)
+        eventually(lambda: self.target.scrapes >= seen + 3, "Prometheus to scrape three times")
 
     def _serves(self) -> bool:
         return bool(self.query("up == 1"))
@@ -158,7 +158,7 @@ class LabelProxy:
     def _answers(self) -> bool:
         question = urllib.parse.urlencode({"query": "vector(1)", "namespace": "any"})
         try:
-            with open_url(f"{self.url}/api/v1/query?{question}", timeout=5):
+            with open_url(f"{self.url}/api/v1/query?{question}"):
                 return True
         except OSError:
             return False

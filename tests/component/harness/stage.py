@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import DEADLINE, eventually
+
 from .api_proxy import ApiProxy
 from .chart import operator_kubeconfig
 from .control_plane import ControlPlane
@@ -12,7 +14,6 @@ from .loopback import open_url
 from .operator import OperatorProcess, Users
 from .pods import ReadyKeeper
 from .prometheus import Prometheus
-from .waiting import eventually
 
 
 class Stage:
@@ -41,7 +42,7 @@ class Stage:
                 "rollout": {
                     "steps": [{"weight": 20, "hold": "1s"}, {"weight": 50, "hold": "1s"}],
                     "bake": {"duration": "2s", "holdback": 10},
-                    "deadline": "2m",
+                    "deadline": "1h",
                     "drainMax": "10s",
                 },
                 **spec,
@@ -106,17 +107,17 @@ class Stage:
 
         def healthy() -> bool:
             try:
-                with open_url(f"http://127.0.0.1:{self.operator.probe_port}/healthz", timeout=5) as answer:
+                with open_url(f"http://127.0.0.1:{self.operator.probe_port}/healthz") as answer:
                     return bool(answer.status == 200)
             except OSError:
                 return False
 
-        eventually(healthy, "the operator's probe to answer", within=60)
+        eventually(healthy, "the operator's probe to answer")
 
     def condition(self, kind: str) -> dict[str, Any]:
         return next((c for c in self.status.get("conditions", []) if c["type"] == kind), {})
 
-    def reaches(self, phase: str, version: str | None = None, within: float = 60.0) -> dict[str, Any]:
+    def reaches(self, phase: str, version: str | None = None, within: float = DEADLINE) -> dict[str, Any]:
         def look() -> dict[str, Any]:
             status = self.status
             assert status.get("phase") == phase, f"{status.get('phase')}: {self.condition('Ready').get('message')}"
@@ -131,12 +132,14 @@ class Stage:
 
 
 LONG = {
-    "steps": [{"weight": 20, "hold": "1m"}],
+    "steps": [{"weight": 20, "hold": "1h"}],
     "bake": {"duration": "1s", "holdback": 10},
-    "deadline": "5m",
+    "deadline": "2h",
     "drainMax": "5s",
 }
-"""A rollout that stays at its first step for as long as a test needs."""
+"""A rollout that stays at its first step until another one is applied."""
+LONG_BAKE = {**LONG, "steps": [{"weight": 20, "hold": "1s"}], "bake": {"duration": "1h", "holdback": 10}}
+"""A rollout that stays in its bake until another one is applied."""
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.component.harness.waiting import eventually
+from tests.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[3]
 _STOP_SECONDS = 30.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from examples.demo.records import Answer, AnswerReader
-from tests.component.harness.waiting import eventually
+from tests.waiting import eventually
 
 from .background import Background
 

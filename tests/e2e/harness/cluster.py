@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from kubernetes import client
 from tests.component.harness.loopback import kubernetes_client
-from tests.component.harness.waiting import eventually
+from tests.waiting import eventually
 
 from viridian.api.names import GROUP, PLURAL, VERSION
 
@@ -98,7 +98,7 @@ class Cluster:
         def led_by_another() -> bool:
             return any(self._leads(other) for other in self.operator_pods() if other["metadata"]["uid"] != pod["uid"])
 
-        eventually(led_by_another, "another operator to lead", 60)
+        eventually(led_by_another, "another operator to lead")
 
     def _leads(self, pod: Mapping[str, Any]) -> bool:
         leases = self.read("leases", f"--namespace={pod['metadata']['namespace']}")["items"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from examples.demo.load import read_samples
 from tests.component.harness.loopback import open_url
-from tests.component.harness.waiting import eventually
+from tests.waiting import eventually
 
 from .background import Background
 from .clients import Clients
@@ -89,7 +89,7 @@ class Stage:
         """Bring a first version up, until the gateway lets requests through to it."""
         self.apply(version, **{"rollout": AT_ONCE, **changes})
         self.reaches("Stable", version)
-        eventually(self._answers, f"the first good answer from {self.url}", 60)
+        eventually(self._answers, f"the first good answer from {self.url}")
 
     def command(self, verb: str, revision: str) -> None:
         """Give the operator a command."""
