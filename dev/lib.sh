@@ -87,4 +87,6 @@ apt_install() {
 }
 
 engine_answers() { docker info >/dev/null 2>&1; }
-cluster_is_healthy() { kubectl --request-timeout=3s wait --for=condition=Ready "node/$NODE" --timeout=2s >/dev/null 2>&1; }
+cluster_is_healthy() { kubectl --request-timeout=3s wait --for=condition=Ready nodes --all --timeout=2s >/dev/null 2>&1; }
+# The containers that are the cluster's nodes, the first node first.
+cluster_nodes() { docker ps --all --filter "label=io.x-k8s.kind.cluster=$CLUSTER_NAME" --format '{{.Names}}' | sort; }

@@ -9,7 +9,8 @@ import threading
 from tests.e2e.harness.background import REPOSITORY
 from tests.e2e.harness.environment import Environment, NotPreparedError
 
-from . import children, operators, pods, surroundings
+from . import capacity, children, leftovers, losses, operators, pods, surroundings
+from .placement import nodes
 from .playing import play_all
 from .rows import Row, table, write
 from .scene import Fault
@@ -24,8 +25,8 @@ def main() -> int:
     Returns:
         0 when every fault ended as specified, 1 when one did not, 2 when nothing could be played.
     """
-    parts = (operators.faults(), surroundings.faults(), pods.faults(), children.faults())
-    known = list(itertools.chain.from_iterable(parts))
+    parts = (operators, surroundings, pods, children, losses, leftovers, capacity)
+    known = list(itertools.chain.from_iterable(part.faults() for part in parts))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "words",
@@ -44,7 +45,14 @@ def main() -> int:
     except NotPreparedError as error:
         print(f"No fault can be played: {error}. Run `make bench-faults`, which prepares all of it.", file=sys.stderr)
         return 2
-    return _play(chosen, environment)
+    there = len(nodes(environment.cluster))
+    for fault in chosen:
+        if fault.nodes > there:
+            need = f"it needs {fault.nodes} nodes and the cluster has {there}"
+            print(
+                f"Not played: {fault.name}; {need}. `make clean`, then VIRIDIAN_NODES={fault.nodes}.", file=sys.stderr
+            )
+    return _play([fault for fault in chosen if fault.nodes <= there], environment)
 
 
 def choose(known: list[Fault], words: str) -> list[Fault]:

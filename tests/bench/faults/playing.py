@@ -13,7 +13,7 @@ from tests.e2e.harness.environment import Environment
 from tests.e2e.harness.stage import Stage
 
 from .rows import Row, count
-from .scene import SERVING, STABLE, Fault, Scene
+from .scene import STABLE, Fault, Scene, Serving
 
 _RATE = 60.0
 """Requests a second, so many that a step is judged within its hold, and so few that two models fit on two cores."""
@@ -74,19 +74,20 @@ def _play(fault: Fault, environment: Environment, turns: Turns, logs: Path) -> R
     with (
         tempfile.TemporaryDirectory(prefix="viridian-faults-") as folder,
         Stage.of_its_own(environment, "fault", Path(folder)) as stage,
+        fault.around(stage) as serving,
     ):
         try:
-            stage.serve(STABLE, serving=SERVING)
+            stage.serve(STABLE, serving=dict(serving(STABLE)))
         except Exception as error:  # noqa: BLE001 - as below
             return _unplayed(fault, stage, error, logs)
         with turns.of(fault):
-            return _play_on(stage, fault, logs)
+            return _play_on(stage, fault, serving, logs)
 
 
-def _play_on(stage: Stage, fault: Fault, logs: Path) -> Row:
+def _play_on(stage: Stage, fault: Fault, serving: Serving, logs: Path) -> Row:
     clients = stage.clients(_RATE)
     with clients:
-        scene = Scene(stage, clients)
+        scene = Scene(stage, clients, serving)
         clients.go_on(_BEFORE)
         try:
             fault.play(scene)
@@ -94,7 +95,7 @@ def _play_on(stage: Stage, fault: Fault, logs: Path) -> Row:
         except Exception as error:  # noqa: BLE001 - also a row: the table has to say so, and others are to be played
             scene.remarks.append(_first_line(error))
         ended_as = "; ".join([_where(stage), *scene.remarks])
-    numbers: dict[str, Any] = count(clients.answers, fault.candidate)
+    numbers: dict[str, Any] = count(clients.answers, fault.candidate, scene.allowed)
     row = Row(
         fault=fault.name,
         ended_as=ended_as,

@@ -18,10 +18,11 @@ class Row:
         requests: Requests that clients sent, from before the fault until after its end.
         requests_failed: Those without a good answer, save those that the candidate's own model failed.
         requests_failed_by_candidate: Those that the candidate answered with an error of its own model.
+        requests_failed_beyond: Those of the `requests_failed` that fall into no period in which requests may fail.
         failures: How the `requests_failed` ended, in words, with their numbers.
         failing_seconds: From the first to the last of them.
         put_back_seconds: Until what was edited or deleted was as before.
-        spared: Whether the specification promises that none fails.
+        spared: Whether the specification promises that none fails beyond those periods.
         ended_as: Phase and stable version at the end, and what was not as specified.
         expected: The same by the specification.
     """
@@ -33,6 +34,7 @@ class Row:
     expected: str
     spared: bool
     requests_failed_by_candidate: int = 0
+    requests_failed_beyond: int = 0
     failures: dict[str, int] = field(default_factory=dict)
     failing_seconds: float | None = None
     put_back_seconds: float | None = None
@@ -40,15 +42,33 @@ class Row:
     @property
     def is_as_expected(self) -> bool:
         """Whether it ended as specified, and cost nothing where nothing may be lost."""
-        return self.ended_as == self.expected and not (self.spared and self.requests_failed)
+        return self.ended_as == self.expected and not (self.spared and self.requests_failed_beyond)
 
 
-def count(answers: Sequence[Answer], failing_version: str) -> dict[str, object]:
+@dataclass(frozen=True)
+class Period:
+    """A time in which requests may fail, such as from the loss of pods until the weights must have followed.
+
+    Attributes:
+        start: In seconds of Unix time.
+        end: The same; a request that is sent later may not fail.
+    """
+
+    start: float
+    end: float
+
+    def covers(self, answer: Answer) -> bool:
+        """Whether the request was in flight in this period, or sent in it."""
+        return answer.ended_at >= self.start and answer.sent_at <= self.end
+
+
+def count(answers: Sequence[Answer], failing_version: str, allowed: Sequence[Period] = ()) -> dict[str, object]:
     """The columns of a row that come from what clients got.
 
     Args:
         answers: All of it.
         failing_version: The version whose own errors are counted apart; empty when there is none.
+        allowed: When requests may fail.
     """
     failed = [answer for answer in answers if answer.failure]
     # An answer that names its version was given by a pod of that version, so it was not lost on its way.
@@ -57,6 +77,7 @@ def count(answers: Sequence[Answer], failing_version: str) -> dict[str, object]:
         "requests": len(answers),
         "requests_failed": len(others),
         "requests_failed_by_candidate": len(failed) - len(others),
+        "requests_failed_beyond": sum(not any(period.covers(answer) for period in allowed) for answer in others),
         "failures": dict(Counter(answer.failure for answer in others).most_common()),
         "failing_seconds": round(max(a.ended_at for a in others) - min(a.sent_at for a in others), 1)
         if others
@@ -88,7 +109,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     if row.ended_as != row.expected:
         ended += f" **(expected: {row.expected})**"
     elif not row.is_as_expected:
-        ended += " **(expected: none failed)**"
+        ended += f" **({row.requests_failed_beyond} failed when none may)**"
     return (
         row.fault,
         f"{row.requests:,}",

@@ -34,11 +34,13 @@ class Stage:
     Attributes:
         namespace: Its namespace; the path of its route has the same name.
         url: Where its clients send their requests.
+        in_service_mode: Whether the model has no gateway of its own; then the Service `digits` carries the traffic.
     """
 
     def __init__(self, cluster: Cluster, namespace: str, image: str, samples: Path, folder: Path) -> None:
         self.cluster, self.namespace = cluster, namespace
         self.url = f"{cluster.gateway}/{namespace}/predict"
+        self.in_service_mode = False
         self._image, self._samples, self._folder = image, samples, folder
 
     @classmethod
@@ -61,7 +63,7 @@ class Stage:
         spec: dict[str, dict[str, Any]] = {
             "model": {"version": version, "uri": f"image:///models/digits/{version}"},
             "serving": {"image": self._image, "timeout": "10s", "triton": small, "api": small},
-            "traffic": {"parentRefs": [GATEWAY], "path": f"/{self.namespace}"},
+            "traffic": {} if self.in_service_mode else {"parentRefs": [GATEWAY], "path": f"/{self.namespace}"},
             "rollout": {
                 "steps": [{"weight": 10, "hold": "5s"}, {"weight": 50, "hold": "5s"}],
                 "bake": {"duration": "8s", "holdback": 10},
