@@ -91,11 +91,6 @@ class Inferences:
         self.fallback: Fallback | None = None
         self.limits = ClientLimits()
 
-    @property
-    def input_schema(self) -> str | None:
-        """Fingerprint of what the model takes; None before it is loaded."""
-        return self.predictor.model.contract.fingerprint if self.predictor is not None else None
-
     def find(self, request: Request) -> Answer | None:
         """Give what answers a request, if it is an inference."""
         if request.path == b"/predict":
@@ -125,7 +120,7 @@ class Inferences:
         # That of a pod that asks for help is the request's own: what nobody waits for, stable does not go on with.
         patience = patience_of(request) if via is not Via.FALLBACK else None
         end = seen.deadline if patience is None else min(seen.deadline, self._after(request, patience))
-        if trust is Trust.ROUTE and via in _RESCUED and self.fallback is not None and self.fallback.usable:
+        if trust is Trust.ROUTE and via in _RESCUED and self.fallback is not None and self.fallback.can_help(request):
             own = self.fallback.answer(seen, end, own)
         if self.predictor is not None and self.predictor.cache is not None:
             own = self._or_stale(seen, self.predictor, own)
