@@ -11,6 +11,7 @@ from typing import Any, Final
 from viridian_serving import passthrough
 from viridian_serving.config import Settings
 from viridian_serving.counting import counted
+from viridian_serving.failures import ABANDONED, failure_of
 from viridian_serving.fallback import MARK, Fallback
 from viridian_serving.http_client import HttpClient
 from viridian_serving.http_messages import Headers, Request, Response
@@ -187,7 +188,7 @@ class Inferences:
         request, via = seen.request, seen.via
         if via is not Via.FALLBACK and (wait := self.limits.wait_of(request, trusted=via is not Via.DIRECT)):
             answer = partial(_refused, _limited(wait))
-        seen.outcome = Outcome.ERROR  # what it is counted as when it is given up
+        seen.outcome, seen.failure = Outcome.ERROR, ABANDONED  # what it is counted as when it is given up
         try:
             response, outcome = await counted(
                 request,
@@ -197,6 +198,7 @@ class Inferences:
                 complete(answer, seen, seen.request_id, self._headers),
             )
             seen.outcome = outcome
+            seen.failure = failure_of(response) if outcome is Outcome.ERROR else None
         finally:
             self._finish(seen)
         if self.model_watch is not None:

@@ -96,6 +96,10 @@ async def test_no_client_sees_a_failing_candidate_and_every_failure_is_counted(p
     assert pair.candidate.since(before[0]) == {("split", "ok"): 40, ("split", "error"): 160}
     assert Counter(pair.candidate.rescues()) - before[2] == {"error": 160}
     assert pair.stable.since(before[1]) == {("fallback", "ok"): 160}
+    ((kind, status, detail),) = pair.candidate.failures()
+    assert (kind, status) == ("model-failed", "500")
+    assert "running Gather node" in detail
+    assert not any(letter.isdigit() for letter in detail)
 
 
 def test_a_list_is_answered_whole_by_one_of_them(pair: Pair) -> None:
@@ -219,7 +223,7 @@ RAISES = """
 def preprocess(instance):
     number = instance["number"]
     if number % 3 == 2:
-        raise RuntimeError(f"no floor {number} in house Meier's")
+        raise RuntimeError(f"there is no floor {number} here")
     return {"i": number}
 """
 
@@ -254,6 +258,9 @@ async def test_no_client_sees_a_preprocess_that_raises_and_every_failure_is_coun
     # and each failure counts
     assert pair.candidate.since(before[0]) == {("split", "ok"): 84, ("split", "error"): 36}
     assert Counter(pair.candidate.rescues()) - before[1] == {"error": 36}
+    # and what it failed with is told, without what clients sent
+    detail = "RuntimeError: there is no floor … here"
+    assert pair.candidate.failures()["preprocess-failed", "500", detail] >= 36
 
 
 def test_what_stable_s_own_schema_refuses_is_the_candidate_s_own_error(preprocessed: Pair) -> None:
