@@ -104,8 +104,8 @@ async def serve(settings: Settings) -> int:
     await calls.listen(settings.bind, settings.grpc_port)
     watches = [loop.create_task(watch_model(app, triton, public, settings))]
     watches += [loop.create_task(watch.run()) for watch in live_watches(app, settings)]
-    if settings.stable is not None:
-        watches.append(loop.create_task(watch_stable(app, public, settings, settings.stable)))
+    if settings.stable is not None and app.stable is not None:
+        watches.append(loop.create_task(watch_stable(app, app.stable, public, settings, settings.stable)))
     stopped = loop.create_task(stop.wait())
     # A watch that crashes must end the pod, not leave it as it is for ever without a word.
     await asyncio.wait((*watches, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -176,17 +176,19 @@ def live_watches(app: App, settings: Settings) -> tuple[LiveWatch[LogSecret], Li
     )
 
 
-async def watch_stable(app: App, server: HttpServer, settings: Settings, service: tuple[str, int]) -> None:
+async def watch_stable(
+    app: App, view: StableView, server: HttpServer, settings: Settings, service: tuple[str, int]
+) -> None:
     """Keep knowing which revision is stable, for ever: for the fallback, and to send its callers on when it changes.
 
     Args:
         app: Gets its fallback here.
+        view: Is kept up to date.
         server: Tells its clients to open new connections when this pod's revision is stable no more.
         settings: Of this pod.
         service: Host and port of the Service that leads to stable.
     """
     loop = asyncio.get_running_loop()
-    view = StableView(settings.revision)
     helper = HttpClient(*service, "the stable revision", keep=KEEP)
 
     def changed() -> None:
@@ -195,7 +197,7 @@ async def watch_stable(app: App, server: HttpServer, settings: Settings, service
 
     app.inferences.fallback = Fallback(
         helper,
-        lambda: view.fallback_for(app.inferences.input_schema, loop.time()),
+        lambda surface: view.fallback_for(surface, loop.time()),
         settings.fallback_after or default_after(settings.timeout),
         app.counters,
         app.telemetry.ask_stable,

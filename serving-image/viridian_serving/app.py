@@ -9,9 +9,10 @@ from typing import Final
 
 from viridian_serving import passthrough
 from viridian_serving.cache import AnswerCache, CacheStats
+from viridian_serving.compatibility import OFF, Coverage, Interface
 from viridian_serving.config import Settings
 from viridian_serving.documents import PATHS
-from viridian_serving.exposition import CONTENT_TYPE, LiveGauges, build_registry, render
+from viridian_serving.exposition import CONTENT_TYPE, FallbackGauge, LiveGauges, build_registry, render
 from viridian_serving.http_client import HttpClient, PeerUnreachableError
 from viridian_serving.http_messages import Request, Response
 from viridian_serving.http_server import HttpServer
@@ -23,6 +24,7 @@ from viridian_serving.problems import Problem
 from viridian_serving.readiness import health
 from viridian_serving.response_counts import Route
 from viridian_serving.responses import complete, identity_headers, request_id_of
+from viridian_serving.stable import StableView
 from viridian_serving.telemetry import Telemetry
 
 LOG = logging.getLogger("viridian.api")
@@ -53,7 +55,10 @@ class App:
         self.counters = FrozenCounters(settings.latency_buckets, settings.scrape_interval, time.time_ns())
         labels = (settings.namespace, settings.model, settings.revision, settings.pod_uid)
         self.telemetry = Telemetry(settings, server.refusals)
-        self._registry = build_registry(self.counters, labels, (LiveGauges(self._live), self.telemetry))
+        self.stable = StableView(settings.revision) if settings.stable is not None else None
+        """What is known of the stable revision; None where nobody is to be asked."""
+        others = (FallbackGauge(labels, self._covered), LiveGauges(self._live), self.telemetry)
+        self._registry = build_registry(self.counters, labels, others)
         self._headers = identity_headers(settings)
         self.inferences = Inferences(settings, triton, self.counters, self._headers, self.telemetry.observe)
         self.readiness = self.inferences.readiness
@@ -94,6 +99,8 @@ class App:
         """
         predictor.cache = cache_of(self._live_settings)
         self.inferences.predictor = predictor
+        if self.stable is not None:
+            self.stable.begin(Interface.of(predictor.model.contract))
 
     # -- listeners
 
@@ -149,7 +156,12 @@ class App:
     async def _health(self) -> Response:
         predictor = self.inferences.predictor
         contract = predictor.model.contract if predictor is not None else None
-        return Response(200 if self.readiness.ready else 503, health(self.readiness.status, self.identity, contract))
+        body = health(self.readiness.status, self.identity, contract, self._covered())
+        return Response(200 if self.readiness.ready else 503, body)
+
+    def _covered(self) -> Coverage:
+        """What stable can answer in this pod's stead."""
+        return OFF if self.stable is None else self.stable.coverage(asyncio.get_running_loop().time())
 
     async def _document(self, path: bytes) -> Response:
         self.inferences.started()

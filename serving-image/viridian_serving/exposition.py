@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from viridian_serving.compatibility import Coverage
 from viridian_serving.metrics import Counts, FrozenCounters, Rescue
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -67,6 +68,26 @@ class _GuardCollector(Collector):
             cumulative = list(zip(names, accumulate(buckets), strict=True))
             family.add_metric((*self._identity, via.value), cumulative, counts.seconds[via])
         return family
+
+
+class FallbackGauge(Collector):
+    """Tells whether stable can answer in this pod's stead, and why not; always by exactly one series."""
+
+    def __init__(self, identity: Sequence[str], covered: Callable[[], Coverage]) -> None:
+        """Take the labels of this pod, and the function that tells it."""
+        self._identity = tuple(identity)
+        self._covered = covered
+
+    def collect(self) -> Iterator[Metric]:
+        """Render it."""
+        covered = self._covered()
+        family = GaugeMetricFamily(
+            "viridian_fallback_available",
+            "Whether the stable revision can answer what this pod's model fails",
+            labels=(*IDENTITY, "covers", "reason"),
+        )
+        family.add_metric((*self._identity, covered.covers.value, covered.reason), float(covered.predict))
+        yield family
 
 
 class LiveGauges(Collector):

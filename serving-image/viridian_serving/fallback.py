@@ -24,6 +24,7 @@ from viridian_serving.http_messages import Headers, Request, Response
 from viridian_serving.metrics import FrozenCounters, Rescue, Via
 from viridian_serving.patience import TIMEOUT_MS, patience_of
 from viridian_serving.seen import Seen
+from viridian_serving.stable import Surface
 
 LOG = logging.getLogger("viridian.api")
 
@@ -176,7 +177,7 @@ class Fallback:
     def __init__(
         self,
         client: HttpClient,
-        stable: Callable[[], str | None],
+        stable: Callable[[Surface], str | None],
         after: float,
         counters: FrozenCounters,
         trace: "Callable[[Seen, Rescue], TracedCall] | None" = None,
@@ -185,7 +186,7 @@ class Fallback:
 
         Args:
             client: The way to the Service that leads to stable.
-            stable: Tells the revision that may help, None when none may.
+            stable: Tells the revision that may help with what came so; None when none may.
             after: Seconds after which the model has not answered in time.
             counters: Where rescues are counted.
             trace: Begins the trace of a call to stable; None when nobody traces.
@@ -203,8 +204,12 @@ class Fallback:
 
     @property
     def usable(self) -> bool:
-        """Whether stable could help now."""
-        return self._stable() is not None
+        """Whether stable could help now, with any request."""
+        return any(self._stable(surface) is not None for surface in Surface)
+
+    def can_help(self, request: Request) -> bool:
+        """Whether stable could help with this request."""
+        return self._stable(Surface.of(request.path)) is not None
 
     async def answer(
         self,
@@ -295,7 +300,7 @@ class Fallback:
         Returns:
             Its answer, or None when it gave none that helps.
         """
-        stable = self._stable()
+        stable = self._stable(Surface.of(plea.request.path))
         left = plea.deadline - asyncio.get_running_loop().time()
         if stable is None or left < _LEAST_TIME or self._asked >= _MOST_ASKED:
             self._count(reason, answered=False)

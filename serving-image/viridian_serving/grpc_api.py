@@ -179,7 +179,7 @@ class _PassedCall:
             details = error.details() or ""
             self.failure = error.code(), details
             kind = "queue-full" if QUEUE_FULL in details else "model-failed"
-            raise Problem(_HTTP_STATUS.get(error.code(), 500), kind, details) from None
+            raise Problem(_HTTP_STATUS.get(error.code(), 500), kind, details, cause=details) from None
         return Response(200, body)
 
 

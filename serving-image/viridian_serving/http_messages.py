@@ -52,6 +52,8 @@ class Response:
     """The kind of problem that the body describes, for our own use."""
     cached: bool = False
     """Whether it was given before: then it says nothing about the model."""
+    cause: str = ""
+    """Why the model failed, in its own words, for our own use: they may hold what a client sent."""
 
 
 _date = (0, b"")

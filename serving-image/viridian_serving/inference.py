@@ -11,6 +11,7 @@ from typing import Any, Final
 from viridian_serving import passthrough
 from viridian_serving.config import Settings
 from viridian_serving.counting import counted
+from viridian_serving.failures import ABANDONED, failure_of
 from viridian_serving.fallback import MARK, Fallback
 from viridian_serving.http_client import HttpClient
 from viridian_serving.http_messages import Headers, Request, Response
@@ -91,11 +92,6 @@ class Inferences:
         self.fallback: Fallback | None = None
         self.limits = ClientLimits()
 
-    @property
-    def input_schema(self) -> str | None:
-        """Fingerprint of what the model takes; None before it is loaded."""
-        return self.predictor.model.contract.fingerprint if self.predictor is not None else None
-
     def find(self, request: Request) -> Answer | None:
         """Give what answers a request, if it is an inference."""
         if request.path == b"/predict":
@@ -125,7 +121,7 @@ class Inferences:
         # That of a pod that asks for help is the request's own: what nobody waits for, stable does not go on with.
         patience = patience_of(request) if via is not Via.FALLBACK else None
         end = seen.deadline if patience is None else min(seen.deadline, self._after(request, patience))
-        if trust is Trust.ROUTE and via in _RESCUED and self.fallback is not None and self.fallback.usable:
+        if trust is Trust.ROUTE and via in _RESCUED and self.fallback is not None and self.fallback.can_help(request):
             own = self.fallback.answer(seen, end, own)
         if self.predictor is not None and self.predictor.cache is not None:
             own = self._or_stale(seen, self.predictor, own)
@@ -192,7 +188,7 @@ class Inferences:
         request, via = seen.request, seen.via
         if via is not Via.FALLBACK and (wait := self.limits.wait_of(request, trusted=via is not Via.DIRECT)):
             answer = partial(_refused, _limited(wait))
-        seen.outcome = Outcome.ERROR  # what it is counted as when it is given up
+        seen.outcome, seen.failure = Outcome.ERROR, ABANDONED  # what it is counted as when it is given up
         try:
             response, outcome = await counted(
                 request,
@@ -202,6 +198,7 @@ class Inferences:
                 complete(answer, seen, seen.request_id, self._headers),
             )
             seen.outcome = outcome
+            seen.failure = failure_of(response) if outcome is Outcome.ERROR else None
         finally:
             self._finish(seen)
         if self.model_watch is not None:

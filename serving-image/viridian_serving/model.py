@@ -11,7 +11,7 @@ from viridian_serving.contract import Contract
 from viridian_serving.http_client import HttpClient, PeerUnreachableError
 from viridian_serving.joiner import CallFailedError, Interest, Job, Joiner
 from viridian_serving.schema import ModelSchema
-from viridian_serving.wire import HEADER_LENGTH, Encoded, RequestEncoder, ResponseDecoder
+from viridian_serving.wire import HEADER_LENGTH, Encoded, RequestEncoder, ResponseDecoder, error_message
 
 LOG = logging.getLogger("viridian.api")
 
@@ -111,7 +111,7 @@ class Model:
         except TimeoutError as error:
             raise CallFailedError("no answer before the deadline") from error
         if reply.status != 200:
-            raise ModelFailedError(_message(reply.body))
+            raise ModelFailedError(error_message(reply.body))
         return self._split(jobs, reply.body, reply.headers.get(HEADER_LENGTH))
 
     def _split(self, jobs: Sequence[InstanceJob], body: bytes, header_length: bytes | None) -> list[list[Prediction]]:
@@ -131,10 +131,3 @@ class Model:
             results.append(predictions[start : start + job.rows])
             start += job.rows
         return results
-
-
-def _message(body: bytes) -> str:
-    try:
-        return str(msgspec.json.decode(body)["error"])
-    except (msgspec.DecodeError, KeyError, TypeError):
-        return body[:200].decode("utf-8", "replace")

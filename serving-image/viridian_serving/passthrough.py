@@ -10,6 +10,7 @@ from typing import Final
 from viridian_serving.http_client import HttpClient, PeerUnreachableError
 from viridian_serving.http_messages import Request, Response
 from viridian_serving.problems import Problem
+from viridian_serving.wire import error_message
 
 _NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
 _MODEL = rf"/v2/models/{_NAME}(?:/versions/[0-9]+)?"
@@ -74,4 +75,5 @@ async def forward(triton: HttpClient, request: Request, deadline: float) -> Resp
     # Triton calls it its own failure when a client sends what is no JSON. It must not count against the model.
     status = 400 if reply.status == 500 and _NOT_JSON in reply.body else reply.status
     problem = "queue-full" if status == 503 and QUEUE_FULL.encode() in reply.body else ""
-    return Response(status, reply.body, content_type, passed, problem)
+    told = status >= 500 and b"content-encoding" not in reply.headers
+    return Response(status, reply.body, content_type, passed, problem, cause=error_message(reply.body) if told else "")

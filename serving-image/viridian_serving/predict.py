@@ -34,6 +34,11 @@ _FAILURES: Final = (QueueFullError, CallFailedError, TimeoutError)
 _UNCACHED: Final = frozenset({Via.CHECK, Via.MIRROR})
 """Requests that are made to learn about the model."""
 _OF_ONE_REQUEST: Final = frozenset({"model", "version", "revision", "request_id", "feedback_token", "cached"})
+_KINDS: Final[dict[type[Exception], tuple[int, str, str]]] = {
+    PreprocessFailedError: (500, "preprocess-failed", "preprocess.py failed on this input"),
+    ModelFailedError: (500, "model-failed", "The model failed on this input"),
+    BadAnswerError: (502, "bad-answer", "The model's answer cannot be read"),
+}
 _SMALL: Final = 64 * 1024
 """Bytes that are read carefully in a few milliseconds."""
 
@@ -246,6 +251,7 @@ class Predictor:
                 first.detail,
                 [Violation(f"#/{start}", "the part of the list that begins here failed") for start, _ in failed],
                 headers=first.headers,
+                cause=first.cause,
             )
         return predictions
 
@@ -270,14 +276,9 @@ def problem_of(error: Exception, request_id: str) -> Problem:
     LOG.warning("request %s: %s: %s", request_id, type(error).__name__, error)
     if isinstance(error, UnreachableError):
         return Problem(503, "model-unreachable", "The model is starting again; try in a second.", headers=retry)
-    if isinstance(error, PreprocessFailedError):
-        return Problem(
-            500, "preprocess-failed", "preprocess.py failed on this input; the server's log says why, by request_id."
-        )
-    if isinstance(error, ModelFailedError):
-        return Problem(500, "model-failed", "The model failed on this input; the server's log says why, by request_id.")
-    if isinstance(error, BadAnswerError):
-        return Problem(
-            502, "bad-answer", "The model's answer cannot be read; the server's log says why, by request_id."
-        )
+    found = next((each for each in _KINDS if isinstance(error, each)), None)
+    if found is not None:
+        status, kind, what = _KINDS[found]
+        cause = error.cause if isinstance(error, PreprocessFailedError) else str(error)
+        return Problem(status, kind, f"{what}; the server's log says why, by request_id.", cause=cause)
     return Problem(504, "timeout", "The model did not answer in time; send the request again, or fewer instances.")

@@ -23,6 +23,7 @@ from viridian_serving.schema import DataType, ModelSchema, Tensor
 LOG = logging.getLogger("viridian.preprocess")
 
 LENGTH: Final = struct.Struct("<I")
+_LONGEST_WORDS: Final = 2000
 FUNCTION: Final = "preprocess"
 
 
@@ -59,6 +60,9 @@ class Failed(msgspec.Struct, tag=True):
     """The author's code failed."""
 
     reason: str
+    """For the log."""
+    words: str = ""
+    """The error with its own words, which may hold what a client sent."""
 
 
 Result = Made | Refused | Failed
@@ -109,7 +113,9 @@ def run(function: Function, reader: InstanceReader, instance: dict[str, Any]) ->
         # Its words may hold what a client sent, KeyError's do; where it was raised is said, and of which kind it is.
         trace = "".join(traceback.format_tb(error.__traceback__))
         LOG.error("preprocess() raised %s:\n%s", type(error).__name__, trace)  # noqa: TRY400  not its words
-        return Failed(f"preprocess() raised {type(error).__name__}")
+        return Failed(
+            f"preprocess() raised {type(error).__name__}", f"{type(error).__name__}: {error}"[:_LONGEST_WORDS]
+        )
     encoded, violations = reader.encode(_plain(made))
     if encoded is None:
         first = violations[0]

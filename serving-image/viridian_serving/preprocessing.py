@@ -41,6 +41,16 @@ _results = msgspec.msgpack.Decoder(list[Result])
 class PreprocessFailedError(CallFailedError):
     """The author's code failed on an instance, or did not come back."""
 
+    def __init__(self, reason: str, words: str = "") -> None:
+        """Say why.
+
+        Args:
+            reason: For the log, without what a client sent.
+            words: The author's own, which may hold that.
+        """
+        super().__init__(reason)
+        self.cause = words or reason
+
 
 class Preprocessor:
     """Makes the model's inputs of instances."""
@@ -100,7 +110,7 @@ class Preprocessor:
             for job in jobs:
                 job.cancel()  # those that wait behind one that failed, or before one that found the queue full
         if failed := next((result for result in results if isinstance(result, Failed)), None):
-            raise PreprocessFailedError(failed.reason)
+            raise PreprocessFailedError(failed.reason, failed.words)
         violations = [
             Violation((f"/{i}" if many else "") + (f"/{result.feature}" if result.feature else ""), result.reason)
             for i, result in enumerate(results)

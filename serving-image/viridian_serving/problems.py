@@ -30,6 +30,8 @@ class Problem(Exception):
     extra_errors: int = 0
     """Violations beyond those listed."""
     headers: Sequence[tuple[bytes, bytes]] = field(default=())
+    cause: str = ""
+    """Why the model failed, in its own words. The document does not have it: it may hold what a client sent."""
 
     def body(self, request_id: str) -> bytes:
         """Render the document.

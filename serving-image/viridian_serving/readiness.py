@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from viridian_serving.compatibility import Coverage, Interface
 from viridian_serving.contract import Contract
 from viridian_serving.schema import DYNAMIC, DataType, ModelSchema
 from viridian_serving.wire import Encoded, pack
@@ -110,16 +111,20 @@ def read_sample(directory: Path) -> bytes | None:
         return None
 
 
-def health(status: str, identity: dict[str, str], contract: Contract | None) -> bytes:
-    """Write the body of ``/health``."""
-    known: dict[str, object] = {"input_schema": None, "features": None, "inputs": None, "outputs": None}
+def health(status: str, identity: dict[str, str], contract: Contract | None, covered: Coverage) -> bytes:
+    """Write the body of ``/health``.
+
+    Args:
+        status: One word.
+        identity: Model, version and revision.
+        contract: What the API takes and gives; None before the model is loaded.
+        covered: What stable can answer in this pod's stead.
+    """
+    known: dict[str, object] = dict.fromkeys(
+        ("input_schema", "features", "answers", "protocol", "inputs", "outputs"), None
+    )
     if contract is not None:
-        known = {
-            "input_schema": contract.fingerprint,
-            "features": [
-                {"name": each.name, "type": each.kind, "shape": list(each.dims)} for each in contract.requests.features
-            ],
-            "inputs": [tensor.describe() for tensor in contract.model.inputs],
-            "outputs": [tensor.describe() for tensor in contract.model.outputs],
-        }
-    return msgspec.json.encode({"status": status, **identity, **known})
+        known |= msgspec.to_builtins(Interface.of(contract))
+        known["inputs"] = [tensor.describe() for tensor in contract.model.inputs]
+    told = {"covers": covered.covers, "reason": covered.reason}
+    return msgspec.json.encode({"status": status, **identity, **known, "fallback": told})

@@ -42,7 +42,7 @@ def request_id_of(request: Request) -> str:
 
 
 async def complete(
-    answer: Callable[[_T], Awaitable[Response]], asked: _T, request_id: str, headers: Headers
+    answer: Callable[[_T], Awaitable[Response]], asked: _T, request_id: str, identity: Headers
 ) -> Response:
     """Answer, and put on the answer what every answer carries; turn what is raised into a problem document.
 
@@ -50,19 +50,20 @@ async def complete(
         answer: Raises a Problem when there is none.
         asked: What it is given.
         request_id: The request's.
-        headers: The identity of this pod.
+        identity: The headers that say what this pod is.
 
     Returns:
         What the client gets.
     """
-    common = ((b"X-Request-Id", request_id.encode()), *headers)
+    common = ((b"X-Request-Id", request_id.encode()), *identity)
     try:
         response = await answer(asked)
     except Problem as given:
         problem = given
-    except Exception:
+    except Exception as error:
         LOG.exception("request %s crashed", request_id)
-        problem = Problem(500, "internal", "The server failed; its log says why, by request_id.")
+        cause = type(error).__name__
+        problem = Problem(500, "internal", "The server failed; its log says why, by request_id.", cause=cause)
     else:
         return Response(
             response.status,
@@ -71,5 +72,8 @@ async def complete(
             (*response.headers, *common),
             response.problem,
             response.cached,
+            response.cause,
         )
-    return Response(problem.status, problem.body(request_id), CONTENT_TYPE, (*problem.headers, *common), problem.kind)
+    headers = (*problem.headers, *common)
+    body = problem.body(request_id)
+    return Response(problem.status, body, CONTENT_TYPE, headers, problem.kind, cause=problem.cause)

@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span  # imported by who wants traces
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a request failed with."""
+
+    type: str
+    """Of its problem document (RFC 9457), without the prefix of ours."""
+    status: int | None
+    """Of the answer; None when there was none."""
+    cause: str = ""
+    """Why, in the model's words, which may hold what a client sent; empty when they say no more than the type."""
+
+
 @dataclass(slots=True, eq=False)
 class Seen:
     """Filled in on the way of a request; whoever observes reads it once the request is over."""
@@ -42,6 +54,8 @@ class Seen:
     """What Triton answered to a request of the inference protocol, as it came."""
     outcome: Outcome | None = None
     """How it ended as far as this pod's model goes; None until that is known."""
+    failure: Failure | None = None
+    """What it failed with, if it did, as far as this pod's model goes."""
     status: int = 0
     """Of the client's answer; 0 when there was none."""
     answered_by: str | None = None

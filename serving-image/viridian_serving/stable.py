@@ -9,10 +9,12 @@ import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 import msgspec
 
+from viridian_serving.compatibility import ITSELF, UNKNOWN, UNREACHABLE, UNWELL, Coverage, Interface, coverage
 from viridian_serving.http_client import HttpClient, PeerUnreachableError
 
 LOG = logging.getLogger("viridian.api")
@@ -25,13 +27,25 @@ FORGET_AFTER: Final = 3 * (PERIOD + _PATIENCE)
 """Seconds for which an answer is believed when none follows: a lost packet must not cost a client its rescue."""
 
 
+class Surface(StrEnum):
+    """By which interface a request came."""
+
+    PREDICT = "predict"
+    INFER = "infer"
+
+    @classmethod
+    def of(cls, path: bytes) -> "Surface":
+        """Tell it from the path of an inference."""
+        return cls.PREDICT if path == b"/predict" else cls.INFER
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
     """The revision that the Service leads to."""
 
     revision: str
-    input_schema: str | None
-    """Fingerprint of what it takes; None while its pod does not know."""
+    interface: Interface
+    """What it takes and gives; as good as none while its pod does not know."""
     serving: bool
     """Whether its pod says that it is well."""
 
@@ -46,9 +60,12 @@ class StableView:
             revision: This pod's own.
         """
         self._revision = revision
+        self._own: Interface | None = None
         self._named: Named | None = None
+        self._asked = False
         self._learned = 0.0
         self._was_own = False
+        self._compared = UNKNOWN
 
     @property
     def named(self) -> Named | None:
@@ -60,32 +77,58 @@ class StableView:
         """Whether the Service once led to this revision and now leads to another: its callers must follow it."""
         return self._was_own and self._named is not None and self._named.revision != self._revision
 
+    def begin(self, own: Interface) -> None:
+        """Take in what this pod takes and gives, once its model is loaded."""
+        self._own = own
+        self._compare()
+
     def learn(self, named: Named, now: float) -> None:
         """Take in an answer."""
-        self._named = named
-        self._learned = now
+        changed = named != self._named
+        self._named, self._learned, self._asked = named, now, True
         self._was_own = self._was_own or named.revision == self._revision
+        if changed:
+            self._compare()
 
-    def fallback_for(self, input_schema: str | None, now: float) -> str | None:
-        """Tell who may answer requests in this pod's stead.
+    def miss(self) -> None:
+        """Take in that there was no answer."""
+        self._asked = True
+
+    def coverage(self, now: float) -> Coverage:
+        """Tell what stable can answer in this pod's stead.
 
         Args:
-            input_schema: Fingerprint of what this pod's model takes; None while that is not known.
+            now: The time.
+        """
+        if self._own is None or not self._asked:
+            return UNKNOWN
+        if self._named is None or now - self._learned > FORGET_AFTER:
+            return UNREACHABLE
+        if self._named.revision == self._revision:
+            return ITSELF
+        return self._compared if self._named.serving else UNWELL
+
+    def fallback_for(self, surface: Surface, now: float) -> str | None:
+        """Tell who may answer a request in this pod's stead.
+
+        Args:
+            surface: How the request came.
             now: The time.
 
         Returns:
-            The stable revision, if it is another one, serves, and takes the same inputs; else None.
+            The stable revision, if it is another one, serves, and may take this; else None.
         """
-        named = self._named
-        if named is None or not named.serving or named.revision == self._revision or input_schema is None:
-            return None
-        if named.input_schema != input_schema or now - self._learned > FORGET_AFTER:
-            return None
-        return named.revision
+        covered = self.coverage(now)
+        can = covered.predict if surface is Surface.PREDICT else covered.infer
+        return self._named.revision if can and self._named is not None else None
+
+    def _compare(self) -> None:
+        if self._own is not None and self._named is not None:
+            self._compared = coverage(self._own, self._named.interface)
 
 
 class _Health(msgspec.Struct):
-    """The part of an answer of ``/health`` that matters here."""
+    """The part of an answer of ``/health`` that matters here, whichever image gives it."""
 
     status: str
     model: str
@@ -112,7 +155,11 @@ def read_health(body: bytes, model: str) -> Named:
         raise ValueError(f"the answer is not that of a serving pod: {error}") from error
     if health.model != model:
         raise ValueError(f"model {health.model!r} answered instead of {model!r}")
-    return Named(health.revision, health.input_schema, health.status == "ok")
+    try:
+        interface = msgspec.json.decode(body, type=Interface)
+    except msgspec.DecodeError:  # of another image, or of a pod whose model is not loaded yet: both say null
+        interface = Interface(health.input_schema)
+    return Named(health.revision, interface, health.status == "ok")
 
 
 class StableWatch:
@@ -149,6 +196,7 @@ class StableWatch:
             reply = await self._client.call("GET", "/health", deadline=loop.time() + _PATIENCE)
             named = read_health(reply.body, self._model)
         except (PeerUnreachableError, TimeoutError, ValueError) as error:
+            self._view.miss()
             self._troubled(str(error) or f"no answer within {_PATIENCE:g} s")
             return
         self._troubled(None)

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from viridian_serving.config import Settings
 from viridian_serving.contract import Contract
 from viridian_serving.exposition import IDENTITY
+from viridian_serving.failures import FailureCounts
 from viridian_serving.feedback import Feedback, FeedbackCounts
 from viridian_serving.feedback_token import TokenReader, TokenWriter
 from viridian_serving.joiner import Stats
@@ -59,6 +60,7 @@ class Telemetry(Collector):
         self._settings = settings
         self._identity = (settings.namespace, settings.model, settings.revision, settings.pod_uid)
         self.responses = ResponseCounts(refusals)
+        self._failures = FailureCounts()
         self._accuracy = FeedbackCounts(settings.revision)
         self._feedback: Feedback | None = None
         self.tokens: TokenWriter | None = None
@@ -88,6 +90,7 @@ class Telemetry(Collector):
         meaning = meaning_of(contract)
         self._stats = stats
         self._observations = Observations(contract, meaning)
+        self._failures.begin(contract)
         self._log.begin(contract.model, meaning)
 
     def apply(self, settings: LogSettings | None) -> None:
@@ -145,6 +148,7 @@ class Telemetry(Collector):
             LOG.exception("what was seen of %d request(s) could not all be told", len(aside))
 
     def _tell(self, aside: Sequence[Seen]) -> None:
+        self._failures.observe(aside)
         if self._observations is not None:
             self._observations.observe(aside)
         if self._tracing is not None:
@@ -177,6 +181,7 @@ class Telemetry(Collector):
         """Give every family of metrics, up to this moment."""
         self._look()
         yield from self.responses.families(IDENTITY, self._identity)
+        yield from self._failures.families(IDENTITY, self._identity)
         queue = "Time that instances waited for a call to the model"
         yield rendered("viridian_queue_seconds", queue, IDENTITY, {self._identity: self._stats.waits})
         yield rendered(

@@ -64,6 +64,14 @@ def nest(flat: Sequence[Any], shape: Sequence[int]) -> list[Any]:
     return [nest(flat[i * width : (i + 1) * width], shape[1:]) for i in range(shape[0])]
 
 
+def error_message(body: bytes) -> str:
+    """Read what a server of the protocol says about a request that failed; else give the beginning of what it says."""
+    try:
+        return str(msgspec.json.decode(body)["error"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return body[:200].decode("utf-8", "replace")
+
+
 class RequestEncoder:
     """Writes inference requests for one model."""
 

@@ -173,6 +173,13 @@ class Pod:
         families = {each.name: each for each in text_string_to_metric_families(self.metrics_after(time.time()))}
         return {s.labels["reason"]: int(s.value) for s in families[family].samples if s.value}
 
+    def failures(self) -> dict[tuple[str, str, str], float]:
+        """Failed requests by type, status and sentence."""
+        return {
+            (each.labels["type"], each.labels["status"], each.labels["detail"]): each.value
+            for each in self.samples("viridian_failures")
+        }
+
     def gauge(self, name: str) -> float:
         """A number without labels, as it is at this moment."""
         page = self.get("/metrics", "METRICS_PORT").body.decode()

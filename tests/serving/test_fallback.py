@@ -92,7 +92,7 @@ async def stage(after: float = 60.0) -> AsyncIterator[Stage]:
     port = server._listeners[0].sockets[0].getsockname()[1]
     client = HttpClient("127.0.0.1", port, "stable", keep=2)
     counters = FrozenCounters((0.1, 1.0), INTERVAL, time.time_ns())
-    yield Stage(stable, Fallback(client, lambda: stable.named, after, counters), counters, server)
+    yield Stage(stable, Fallback(client, lambda _: stable.named, after, counters), counters, server)
     client.close()
     await server.close(1)
 

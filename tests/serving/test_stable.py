@@ -7,45 +7,76 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from viridian_serving.compatibility import UNKNOWN, Interface, Value
+from viridian_serving.contract import Contract
 from viridian_serving.http_client import HttpClient
-from viridian_serving.schema import DataType, ModelSchema, Tensor
-from viridian_serving.stable import FORGET_AFTER, Named, StableView, StableWatch, read_health
+from viridian_serving.readiness import health
+from viridian_serving.schema import DataType, Kind, ModelSchema, Tensor
+from viridian_serving.stable import FORGET_AFTER, Named, StableView, StableWatch, Surface, read_health
 
-OWN = Named("m-2", "sha256:a", True)
-OTHER = Named("m-1", "sha256:a", True)
+X = Value("x", Kind.NUMBER)
+Y = Value("prediction", Kind.NUMBER)
+SAME = Interface("sha256:a", (X,), (Y,), "sha256:t")
+CLOSED = Interface("sha256:b", (X,), (Y,))
+"""What takes the same features, and makes other tensors of them."""
+ANOTHER = Interface("sha256:c", (Value("z", Kind.NUMBER),), (Y,), "sha256:u")
+OLD = Interface("sha256:a")
+"""What an earlier image says."""
+OWN = Named("m-2", SAME, True)
+OTHER = Named("m-1", SAME, True)
 
 
-def view(*learned: Named, at: float = 0.0) -> StableView:
+def view(*learned: Named, own: Interface | None = SAME, at: float = 0.0) -> StableView:
     made = StableView("m-2")
     for named in learned:
         made.learn(named, at)
+    if own is not None:
+        made.begin(own)
     return made
 
 
 @pytest.mark.parametrize(
-    ("learned", "schema", "now", "helper"),
+    ("learned", "own", "now", "covers", "predict", "infer"),
     [
-        ((OTHER,), "sha256:a", 0.0, "m-1"),
-        ((OTHER,), "sha256:a", FORGET_AFTER, "m-1"),
-        ((OTHER,), "sha256:a", FORGET_AFTER + 0.1, None),
-        ((), "sha256:a", 0.0, None),
-        ((OWN,), "sha256:a", 0.0, None),
-        ((OWN, OTHER), "sha256:a", 0.0, "m-1"),
-        ((OTHER, OWN), "sha256:a", 0.0, None),
-        ((OTHER,), "sha256:b", 0.0, None),
-        ((OTHER,), None, 0.0, None),
-        ((Named("m-1", None, True),), "sha256:a", 0.0, None),
-        ((Named("m-1", None, True),), None, 0.0, None),
-        ((Named("m-1", "sha256:a", False),), "sha256:a", 0.0, None),
+        pytest.param((OTHER,), SAME, 0.0, "all", "m-1", "m-1", id="another revision"),
+        pytest.param((OTHER,), SAME, FORGET_AFTER, "all", "m-1", "m-1", id="still believed"),
+        pytest.param((OTHER,), SAME, FORGET_AFTER + 0.1, "none", None, None, id="not believed any more"),
+        pytest.param((), SAME, 0.0, "unknown", None, None, id="nobody asked yet"),
+        pytest.param((OWN,), SAME, 0.0, "self", None, None, id="this very revision"),
+        pytest.param((OWN, OTHER), SAME, 0.0, "all", "m-1", "m-1", id="no longer this one"),
+        pytest.param((OTHER, OWN), SAME, 0.0, "self", None, None, id="now this one"),
+        pytest.param((Named("m-1", ANOTHER, True),), SAME, 0.0, "none", None, None, id="other features"),
+        pytest.param((Named("m-1", CLOSED, True),), SAME, 0.0, "some", "m-1", None, id="the same features only"),
+        pytest.param((OTHER,), CLOSED, 0.0, "all", "m-1", None, id="its own protocol is closed"),
+        pytest.param((OTHER,), None, 0.0, "unknown", None, None, id="own model not loaded"),
+        pytest.param((Named("m-1", OLD, True),), SAME, 0.0, "all", "m-1", "m-1", id="an earlier image, as it tells"),
+        pytest.param((Named("m-1", OLD, True),), CLOSED, 0.0, "none", None, None, id="an earlier image with others"),
+        pytest.param((Named("m-1", Interface(None), True),), SAME, 0.0, "none", None, None, id="says nothing at all"),
+        pytest.param((Named("m-1", SAME, False),), SAME, 0.0, "none", None, None, id="not well itself"),
     ],
-    ids=[
-        "another revision", "still believed", "not believed any more", "nobody known", "this very revision",
-        "no longer this one", "now this one", "another schema", "own schema not known", "its schema not known",
-        "neither schema known", "not well itself",
-    ],
-)  # fmt: skip
-def test_who_may_help(learned: tuple[Named, ...], schema: str | None, now: float, helper: str | None) -> None:
-    assert view(*learned).fallback_for(schema, now) == helper
+)
+def test_who_may_help(
+    learned: tuple[Named, ...], own: Interface | None, now: float, covers: str, predict: str | None, infer: str | None
+) -> None:
+    seen = view(*learned, own=own)
+    assert seen.coverage(now).covers == covers
+    assert (seen.fallback_for(Surface.PREDICT, now), seen.fallback_for(Surface.INFER, now)) == (predict, infer)
+
+
+def test_it_makes_no_difference_what_is_known_first() -> None:
+    late, early = StableView("m-2"), StableView("m-2")
+    early.begin(SAME)
+    early.learn(OTHER, 0.0)
+    late.learn(OTHER, 0.0)
+    late.begin(SAME)
+    assert early.coverage(0.0) == late.coverage(0.0)
+
+
+def test_a_stable_that_never_answered_is_said_to_be_out_of_reach_once_it_was_asked() -> None:
+    seen = view()
+    assert seen.coverage(0.0).covers == "unknown"
+    seen.miss()
+    assert (seen.coverage(0.0).covers, seen.coverage(0.0).reason) == ("none", "stable cannot be reached")
 
 
 @pytest.mark.parametrize(
@@ -60,15 +91,42 @@ def test_callers_are_sent_on_only_by_a_revision_that_was_stable_and_is_not_any_m
     assert view(*learned).moved is moved
 
 
-def test_health_is_read() -> None:
-    body = {"status": "ok", "model": "m", "version": "v1", "revision": "m-1", "input_schema": "sha256:a", "inputs": []}
-    assert read_health(json.dumps(body).encode(), "m") == OTHER
-    assert read_health(json.dumps({**body, "status": "failing"}).encode(), "m") == Named("m-1", "sha256:a", False)
+IDENTITY = {"model": "m", "version": "v1", "revision": "m-1"}
 
 
-def test_an_older_image_tells_no_schema_and_is_no_help() -> None:
-    named = read_health(b'{"status": "ok", "model": "m", "version": "v1", "revision": "m-1"}', "m")
-    assert view(named).fallback_for("sha256:a", 0.0) is None
+def test_what_a_pod_writes_is_read() -> None:
+    contract = Contract.derived(schema(A, B, outputs=(A,)))
+    for status, serving in (("ok", True), ("failing", False)):
+        body = health(status, IDENTITY, contract, UNKNOWN)
+        assert read_health(body, "m") == Named("m-1", Interface.of(contract), serving)
+        assert json.loads(body)["input_schema"] == contract.fingerprint
+
+
+def test_a_pod_whose_model_is_not_loaded_tells_no_interface() -> None:
+    named = read_health(health("starting", IDENTITY, None, UNKNOWN), "m")
+    assert named == Named("m-1", Interface(None), False)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"features": [{"name": "x", "type": "number", "shape": [1]}], "inputs": [], "outputs": []},
+        {"features": [{"name": "x", "type": "picture"}]},
+        {"features": None, "answers": 7},
+    ],
+)
+def test_an_earlier_image_is_taken_by_its_fingerprint_alone(said: dict[str, object]) -> None:
+    body = {"status": "ok", **IDENTITY, "input_schema": "sha256:a", **said}
+    named = read_health(json.dumps(body).encode(), "m")
+    assert (named.interface.answers, named.interface.input_schema) == (None, "sha256:a")
+    assert view(named).fallback_for(Surface.PREDICT, 0.0) == "m-1"
+    assert view(named, own=CLOSED).fallback_for(Surface.PREDICT, 0.0) is None
+
+
+def test_an_image_that_tells_no_fingerprint_is_no_help() -> None:
+    named = read_health(json.dumps({"status": "ok", **IDENTITY}).encode(), "m")
+    assert view(named).fallback_for(Surface.PREDICT, 0.0) is None
 
 
 @pytest.mark.parametrize(
@@ -160,5 +218,5 @@ async def test_a_look_that_fails_leaves_what_was_known() -> None:
         await watch.look()
         server.close()
         await watch.look()
-        assert seen.named == OTHER
+        assert seen.named == Named("m-1", OLD, True)
         assert changes == [False]

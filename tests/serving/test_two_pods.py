@@ -96,6 +96,10 @@ async def test_no_client_sees_a_failing_candidate_and_every_failure_is_counted(p
     assert pair.candidate.since(before[0]) == {("split", "ok"): 40, ("split", "error"): 160}
     assert Counter(pair.candidate.rescues()) - before[2] == {"error": 160}
     assert pair.stable.since(before[1]) == {("fallback", "ok"): 160}
+    ((kind, status, detail),) = pair.candidate.failures()
+    assert (kind, status) == ("model-failed", "500")
+    assert "running Gather node" in detail
+    assert not any(letter.isdigit() for letter in detail)
 
 
 def test_a_list_is_answered_whole_by_one_of_them(pair: Pair) -> None:
@@ -208,6 +212,75 @@ def test_a_rescued_request_does_not_pass_for_fast(pair: Pair) -> None:
     assert float(within[0].rsplit(" ", 1)[1]) == counts["split", "ok"]
 
 
+# -- the features are the same, and what is behind them is not
+
+FLOORS = """
+features:
+  - {name: number, type: integer, tensor: i, min: 0, max: 9, example: 1}
+"""
+WIDER = FLOORS.replace("max: 9", "max: 20")
+RAISES = """
+def preprocess(instance):
+    number = instance["number"]
+    if number % 3 == 2:
+        raise RuntimeError(f"there is no floor {number} here")
+    return {"i": number}
+"""
+
+
+def floors(directory: Path, schema: str = FLOORS, script: str | None = None) -> None:
+    models.lookup(directory, 21)
+    (directory / "schema.yaml").write_text(schema)
+    if script is not None:
+        (directory / "preprocess.py").write_text(script)
+
+
+@pytest.fixture(scope="module")
+def preprocessed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """A candidate that differs from stable by a preprocess.py, and takes larger numbers."""
+    candidate = partial(floors, schema=WIDER.replace(", tensor: i", ""), script=RAISES)
+    with two_pods(tmp_path_factory.mktemp("preprocessed"), candidate, floors) as made:
+        eventually(lambda: made.candidate.predict({"number": 2}, **BY_ROUTE).status == 200, 20, made.candidate.log)
+        yield made
+
+
+async def test_no_client_sees_a_preprocess_that_raises_and_every_failure_is_counted(preprocessed: Pair) -> None:
+    # given
+    pair = preprocessed
+    before = pair.candidate.counts(), Counter(pair.candidate.rescues())
+    # when
+    numbers = [i % 10 for i in range(120)]
+    answers = await post_many(pair.candidate, [{"number": number} for number in numbers], **BY_ROUTE)
+    # then each client gets the right answer, by stable where the candidate's preprocess.py raised
+    assert [(answer.status, answer.json["prediction"]) for answer in answers] == [(200, n * 10.0) for n in numbers]
+    helped = {n: answer.json["revision"] for n, answer in zip(numbers, answers, strict=True)}
+    assert helped == {n: "m-1" if n % 3 == 2 else "m-2" for n in range(10)}
+    # and each failure counts
+    assert pair.candidate.since(before[0]) == {("split", "ok"): 84, ("split", "error"): 36}
+    assert Counter(pair.candidate.rescues()) - before[1] == {"error": 36}
+    # and what it failed with is told, without what clients sent
+    detail = "RuntimeError: there is no floor … here"
+    assert pair.candidate.failures()["preprocess-failed", "500", detail] >= 36
+
+
+def test_what_stable_s_own_schema_refuses_is_the_candidate_s_own_error(preprocessed: Pair) -> None:
+    # given a number that only the candidate takes, and fails
+    before = preprocessed.stable.counts()
+    answer = preprocessed.candidate.predict({"number": 14}, **BY_ROUTE)
+    # then its client gets the candidate's error, not stable's 400
+    assert (answer.status, answer.json["type"]) == (500, "urn:viridian:problem:preprocess-failed")
+    assert answer.headers["viridian-revision"] == "m-2"
+    assert preprocessed.stable.since(before) == {("fallback", "rejected"): 1}
+    assert preprocessed.candidate.rescues("viridian_rescues_failed")["error"] == 1
+
+
+def test_pods_tell_what_stable_can_answer(preprocessed: Pair) -> None:
+    for pod, covers in ((preprocessed.candidate, "all"), (preprocessed.stable, "self")):
+        assert pod.get("/health").json["fallback"] == {"covers": covers, "reason": ""}
+        (sample,) = pod.samples("viridian_fallback_available")
+        assert (sample.labels["covers"], sample.labels["reason"], sample.value) == (covers, "", float(covers == "all"))
+
+
 # -- when nobody can help
 
 
@@ -218,7 +291,11 @@ def test_a_stable_that_takes_other_inputs_is_not_asked(tmp_path: Path) -> None:
         assert pair.candidate.get("/health").json["input_schema"] != pair.stable.get("/health").json["input_schema"]
         # when
         answer = pair.candidate.predict({"x": 0}, **BY_ROUTE)
-        # then
+        # then the candidate says why
+        reason = "feature 'x' is new; feature 'i' is gone, and stable needs it"
+        assert pair.candidate.get("/health").json["fallback"] == {"covers": "none", "reason": reason}
+        (sample,) = pair.candidate.samples("viridian_fallback_available")
+        assert (sample.labels["covers"], sample.labels["reason"], sample.value) == ("none", reason, 0.0)
         assert answer.status == 500
         assert pair.stable.counts() == {}
         assert (pair.candidate.rescues(), pair.candidate.rescues("viridian_rescues_failed")) == ({}, {})
