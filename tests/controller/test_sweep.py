@@ -204,6 +204,7 @@ async def test_a_child_that_is_not_ours_any_more_is_noticed(
         ),
         pytest.param(HTTP_ROUTE, "iris", lambda spec: spec.update(hostnames=["x"]), id="a host"),
         pytest.param(BUDGET, "iris-blue", lambda spec: spec.update(maxUnavailable="100%"), id="a budget"),
+        pytest.param(BUDGET, "iris-blue", lambda spec: spec.pop("unhealthyPodEvictionPolicy"), id="an earlier budget"),
         pytest.param(
             DEPLOYMENT, "iris-blue", lambda spec: spec["template"]["spec"].update(nodeSelector={"a": "b"}), id="pods"
         ),

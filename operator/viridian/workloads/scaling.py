@@ -8,7 +8,10 @@ from .owner import Owner, build_metadata
 
 
 def build_budget(owner: Owner, color: Color) -> dict[str, Any]:
-    """The PodDisruptionBudget of a color: a drained node takes one pod at a time."""
+    """The PodDisruptionBudget of a color: a drained node takes one pod at a time.
+
+    Pods that are not ready may always be evicted: a candidate whose pods never become ready must not block a drain.
+    """
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
@@ -19,6 +22,7 @@ def build_budget(owner: Owner, color: Color) -> dict[str, Any]:
         },
     }
 
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
 
 def build_autoscaler(owner: Owner, color: Color, *, fewest: int, most: int, cpu_percent: int) -> dict[str, Any]:
     """The HorizontalPodAutoscaler of a color: between so many pods, aiming at this much of the requested CPU."""
