@@ -204,6 +204,7 @@ async def test_a_child_that_is_not_ours_any_more_is_noticed(
         ),
         pytest.param(HTTP_ROUTE, "iris", lambda spec: spec.update(hostnames=["x"]), id="a host"),
         pytest.param(BUDGET, "iris-blue", lambda spec: spec.update(maxUnavailable="100%"), id="a budget"),
+        pytest.param(BUDGET, "iris-blue", lambda spec: spec.pop("unhealthyPodEvictionPolicy"), id="an earlier budget"),
         pytest.param(
             DEPLOYMENT, "iris-blue", lambda spec: spec["template"]["spec"].update(nodeSelector={"a": "b"}), id="pods"
         ),
@@ -378,6 +379,7 @@ async def test_what_changes_while_a_model_is_looked_at_is_looked_at_again(
     assert await asyncio.wait_for(stage.queue.take(), 30) == IRIS
 
 
+OF_THE_POD = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}}
 AUTOSCALING = {"minReplicas": 2, "maxReplicas": 10, "cpuPercent": 60}
 
 
@@ -409,11 +411,13 @@ async def test_a_missing_autoscaler_is_noticed(scaled: Stage) -> None:
     [
         lambda spec: spec.update(minReplicas=1),
         lambda spec: spec.update(maxReplicas=100),
-        lambda spec: spec["metrics"][0]["resource"]["target"].update(averageUtilization=90),
+        lambda spec: spec["metrics"][0]["containerResource"]["target"].update(averageUtilization=90),
         lambda spec: spec["metrics"].append({"type": "Resource", "resource": {"name": "memory", "target": {}}}),
+        lambda spec: spec["metrics"].pop(),
         lambda spec: spec.pop("metrics"),
+        lambda spec: spec.update(metrics=[OF_THE_POD]),
     ],
-    ids=["fewest", "most", "cpu", "another metric", "no metric"],
+    ids=["fewest", "most", "cpu", "another metric", "one container", "no metric", "of the whole pod"],
 )
 async def test_an_edited_autoscaler_is_noticed(scaled: Stage, edit: Callable[[dict[str, Any]], object]) -> None:
     edit(scale(scaled)["spec"])

@@ -65,6 +65,7 @@ servings = st.fixed_dictionaries(
         "image": images,
         "triton": containers,
         "api": containers,
+        "startTimeout": st.sampled_from(["10s", "3m", "1h"]),
         "timeout": durations,
         "podTemplate": pod_templates,
         "fallback": st.fixed_dictionaries({}, optional={"after": durations}),

@@ -287,3 +287,14 @@ def test_a_dollar_sign_in_an_address_stands_for_itself() -> None:
     for container in (*pods["initContainers"], *pods["containers"]):
         (given,) = [each["value"] for each in container["env"] if each["name"] == "VIRIDIAN_MODEL_URI"]
         assert given == "https://models.example.com/$$(VIRIDIAN_MODEL)/$$$$.onnx"
+
+
+@given(specs)
+def test_a_deployment_is_not_called_stuck_while_its_pods_may_still_start(spec: ModelDeploymentSpec) -> None:
+    # given all that may pass before a pod is ready: its files are fetched, and Triton is started twice
+    fetching = spec.model.fetch_timeout if spec.model.digest is not None else "0s"
+    longest = parse_duration(fetching) + 2 * parse_duration(spec.serving.start_timeout)
+
+    # then each Deployment waits for longer
+    for deployment in render(spec).deployments.values():
+        assert deployment["spec"]["progressDeadlineSeconds"] > longest.total_seconds()

@@ -29,6 +29,7 @@ from viridian.traffic.route import RouteView, read_route
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.live_settings import asks_for_live_settings, live_settings_name
 from viridian.workloads.revisions import read_controller_revision, rebuild_revision
+from viridian.workloads.scaling import read_cpu_percent
 
 from . import inline
 from .adoption import adopt, adopt_revisions, revision_number
@@ -218,12 +219,7 @@ def read_autoscaler(manifest: Manifest | None) -> Autoscaler | None:
     if manifest is None:
         return None
     spec = manifest["spec"]
-    cpu = [
-        metric["resource"]["target"].get("averageUtilization", 0)
-        for metric in spec.get("metrics", [])
-        if "resource" in metric
-    ]
-    return Autoscaler(spec.get("minReplicas", 1), spec["maxReplicas"], cpu[0] if len(cpu) == 1 else 0)
+    return Autoscaler(spec.get("minReplicas", 1), spec["maxReplicas"], read_cpu_percent(manifest))
 
 
 async def _gateways(client: KubeClient, model: Model) -> dict[tuple[str, str], Manifest]:
