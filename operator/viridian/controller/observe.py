@@ -35,6 +35,7 @@ from .adoption import adopt, adopt_revisions, revision_number
 from .drift import Drift
 from .models import Model
 from .pods import is_over, read_pod
+from .refusals import refused_creation
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ async def observe(
                 has_budget=inline.is_budget(model, color, of_budgets.get(color)),
                 autoscaler=read_autoscaler(autoscalers.get(color)),
                 drifted=color in drifted,
-                refusal=_refusal(deployments.get(color)),
+                refusal=refused_creation(deployments.get(color)),
             )
             for color in Color
         },
@@ -180,15 +181,6 @@ def _revision(model: Model, color: Color, deployment: Manifest | None) -> str | 
 
 def _replicas(deployment: Manifest | None) -> int:
     return int(deployment["spec"].get("replicas", 1)) if deployment is not None else 0
-
-
-def _refusal(deployment: Manifest | None) -> str:
-    """Why Kubernetes cannot create a Deployment's pods; empty when it can, or has none to create."""
-    conditions = ((deployment or {}).get("status") or {}).get("conditions") or []
-    if not _replicas(deployment):
-        return ""
-    failures = (c for c in conditions if c["type"] == "ReplicaFailure" and c["status"] == "True")
-    return next((str(c.get("message") or c.get("reason", "")).strip()[:1024] for c in failures), "")
 
 
 def _pods(color: Color, pods: list[Manifest], now: datetime) -> tuple[Pod, ...]:

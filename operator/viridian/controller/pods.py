@@ -1,4 +1,4 @@
-"""Read a pod: is it ready, did it die, why can it not start."""
+"""Read pods: are they ready, did they die, why can they not start."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,6 +7,8 @@ from typing import Any
 from viridian.api.names import LABEL_REVISION
 from viridian.rollout.observed import Pod
 from viridian.workloads.pod import FETCH_CONTAINER, SERVING_CONTAINERS
+
+from .spec_fields import field_of_image, field_of_variables
 
 _OVER = frozenset({"Failed", "Succeeded"})
 """Phases of what is a pod no more: it was evicted, shut down with its node or rejected, and never runs again."""
@@ -153,7 +155,7 @@ def _trouble(manifest: dict[str, Any], now: datetime) -> str:
         if container["name"] == FETCH_CONTAINER and (failure := _failed_fetch(container)):
             return failure
     for container in [*first, *then]:
-        if failure := _waits(container):
+        if failure := _waits(container, manifest):
             return failure
     return _unscheduled(status) or _unmade(manifest, [*first, *then], now)
 
@@ -171,11 +173,16 @@ def _unscheduled(status: dict[str, Any]) -> str:
     return ""
 
 
+def _last_stage(status: dict[str, Any]) -> datetime | None:
+    """When a pod last got further on its way to its first container."""
+    conditions = [c for c in status.get("conditions") or [] if c["type"] in _STAGES]
+    return max((at for c in conditions if (at := _moment(c.get("lastTransitionTime"))) is not None), default=None)
+
+
 def _unmade(manifest: dict[str, Any], containers: list[dict[str, Any]], now: datetime) -> str:
     """What holds up a pod that has a node, but of which no container has been made for long."""
     name, status = manifest["metadata"].get("name", ""), manifest.get("status") or {}
-    conditions = [c for c in status.get("conditions") or [] if c["type"] in _STAGES]
-    last = max((at for c in conditions if (at := _moment(c.get("lastTransitionTime"))) is not None), default=None)
+    last = _last_stage(status)
     states = [container.get("state") or {} for container in containers]
     waits = not states or any((state.get("waiting") or {}).get("reason") in _BEING_MADE for state in states)
     if last is None or not waits or not _holds(status, "PodScheduled") or any("running" in state for state in states):
@@ -198,13 +205,17 @@ def _unmade(manifest: dict[str, Any], containers: list[dict[str, Any]], now: dat
     )
 
 
-def _waits(container: dict[str, Any]) -> str:
+def _waits(container: dict[str, Any], manifest: dict[str, Any]) -> str:
     """What keeps one container from being started, in the kubelet's words."""
     waiting = (container.get("state") or {}).get("waiting") or {}
     reason, message = str(waiting.get("reason", "")), str(waiting.get("message", "")).strip()[:1024]
     ours = container["name"] in {*SERVING_CONTAINERS, FETCH_CONTAINER}
     if reason in _CANNOT_START:
-        field = "spec.serving.image" if ours and "Image" in reason else f"container {container['name']}"
+        field = ""
+        if ours:
+            variables = field_of_variables(container["name"], message, manifest)
+            field = field_of_image(message) if "Image" in reason else variables
+        field = field or f"container {container['name']}"
         return f"{field}: {reason} for {container.get('image', '?')}: {message}"
     ended = (container.get("lastState") or {}).get("terminated") or {}
     if reason == "CrashLoopBackOff" and ended.get("exitCode") == 0 and container["name"] in SERVING_CONTAINERS:
