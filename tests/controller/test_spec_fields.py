@@ -7,6 +7,7 @@ import pytest
 from tests.controller.pod_manifests import container, pod
 
 from viridian.controller.pods import read_pod
+from viridian.controller.spec_fields import field_of_mount
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 IMAGE = "registry.example.com/iris:1.0"
@@ -68,3 +69,23 @@ def test_an_image_that_the_registry_keeps_is_told_with_the_field_of_the_secrets(
     waiting = container(waiting={"reason": "ErrImagePull", "message": message})
     field = "spec.serving.image" + (" and spec.serving.podTemplate.imagePullSecrets" if secrets else "")
     assert read_pod(pod(waiting), NOW).trouble == f"{field}: ErrImagePull for {IMAGE}: {message}"
+
+
+CLAIM = {"name": "model", "persistentVolumeClaim": {"claimName": "models"}}
+TMP = {"name": "tmp", "emptyDir": {}}
+
+
+@pytest.mark.parametrize(
+    ("message", "volumes", "field"),
+    [
+        ('Multi-Attach error for volume "pvc-1"', [CLAIM, TMP], "spec.model.uri"),
+        ('MountVolume.SetUp failed for volume "model" : no such export', [CLAIM, TMP], "spec.model.uri"),
+        ('MountVolume.SetUp failed for volume "tmp" : disk full', [CLAIM, TMP], ""),
+        ("timed out waiting for the condition", [TMP], ""),
+        ("timed out waiting for the condition", [], ""),
+    ],
+)
+def test_a_volume_that_cannot_be_mounted_is_the_models_unless_another_one_is_named(
+    message: str, volumes: list[dict[str, Any]], field: str
+) -> None:
+    assert field_of_mount(message, {"spec": {"volumes": volumes}}) == field

@@ -1,13 +1,16 @@
 """Read pods: are they ready, did they die, why can they not start."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from viridian.api.names import LABEL_REVISION
+from viridian.kube.client import KubeClient, Manifest
 from viridian.rollout.observed import Pod
 from viridian.workloads.pod import FETCH_CONTAINER, SERVING_CONTAINERS
 
+from .pod_events import find_events, trouble_in
 from .spec_fields import field_of_image, field_of_variables
 
 _OVER = frozenset({"Failed", "Succeeded"})
@@ -30,6 +33,7 @@ PAST_GRACE = timedelta(minutes=1)
 
 MAKING, PULLING = timedelta(minutes=1), timedelta(minutes=10)
 """How long a pod may wait for its volumes and its network, and then for its image, which may be large."""
+_PULLS = frozenset({"ErrImagePull", "ImagePullBackOff"})
 _BEING_MADE = frozenset({"ContainerCreating", "PodInitializing"})
 _STAGES = frozenset({"PodScheduled", "PodReadyToStartContainers", "Initialized"})
 """Conditions that change when a pod gets further on its way to its first container."""
@@ -41,6 +45,20 @@ _DISRUPTIONS = frozenset({"Evicted", "NodeLost", "NodeShutdown", "Preempting", "
 
 _LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
 """How the kubelet calls the end of a container that it did not see, because the node went down meanwhile."""
+
+
+async def read_pods(client: KubeClient, manifests: Iterable[Manifest], now: datetime) -> tuple[Pod, ...]:
+    """What matters of the pods of one color that run, or may run yet; `now` is the time, with a zone.
+
+    Of those that do not start and do not say why, one is looked up in its Events: mostly all wait for the same.
+    """
+    live = [manifest for manifest in manifests if not is_over(manifest)]
+    pods = [read_pod(manifest, now) for manifest in live]
+    index = next((index for index, manifest in enumerate(live) if _needs_events(manifest, now)), None)
+    if index is not None:
+        told = trouble_in(await find_events(client, live[index]), live[index])
+        pods[index] = replace(pods[index], trouble=told or pods[index].trouble)
+    return tuple(pods)
 
 
 def is_over(manifest: dict[str, Any]) -> bool:
@@ -171,6 +189,23 @@ def _unscheduled(status: dict[str, Any]) -> str:
                 f"spec.model.uri: {message}" if "persistentvolumeclaim" in message else f"no node has room: {message}"
             )
     return ""
+
+
+def _needs_events(manifest: dict[str, Any], now: datetime) -> bool:
+    """Whether only its Events can say why a pod does not start: it has had a node for long, and nothing is made of it.
+
+    They also say which Secret for its registry does not exist.
+    """
+    status = manifest.get("status") or {}
+    containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    if "deletionTimestamp" in manifest["metadata"] or _holds(status, "Ready"):
+        return False
+    reasons = {((container.get("state") or {}).get("waiting") or {}).get("reason") for container in containers}
+    if reasons & _PULLS:
+        last = _last_stage(status)
+        secrets = (manifest.get("spec") or {}).get("imagePullSecrets")
+        return bool(secrets) and last is not None and now - last >= MAKING
+    return bool(_unmade(manifest, containers, now))
 
 
 def _last_stage(status: dict[str, Any]) -> datetime | None:

@@ -32,6 +32,14 @@ def field_of_variables(container: str, message: str, pod: Manifest) -> str:
     return f"spec.serving.podTemplate.env ({', '.join(found)})" if found else ""
 
 
+def field_of_mount(message: str, pod: Manifest) -> str:
+    """The field of the model's claim, where a volume cannot be mounted and the message names no other one."""
+    volumes = (pod.get("spec") or {}).get("volumes") or []
+    others = [volume["name"] for volume in volumes if "persistentVolumeClaim" not in volume]
+    is_claim = len(others) < len(volumes) and not any(f'"{name}"' in message for name in others)
+    return "spec.model.uri" if is_claim else ""
+
+
 def field_of_account(message: str, deployment: Manifest) -> str:
     """The field of the ServiceAccount that does not exist, if the spec names it; else it is the namespace's own."""
     account = deployment["spec"]["template"]["spec"].get("serviceAccountName", "")
