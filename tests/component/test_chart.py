@@ -262,6 +262,7 @@ def test_the_operators_rights_reach_its_work_and_no_further(
     assert may("patch", "apps", "deployments")
     assert may("patch", "gateway.networking.k8s.io", "httproutes")
     assert may("create", "coordination.k8s.io", "leases")
+    assert may("list", "", "events")
     assert may("update", "coordination.k8s.io", "leases", name="viridian")
     # and nothing else: not others' leases, not the users' specs, not secrets, not another namespace
     assert not may("update", "coordination.k8s.io", "leases", name="somebody-elses")

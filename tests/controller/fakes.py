@@ -35,6 +35,7 @@ class FakeApi:
     def __init__(self) -> None:
         self.objects: dict[tuple[Kind, str, str], Manifest] = {}
         self.writes: list[tuple[str, Kind, str]] = []
+        self.reads: list[tuple[str, Kind]] = []
         self.trouble: list[KubeError] = []
         self._versions = itertools.count(1)
 
@@ -64,11 +65,21 @@ class FakeApi:
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         return deepcopy(self.objects.get((kind, namespace, name)))
 
-    async def find(self, kind: Kind, namespace: str, labels: dict[str, str]) -> list[Manifest]:
+    async def find(
+        self,
+        kind: Kind,
+        namespace: str,
+        labels: dict[str, str] | None = None,
+        *,
+        fields: dict[str, str] | None = None,
+    ) -> list[Manifest]:
+        self.reads.append(("find", kind))
         return [
             deepcopy(manifest)
             for (of, place, _), manifest in self.objects.items()
-            if (of, place) == (kind, namespace) and labels.items() <= manifest["metadata"].get("labels", {}).items()
+            if (of, place) == (kind, namespace)
+            and (labels or {}).items() <= manifest["metadata"].get("labels", {}).items()
+            and all(_value(manifest, path) == value for path, value in (fields or {}).items())
         ]
 
     async def create(self, kind: Kind, manifest: Manifest, *, frozen: bool = False) -> Manifest:
@@ -117,6 +128,14 @@ class FakeApi:
         self.writes.append((verb, kind, name))
         if self.trouble:
             raise self.trouble.pop(0)
+
+
+def _value(manifest: Manifest, path: str) -> Any:
+    """What a field selector looks at."""
+    value: Any = manifest
+    for name in path.split("."):
+        value = value.get(name, {})
+    return value
 
 
 def spec(**changes: Any) -> ModelDeploymentSpec:

@@ -5,6 +5,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.controller.pod_manifests import (
+    INITIALIZING,
+    RUNNING,
+    condition,
+    container,
+    ended,
+    pod,
+    stage,
+    unmade,
+)
 
 from viridian.controller.pods import is_over, read_pod
 from viridian.rollout.observed import Pod
@@ -13,39 +23,13 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 POD = Pod(uid="p1", revision="iris-2", ready=False, deleting=False, name="iris-green-1")
 
 
-def container(name: str = "api", restarts: int = 0, last: Any = None, **state: Any) -> dict[str, Any]:
-    """One container's status; an exit code stands for a container that ended."""
-    image = "registry.example.com/iris:1.0"
-    return {
-        "name": name,
-        "image": image,
-        "restartCount": restarts,
-        "state": state,
-        "lastState": {"terminated": last} if last else {},
-    }
-
-
-def ended(code: int, reason: str = "Error", **more: str) -> dict[str, Any]:
-    return {"exitCode": code, "reason": reason, **more}
-
-
-def pod(*containers: dict[str, Any], **status: Any) -> dict[str, Any]:
-    metadata = {"name": "iris-green-1", "uid": "p1", "labels": {"viridian.dev/revision": "iris-2"}}
-    return {"metadata": metadata, "status": {"containerStatuses": list(containers), **status}}
-
-
 def fetching(**state: Any) -> dict[str, Any]:
     """A pod whose model is being fetched, while the other containers wait."""
     waiting = [container(name, waiting={"reason": "PodInitializing"}) for name in ("triton", "api")]
     return pod(*waiting, initContainerStatuses=[container("fetch", **state)])
 
 
-def condition(kind: str, value: str, message: str = "") -> dict[str, Any]:
-    return {"conditions": [{"type": kind, "status": value, "message": message}]}
-
-
 WRONG = "spec.model.digest: https://models.example.com/iris has another digest"
-RUNNING = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
 
 
 BACK_OFF = {"reason": "CrashLoopBackOff", "message": "back-off 10s"}
@@ -247,21 +231,6 @@ def test_last_words_are_cut_to_what_a_status_can_hold() -> None:
 def test_what_keeps_a_pod_from_starting(manifest: dict[str, Any], trouble: str) -> None:
     read = read_pod(manifest, NOW)
     assert (read.trouble, read.deaths) == (trouble, 0)
-
-
-CREATING, INITIALIZING = {"reason": "ContainerCreating"}, {"reason": "PodInitializing"}
-STARTED = "2025-12-31T23:00:00Z"
-
-
-def stage(kind: str, value: str = "True", at: str = STARTED, message: str = "") -> dict[str, Any]:
-    return {"type": kind, "status": value, "lastTransitionTime": at, "message": message}
-
-
-def unmade(*conditions: dict[str, Any], **status: Any) -> dict[str, Any]:
-    """A pod that has had a node for an hour, and these other conditions."""
-    waiting = {"containerStatuses": [container("triton", waiting=CREATING), container("api", waiting=CREATING)]}
-    scheduled = {"conditions": [stage("PodScheduled"), *conditions]}
-    return pod() | {"status": {**waiting, **scheduled, **status}, "spec": {"nodeName": "n1"}}
 
 
 @pytest.mark.parametrize(

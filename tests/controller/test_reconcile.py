@@ -16,7 +16,7 @@ from viridian.controller.reconcile import Reconciler
 from viridian.controller.setbacks import ENOUGH, FIRST_PAUSE, LONGEST_PAUSE, STUMBLES
 from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.errors import NotLeading, Refused, Unavailable
-from viridian.kube.resources import DEPLOYMENT, EVENT, GATEWAY, MODEL_DEPLOYMENT, SERVICE, Kind
+from viridian.kube.resources import CONTROLLER_REVISION, DEPLOYMENT, EVENT, GATEWAY, MODEL_DEPLOYMENT, SERVICE, Kind
 
 IRIS = (NAMESPACE, "iris")
 DENIED = 'admission webhook "policy" denied the request: label team is missing'
@@ -107,6 +107,22 @@ async def test_words_that_differ_from_one_refusal_to_the_next_are_not_told_each_
         stage.api.reason = f"{DENIED} (request {number})"
         await stage.passes(1)
     assert (stage.api.events("Refused"), stage.api.count("replace_status", MODEL_DEPLOYMENT)) == (1, written)
+
+
+async def test_a_stored_revision_that_something_else_replaced_is_named_and_left_alone(stage: Stage) -> None:
+    # given a model that starts, and whose ControllerRevision something has replaced by one that cannot be read
+    await stage.passes(8)
+    key = (CONTROLLER_REVISION, NAMESPACE, "iris-1")
+    labels = {"viridian.dev/model": "iris"}
+    del stage.api.objects[key]
+    theirs = {"kind": "ControllerRevision", "metadata": {"name": "iris-1", "labels": labels}, "revision": 1}
+    stage.api.put(CONTROLLER_REVISION, theirs)
+    before = stage.api.objects[key]
+    # when the model's own is to be made again
+    await stage.passes(3)
+    # then the name is said to be taken, and what has it stays as it is
+    assert stage.condition("Stalled") == ("True", "ForeignChild")
+    assert stage.api.objects[key] == before
 
 
 async def test_a_refusal_that_is_over_is_told_of_no_more(stage: Stage) -> None:

@@ -275,8 +275,18 @@ def test_what_kills_stable_and_the_candidate_together_is_not_the_candidates_faul
     if of_stable["died_at"] is not None:
         of_stable = {**of_stable, "died_at": world.now + of_stable["died_at"]}
     world.pods[BLUE][0] = replace(world.pods[BLUE][0], **{"deaths": 1, **of_stable})
-    # then the candidate is blamed only for what it does alone
+    # then the candidate is blamed only for what it does alone, and status says why it is not
     assert (ending(world) is not None) is blamed
+    stalled = next(condition for condition in world.decide().status.conditions if condition.type == "Stalled")
+    assert (stalled.reason == "SharedIncident" and "v2.0.0 is not blamed" in stalled.message) is not blamed
+
+
+def test_what_died_together_and_is_ready_again_is_nothing_to_tell():
+    world = at_step()
+    for color in (BLUE, GREEN):
+        world.pods[color][0] = replace(world.pods[color][0], deaths=2, death="exit code 1", died_at=world.now)
+    assert ending(world) is None
+    assert next(each for each in world.decide().status.conditions if each.type == "Stalled").status == "False"
 
 
 @pytest.mark.parametrize(

@@ -29,10 +29,12 @@ def is_orphan(child: Manifest, model: Model) -> bool:
 async def adopt(client: KubeClient, kind: Kind, child: Manifest, model: Model) -> Manifest:
     """Make an orphan the model's own; any other child is returned as it is.
 
+    So is a ControllerRevision that only carries our label, wherever it is met.
+
     Raises:
         Conflict: somebody wrote in between.
     """
-    if not is_orphan(child, model):
+    if not is_orphan(child, model) or (kind is CONTROLLER_REVISION and _is_no_revision(child, model)):
         return child
     metadata = child["metadata"]
     references = build_metadata(model.owner, metadata["name"])["ownerReferences"]

@@ -24,7 +24,7 @@ from viridian.kube.resources import (
     SERVICE,
     Kind,
 )
-from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed, Pod, Setback
+from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed, Setback
 from viridian.traffic.route import RouteView, read_route
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.live_settings import asks_for_live_settings, live_settings_name
@@ -35,7 +35,8 @@ from . import inline
 from .adoption import adopt, adopt_revisions, revision_number
 from .drift import Drift
 from .models import Model
-from .pods import is_over, read_pod
+from .pods import read_pods
+from .refusals import refused_creation
 
 
 @dataclass(frozen=True)
@@ -120,21 +121,23 @@ async def observe(
     view = read_route(name, route, gateways) if route is not None else None
     known = {**lost, **stored}
     drifted = await _drifted(drift, model, deployments, known)
+    of_each = ([pod for pod in pods if pod["metadata"]["labels"].get(LABEL_COLOR) == color] for color in Color)
+    seen = await asyncio.gather(*(read_pods(client, of_one, now) for of_one in of_each))
     observed = Observed(
         generation=model.generation,
         colors={
             color: ColorView(
                 revision=_revision(model, color, deployments.get(color)),
                 replicas=_replicas(deployments.get(color)),
-                pods=_pods(color, pods, now),
+                pods=of_color,
                 endpoints=_endpoints(color, slices),
                 has_service=inline.is_color_service(model, color, services.get(color)),
                 has_budget=inline.is_budget(model, color, of_budgets.get(color)),
                 autoscaler=read_autoscaler(autoscalers.get(color)),
                 drifted=color in drifted,
-                refusal=_refusal(deployments.get(color)),
+                refusal=refused_creation(deployments.get(color)),
             )
-            for color in Color
+            for color, of_color in zip(Color, seen, strict=True)
         },
         revisions=known,
         lost=frozenset(lost),
@@ -181,22 +184,6 @@ def _revision(model: Model, color: Color, deployment: Manifest | None) -> str | 
 
 def _replicas(deployment: Manifest | None) -> int:
     return int(deployment["spec"].get("replicas", 1)) if deployment is not None else 0
-
-
-def _refusal(deployment: Manifest | None) -> str:
-    """Why Kubernetes cannot create a Deployment's pods; empty when it can, or has none to create."""
-    conditions = ((deployment or {}).get("status") or {}).get("conditions") or []
-    if not _replicas(deployment):
-        return ""
-    failures = (c for c in conditions if c["type"] == "ReplicaFailure" and c["status"] == "True")
-    return next((str(c.get("message") or c.get("reason", "")).strip()[:1024] for c in failures), "")
-
-
-def _pods(color: Color, pods: list[Manifest], now: datetime) -> tuple[Pod, ...]:
-    """The pods of a color that run, or may run yet."""
-    return tuple(
-        read_pod(pod, now) for pod in pods if pod["metadata"]["labels"].get(LABEL_COLOR) == color and not is_over(pod)
-    )
 
 
 def _endpoints(color: Color, slices: list[Manifest]) -> frozenset[str]:

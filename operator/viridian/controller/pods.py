@@ -1,12 +1,17 @@
-"""Read a pod: is it ready, did it die, why can it not start."""
+"""Read pods: are they ready, did they die, why can they not start."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from viridian.api.names import LABEL_REVISION
+from viridian.kube.client import KubeClient, Manifest
 from viridian.rollout.observed import Pod
 from viridian.workloads.pod import FETCH_CONTAINER, SERVING_CONTAINERS
+
+from .pod_events import find_events, trouble_in
+from .spec_fields import field_of_image, field_of_variables
 
 _OVER = frozenset({"Failed", "Succeeded"})
 """Phases of what is a pod no more: it was evicted, shut down with its node or rejected, and never runs again."""
@@ -28,6 +33,7 @@ PAST_GRACE = timedelta(minutes=1)
 
 MAKING, PULLING = timedelta(minutes=1), timedelta(minutes=10)
 """How long a pod may wait for its volumes and its network, and then for its image, which may be large."""
+_PULLS = frozenset({"ErrImagePull", "ImagePullBackOff"})
 _BEING_MADE = frozenset({"ContainerCreating", "PodInitializing"})
 _STAGES = frozenset({"PodScheduled", "PodReadyToStartContainers", "Initialized"})
 """Conditions that change when a pod gets further on its way to its first container."""
@@ -39,6 +45,20 @@ _DISRUPTIONS = frozenset({"Evicted", "NodeLost", "NodeShutdown", "Preempting", "
 
 _LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
 """How the kubelet calls the end of a container that it did not see, because the node went down meanwhile."""
+
+
+async def read_pods(client: KubeClient, manifests: Iterable[Manifest], now: datetime) -> tuple[Pod, ...]:
+    """What matters of the pods of one color that run, or may run yet; `now` is the time, with a zone.
+
+    Of those that do not start and do not say why, one is looked up in its Events: mostly all wait for the same.
+    """
+    live = [manifest for manifest in manifests if not is_over(manifest)]
+    pods = [read_pod(manifest, now) for manifest in live]
+    index = next((index for index, manifest in enumerate(live) if _needs_events(manifest, now)), None)
+    if index is not None:
+        told = trouble_in(await find_events(client, live[index]), live[index])
+        pods[index] = replace(pods[index], trouble=told or pods[index].trouble)
+    return tuple(pods)
 
 
 def is_over(manifest: dict[str, Any]) -> bool:
@@ -153,7 +173,7 @@ def _trouble(manifest: dict[str, Any], now: datetime) -> str:
         if container["name"] == FETCH_CONTAINER and (failure := _failed_fetch(container)):
             return failure
     for container in [*first, *then]:
-        if failure := _waits(container):
+        if failure := _waits(container, manifest):
             return failure
     return _unscheduled(status) or _unmade(manifest, [*first, *then], now)
 
@@ -171,11 +191,33 @@ def _unscheduled(status: dict[str, Any]) -> str:
     return ""
 
 
+def _needs_events(manifest: dict[str, Any], now: datetime) -> bool:
+    """Whether only its Events can say why a pod does not start: it has had a node for long, and nothing is made of it.
+
+    They also say which Secret for its registry does not exist.
+    """
+    status = manifest.get("status") or {}
+    containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    if "deletionTimestamp" in manifest["metadata"] or _holds(status, "Ready"):
+        return False
+    reasons = {((container.get("state") or {}).get("waiting") or {}).get("reason") for container in containers}
+    if reasons & _PULLS:
+        last = _last_stage(status)
+        secrets = (manifest.get("spec") or {}).get("imagePullSecrets")
+        return bool(secrets) and last is not None and now - last >= MAKING
+    return bool(_unmade(manifest, containers, now))
+
+
+def _last_stage(status: dict[str, Any]) -> datetime | None:
+    """When a pod last got further on its way to its first container."""
+    conditions = [c for c in status.get("conditions") or [] if c["type"] in _STAGES]
+    return max((at for c in conditions if (at := _moment(c.get("lastTransitionTime"))) is not None), default=None)
+
+
 def _unmade(manifest: dict[str, Any], containers: list[dict[str, Any]], now: datetime) -> str:
     """What holds up a pod that has a node, but of which no container has been made for long."""
     name, status = manifest["metadata"].get("name", ""), manifest.get("status") or {}
-    conditions = [c for c in status.get("conditions") or [] if c["type"] in _STAGES]
-    last = max((at for c in conditions if (at := _moment(c.get("lastTransitionTime"))) is not None), default=None)
+    last = _last_stage(status)
     states = [container.get("state") or {} for container in containers]
     waits = not states or any((state.get("waiting") or {}).get("reason") in _BEING_MADE for state in states)
     if last is None or not waits or not _holds(status, "PodScheduled") or any("running" in state for state in states):
@@ -198,13 +240,17 @@ def _unmade(manifest: dict[str, Any], containers: list[dict[str, Any]], now: dat
     )
 
 
-def _waits(container: dict[str, Any]) -> str:
+def _waits(container: dict[str, Any], manifest: dict[str, Any]) -> str:
     """What keeps one container from being started, in the kubelet's words."""
     waiting = (container.get("state") or {}).get("waiting") or {}
     reason, message = str(waiting.get("reason", "")), str(waiting.get("message", "")).strip()[:1024]
     ours = container["name"] in {*SERVING_CONTAINERS, FETCH_CONTAINER}
     if reason in _CANNOT_START:
-        field = "spec.serving.image" if ours and "Image" in reason else f"container {container['name']}"
+        field = ""
+        if ours:
+            variables = field_of_variables(container["name"], message, manifest)
+            field = field_of_image(message) if "Image" in reason else variables
+        field = field or f"container {container['name']}"
         return f"{field}: {reason} for {container.get('image', '?')}: {message}"
     ended = (container.get("lastState") or {}).get("terminated") or {}
     if reason == "CrashLoopBackOff" and ended.get("exitCode") == 0 and container["name"] in SERVING_CONTAINERS:

@@ -85,10 +85,21 @@ class KubeClient:
                 return None
             raise
 
-    async def find(self, kind: Kind, namespace: str, labels: dict[str, str]) -> list[Manifest]:
-        """Read all objects of a namespace that carry these labels."""
-        selector = ",".join(f"{key}={value}" for key, value in labels.items())
-        answer = await self._request("GET", kind.path(namespace), query={"labelSelector": selector})
+    async def find(
+        self,
+        kind: Kind,
+        namespace: str,
+        labels: dict[str, str] | None = None,
+        *,
+        fields: dict[str, str] | None = None,
+    ) -> list[Manifest]:
+        """Read all objects of a namespace that carry these labels, and in which these fields have these values."""
+        query = {
+            name: ",".join(f"{key}={value}" for key, value in wanted.items())
+            for name, wanted in (("labelSelector", labels), ("fieldSelector", fields))
+            if wanted
+        }
+        answer = await self._request("GET", kind.path(namespace), query=query)
         # The items of a list do not say what they are.
         named = {"apiVersion": answer["apiVersion"], "kind": answer["kind"].removesuffix("List")}
         return [{**named, **item} for item in answer["items"]]

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from viridian.api.status import Condition, ModelDeploymentStatus, Phase
 
+from .interrupts import shared_deaths
 from .story import count, pod_trouble, story, stuck_pod
 from .view import CLOCK_STOPS, SETTLED, View
 
@@ -75,6 +76,8 @@ def _stalled(view: View) -> _Claim:
         return _Claim(False, status.hold.reason, status.hold.message)  # a person is meant to take time over it
     if status.hold is not None:
         return _Claim(True, status.hold.reason, status.hold.message)
+    if shared := shared_deaths(view):
+        return _Claim(True, "SharedIncident", shared)
     if status.phase in {Phase.ROLLED_BACK, Phase.EXPIRED}:
         return _Claim(True, _pin_reason(view), story(view))
     return _Claim(False, status.phase, "nothing stands in the way")

@@ -64,17 +64,39 @@ def _guard_breached(view: View) -> Ending | None:
 
 
 def _pods_die(view: View) -> Ending | None:
-    candidate = view.status.candidate
-    if candidate is None:
-        return None
-    pods = [pod for pod in view.color(candidate.color).pods if pod.revision == candidate.revision and not pod.deleting]
-    if sum(pod.deaths for pod in pods) < DEATHS or _stable_dies_too(view, pods):
+    candidate, pods = view.status.candidate, _candidate_pods(view)
+    if candidate is None or sum(pod.deaths for pod in pods) < DEATHS or _stable_dies_too(view, pods):
         return None
     last = next(pod.death for pod in pods if pod.deaths)
     return Ending(
         phase=Phase.ROLLED_BACK,
         reason="PodsCrash",
         message=f"pods of {candidate.revision} ({candidate.version}) died with an error {DEATHS} times or more: {last}",
+    )
+
+
+def _candidate_pods(view: View) -> list[Pod]:
+    candidate = view.status.candidate
+    if candidate is None:
+        return []
+    return [pod for pod in view.color(candidate.color).pods if pod.revision == candidate.revision and not pod.deleting]
+
+
+def shared_deaths(view: View) -> str:
+    """That pods of both versions die together, so that the candidate is not blamed, as a sentence; else empty."""
+    candidate, stable, pods = view.status.candidate, view.status.stable, _candidate_pods(view)
+    dead = [pod for pod in pods if pod.deaths and not pod.ready]
+    if (
+        candidate is None
+        or stable is None
+        or not dead
+        or not view.candidate_is_live
+        or not _stable_dies_too(view, pods)
+    ):
+        return ""
+    return (
+        f"pods of {candidate.version} and of {stable.version} die at the same time, so {candidate.version} is not"
+        f" blamed: look for what they share, such as data, network or nodes; {dead[0].death}"
     )
 
 

@@ -1,0 +1,47 @@
+"""Which field of the spec a message of Kubernetes about a pod is about; empty where that cannot be told."""
+
+from viridian.kube.client import Manifest
+
+_DENIED = ("unauthorized", "authorization", "access denied", "forbidden", "no basic auth credentials")
+"""What registries say to a client without the right credentials."""
+
+
+def field_of_image(message: str) -> str:
+    """The fields that say where a container's image comes from, and with which Secrets, as its pull failed."""
+    denied = any(words in message.lower() for words in _DENIED)
+    return f"spec.serving.image{' and spec.serving.podTemplate.imagePullSecrets' if denied else ''}"
+
+
+def field_of_variables(container: str, message: str, pod: Manifest) -> str:
+    """The variables of a container that come from the Secret or ConfigMap which a message names.
+
+    The only ones that are not optional are the user's.
+    """
+    spec = pod.get("spec") or {}
+    containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+    variables = next((each.get("env") or [] for each in containers if each["name"] == container), [])
+    found = []
+    for variable in variables:
+        source = variable.get("valueFrom") or {}
+        reference = source.get("secretKeyRef") or source.get("configMapKeyRef") or {}
+        name = reference.get("name", "")
+        # secret "NAME" not found; couldn't find key KEY in Secret NAMESPACE/NAME
+        named = f'"{name}"' in message or message.endswith(f"/{name}")
+        if name and named and not reference.get("optional"):
+            found.append(variable["name"])
+    return f"spec.serving.podTemplate.env ({', '.join(found)})" if found else ""
+
+
+def field_of_mount(message: str, pod: Manifest) -> str:
+    """The field of the model's claim, where a volume cannot be mounted and the message names no other one."""
+    volumes = (pod.get("spec") or {}).get("volumes") or []
+    others = [volume["name"] for volume in volumes if "persistentVolumeClaim" not in volume]
+    is_claim = len(others) < len(volumes) and not any(f'"{name}"' in message for name in others)
+    return "spec.model.uri" if is_claim else ""
+
+
+def field_of_account(message: str, deployment: Manifest) -> str:
+    """The field of the ServiceAccount that does not exist, if the spec names it; else it is the namespace's own."""
+    account = deployment["spec"]["template"]["spec"].get("serviceAccountName", "")
+    missing = "serviceaccount" in message and f'"{account}" not found' in message
+    return "spec.serving.podTemplate.serviceAccountName" if missing else ""
