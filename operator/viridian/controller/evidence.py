@@ -52,7 +52,8 @@ class Comparison:
         if status.candidate is not None:
             stable = status.stable.revision if status.stable is not None else None
             return cls(status.candidate.revision, stable)
-        if status.stable is not None and status.started_at is not None and status.phase in _BAKES:
+        bakes = status.drain is None or status.phase in _BAKES  # what it replaced may still drain
+        if status.stable is not None and status.started_at is not None and bakes:
             return cls(status.stable.revision, None)
         return None
 
