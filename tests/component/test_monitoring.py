@@ -18,9 +18,10 @@ from tests.component.harness.binaries import tool
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.loopback import ENVIRONMENT
 from tests.component.harness.pods import Pod, make_ready, wait_for_pods
-from tests.component.harness.processes import free_port, start
+from tests.component.harness.processes import start
 from tests.component.harness.prometheus import PrometheusServer
 from tests.component.harness.scripted_target import ScriptedPod, ScriptedTarget
+from tests.ports import free_port
 from tests.waiting import eventually
 from tests.workloads.children import render
 

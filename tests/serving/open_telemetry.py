@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 from tests.component.harness.binaries import tool
-from tests.component.harness.processes import Server, free_port, start
+from tests.component.harness.processes import Server, start
+from tests.ports import free_port
 from tests.serving.files import make_certificate
 
 

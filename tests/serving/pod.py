@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (ROOT / "serving-image", ROOT / "operator")
@@ -309,13 +309,7 @@ def eventually(condition: Callable[[], object], why: Callable[[], str] = str, wi
 
 
 def free_ports(number: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(number)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    return [free_port() for _ in range(number)]
 
 
 async def post_many(pod: Pod, bodies: list[object], clients: int = 16, **headers: str) -> list[Answer]:

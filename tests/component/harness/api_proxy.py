@@ -21,10 +21,9 @@ from types import TracebackType
 import aiohttp
 import yaml
 from aiohttp import web
+from tests.ports import free_port
 from tests.waiting import DEADLINE
 from yarl import URL
-
-from .processes import free_port
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _TICK = 0.02

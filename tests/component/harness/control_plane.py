@@ -14,12 +14,13 @@ from typing import Any
 import yaml
 from kubernetes import client
 from kubernetes.dynamic import DynamicClient
+from tests.ports import free_port
 from tests.waiting import eventually
 
 from .binaries import binary
 from .loopback import kubernetes_client, open_url
 from .pods import NODE
-from .processes import Server, free_port, start
+from .processes import Server, start
 from .reaper import Reaper
 
 _ADMIN_TOKEN = "component-tests"  # noqa: S105 - of a server that lives on loopback for as long as the tests

@@ -11,12 +11,13 @@ from types import TracebackType
 from typing import Any
 
 from kubernetes import client
+from tests.ports import free_port
 
 from viridian.controller.__main__ import main
 
 from .control_plane import ControlPlane
 from .loopback import ENVIRONMENT
-from .processes import Server, free_port, start
+from .processes import Server, start
 from .prometheus import Prometheus
 from .repeated import Repeated
 

@@ -1,6 +1,5 @@
 """Servers as child processes: started on free ports, logged to a file, and ended by their own id."""
 
-import socket
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -70,11 +69,3 @@ def start(name: str, command: Sequence[str | Path], log: Path, environment: dict
             env=environment,
         )
     return Server(name, process, log)
-
-
-def free_port() -> int:
-    """A port on 127.0.0.1 that nobody uses right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

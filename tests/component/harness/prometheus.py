@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
+from tests.ports import free_port
 from tests.waiting import eventually
 
 from .binaries import tool
 from .loopback import open_url
-from .processes import Server, free_port, start
+from .processes import Server, start
 from .scripted_target import ScriptedTarget
 
 SCRAPE_INTERVAL = 1
