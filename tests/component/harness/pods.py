@@ -1,7 +1,7 @@
 """What a kubelet would do to pods, by a test's word."""
 
 import itertools
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.waiting import DEADLINE, eventually
@@ -12,6 +12,7 @@ from .repeated import Repeated
 Pod = Any
 Core = Any
 
+_CREATING = "ContainerCreating"
 NODE = "component"
 """The one Node. Nothing runs on it; the EndpointSlice controller leaves out pods that are on no Node."""
 
@@ -63,6 +64,37 @@ def cannot_pull(core: Core, pods: list[Pod]) -> None:
     """The pods wait for an image that cannot be pulled."""
     for pod in pods:
         _set(core, pod, ready=False, waiting="ImagePullBackOff")
+
+
+def cannot_mount(core: Core, pods: list[Pod], message: str) -> None:
+    """The pods have had a node for two minutes, which cannot mount their volumes, and says so in an Event."""
+    now = datetime.now(UTC)
+    for pod in pods:
+        if not pod.spec.node_name:
+            _bind(core, pod)
+        came = (now - timedelta(minutes=2)).isoformat()
+        waiting = {"restartCount": 0, "ready": False, "imageID": "", "state": {"waiting": {"reason": _CREATING}}}
+        status = {
+            "conditions": [
+                {"type": kind, "status": value, "lastTransitionTime": came}
+                for kind, value in (("PodScheduled", "True"), ("PodReadyToStartContainers", "False"))
+            ],
+            "containerStatuses": [{"name": each.name, "image": each.image, **waiting} for each in pod.spec.containers],
+        }
+        core.patch_namespaced_pod_status(pod.metadata.name, pod.metadata.namespace, {"status": status})
+        about = {"kind": "Pod", "name": pod.metadata.name, "namespace": pod.metadata.namespace, "uid": pod.metadata.uid}
+        event = {
+            "metadata": {"generateName": f"{pod.metadata.name}.", "namespace": pod.metadata.namespace},
+            "involvedObject": {"apiVersion": "v1", **about},
+            "reason": "FailedMount",
+            "message": message,
+            "type": "Warning",
+            "source": {"component": "kubelet", "host": NODE},
+            "firstTimestamp": now.isoformat(),
+            "lastTimestamp": now.isoformat(),
+            "count": 1,
+        }
+        core.create_namespaced_event(pod.metadata.namespace, event)
 
 
 class ReadyKeeper(Repeated):
