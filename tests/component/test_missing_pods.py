@@ -2,7 +2,7 @@
 
 from tests.component.harness.pods import wait_for_pods
 from tests.component.harness.stage import LONG, Stage
-from tests.component.harness.waiting import eventually
+from tests.waiting import eventually
 
 GREEN = "viridian.dev/color=green"
 FINALIZER = "example.com/audit"

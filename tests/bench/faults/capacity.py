@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import ceil
 
-from tests.component.harness.waiting import eventually
 from tests.e2e.harness.stage import NAME, Stage
+from tests.waiting import eventually
 
 from .placement import nodes
 from .scene import BETTER, SERVING, Fault, Scene, Serving

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.component.harness.waiting import eventually
 from tests.e2e.harness.stage import NAME
+from tests.waiting import eventually
 
 from .scene import BETTER, FAILING, STABLE, Fault, Scene
 

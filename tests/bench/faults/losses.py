@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from tests.component.harness.waiting import eventually
 from tests.e2e.harness.stage import NAME, Stage
+from tests.waiting import eventually
 
 from .placement import await_endpoints, give_back, lose, placed
 from .relay import relayed

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.component.harness.waiting import eventually
 from tests.e2e.harness.cluster import Cluster
 from tests.e2e.harness.stage import NAME, Stage
+from tests.waiting import eventually
 
 from .scene import BETTER, SERVING, STABLE, Scene, Serving
 
