@@ -15,6 +15,8 @@ from viridian.guards.judge import Verdict
 from viridian.guards.series import PodCounters, Tally
 from viridian.guards.state import State, encode
 from viridian.metrics.prometheus import PodSamples
+from viridian.metrics.said import Failure, Fallback
+from viridian.rollout.observed import Cover
 
 KEY = ("default", "iris")
 SPEC = spec()
@@ -326,3 +328,51 @@ def test_what_a_person_brings_back_is_not_judged() -> None:
     back = {"insteadOf": "iris-3", "generation": 2}
     assert Comparison.of(ModelDeploymentStatus.model_validate({**status(), "returning": back})) is None
     assert Comparison.of(ModelDeploymentStatus.model_validate(status())) == Comparison("iris-2", "iris-1")
+
+
+SAYS = PodSamples(
+    (PodCounters(START),), 0, START + 0.5, Fallback("none", "feature 'age' is new"), (Failure("timeout", "504", "", 2),)
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "mode", "cover", "sentence"),
+    [
+        pytest.param({}, {}, Cover.NONE, "stable cannot answer for v2.0.0: feature 'age' is new", id="a candidate"),
+        pytest.param({"stable": None}, {}, Cover.UNSAID, "", id="a first revision"),
+        pytest.param({}, {"traffic": {}}, Cover.UNSAID, "", id="service mode"),
+    ],
+)
+def test_what_stable_can_answer_is_told_of_a_candidate_with_a_route(
+    book: EvidenceBook, changes: dict[str, Any], mode: dict[str, Any], cover: Cover, sentence: str
+) -> None:
+    # given what the candidate's pods say
+    watched(book, **changes)
+    assert book.evidence(KEY).failure == ""
+    book.take_in(KEY, spec(**mode), {"iris-1": {}, "iris-2": {"c": SAYS}}, NOW)
+    # then it is told where stable is meant to help, and what failed in any case
+    evidence = book.evidence(KEY)
+    assert (evidence.cover, evidence.no_fallback, evidence.failure) == (cover, sentence, "Mostly 504 timeout.")
+
+
+def test_until_the_pods_are_scraped_it_is_not_known_what_stable_can_answer(book: EvidenceBook) -> None:
+    watched(book)
+    assert book.evidence(KEY).cover is Cover.UNKNOWN
+    # what stable's own pods say is not the candidate's
+    book.take_in(KEY, SPEC, {"iris-1": {"s": SAYS}}, NOW)
+    assert (book.evidence(KEY).cover, book.evidence(KEY).failure) == (Cover.UNKNOWN, "")
+
+
+def test_at_a_breach_it_is_known_what_failed(book: EvidenceBook) -> None:
+    # given a candidate that fails all of its requests from one scrape to the next
+    fleet = Fleet()
+    watched(book)
+    book.take_in(KEY, SPEC, fleet.samples, NOW)
+    samples = fleet.serve(errors=100)
+    said = {
+        uid: replace(pod, failures=(Failure("model-failed", "500", "ValueError", 100),))
+        for uid, pod in samples["iris-2"].items()
+    }
+    # when that scrape completes the evidence, then it holds the reason as well
+    assert book.take_in(KEY, SPEC, {**samples, "iris-2": said}, NOW) != ()
+    assert book.evidence(KEY).failure == 'Mostly 500 model-failed: "ValueError".'

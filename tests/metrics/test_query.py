@@ -35,6 +35,8 @@ def selects(query: str, **labels: str) -> bool:
         ({"model": "iris", "model_namespace": "team"}, False),
         ({"__name__": "viridian_counters_stamp_seconds"}, True),
         ({"__name__": "viridian_counters_started_seconds"}, True),
+        ({"__name__": "viridian_fallback_available"}, True),
+        ({"__name__": "viridian_failures_total"}, True),
         ({"__name__": "viridian_request_duration_seconds_sum"}, False),
         ({"__name__": "http_requests_total"}, False),
         *(({"le": le}, True) for le in ("1", "1.0", "0.25", "+Inf")),

@@ -1,14 +1,21 @@
 """Counters frozen at multiples of the scrape interval."""
 
+import re
 from itertools import accumulate
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from viridian_serving.exposition import LiveGauges, build_registry, render
+from viridian_serving import exposition
+from viridian_serving.compatibility import UNKNOWN
+from viridian_serving.exposition import FallbackGauge, LiveGauges, build_registry, render
+from viridian_serving.failures import FailureCounts
+from viridian_serving.http_messages import Request
 from viridian_serving.metrics import NANOSECONDS, FrozenCounters, Outcome, Rescue, Via, outcome_of
+from viridian_serving.seen import Failure, Seen
 
 BOUNDS = (0.01, 0.1, 1.0)
 
@@ -161,3 +168,39 @@ def test_the_page_has_the_contract_s_names_and_labels() -> None:
     assert [s.value for s in pins if s.name.endswith("_count")] == [2.0]
     assert set(buckets[0].labels) == {*identity, "via", "le"}
     assert "process_resident_memory_bytes" in families
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
+IDENTITY = {"model_namespace", "model", "revision", "pod_uid"}
+
+
+def documented() -> dict[str, set[str]]:
+    """The labels of each series of the contract, as the documentation has them."""
+    contract = DOCUMENT.read_text().partition("## What a serving pod counts")[2].partition("\n## ")[0]
+    found: dict[str, set[str]] = {}
+    for name, cell in re.findall(r"^\| `(viridian_\w+)` \| ([^|]*) \|", contract, re.MULTILINE):
+        labels = set(re.findall(r"`(\w+)`", cell))
+        if "the same without" in cell:
+            labels = found["viridian_requests_total"] - labels
+        found[name] = labels | IDENTITY if "the first four" in cell else labels
+    return found
+
+
+def test_the_page_has_the_series_of_the_contract_and_no_other() -> None:
+    # given a pod that has something to say of each kind
+    failures = FailureCounts()
+    failed = Seen(Request(b"POST", b"/predict", {}, b"", 0), "id", Via.SPLIT, 0, failure=Failure("timeout", 504))
+    failures.observe([failed])
+    identity = ("ml", "iris", "iris-3", "uid")
+    families = [
+        *build_registry(FrozenCounters(BOUNDS, 2.0, at(100)), identity, (), lambda: at(101)).collect(),
+        *FallbackGauge(identity, lambda: UNKNOWN).collect(),
+        *failures.families(tuple(exposition.IDENTITY), identity),
+    ]
+    # then its series and their labels are those that the documentation names
+    page = {
+        family.name + ("_total" if family.type == "counter" else ""): set(family.samples[0].labels) - {"le"}
+        for family in families
+        if family.name.startswith("viridian_")
+    }
+    assert page == documented()

@@ -15,7 +15,9 @@ from viridian.guards.queries import Answers
 from viridian.guards.series import PodCounters, Snapshot, align
 from viridian.guards.state import State, decode, encode
 from viridian.metrics.prometheus import ModelKey, Samples
-from viridian.rollout.observed import Evidence
+from viridian.rollout.observed import Cover, Evidence
+
+from .heard import Heard, hear
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +76,8 @@ class Watch:
     queries: tuple[Judgement, ...] = ()
     breached_at: datetime | None = None
     reverted_at: datetime | None = None
+    version: str = ""
+    heard: Heard = field(default_factory=Heard)
 
 
 @dataclass
@@ -113,6 +117,7 @@ class EvidenceBook:
             watch = Watch(comparison, read_state(status.guard_state, comparison), now)
             self._watches[key] = watch
         candidate = status.candidate
+        watch.version = candidate.version if candidate is not None else ""
         weight = 100 if candidate is None else candidate.weight
         if weight != watch.weight:
             watch.weight, watch.weight_since = weight, now.timestamp()
@@ -140,6 +145,10 @@ class EvidenceBook:
         """
         series = {revision: {uid: pod.counters for uid, pod in pods.items()} for revision, pods in samples.items()}
         watch, routed = self._watches.get(key), spec.has_route
+        if watch is not None:
+            oldest = now.timestamp() - 3 * self._interval
+            watch.heard = hear(samples.get(watch.comparison.candidate, {}), watch.version, oldest)
+            watch.routed = routed
         blamed = () if watch is None else blaming(watch.queries)
         snapshot = align(series, self._interval, now=now.timestamp())
         if snapshot is None:
@@ -159,7 +168,6 @@ class EvidenceBook:
     ) -> tuple[Judgement, ...]:
         if watch.window is None and earlier is not None:
             watch.window = Window.at(earlier)
-        watch.routed = spec.has_route
         rollout = Rollout(
             watch.comparison.candidate, watch.comparison.stable, watch.weight, watch.weight_since, watch.routed
         )
@@ -206,6 +214,9 @@ class EvidenceBook:
             breached_at=watch.breached_at,
             reverted_at=watch.reverted_at,
             watched_since=watch.since,
+            cover=watch.heard.cover if _has_help(watch) else Cover.UNSAID,
+            no_fallback=watch.heard.no_fallback if _has_help(watch) else "",
+            failure=watch.heard.failure,
         )
 
     def forget(self, key: ModelKey) -> None:
@@ -235,6 +246,11 @@ class EvidenceBook:
 def _stable_breach(judgements: Iterable[Judgement]) -> str:
     """What the maximum of errors has against stable alone; one that is only slow is left to the steps."""
     return next((j.stable_breach for j in judgements if j.guard == "errorRate" and j.stable_breach), "")
+
+
+def _has_help(watch: Watch) -> bool:
+    """Whether stable is meant to answer for the candidate: not for a first revision, nor where no route splits."""
+    return watch.comparison.stable is not None and watch.routed
 
 
 def _requests(watch: Watch) -> Mapping[str, int]:

@@ -17,6 +17,7 @@ from viridian.guards.series import PodCounters, Tally
 
 from .batches import Batches
 from .connection import Connection, MetricsError
+from .said import FAILURES, FALLBACK, SAID, Failure, Fallback, Said
 
 SCRAPES = 6
 """Scrapes that one query looks back over: enough to find a moment that all pods have reported."""
@@ -28,6 +29,11 @@ JUDGED = ("split", "pin", "direct")
 
 IDENTITY = ("__name__", "model_namespace", "model", "revision", "pod_uid", "via", "outcome", "le")
 """The labels that make a series one of a kind, whoever scraped it."""
+
+STAMP, STARTED = "viridian_counters_stamp_seconds", "viridian_counters_started_seconds"
+REQUESTS, DURATIONS = "viridian_requests_total", "viridian_request_duration_seconds_bucket"
+NAMES = (REQUESTS, DURATIONS, STAMP, STARTED, FALLBACK, FAILURES)
+"""The series that are asked for; docs/metrics.md says what they hold."""
 
 T = TypeVar("T")
 
@@ -42,12 +48,15 @@ ModelKey = tuple[str, str]
 class PodSamples:
     """The last samples of one pod; `answered` counts all users' requests, `scraped_at` is when it was last scraped.
 
-    All of them are from whole scrapes.
+    All of them are from whole scrapes. `fallback` is what stable can answer in its stead, None where the pod does not
+    say; `failures` is what its requests failed with.
     """
 
     counters: tuple[PodCounters, ...]
     answered: int
     scraped_at: float
+    fallback: Fallback | None = None
+    failures: tuple[Failure, ...] = ()
 
 
 @dataclass
@@ -80,6 +89,7 @@ class _Pod:
 
     spans: dict[tuple[str, ...], list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
     scrapes: dict[float, _Scrape] = field(default_factory=lambda: defaultdict(_Scrape))
+    said: Said = field(default_factory=Said)
 
     def add(self, labels: Mapping[str, str], values: Sequence[tuple[float, str]]) -> None:
         """Add one series. The same one may go on under other labels of its target, such as another address.
@@ -87,6 +97,8 @@ class _Pod:
         Raises:
             Twice: it is there already, at the same time.
         """
+        if labels["__name__"] in SAID:
+            return self.said.add(labels, values)
         if len(values) == 0:
             return
         begin, end = float(values[0][0]), float(values[-1][0])
@@ -109,7 +121,7 @@ class _Pod:
         if not counters:
             return None
         last = max(whole)
-        return PodSamples(counters, whole[last].answered, last)
+        return PodSamples(counters, whole[last].answered, last, self.said.fallback(), self.said.failures(last))
 
 
 Samples = Mapping[str, Mapping[str, PodSamples]]
@@ -170,17 +182,14 @@ def trusted(found: T | MetricsError) -> T:
 
 
 def build_query(keys: Sequence[ModelKey], bounds: Sequence[float], window: float) -> str:
-    """The one query for a batch: raw samples of requests, of the latency buckets that are needed, and of the stamps.
+    """The one query for a batch: raw samples of all that is asked for, with the latency buckets that are needed.
 
     Args:
         keys: the models.
         bounds: the latency bounds, in seconds.
         window: seconds to look back over.
     """
-    names = (
-        "viridian_requests_total|viridian_request_duration_seconds_bucket"
-        "|viridian_counters_stamp_seconds|viridian_counters_started_seconds"
-    )
+    names = "|".join(NAMES)
     namespaces = "|".join(sorted({namespace for namespace, _ in keys}))
     models = "|".join(sorted({name for _, name in keys}))
     # An empty alternative keeps the series that have no such label.
@@ -243,11 +252,11 @@ def _add(scrape: _Scrape, labels: Mapping[str, str], value: float) -> None:
         raise ValueError(f"{value:g} is no count")
     name, via = labels["__name__"], labels.get("via", "")
     scrape.series += 1
-    if name == "viridian_counters_stamp_seconds":
+    if name == STAMP:
         scrape.stamp = value
-    elif name == "viridian_counters_started_seconds":
+    elif name == STARTED:
         scrape.started = value
-    elif name == "viridian_requests_total":
+    elif name == REQUESTS:
         scrape.answered += 0 if via in UNSEEN else int(value)
         if via in JUDGED:
             scrape.outcomes[via][labels.get("outcome", "")] += int(value)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from viridian.api.names import Color
 from viridian.api.revision import Revision
@@ -105,6 +106,18 @@ class RouteFacts:
         return dict(split) == dict(weights) and all(dict(rule) == dict(pins) for rule in pinned)
 
 
+class Cover(StrEnum):
+    """How much of what a candidate takes stable can answer in its stead."""
+
+    ALL = "All"
+    SOME = "Some"
+    NONE = "None"
+    UNKNOWN = "Unknown"
+    """The candidate's pods have not said it yet."""
+    UNSAID = "Unsaid"
+    """They never will: their serving image is an earlier one, or there is nobody to answer for them."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What the metrics say of a rollout.
@@ -117,7 +130,9 @@ class Evidence:
     used, as a sentence; `breached_at` is the scrape that completed the evidence against the candidate, `reverted_at`
     when the route's patch was acknowledged; `watched_since` is when this operator began to look: what it knows nothing
     about, because it was not there, it holds against nobody; `stable_breach` is what a guard found against stable while
-    it is kept by the candidate, as a sentence.
+    it is kept by the candidate, as a sentence; `cover` is how much stable can answer in the candidate's stead,
+    `no_fallback` why not all of it, and `failure` what most of the candidate's failed requests failed with, both as
+    sentences.
     """
 
     judgements: tuple[Judgement, ...] = ()
@@ -134,6 +149,9 @@ class Evidence:
     seen_at: Mapping[str, datetime] = field(default_factory=dict)
     watched_since: datetime | None = None
     stable_breach: str = ""
+    cover: Cover = Cover.UNSAID
+    no_fallback: str = ""
+    failure: str = ""
 
 
 @dataclass(frozen=True)
