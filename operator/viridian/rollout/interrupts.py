@@ -33,8 +33,12 @@ def interrupt(view: View) -> Ending | None:
 
 
 def breach_of(view: View) -> str | None:
-    """The sentence of the first guard that blames the candidate, or None."""
-    return next((j.sentence for j in view.observed.evidence.judgements if j.verdict is Verdict.BREACH), None)
+    """The sentence of the first guard that blames the candidate, with what most requests failed with, or None."""
+    evidence = view.observed.evidence
+    breach = next((judgement for judgement in evidence.judgements if judgement.verdict is Verdict.BREACH), None)
+    if breach is None or not evidence.failure or breach.kind == "query":
+        return None if breach is None else breach.sentence
+    return f"{breach.sentence} {evidence.failure}"
 
 
 def stable_is_gone(view: View) -> bool:
