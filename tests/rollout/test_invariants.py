@@ -41,7 +41,7 @@ def specs(draw: st.DrawFn) -> ModelDeploymentSpec:
     traffic = draw(TRAFFICS)
     rollout = {
         "type": draw(st.sampled_from(["Canary", "BlueGreen"])) if traffic else "BlueGreen",
-        "approval": draw(st.sampled_from(["None", "None", "BeforeTraffic", "BeforePromotion"])),
+        "approval": draw(st.sampled_from(["None", "None", "BeforeTraffic", "WithoutFallback", "BeforePromotion"])),
         "steps": [{"weight": 10, "hold": "10s"}, {"weight": 50, "hold": "10s", "minRequests": 20}],
         "bake": {"duration": "20s", "holdback": 5},
         "deadline": "10m",

@@ -22,6 +22,7 @@ class Approval(StrEnum):
     NONE = "None"
     BEFORE_TRAFFIC = "BeforeTraffic"
     BEFORE_PROMOTION = "BeforePromotion"
+    WITHOUT_FALLBACK = "WithoutFallback"
 
 
 class Step(ApiModel):
@@ -87,8 +88,9 @@ class Rollout(ApiModel):
     approval: Annotated[
         Approval,
         Field(
-            description="Wait for the command approve before the first user's request (BeforeTraffic) or after the bake"
-            " (BeforePromotion); the deadline's clock stands still meanwhile."
+            description="Wait for the command approve before the first user's request (BeforeTraffic), or only where"
+            " stable cannot answer what the candidate fails (WithoutFallback, which needs traffic.parentRefs), or after"
+            " the bake (BeforePromotion); the deadline's clock stands still meanwhile."
         ),
     ] = Approval.NONE
     steps: Annotated[

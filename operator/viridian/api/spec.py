@@ -8,7 +8,7 @@ from .base import ApiModel
 from .guards import Guards
 from .model import ModelSource
 from .quantities import DURATION, parse_duration
-from .rollout import Rollout, RolloutType
+from .rollout import Approval, Rollout, RolloutType
 from .serving import Serving
 from .traffic import Traffic
 
@@ -40,6 +40,12 @@ class ModelDeploymentSpec(ApiModel):
                     "message": "Canary splits the traffic at a gateway: name one in traffic.parentRefs, or write type:"
                     " BlueGreen",
                     "fieldPath": ".rollout.type",
+                },
+                {
+                    "rule": "self.rollout.approval != 'WithoutFallback' || self.traffic.parentRefs.size() > 0",
+                    "message": "WithoutFallback waits where stable cannot answer for a candidate, and without a gateway"
+                    " it never does: name one in traffic.parentRefs, or write BeforeTraffic",
+                    "fieldPath": ".rollout.approval",
                 },
                 {
                     "rule": "self.traffic.pins.size() == 0 || self.traffic.parentRefs.size() > 0",
@@ -74,6 +80,8 @@ class ModelDeploymentSpec(ApiModel):
     def _fits_together(self) -> "ModelDeploymentSpec":
         if self.is_canary and not self.has_route:
             raise ValueError("rollout.type: Canary splits the traffic at a gateway: name one in traffic.parentRefs")
+        if self.rollout.approval is Approval.WITHOUT_FALLBACK and not self.has_route:
+            raise ValueError("rollout.approval: WithoutFallback needs a gateway: name one in traffic.parentRefs")
         if self.traffic.pins and not self.has_route:
             raise ValueError("traffic.pins: pins are rules of a gateway: name one in traffic.parentRefs")
         holds = [parse_duration(step.hold) for step in self.rollout.steps] if self.is_canary else []

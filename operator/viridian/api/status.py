@@ -134,7 +134,7 @@ class Approved(StatusModel):
     """What a person has let pass."""
 
     revision: Annotated[Name, Field(description="Name of the ControllerRevision.")]
-    gate: Annotated[Approval, Field(description="Which wait was ended: BeforeTraffic or BeforePromotion.")]
+    gate: Annotated[Approval, Field(description="Which wait was ended, as in rollout.approval.")]
 
 
 class Return(StatusModel):

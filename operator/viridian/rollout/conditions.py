@@ -5,6 +5,7 @@ from datetime import datetime
 
 from viridian.api.status import Condition, ModelDeploymentStatus, Phase
 
+from .fallback import describe
 from .interrupts import shared_deaths
 from .story import count, pod_trouble, story, stuck_pod
 from .view import CLOCK_STOPS, SETTLED, View
@@ -26,6 +27,7 @@ def conditions(view: View) -> list[Condition]:
         "Available": _available(view),
         "RolledBack": _rolled_back(view),
         "RollbackReady": _rollback_ready(view),
+        "FallbackReady": _Claim(*describe(view)),
         "Settled": _settled(view),
     }
     return [_condition(view.status, kind, claim, view.observed.generation, view.now) for kind, claim in claims.items()]

@@ -6,6 +6,7 @@ from viridian.api.rollout import Approval
 from viridian.api.status import Hold
 from viridian.guards.judge import Verdict
 
+from .fallback import lack
 from .interrupts import breach_of, metrics_missing_for, no_traffic_for, stable_is_gone
 from .view import View
 
@@ -81,16 +82,24 @@ def gate(view: View, gate: Approval) -> Hold | None:
     candidate, approved = view.status.candidate, view.status.approved
     if candidate is None or view.spec.rollout.approval is not gate:
         return None
+    if gate is Approval.WITHOUT_FALLBACK and not lack(view):
+        return None
     if approved is not None and approved.revision == candidate.revision and approved.gate is gate:
         return None
-    what = "gets no traffic" if gate is Approval.BEFORE_TRAFFIC else "has baked and is not promoted"
+    reason = f", since {lack(view)}" if gate is Approval.WITHOUT_FALLBACK else ""
+    what = "has baked and is not promoted" if gate is Approval.BEFORE_PROMOTION else "gets no traffic"
     again = f"viridian.dev/command=approve/{candidate.revision}/ID"
     return held(
         view,
         "AwaitingApproval",
-        f"{candidate.version} {what} before a person approves (rollout.approval: {gate}): annotate the model with"
-        f" {again}",
+        f"{candidate.version} {what} before a person approves (rollout.approval: {gate}){reason}: annotate the model"
+        f" with {again}",
     )
+
+
+def entry_gate(view: View) -> Hold | None:
+    """The hold of a candidate that needs a person's approval before its first request and has not got it, or None."""
+    return gate(view, Approval.BEFORE_TRAFFIC) or gate(view, Approval.WITHOUT_FALLBACK)
 
 
 def held(view: View, reason: str, message: str) -> Hold:

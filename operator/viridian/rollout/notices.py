@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from viridian.api.status import ModelDeploymentStatus, Phase
 
+from .fallback import GAPS
+
 
 @dataclass(frozen=True)
 class Notice:
@@ -24,6 +26,8 @@ def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> list
     if after.step is not None and (before.step is None or before.step.index != after.step.index):
         name = "bake" if after.step.index > after.step.count else f"step {after.step.index} of {after.step.count}"
         found.append(Notice("WeightIntended", f"{name}: the candidate is to get {after.step.weight} % of the traffic"))
+    if (gap := _gap(after)) is not None and gap != _gap(before):
+        found.append(Notice(*gap, warning=True))
     if after.ending is not None and before.ending is None:
         found.append(
             Notice(after.ending.reason, f"taken back: {after.ending.message}", warning=_is_bad(after.ending.phase))
@@ -35,6 +39,12 @@ def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> list
         bad = last.result not in {"Promoted", "Replaced", "Reverted"}
         found.append(Notice(last.result, f"{last.revision} ({last.version}): {last.message}", warning=bad))
     return found
+
+
+def _gap(status: ModelDeploymentStatus) -> tuple[str, str] | None:
+    """Reason and message of the condition by which stable cannot answer all for the candidate; None if it can."""
+    found = next((each for each in status.conditions if each.type == "FallbackReady"), None)
+    return (found.reason, found.message) if found is not None and found.reason in GAPS else None
 
 
 def _is_bad(phase: Phase) -> bool:

@@ -19,7 +19,8 @@ from viridian.guards.judge import Verdict
 
 from .commands import Verb, pending_command
 from .endings import AT_REST, add_pin, remember, remember_first, roll_back
-from .holds import gate, held, hold_of, paused_hold
+from .fallback import awaits_word
+from .holds import entry_gate, gate, held, hold_of, paused_hold
 from .interrupts import breach_of
 from .readiness import step_at
 from .recover import highest_revision, is_lost, recovered
@@ -107,13 +108,14 @@ def _start(view: View) -> ModelDeploymentStatus:
     if hold is None and view.serving(candidate) < need and not view.failed_over:
         return starting
     if hold is None and view.status.returning is None:
-        hold = gate(view, Approval.BEFORE_TRAFFIC)
+        hold = entry_gate(view)
     if hold is not None:
         return _hold_still(view, hold)
     watched = not view.condemned or view.is_watched(candidate, need)
     if at_once:
         return starting.model_copy(update={"phase": Phase.FINISHING}) if watched else starting
-    return _intend(view, 1) if view.failed_over or view.is_watched(candidate, need) else starting
+    known = view.is_watched(candidate, need) and not awaits_word(view)
+    return _intend(view, 1) if view.failed_over or known else starting
 
 
 def _hold_still(view: View, hold: Hold) -> ModelDeploymentStatus:

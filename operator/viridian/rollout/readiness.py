@@ -5,10 +5,9 @@ everything until stable has been ready again for as long. `shortfall`: the candi
 weight needs, so it gets what those carry until it has had enough of them for that long. The weight falls at once.
 """
 
-from viridian.api.rollout import Approval
 from viridian.api.status import ModelDeploymentStatus, Outage, Phase, Shortfall, StepStatus
 
-from .holds import gate, paused_hold
+from .holds import entry_gate, paused_hold
 from .view import View
 
 
@@ -85,7 +84,7 @@ def _may_answer(view: View) -> bool:
         return False
     if status.step is not None or status.returning is not None or status.phase is Phase.FINISHING:
         return True
-    return paused_hold(view) is None and gate(view, Approval.BEFORE_TRAFFIC) is None
+    return paused_hold(view) is None and entry_gate(view) is None
 
 
 def _shortfall(view: View) -> Shortfall | None:

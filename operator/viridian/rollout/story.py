@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from viridian.api.quantities import format_duration
 from viridian.api.status import ColorStatus, Phase, StepStatus
 
+from .fallback import awaits_word, gap
 from .split import lag
 from .view import View
 
@@ -71,6 +72,8 @@ def waits_for(view: View) -> str:
             return ""
         if not view.is_watched(candidate, need):
             return view.observed.evidence.trouble or "Prometheus to have the counters of its pods"
+        if awaits_word(view):
+            return "its pods to say whether stable can answer for them"
         return f"a ready pod of {stable.version}" if _stable_is_missing(view) else ""
     if view.route_weight(candidate) != step.weight:
         missing = stable is not None and _stable_is_missing(view)
@@ -126,10 +129,16 @@ def _candidate_story(view: View) -> str:
         return f"{candidate.version} comes back by command: {candidate.ready} of {view.full} pods are ready"
     if status.phase is Phase.STARTING:
         need = required_pods(view)
-        return f"{candidate.version} starts: {candidate.ready} of {count(need, 'pod')} ready{_start_story(view)}"
+        ready = f"{candidate.ready} of {count(need, 'pod')} ready"
+        return f"{candidate.version} starts: {ready}{_start_story(view)}{_gap_story(view)}"
     if status.phase is Phase.FINISHING:
         return f"{candidate.version} passed and takes over; the old color drains"
-    return f"{candidate.version} {_step_story(view, step)}" if step is not None else ""
+    return f"{candidate.version} {_step_story(view, step)}{_gap_story(view)}" if step is not None else ""
+
+
+def _gap_story(view: View) -> str:
+    """What clients see of the candidate's failures, where stable cannot answer for it."""
+    return f"; {found}" if (found := gap(view)) else ""
 
 
 def _settled_story(view: View) -> str:
