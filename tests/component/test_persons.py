@@ -31,6 +31,37 @@ def test_a_rollout_waits_for_approval_and_goes_on_with_it(stage: Stage) -> None:
     stage.reaches("Stable", "v2.0.0")
 
 
+def test_a_candidate_that_stable_cannot_answer_for_waits_for_a_person_and_a_verdict_says_what_failed(
+    stage: Stage,
+) -> None:
+    # given a version with another feature, whose owner wants to be asked then
+    stage.users.fallback = lambda revision: ("self", "") if revision == "iris-1" else ("none", "feature 'age' is new")
+    stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+    stage.apply("v2.0.0", rollout={**BRIEF, "approval": "WithoutFallback"})
+
+    # then it waits, and says why
+    stage.reaches("Held")
+    why = "stable cannot answer for v2.0.0: feature 'age' is new"
+    assert f"(rollout.approval: WithoutFallback), since {why}: annotate" in stage.status["hold"]["message"]
+    found = stage.condition("FallbackReady")
+    assert (found["status"], found["reason"], found["message"]) == ("False", "NoFallback", why)
+    assert stage.weights == {"iris-blue": 100, "iris-green": 0}
+
+    # when it is approved, and fails
+    stage.users.outcome = lambda revision: ("error" if revision == "iris-2" else "ok", 0.02)
+    stage.annotate(command="approve/iris-2/yes")
+
+    # then what it failed with is told as long as anybody may ask
+    stage.reaches("RolledBack", "v1.0.0")
+    said = "Mostly 500 model-failed: \"KeyError: 'age'\"."
+    assert stage.status["history"][0]["message"].endswith(said)
+    assert said.removesuffix(".") in stage.condition("RolledBack")["message"]
+    events = stage.control_plane.core.list_namespaced_event(stage.namespace).items
+    assert [event.reason for event in events if event.message == why] == ["NoFallback"]
+    assert any(event.reason == "GuardBreached" and event.message.endswith(said) for event in events)
+
+
 def test_a_paused_rollout_keeps_its_weights_until_it_is_resumed(stage: Stage) -> None:
     stage.apply("v1.0.0")
     stage.reaches("Stable", "v1.0.0")

@@ -180,6 +180,8 @@ class Users(Repeated):
 
     Attributes:
         outcome: Called with a revision; the outcome and duration of one request there.
+        fallback: Called with a revision; what its pods say of stable's help, None where they say nothing.
+        failure: What its errors are: type, status and sentence.
         rate: Requests a second.
     """
 
@@ -189,6 +191,8 @@ class Users(Repeated):
         self._namespace, self._model = namespace, model
         self._share: dict[str, float] = {}
         self.outcome: Callable[[str], tuple[str, float]] = lambda _: ("ok", 0.02)
+        self.fallback: Callable[[str], tuple[str, str] | None] = lambda _: None
+        self.failure = ("model-failed", "500", "KeyError: 'age'")
         self.rate = 100
 
     def _send(self) -> None:
@@ -208,11 +212,13 @@ class Users(Repeated):
                 counters = self._target.pod(self._namespace, self._model, revision, pod.metadata.uid)
                 outcome, seconds = self.outcome(revision)
                 counters.count(1, outcome=outcome, via=via, seconds=seconds)
+                counters.failures[self.failure] += outcome == "error"
             self._share[color] = share - int(share)
         for pod in pods:  # ready pods publish their counters from the start
             revision = pod.metadata.labels.get("viridian.dev/revision")
             if revision:
-                self._target.pod(self._namespace, self._model, revision, pod.metadata.uid)
+                counters = self._target.pod(self._namespace, self._model, revision, pod.metadata.uid)
+                counters.fallback = self.fallback(revision)
 
     def _weights(self) -> tuple[str, dict[str, int]]:
         """How requests come, and the share of each color in percent."""

@@ -23,6 +23,8 @@ class ScriptedPod:
         pod_uid: UID of the pod.
         silent: The page leaves the pod out, as if it could not be scraped.
         stamp: Time of the counters; None is the page's. An old one makes the samples stale.
+        fallback: What it says of stable's help: how much it covers, and why not all; None as pods of earlier images.
+        failures: Its failed requests by type, status and sentence.
     """
 
     model_namespace: str
@@ -31,6 +33,8 @@ class ScriptedPod:
     pod_uid: str
     silent: bool = False
     stamp: float | None = None
+    fallback: tuple[str, str] | None = None
+    failures: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     _buckets: dict[str, list[int]] = field(default_factory=dict)
     _seconds: Counter[str] = field(default_factory=Counter)
@@ -63,6 +67,13 @@ class ScriptedPod:
                 yield "viridian_requests_total", f'{{{identity},via="{via}",outcome="{outcome}"}} {number}'
             for via, buckets in self._buckets.items():
                 yield from self._histogram(f'{identity},via="{via}"', via, buckets)
+            if self.fallback is not None:
+                covers, reason = self.fallback
+                labels = f'{identity},covers="{covers}",reason="{reason}"'
+                yield "viridian_fallback_available", f"{{{labels}}} {int(covers in {'all', 'some'})}"
+            for (kind, status, detail), number in self.failures.items():
+                labels = f'{identity},type="{kind}",status="{status}",detail="{detail}"'
+                yield "viridian_failures_total", f"{{{labels}}} {number}"
             stamp = moment if self.stamp is None else self.stamp
             yield "viridian_counters_stamp_seconds", f"{{{identity}}} {stamp:.3f}"
 
