@@ -379,7 +379,10 @@ async def test_what_changes_while_a_model_is_looked_at_is_looked_at_again(
     assert await asyncio.wait_for(stage.queue.take(), 1) == IRIS
 
 
-OF_THE_POD = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}}
+OF_THE_POD = {
+    "type": "Resource",
+    "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}},
+}
 AUTOSCALING = {"minReplicas": 2, "maxReplicas": 10, "cpuPercent": 60}
 
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from viridian.api.model import ModelSource
 from viridian.api.names import (
@@ -29,6 +29,13 @@ DRAIN_DELAY = timedelta(seconds=3)
 SHUTDOWN = timedelta(seconds=20)
 """What API and Triton need to end one after the other, beyond the longest request."""
 
+SAFE_TO_EVICT: Final = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+"""Without this annotation the cluster autoscaler never empties a node with our pods, because of their emptyDirs."""
+
+_IDS: Final = {"runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001}
+_PLACEMENT: Final = frozenset(
+    {"nodeSelector", "tolerations", "priorityClassName", "serviceAccountName", "imagePullSecrets"}
+)
 
 @dataclass(frozen=True)
 class PodDefaults:
@@ -44,18 +51,12 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
     image = spec.serving.image or defaults.serving_image
     env = _environment(model, revision, spec, defaults)
     return {
-        "metadata": {"labels": {LABEL_MODEL: model, LABEL_REVISION: revision}},
+        "metadata": _metadata(model, revision, spec.serving.pod_template),
         "spec": {
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": int((timeout + SHUTDOWN).total_seconds()),
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 10001,
-                "runAsGroup": 10001,
-                "fsGroup": 10001,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            "securityContext": _security(spec.serving.pod_template),
             **_placement(spec.serving.pod_template),
             **_fetching(image, env, spec),
             "containers": [
@@ -97,7 +98,21 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
 
 def _placement(wanted: PodTemplate) -> dict[str, Any]:
     """The fields of `podTemplate` that a pod has under the same names; what was left out stays out."""
-    return {name: value for name, value in wanted.manifest().items() if name != "env" and value}
+def _metadata(model: str, revision: str, wanted: PodTemplate) -> dict[str, Any]:
+    return {
+        "labels": {**wanted.labels, LABEL_MODEL: model, LABEL_REVISION: revision},
+        "annotations": {SAFE_TO_EVICT: "true", **wanted.annotations},
+    }
+
+
+def _security(wanted: PodTemplate) -> dict[str, Any]:
+    """As whom the pods run: as the user says, or else by our own IDs. Never as root, which `restricted` forbids."""
+    ids = _IDS if wanted.security_context is None else wanted.security_context.manifest()
+    chosen = {name: value for name, value in ids.items() if value != []}
+    return {"runAsNonRoot": True, **chosen, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+    return {name: value for name, value in wanted.manifest().items() if name in _PLACEMENT and value}
 
 
 def _fetching(image: str, env: list[dict[str, Any]], spec: RevisionInput) -> dict[str, Any]:
