@@ -1,7 +1,7 @@
 """The pod template: Triton and the prediction API, two containers of one serving image, and what goes before them."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
@@ -23,12 +23,12 @@ from viridian.guards.latency import GRID
 
 from .live_settings import build_live_settings_mounts, build_live_settings_volumes
 from .model_files import build_fetch_environment, build_fetch_mounts, build_mounts, build_volumes
+from .resources import DefaultResources, with_defaults
 
 DRAIN_DELAY = timedelta(seconds=3)
 """How long a terminating pod still accepts requests, so that every proxy has heard that it goes."""
 SHUTDOWN = timedelta(seconds=20)
 """What API and Triton need to end one after the other, beyond the longest request."""
-
 SAFE_TO_EVICT: Final = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 """Without this annotation the cluster autoscaler never empties a node with our pods, because of their emptyDirs."""
 
@@ -37,12 +37,14 @@ _PLACEMENT: Final = frozenset(
     {"nodeSelector", "tolerations", "priorityClassName", "serviceAccountName", "imagePullSecrets"}
 )
 
+
 @dataclass(frozen=True)
 class PodDefaults:
     """What the operator's own configuration adds to a revision when it is rendered."""
 
     serving_image: str
     scrape_interval: timedelta
+    resources: DefaultResources = field(default_factory=DefaultResources)
 
 
 def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults: PodDefaults) -> dict[str, Any]:
@@ -50,6 +52,8 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
     timeout, starting = parse_duration(spec.serving.timeout), parse_duration(spec.serving.start_timeout)
     image = spec.serving.image or defaults.serving_image
     env = _environment(model, revision, spec, defaults)
+    triton = with_defaults(spec.serving.triton.resources, defaults.resources.triton)
+    api = with_defaults(spec.serving.api.resources, defaults.resources.api)
     return {
         "metadata": _metadata(model, revision, spec.serving.pod_template),
         "spec": {
@@ -58,10 +62,10 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
             "terminationGracePeriodSeconds": int((timeout + SHUTDOWN).total_seconds()),
             "securityContext": _security(spec.serving.pod_template),
             **_placement(spec.serving.pod_template),
-            **_fetching(image, env, spec),
+            **_fetching(image, env, spec, triton),
             "containers": [
                 {
-                    **_container("triton", image, env, spec.serving.triton.resources, _mounts(spec.model)),
+                    **_container("triton", image, env, triton, _mounts(spec.model)),
                     # Triton hangs without end when its Python stub cannot start: then the kubelet starts it again.
                     "startupProbe": _probe("/triton/ready", period=1, failures=math.ceil(starting.total_seconds())),
                     # Without grace: the pod takes no traffic then, and its model is dead.
@@ -71,9 +75,7 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
                     },
                 },
                 {
-                    **_container(
-                        "api", image, [*env, _feedback_key(model)], spec.serving.api.resources, _api_mounts(spec.model)
-                    ),
+                    **_container("api", image, [*env, _feedback_key(model)], api, _api_mounts(spec.model)),
                     "ports": [
                         {"name": "http", "containerPort": PORT_SPLIT},
                         {"name": "http-stable", "containerPort": PORT_STABLE},
@@ -96,8 +98,6 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
     }
 
 
-def _placement(wanted: PodTemplate) -> dict[str, Any]:
-    """The fields of `podTemplate` that a pod has under the same names; what was left out stays out."""
 def _metadata(model: str, revision: str, wanted: PodTemplate) -> dict[str, Any]:
     return {
         "labels": {**wanted.labels, LABEL_MODEL: model, LABEL_REVISION: revision},
@@ -112,17 +112,19 @@ def _security(wanted: PodTemplate) -> dict[str, Any]:
     return {"runAsNonRoot": True, **chosen, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
+def _placement(wanted: PodTemplate) -> dict[str, Any]:
+    """The fields of `podTemplate` that a pod has under the same names; what was left out stays out."""
     return {name: value for name, value in wanted.manifest().items() if name in _PLACEMENT and value}
 
 
-def _fetching(image: str, env: list[dict[str, Any]], spec: RevisionInput) -> dict[str, Any]:
+def _fetching(image: str, env: list[dict[str, Any]], spec: RevisionInput, resources: Resources) -> dict[str, Any]:
     """The container that brings and checks the model's files before the others start, if there is a digest."""
     if spec.model.digest is None:
         return {}
     told = _plain(build_fetch_environment(spec.model, spec.model.digest))
     mounts = build_fetch_mounts(spec.model)
     # Its resources are Triton's: it runs before Triton does, so it adds nothing to what the pod reserves.
-    return {"initContainers": [_container("fetch", image, told + env, spec.serving.triton.resources, mounts)]}
+    return {"initContainers": [_container("fetch", image, told + env, resources, mounts)]}
 
 
 def _environment(model: str, revision: str, spec: RevisionInput, defaults: PodDefaults) -> list[dict[str, Any]]:
