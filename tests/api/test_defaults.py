@@ -34,6 +34,7 @@ def filled_in(schema: dict[str, Any], value: Any) -> Any:
         {"rollout": {"steps": [{"weight": 10, "hold": "1m"}]}},
         {"serving": {"triton": {"resources": {"requests": {"cpu": 1}}}}},
         {"serving": {"podTemplate": {"tolerations": [{"key": "gpu"}], "env": [{"name": "A", "value": ""}]}}},
+        {"serving": {"podTemplate": {"securityContext": {}, "annotations": {"a": "b"}}}},
         {"guards": {"errorRate": {"max": "1%"}, "latency": [{"percentile": "95", "max": "200ms"}]}},
     ],
 )

@@ -11,6 +11,9 @@ from tests.component.harness.binaries import REPOSITORY, tool
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.loopback import kubernetes_client
 
+from viridian.api.serving import Resources
+from viridian.controller.configuration import Configuration
+
 
 def of_kind(manifests: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [manifest for manifest in manifests if manifest["kind"] == kind]
@@ -51,6 +54,8 @@ def test_the_definition_can_be_left_out() -> None:
         ({"servingImage": "registry.example/serving:latest"}, "/servingImage"),
         ({"servingImage": "registry.example/serving"}, "/servingImage"),
         ({"servingImage": "registry.example:5000/serving"}, "/servingImage"),
+        ({"serving__defaultResources__api__requests__cpu": "much"}, "/serving/defaultResources/api/requests/cpu"),
+        ({"serving__defaultResources__fetch__requests__cpu": "1"}, "'fetch'"),
         ({"prometheus__url": "prometheus:9090"}, "/prometheus/url"),
         ({"prometheus__scrapeInterval": "often"}, "/prometheus/scrapeInterval"),
         ({"prometheus__userQueries__url": "proxy:8080"}, "/prometheus/userQueries/url"),
@@ -90,6 +95,32 @@ def test_the_pod_is_as_restricted_as_a_pod_can_be() -> None:
     }
     assert container["image"] == "registry.example/viridian/operator:v1.0.0"
     assert container["command"] == ["python", "-m", "viridian.controller"]
+
+
+def environment(**values: str) -> dict[str, str | None]:
+    [deployment] = of_kind(chart.render(**values), "Deployment")
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    return {variable["name"]: variable.get("value") for variable in container["env"]}
+
+
+def test_the_operator_reads_the_default_resources_as_the_chart_writes_them() -> None:
+    # given the chart's own values, and others
+    as_it_is = environment()
+    others = environment(serving__defaultResources__api__limits__cpu="2", serving__defaultResources__triton="null")
+
+    # when the operator reads what they become
+    found = [
+        Configuration.from_environment(
+            {name: value or "" for name, value in variables.items()} | {"VIRIDIAN_LEASE_NAMESPACE": "viridian-system"}
+        ).default_resources
+        for variables in (as_it_is, others)
+    ]
+
+    # then it has what the chart says
+    small = {"cpu": "100m", "memory": "128Mi"}
+    assert found[0].api == Resources(requests=small)
+    assert found[0].triton.requests.keys() == {"cpu", "memory"}
+    assert (found[1].triton, found[1].api) == (Resources(), Resources(requests=small, limits={"cpu": 2}))
 
 
 def test_a_second_operator_is_ready_to_follow_and_sits_elsewhere_if_it_can() -> None:

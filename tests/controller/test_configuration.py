@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 
 from viridian.api.errors import ConfigurationError
+from viridian.api.serving import Resources
 from viridian.controller.configuration import Configuration
+from viridian.workloads.resources import DefaultResources
 
 GIVEN = {
     "VIRIDIAN_PROMETHEUS_URL": "http://prometheus.monitoring:9090",
@@ -21,6 +23,7 @@ def test_what_has_a_default_may_be_left_out() -> None:
         user_query_url="",
         scrape_interval=timedelta(seconds=15),
         serving_image="registry.example.com/viridian/serving:1.0.0",
+        default_resources=DefaultResources(),
         namespaces=(),
         sweep_period=timedelta(minutes=10),
         log_level="INFO",
@@ -45,6 +48,13 @@ def test_what_has_a_default_may_be_left_out() -> None:
         ("VIRIDIAN_SCRAPE_INTERVAL", "5m", "scrape_interval", timedelta(minutes=5)),
         ("VIRIDIAN_SERVING_IMAGE", "localhost:5000/serving:1", "serving_image", "localhost:5000/serving:1"),
         ("VIRIDIAN_SERVING_IMAGE", f"s@sha256:{'0a' * 32}", "serving_image", f"s@sha256:{'0a' * 32}"),
+        ("VIRIDIAN_DEFAULT_RESOURCES", "", "default_resources", DefaultResources()),
+        (
+            "VIRIDIAN_DEFAULT_RESOURCES",
+            '{"api": {"requests": {"cpu": 1}, "limits": {"cpu": "1500m"}}}',
+            "default_resources",
+            DefaultResources(api=Resources(requests={"cpu": 1}, limits={"cpu": "1500m"})),
+        ),
         ("VIRIDIAN_NAMESPACES", " team-a, team-b,", "namespaces", ("team-a", "team-b")),
         ("VIRIDIAN_SWEEP_PERIOD", "1s", "sweep_period", timedelta(seconds=1)),
         ("VIRIDIAN_SWEEP_PERIOD", "24h", "sweep_period", timedelta(hours=24)),
@@ -73,6 +83,10 @@ BAD = {
     ("VIRIDIAN_SERVING_IMAGE", "servingImage"): [
         *[None, "", "serving", "serving:", "serving:latest", "localhost:5000/serving", "serving:1 2"],
         *["serving@sha256:0a", f"serving@sha256:{'0A' * 32}", "serving@md5:0a"],
+    ],
+    ("VIRIDIAN_DEFAULT_RESOURCES", "serving.defaultResources"): [
+        *["100m", '{"tritons": {}}', '{"api": {"requests": {"cpu": 0.5}}}', '{"api": {"requests": {"cpu": "-1"}}}'],
+        *['{"triton": {"limits": {"memory": "1GB"}}}', '{"api": {"requests": {"cpu": 2}, "limits": {"cpu": "1999m"}}}'],
     ],
     ("VIRIDIAN_NAMESPACES", "watch.namespaces"): ["Team", "a,b c", "a,-b", "*", "a" * 64],
     ("VIRIDIAN_SWEEP_PERIOD", "watch.sweepPeriod"): ["", "10", "999ms", "24h1s"],

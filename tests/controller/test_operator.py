@@ -20,6 +20,7 @@ from viridian.kube import reflector
 from viridian.kube.client import Manifest, Page
 from viridian.kube.errors import KubeError, error_for
 from viridian.kube.resources import DEPLOYMENT, GATEWAY, MODEL_DEPLOYMENT, Kind
+from viridian.workloads.resources import DefaultResources
 
 OTHER = "team-b"
 DENIED, BUSY = error_for(403, "forbidden in team-b"), error_for(503, "team-b is busy")
@@ -68,6 +69,7 @@ class Stage:
                 user_query_url="",
                 scrape_interval=timedelta(seconds=5),
                 serving_image="serving:1",
+                default_resources=DefaultResources(),
                 namespaces=(NAMESPACE, OTHER),
                 sweep_period=timedelta(minutes=10),
                 log_level="INFO",

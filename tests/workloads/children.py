@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from viridian.api.names import Color, revision_name
 from viridian.api.revision import Revision, RevisionInput
@@ -12,12 +15,16 @@ from viridian.workloads.deployments import build_deployment
 from viridian.workloads.live_settings import asks_for_live_settings, build_live_settings
 from viridian.workloads.owner import Owner, build_metadata
 from viridian.workloads.pod import PodDefaults, build_pod_template
+from viridian.workloads.resources import DefaultResources
 from viridian.workloads.revisions import build_controller_revision
 from viridian.workloads.scaling import build_autoscaler, build_budget
 from viridian.workloads.services import build_color_service, build_stable_service
 
+CHART = Path(__file__).parents[2] / "charts" / "viridian" / "values.yaml"
 DEFAULTS = PodDefaults(
-    serving_image="registry.example.com/viridian/serving:1.0.0", scrape_interval=timedelta(seconds=15)
+    serving_image="registry.example.com/viridian/serving:1.0.0",
+    scrape_interval=timedelta(seconds=15),
+    resources=DefaultResources.model_validate(yaml.safe_load(CHART.read_text())["serving"]["defaultResources"]),
 )
 OWNER = Owner("iris", "default", "6a1f0c52-0000-4000-8000-000000000000")
 

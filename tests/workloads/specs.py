@@ -48,11 +48,27 @@ variables = st.one_of(
     st.fixed_dictionaries({"name": st.sampled_from(["A", "B_1"]), "value": st.text(max_size=9)}),
     st.fixed_dictionaries({"name": st.sampled_from(["C", "D.e"]), "valueFrom": sources}),
 )
+security_contexts = st.fixed_dictionaries(
+    {},
+    optional={
+        "runAsUser": st.integers(1, 2_147_483_647),
+        "runAsGroup": st.integers(0, 2_147_483_647),
+        "fsGroup": st.integers(0, 2_147_483_647),
+        "fsGroupChangePolicy": st.sampled_from(["OnRootMismatch", "Always"]),
+        "supplementalGroups": st.lists(st.integers(0, 99_999), max_size=2),
+    },
+)
 pod_templates = st.fixed_dictionaries(
     {},
     optional={
         "nodeSelector": st.dictionaries(st.sampled_from(["pool", "example.com/pool"]), st.sampled_from(["", "gpu"])),
         "tolerations": st.lists(st.sampled_from([{"operator": "Exists"}, {"key": "gpu", "value": "a"}]), max_size=2),
+        "labels": st.dictionaries(st.sampled_from(["team", "example.com/tier"]), st.sampled_from(["", "ml"])),
+        "annotations": st.dictionaries(
+            st.sampled_from(["example.com/owner", "cluster-autoscaler.kubernetes.io/safe-to-evict"]), st.just("false")
+        ),
+        "priorityClassName": st.just("stable-models"),
+        "securityContext": security_contexts,
         "serviceAccountName": st.just("models"),
         "imagePullSecrets": st.just([{"name": "registry"}]),
         "env": st.lists(variables, max_size=3, unique_by=lambda variable: str(variable["name"])),

@@ -57,12 +57,14 @@ def test_what_the_api_server_gave_to_a_service_is_kept() -> None:
     assert "sessionAffinity" not in written["spec"]
 
 
+RESTART = {"kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z"}
+
+
 def test_a_restart_by_kubectl_is_not_undone_by_scaling() -> None:
     # given a Deployment whose pods somebody has restarted
     wanted = build_deployment(OWNER, Color.BLUE, revision_of(spec()), 3)
     there = live(build_deployment(OWNER, Color.BLUE, revision_of(spec()), 2))
-    restarted = {"kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z"}
-    there["spec"]["template"]["metadata"]["annotations"] = restarted
+    there["spec"]["template"]["metadata"]["annotations"] |= RESTART
 
     # when it is scaled
     written = overlay(there, wanted)
@@ -70,6 +72,20 @@ def test_a_restart_by_kubectl_is_not_undone_by_scaling() -> None:
     # then its pods stay
     assert written["spec"]["template"] == there["spec"]["template"]
     assert written["spec"]["replicas"] == 3
+
+
+def test_another_revision_begins_without_the_annotations_of_the_one_before_it() -> None:
+    # given a color whose revision had an annotation of its user's, and whose pods somebody has restarted
+    noted = spec(serving={"podTemplate": {"annotations": {"example.com/owner": "fraud"}}})
+    there = live(build_deployment(OWNER, Color.BLUE, revision_of(noted), 0))
+    there["spec"]["template"]["metadata"]["annotations"] |= RESTART
+
+    # when it gets the next revision, which asks for none
+    following = revision_of(spec(), number=3)
+    written = overlay(there, build_deployment(OWNER, Color.BLUE, following, 2))
+
+    # then the pods are as they were rendered
+    assert written["spec"]["template"]["metadata"]["annotations"] == following.template["metadata"]["annotations"]
 
 
 def test_nothing_that_was_given_is_changed() -> None:

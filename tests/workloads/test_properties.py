@@ -107,7 +107,7 @@ def test_pods_keep_to_the_restricted_pod_security_standard(spec: ModelDeployment
     rendered = render(spec)
     pod = rendered.revision.template["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"].get("runAsUser", 1) > 0
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & pod.keys()
     allowed = {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}
@@ -121,6 +121,31 @@ def test_pods_keep_to_the_restricted_pod_security_standard(spec: ModelDeployment
         assert not container["image"].endswith(":latest")
     # Nobody in a pod needs the Kubernetes API.
     assert pod["automountServiceAccountToken"] is False
+
+
+@given(specs)
+def test_the_users_ids_replace_ours_as_a_whole(spec: ModelDeploymentSpec) -> None:
+    wanted = spec.serving.pod_template.security_context
+    found = render(spec).revision.template["spec"]["securityContext"]
+    assert found.pop("runAsNonRoot") is True
+    assert found.pop("seccompProfile") == {"type": "RuntimeDefault"}
+    if wanted is None:
+        assert found == {"runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001}
+    else:
+        assert {"supplementalGroups": [], **found} == wanted.manifest()
+
+
+@given(specs)
+def test_the_users_labels_and_annotations_are_on_the_pods_and_never_in_the_selectors(spec: ModelDeploymentSpec) -> None:
+    wanted, rendered = spec.serving.pod_template, render(spec)
+    for deployment in rendered.deployments.values():
+        metadata = deployment["spec"]["template"]["metadata"]
+        assert wanted.labels.items() <= metadata["labels"].items()
+        assert wanted.annotations.items() <= metadata["annotations"].items()
+        assert set(deployment["spec"]["selector"]["matchLabels"]) == {LABEL_MODEL, LABEL_COLOR}
+        # A node is emptied for the cluster autoscaler unless the user says otherwise.
+        evicted = metadata["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"]
+        assert evicted == wanted.annotations.get("cluster-autoscaler.kubernetes.io/safe-to-evict", "true")
 
 
 @given(specs)
@@ -189,6 +214,11 @@ def test_a_pod_is_given_time_for_its_longest_request(spec: ModelDeploymentSpec) 
         ({"model": {"fetchTimeout": "5m"}}, False),
         ({"serving": {"podTemplate": {"nodeSelector": {"pool": "gpu"}}}}, False),
         ({"serving": {"podTemplate": {"env": [{"name": "A", "value": "b"}]}}}, False),
+        ({"serving": {"podTemplate": {"labels": {"team": "ml"}}}}, False),
+        ({"serving": {"podTemplate": {"annotations": {"example.com/owner": "fraud"}}}}, False),
+        ({"serving": {"podTemplate": {"priorityClassName": "stable-models"}}}, False),
+        ({"serving": {"podTemplate": {"securityContext": {}}}}, False),
+        ({"serving": {"podTemplate": {"securityContext": {"runAsUser": 2000}}}}, False),
         ({"serving": {"timeout": "11s"}}, False),
         ({"serving": {"triton": {"resources": {"limits": {"memory": "1Gi"}}}}}, False),
         ({"serving": {"api": {"resources": {"requests": {"cpu": "1"}}}}}, False),
@@ -298,3 +328,12 @@ def test_a_deployment_is_not_called_stuck_while_its_pods_may_still_start(spec: M
     # then each Deployment waits for longer
     for deployment in render(spec).deployments.values():
         assert deployment["spec"]["progressDeadlineSeconds"] > longest.total_seconds()
+
+
+def test_an_input_that_was_stored_before_a_field_existed_is_the_same_revision() -> None:
+    # given a revision as it was stored when pods had neither labels nor a priority of the user's
+    stored = RevisionInput.of(SPEC).manifest()
+    stored["serving"]["podTemplate"] = {"nodeSelector": {}, "tolerations": [], "imagePullSecrets": [], "env": []}
+
+    # then it is what the same spec asks for today
+    assert RevisionInput.read(stored) == RevisionInput.of(SPEC)

@@ -7,6 +7,7 @@ import pytest
 
 from viridian.api.model import ModelSource
 from viridian.api.names import ANNOTATION_INPUT, LABEL_REVISION, Color
+from viridian.api.pod_template import PodTemplate
 from viridian.api.revision import Revision, RevisionInput
 from viridian.api.serving import Serving
 from viridian.workloads.deployments import build_deployment
@@ -15,7 +16,10 @@ from viridian.workloads.pod import PodDefaults, build_pod_template
 from viridian.workloads.revisions import rebuild_revision
 
 WANTED = RevisionInput(
-    model=ModelSource(version="v1.0.0", uri="image:///models/iris/v1"), serving=Serving(timeout="5s")
+    model=ModelSource(version="v1.0.0", uri="image:///models/iris/v1"),
+    serving=Serving(
+        timeout="5s", pod_template=PodTemplate(labels={"team": "ml"}, annotations={"example.com/owner": "fraud"})
+    ),
 )
 
 
@@ -30,6 +34,22 @@ def deployment() -> dict[str, Any]:
 
 def test_a_deployment_keeps_all_of_its_revision() -> None:
     assert rebuild_revision(deployment()) == revision()
+
+
+def test_what_others_annotated_is_no_part_of_it() -> None:
+    manifest = deployment()
+    manifest["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] = (
+        "2026-01-01T00:00:00Z"
+    )
+    assert rebuild_revision(manifest) == revision()
+
+
+def test_pods_that_an_earlier_operator_rendered_are_taken_as_they_are() -> None:
+    manifest = deployment()
+    del manifest["spec"]["template"]["metadata"]["annotations"]
+    found = rebuild_revision(manifest)
+    assert found is not None
+    assert found.template["metadata"] == {"labels": revision().template["metadata"]["labels"]}
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """`spec.serving.podTemplate`: what the pods of a model need beyond what Viridian sets itself."""
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from .base import ApiModel
+from .names import GROUP
 from .objects import LABELS, ObjectName, SecretRef
+from .pod_security import PodSecurityContext
 from .quantities import cel, matches
 
 _QUALIFIED = rf"({LABELS}/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?"
@@ -179,11 +181,39 @@ _LABEL_VALUE = Annotated[
 ]
 
 
+def _marks(what: str, example: str) -> Any:  # noqa: ANN401 - as pydantic's own
+    """The names of a pod's labels or annotations: the user's own, not those by which the operator finds its pods."""
+    return Field(
+        max_length=32,
+        json_schema_extra=cel(
+            f"self.all(name, name.matches(r'^{_QUALIFIED}$') && !name.startsWith('{GROUP}/'))",
+            f"the names must be those of {what}, such as {example}, and may not begin with {GROUP}/: those are the"
+            " operator's",
+        ),
+    )
+
+
+_Name = Annotated[str, Field(max_length=316)]
+
+
 class PodTemplate(ApiModel):
     """What is added to every pod of the model."""
 
+    labels: Annotated[
+        dict[_Name, _LABEL_VALUE],
+        _marks("labels", "example.com/team"),
+        Field(description="Labels of the pods, beside the operator's own."),
+    ] = Field(default_factory=dict)
+    annotations: Annotated[
+        dict[_Name, Annotated[str, Field(max_length=4096)]],
+        _marks("annotations", "example.com/owner"),
+        Field(
+            description="Annotations of the pods. cluster-autoscaler.kubernetes.io/safe-to-evict is 'true' unless it"
+            " is set here, as the pods' emptyDirs hold nothing that must survive."
+        ),
+    ] = Field(default_factory=dict)
     node_selector: Annotated[
-        dict[Annotated[str, Field(max_length=316)], _LABEL_VALUE],
+        dict[_Name, _LABEL_VALUE],
         Field(
             max_length=16,
             description="Labels that a node must have to run the pods.",
@@ -196,6 +226,20 @@ class PodTemplate(ApiModel):
     tolerations: Annotated[
         list[Toleration], Field(max_length=16, description="Taints of nodes that the pods accept.")
     ] = Field(default_factory=list)
+    priority_class_name: Annotated[
+        ObjectName | None,
+        Field(
+            description="PriorityClass of the pods; default: that of the cluster. Where a node has no room, the"
+            " scheduler removes pods of lower priority."
+        ),
+    ] = None
+    security_context: Annotated[
+        PodSecurityContext | None,
+        Field(
+            description="User and groups of the pods; absent: 10001 for all of them. An empty one, {}, fixes none, for"
+            " clusters that assign UIDs, such as OpenShift. runAsNonRoot and the seccomp profile are always set."
+        ),
+    ] = None
     service_account_name: Annotated[
         ObjectName | None,
         Field(

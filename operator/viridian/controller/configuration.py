@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pydantic import ValidationError
+
 from viridian.api.errors import ConfigurationError
 from viridian.api.quantities import parse_duration
+from viridian.workloads.resources import DefaultResources, check_resources
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _URL = re.compile(r"^https?://[^/\s]+")
@@ -19,15 +22,16 @@ _OBJECT = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 class Configuration:
     """Settings that do not change while the operator runs.
 
-    `namespaces` empty means all of them, `user_query_url` empty that users' own queries are ignored; `lease` is the
-    namespace and name of the Lease by which one of several operators leads, and `identity` the name by which it tells
-    them apart.
+    `default_resources` are for containers of new revisions. `namespaces` empty means all of them, `user_query_url`
+    empty that users' own queries are ignored; `lease` is the namespace and name of the Lease by which one of several
+    operators leads, and `identity` the name by which it tells them apart.
     """
 
     prometheus_url: str
     user_query_url: str
     scrape_interval: timedelta
     serving_image: str
+    default_resources: DefaultResources
     namespaces: tuple[str, ...]
     sweep_period: timedelta
     log_level: str
@@ -47,6 +51,7 @@ class Configuration:
             user_query_url=_user_query_url(environment),
             scrape_interval=_interval(environment),
             serving_image=_image(environment),
+            default_resources=_resources(environment),
             namespaces=_namespaces(environment),
             sweep_period=_sweep(environment),
             log_level=_level(environment),
@@ -115,6 +120,28 @@ def _image(environment: Mapping[str, str]) -> str:
             " with a tag other than latest or with a digest"
         )
     return value
+
+
+def _resources(environment: Mapping[str, str]) -> DefaultResources:
+    value = environment.get("VIRIDIAN_DEFAULT_RESOURCES") or "{}"
+    try:
+        found = DefaultResources.model_validate_json(value)
+        for resources in (found.triton, found.api):
+            check_resources(resources)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"VIRIDIAN_DEFAULT_RESOURCES is {value!r}, which cannot be used: {_first(error)}; set it (chart value"
+            " serving.defaultResources) to requests and limits of the containers triton and api"
+        ) from error
+    return found
+
+
+def _first(error: ValueError) -> str:
+    """The first thing that is wrong, in one line."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    problem = error.errors()[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ")
 
 
 def _namespaces(environment: Mapping[str, str]) -> tuple[str, ...]:

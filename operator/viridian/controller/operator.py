@@ -74,7 +74,7 @@ class Operator:
         configuration = self.configuration
         interval = configuration.scrape_interval
         book = EvidenceBook(interval.total_seconds())
-        defaults = PodDefaults(configuration.serving_image, interval)
+        defaults = PodDefaults(configuration.serving_image, interval, configuration.default_resources)
         drift = Drift(client)
         recorder = Recorder(client)
         reconciler = Reconciler(client, self.models, self.deployments, drift, book, recorder, defaults, fence)

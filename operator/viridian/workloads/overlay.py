@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from viridian.api.names import ANNOTATION_EPOCH, GROUP
+from viridian.api.names import ANNOTATION_EPOCH, GROUP, LABEL_REVISION
 
 Manifest = dict[str, Any]
 
@@ -13,9 +13,10 @@ _ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 def overlay(live: Manifest, wanted: Manifest) -> Manifest:
     """The object to write in place of `live`, at its resourceVersion.
 
-    Labels and annotations of others stay, in a pod template too: `kubectl rollout restart` works by one. Those of our
-    own that are not wanted any more go, save the mark of the term in which the child was written. The rest, spec or
-    data, is ours and is written whole, so that nothing which somebody added to it remains.
+    Labels and annotations of others stay, those in a pod template for as long as it is of the same revision: `kubectl
+    rollout restart` works by one. Those of our own that are not wanted any more go, save the mark of the term in which
+    the child was written. The rest, spec or data, is ours and is written whole, so that nothing which somebody added to
+    it remains.
     """
     written = {**live, **wanted, "metadata": _metadata(live["metadata"], wanted["metadata"])}
     return {**written, "spec": _spec(live["spec"], wanted["spec"])} if "spec" in wanted else written
@@ -25,12 +26,17 @@ def _spec(live: Manifest, ours: Manifest) -> Manifest:
     kept = {field: live[field] for field in _ALLOCATED if field in live}
     spec = {**kept, **ours}
     if "template" in spec:
-        theirs = live["template"]["metadata"].get("annotations") or {}
-        template = spec["template"]
-        annotations = {**theirs, **(template["metadata"].get("annotations") or {})}
-        metadata = {**template["metadata"], **({"annotations": annotations} if annotations else {})}
-        spec["template"] = {**template, "metadata": metadata}
+        spec["template"] = _template(live["template"], spec["template"])
     return spec
+
+
+def _template(live: Manifest, ours: Manifest) -> Manifest:
+    """The pod template; annotations of others, such as of a restart, are for the pods of that revision only."""
+    before, now = live["metadata"], ours["metadata"]
+    theirs = before.get("annotations") or {}
+    if not theirs or (before.get("labels") or {}).get(LABEL_REVISION) != now["labels"][LABEL_REVISION]:
+        return ours
+    return {**ours, "metadata": {**now, "annotations": {**theirs, **(now.get("annotations") or {})}}}
 
 
 def _metadata(live: Manifest, ours: Manifest) -> Manifest:

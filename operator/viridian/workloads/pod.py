@@ -1,9 +1,9 @@
 """The pod template: Triton and the prediction API, two containers of one serving image, and what goes before them."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from viridian.api.model import ModelSource
 from viridian.api.names import (
@@ -23,6 +23,7 @@ from viridian.guards.latency import GRID
 
 from .live_settings import build_live_settings_mounts, build_live_settings_volumes
 from .model_files import build_fetch_environment, build_fetch_mounts, build_mounts, build_volumes
+from .resources import DefaultResources, with_defaults
 
 SERVING_CONTAINERS = frozenset({"triton", "api"})
 FETCH_CONTAINER = "fetch"
@@ -31,6 +32,13 @@ DRAIN_DELAY = timedelta(seconds=3)
 """How long a terminating pod still accepts requests, so that every proxy has heard that it goes."""
 SHUTDOWN = timedelta(seconds=20)
 """What API and Triton need to end one after the other, beyond the longest request."""
+SAFE_TO_EVICT: Final = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+"""Without this annotation the cluster autoscaler never empties a node with our pods, because of their emptyDirs."""
+
+_IDS: Final = {"runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001}
+_PLACEMENT: Final = frozenset(
+    {"nodeSelector", "tolerations", "priorityClassName", "serviceAccountName", "imagePullSecrets"}
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,7 @@ class PodDefaults:
 
     serving_image: str
     scrape_interval: timedelta
+    resources: DefaultResources = field(default_factory=DefaultResources)
 
 
 def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults: PodDefaults) -> dict[str, Any]:
@@ -46,24 +55,20 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
     timeout, starting = parse_duration(spec.serving.timeout), parse_duration(spec.serving.start_timeout)
     image = spec.serving.image or defaults.serving_image
     env = _environment(model, revision, spec, defaults)
+    triton = with_defaults(spec.serving.triton.resources, defaults.resources.triton)
+    api = with_defaults(spec.serving.api.resources, defaults.resources.api)
     return {
-        "metadata": {"labels": {LABEL_MODEL: model, LABEL_REVISION: revision}},
+        "metadata": _metadata(model, revision, spec.serving.pod_template),
         "spec": {
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": int((timeout + SHUTDOWN).total_seconds()),
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 10001,
-                "runAsGroup": 10001,
-                "fsGroup": 10001,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            "securityContext": _security(spec.serving.pod_template),
             **_placement(spec.serving.pod_template),
-            **_fetching(image, env, spec),
+            **_fetching(image, env, spec, triton),
             "containers": [
                 {
-                    **_container("triton", image, env, spec.serving.triton.resources, _mounts(spec.model)),
+                    **_container("triton", image, env, triton, _mounts(spec.model)),
                     # Triton hangs without end when its Python stub cannot start: then the kubelet starts it again.
                     "startupProbe": _probe("/triton/ready", period=1, failures=math.ceil(starting.total_seconds())),
                     # Without grace: the pod takes no traffic then, and its model is dead.
@@ -73,9 +78,7 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
                     },
                 },
                 {
-                    **_container(
-                        "api", image, [*env, _feedback_key(model)], spec.serving.api.resources, _api_mounts(spec.model)
-                    ),
+                    **_container("api", image, [*env, _feedback_key(model)], api, _api_mounts(spec.model)),
                     "ports": [
                         {"name": "http", "containerPort": PORT_SPLIT},
                         {"name": "http-stable", "containerPort": PORT_STABLE},
@@ -98,19 +101,33 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
     }
 
 
+def _metadata(model: str, revision: str, wanted: PodTemplate) -> dict[str, Any]:
+    return {
+        "labels": {**wanted.labels, LABEL_MODEL: model, LABEL_REVISION: revision},
+        "annotations": {SAFE_TO_EVICT: "true", **wanted.annotations},
+    }
+
+
+def _security(wanted: PodTemplate) -> dict[str, Any]:
+    """As whom the pods run: as the user says, or else by our own IDs. Never as root, which `restricted` forbids."""
+    ids = _IDS if wanted.security_context is None else wanted.security_context.manifest()
+    chosen = {name: value for name, value in ids.items() if value != []}
+    return {"runAsNonRoot": True, **chosen, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
 def _placement(wanted: PodTemplate) -> dict[str, Any]:
     """The fields of `podTemplate` that a pod has under the same names; what was left out stays out."""
-    return {name: value for name, value in wanted.manifest().items() if name != "env" and value}
+    return {name: value for name, value in wanted.manifest().items() if name in _PLACEMENT and value}
 
 
-def _fetching(image: str, env: list[dict[str, Any]], spec: RevisionInput) -> dict[str, Any]:
+def _fetching(image: str, env: list[dict[str, Any]], spec: RevisionInput, resources: Resources) -> dict[str, Any]:
     """The container that brings and checks the model's files before the others start, if there is a digest."""
     if spec.model.digest is None:
         return {}
     told = _plain(build_fetch_environment(spec.model, spec.model.digest))
     mounts = build_fetch_mounts(spec.model)
     # Its resources are Triton's: it runs before Triton does, so it adds nothing to what the pod reserves.
-    return {"initContainers": [_container("fetch", image, told + env, spec.serving.triton.resources, mounts)]}
+    return {"initContainers": [_container("fetch", image, told + env, resources, mounts)]}
 
 
 def _environment(model: str, revision: str, spec: RevisionInput, defaults: PodDefaults) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from viridian.api.names import ANNOTATION_INPUT, LABEL_COLOR, LABEL_REVISION
 from viridian.api.revision import Revision, RevisionInput
 
 from .owner import Owner, build_metadata
+from .pod import SAFE_TO_EVICT
 
 SCHEMA = 1
 """Version of the layout of `data`; a reader that meets a higher one must not guess."""
@@ -65,8 +66,16 @@ def rebuild_revision(deployment: dict[str, Any]) -> Revision | None:
         wanted = RevisionInput.read(json.loads(kept))
     except ValueError:
         return None
+    return Revision(name, int(number), wanted, {"metadata": _metadata(template, wanted), "spec": template["spec"]})
+
+
+def _metadata(template: dict[str, Any], wanted: RevisionInput) -> dict[str, Any]:
+    """Labels and annotations as they were rendered: without the color, and without what others annotated since."""
     labels = {key: value for key, value in template["metadata"]["labels"].items() if key != LABEL_COLOR}
-    return Revision(name, int(number), wanted, {"metadata": {"labels": labels}, "spec": template["spec"]})
+    ours = {SAFE_TO_EVICT, *wanted.serving.pod_template.annotations}
+    found = template["metadata"].get("annotations") or {}
+    annotations = {key: value for key, value in found.items() if key in ours}
+    return {"labels": labels, **({"annotations": annotations} if annotations else {})}
 
 
 def _broken(name: str, why: str) -> BrokenChild:

@@ -1,0 +1,63 @@
+"""CPU and memory of the containers: what a model says, and what the operator's configuration adds to it."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+
+from viridian.api.base import ApiModel
+from viridian.api.serving import Resources
+
+_QUANTITY = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)(m|k|[KMGTPE]i|[MGTPE])?")
+_FACTORS = {"": Decimal(1), "m": Decimal("0.001"), "k": Decimal(1000)}
+_FACTORS |= {f"{prefix}i": Decimal(1024**power) for power, prefix in enumerate("KMGTPE", 1)}
+_FACTORS |= {prefix: Decimal(1000**power) for power, prefix in enumerate("MGTPE", 2)}
+
+
+class DefaultResources(ApiModel):
+    """What containers get of the resources of which their model says nothing."""
+
+    triton: Resources = Resources()
+    api: Resources = Resources()
+
+
+def with_defaults(wanted: Resources, defaults: Resources) -> Resources:
+    """What a container asks for.
+
+    A resource that the model names, in a request or in a limit, is the model's affair as a whole: a default request
+    beside a lower limit would be refused, and one beside a limit alone would lower the request that follows from it.
+    """
+    named = wanted.requests.keys() | wanted.limits.keys()
+    return Resources(
+        requests={**_without(defaults.requests, named), **wanted.requests},
+        limits={**_without(defaults.limits, named), **wanted.limits},
+    )
+
+
+def check_resources(resources: Resources) -> None:
+    """Check what no API server has checked.
+
+    Raises:
+        ValueError: a quantity is none, or a request is above the limit of the same name.
+    """
+    requests = {name: parse_quantity(request) for name, request in resources.requests.items()}
+    limits = {name: parse_quantity(limit) for name, limit in resources.limits.items()}
+    for name in requests.keys() & limits.keys():
+        if requests[name] > limits[name]:
+            above = f"{resources.requests[name]}, is above its limit, {resources.limits[name]}"
+            raise ValueError(f"the request of {name}, {above}: lower it, or raise the limit")
+
+
+def parse_quantity(text: str | int) -> Decimal:
+    """Read a quantity such as `2`, `250m` or `512Mi`.
+
+    Raises:
+        ValueError: the text is not a quantity.
+    """
+    found = _QUANTITY.fullmatch(str(text))
+    if found is None:
+        raise ValueError(f"{text!r} is not a quantity: write a number of at least 0, such as 2, 250m or 512Mi")
+    return Decimal(found[1]) * _FACTORS[found[2] or ""]
+
+
+def _without(quantities: Mapping[str, str | int], names: set[str]) -> dict[str, str | int]:
+    return {name: quantity for name, quantity in quantities.items() if name not in names}
