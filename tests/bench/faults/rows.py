@@ -108,7 +108,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     ended = row.ended_as
     if row.ended_as != row.expected:
         ended += f" **(expected: {row.expected})**"
-    elif not row.is_as_expected:
+    if row.spared and row.requests_failed_beyond:
         ended += f" **({row.requests_failed_beyond} failed when none may)**"
     return (
         row.fault,
