@@ -22,6 +22,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.component)
 
 
+_beside: set[threading.Thread] = set()
+"""The threads that were there when the current phase of a test began, and so may outlast it."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    _note_threads()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call() -> None:
+    _note_threads()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    _note_threads()
+
+
+def _note_threads() -> None:
+    _beside.clear()
+    _beside.update(thread for thread in threading.enumerate() if thread is not threading.current_thread())
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _guarded_environment() -> Iterator[None]:
     """Fail every iteration over `os.environ` in a thread beside the tests; see `harness/loopback.py`.
@@ -33,10 +57,11 @@ def _guarded_environment() -> Iterator[None]:
 
     def guarded(self: "os._Environ[str]") -> Iterator[str]:
         thread = threading.current_thread()
-        # A test awaits what its event loop does in threads, so no phase of it ends meanwhile.
-        if thread is threading.main_thread() or thread.name.startswith("asyncio_"):
-            return iterate(self)
-        raise RuntimeError(f"the thread {thread.name} iterates over os.environ, which pytest changes: use loopback.py")
+        if thread in _beside:
+            raise RuntimeError(
+                f"the thread {thread.name} iterates over os.environ, which pytest changes: use loopback.py"
+            )
+        return iterate(self)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(environment, "__iter__", guarded)

@@ -39,7 +39,9 @@ def api() -> Iterator[str]:
 
 @pytest.fixture
 def thread() -> Iterator[ThreadPoolExecutor]:
+    """A thread that runs before the test does."""
     with ThreadPoolExecutor(1, "beside") as made:
+        made.submit(int).result()
         yield made
 
 

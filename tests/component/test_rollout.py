@@ -83,6 +83,7 @@ def test_a_bad_model_is_taken_back(stage: Stage, kind: str, spec: dict[str, Any]
     assert stage.route["metadata"]["annotations"] == before
 
 
+@pytest.mark.usefixtures("crd", "gateway_api")
 @pytest.mark.parametrize("phase", ["Starting", "Progressing", "Baking", "Finishing"])
 def test_the_operator_killed_in_the_middle_of_a_rollout_goes_on(
     control_plane: ControlPlane, prometheus: Prometheus, namespace: str, logs: Path, phase: str

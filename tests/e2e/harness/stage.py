@@ -83,9 +83,7 @@ class Stage:
         """Apply a version, and wait until the operator has looked at it."""
         self.cluster.apply(self.manifest(version, **changes))
         generation = self.cluster.model(self.namespace, NAME)["metadata"]["generation"]
-        eventually(
-            lambda: self.status.get("observedGeneration", 0) >= generation, f"the operator to look at {version}", 60
-        )
+        eventually(lambda: self.status.get("observedGeneration", 0) >= generation, f"the operator to look at {version}")
 
     def serve(self, version: str, **changes: dict[str, Any]) -> None:
         """Bring a first version up, until the gateway lets requests through to it."""
