@@ -32,6 +32,8 @@ SERVINGS = st.one_of(
 PINS = [{"matches": [{"headers": [{"name": "x-user-group", "value": "beta"}]}]}]
 GATEWAY = [{"name": "public"}]
 TRAFFICS = st.sampled_from([{"parentRefs": GATEWAY}, {"parentRefs": GATEWAY, "pins": PINS}, {}])
+APPROVALS = ("None", "None", "BeforeTraffic", "BeforePromotion", "WithoutFallback")
+"""The last one needs a gateway: nobody answers for a candidate without one."""
 POLICIES = st.sampled_from(["Hold", "Rollback"])
 
 
@@ -41,7 +43,7 @@ def specs(draw: st.DrawFn) -> ModelDeploymentSpec:
     traffic = draw(TRAFFICS)
     rollout = {
         "type": draw(st.sampled_from(["Canary", "BlueGreen"])) if traffic else "BlueGreen",
-        "approval": draw(st.sampled_from(["None", "None", "BeforeTraffic", "WithoutFallback", "BeforePromotion"])),
+        "approval": draw(st.sampled_from(APPROVALS if traffic else APPROVALS[:-1])),
         "steps": [{"weight": 10, "hold": "10s"}, {"weight": 50, "hold": "10s", "minRequests": 20}],
         "bake": {"duration": "20s", "holdback": 5},
         "deadline": "10m",
@@ -270,7 +272,16 @@ class Rollouts(RuleBasedStateMachine):
         if world is not None:
             kinds = [condition.type for condition in world.decide().status.conditions]
             assert sorted(kinds) == sorted(
-                ["Ready", "Reconciling", "Stalled", "Available", "RolledBack", "RollbackReady", "Settled"]
+                [
+                    "Ready",
+                    "Reconciling",
+                    "Stalled",
+                    "Available",
+                    "RolledBack",
+                    "RollbackReady",
+                    "Settled",
+                    "FallbackReady",
+                ]
             )
 
     def teardown(self):
