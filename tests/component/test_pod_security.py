@@ -28,6 +28,9 @@ def admit(control_plane: ControlPlane, namespace: str, template: dict[str, Any])
         control_plane.apply(
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": namespace}}
         )
+    if priority := template["spec"].get("priorityClassName"):
+        kind = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass"}
+        control_plane.apply({**kind, "metadata": {"name": priority}, "value": 1000})
     metadata = {**template["metadata"], "name": "pod"}
     body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
     DynamicClient(control_plane.api).resources.get(api_version="v1", kind="Pod").create(

@@ -240,7 +240,7 @@ def preprocessed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """A candidate that differs from stable by a preprocess.py, and takes larger numbers."""
     candidate = partial(floors, schema=WIDER.replace(", tensor: i", ""), script=RAISES)
     with two_pods(tmp_path_factory.mktemp("preprocessed"), candidate, floors) as made:
-        eventually(lambda: made.candidate.predict({"number": 2}, **BY_ROUTE).status == 200, 20, made.candidate.log)
+        eventually(lambda: made.candidate.predict({"number": 2}, **BY_ROUTE).status == 200, made.candidate.log)
         yield made
 
 
