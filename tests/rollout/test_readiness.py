@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from tests.rollout.scenes import at_stable, condition, message, pass_by, rolling, run_until
-from tests.rollout.world import World, spec_for
+from tests.rollout.world import World, judgement, spec_for
 
 from viridian.api.names import Color
 from viridian.api.status import Phase
@@ -137,6 +137,13 @@ def test_what_is_applied_while_a_failing_candidate_answers_alone_gets_everything
     assert world.status.stable.version == "v3.0.0"
     assert world.weights_seen[-1] == 100
     assert [entry.result for entry in world.status.history[:2]] == ["TookOver", "Promoted"]
+
+
+def test_a_first_revision_without_requests_is_promoted_as_the_first_one():
+    world = World()
+    world.says = {"judgements": (judgement(Verdict.NOT_ENOUGH_DATA),)}
+    world.settle()
+    assert (world.status.history[0].result, world.status.history[0].message) == ("Promoted", "the first revision")
 
 
 @pytest.mark.parametrize("approval", ["BeforeTraffic", "None"])

@@ -66,7 +66,7 @@ def _first_result(view: View) -> tuple[str, str]:
     """How the bake of a revision that was put to use without a comparison ended."""
     if view.condemned:
         return "GuardBreached", view.condemned
-    return "Promoted", _praise(view) or "the first revision"
+    return "Promoted", _kept(view) or "the first revision"
 
 
 def _fresh_start(view: View, revision: str, version: str) -> dict[str, object]:
@@ -223,17 +223,17 @@ def _result(view: View, old: ColorStatus, candidate: ColorStatus) -> tuple[str, 
     if condemned is not None and condemned.revision == candidate.revision:
         return "TookOver", condemned.message
     alone = f"{old.version} had no ready pod. " if view.failed_over else ""
-    return "Promoted", f"{alone}{_praise(view)}"
+    return "Promoted", f"{alone}{_kept(view) or view.status.verdict}"
 
 
-def _praise(view: View) -> str:
-    """What the guards have to say for a candidate: the maximum that it keeps by the most requests."""
+def _kept(view: View) -> str:
+    """The sentence about the maximum that a revision keeps by the most requests; empty where none has enough of them."""
     kept = [
         judgement
         for judgement in view.observed.evidence.judgements
         if judgement.kind == "absolute" and judgement.verdict is Verdict.HEALTHY
     ]
-    return max(kept, key=lambda judgement: judgement.candidate.total).sentence if kept else view.status.verdict
+    return max(kept, key=lambda judgement: judgement.candidate.total).sentence if kept else ""
 
 
 def _finish_drain(view: View) -> ModelDeploymentStatus:
