@@ -227,7 +227,7 @@ def _result(view: View, old: ColorStatus, candidate: ColorStatus) -> tuple[str, 
 
 
 def _kept(view: View) -> str:
-    """The sentence about the maximum that a revision keeps by the most requests; empty where none has enough of them."""
+    """The sentence about the maximum that is kept by the most requests; empty where none has enough of them."""
     kept = [
         judgement
         for judgement in view.observed.evidence.judgements
