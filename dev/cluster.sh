@@ -5,6 +5,7 @@
 
 # The network plugin of our own node image gives every node's pods the same addresses. So the second node gets a range
 # of its own, and each node a route to the other's pods. (kindnet, the plugin of kind's image, does both by itself.)
+services=10.96.0.0/16
 first_pods=10.244.0.0/24
 second_pods=10.244.1.0/24
 own_plugin() { [[ $way == long ]]; }
@@ -16,6 +17,7 @@ apiVersion: kind.x-k8s.io/v1alpha4
 networking:
   # Our own node image brings its network plugin along, kind's has kindnet.
   disableDefaultCNI: $(own_plugin && echo true || echo false)
+  serviceSubnet: $services
 nodes:
   - role: control-plane
     extraPortMappings:
@@ -50,9 +52,15 @@ create() {
 
 address_of() { docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$1"; }
 
-# The nodes' routes to one another's pods, which a node that was stopped has forgotten.
+# The nodes' routes to one another's pods, and rules that a node which was stopped has forgotten. An address of a Service
+# that kube-proxy does not know yet, or any more, is refused: else the packets leave the cluster, and a stranger answers.
 connect() {
-  local worker=$CLUSTER_NAME-worker
+  local node chain worker=$CLUSTER_NAME-worker
+  for node in $(cluster_nodes); do
+    for chain in FORWARD OUTPUT; do
+      docker exec "$node" iptables --append "$chain" --destination "$services" --jump REJECT
+    done
+  done
   if own_plugin && [[ $(cluster_nodes) == *"$worker"* ]]; then
     docker exec "$NODE" ip route replace "$second_pods" via "$(address_of "$worker")"
     docker exec "$worker" ip route replace "$first_pods" via "$(address_of "$NODE")"

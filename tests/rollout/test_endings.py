@@ -686,3 +686,23 @@ def test_history_is_kept_newest_first_and_twenty_entries_of_it():
     run_until(world, Phase.ROLLED_BACK)
     assert len(world.status.history) == 20
     assert [entry.revision for entry in world.status.history[:2]] == ["iris-2", "iris-1"]
+
+
+def test_a_pod_that_a_rollback_left_behind_is_named_until_it_is_gone():
+    # given a rollback that ended although one pod does not go
+    world = at_step()
+    breach(world)
+    run_until(world, Phase.ROLLED_BACK)
+    left = Pod("uid-stuck", "iris-2", False, True, stuck="pod iris-green-x on node n-1 should have been gone")
+    # when it is looked at
+    world.pods[GREEN] = [left]
+    world.reconcile()
+    # then it is named, with the reason of the rollback
+    stalled = next(c for c in world.status.conditions if c.type == "Stalled")
+    assert (stalled.status, stalled.reason) == ("True", "PodStuckTerminating")
+    assert stalled.message.endswith("But pod iris-green-x on node n-1 should have been gone")
+    assert "v2.0.0 was taken back" in stalled.message
+    # and once it is gone, only the rollback is
+    world.pods[GREEN] = []
+    world.reconcile()
+    assert next(c for c in world.status.conditions if c.type == "Stalled").reason == "GuardBreached"

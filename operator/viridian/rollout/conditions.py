@@ -7,7 +7,7 @@ from viridian.api.status import Condition, ModelDeploymentStatus, Phase
 
 from .fallback import describe
 from .interrupts import shared_deaths
-from .story import count, pod_trouble, story, stuck_pod
+from .story import count, left_behind, pod_trouble, story, stuck_pod
 from .view import CLOCK_STOPS, SETTLED, View
 
 
@@ -81,6 +81,8 @@ def _stalled(view: View) -> _Claim:
     if shared := shared_deaths(view):
         return _Claim(True, "SharedIncident", shared)
     if status.phase in {Phase.ROLLED_BACK, Phase.EXPIRED}:
+        if left := left_behind(view):
+            return _Claim(True, "PodStuckTerminating", f"{story(view)} But {left}")
         return _Claim(True, _pin_reason(view), story(view))
     return _Claim(False, status.phase, "nothing stands in the way")
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from viridian.api.names import Color
 from viridian.api.quantities import format_duration
 from viridian.api.status import ColorStatus, Phase, StepStatus
 
@@ -33,6 +34,13 @@ def stuck_pod(view: View) -> str:
         if stuck and color.revision != role.revision:
             return f"{role.version} ({role.color}) has to wait: {stuck}"
     return ""
+
+
+def left_behind(view: View) -> str:
+    """Which pod of a version that was taken back does not go, as one sentence; empty when none is left."""
+    stable = view.status.stable
+    colors = Color if stable is None else (stable.color.other,)
+    return next((pod.stuck for color in colors for pod in view.color(color).pods if pod.stuck), "")
 
 
 def _roles(view: View) -> list[ColorStatus]:
