@@ -26,7 +26,27 @@ manifests() {
 
 apply_manifests() { manifests | kubectl apply --server-side --force-conflicts -f -; }
 
+# For a while after its nodes were started again, the API server tells of pods what was true before.
+tells_of_now() {
+  local node since
+  for node in $(cluster_nodes); do
+    since=$(docker inspect --format '{{.State.StartedAt}}' "$node" | cut -c1-19)
+    kubectl get pods --all-namespaces --field-selector "spec.nodeName=$node" \
+      -o 'jsonpath={range .items[*].status.containerStatuses[*]}{.state.running.startedAt}{"\n"}{end}' |
+      awk -v since="$since" '$1 && substr($1, 1, 19) < since { old = 1 } END { exit old }' || return
+  done
+}
+
+await_restart() {
+  local until=$((SECONDS + 180))
+  until tells_of_now; do
+    ((SECONDS < until)) || fail "3 minutes after the cluster was started again some pods have not been; \"make clean\" makes it anew."
+    sleep 1
+  done
+}
+
 await_ready() {
+  await_restart
   kubectl -n gateways rollout status deployment/contour --timeout=120s
   kubectl -n gateways rollout status deployment/envoy --timeout=120s
   kubectl -n monitoring rollout status deployment/prometheus --timeout=120s

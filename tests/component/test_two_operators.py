@@ -46,10 +46,19 @@ class Pair:
     @property
     def log_of_first(self) -> str:
         """What the first has written to its log."""
-        return (self.folder / f"{self.first.name}-1.log").read_text(errors="replace")
+        return self.first.log
 
     def leads(self, operator: OperatorProcess) -> None:
-        eventually(lambda: self.holder == operator.name, f"{operator.name} to lead", PATIENCE)
+        """Wait until an operator leads.
+
+        Raises:
+            RuntimeError: it does not run any more.
+        """
+
+        def why() -> str:
+            return f"{operator.name} to lead; the Lease names {self.holder!r}, and its log says:\n{operator.log}"
+
+        eventually(lambda: operator.pid and self.holder == operator.name, why, PATIENCE)
 
 
 @contextmanager

@@ -88,13 +88,23 @@ class OperatorProcess:
 
     def start(self) -> None:
         self.runs += 1
-        log = self._folder / f"{self.name}-{self.runs}.log"
+        log = self._log
         self.probe_port = free_port()
         environment = {**self.environment, "VIRIDIAN_PROBE_PORT": str(self.probe_port)}
         if self._forked:
             self._server = _Fork(log, environment)
         else:
             self._server = start(self.name, [sys.executable, "-m", "viridian.controller"], log, environment)
+
+    @property
+    def _log(self) -> Path:
+        """Where this run's log goes."""
+        return self._folder / f"{self.name}-{self.runs}.log"
+
+    @property
+    def log(self) -> str:
+        """What it has written since its last start."""
+        return self._log.read_text(errors="replace")
 
     def stop(self) -> None:
         """Ask it to end, as a kubelet would."""
@@ -113,7 +123,7 @@ class OperatorProcess:
         process = self._server.process if self._server is not None else None
         alive = process.is_alive() if isinstance(process, _Process) else process is not None and process.poll() is None
         if process is None or process.pid is None or not alive:
-            raise RuntimeError("the operator does not run")
+            raise RuntimeError(f"the operator {self.name} does not run; its log:\n{self.log}")
         return process.pid
 
     def kill(self) -> None:
