@@ -1,6 +1,7 @@
 """Traffic goes where pods are ready: stable or candidate without any, too few of them, and back again."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -330,3 +331,40 @@ def test_autoscaling_that_comes_or_goes_in_mid_rollout_shrinks_nothing():
     pass_by(world, 3)
     assert world.deployments[BLUE][1] == 14
     assert not world.autoscalers
+
+
+# ------------------------------------------------------------------ stable fails by its own maximum
+
+
+def test_a_stable_that_breaches_its_own_maximum_makes_room_for_a_candidate_that_keeps_it():
+    # given half of the requests on each color
+    world = at_half()
+
+    # when a guard finds that stable fails beyond the fixed maximum, and the candidate does not
+    world.says = {"judgements": (judgement(Verdict.HEALTHY),), "stable_breach": "400 of 900 requests on stable failed."}
+    live(world, 120, BOTH)
+
+    # then the candidate gets everything without its remaining half an hour, and the history says why
+    world.says = {}
+    run_until(world, Phase.STABLE)
+    assert world.status.stable.version == "v2.0.0"
+    assert world.route.split(world.status.stable.color) == 100
+    assert world.status.failed == []
+    assert (world.status.history[0].version, world.status.history[0].result) == ("v2.0.0", "Promoted")
+
+
+def test_a_stable_that_breaches_its_own_maximum_keeps_its_share_until_the_candidate_can_carry_all():
+    # given half of the requests on each color, three pods wanted and one of the candidate's ready
+    world = at_half(serving={"replicas": 3})
+    world.says = {"judgements": (judgement(Verdict.HEALTHY),), "stable_breach": "400 of 900 requests on stable failed."}
+
+    # when time goes by
+    for _ in range(30):
+        world.kubelet()
+        first, *others = world.pods[GREEN]
+        world.pods[GREEN] = [first, *(replace(pod, ready=False) for pod in others)]
+        world.reconcile()
+        world.traffic()
+
+    # then it has no more than before
+    assert world.route.split(GREEN) <= 50
