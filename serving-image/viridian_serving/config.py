@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from viridian_model.digest import PATTERN as DIGEST
 from viridian_serving.cpu import parse_cpus
 from viridian_serving.durations import parse_duration
+from viridian_serving.listeners import ANY, reach
 
 # The operator's grid, which it renders into every revision so that two can be compared bucket by bucket. This copy
 # serves a pod that runs by hand; a test holds the two equal.
@@ -171,7 +172,8 @@ class Settings(BaseModel):
     calls_in_flight: Annotated[int, Field(gt=0)] = 2
     """Joined calls to Triton at the same time: one that is computed and one that is ready to follow it."""
 
-    bind: Text = "0.0.0.0"  # noqa: S104  a pod is reached from outside; Triton itself is bound to loopback
+    bind: Text = ANY
+    """A pod is reached from outside; Triton itself is bound to loopback."""
     http_port: Port = 8000
     grpc_port: Port = 8001
     fallback_port: Port = 8080
@@ -199,7 +201,7 @@ class Settings(BaseModel):
     @property
     def own_address(self) -> str:
         """Where this pod itself reaches what it binds."""
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind, self.bind)  # noqa: S104
+        return reach(self.bind)
 
     @model_validator(mode="after")
     def _drain_fits_in_grace(self) -> "Settings":

@@ -47,7 +47,7 @@ class HttpClient:
         self._peer = peer
         self._keep = keep
         self._idle: list[_Connection] = []
-        self._address = ""
+        self._addresses: Sequence[str] = ()
         self._resolve_at = 0.0
         self._closed = False
 
@@ -107,23 +107,31 @@ class HttpClient:
         self.forget_idle()
 
     async def _connect(self) -> "_Connection":
+        loop, fault = asyncio.get_running_loop(), OSError("its name leads nowhere")
         try:
-            _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: _Connection(self._peer, self._keep, self._forget), await self._resolve(), self._port
-            )
+            for address in await self._resolve():
+                try:
+                    _, connection = await loop.create_connection(
+                        lambda: _Connection(self._peer, self._keep, self._forget), address, self._port
+                    )
+                except OSError as error:
+                    fault = error
+                else:
+                    return connection
         except OSError as error:
-            self._resolve_at = 0.0
-            raise PeerUnreachableError(f"nothing listens on {self._host}:{self._port} ({error})") from error
-        return connection
+            fault = error
+        self._resolve_at = 0.0
+        raise PeerUnreachableError(f"nothing listens on {self._host}:{self._port} ({fault})") from fault
 
-    async def _resolve(self) -> str:
+    async def _resolve(self) -> Sequence[str]:
+        """The peer's addresses, those of both families where it has both."""
         # Not for each connection: that of a Service stays the same, and its name takes several questions to find.
         loop = asyncio.get_running_loop()
         if loop.time() >= self._resolve_at:
             found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-            self._address = str(found[0][4][0])
+            self._addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
             self._resolve_at = loop.time() + _RESOLVE_EVERY
-        return self._address
+        return self._addresses
 
     async def _exchange(self, connection: "_Connection", message: bytes, deadline: float) -> Reply:
         try:

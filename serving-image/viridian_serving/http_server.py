@@ -17,6 +17,7 @@ from typing import Final, cast
 import httptools
 
 from viridian_serving.http_messages import Headers, Request, Response, rendered
+from viridian_serving.listeners import open_listener
 
 LOG = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class HttpServer:
         """Open a listener.
 
         Args:
-            host: Address to bind.
+            host: Name or address to bind; `listeners.ANY` for all.
             port: Port to bind.
             handler: Answers its requests.
 
@@ -74,7 +75,8 @@ class HttpServer:
             OSError: The address is taken or not ours.
         """
         loop = asyncio.get_running_loop()
-        self._listeners.append(await loop.create_server(lambda: Connection(self, handler), host, port, backlog=2048))
+        listener = open_listener(host, port)
+        self._listeners.append(await loop.create_server(lambda: Connection(self, handler), sock=listener))
         if self._sweeper is None:
             self._sweep()
 
@@ -160,7 +162,8 @@ class Connection(asyncio.Protocol):
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its base class
         address = self._transport.get_extra_info("peername")
-        self._peer = str(address[0]) if address else ""
+        # A listener for both families gives an address of IPv4 as one of IPv6.
+        self._peer = str(address[0]).removeprefix("::ffff:") if address else ""
         self._server.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

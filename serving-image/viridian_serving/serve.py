@@ -24,6 +24,7 @@ from typing import Any, Final, get_args
 from viridian_serving import config, shared_memory
 from viridian_serving.config import Settings
 from viridian_serving.http_client import HttpClient, PeerUnreachableError, Reply
+from viridian_serving.listeners import open_listener
 from viridian_serving.local_model import NAME, LocalModel, find
 from viridian_serving.local_pod import run, say
 from viridian_serving.model_source import ModelError, model_home
@@ -96,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("model", type=Path, help="an ONNX file, a folder with model.onnx, or a Triton model repository")
     parser.add_argument("--port", type=_port, default=8000, help="where it is asked; 0 takes a free one (8000)")
     host = os.environ.get(f"{config.PREFIX}BIND") or "127.0.0.1"
-    parser.add_argument("--host", default=host, help=f"address to listen on; 0.0.0.0 for every one ({host})")
+    parser.add_argument("--host", default=host, help=f"address to listen on; :: for every one ({host})")
     parser.add_argument("--name", type=_name, help="name of the model (that of its file or folder)")
     parser.add_argument("--version", type=_version, help="version of the model (by its folder's name, or dev)")
     parser.add_argument("--format", choices=get_args(config.Format), help="format of the model (found out)")
@@ -141,23 +142,22 @@ def free_ports(host: str, *wanted: int) -> list[int]:
     Raises:
         OSError: One cannot be listened on.
     """
-    family = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0][0]
     with ExitStack() as sockets:
-        found = [sockets.enter_context(_listener(host, port, family)) for port in wanted]
+        found = [sockets.enter_context(_listener(host, port)) for port in wanted]
         return [each.getsockname()[1] for each in found]
 
 
-def _listener(host: str, port: int, family: int) -> socket.socket:
+def _listener(host: str, port: int) -> socket.socket:
     if port:
-        return socket.create_server((host, port), family=family)
+        return open_listener(host, port)
     # Not one that the kernel gives: until it is listened on again, somebody's connection might get it.
     for chosen in random.sample(_ANY, 100):
         try:
-            return socket.create_server((host, chosen), family=family)
+            return open_listener(host, chosen)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
-    return socket.create_server((host, 0), family=family)
+    return open_listener(host, 0)
 
 
 def _port_fault(host: str, port: int, error: OSError) -> str:

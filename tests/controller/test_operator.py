@@ -73,7 +73,7 @@ class Stage:
                 namespaces=(NAMESPACE, OTHER),
                 sweep_period=timedelta(minutes=10),
                 log_level="INFO",
-                probe_port=8080,
+                probe_endpoint="http://127.0.0.1:8080/healthz",
                 lease=("viridian", "viridian"),
                 identity="me",
             )

@@ -224,7 +224,6 @@ async def test_an_edited_child_is_noticed(
             "clusterIP": "10.96.0.7",
             "clusterIPs": ["10.96.0.7"],
             "ipFamilies": ["IPv4"],
-            "ipFamilyPolicy": "SingleStack",
         },
         {"sessionAffinity": "None", "internalTrafficPolicy": "Cluster"},
         {"aFieldOfTheFuture": "with its default"},

@@ -44,7 +44,7 @@ def main() -> int:
             identity=Identity(configuration.identity),
             clusterwide=not configuration.namespaces,
             namespaces=configuration.namespaces,
-            liveness_endpoint=f"http://0.0.0.0:{configuration.probe_port}/healthz",
+            liveness_endpoint=configuration.probe_endpoint,
         )
     )
     return 0

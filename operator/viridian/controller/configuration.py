@@ -35,7 +35,7 @@ class Configuration:
     namespaces: tuple[str, ...]
     sweep_period: timedelta
     log_level: str
-    probe_port: int
+    probe_endpoint: str
     lease: tuple[str, str]
     identity: str
 
@@ -55,7 +55,7 @@ class Configuration:
             namespaces=_namespaces(environment),
             sweep_period=_sweep(environment),
             log_level=_level(environment),
-            probe_port=_port(environment),
+            probe_endpoint=_probe_endpoint(environment),
             lease=_lease(environment),
             identity=environment.get("VIRIDIAN_POD_NAME") or socket.gethostname(),
         )
@@ -164,11 +164,14 @@ def _level(environment: Mapping[str, str]) -> str:
     return value
 
 
-def _port(environment: Mapping[str, str]) -> int:
+def _probe_endpoint(environment: Mapping[str, str]) -> str:
+    """Where the kubelet asks us: at the pod's address, as there is no one address for both IPv4 and IPv6."""
     value = environment.get("VIRIDIAN_PROBE_PORT", "8080")
     if not value.isdecimal() or not 0 < int(value) < 65536:
         raise ConfigurationError(f"VIRIDIAN_PROBE_PORT is {value!r}: choose a TCP port from 1 to 65535")
-    return int(value)
+    address = environment.get("VIRIDIAN_POD_IP") or "0.0.0.0"  # noqa: S104  where no pod is, as in development
+    host = f"[{address}]" if ":" in address else address
+    return f"http://{host}:{value}/healthz"
 
 
 def _lease(environment: Mapping[str, str]) -> tuple[str, str]:

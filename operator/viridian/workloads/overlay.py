@@ -6,7 +6,7 @@ from viridian.api.names import ANNOTATION_EPOCH, GROUP, LABEL_REVISION
 
 Manifest = dict[str, Any]
 
-_ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+_ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies")
 """What the API server has given to a Service and what cannot be taken from it."""
 
 

@@ -39,6 +39,8 @@ def _service(owner: Owner, name: str, color: Color, port: int, labels: dict[str,
         "metadata": build_metadata(owner, name, labels),
         "spec": {
             "type": "ClusterIP",
+            # An address of each family that the cluster has: clients of either one reach the model.
+            "ipFamilyPolicy": "PreferDualStack",
             "selector": {LABEL_MODEL: owner.name, LABEL_COLOR: str(color)},
             "ports": [_port("http", port), _port("grpc", PORT_GRPC)],
         },
