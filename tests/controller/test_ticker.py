@@ -17,11 +17,12 @@ from viridian.controller.evidence import EvidenceBook
 from viridian.controller.models import Model, Models
 from viridian.controller.queue import WorkQueue
 from viridian.controller.ticker import Ticker
+from viridian.guards.series import PodCounters, Tally
 from viridian.kube.client import Manifest
 from viridian.kube.errors import Refused, Unavailable
 from viridian.kube.resources import HTTP_ROUTE, SERVICE, Kind
 from viridian.metrics.connection import MetricsError
-from viridian.metrics.prometheus import ModelKey, Samples
+from viridian.metrics.prometheus import ModelKey, PodSamples, Samples
 from viridian.traffic.route import read_route
 
 IRIS, WINE = ("default", "iris"), ("default", "wine")
@@ -62,6 +63,20 @@ class Journal(WorkQueue[ModelKey]):
     def add(self, key: ModelKey) -> None:
         self.woken.append((key, len(self._api.writes)))
         super().add(key)
+
+
+class SkewedFleet(Fleet):
+    """A fleet, and one more pod of its candidate: the clock of that one's node is five minutes ahead."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        super().__init__(fleet.name, fleet.stamp)
+        self.fleet = fleet
+
+    @property
+    def samples(self) -> Samples:
+        samples, candidate = self.fleet.samples, f"{self.name}-2"
+        ahead = PodSamples((PodCounters(self.fleet.stamp + 300, Tally(7)),), 7, self.fleet.stamp + 0.5)
+        return {**samples, candidate: {**samples[candidate], "ahead-of-time": ahead}}
 
 
 class Stage:
@@ -131,6 +146,22 @@ async def test_a_breach_is_one_patch_of_the_route_before_anything_else(stage: St
     await stage.tick()
     assert len(stage.api.writes) == 1
     assert stage.book.evidence(IRIS).reverted_at == evidence.reverted_at
+
+
+async def test_a_pod_whose_clock_is_ahead_blinds_nobody_and_is_named(stage: Stage) -> None:
+    # given a second candidate pod whose clock is five minutes ahead
+    fleet = stage.roll()
+    skewed = SkewedFleet(fleet)
+    stage.prometheus.fleets[IRIS] = skewed
+    await stage.tick()
+    assert "the clock of pod ahead-of-time is" in stage.book.evidence(IRIS).trouble
+
+    # when the other one fails all requests
+    fleet.serve(errors=100)
+    await stage.tick()
+
+    # then that is seen at once
+    assert stage.gives() == ALL_STABLE
 
 
 async def test_a_good_candidate_moves_nothing(stage: Stage) -> None:

@@ -13,6 +13,7 @@ from viridian.api.errors import InvalidSpec
 from viridian.guards.config import bounds
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
+from viridian.metrics.clocks import without_clocks_ahead
 from viridian.metrics.connection import MetricsError
 from viridian.metrics.prometheus import ModelKey, Prometheus, Samples, trusted
 from viridian.rollout.view import CLOCK_STOPS
@@ -48,6 +49,7 @@ class Ticker:
         self._client, self._prometheus = client, prometheus
         self._models, self._book, self._queue, self._epoch = models, book, queue, epoch
         self._rewind = Rewind(prometheus, interval.total_seconds())
+        self._interval = interval.total_seconds()
         self._period = min(LONGEST_TICK, interval / 2).total_seconds()
         self._past: tuple[Mapping[ModelKey, float], asyncio.Task[dict[ModelKey, Past]]] | None = None
         self._turning: dict[ModelKey, asyncio.Task[None]] = {}
@@ -144,7 +146,8 @@ class Ticker:
         """Whether the newest samples blame the candidate; one model that cannot be judged holds up no other."""
         try:
             then = trusted(earlier)
-            breaches = self._book.take_in(model.key, model.spec, trusted(samples), datetime.now(UTC), then)
+            in_time, ahead = without_clocks_ahead(trusted(samples), self._interval)
+            breaches = self._book.take_in(model.key, model.spec, in_time, datetime.now(UTC), then)
         except (MetricsError, ValueError) as error:
             self._note_trouble(model, str(error))
             return False
@@ -152,7 +155,8 @@ class Ticker:
             if self._note_trouble(model, f"its counters cannot be judged ({type(error).__name__}: {error})"):
                 _log.exception("%s/%s", *model.key)
             return False
-        self._book.note_trouble(model.key, "")
+        if self._book.note_trouble(model.key, ahead) and ahead:
+            _log.warning("%s/%s: %s", *model.key, ahead)
         return bool(breaches)
 
     def _note_trouble(self, model: Model, trouble: str) -> bool:

@@ -55,8 +55,10 @@ def blindness(view: View) -> str:
     need = view.required_replicas(step.weight)
     if view.is_watched(candidate, need) or view.serving(candidate) < need:
         return ""
+    why = f": {view.observed.evidence.trouble}" if view.observed.evidence.trouble else ""
     return (
-        f"Prometheus has the counters of {view.reporting(candidate)} of the {need} pods that {candidate.version} needs"
+        f"Prometheus has the counters of {view.reporting(candidate)} of the {need} pods that {candidate.version}"
+        f" needs{why}"
     )
 
 
