@@ -5,6 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 import jsonpatch
+from tests.traffic.routes import acceptance
 from tests.workloads.children import DEFAULTS, Rendered, render
 
 from viridian.api.names import Color
@@ -58,7 +59,7 @@ class FakeApi:
         self.put(SERVICE, *made.services)
         self.put(BUDGET, *made.budgets)
         self.put(CONFIG_MAP, *made.live_settings)
-        self.put(HTTP_ROUTE, *made.routes)
+        self.put(HTTP_ROUTE, *({**route, "status": acceptance(route)} for route in made.routes))
         self.put(GATEWAY, {"kind": "Gateway", "metadata": {"name": "public"}})
         return made
 

@@ -315,7 +315,7 @@ async def test_an_edit_is_noticed_when_it_is_made(
 ) -> None:
     # given events that change nothing, such as a status that a gateway writes
     manifest = stage.api.objects[kind, NAMESPACE, name]
-    edits(kind).saw({**manifest, "status": {"parents": []}})
+    edits(kind).saw({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": "1000"}})
     assert not stage.models.is_doubted(IRIS)
     # when
     edit(manifest["spec"])

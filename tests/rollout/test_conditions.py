@@ -288,6 +288,23 @@ def test_a_stable_without_a_ready_pod_is_neither_ready_nor_available():
     )
 
 
+def test_a_model_is_neither_ready_nor_available_before_a_gateway_has_accepted_its_route():
+    # given a model at rest whose route no gateway has taken
+    world = at_stable()
+    world.route = replace(world.route, accepted=False)
+
+    # then both conditions say what is missing
+    missing = ("False", "NotRouted", "no gateway has accepted the HTTPRoute yet: waiting for Gateway public")
+    conditions = said(world)
+    assert (conditions["Ready"], conditions["Available"]) == (missing, missing)
+
+    # and once one has, both turn
+    world.route = replace(world.route, accepted=True)
+    conditions = said(world)
+    assert conditions["Ready"][:2] == ("True", "Stable")
+    assert conditions["Available"][:2] == ("True", "Serving")
+
+
 def test_a_revision_that_is_stored_no_more_cannot_be_gone_back_to():
     world = at_stable()
     world.lost, world.deployments = {"iris-1"}, {}

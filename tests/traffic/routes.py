@@ -41,3 +41,22 @@ def weights_of(route: dict[str, Any]) -> list[Weights]:
         {Color(ref["name"].removeprefix(f"{MODEL}-")): ref["weight"] for ref in rule["backendRefs"]}
         for rule in route["spec"]["rules"]
     ]
+
+
+def acceptance(route: dict[str, Any]) -> dict[str, Any]:
+    """The status that gateways write to a route which they take."""
+    generation = route["metadata"].get("generation", 0)
+    accepted = {
+        "type": "Accepted",
+        "status": "True",
+        "reason": "Accepted",
+        "message": "",
+        "observedGeneration": generation,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    return {
+        "parents": [
+            {"parentRef": parent, "controllerName": "example.com/gateway", "conditions": [accepted]}
+            for parent in route["spec"]["parentRefs"]
+        ]
+    }

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+from tests.traffic.routes import acceptance
 
-from viridian.traffic.refusal import refusal
+from viridian.traffic.refusal import is_accepted, refusal
 
 PLACE = ("gateways", "public")
 
@@ -99,3 +100,13 @@ def test_a_gateway_that_cannot_be_read_is_still_told_of(reason: str) -> None:
     assert said is not None
     assert f"refuses the route ({reason}: No room at the inn): " in said
     assert "spec.traffic" in said
+
+
+def test_a_route_is_accepted_once_any_gateway_has_taken_it() -> None:
+    route = refused("NotAllowedByListeners")
+    assert not is_accepted({"metadata": route["metadata"], "spec": {}})
+    assert not is_accepted(route)
+    taken = acceptance({"metadata": {"generation": 1}, "spec": {"parentRefs": [{"name": "other"}]}})
+    assert is_accepted({**route, "status": taken})
+    both = {"parents": [*route["status"]["parents"], *taken["parents"]]}
+    assert is_accepted({**route, "status": both})

@@ -95,7 +95,13 @@ def read_weights(
     any_weights = {Color.BLUE: 100, Color.GREEN: 0}
     wanted = build_route_spec(model.owner.name, model.spec.traffic, timeout or "", any_weights, any_weights)
     follows = _timed(traffic_of(wanted), timeout) == _timed(route.traffic, timeout)
-    return RouteFacts(rules=route.weights, aborted=route.aborted, problem=route.problem, follows_spec=follows)
+    return RouteFacts(
+        rules=route.weights,
+        aborted=route.aborted,
+        problem=route.problem,
+        follows_spec=follows,
+        accepted=route.accepted,
+    )
 
 
 def rests_on(model: Model, stable: Color, live: Manifest) -> bool:
@@ -104,7 +110,8 @@ def rests_on(model: Model, stable: Color, live: Manifest) -> bool:
     timeout = model.spec.serving.timeout if model.status.phase is Phase.STABLE else None
     facts = read_weights(model, read_route(model.owner.name, live), None, timeout)
     at_rest = {stable: 100, stable.other: 0}
-    return facts is not None and facts.follows_spec and facts.problem is None and facts.gives(at_rest, at_rest)
+    taken = facts is not None and facts.accepted and facts.problem is None
+    return facts is not None and taken and facts.follows_spec and facts.gives(at_rest, at_rest)
 
 
 def scaling_at_rest(model: Model) -> Autoscaler | None:

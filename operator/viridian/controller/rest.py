@@ -40,8 +40,9 @@ def _has_obeyed(model: Model) -> bool:
 
 def _is_hindered(status: ModelDeploymentStatus) -> bool:
     """Whether something stands in the way that may go away without an event."""
-    stalled = next((condition for condition in status.conditions if condition.type == "Stalled"), None)
-    if stalled is None:
+    conditions = {condition.type: condition for condition in status.conditions}
+    stalled, available = conditions.get("Stalled"), conditions.get("Available")
+    if stalled is None or (available is not None and available.reason == "NotRouted"):
         return True
     # After a rollback a model is stalled until its spec changes, and one in another's way until that is gone: events.
     pins = {pin.reason for pin in (*status.failed, *status.expired)} if status.phase is not Phase.STABLE else set()

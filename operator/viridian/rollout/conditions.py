@@ -53,6 +53,8 @@ def _ready(view: View) -> _Claim:
         obstacle = _obstacle(view)
         if obstacle is not None:
             return replace(obstacle, holds=False)
+        if unrouted := _unrouted(view):
+            return _Claim(False, "NotRouted", unrouted)
         if status.stable.ready:
             ready, wanted = status.stable.ready, status.stable.replicas
             short = f" with {ready} of {wanted} pods" if ready < wanted else ""
@@ -93,8 +95,8 @@ def _available(view: View) -> _Claim:
         return _Claim(False, "NotServing", "no revision has served yet")
     if view.condemned and not view.route_weight(status.candidate):
         return _Claim(False, "GuardBreached", f"{status.stable.version} serves and fails: {view.condemned}")
-    if view.observed.route is None:
-        return _Claim(False, "NotRouted", f"nothing leads to {status.stable.version} yet")
+    if unrouted := _unrouted(view):
+        return _Claim(False, "NotRouted", unrouted)
     roles = [role for role in (status.stable, status.candidate) if role is not None]
     for role, reason in zip(roles, ("StableUnavailable", "CandidateUnavailable"), strict=False):
         share = view.route_weight(role)
@@ -103,6 +105,17 @@ def _available(view: View) -> _Claim:
             return _Claim(False, reason, f"no pod of {role.version} is ready, so {lost}")
     answering = [f"{count(role.ready, 'ready pod')} of {role.version}" for role in roles if view.route_weight(role)]
     return _Claim(True, "Serving", " and ".join(answering))
+
+
+def _unrouted(view: View) -> str:
+    """Why no request from outside can arrive; empty when one can."""
+    route, stable = view.observed.route, view.status.stable
+    if route is None:
+        return f"nothing leads to {stable.version if stable else 'a revision'} yet"
+    if not route.accepted:
+        gateways = ", ".join(parent.name for parent in view.spec.traffic.parent_refs)
+        return f"no gateway has accepted the HTTPRoute yet: waiting for Gateway {gateways}"
+    return ""
 
 
 def _settled(view: View) -> _Claim:

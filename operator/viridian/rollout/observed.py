@@ -83,6 +83,8 @@ class ColorView:
 class RouteFacts:
     """What matters of whatever carries the weights: its rules, the mark of a rollback, the gateway's refusal.
 
+    Until a gateway has `accepted` it, nobody outside is served.
+
     The last rule is the one that splits the traffic; those before it are pins. Where there is no gateway, the Service
     NAME carries all the weight on the color that it selects.
     """
@@ -91,6 +93,7 @@ class RouteFacts:
     aborted: str | None = None
     problem: str | None = None
     follows_spec: bool = True
+    accepted: bool = True
 
     def weight(self, color: Color) -> int:
         """The highest weight that any rule gives to a color, in percent: above 0, users may be on it."""

@@ -1,4 +1,4 @@
-"""Why a gateway does not take a route: which listener, why, and what to do about it. Pure."""
+"""Whether a gateway has taken a route, and if it does not: which listener, why, and what to do about it. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -26,6 +26,15 @@ def refusal(route: Manifest, gateways: Gateways) -> str | None:
                 listeners = list(_listeners(gateways.get(place), reference.get("sectionName")))
                 return _sentence(route, place, reference.get("sectionName"), listeners, condition)
     return None
+
+
+def is_accepted(route: Manifest) -> bool:
+    """Whether any gateway has taken a route, as it is or as it was before its last change."""
+    return any(
+        condition["type"] == "Accepted" and condition["status"] == "True"
+        for parent in (route.get("status") or {}).get("parents", [])
+        for condition in parent.get("conditions", [])
+    )
 
 
 def _sentence(

@@ -7,7 +7,7 @@ from typing import Any
 from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, HEADER_VIA, PORT_SPLIT, Color, color_name
 from viridian.api.traffic import PinMatch, Traffic
 
-from .refusal import Gateways, refusal
+from .refusal import Gateways, is_accepted, refusal
 
 Weights = Mapping[Color, int]
 
@@ -17,7 +17,8 @@ class RouteView:
     """What a live route says.
 
     `backends` holds the backends of each rule as they were read, `weights` what they give to our colors; `problem` is
-    the gateway's own sentence when it refused the route. The last rule is the split, those before it are pins.
+    the gateway's own sentence when it refused the route; `accepted` says that one has taken it. The last rule is the
+    split, those before it are pins.
     """
 
     uid: str
@@ -27,6 +28,7 @@ class RouteView:
     weights: tuple[Weights, ...]
     traffic: dict[str, Any]
     problem: str | None
+    accepted: bool = True
 
     @property
     def seq(self) -> str | None:
@@ -139,6 +141,7 @@ def read_route(model: str, manifest: dict[str, Any], gateways: Gateways | None =
         ),
         traffic=traffic_of(spec),
         problem=refusal(manifest, gateways or {}),
+        accepted=is_accepted(manifest),
     )
 
 

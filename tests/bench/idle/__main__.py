@@ -16,6 +16,7 @@ from tests.component.harness.api_proxy import ApiProxy
 from tests.component.harness.binaries import REPOSITORY, crds
 from tests.component.harness.chart import operator_kubeconfig
 from tests.component.harness.control_plane import ControlPlane
+from tests.component.harness.gateway import Acceptor
 from tests.component.harness.operator import OperatorProcess
 from tests.component.harness.pods import ReadyKeeper
 from tests.component.harness.prometheus import Prometheus
@@ -60,7 +61,7 @@ def measure(folder: Path, wanted: argparse.Namespace) -> list[dict[str, Any]]:
             rows = [_watch(operator, proxy, "no models", 0, 0.5)]
             _log.info("one model is brought to rest by the operator")
             control_plane.apply(pattern(namespace))
-            with ReadyKeeper(control_plane.core, namespace):
+            with ReadyKeeper(control_plane.core, namespace), Acceptor(control_plane, namespace):
                 eventually(lambda: _phase(control_plane, namespace) == "Stable", "the first model", within=120)
             operator.kill()
         _log.info("%d models are made after it", models - 1)

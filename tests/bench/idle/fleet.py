@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.pods import list_pods, make_ready
+from tests.traffic.routes import acceptance
 from tests.waiting import eventually
 
 PATTERN = "model-0000"
@@ -68,7 +69,10 @@ class Fleet:
             copied = _renamed(child, name)
             for owner in copied["metadata"]["ownerReferences"]:
                 owner["uid"] = made["metadata"]["uid"]
-            self._create(copied.pop("path"), copied)
+            path = copied.pop("path")
+            created = self._create(path, copied)
+            if copied["kind"] == "HTTPRoute":
+                self._send("PUT", f"{path}/{name}/status", {**created, "status": acceptance(created)})
         status = json.loads(json.dumps(model["status"]).replace(PATTERN, name))
         self._send("PUT", f"{MODELS}/{name}/status", {**made, "status": status})
 

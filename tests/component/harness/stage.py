@@ -10,6 +10,7 @@ from tests.waiting import DEADLINE, eventually
 from .api_proxy import ApiProxy
 from .chart import operator_kubeconfig
 from .control_plane import ControlPlane
+from .gateway import Acceptor
 from .loopback import open_url
 from .operator import OperatorProcess, Users
 from .pods import ReadyKeeper
@@ -176,6 +177,7 @@ def stage_in(
         kubeconfig = proxy.kubeconfig(kubeconfig)
     with (
         ReadyKeeper(control_plane.core, namespace) as keeper,
+        Acceptor(control_plane, namespace),
         Users(control_plane, prometheus, namespace, "iris") as users,
         OperatorProcess(kubeconfig, prometheus, namespace, folder, forked=forked) as operator,
     ):
