@@ -125,6 +125,18 @@ async def test_what_was_evicted_or_shut_down_is_no_pod_but_its_number_was_used(a
     assert observed.highest == 7
 
 
+@pytest.mark.usefixtures("made")
+async def test_the_endpoints_of_a_service_that_was_deleted_publish_nothing(api: FakeApi) -> None:
+    # given a published pod
+    api.put(POD, pod("p1", "blue"))
+    api.put(ENDPOINT_SLICE, slice_of("iris-blue-x", endpoint("p1", ready=True)))
+    assert (await seen(api)).colors[BLUE].endpoints == {"p1"}
+    # when its Service goes, and the slice is still there
+    del api.objects[SERVICE, NAMESPACE, "iris-blue"]
+    # then it leads nowhere
+    assert (await seen(api)).colors[BLUE].endpoints == frozenset()
+
+
 @pytest.mark.parametrize(
     "slices",
     [

@@ -113,7 +113,7 @@ class World:
                 revision=self.deployments[color][0] if color in self.deployments else None,
                 replicas=self.deployments[color][1] if color in self.deployments else 0,
                 pods=tuple(self.pods[color]),
-                endpoints=frozenset(pod.uid for pod in self.pods[color] if pod.ready and not pod.deleting),
+                endpoints=self._published(color),
                 has_service=color in self.services,
                 has_budget=color in self.budgets,
                 autoscaler=self.autoscalers.get(color),
@@ -137,6 +137,11 @@ class World:
             evidence=self.evidence(),
             setback=self.setback,
         )
+
+    def _published(self, color: Color) -> frozenset[str]:
+        """The endpoints behind a color's Service; they go with it."""
+        ready = frozenset(pod.uid for pod in self.pods[color] if pod.ready and not pod.deleting)
+        return ready if color in self.services else frozenset()
 
     def gone(self) -> set[str]:
         """Lost revisions that no Deployment runs either."""

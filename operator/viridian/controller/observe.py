@@ -130,7 +130,8 @@ async def observe(
                 revision=_revision(model, color, deployments.get(color)),
                 replicas=_replicas(deployments.get(color)),
                 pods=of_color,
-                endpoints=_endpoints(color, slices),
+                # Those of a Service that was just deleted stay listed for a moment, and lead nowhere.
+                endpoints=_endpoints(color, slices) if color in services else frozenset(),
                 has_service=inline.is_color_service(model, color, services.get(color)),
                 has_budget=inline.is_budget(model, color, of_budgets.get(color)),
                 autoscaler=read_autoscaler(autoscalers.get(color)),
