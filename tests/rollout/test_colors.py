@@ -183,3 +183,37 @@ def test_pods_that_somebody_starts_where_a_candidate_is_to_run_serve_on_as_long_
     world.reconcile(writes=1)
     world.route = RouteFacts(rules=({BLUE: 20, GREEN: 80},))
     assert of_color(world) == []
+
+
+# ------------------------------------------------------------------ how many pods start at once
+
+
+@pytest.mark.parametrize(("at_once", "sizes"), [(None, [5]), (2, [2, 4, 5]), (1, [1, 2, 3, 4, 5]), (9, [5])])
+def test_no_more_of_the_candidates_pods_start_at_once_than_the_spec_allows(at_once, sizes):
+    # given five pods that serve
+    serving = {"replicas": 5}
+    rollout = {"type": "BlueGreen", "bake": {"duration": "1m"}, "drainMax": "30s"}
+    world = at_stable(serving=serving, rollout=rollout)
+
+    # when another version takes over, and its pods become ready from one pass to the next
+    world.edit(spec_for("v2.0.0", serving=serving, rollout={**rollout, "maxStarting": at_once}))
+    seen = []
+    for _ in range(12):
+        world.reconcile()
+        seen.append(world.deployments.get(GREEN, ("", 0))[1])
+        world.kubelet()
+        world.traffic()
+
+    # then its Deployment grows by so many
+    assert [size for size in dict.fromkeys(seen) if size] == sizes
+
+
+def test_while_none_of_the_candidates_pods_becomes_ready_no_more_are_started():
+    serving, rollout = {"replicas": 5}, {"type": "BlueGreen", "bake": {"duration": "1m"}}
+    world = at_stable(serving=serving, rollout=rollout)
+    world.edit(spec_for("v2.0.0", serving=serving, rollout={**rollout, "maxStarting": 2}))
+    for _ in range(12):
+        world.kubelet(frozenset({"iris-1"}))
+        world.reconcile()
+        world.traffic()
+    assert world.deployments[GREEN] == ("iris-2", 2)

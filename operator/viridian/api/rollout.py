@@ -102,6 +102,16 @@ class Rollout(ApiModel):
         Duration,
         Field(description="A rollout that has not been promoted by then goes back to stable, phase Expired."),
     ] = "2h"
+    max_starting: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1000,
+            description="At most so many of the candidate's pods start at the same time; the next ones follow as those"
+            " become ready. For nodes that are tight: a model that loads takes CPU from those that serve. Default: as"
+            " many as its weight needs.",
+        ),
+    ] = None
     drain_max: Annotated[
         Duration, Field(description="How long a color without weight is kept for requests that still arrive, at most.")
     ] = "60s"

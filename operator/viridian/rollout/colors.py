@@ -54,13 +54,18 @@ def is_drained(view: View) -> bool:
 
 
 def _candidate_floor(view: View, candidate: ColorStatus) -> int:
-    """Pods of the candidate: what its weight needs. Users may be on those it has, so it only grows while it lives."""
+    """Pods of the candidate: what its weight needs, of which no more start at once than the spec allows.
+
+    Users may be on those it has, so it only grows while it lives.
+    """
     status = view.status
     weight = status.step.weight if status.step is not None else view.step_weight(1)
     alone = status.stable is None or status.returning is not None or view.failed_over or view.condemned
     if alone or status.phase is Phase.FINISHING:
         weight = 100
     need = view.required_replicas(max(weight, view.route_weight(candidate)))
+    if (at_once := view.spec.rollout.max_starting) is not None:
+        need = min(need, view.serving(candidate) + at_once)
     return max(need, min(view.color(candidate.color).replicas, view.full))
 
 
