@@ -368,3 +368,15 @@ def test_a_stable_that_breaches_its_own_maximum_keeps_its_share_until_the_candid
 
     # then it has no more than before
     assert world.route.split(GREEN) <= 50
+
+
+def test_weights_edited_by_hand_leave_no_share_on_a_stable_without_pods():
+    # given a candidate that is ready, and a route on which somebody gave it 100 and stable 63
+    world = at_half()
+    world.route = replace(world.route, rules=({BLUE: 63, GREEN: 100},))
+
+    # when stable has no pod
+    live(world, 20, ONLY_2)
+
+    # then the candidate has all of it
+    assert world.route.rules[-1] == {BLUE: 0, GREEN: 100}

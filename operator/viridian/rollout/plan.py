@@ -108,7 +108,9 @@ def _may_move(view: View, weights: dict[Color, int]) -> bool:
     """
     candidate, stable = view.status.candidate, view.status.stable
     if candidate is None or weights[candidate.color] <= view.route_weight(candidate):
-        return stable is None or view.serving(stable) > 0 or not view.color(stable.color.other).answering
+        if stable is None or weights[stable.color] <= view.route_weight(stable):
+            return True
+        return view.serving(stable) > 0 or not view.color(stable.color.other).answering
     ready = view.serving(candidate)
     if view.failed_over:
         return ready > 0
