@@ -2,11 +2,24 @@
 
 import re
 
-from tests.e2e.harness.stage import Stage
+from tests.e2e.harness.stage import NAME, Stage
 from tests.waiting import eventually, stays
 
 WALK = [0, 10, 50, 90, 100]
 """The weights of the candidate on its way: the steps, the bake, everything."""
+
+
+def test_a_model_that_is_available_answers_the_first_request(stage: Stage) -> None:
+    # given a model that is new to the gateway
+    stage.apply("v1")
+
+    # when kubectl says that it is available
+    stage.cluster.kubectl(
+        "wait", f"--namespace={stage.namespace}", f"mdep/{NAME}", "--for=condition=Available", "--timeout=180s"
+    )
+
+    # then requests through the gateway are answered from the first one on
+    assert all(stage.answers() for _ in range(10))
 
 
 def test_a_better_model_is_promoted_and_no_client_notices(stage: Stage) -> None:

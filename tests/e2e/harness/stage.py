@@ -89,7 +89,7 @@ class Stage:
         """Bring a first version up, until the gateway lets requests through to it."""
         self.apply(version, **{"rollout": AT_ONCE, **changes})
         self.reaches("Stable", version)
-        eventually(self._answers, f"the first good answer from {self.url}")
+        eventually(self.answers, f"the first good answer from {self.url}")
 
     def command(self, verb: str, revision: str) -> None:
         """Give the operator a command."""
@@ -185,7 +185,12 @@ class Stage:
         }
         return "\n".join(f"--- {title}\n{_attempt(ask)}" for title, ask in parts.items())
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether one question, asked at once, gets a good answer.
+
+        Raises:
+            AssertionError: it gets none; the message says what came.
+        """
         question = urllib.request.Request(  # noqa: S310 - http on loopback
             self.url, data=read_samples(self._samples)[0].body, headers={"Content-Type": "application/json"}
         )
