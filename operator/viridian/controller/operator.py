@@ -48,7 +48,7 @@ class Operator:
         self.configuration = configuration
         self.models = Models(self._disturbed)
         self.deployments = Deployments(self._saw_deployment)
-        self.queue: WorkQueue[ModelKey] = WorkQueue()
+        self.queue = _queue()
         self._leads = False
         self._ticker: Ticker | None = None
 
@@ -58,7 +58,7 @@ class Operator:
         Nothing of an earlier term is used but the objects as they were seen. Whatever is being done at the end is
         taken up from the status by the next leader.
         """
-        self.queue, self._leads = WorkQueue(), True
+        self.queue, self._leads = _queue(), True
         try:
             async with KubeClient(FIELD_MANAGER, may_write=term.holds) as client:
                 fence = Fence(client, self.models, term.epoch)
@@ -170,6 +170,11 @@ class Operator:
                 self.queue.done(key)
                 if again is not None:
                     self.queue.add_after(key, again.total_seconds())
+
+
+def _queue() -> WorkQueue[ModelKey]:
+    """A queue in which no namespace holds up another."""
+    return WorkQueue(lambda key: key[0])
 
 
 async def _put_up(fence: Fence, model: Model) -> None:
