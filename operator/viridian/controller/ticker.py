@@ -109,7 +109,7 @@ class Ticker:
 
     async def _judge(self, moving: Sequence[Model]) -> None:
         needed = bounds(guard_config(model.spec) for model in moving)
-        found = await self._prometheus.read((model.key for model in moving), needed)
+        found = await self._prometheus.read([model.key for model in moving], needed)
         stamps = {model.key: stamp for model in moving if (stamp := self._book.needs_earlier(model.key)) is not None}
         earlier = await self._earlier(stamps, needed)
         ready = [model for model in moving if model.key in found and (model.key in earlier or model.key not in stamps)]
