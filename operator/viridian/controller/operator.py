@@ -25,6 +25,7 @@ from .inquirer import Inquirer
 from .jobs import run_until_cancelled
 from .leadership import Term
 from .models import Model, Models
+from .own_pods import OwnPods
 from .queue import WorkQueue
 from .reconcile import Reconciler
 from .resting import Edits, Resting
@@ -73,13 +74,13 @@ class Operator:
         """All that a leader does at the same time."""
         configuration = self.configuration
         interval = configuration.scrape_interval
-        book = EvidenceBook(interval.total_seconds())
+        book, pods = EvidenceBook(interval.total_seconds()), OwnPods(interval)
         defaults = PodDefaults(configuration.serving_image, interval, configuration.default_resources)
         drift = Drift(client)
         recorder = Recorder(client)
-        reconciler = Reconciler(client, self.models, self.deployments, drift, book, recorder, defaults, fence)
+        reconciler = Reconciler(client, self.models, self.deployments, drift, book, pods, recorder, defaults, fence)
         prometheus = Prometheus(configuration.prometheus_url, interval)
-        self._ticker = Ticker(client, prometheus, self.models, book, self.queue, interval, fence.epoch)
+        self._ticker = Ticker(client, prometheus, self.models, book, pods, self.queue, interval, fence.epoch)
         resting = Resting(self.models, self.deployments, self.queue)
         sweep = Sweep(
             client,

@@ -21,6 +21,7 @@ from . import router
 from .evidence import EvidenceBook, Watch, blaming, guard_config
 from .jobs import end
 from .models import Model, Models
+from .own_pods import OwnPods
 from .queue import WorkQueue
 from .rewind import Past, Rewind
 
@@ -40,13 +41,14 @@ class Ticker:
         prometheus: Prometheus,
         models: Models,
         book: EvidenceBook,
+        pods: OwnPods,
         queue: WorkQueue[ModelKey],
         interval: timedelta,
         epoch: str,
     ) -> None:
         """Join the parts that a tick needs; `interval` is the time between two scrapes, `epoch` our term."""
         self._client, self._prometheus = client, prometheus
-        self._models, self._book, self._queue, self._epoch = models, book, queue, epoch
+        self._models, self._book, self._pods, self._queue, self._epoch = models, book, pods, queue, epoch
         self._rewind = Rewind(prometheus, interval.total_seconds())
         self._period = min(LONGEST_TICK, interval / 2).total_seconds()
         self._past: tuple[Mapping[ModelKey, float], asyncio.Task[dict[ModelKey, Past]]] | None = None
@@ -110,9 +112,11 @@ class Ticker:
     async def _judge(self, moving: Sequence[Model]) -> None:
         needed = bounds(guard_config(model.spec) for model in moving)
         found = await self._prometheus.read([model.key for model in moving], needed)
-        stamps = {model.key: stamp for model in moving if (stamp := self._book.needs_earlier(model.key)) is not None}
+        # At first nobody knows whose counters count; the worker that looks is on its way.
+        known = [model for model in moving if self._pods.knows(model.key)]
+        stamps = {model.key: stamp for model in known if (stamp := self._book.needs_earlier(model.key)) is not None}
         earlier = await self._earlier(stamps, needed)
-        ready = [model for model in moving if model.key in found and (model.key in earlier or model.key not in stamps)]
+        ready = [model for model in known if model.key in found and (model.key in earlier or model.key not in stamps)]
         breached = [model for model in ready if self._breaches(model, found[model.key], earlier.get(model.key))]
         for model in breached:
             if model.key not in self._turning:
@@ -144,7 +148,8 @@ class Ticker:
         """Whether the newest samples blame the candidate; one model that cannot be judged holds up no other."""
         try:
             then = trusted(earlier)
-            breaches = self._book.take_in(model.key, model.spec, trusted(samples), datetime.now(UTC), then)
+            own = self._pods.of(model.key, trusted(samples))
+            breaches = self._book.take_in(model.key, model.spec, own, datetime.now(UTC), then)
         except (MetricsError, ValueError) as error:
             self._note_trouble(model, str(error))
             return False
