@@ -75,7 +75,9 @@ class Operator:
         configuration = self.configuration
         interval = configuration.scrape_interval
         book, pods = EvidenceBook(interval.total_seconds()), OwnPods(interval)
-        defaults = PodDefaults(configuration.serving_image, interval, configuration.default_resources)
+        defaults = PodDefaults(
+            configuration.serving_image, interval, configuration.default_resources, configuration.allow_model_code
+        )
         drift = Drift(client)
         recorder = Recorder(client)
         reconciler = Reconciler(client, self.models, self.deployments, drift, book, pods, recorder, defaults, fence)
