@@ -44,7 +44,8 @@ class Beside:
         except ModelError:
             return cls(None, None, None)
         declared, script = read_schema_file(home), home / PREPROCESS_FILE
-        if not script.is_file():
+        # Where none is allowed, the triton container says so and ends; nothing is run meanwhile.
+        if not script.is_file() or not settings.allow_model_code:
             return cls(home, declared, None)
         if declared is None:
             raise SchemaError(

@@ -11,7 +11,8 @@ from typing import Final
 
 from viridian_serving import config, cpu, shared_memory, supervisor
 from viridian_serving.config import Settings
-from viridian_serving.model_source import CONFIG_FILE, ModelError, locate, model_file
+from viridian_serving.model_code import refuse_beside
+from viridian_serving.model_source import CONFIG_FILE, ModelError, locate, model_file, model_home
 from viridian_serving.onnx_model import inspect
 from viridian_serving.reporting import report
 from viridian_serving.triton_config import onnxruntime_config, python_config
@@ -67,8 +68,11 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> tuple[list[str], 
     backends = settings.run_dir / "backends"
     for directory in (repository, backends):
         shutil.rmtree(directory, ignore_errors=True)
+    if not settings.allow_model_code:
+        refuse_beside(model_home(settings))
     if settings.model_format == "triton":
-        write_repository(locate(settings), settings.model, repository, layout.backends)
+        allow_code = settings.allow_model_code
+        write_repository(locate(settings), settings.model, repository, layout.backends, allow_code=allow_code)
     else:
         _write_onnx_repository(settings, repository, layout.backends)
     libpython = layout.link_backends(backends)

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+from viridian_serving.model_code import refuse_code
 from viridian_serving.model_source import CONFIG_FILE, ModelError, triton_model, versions
 from viridian_serving.pbtxt import Message, messages, parse, scalar, values
 
@@ -34,7 +35,9 @@ _OF_FILE: Final = {
 """What Triton takes a model for whose configuration does not say it."""
 
 
-def write_repository(path: Path, name: str, repository: Path, backends: Collection[str]) -> None:
+def write_repository(
+    path: Path, name: str, repository: Path, backends: Collection[str], *, allow_code: bool = True
+) -> None:
     """Make a repository of one model.
 
     Args:
@@ -42,6 +45,7 @@ def write_repository(path: Path, name: str, repository: Path, backends: Collecti
         name: The model's name at Triton.
         repository: Where to make it; it does not exist.
         backends: Those that this image has.
+        allow_code: Whether the model may bring code of its own.
 
     Raises:
         ModelError: There is not exactly one model, or it is of a kind that is not served here.
@@ -52,7 +56,10 @@ def write_repository(path: Path, name: str, repository: Path, backends: Collecti
     parsed = _parse(config, text)
     _check_kind(model, parsed)
     version = _version(model, parsed)
-    _check_backend(model, _backend(model / str(version), parsed), backends)
+    backend = _backend(model / str(version), parsed)
+    _check_backend(model, backend, backends)
+    if not allow_code:
+        refuse_code(model, version, backend, parsed)
     target = repository / name
     target.mkdir(parents=True)
     for entry in model.iterdir():

@@ -67,18 +67,33 @@ class Model:
         body = {"metadata": {"name": "bystander"}, "spec": {"containers": [container]}}
         self._run(self.control_plane.core.create_namespaced_pod(self.namespace, body))
 
+    def stranger(self, says: Pod) -> Pod:
+        """A pod of the model `wine`, whose page says that it is another model's pod, which failed a thousand times."""
+        container = {"name": "main", "image": "main:1", "ports": [{"name": "metrics", "containerPort": PORT_METRICS}]}
+        labels = {LABEL_MODEL: "wine", LABEL_REVISION: "wine-1"}
+        body = {"metadata": {"name": "stranger", "labels": labels}, "spec": {"containers": [container]}}
+        pod = self.control_plane.core.create_namespaced_pod(self.namespace, body)
+        claimed = (says.metadata.labels or {})[LABEL_REVISION]
+        page = self._page(pod)
+        page.pod(self.namespace, "iris", claimed, says.metadata.uid).count(1000, outcome="error")
+        return pod
+
     def counters(self, pod: Pod) -> ScriptedPod:
         """What a pod counts."""
         revision = (pod.metadata.labels or {}).get(LABEL_REVISION, "iris-9")
         return self.pages[pod.metadata.uid].pod(self.namespace, "iris", revision, pod.metadata.uid)
 
     def _run(self, pod: Pod) -> None:
+        self._page(pod)
+        self.counters(pod).count(0)
+
+    def _page(self, pod: Pod) -> ScriptedTarget:
         address = "127.{}.{}.{}".format(*next(_addresses).to_bytes(3, "big"))
         page = ScriptedTarget(int(INTERVAL.total_seconds()), address, PORT_METRICS)
         self._exits.callback(page.stop)
         self.pages[pod.metadata.uid] = page
-        self.counters(pod).count(0)
         make_ready(self.control_plane.core, [pod], address)
+        return page
 
 
 @pytest.fixture
@@ -108,12 +123,12 @@ Configured = Callable[[ControlPlane, str, Path, Path], Any]
 
 
 def plain_configuration(control_plane: ControlPlane, namespace: str, account: Path, folder: Path) -> dict[str, Any]:
-    """The chart's file, as it is, but for where the API server is, and for a label that a user adds."""
+    """The chart's file, as it is, but for where the API server is, and for a label that a user had before."""
     [told] = [manifest for manifest in chart.render(**_values(namespace)) if manifest["kind"] == "ConfigMap"]
     found: dict[str, Any] = yaml.safe_load(told["data"]["viridian-models.yaml"])
     [job] = found["scrape_configs"]
     job["kubernetes_sd_configs"][0]["kubeconfig_file"] = str(account)
-    job["relabel_configs"].append({"target_label": "model", "replacement": "a word of the user's own"})
+    job["relabel_configs"].insert(0, {"target_label": "model", "replacement": "a word of the user's own"})
     return found
 
 
@@ -194,6 +209,49 @@ def test_prometheus_sees_each_pod_once_and_as_long_as_it_runs(
         eventually(lambda: [labels["pod"] for labels in _targets(server)] == left, "two pods to be forgotten")
 
 
+@pytest.mark.usefixtures("monitoring_definitions")
+@pytest.mark.parametrize("configured", [plain_configuration, generated_configuration], ids=["plain", "PodMonitor"])
+def test_no_pod_speaks_for_another(configured: Configured, model: Model, account: Path, tmp_path: Path) -> None:
+    control_plane, namespace = model.control_plane, model.namespace
+
+    # given a pod of a model, which was told of a prediction of an earlier revision
+    [pod] = model.apply(replicas=1)
+    model.counters(pod).count(95)
+    labels = f'model_namespace="{namespace}",model="iris",revision="iris-0",pod_uid="{pod.metadata.uid}"'
+    model.counters(pod).more.append(("viridian_feedback_total", f'{{{labels},result="correct"}} 7'))
+    # and a pod of another model that says it is this one
+    stranger = model.stranger(pod)
+
+    # when a Prometheus is configured as the chart has it
+    configuration = configured(control_plane, namespace, account, tmp_path)
+    with PrometheusServer(tmp_path, configuration) as server:
+        # then each is counted for itself
+        _wait_for_counts(server, namespace, {stranger.metadata.uid: 1000}, "wine")
+        _wait_for_counts(server, namespace, {pod.metadata.uid: 95})
+        # and feedback for the revision that predicted
+        [feedback] = server.query("viridian_feedback_total")
+        assert (feedback["metric"]["revision"], feedback["value"][1]) == ("iris-0", "7")
+        assert feedback["metric"]["pod_uid"] == pod.metadata.uid
+        # and nothing is left of what they said themselves
+        assert server.query('{__name__=~"viridian_.+",exported_model!=""}') == []
+
+
+def test_a_page_with_too_many_samples_is_not_scraped(model: Model, account: Path, tmp_path: Path) -> None:
+    # given two pods, of which one shows more series than a pod may
+    first, second = model.apply(replicas=2)
+    model.counters(first).count(95)
+    many = (f'{{client="{number}"}} 1' for number in range(6000))
+    model.counters(second).more += [("viridian_requests_total", text) for text in many]
+
+    # when a Prometheus is configured as the chart has it, then it has the counters of the other one alone
+    configuration = plain_configuration(model.control_plane, model.namespace, account, tmp_path)
+    with PrometheusServer(tmp_path, configuration) as server:
+        _wait_for_counts(server, model.namespace, {first.metadata.uid: 95})
+        name = second.metadata.name
+        eventually(lambda: "sample limit exceeded" in _errors(server)[name], "Prometheus to refuse the page")
+        assert server.query("count(viridian_requests_total)")[0]["value"][1] == "1"
+
+
 def _values(namespace: str) -> dict[str, str]:
     return {
         "watch__namespaces": f"{{{namespace}}}",
@@ -229,9 +287,9 @@ def _generated(control_plane: ControlPlane, namespace: str) -> str:
     return text
 
 
-def _wait_for_counts(server: PrometheusServer, namespace: str, answered: dict[str, int]) -> None:
+def _wait_for_counts(server: PrometheusServer, namespace: str, answered: dict[str, int], model: str = "iris") -> None:
     """Wait until the operator's own query finds so many users' requests for these pods, by UID, and for no others."""
-    key = (namespace, "iris")
+    key = (namespace, model)
 
     def look() -> bool:
         found = trusted(asyncio.run(Reader(server.url, INTERVAL).read([key], [])).get(key, {}))
@@ -243,4 +301,13 @@ def _wait_for_counts(server: PrometheusServer, namespace: str, answered: dict[st
 
 
 def _targets(server: PrometheusServer) -> list[dict[str, str]]:
-    return [target["labels"] for target in server.get("/api/v1/targets?state=active")["data"]["activeTargets"]]
+    return [target["labels"] for target in _active(server)]
+
+
+def _errors(server: PrometheusServer) -> dict[str, str]:
+    return {target["labels"]["pod"]: target["lastError"] for target in _active(server)}
+
+
+def _active(server: PrometheusServer) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = server.get("/api/v1/targets?state=active")["data"]["activeTargets"]
+    return found

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from viridian.guards.series import PodCounters, Snapshot, Tally
 from viridian.metrics.prometheus import PodSamples, Samples
+from viridian.rollout.observed import Pod
 
 INTERVAL = 2.0
 START = 1_700_000_000.0
@@ -11,12 +12,13 @@ START = 1_700_000_000.0
 
 @dataclass
 class Fleet:
-    """One pod of each revision; requests since the beginning, and those that failed."""
+    """One pod of each revision; requests since the beginning, and those that failed; what the UIDs begin with."""
 
     name: str = "iris"
     stamp: float = START
     requests: dict[str, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
+    pod: str = "pod"
 
     def __post_init__(self) -> None:
         self.requests = self.requests or {f"{self.name}-1": 1000, f"{self.name}-2": 0}
@@ -35,12 +37,21 @@ class Fleet:
         """What Prometheus has of the newest scrape, half a second after its stamp."""
         return {
             revision: {
-                f"pod-of-{revision}": PodSamples(
+                f"{self.pod}-of-{revision}": PodSamples(
                     (PodCounters(self.stamp, Tally(count, self.errors.get(revision, 0))),), count, self.stamp + 0.5
                 )
             }
             for revision, count in self.requests.items()
         }
+
+    @property
+    def pods(self) -> list[Pod]:
+        """The same pods as the API server has them."""
+        return [
+            Pod(uid, revision, ready=True, deleting=False)
+            for revision in self.samples
+            for uid in self.samples[revision]
+        ]
 
     @property
     def snapshot(self) -> Snapshot:

@@ -24,6 +24,7 @@ def test_what_has_a_default_may_be_left_out() -> None:
         scrape_interval=timedelta(seconds=15),
         serving_image="registry.example.com/viridian/serving:1.0.0",
         default_resources=DefaultResources(),
+        allow_model_code=True,
         namespaces=(),
         sweep_period=timedelta(minutes=10),
         log_level="INFO",
@@ -55,6 +56,7 @@ def test_what_has_a_default_may_be_left_out() -> None:
             "default_resources",
             DefaultResources(api=Resources(requests={"cpu": 1}, limits={"cpu": "1500m"})),
         ),
+        ("VIRIDIAN_ALLOW_MODEL_CODE", "false", "allow_model_code", False),
         ("VIRIDIAN_NAMESPACES", " team-a, team-b,", "namespaces", ("team-a", "team-b")),
         ("VIRIDIAN_SWEEP_PERIOD", "1s", "sweep_period", timedelta(seconds=1)),
         ("VIRIDIAN_SWEEP_PERIOD", "24h", "sweep_period", timedelta(hours=24)),
@@ -86,6 +88,7 @@ BAD = {
         *[None, "", "serving", "serving:", "serving:latest", "localhost:5000/serving", "serving:1 2"],
         *["serving@sha256:0a", f"serving@sha256:{'0A' * 32}", "serving@md5:0a"],
     ],
+    ("VIRIDIAN_ALLOW_MODEL_CODE", "serving.allowModelCode"): ["no", "False", ""],
     ("VIRIDIAN_DEFAULT_RESOURCES", "serving.defaultResources"): [
         *["100m", '{"tritons": {}}', '{"api": {"requests": {"cpu": 0.5}}}', '{"api": {"requests": {"cpu": "-1"}}}'],
         *['{"triton": {"limits": {"memory": "1GB"}}}', '{"api": {"requests": {"cpu": 2}, "limits": {"cpu": "1999m"}}}'],

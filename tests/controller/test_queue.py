@@ -28,6 +28,34 @@ async def test_a_key_that_waits_already_is_not_added_again() -> None:
     assert await nothing_comes(queue)
 
 
+async def test_a_group_with_many_keys_delays_another_by_one() -> None:
+    # given a group with a thousand keys
+    queue: WorkQueue[str] = WorkQueue(lambda key: key[0])
+    for number in range(1000):
+        queue.add(f"a{number}")
+
+    # when two others have some
+    for key in ("b0", "b1", "c0"):
+        queue.add(key)
+
+    # then each has its turn, with its own keys in their order
+    assert [await soon(queue) for _ in range(7)] == ["a0", "b0", "c0", "a1", "b1", "a2", "a3"]
+
+
+async def test_a_group_that_comes_again_stands_behind_the_others() -> None:
+    # given keys of two groups, of which one is taken and wished for again at once
+    queue: WorkQueue[str] = WorkQueue(lambda key: key[0])
+    for key in ("a0", "b0", "c0"):
+        queue.add(key)
+    assert await soon(queue) == "a0"
+    queue.done("a0")
+    queue.add("a0")
+
+    # then the others come before it
+    assert [await soon(queue) for _ in range(3)] == ["b0", "c0", "a0"]
+    assert await nothing_comes(queue)
+
+
 async def test_a_key_in_work_comes_again_once_and_only_afterwards() -> None:
     # given a key that somebody works on
     queue: WorkQueue[str] = WorkQueue()

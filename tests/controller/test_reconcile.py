@@ -12,6 +12,7 @@ from viridian.controller.events import Recorder
 from viridian.controller.evidence import EvidenceBook
 from viridian.controller.fence import Fence
 from viridian.controller.models import Models
+from viridian.controller.own_pods import OwnPods
 from viridian.controller.reconcile import Reconciler
 from viridian.controller.setbacks import ENOUGH, FIRST_PAUSE, LONGEST_PAUSE, STUMBLES
 from viridian.kube.client import KubeClient, Manifest
@@ -67,8 +68,9 @@ class Stage:
         self.models.see(self.api.objects[MODEL_DEPLOYMENT, *IRIS])
         client = cast("KubeClient", self.api)
         deployments, fence = Deployments(lambda *_: None), Fence(client, self.models, "1-x")
-        recorder, book = Recorder(client), EvidenceBook(2.0)
-        self.reconciler = Reconciler(client, self.models, deployments, Drift(client), book, recorder, DEFAULTS, fence)
+        recorder, book, self.pods = Recorder(client), EvidenceBook(2.0), OwnPods(timedelta(seconds=2))
+        parts = (client, self.models, deployments, Drift(client), book, self.pods, recorder, DEFAULTS, fence)
+        self.reconciler = Reconciler(*parts)
 
     async def passes(self, number: int) -> list[timedelta | None]:
         return [await self.reconciler.reconcile(IRIS) for _ in range(number)]

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_EPOCH, ANNOTATION_
 from viridian.controller import ticker as module
 from viridian.controller.evidence import EvidenceBook
 from viridian.controller.models import Model, Models
+from viridian.controller.own_pods import OwnPods
 from viridian.controller.queue import WorkQueue
 from viridian.controller.ticker import Ticker
 from viridian.guards.series import PodCounters, Tally
@@ -85,7 +86,8 @@ class Stage:
     def __init__(self, interval: float = INTERVAL) -> None:
         self.api, self.prometheus, self.models = FakeApi(), FakePrometheus(), Models()
         self.book, self.queue = EvidenceBook(interval), Journal(self.api)
-        parts = (self.api, self.prometheus, self.models, self.book, self.queue)
+        self.pods = OwnPods(timedelta(seconds=interval))
+        parts = (self.api, self.prometheus, self.models, self.book, self.pods, self.queue)
         self.ticker = Ticker(*parts, timedelta(seconds=interval), EPOCH)
 
     def roll(self, name: str = "iris", **parts: Any) -> Fleet:
@@ -94,6 +96,7 @@ class Stage:
         self.models.see(seen.manifest)
         self.api.put_children(name, seen.owner, HALF)
         fleet = self.prometheus.fleets[seen.key] = Fleet(name, stamp=time.time())
+        self.pods.note(seen.key, fleet.pods, datetime.now(UTC))
         return fleet
 
     async def tick(self) -> None:
@@ -386,6 +389,34 @@ async def test_a_tick_that_fails_is_not_the_last_one(caplog: pytest.LogCaptureFi
         assert not running.done()
     finally:
         running.cancel()
+
+
+async def test_nobody_is_judged_by_pods_that_are_not_its_own(stage: Stage) -> None:
+    # given a candidate, and series in its name of a pod that the API server does not know as one of its
+    fleet = stage.roll()
+    stage.prometheus.fleets[IRIS] = stranger = Fleet(stamp=fleet.stamp, pod="stranger")
+    await stage.turn_bad(stranger, ticks=3)
+    assert stage.gives() == HALF
+    assert stage.book.evidence(IRIS).reporting == {}
+
+    # when it is its own pod that fails, then it is turned back
+    stage.prometheus.fleets[IRIS] = fleet
+    await stage.turn_bad(fleet)
+    assert stage.gives() == ALL_STABLE
+
+
+async def test_a_model_is_judged_once_somebody_knows_its_pods(stage: Stage) -> None:
+    # given a candidate that fails, and an operator that has just begun
+    fleet = stage.roll()
+    stage.pods.forget(IRIS)
+    await stage.turn_bad(fleet, ticks=2)
+    assert stage.gives() == HALF
+    assert {key for key, _ in stage.queue.woken} == {IRIS}
+
+    # when a worker has looked
+    stage.pods.note(IRIS, fleet.pods, datetime.now(UTC))
+    await stage.turn_bad(fleet)
+    assert stage.gives() == ALL_STABLE
 
 
 async def test_one_model_whose_counters_break_something_holds_up_no_other(

@@ -17,6 +17,7 @@ from viridian.controller.events import Recorder
 from viridian.controller.evidence import EvidenceBook
 from viridian.controller.fence import Fence
 from viridian.controller.models import Models
+from viridian.controller.own_pods import OwnPods
 from viridian.controller.reconcile import Reconciler
 from viridian.kube.client import Manifest
 from viridian.kube.resources import MODEL_DEPLOYMENT
@@ -105,9 +106,9 @@ async def test_a_status_that_cannot_be_read_is_kept_save_for_what_is_said_about_
     api, models = StatusApi(), Models()
     models.see(model(status=newer).manifest)
     client: Any = api  # of the client, only what a status needs
-    deployments, book = Deployments(lambda *_: None), EvidenceBook(2.0)
+    deployments, book, pods = Deployments(lambda *_: None), EvidenceBook(2.0), OwnPods(timedelta(seconds=2))
     fence = Fence(client, models, epoch="3")
-    reconciler = Reconciler(client, models, deployments, Drift(client), book, Recorder(client), DEFAULTS, fence)
+    reconciler = Reconciler(client, models, deployments, Drift(client), book, pods, Recorder(client), DEFAULTS, fence)
 
     # when it is looked at, twice
     again = [await reconciler.reconcile((NAMESPACE, "iris")) for _ in range(2)]

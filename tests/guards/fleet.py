@@ -21,6 +21,7 @@ class Pod:
     requests: int = 0
     errors: int = 0
     slow: int = 0
+    pinned: Tally = field(default_factory=Tally)
 
     def serve(self, requests: int, errors: int = 0, slow: int = 0) -> None:
         self.requests += requests
@@ -29,7 +30,7 @@ class Pod:
 
     def counters(self, stamp: float, bound: float = 0.2) -> PodCounters:
         buckets = {bound: self.requests - self.slow, math.inf: self.requests}
-        return PodCounters(stamp, Tally(self.requests, self.errors, buckets))
+        return PodCounters(stamp, Tally(self.requests, self.errors, buckets), self.pinned)
 
 
 @dataclass
@@ -70,6 +71,10 @@ class Fleet:
         self.stable[0].serve(*stable)
         self.now += INTERVAL
         return self.look()
+
+    def pin(self, requests: int, errors: int = 0) -> None:
+        """Clients send so many requests to the candidate by choice; the next tick scrapes them."""
+        self.candidate[0].pinned += Tally(requests, errors)
 
     def random_tick(
         self, rng: random.Random, per_minute: float, p_candidate: float, p_stable: float

@@ -105,17 +105,19 @@ def test_nothing_is_lost_or_counted_twice(pods):
     assert found == sum(served, Counts())
 
 
-def test_pinned_requests_count_but_are_not_compared():
+def test_pinned_requests_are_counted_apart():
     after = Snapshot(2, {"r": {"a": PodCounters(2, Tally(10, 1), Tally(5, 5))}})
     traffic = delta(Snapshot(0), after, "r")
     assert traffic.comparable.failed() == Counts(10, 1)
-    assert traffic.everything.failed() == Counts(15, 6)
+    assert traffic.unpinned.failed() == Counts(10, 1)
+    assert traffic.pinned.failed() == Counts(5, 5)
 
 
 def test_requests_past_the_route_count_only_where_there_is_no_route():
     after = Snapshot(2, {"r": {"a": PodCounters(2, Tally(10, 1), Tally(5, 5), Tally(20, 4), rest=3)}})
     routed, service = delta(Snapshot(0), after, "r"), delta(Snapshot(0), after, "r", routed=False)
-    assert (routed.everything.failed(), service.everything.failed()) == (Counts(15, 6), Counts(35, 10))
+    assert (routed.unpinned.failed(), service.unpinned.failed()) == (Counts(10, 1), Counts(30, 5))
+    assert routed.pinned == service.pinned == Tally(5, 5)
     assert routed.comparable == service.comparable
     assert routed.answered == service.answered == 38
 

@@ -206,6 +206,87 @@ def test_good_requests_of_stable_after_an_incident_do_not_turn_it_into_blame():
         assert breach(fleet) is None
 
 
+# --- what clients choose to send ---
+
+
+@pytest.mark.parametrize("pinned", [6, 100, 100_000])
+@pytest.mark.parametrize("config", [ABSOLUTE, ERRORS, Config(error_rate_max=0.01)], ids=["absolute", "both", "strict"])
+@pytest.mark.parametrize("traffic", [((0, 0, 0), (0, 0, 0)), ((10, 0, 0), (90, 0, 0))], ids=["no other", "good others"])
+def test_failing_pinned_requests_alone_turn_nobody_back(traffic, config, pinned):
+    fleet = started(config)
+    for _ in range(40):
+        fleet.pin(pinned, errors=pinned)
+        fleet.tick(*traffic)
+        assert breach(fleet) is None
+    assert f"Of pinned requests, {40 * pinned:,} of {40 * pinned:,} failed" in fleet.judgements[0].sentence
+
+
+def test_failing_pinned_requests_hold_up_no_healthy_candidate():
+    fleet = started(ABSOLUTE)
+    for _ in range(10):
+        fleet.pin(50, errors=50)
+        fleet.tick((10, 0, 0), (90, 0, 0))
+    assert fleet.judgements[0].verdict is Verdict.HEALTHY
+    assert fleet.judgements[0].requests_missing == 0
+
+
+def test_good_pinned_requests_promote_nobody():
+    fleet = started(ABSOLUTE)
+    for _ in range(10):
+        fleet.pin(1000)
+        fleet.tick((1, 0, 0), (9, 0, 0))
+    assert fleet.judgements[0].verdict is Verdict.NOT_ENOUGH_DATA
+    assert fleet.judgements[0].requests_missing > 0
+
+
+@pytest.mark.parametrize("pinned", [0, 100_000])
+def test_good_pinned_requests_hide_no_failing_ones(pinned):
+    fleet, looks = started(ABSOLUTE), 0
+    while not breach(fleet):
+        fleet.pin(pinned)
+        fleet.tick((5, 5, 0), (45, 0, 0))
+        looks += 1
+    assert looks == 1
+
+
+@pytest.mark.parametrize(("pinned", "blamed"), [(0, False), (20, True)])
+def test_pinned_requests_add_to_what_others_show(pinned, blamed):
+    # given a candidate of which three requests failed, which is no breach by itself
+    fleet = started(Config(error_rate_max=0.10, alpha=0.01 / 3))
+    fleet.pin(pinned, errors=pinned)
+    fleet.tick((3, 3, 0), (27, 0, 0))
+    # then it is one where pinned ones fail as well, and the sentence has both
+    assert bool(breach(fleet)) is blamed
+    assert "3 of 3 requests on the candidate failed" in fleet.judgements[0].sentence
+    assert ("Of pinned requests, 20 of 20 failed" in fleet.judgements[0].sentence) is blamed
+
+
+def test_pinned_requests_survive_a_restart_of_the_operator():
+    fleet = started(ABSOLUTE)
+    for _ in range(3):
+        fleet.pin(20, errors=20)
+        fleet.tick((10, 1, 0), (90, 0, 0))
+    before = fleet.state
+    fleet.restart(fleet.window.start)
+    assert fleet.state == before
+    assert fleet.state.absolute["errorRate"].pins == Counts(60, 60)
+
+
+@pytest.mark.parametrize("rate", [0.1, 1.0], ids=["pinned ones fail as often as allowed", "all of them fail"])
+def test_whatever_clients_pin_a_healthy_candidate_is_seldom_turned_back(rate):
+    """At the maximum itself, which is the hardest case: 1 in 20 with pins that all fail, 1 in 300 without."""
+    blamed = 0
+    for seed in range(25):
+        fleet, rng = started(ABSOLUTE, weight=50), seeded(seed)
+        while fleet.now < 60:
+            fleet.pin(20, errors=round(20 * rate))
+            fleet.random_tick(rng, 600, 0.1, 0.01)
+            if breach(fleet):
+                blamed += 1
+                break
+    assert blamed <= 4
+
+
 # --- whole rollouts ---
 
 

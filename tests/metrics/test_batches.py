@@ -1,10 +1,11 @@
 """Many models in few queries: what one that fails costs the others."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import pytest
 
-from viridian.metrics.batches import ALONE, BATCH, HALVES, PATIENCE, Batches
+from viridian.metrics.batches import ALONE, BATCH, HALVES, LONGEST_PAUSE, PATIENCE, Batches
 from viridian.metrics.connection import MetricsError, QueryRefused, Unanswered
 
 SIX = [f"m-{number:04}" for number in range(6 * BATCH)]
@@ -64,9 +65,84 @@ async def test_a_prometheus_that_refuses_all_costs_a_bounded_number_of_queries()
 
     # when its limits are raised, then all are seen again, a few more each time
     source.too_large = frozenset()
-    for _ in range(len(TWO) // ALONE + 1):
+    for _ in range(LONGEST_PAUSE + len(TWO) // ALONE + 1):
         found = await batches.read(TWO, source.ask)
     assert blind(found) == set()
+
+
+async def test_one_that_is_refused_again_and_again_is_asked_for_less_and_less_often() -> None:
+    # given one that is too large
+    source, batches = Source(["big"]), Batches[str, int]()
+
+    # when all are read many times
+    turns = []
+    for number in range(200):
+        source.asked.clear()
+        assert blind(await batches.read(["big", "small"], source.ask)) == {"big"}
+        if ["big"] in source.asked:
+            turns.append(number)
+
+    # then its turns come apart, but never stop
+    pauses = [later - earlier for earlier, later in itertools.pairwise(turns)]
+    assert pauses[:6] == [1, 2, 4, 8, 16, 32]
+    assert set(pauses[6:]) == {LONGEST_PAUSE}
+
+
+async def test_of_many_that_are_too_large_one_a_reading_holds_up_the_others() -> None:
+    # given some that were refused, each of which may cost seconds
+    source, batches = Source(TWO[:8]), Batches[str, int]()
+    for _ in range(20):
+        await batches.read(TWO, source.ask)
+
+    # when all are read, then one of them is tried at the most
+    for _ in range(50):
+        source.asked.clear()
+        assert blind(await batches.read(TWO, source.ask)) == source.too_large
+        assert sum(bool(source.too_large & {*asked}) for asked in source.asked) <= 1
+
+
+class Crowd(Source):
+    """Refuses what asks for too many at once, none of which is too large alone."""
+
+    def __init__(self, most: int, too_large: Iterable[str] = ()) -> None:
+        super().__init__(too_large)
+        self.most = most
+
+    async def ask(self, keys: Sequence[str]) -> dict[str, int | MetricsError]:
+        if len(keys) > self.most:
+            self.asked.append(keys)
+            raise QueryRefused("Prometheus refused the query")
+        return await super().ask(keys)
+
+
+@pytest.mark.parametrize("most", [130, 60, 25])
+async def test_many_that_are_too_large_only_together_are_asked_for_in_smaller_batches(most: int) -> None:
+    # given many models, of which some fit into one answer
+    source, batches = Crowd(most), Batches[str, int]()
+
+    # when they are read for the first time, then all are seen
+    assert blind(await batches.read(SIX, source.ask)) == set()
+
+    # and from then on few queries are refused, since batches stay small and grow slowly
+    source.asked.clear()
+    for _ in range(50):
+        assert blind(await batches.read(SIX, source.ask)) == set()
+    assert sum(len(asked) > most for asked in source.asked) <= 50 * 2 / (most / 2) + 2
+
+    # when there is room again, then batches grow to what they were
+    source.most = BATCH
+    for _ in range(BATCH):
+        source.asked.clear()
+        await batches.read(SIX, source.ask)
+    assert len(source.asked) == len(SIX) // BATCH
+
+
+async def test_one_that_is_too_large_makes_no_batch_smaller() -> None:
+    source, batches = Source(["m-0077"]), Batches[str, int]()
+    await batches.read(SIX, source.ask)
+    source.asked.clear()
+    await batches.read(SIX, source.ask)
+    assert [len(asked) for asked in source.asked] == [BATCH] * 5 + [BATCH - 1, 1]
 
 
 async def test_one_that_was_refused_and_is_no_more_asked_for_is_forgotten() -> None:

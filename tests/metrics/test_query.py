@@ -296,6 +296,7 @@ async def test_a_model_that_is_too_large_blinds_itself_alone(
 
     # until it is answered
     server.fails = lambda _: None
+    assert blind(await prometheus.read(many, [])) == {HUGE}  # it has its turn every other time
     assert blind(await prometheus.read(many, [])) == set()
     server.asked.clear()
     assert (await prometheus.read(many, [])).keys() == {*many}
@@ -345,3 +346,14 @@ async def test_a_prometheus_that_is_away_is_not_asked_for_every_batch(server: Se
         with pytest.raises(MetricsError, match=r"timed out.*check that it runs"):
             await Prometheus(url, timedelta(seconds=2), timeout=timedelta(seconds=0.1)).read(keys, [])
         assert len(server.asked) == PATIENCE
+
+
+async def test_what_is_refused_now_is_not_looked_for_in_the_past(server: Server, prometheus: Prometheus) -> None:
+    # given a model that is too large as of now
+    server.fails = lambda query: (422, "too many samples") if "iris" in query else None
+    await prometheus.read([IRIS, ("default", "wine")], [])
+    server.asked.clear()
+
+    # when both are read as of a moment, then only the other one is asked for
+    assert blind(await prometheus.read([IRIS, ("default", "wine")], [], at=1700000000.0)) == {IRIS}
+    assert [dict(LABEL.findall(one["query"][0]))["model"] for one in server.asked] == ["wine"]

@@ -27,7 +27,8 @@ def queries(server: Server) -> Iterator[UserQueries]:
 async def test_a_query_carries_the_namespace_that_it_may_see(server: Server, queries: UserQueries) -> None:
     server.answers("vector", [SAMPLE])
     assert await queries.ask("team-a", 'max(up{namespace="team-b"})') == 0.25
-    assert server.asked == [{"query": ['max(up{namespace="team-b"})'], "namespace": ["team-a"]}]
+    [asked] = server.asked
+    assert (asked["query"], asked["namespace"]) == (['max(up{namespace="team-b"})'], ["team-a"])
     # and the query is in the body; the namespace in the URL, where every proxy looks for it
     assert server.targets == ["/api/v1/query?namespace=team-a"]
 

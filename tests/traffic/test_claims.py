@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from viridian.traffic import claims as module
 from viridian.traffic.claims import Claim, Claims
 
 OLD, NEW = ("ml", "old"), ("ml", "new")
@@ -86,6 +87,37 @@ def test_who_is_in_nobodys_way(new: dict[str, Any]) -> None:
     assert both.taken(OLD) is None
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        pytest.param(
+            "/iris", "/iris/predict", "path /iris/predict of host a.example.com overlaps /iris", id="below it"
+        ),
+        pytest.param("/iris/v2", "/iris", "path /iris of host a.example.com overlaps /iris/v2", id="above it"),
+        pytest.param("/", "/iris", "path /iris of host a.example.com overlaps /", id="below all"),
+        pytest.param("/iris/v2/x", "/", "path / of host a.example.com overlaps /iris/v2/x", id="all"),
+        pytest.param("/iris", "/iris2", None, id="only looks like it"),
+        pytest.param("/a/iris", "/iris", None, id="the same end"),
+    ],
+)
+def test_between_namespaces_a_path_may_take_no_requests_from_another(old: str, new: str, said: str | None) -> None:
+    # given a model with a host and a path, and a later one of another namespace on the same host
+    parents = [{"name": "public", "namespace": "gateways"}]
+    theirs = model("old", born=1, namespace="theirs", **{**A, "path": old, "parentRefs": parents})
+    ours = model("new", born=2, **{**A, "path": new, "parentRefs": parents})
+    both = claims(ours, theirs)
+
+    # then the later one is told whose it is, whichever path is longer, and the older one is left alone
+    told = both.taken(NEW)
+    assert (told is not None) is (said is not None)
+    assert (said or "") in (told or "")
+    assert both.taken(("theirs", "old")) is None
+
+    # and the way is free once the older one is gone
+    assert both.put(("theirs", "old"), None) == ({NEW} if said else set())
+    assert both.taken(NEW) is None
+
+
 def test_other_listeners_of_a_gateway_are_other_places() -> None:
     one, other = ({**A, "parentRefs": [{"name": "public", "sectionName": name}]} for name in ("http", "https"))
     assert claims(model("old", born=1, **one), model("new", born=2, **other)).taken(NEW) is None
@@ -118,7 +150,7 @@ def test_what_does_not_change_disturbs_nobody() -> None:
     assert put(both, model("new", born=2, **A)) == set()
 
 
-def test_a_look_among_ten_thousand_does_not_look_at_each() -> None:
+def test_a_look_among_ten_thousand_does_not_look_at_each(monkeypatch: pytest.MonkeyPatch) -> None:
     # given many models on one host and as many on hosts of their own
     many = claims(
         *(model(f"path-{n}", born=1, hostnames=["a"], path=f"/{n}") for n in range(5000)),
@@ -127,7 +159,7 @@ def test_a_look_among_ten_thousand_does_not_look_at_each() -> None:
 
     # when all are asked for, then it is about as much work as one dictionary look-up each
     looked = 0
-    near = many._near
+    near = module._near
 
     def counting(*arguments: Any) -> Any:
         nonlocal looked
@@ -135,6 +167,6 @@ def test_a_look_among_ten_thousand_does_not_look_at_each() -> None:
             looked += 1
             yield key
 
-    many._near = counting  # type: ignore[method-assign]
+    monkeypatch.setattr(module, "_near", counting)
     assert all(many.taken(("ml", f"{kind}-{n}")) is None for kind in ("path", "host") for n in range(5000))
-    assert looked == 10000  # itself, each time
+    assert looked == 2 * 10000  # itself, each time: at its place, and at or below it

@@ -89,3 +89,24 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [list, create]
 {{ include "viridian.gatewayRules" . }}
 {{- end -}}
+
+{{/*
+Whose counters they are comes from the pod's metadata, never from what the pod says: its own labels of these names are set
+aside. The names of the keys differ between Prometheus and a PodMonitor.
+*/}}
+{{- define "viridian.identity" -}}
+{{- $source := "__meta_kubernetes_%s" -}}
+{{- range $target, $of := dict "model_namespace" "namespace" "model" "pod_label_viridian_dev_model" "revision" "pod_label_viridian_dev_revision" "pod_uid" "pod_uid" }}
+- {{ $.source }}: [{{ printf $source $of }}]
+  {{ $.target }}: {{ $target }}
+{{- end }}
+{{- end -}}
+
+{{/* Feedback is about the revision that predicted, which need not be that of the pod that was told: it alone says so itself. */}}
+{{- define "viridian.setAside" -}}
+- {{ .source }}: [__name__, exported_revision]
+  regex: viridian_feedback_[a-z_]+;(.+)
+  {{ .target }}: revision
+- action: labeldrop
+  regex: exported_(model_namespace|model|revision|pod_uid)
+{{- end -}}

@@ -12,6 +12,8 @@ NUMBER = re.compile(r"^-?[0-9]{1,12}(\.[0-9]{1,9})?$")
 _PART = re.compile(r"([0-9]+)(ms|h|m|s)")
 _PERCENT = re.compile(r"^[0-9]{1,3}(\.[0-9]{1,3})?%$")
 _SIZE = re.compile(r"^([1-9][0-9]{0,4})(Mi|Gi)$")
+QUANTITY = re.compile(r"^([0-9]{1,18}(?:[.][0-9]{1,9})?)(n|u|m|k|[KMGTPE]i|[MGTPE])?$")
+"""Kubernetes' own, of at least 0, but without exponents: whoever reads 1e999999999 as a number is busy for minutes."""
 DECIMAL = re.compile(r"^[0-9]{1,4}(\.[0-9]{1,4})?$")
 
 

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from .base import ApiModel
 from .pod_template import PodTemplate
 from .prediction_log import PredictionLog
-from .quantities import DURATION, Duration, Size, between, cel, matches
+from .quantities import DURATION, QUANTITY, Duration, Size, between, cel, matches
 
 Quantity = Annotated[
     str | int,
@@ -16,8 +16,8 @@ Quantity = Annotated[
             "x-kubernetes-int-or-string": True,
             "maxLength": 32,
             **cel(
-                "isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",
-                "is not a quantity: write a number of at least 0, such as 2, 250m or 512Mi",
+                f"string(self).matches(r'{QUANTITY.pattern}')",
+                "is not a quantity: write a number of at least 0 without exponent, such as 2, 250m or 512Mi",
             ),
         }
     ),
@@ -26,9 +26,10 @@ ResourceList = Annotated[dict[Annotated[str, Field(max_length=63)], Quantity], F
 
 
 _WITHIN_LIMITS = (
-    # What is no quantity has a message of its own.
+    # What is no quantity has a message of its own, and is not read as one.
     "self.requests.all(name, !(name in self.limits)"
-    " || !isQuantity(string(self.requests[name])) || !isQuantity(string(self.limits[name]))"
+    f" || !string(self.requests[name]).matches(r'{QUANTITY.pattern}')"
+    f" || !string(self.limits[name]).matches(r'{QUANTITY.pattern}')"
     " || quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) <= 0)"
 )
 

@@ -22,9 +22,9 @@ _OBJECT = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 class Configuration:
     """Settings that do not change while the operator runs.
 
-    `default_resources` are for containers of new revisions. `namespaces` empty means all of them, `user_query_url`
-    empty that users' own queries are ignored; `lease` is the namespace and name of the Lease by which one of several
-    operators leads, and `identity` the name by which it tells them apart.
+    `default_resources` and `allow_model_code` are for pods of new revisions. `namespaces` empty means all of them,
+    `user_query_url` empty that users' own queries are ignored; `lease` is the namespace and name of the Lease by which
+    one of several operators leads, and `identity` the name by which it tells them apart.
     """
 
     prometheus_url: str
@@ -32,6 +32,7 @@ class Configuration:
     scrape_interval: timedelta
     serving_image: str
     default_resources: DefaultResources
+    allow_model_code: bool
     namespaces: tuple[str, ...]
     sweep_period: timedelta
     log_level: str
@@ -52,6 +53,7 @@ class Configuration:
             scrape_interval=_interval(environment),
             serving_image=_image(environment),
             default_resources=_resources(environment),
+            allow_model_code=_code(environment),
             namespaces=_namespaces(environment),
             sweep_period=_sweep(environment),
             log_level=_level(environment),
@@ -134,6 +136,15 @@ def _resources(environment: Mapping[str, str]) -> DefaultResources:
             " serving.defaultResources) to requests and limits of the containers triton and api"
         ) from error
     return found
+
+
+def _code(environment: Mapping[str, str]) -> bool:
+    value = environment.get("VIRIDIAN_ALLOW_MODEL_CODE", "true")
+    if value not in {"true", "false"}:
+        raise ConfigurationError(
+            f"VIRIDIAN_ALLOW_MODEL_CODE is {value!r}: set it (chart value serving.allowModelCode) to true or false"
+        )
+    return value == "true"
 
 
 def _first(error: ValueError) -> str:

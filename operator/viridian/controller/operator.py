@@ -25,6 +25,7 @@ from .inquirer import Inquirer
 from .jobs import run_until_cancelled
 from .leadership import Term
 from .models import Model, Models
+from .own_pods import OwnPods
 from .queue import WorkQueue
 from .reconcile import Reconciler
 from .resting import Edits, Resting
@@ -48,7 +49,7 @@ class Operator:
         self.configuration = configuration
         self.models = Models(self._disturbed)
         self.deployments = Deployments(self._saw_deployment)
-        self.queue: WorkQueue[ModelKey] = WorkQueue()
+        self.queue = _queue()
         self._leads = False
         self._ticker: Ticker | None = None
 
@@ -58,7 +59,7 @@ class Operator:
         Nothing of an earlier term is used but the objects as they were seen. Whatever is being done at the end is
         taken up from the status by the next leader.
         """
-        self.queue, self._leads = WorkQueue(), True
+        self.queue, self._leads = _queue(), True
         try:
             async with KubeClient(FIELD_MANAGER, may_write=term.holds) as client:
                 fence = Fence(client, self.models, term.epoch)
@@ -73,13 +74,15 @@ class Operator:
         """All that a leader does at the same time."""
         configuration = self.configuration
         interval = configuration.scrape_interval
-        book = EvidenceBook(interval.total_seconds())
-        defaults = PodDefaults(configuration.serving_image, interval, configuration.default_resources)
+        book, pods = EvidenceBook(interval.total_seconds()), OwnPods(interval)
+        defaults = PodDefaults(
+            configuration.serving_image, interval, configuration.default_resources, configuration.allow_model_code
+        )
         drift = Drift(client)
         recorder = Recorder(client)
-        reconciler = Reconciler(client, self.models, self.deployments, drift, book, recorder, defaults, fence)
+        reconciler = Reconciler(client, self.models, self.deployments, drift, book, pods, recorder, defaults, fence)
         prometheus = Prometheus(configuration.prometheus_url, interval)
-        self._ticker = Ticker(client, prometheus, self.models, book, self.queue, interval, fence.epoch)
+        self._ticker = Ticker(client, prometheus, self.models, book, pods, self.queue, interval, fence.epoch)
         resting = Resting(self.models, self.deployments, self.queue)
         sweep = Sweep(
             client,
@@ -170,6 +173,11 @@ class Operator:
                 self.queue.done(key)
                 if again is not None:
                     self.queue.add_after(key, again.total_seconds())
+
+
+def _queue() -> WorkQueue[ModelKey]:
+    """A queue in which no namespace holds up another."""
+    return WorkQueue(lambda key: key[0])
 
 
 async def _put_up(fence: Fence, model: Model) -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from viridian.api.names import LABEL_REVISION
+from viridian.api.names import LABEL_MODEL, LABEL_REVISION
 from viridian.kube.client import KubeClient, Manifest
+from viridian.kube.resources import POD
 from viridian.rollout.observed import Pod
 from viridian.workloads.pod import FETCH_CONTAINER, SERVING_CONTAINERS
 
@@ -45,6 +46,12 @@ _DISRUPTIONS = frozenset({"Evicted", "NodeLost", "NodeShutdown", "Preempting", "
 
 _LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
 """How the kubelet calls the end of a container that it did not see, because the node went down meanwhile."""
+
+
+async def find_pods(client: KubeClient, key: tuple[str, str], now: datetime) -> list[Pod]:
+    """All pods of a model, by its namespace and name; `now` is the time, with a zone."""
+    namespace, name = key
+    return [read_pod(manifest, now) for manifest in await client.find(POD, namespace, {LABEL_MODEL: name})]
 
 
 async def read_pods(client: KubeClient, manifests: Iterable[Manifest], now: datetime) -> tuple[Pod, ...]:

@@ -1,8 +1,11 @@
-"""The work queue: each key once, never two workers on one key, a second wish while a worker is at it is not lost."""
+"""The work queue: each key once, never two workers on one key, a second wish while a worker is at it is not lost.
+
+Groups of keys, such as namespaces, have their turns one after the other: one with a thousand keys delays others by one.
+"""
 
 import asyncio
-from collections import deque
-from collections.abc import Hashable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -11,9 +14,21 @@ K = TypeVar("K", bound=Hashable)
 class WorkQueue(Generic[K]):
     """De-duplicating queue for one event loop."""
 
-    def __init__(self, first_retry: float = 0.2, longest_retry: float = 30.0) -> None:
-        """Make an empty queue; a failed key comes again after `first_retry` seconds, doubling up to `longest_retry`."""
-        self._ready: deque[K] = deque()
+    def __init__(
+        self,
+        group: Callable[[K], Hashable] = lambda _: None,
+        first_retry: float = 0.2,
+        longest_retry: float = 30.0,
+    ) -> None:
+        """Make an empty queue.
+
+        Args:
+            group: of a key; those of one group come in the order in which they were added.
+            first_retry: seconds after which a failed key comes again, doubling each time.
+            longest_retry: seconds up to which they double.
+        """
+        self._group = group
+        self._ready: OrderedDict[Hashable, deque[K]] = OrderedDict()
         self._waiting: set[K] = set()
         self._busy: set[K] = set()
         self._again: set[K] = set()
@@ -28,7 +43,7 @@ class WorkQueue(Generic[K]):
             self._again.add(key)
         elif key not in self._waiting:
             self._waiting.add(key)
-            self._ready.append(key)
+            self._ready.setdefault(self._group(key), deque()).append(key)
             self._wake.set()
 
     def add_after(self, key: K, delay: float) -> None:
@@ -49,7 +64,10 @@ class WorkQueue(Generic[K]):
         while not self._ready:
             self._wake.clear()
             await self._wake.wait()
-        key = self._ready.popleft()
+        group, keys = self._ready.popitem(last=False)
+        key = keys.popleft()
+        if keys:
+            self._ready[group] = keys  # behind all other groups
         self._waiting.discard(key)
         self._busy.add(key)
         return key

@@ -27,6 +27,8 @@ from .evidence import EvidenceBook
 from .fence import Fence
 from .models import Model, Models
 from .observe import observe
+from .own_pods import OwnPods
+from .pods import find_pods
 from .rest import is_at_rest
 from .setbacks import Setbacks
 
@@ -48,12 +50,13 @@ class Reconciler:
         deployments: Deployments,
         drift: Drift,
         book: EvidenceBook,
+        pods: OwnPods,
         recorder: Recorder,
         defaults: PodDefaults,
         fence: Fence,
     ) -> None:
         """Join the parts that a pass needs."""
-        self._client, self._models, self._book = client, models, book
+        self._client, self._models, self._book, self._pods = client, models, book, pods
         self._deployments, self._drift = deployments, drift
         self._recorder, self._defaults, self._fence = recorder, defaults, fence
         self._settings = Settings(defaults.scrape_interval)
@@ -71,14 +74,12 @@ class Reconciler:
         """
         model = self._models.get(key)
         if model is None or model.is_going:
-            self._book.forget(key)
-            self._setbacks.forget(key)
+            self._forget(key)
             self._written.pop(key, None)
             return None
         try:
             if not self._models.is_doubted(key) and is_at_rest(model, self._deployments.of(key)):
-                self._book.forget(key)
-                self._setbacks.forget(key)
+                self._forget(key)
                 return None
             return await self._move(model)
         except Conflict as conflict:
@@ -92,16 +93,26 @@ class Reconciler:
             self._setbacks.stumble(key, Setback(type(error).__name__, str(error)), model.generation, datetime.now(UTC))
             raise
 
+    def _forget(self, key: ModelKey) -> None:
+        """The model is at rest or gone: nothing about its way there is needed any more."""
+        self._book.forget(key)
+        self._pods.forget(key)
+        self._setbacks.forget(key)
+
     async def _move(self, model: Model) -> timedelta | None:
         if model.is_moving:
             model = await self._fence.put_up(model)
         now = datetime.now(UTC)
         before = model.status
+        if not self._pods.knows(model.key):
+            # Guards wait for this, and must not for whatever else may be wrong with the children.
+            self._pods.note(model.key, await find_pods(self._client, model.key, now), now)
         doubt = self._models.doubt(model.key)
         self._book.watch(model.key, before, now)
         evidence, taken = self._book.evidence(model.key), self._models.taken(model.key)
         setback = self._setbacks.of(model.key)
         children, observed = await observe(self._client, model, evidence, self._drift, taken, setback, now=now)
+        self._pods.note(model.key, (pod for color in observed.colors.values() for pod in color.pods), now)
         decision = decide(model.owner.name, model.spec, before, observed, self._settings, now)
         if not self._fence.holds(model) and (decision.actions or self._is_news(model, before, decision.status, now)):
             await self._fence.put_up(model)

@@ -22,6 +22,7 @@ from . import router
 from .evidence import EvidenceBook, Watch, blaming, guard_config
 from .jobs import end
 from .models import Model, Models
+from .own_pods import OwnPods
 from .queue import WorkQueue
 from .rewind import Past, Rewind
 
@@ -41,13 +42,14 @@ class Ticker:
         prometheus: Prometheus,
         models: Models,
         book: EvidenceBook,
+        pods: OwnPods,
         queue: WorkQueue[ModelKey],
         interval: timedelta,
         epoch: str,
     ) -> None:
         """Join the parts that a tick needs; `interval` is the time between two scrapes, `epoch` our term."""
         self._client, self._prometheus = client, prometheus
-        self._models, self._book, self._queue, self._epoch = models, book, queue, epoch
+        self._models, self._book, self._pods, self._queue, self._epoch = models, book, pods, queue, epoch
         self._rewind = Rewind(prometheus, interval.total_seconds())
         self._interval = interval.total_seconds()
         self._period = min(LONGEST_TICK, interval / 2).total_seconds()
@@ -111,10 +113,12 @@ class Ticker:
 
     async def _judge(self, moving: Sequence[Model]) -> None:
         needed = bounds(guard_config(model.spec) for model in moving)
-        found = await self._prometheus.read((model.key for model in moving), needed)
-        stamps = {model.key: stamp for model in moving if (stamp := self._book.needs_earlier(model.key)) is not None}
+        found = await self._prometheus.read([model.key for model in moving], needed)
+        # At first nobody knows whose counters count; the worker that looks is on its way.
+        known = [model for model in moving if self._pods.knows(model.key)]
+        stamps = {model.key: stamp for model in known if (stamp := self._book.needs_earlier(model.key)) is not None}
         earlier = await self._earlier(stamps, needed)
-        ready = [model for model in moving if model.key in found and (model.key in earlier or model.key not in stamps)]
+        ready = [model for model in known if model.key in found and (model.key in earlier or model.key not in stamps)]
         breached = [model for model in ready if self._breaches(model, found[model.key], earlier.get(model.key))]
         for model in breached:
             if model.key not in self._turning:
@@ -146,8 +150,8 @@ class Ticker:
         """Whether the newest samples blame the candidate; one model that cannot be judged holds up no other."""
         try:
             then = trusted(earlier)
-            in_time, ahead = without_clocks_ahead(trusted(samples), self._interval)
-            breaches = self._book.take_in(model.key, model.spec, in_time, datetime.now(UTC), then)
+            own, ahead = without_clocks_ahead(self._pods.of(model.key, trusted(samples)), self._interval)
+            breaches = self._book.take_in(model.key, model.spec, own, datetime.now(UTC), then)
         except (MetricsError, ValueError) as error:
             self._note_trouble(model, str(error))
             return False

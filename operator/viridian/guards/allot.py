@@ -34,12 +34,12 @@ def allot(config: Config, state: State) -> State:
 
     pool = config.tests_alpha if state.reserve is None else state.reserve
     dropped = [one for key, one in state.absolute.items() if key not in kept_fixed]
-    pool += sum(one.alpha * _left(one.above) for one in dropped)
-    pool += sum(one.alpha * _left(one.worse) for key, one in state.relative.items() if key not in kept_compared)
+    pool += sum(one.alpha * _left(one) for one in dropped)
+    pool += sum(one.alpha * _left(one) for key, one in state.relative.items() if key not in kept_compared)
     grown = len(kept) + new > len(state.absolute) + len(state.relative)
     share = (pool + sum(one.alpha for one in kept) if grown else config.tests_alpha) / max(1, len(kept) + new)
     if grown:
-        pool += sum(max(0.0, one.alpha - share) * _left(_process(one)) for one in kept)
+        pool += sum(max(0.0, one.alpha - share) * _left(one) for one in kept)
         kept_fixed = {key: replace(one, alpha=min(one.alpha, share)) for key, one in kept_fixed.items()}
         kept_compared = {key: replace(one, alpha=min(one.alpha, share)) for key, one in kept_compared.items()}
     part = min(share, pool / new) if new else 0.0
@@ -65,12 +65,8 @@ def _same(one: AbsoluteState | RelativeState, guard: AbsoluteGuard | RelativeGua
     return guard is not None and one.fingerprint == guard.fingerprint
 
 
-def _process(one: AbsoluteState | RelativeState) -> EProcess:
-    return one.above if isinstance(one, AbsoluteState) else one.worse
-
-
-def _left(process: EProcess) -> float:
-    return min(1.0, process.evidence)
+def _left(one: AbsoluteState | RelativeState) -> float:
+    return min(1.0, one.evidence if isinstance(one, AbsoluteState) else one.worse.evidence)
 
 
 def _absolute(guard: AbsoluteGuard, alpha: float) -> AbsoluteState:

@@ -135,11 +135,11 @@ def _traffic(before: Snapshot, after: Snapshot, rollout: Rollout) -> tuple[Traff
 
 
 def _enough(candidate: Traffic, stable: Traffic, control: bool) -> bool:
-    """Whether a block is full, by counts of requests alone."""
-    if candidate.everything.requests >= WITHOUT_CONTROL:
+    """Whether a block is full, by counts of requests alone, and of those that no client could choose to send here."""
+    if candidate.unpinned.requests >= WITHOUT_CONTROL:
         return True
     if not control:
-        return candidate.everything.requests >= BLOCK
+        return candidate.unpinned.requests >= BLOCK
     return candidate.comparable.requests >= BLOCK and stable.comparable.requests >= BLOCK
 
 

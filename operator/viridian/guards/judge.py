@@ -124,10 +124,10 @@ def _judge_absolute(
     guard: AbsoluteGuard, before: AbsoluteState, seen: Evidence, doubt: Doubt
 ) -> tuple[AbsoluteState, Doubt, Judgement]:
     """The state if the block ended here, what is known about stable, and the judgement."""
-    block = Block(guard.counts(seen.candidate.everything), guard.counts(seen.stable.everything))
-    tick = Block(guard.counts(seen.candidate_tick.everything), guard.counts(seen.stable_tick.everything))
-    after = _weighed(guard, before, block)
-    over = after.above.evidence >= 1 / after.alpha
+    block = Block(guard.counts(seen.candidate.unpinned), guard.counts(seen.stable.unpinned))
+    tick = Block(guard.counts(seen.candidate_tick.unpinned), guard.counts(seen.stable_tick.unpinned))
+    after = _weighed(guard, before, block, guard.counts(seen.candidate.pinned))
+    over = after.evidence >= 1 / after.alpha
     doubt = doubt.after(tick, after.stretch.candidate, guard.maximum, seen.stamp if over else None)
     if over:
         verdict = _blame(guard, after, seen, doubt, failing=tick.candidate.rate > guard.maximum)
@@ -136,13 +136,16 @@ def _judge_absolute(
     return _closed(after, block, verdict), doubt, _say_absolute(guard, after, verdict)
 
 
-def _weighed(guard: AbsoluteGuard, before: AbsoluteState, block: Block) -> AbsoluteState:
-    """The state with a block in it."""
+def _weighed(guard: AbsoluteGuard, before: AbsoluteState, block: Block, pins: Counts) -> AbsoluteState:
+    """The state with a block in it, and with the pinned requests of the same time."""
     above = absolute.log_likelihood_ratios(block.candidate, guard.maximum, absolute.ABOVE)
     stable_above = absolute.log_likelihood_ratios(block.stable, guard.maximum, absolute.ABOVE)
     below = absolute.log_likelihood_ratios(block.candidate, guard.maximum, absolute.BELOW)
+    pinned = absolute.log_likelihood_ratios(pins, guard.maximum, absolute.ABOVE)
     return replace(
         before,
+        pinned=before.pinned.update(pinned) if pins.total else before.pinned,
+        pins=before.pins + pins,
         above=before.above.update(above),
         stable_above=before.stable_above.update(stable_above),
         below=before.below.update(below),
@@ -179,15 +182,22 @@ def _closed(after: AbsoluteState, block: Block, verdict: Verdict) -> AbsoluteSta
     """The state to keep when a block ends."""
     if verdict is Verdict.SHARED_INCIDENT:
         # What happened to both is not held against the candidate when it is over.
-        above, stable_above = after.above.capped(), after.stable_above.capped()
-        return replace(after, shared=True, above=above, stable_above=stable_above, stretch=block)
+        above, stable_above, pinned = after.above.capped(), after.stable_above.capped(), after.pinned.capped()
+        return replace(after, shared=True, above=above, stable_above=stable_above, pinned=pinned, stretch=block)
     # Evidence beyond the threshold is not saved up: if it was no breach by now, good requests shall soon undo it.
-    above = after.above.capped(len(after.above.log_s) / after.alpha)
-    return replace(after, shared=False, above=above, stretch=Block() if after.above.quiet else after.stretch)
+    most = len(after.above.log_s) / after.alpha
+    return replace(
+        after,
+        shared=False,
+        above=after.above.capped(most),
+        pinned=after.pinned.capped(most),
+        stretch=Block() if after.above.quiet else after.stretch,
+        pins=Counts() if after.pinned.quiet else after.pins,
+    )
 
 
 def _say_absolute(guard: AbsoluteGuard, after: AbsoluteState, verdict: Verdict) -> Judgement:
-    value, threshold = after.above.evidence, 1 / after.alpha
+    value, threshold = after.evidence, 1 / after.alpha
     counts = after.stretch if value >= threshold or verdict is Verdict.SHARED_INCIDENT else after.total
     verb, allowed, numbers = say.what(guard), say.allowed(guard), say.against(value, threshold)
     missing = requests_missing(after.below, after.total.candidate, guard.maximum)
@@ -210,6 +220,8 @@ def _say_absolute(guard: AbsoluteGuard, after: AbsoluteState, verdict: Verdict) 
             sentence = f"{only}: too close to {allowed} to say that it is kept, {numbers}."
         case _:
             sentence = f"{only}: too few to say that {allowed} is kept, about {missing:,} more are needed."
+    if after.pins.rate > guard.maximum:
+        sentence += f" {say.pinned(after.pins, verb)}"
     stable = counts.stable if counts.stable.total else None
     breach = ""
     if verdict is Verdict.HEALTHY and after.stable_above.evidence >= 1 / SHARED_ALPHA:

@@ -59,6 +59,14 @@ def both(block: Block, verb: str) -> str:
     return text
 
 
+def pinned(counts: Counts, verb: str) -> str:
+    """Returns what pinned requests did, and what that is worth."""
+    return (
+        f"Of pinned requests, {counts.events:,} of {counts.total:,} {verb}: clients choose those, so they count only"
+        " beside unpinned ones that fail as well."
+    )
+
+
 def against(value: float, threshold: float) -> str:
     """Returns "evidence 2,140 against a threshold of 300"."""
     return f"evidence {evidence(value)} against a threshold of {threshold:,.0f}"

@@ -95,7 +95,7 @@ class PodCounters:
     Attributes:
         stamp: Seconds since the epoch for which the numbers stand: a multiple of the scrape interval.
         comparable: Requests that were assigned at random (`split`) and reached the model.
-        other: Requests that count for absolute guards only, being another population: `pin`.
+        other: Requests whose clients chose this revision: `pin`. Alone they decide nothing.
         direct: Requests past the route. They count for absolute guards where there is no route, and else for none.
         rest: How many other requests of users were answered: rejected ones, those answered from the cache, and those by
             ways that no guard looks at.
@@ -164,12 +164,14 @@ class Traffic:
 
     Attributes:
         comparable: Requests that may be compared between revisions.
-        everything: Those, and the ones that count for absolute guards only.
+        unpinned: Those, and without a route all that came through the Service: what no client sent here by choice.
+        pinned: Requests whose clients chose this revision, by a header.
         answered: All requests of users that were answered, whether any guard looks at them or not.
     """
 
     comparable: Tally = Tally()
-    everything: Tally = Tally()
+    unpinned: Tally = Tally()
+    pinned: Tally = Tally()
     answered: int = 0
 
 
@@ -192,10 +194,13 @@ def delta(before: Snapshot, after: Snapshot, revision: str, routed: bool = True)
         if uid not in known and pod.started is not None and pod.started <= before.stamp:
             continue
         change = pod - known.get(uid, PodCounters(before.stamp))
-        judged = change.comparable + change.other + (Tally() if routed else change.direct)
+        unpinned = change.comparable + (Tally() if routed else change.direct)
         answered = change.comparable.requests + change.other.requests + change.direct.requests + change.rest
         traffic = Traffic(
-            traffic.comparable + change.comparable, traffic.everything + judged, traffic.answered + answered
+            traffic.comparable + change.comparable,
+            traffic.unpinned + unpinned,
+            traffic.pinned + change.other,
+            traffic.answered + answered,
         )
     return traffic
 

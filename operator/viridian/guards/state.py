@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from viridian.guards.absolute import ABOVE
 from viridian.guards.counts import Block, Counts
 from viridian.guards.eprocess import EProcess
 
 VERSION: Final = 1
+
+WITNESS: Final = 20.0
+"""The evidence that unpinned requests must give before pinned ones add to it."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +24,14 @@ class AbsoluteState:
     Attributes:
         fingerprint: Which question the evidence answers.
         alpha: The probability of a false breach that this guard may spend; the threshold is 1/alpha.
-        above: Evidence that the candidate is above the maximum.
+        above: Evidence of unpinned requests that the candidate is above the maximum.
         stable_above: Evidence that stable is.
         below: Evidence that the candidate is below it, which promotion wants.
         total: All requests so far.
         stretch: Requests since the evidence last was none: the ones that a breach is about.
         shared: Whether stable breaches too.
+        pinned: Evidence of pinned requests that the candidate is above the maximum.
+        pins: Pinned requests since that evidence last was none.
     """
 
     fingerprint: str
@@ -36,6 +42,21 @@ class AbsoluteState:
     total: Block = field(default_factory=Block)
     stretch: Block = field(default_factory=Block)
     shared: bool = False
+    pinned: EProcess = field(default_factory=lambda: EProcess.start(len(ABOVE)))
+    pins: Counts = field(default_factory=Counts)
+
+    @property
+    def evidence(self) -> float:
+        """The evidence against the candidate, in which pinned requests weigh only beside others.
+
+        Half of the bet is on unpinned requests alone, half on both, so that good pinned ones hide little: whoever sends
+        them chooses how many, and what. Cut off, they cannot reach the threshold before the others are a witness.
+        """
+        alone = self.above.evidence
+        if not self.pinned.blocks:
+            return alone
+        most = 2 / (WITNESS * self.alpha) - 1
+        return alone * (1 + min(self.pinned.evidence, most)) / 2
 
 
 @dataclass(frozen=True)
@@ -117,6 +138,7 @@ def encode(state: State) -> str:
                 "n": _pack_block(one.total),
                 "run": _pack_block(one.stretch),
                 "shared": one.shared,
+                **({"pin": _pack(one.pinned), "pins": [one.pins.total, one.pins.events]} if one.pinned.blocks else {}),
             }
             for name, one in state.absolute.items()
         },
@@ -159,15 +181,19 @@ def decode(text: str) -> State:
 
 
 def _absolute(document: Mapping[str, Any]) -> AbsoluteState:
+    above = _unpack(document["above"])
     return AbsoluteState(
         fingerprint=document["q"],
         alpha=document["alpha"],
-        above=_unpack(document["above"]),
+        above=above,
         stable_above=_unpack(document["stable"]),
         below=_unpack(document["below"]),
         total=_unpack_block(document["n"]),
         stretch=_unpack_block(document["run"]),
         shared=document["shared"],
+        # Absent where there were none, and in states from before they were apart.
+        pinned=_unpack(document["pin"]) if "pin" in document else EProcess.start(len(above.log_s)),
+        pins=Counts(*document.get("pins", [])),
     )
 
 

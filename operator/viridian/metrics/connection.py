@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 from prometheus_api_client import PrometheusConnect
@@ -18,6 +19,17 @@ LONGEST_MESSAGE = 600
 
 LONGEST_EXCERPT = 300
 """Characters of what somebody else said, within such a message."""
+
+LARGEST_ANSWER = 16 * 2**20
+"""Bytes of an answer that are read. What is made of them takes some ten times as much memory."""
+
+MOST_SERIES = 20_000
+"""Series in an answer that are read: those of a few hundred pods. A reader of more would take memory without end."""
+
+_CHUNK = 2**14
+"""Bytes that are read at a time; compressed ones may become a thousand times as many."""
+
+T = TypeVar("T")
 
 _REFUSED = frozenset({400, 413, 414, 422})
 """Statuses by which Prometheus, or what stands before it, says that it is this query which cannot be carried out."""
@@ -39,6 +51,10 @@ class QueryRefused(MetricsError):
     """Prometheus answers, but not this query; a smaller one it may."""
 
 
+class TooLarge(QueryRefused):
+    """The answer is larger than is read; the rest of it was left where it is."""
+
+
 class Connection:
     """Asks instant queries. Its threads are its own, so that nothing else waits for a Prometheus that hangs."""
 
@@ -57,37 +73,64 @@ class Connection:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=setting)
         self._turns = asyncio.Semaphore(threads)
 
-    async def ask(self, query: str, params: Mapping[str, str]) -> list[Any]:
-        """The `result` of an answer.
+    async def ask(self, query: str, params: Mapping[str, str], read: Callable[[list[Any]], T]) -> T:
+        """What `read` makes of the `result` of an answer.
 
         Args:
             query: PromQL.
             params: further parameters of the request; they go into its URL, where proxies look for them.
+            read: called in the thread of the query, so that a large answer holds up nothing else.
 
         Raises:
-            MetricsError: no answer, or only part of one.
+            MetricsError: no answer, only part of one, or one that is too large; or `read` raised it.
         """
         try:
             async with self._turns, asyncio.timeout(self._timeout + 1):
                 running = asyncio.get_running_loop()
-                return await running.run_in_executor(self._threads, self._ask, query, params)
+                return await running.run_in_executor(self._threads, self._ask, query, params, read)
         except (requests.RequestException, TimeoutError) as error:
             raise self._unanswered(str(error) or type(error).__name__) from error
 
-    def _ask(self, query: str, params: Mapping[str, str]) -> list[Any]:
+    def _ask(self, query: str, params: Mapping[str, str], read: Callable[[list[Any]], T]) -> T:
         """In a thread: post the query and read the answer."""
         # The client's own custom_query() would put the query into the URL, and many models make it too long for that.
-        response = self._session.post(
-            f"{self._api.url}/api/v1/query", params=dict(params), data={"query": query}, timeout=self._timeout
-        )
-        if response.request.method != "POST":
-            raise self._unanswered(f"it redirects to {response.url.partition('?')[0]}, and a query is lost on the way")
-        said = _read_json(response.content)
-        if response.status_code != requests.codes.ok:
-            raise self._failed(response.status_code, said.get("error") or _text(response.content))
+        # One series more than is read shows that there are too many; servers that know no limit are cut off by bytes.
+        asked = {"query": query, "limit": str(MOST_SERIES + 1)}
+        with self._session.post(
+            f"{self._api.url}/api/v1/query", params=dict(params), data=asked, timeout=self._timeout, stream=True
+        ) as response:
+            if response.request.method != "POST":
+                where = response.url.partition("?")[0]
+                raise self._unanswered(f"it redirects to {where}, and a query is lost on the way")
+            return read(self._result(response.status_code, self._body(response)))
+
+    def _body(self, response: requests.Response) -> bytes:
+        """The body, as far as it may be read.
+
+        Raises:
+            TooLarge: it is longer.
+            requests.Timeout: it does not end.
+        """
+        body, until = bytearray(), time.monotonic() + self._timeout
+        for chunk in response.iter_content(_CHUNK):
+            body += chunk
+            if len(body) > LARGEST_ANSWER:
+                raise TooLarge(f"Prometheus' answer is larger than the {LARGEST_ANSWER >> 20} MiB that are read")
+            if time.monotonic() > until:
+                raise requests.Timeout("its answer timed out")
+        return bytes(body)
+
+    def _result(self, status: int, body: bytes) -> list[Any]:
+        """The `result` that a body holds."""
+        # Before anything is made of them: within strings a quote is escaped, so this is in keys alone.
+        if body.count(b'"metric"') > MOST_SERIES:
+            raise TooLarge(f"Prometheus' answer has more than the {MOST_SERIES:,} series that are read")
+        said = _read_json(body)
+        if status != requests.codes.ok:
+            raise self._failed(status, said.get("error") or _text(body))
         result, warnings = _result(said), said.get("warnings")
         if result is None:
-            raise self._unanswered(f"{response.status_code}, but no answer of Prometheus: {_text(response.content)}")
+            raise self._unanswered(f"{status}, but no answer of Prometheus: {_text(body)}")
         if warnings:
             raise MetricsError(f"Prometheus answered only in part: {excerpt(_joined(warnings))}")
         return result

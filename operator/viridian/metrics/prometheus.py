@@ -7,16 +7,17 @@ extrapolated, nothing old is passed off as new.
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from viridian.api.names import PORT_METRICS
 from viridian.guards.series import PodCounters, Tally
 
 from .batches import Batches
-from .connection import Connection, MetricsError
+from .connection import Connection, MetricsError, TooLarge
 from .said import FAILURES, FALLBACK, SAID, Failure, Fallback, Said
 
 SCRAPES = 6
@@ -144,7 +145,7 @@ class Prometheus:
         self._batches = Batches[ModelKey, Samples]()
 
     async def read(
-        self, keys: Iterable[ModelKey], bounds: Sequence[float], at: float | None = None, back: float = 0.0
+        self, keys: Collection[ModelKey], bounds: Sequence[float], at: float | None = None, back: float = 0.0
     ) -> dict[ModelKey, Samples | MetricsError]:
         """Read the last samples of the given models.
 
@@ -163,11 +164,17 @@ class Prometheus:
 
         async def ask(batch: Sequence[ModelKey]) -> dict[ModelKey, Samples | MetricsError]:
             query = build_query(batch, bounds, SCRAPES * self._interval + back)
-            return gather(await self._connection.ask(query, time), frozenset(batch))
+            try:
+                return await self._connection.ask(query, time, partial(gather, keys=frozenset(batch)))
+            except TooLarge as error:
+                raise _too_large(batch, error) from error
 
-        # What is refused of another time, and of some models only, says nothing about the next reading.
-        batches = self._batches if at is None else Batches[ModelKey, Samples]()
-        return await batches.read(sorted(set(keys)), ask)
+        if at is None:
+            return await self._batches.read(sorted(set(keys)), ask)
+        # What is refused of another time, and of some models only, says nothing about the next reading. Those that are
+        # refused as of now are not looked for again in the past.
+        known = {key: error for key, error in self._batches.refused.items() if key in keys}
+        return {**known, **await Batches[ModelKey, Samples]().read(sorted({*keys} - {*known}), ask)}
 
 
 def trusted(found: T | MetricsError) -> T:
@@ -179,6 +186,16 @@ def trusted(found: T | MetricsError) -> T:
     if isinstance(found, MetricsError):
         raise found
     return found
+
+
+def _too_large(batch: Sequence[ModelKey], error: TooLarge) -> TooLarge:
+    """The same in the words of one model, where it is one."""
+    if len(batch) != 1:
+        return error
+    return TooLarge(
+        f"the pods of {'/'.join(batch[0])} have more series than one model may: {error}. Look at what their port"
+        f" {PORT_METRICS} says; a pod of Viridian's own serving image has about fifty that are asked for"
+    )
 
 
 def build_query(keys: Sequence[ModelKey], bounds: Sequence[float], window: float) -> str:

@@ -33,7 +33,7 @@ class UserQueries:
         Raises:
             MetricsError: no answer, or not exactly one finite number.
         """
-        return one_number(await self._connection.ask(query, {"namespace": namespace}))
+        return await self._connection.ask(query, {"namespace": namespace}, one_number)
 
 
 def one_number(result: Sequence[Any]) -> float:

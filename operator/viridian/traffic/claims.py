@@ -1,7 +1,12 @@
-"""Who may have which path of which hosts: of two models that ask for the same, the earlier one. Pure."""
+"""Who may have which path of which hosts: of two models that ask for the same, the earlier one. Pure.
+
+A longer path takes its requests from a shorter one. Within a namespace that is its owner's affair; between two it is a
+conflict as the same path is, whichever of them is longer.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 Key = tuple[str, str]
@@ -47,15 +52,29 @@ class Claim:
 
     @property
     def places(self) -> set[Place]:
-        """Where others may be met."""
+        """Where it stands."""
         return {(listener[0], listener[1], self.path) for listener in self.listeners}
 
+    @property
+    def above(self) -> set[Place]:
+        """Where it stands, and where those stand that it would take requests from."""
+        return {(listener[0], listener[1], path) for listener in self.listeners for path in _prefixes(self.path)}
+
     def common_host(self, other: "Claim") -> str | None:
-        """A host that both ask for, if the same listener leads both there."""
-        if self.path != other.path or not any(_meet(mine, its) for mine in self.listeners for its in other.listeners):
+        """A host of which both ask for the same, if the same listener leads both there."""
+        if not self._overlaps(other) or not any(_meet(mine, its) for mine in self.listeners for its in other.listeners):
             return None
         pairs = ((mine, its) for mine in self.hosts for its in other.hosts)
         return next((_narrower(mine, its) for mine, its in pairs if may_meet(mine, its)), None)
+
+    def _overlaps(self, other: "Claim") -> bool:
+        if self.key[0] == other.key[0]:
+            return self.path == other.path
+        return self.path in _prefixes(other.path) or other.path in _prefixes(self.path)
+
+
+_Index = dict[Place, dict[str, set[Key]]]
+"""Models by place and by host."""
 
 
 @dataclass
@@ -63,7 +82,8 @@ class Claims:
     """The claims of all models, by where they could meet and by host, so that one look is cheap among many."""
 
     _claims: dict[Key, Claim] = field(default_factory=dict)
-    _met: dict[Place, dict[str, set[Key]]] = field(default_factory=dict)
+    _at: _Index = field(default_factory=dict)
+    _below: _Index = field(default_factory=dict)
 
     def put(self, key: Key, claim: Claim | None) -> set[Key]:
         """Note what a model asks for now, None for nothing; returns those in whose way it stood or now stands."""
@@ -74,9 +94,8 @@ class Claims:
         self._drop(before)
         if claim is not None:
             self._claims[key] = claim
-            for place in claim.places:
-                for host in claim.hosts:
-                    self._met.setdefault(place, {}).setdefault(host, set()).add(key)
+            _enter(self._at, claim, claim.places)
+            _enter(self._below, claim, claim.above)
             disturbed |= {other.key for other in self._rivals(claim)}
         return disturbed
 
@@ -90,37 +109,57 @@ class Claims:
             return None
         host = claim.common_host(earlier)
         where = "all hosts of the listener" if host == ALL else f"host {host}"
+        which = "belongs to" if claim.path == earlier.path else f"overlaps {earlier.path}, which belongs to"
         return (
-            f"spec.traffic: path {claim.path} of {where} belongs to ModelDeployment {earlier.key[1]} in namespace"
+            f"spec.traffic: path {claim.path} of {where} {which} ModelDeployment {earlier.key[1]} in namespace"
             f" {earlier.key[0]}, which is older: choose another path or other host names, or delete that one; this"
             " model then goes on by itself"
         )
 
     def _rivals(self, claim: Claim) -> Iterator[Claim]:
-        keys = {key for place in claim.places for key in self._near(place, claim.hosts)} - {claim.key}
-        rivals = (self._claims[key] for key in keys)
+        near = [_near(self._at, place, claim.hosts) for place in claim.above]
+        near += [_near(self._below, place, claim.hosts) for place in claim.places]
+        rivals = (self._claims[key] for key in {*chain.from_iterable(near)} - {claim.key})
         return (rival for rival in rivals if claim.common_host(rival) is not None)
-
-    def _near(self, place: Place, hosts: Iterable[str]) -> Iterator[Key]:
-        """Models whose hosts could overlap. Only a wildcard has to look at all of a place."""
-        there = self._met.get(place, {})
-        for host in hosts:
-            names = there if host.startswith("*") else {host, ALL, *_wildcards(host)} & there.keys()
-            for name in names:
-                yield from there[name]
 
     def _drop(self, claim: Claim | None) -> None:
         if claim is None:
             return
         del self._claims[claim.key]
-        for place in claim.places:
-            there = self._met[place]
-            for host in set(claim.hosts):
-                there[host].discard(claim.key)
-                if not there[host]:
-                    del there[host]
-            if not there:
-                del self._met[place]
+        _leave(self._at, claim, claim.places)
+        _leave(self._below, claim, claim.above)
+
+
+def _enter(index: _Index, claim: Claim, places: Iterable[Place]) -> None:
+    for place in places:
+        for host in claim.hosts:
+            index.setdefault(place, {}).setdefault(host, set()).add(claim.key)
+
+
+def _leave(index: _Index, claim: Claim, places: Iterable[Place]) -> None:
+    for place in places:
+        there = index[place]
+        for host in set(claim.hosts):
+            there[host].discard(claim.key)
+            if not there[host]:
+                del there[host]
+        if not there:
+            del index[place]
+
+
+def _near(index: _Index, place: Place, hosts: Iterable[str]) -> Iterator[Key]:
+    """Models whose hosts could overlap. Only a wildcard has to look at all of a place."""
+    there = index.get(place, {})
+    for host in hosts:
+        names = there if host.startswith("*") else {host, ALL, *_wildcards(host)} & there.keys()
+        for name in names:
+            yield from there[name]
+
+
+def _prefixes(path: str) -> list[str]:
+    """A path and all that are matched before it is: /a/b, /a and /."""
+    parts = path.strip("/").split("/")
+    return ["/", *("/" + "/".join(parts[: end + 1]) for end in range(len(parts)) if parts[0])]
 
 
 def _age(claim: Claim) -> tuple[str, Key]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+from viridian.api.errors import InvalidSpec
 from viridian.api.model import ModelSource
 from viridian.api.names import (
     LABEL_COLOR,
@@ -35,6 +36,9 @@ SHUTDOWN = timedelta(seconds=20)
 SAFE_TO_EVICT: Final = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 """Without this annotation the cluster autoscaler never empties a node with our pods, because of their emptyDirs."""
 
+_LOADERS: Final = ("LD_", "PYTHON", "GLIBC_", "GCONV_")
+"""How variables begin that lead the loader, Python or the C library to files."""
+
 _IDS: Final = {"runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001}
 _PLACEMENT: Final = frozenset(
     {"nodeSelector", "tolerations", "priorityClassName", "serviceAccountName", "imagePullSecrets"}
@@ -48,10 +52,17 @@ class PodDefaults:
     serving_image: str
     scrape_interval: timedelta
     resources: DefaultResources = field(default_factory=DefaultResources)
+    allow_model_code: bool = True
 
 
 def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults: PodDefaults) -> dict[str, Any]:
-    """Render the pods of a revision. The color is not part of it: a pod reads its color from its own label."""
+    """Render the pods of a revision. The color is not part of it: a pod reads its color from its own label.
+
+    Raises:
+        InvalidSpec: it could bring code where none is allowed.
+    """
+    if not defaults.allow_model_code:
+        _refuse_loaders(spec.serving.pod_template)
     timeout, starting = parse_duration(spec.serving.timeout), parse_duration(spec.serving.start_timeout)
     image = spec.serving.image or defaults.serving_image
     env = _environment(model, revision, spec, defaults)
@@ -101,6 +112,17 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
     }
 
 
+def _refuse_loaders(wanted: PodTemplate) -> None:
+    """Refuse variables by which files of the model become code before anything of ours can look at them."""
+    for index, variable in enumerate(wanted.env):
+        if variable.name.startswith(_LOADERS):
+            raise InvalidSpec(
+                f"spec.serving.podTemplate.env[{index}]: {variable.name} can make code of a model's files, and this"
+                " installation allows models none (the chart's serving.allowModelCode): remove it, or ask whoever runs"
+                " Viridian"
+            )
+
+
 def _metadata(model: str, revision: str, wanted: PodTemplate) -> dict[str, Any]:
     return {
         "labels": {**wanted.labels, LABEL_MODEL: model, LABEL_REVISION: revision},
@@ -143,6 +165,8 @@ def _environment(model: str, revision: str, spec: RevisionInput, defaults: PodDe
         "VIRIDIAN_SCRAPE_INTERVAL": format_duration(defaults.scrape_interval),
         "VIRIDIAN_LATENCY_BUCKETS": ",".join(f"{bound:g}" for bound in GRID),
     }
+    if not defaults.allow_model_code:
+        plain["VIRIDIAN_ALLOW_MODEL_CODE"] = "false"
     if spec.serving.fallback.after is not None:
         plain["VIRIDIAN_FALLBACK_AFTER"] = spec.serving.fallback.after
     fields = {

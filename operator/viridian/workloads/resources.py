@@ -1,14 +1,14 @@
 """CPU and memory of the containers: what a model says, and what the operator's configuration adds to it."""
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 
 from viridian.api.base import ApiModel
+from viridian.api.quantities import QUANTITY
 from viridian.api.serving import Resources
 
-_QUANTITY = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)(m|k|[KMGTPE]i|[MGTPE])?")
-_FACTORS = {"": Decimal(1), "m": Decimal("0.001"), "k": Decimal(1000)}
+_FACTORS = {"": Decimal(1), "k": Decimal(1000)}
+_FACTORS |= {prefix: Decimal(1000) ** -power for power, prefix in enumerate("mun", 1)}
 _FACTORS |= {f"{prefix}i": Decimal(1024**power) for power, prefix in enumerate("KMGTPE", 1)}
 _FACTORS |= {prefix: Decimal(1000**power) for power, prefix in enumerate("MGTPE", 2)}
 
@@ -53,9 +53,11 @@ def parse_quantity(text: str | int) -> Decimal:
     Raises:
         ValueError: the text is not a quantity.
     """
-    found = _QUANTITY.fullmatch(str(text))
+    found = QUANTITY.fullmatch(str(text))
     if found is None:
-        raise ValueError(f"{text!r} is not a quantity: write a number of at least 0, such as 2, 250m or 512Mi")
+        raise ValueError(
+            f"{text!r} is not a quantity: write a number of at least 0 without exponent, such as 2, 250m or 512Mi"
+        )
     return Decimal(found[1]) * _FACTORS[found[2] or ""]
 
 

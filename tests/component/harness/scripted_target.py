@@ -25,6 +25,7 @@ class ScriptedPod:
         stamp: Time of the counters; None is the page's. An old one makes the samples stale.
         fallback: What it says of stable's help: how much it covers, and why not all; None as pods of earlier images.
         failures: Its failed requests by type, status and sentence.
+        more: Further samples: name, and labels with value.
     """
 
     model_namespace: str
@@ -35,6 +36,7 @@ class ScriptedPod:
     stamp: float | None = None
     fallback: tuple[str, str] | None = None
     failures: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    more: list[tuple[str, str]] = field(default_factory=list)
     _requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     _buckets: dict[str, list[int]] = field(default_factory=dict)
     _seconds: Counter[str] = field(default_factory=Counter)
@@ -62,6 +64,7 @@ class ScriptedPod:
             f'model_namespace="{self.model_namespace}",model="{self.model}",revision="{self.revision}"'
             f',pod_uid="{self.pod_uid}"'
         )
+        yield from self.more
         with self._lock:
             for (via, outcome), number in self._requests.items():
                 yield "viridian_requests_total", f'{{{identity},via="{via}",outcome="{outcome}"}} {number}'
