@@ -50,8 +50,8 @@ def reasons() -> set[str]:
             if isinstance(node, ast.keyword) and node.arg in {"reason", "result"}:
                 found.update(words([node.value]))
     # The reason of what keeps the operator from looking after a model is the name of the error.
-    stops = {*ViridianError.__subclasses__(), Refused, Unavailable} - {ConfigurationError}
-    return found | {error.__name__ for error in stops}
+    ours = {error for error in ViridianError.__subclasses__() if error.__module__ == ViridianError.__module__}
+    return found | {error.__name__ for error in {*ours, Refused, Unavailable} - {ConfigurationError}}
 
 
 def compound_words(tree: ast.AST) -> Iterator[str]:

@@ -77,7 +77,10 @@ def pair_in(
         made = Pair(stage, other, folder, first, second)
         made.leads(stage.operator)
         with other:
-            eventually(lambda: any(looks_at_lease(request) for request in second.requests), "the second to follow")
+            eventually(
+                lambda: other.pid and any(looks_at_lease(request) for request in second.requests),
+                lambda: f"the second to follow; its log says:\n{other.log}",
+            )
             yield made
 
 

@@ -76,6 +76,7 @@ class Stage:
                 probe_endpoint="http://127.0.0.1:8080/healthz",
                 lease=("viridian", "viridian"),
                 identity="me",
+                allow_model_code=True,
             )
         )
         self.work: asyncio.Task[None] | None = None

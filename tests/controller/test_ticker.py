@@ -155,6 +155,7 @@ async def test_a_pod_whose_clock_is_ahead_blinds_nobody_and_is_named(stage: Stag
     # given a second candidate pod whose clock is five minutes ahead
     fleet = stage.roll()
     skewed = SkewedFleet(fleet)
+    stage.pods.note(IRIS, skewed.pods, datetime.now(UTC))
     stage.prometheus.fleets[IRIS] = skewed
     await stage.tick()
     assert "the clock of pod ahead-of-time is" in stage.book.evidence(IRIS).trouble
