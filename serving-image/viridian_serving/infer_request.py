@@ -278,8 +278,10 @@ def _of_bytes(
     size = given.parameters.get(_SIZE)
     if size is None:
         return _missing(given, datatype, rest, where, violations)
-    piece = rest[: max(0, size)] if type(size) is int else rest[:0]  # else it has been named already
-    if type(size) is int and len(piece) != size:
+    if type(size) is not int:
+        return rest[:0]  # it has been named already
+    piece = rest[: max(0, size)]
+    if len(piece) != size:
         violations.add(f"{where}/parameters/{_SIZE}", f"is {size}, and {len(piece)} bytes are left")
     elif datatype is not None and (fault := fault_of_bytes(piece, datatype, given.shape)) is not None:
         violations.add(f"{where}/shape", fault)

@@ -27,6 +27,7 @@ from viridian_serving.problems import Problem
 from viridian_serving.queries import NO_STORE
 from viridian_serving.rate_limit import ClientLimits
 from viridian_serving.readiness import Readiness
+from viridian_serving.refusals import busy, limited, too_late
 from viridian_serving.responses import complete, request_id_of
 from viridian_serving.seen import Seen
 from viridian_serving.wire import HEADER_LENGTH
@@ -123,7 +124,7 @@ class Inferences:
         via = trust.via(request)
         seen = self._seen(request, via)
         if via is Via.FALLBACK and self._is_busy():
-            answer = partial(_refused, _busy())
+            answer = partial(_refused, busy())
         elif (fault := fault_of(request)) is not None:
             answer = partial(_refused, fault)
         elif b"content-encoding" in request.headers:
@@ -173,7 +174,7 @@ class Inferences:
         self._given_up.add(task)
         task.add_done_callback(self._given_up.discard)
         seen.request.leave()
-        return await complete(partial(_refused, _too_late()), seen, seen.request_id, self._headers)
+        return await complete(partial(_refused, too_late()), seen, seen.request_id, self._headers)
 
     async def _or_stale(self, seen: Seen, predictor: Predictor, answer: Awaitable[Response]) -> Response:
         """Await an answer; where it is an error, an earlier one is better, if it may be given."""
@@ -199,7 +200,7 @@ class Inferences:
         request, via = seen.request, seen.via
         # A pod that asks for help is a client as any other: anybody may say that he is one.
         if wait := self.limits.wait_of(request, trusted=via not in (Via.DIRECT, Via.FALLBACK)):
-            answer = partial(_refused, _limited(wait))
+            answer = partial(_refused, limited(wait))
         seen.outcome, seen.failure = Outcome.ERROR, ABANDONED  # what it is counted as when it is given up
         try:
             response, outcome = await counted(
@@ -283,8 +284,8 @@ class Inferences:
 
     async def _forward(self, seen: Seen) -> Response:
         request, predictor = seen.request, self.started()
-        if passthrough.model_of(request) != self._settings.model:
-            raise Problem(404, "not-found", f"There is no model {passthrough.model_of(request)!r} in this pod.")
+        if (model := passthrough.model_of(request)) != self._settings.model:
+            raise passthrough.no_model(model)
         length = request.headers.get(HEADER_LENGTH)
         looked_at = predictor.protocol.effort(request.body, length)
         asked = await aside(looked_at, partial(predictor.protocol.read, request.body, length))
@@ -325,27 +326,3 @@ def _who_answered(response: Response) -> str:
 
 def _refused(problem: Problem, _: Seen) -> Awaitable[Response]:
     raise problem
-
-
-def _limited(wait: int) -> Problem:
-    return Problem(
-        429,
-        "rate-limited",
-        f"This client sends more than it may; send the request again in {wait} s, and fewer of them.",
-        headers=((b"Retry-After", b"%d" % wait),),
-    )
-
-
-def _busy() -> Problem:
-    return Problem(
-        503,
-        "busy",
-        "This pod has enough to do with requests of its own and helps no other pod now; try again in a second.",
-        headers=((b"Retry-After", b"1"),),
-    )
-
-
-def _too_late() -> Problem:
-    return Problem(
-        504, "timeout", "There was no answer within Viridian-Timeout-Ms; allow more time, or send the request again."
-    )

@@ -91,6 +91,11 @@ async def forward(
     return Response(status, reply.body, content_type, passed, problem, cause=error_message(reply.body) if told else "")
 
 
+def no_model(name: str) -> Problem:
+    """Make the problem of a request for another model."""
+    return Problem(404, "not-found", f"There is no model {name!r} in this pod.")
+
+
 def died() -> Problem:
     """Make the problem of a request under which Triton ended."""
     return Problem(500, DIED, "The model's process ended while it worked on this; it is not tried again.")

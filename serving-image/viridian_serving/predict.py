@@ -5,8 +5,8 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any, Final
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -26,6 +26,9 @@ from viridian_serving.problems import Problem, Violation
 from viridian_serving.queries import QuestionReader
 from viridian_serving.seen import Seen
 from viridian_serving.wire import Encoded
+
+if TYPE_CHECKING:
+    from viridian_serving.grpc_request import MessageReader
 
 LOG = logging.getLogger("viridian.api")
 
@@ -78,6 +81,13 @@ class Predictor:
         self.deaths = deaths or Deaths()
         self.protocol = InferReader(model.contract.model)
         """Reads requests of the inference protocol."""
+
+    @cached_property
+    def messages(self) -> "MessageReader":
+        """Reads requests of the inference protocol that come by gRPC."""
+        from viridian_serving.grpc_request import MessageReader  # its library takes memory, and few come by gRPC
+
+        return MessageReader(self.model.contract.model, self._identity["model"])
 
     async def answer(self, seen: Seen) -> Response:
         """Predict.
