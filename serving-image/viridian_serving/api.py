@@ -93,8 +93,8 @@ async def serve(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    triton = HttpClient(_TRITON_HOST, settings.triton_http_port)
-    public = HttpServer(settings.max_body, identity_headers(settings))
+    triton = HttpClient(_TRITON_HOST, settings.triton_http_port, resend=False)
+    public = HttpServer(settings.max_body, identity_headers(settings), settings.max_bodies)
     operations = HttpServer(settings.max_body, identity_headers(settings))
     app = App(settings, triton, public)
     await operations.listen(settings.bind, settings.metrics_port, app.operations)
@@ -145,7 +145,8 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
         max_queue=settings.max_queue,
     )
     preprocessor = await beside.preprocessor(schema, settings)
-    predictor = Predictor(model, settings.max_instances, app.identity, preprocessor, app.telemetry.tokens)
+    tokens, deaths = app.telemetry.tokens, app.inferences.deaths
+    predictor = Predictor(model, settings.max_instances, app.identity, preprocessor, tokens, deaths)
     samples = await beside.samples(predictor, loop.time() + settings.timeout)
 
     def is_asked() -> bool:

@@ -11,6 +11,7 @@ from viridian_serving import passthrough
 from viridian_serving.cache import AnswerCache, CacheStats
 from viridian_serving.compatibility import OFF, Coverage, Interface
 from viridian_serving.config import Settings
+from viridian_serving.content_coding import unpack
 from viridian_serving.documents import PATHS
 from viridian_serving.exposition import CONTENT_TYPE, FallbackGauge, LiveGauges, build_registry, render
 from viridian_serving.http_client import HttpClient, PeerUnreachableError
@@ -60,7 +61,9 @@ class App:
         others = (FallbackGauge(labels, self._covered), LiveGauges(self._live), self.telemetry)
         self._registry = build_registry(self.counters, labels, others)
         self._headers = identity_headers(settings)
-        self.inferences = Inferences(settings, triton, self.counters, self._headers, self.telemetry.observe)
+        self.inferences = Inferences(
+            settings, triton, self.counters, self._headers, self.telemetry.observe, server.budget
+        )
         self.readiness = self.inferences.readiness
         self._live_settings = LiveSettings()
         self.documents: Mapping[bytes, Response] = {}
@@ -141,6 +144,7 @@ class App:
         if request.path == b"/feedback":
             if request.method != b"POST":
                 raise Problem(405, "method", "Feedback is given with POST.", headers=((b"Allow", b"POST"),))
+            await unpack(request, self._settings.max_body, self._server.budget)
             return Response(200, self.telemetry.feedback(request.body))
         return await self._dispatch(self._plain, request)
 
@@ -225,6 +229,19 @@ class App:
             "viridian_queue_instances": ("Instances that wait for a call", joiner.queued_rows if joiner else 0.0),
             "viridian_calls_total": ("Joined calls to Triton", joiner.stats.calls if joiner else 0.0),
             "viridian_call_instances_total": ("Instances in joined calls", joiner.stats.rows if joiner else 0.0),
+            "viridian_body_bytes": ("Bytes of requests' bodies that are held", float(self._server.budget.used)),
+            "viridian_model_deaths_total": (
+                "Times that Triton, or the model's process, ended while requests ran",
+                float(self.inferences.deaths.number),
+            ),
+            "viridian_suspect_inputs": (
+                "Inputs under which that happened, and which are refused for a while",
+                float(len(self.inferences.deaths)),
+            ),
+            "viridian_refused_inputs_total": (
+                "Requests that were refused for it",
+                float(self.inferences.deaths.refused),
+            ),
             **self._cache_and_limits(),
             "viridian_reruns_total": (
                 "Requests run again by themselves after a joined call failed",

@@ -163,6 +163,8 @@ class Settings(BaseModel):
     cpu_limit: Annotated[float | None, BeforeValidator(_cpus)] = None
     max_body: Annotated[int, Field(gt=0)] = 16 * 1024 * 1024
     """Bytes."""
+    max_bodies: Annotated[int, Field(gt=0)] = Field(default_factory=lambda given: 16 * given["max_body"])
+    """Bytes of all bodies that are held at a time; beyond them, one that is still arriving is refused with 503."""
     max_instances: Annotated[int, Field(gt=0)] = 1000
     """Instances in one request to ``/predict``."""
     max_queue: Annotated[int, Field(gt=0)] = 1024
@@ -206,7 +208,12 @@ class Settings(BaseModel):
         return reach(self.bind)
 
     @model_validator(mode="after")
-    def _drain_fits_in_grace(self) -> "Settings":
+    def _fit_together(self) -> "Settings":
+        if self.max_bodies < self.max_body:
+            raise ValueError(
+                f"VIRIDIAN_MAX_BODIES ({self.max_bodies}) must be at least VIRIDIAN_MAX_BODY ({self.max_body}), or the "
+                "largest body never has room; raise it"
+            )
         if self.drain_delay >= self.grace:
             raise ValueError(
                 f"VIRIDIAN_DRAIN_DELAY ({self.drain_delay:g}s) must be shorter than VIRIDIAN_GRACE ({self.grace:g}s), "

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from viridian_serving.http_messages import Request, Response
 from viridian_serving.metrics import FrozenCounters, Outcome, Via, outcome_of
+from viridian_serving.witness import Witness
 
 
 def _leave(request: Request, patience: float, task: "asyncio.Task[object]") -> None:
@@ -25,7 +26,13 @@ def _leave(request: Request, patience: float, task: "asyncio.Task[object]") -> N
 
 
 async def counted(
-    request: Request, via: Via, counters: FrozenCounters, patience: float, answer: Awaitable[Response]
+    request: Request,
+    via: Via,
+    counters: FrozenCounters,
+    patience: float,
+    answer: Awaitable[Response],
+    witness: Witness | None = None,
+    judge: Callable[[Response], Outcome] = lambda response: outcome_of(response.status),
 ) -> tuple[Response, Outcome]:
     """Await an answer, and count what came of the request before anybody sees it.
 
@@ -37,9 +44,11 @@ async def counted(
         counters: Where it is counted.
         patience: Seconds after which a client that leaves has been let down by the model.
         answer: Raises nothing but that it was cancelled.
+        witness: Settles what an error counts as, a moment later; None counts it at once.
+        judge: Tells what an answer says of the model.
 
     Returns:
-        The answer and the outcome.
+        The answer and the outcome, as far as this pod alone can tell it.
     """
     task = asyncio.current_task()
     if task is not None:
@@ -49,11 +58,14 @@ async def counted(
     except BaseException:
         counters.record(via, Outcome.ERROR, time.perf_counter() - request.received, time.time_ns())
         raise
-    outcome = outcome_of(response.status)
+    outcome, seconds = judge(response), time.perf_counter() - request.received
     if response.cached:
-        counters.record(via, Outcome.CACHED, time.perf_counter() - request.received, time.time_ns())
+        counters.record(via, Outcome.CACHED, seconds, time.time_ns())
         return response, outcome
     if request.gone and outcome is Outcome.OK:
         outcome = Outcome.REJECTED
-    counters.record(via, outcome, time.perf_counter() - request.received, time.time_ns())
+    if outcome is Outcome.ERROR and witness is not None:
+        witness.judge(response, lambda settled: counters.record(via, settled, seconds, time.time_ns()))
+    else:
+        counters.record(via, outcome, seconds, time.time_ns())
     return response, outcome

@@ -3,8 +3,10 @@
 A new model that fails thus costs its users nothing while the guards count what it does. Four things keep the help from
 doing harm:
 
-- What counts is settled by this pod's own model alone. A request that stable answered because the model was slow goes
-  on here, unseen, until its own outcome is known: else a candidate would be blamed for what stable is forgiven.
+- What counts is settled by this pod's own model. Stable's answer tells one thing about it: a failure that stable gives
+  on the same input is the input's, and blames nobody (``witness.py``). A request that stable answered because the model
+  was slow goes on here, unseen, until its own outcome is known: else a candidate would be blamed for what stable is
+  forgiven.
 - Stable is asked once, on the port where nothing is ever passed on. No header, forged or not, can make a loop.
 - A model that is slow, but works, may send stable only a share of its requests: to double the load when both are slow
   would bring down the one that works. A model that answers nobody takes no capacity from anybody: what it was given is
@@ -19,12 +21,14 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from viridian_serving.deaths import DIED
 from viridian_serving.http_client import HttpClient, PeerUnreachableError, Reply
 from viridian_serving.http_messages import Headers, Request, Response
-from viridian_serving.metrics import FrozenCounters, Rescue, Via
+from viridian_serving.metrics import FrozenCounters, Outcome, Rescue, Via
 from viridian_serving.patience import TIMEOUT_MS, patience_of
 from viridian_serving.seen import Seen
 from viridian_serving.stable import Surface
+from viridian_serving.witness import Witness, fails_on_input
 
 LOG = logging.getLogger("viridian.api")
 
@@ -44,6 +48,8 @@ _LEAST_TIME: Final = 0.05
 """Seconds that must be left of a request's time for stable to be asked."""
 KEEP: Final = 2.0
 """Seconds for which a connection to stable is used: what the name leads to moves, and load must spread anew."""
+
+_NOT_HANDED_ON: Final = frozenset({"queue-full", "no-room", DIED})
 
 _REQUEST_HEADERS: Final = (
     b"content-type",
@@ -100,7 +106,8 @@ class ShareBudget:
 def reason_of(response: Response) -> Rescue | None:
     """Tell why stable should answer instead, if it should.
 
-    Not for what is the client's affair, and not for a full queue: load that is too much here is not stable's to carry.
+    Not for what is the client's affair, not for a full queue or full memory, since load that is too much here is not
+    stable's to carry, and not for a request under which Triton ended: stable's would end next.
 
     Args:
         response: This pod's own.
@@ -108,7 +115,7 @@ def reason_of(response: Response) -> Rescue | None:
     Returns:
         The reason, or None when the response stands.
     """
-    if response.status < 500 or response.problem == "queue-full":
+    if response.status < 500 or response.problem in _NOT_HANDED_ON:
         return None
     return Rescue.UNREACHABLE if response.problem in ("model-unreachable", "starting") else Rescue.ERROR
 
@@ -232,18 +239,21 @@ class Fallback:
         task = asyncio.get_running_loop().create_task(own)
         task.add_done_callback(self._own_is_known)
         plea = _Plea(seen, deadline)
+        witness = seen.witness = Witness()
         try:
             late = await self._why_late(task, plea)
             if late is not None:
                 return await self._hedge(task, plea, late)
             response = await task
+            reason = reason_of(response)
+            if reason is None or seen.request.gone:
+                return response
+            return await self._ask(plea, reason) or response
         except asyncio.CancelledError:
             task.cancel()
             raise
-        reason = reason_of(response)
-        if reason is None or seen.request.gone:
-            return response
-        return await self._ask(plea, reason) or response
+        finally:
+            witness.say(Outcome.ERROR)  # where stable has not said otherwise
 
     async def _why_late(self, own: "asyncio.Task[Response]", plea: "_Plea") -> Rescue | None:
         """Wait for the model as long as it may take; tell why to ask stable then, or None once there is an answer."""
@@ -318,16 +328,16 @@ class Fallback:
             self._asked -= 1
             if traced is not None:
                 traced.end()
-        helped = self._is_help(reply, stable)
+        # The name may lead elsewhere since it was last looked at. What another revision takes is not known.
+        is_stable = reply.headers.get(b"viridian-revision") == stable.encode()
+        helped = reply.status < 300 and is_stable
+        if is_stable and fails_on_input(reply.status) and plea.seen.witness is not None:
+            plea.seen.witness.say(Outcome.UNJUDGED)
         self._count(reason, answered=helped)
         if not helped:
             LOG.warning("request %s: stable could not help: it answered %s", plea.request_id, reply.status)
             return None
         return plea.response(reply)
-
-    def _is_help(self, reply: Reply, stable: str) -> bool:
-        # The name may lead elsewhere since it was last looked at. What another revision takes is not known.
-        return reply.status < 300 and reply.headers.get(b"viridian-revision") == stable.encode()
 
     def _count(self, reason: Rescue, *, answered: bool) -> None:
         self._counters.rescue(reason, answered=answered, now_ns=time.time_ns())

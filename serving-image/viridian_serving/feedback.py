@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, Metric, SummaryMetricFam
 
 from viridian_serving.feedback_token import Given, Label, TokenError, TokenReader
 from viridian_serving.instances import Violations
+from viridian_serving.json_reading import parse
 from viridian_serving.metrics import Via
 from viridian_serving.problems import Problem
 
@@ -137,10 +138,7 @@ class Feedback:
             raise Problem(
                 413, "too-many-items", f"The body has {len(body)} bytes and {most} are the most; send it in parts."
             )
-        try:
-            document = msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise Problem(400, "invalid-json", f"The body is not JSON: {error}.") from None
+        document = parse(body)
         items = document if isinstance(document, list) else [document]
         if len(items) > self._max_items:
             raise Problem(
@@ -199,8 +197,10 @@ def _unlike(prediction: Label, actual: object) -> str | None:
         return None if isinstance(actual, bool) else f"must be true or false, as the prediction {shown} was"
     if isinstance(actual, bool) or not isinstance(actual, (int, float)):
         return f"must be a number, as the prediction {shown} was"
+    if not _is_finite(actual):
+        return "is not finite, or too large to be a number that a model predicts"
     if isinstance(prediction, float):
-        return None if _is_finite(actual) else "is too large to be a number that a model predicts"
+        return None
     return None if actual == int(actual) else f"must be a whole number, as the prediction {shown} was"
 
 

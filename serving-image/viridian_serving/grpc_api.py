@@ -8,17 +8,20 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import grpc
 import grpc.aio
 import msgspec
 
+from viridian_serving.aside import aside
 from viridian_serving.http_messages import Request, Response
 from viridian_serving.inference import Inferences
-from viridian_serving.passthrough import QUEUE_FULL
+from viridian_serving.passthrough import QUEUE_FULL, died
 from viridian_serving.problems import Problem
 from viridian_serving.seen import Seen
+from viridian_serving.wire import PROCESS_ENDED
 
 LOG = logging.getLogger("viridian.api")
 
@@ -47,12 +50,19 @@ _HTTP_STATUS: Final = {
 }
 """By which a call's outcome is told, as over HTTP; what is missing is a failure of the model."""
 _GRPC_STATUS: Final = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
     403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    422: grpc.StatusCode.FAILED_PRECONDITION,
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 _READ_SECONDS: Final = 5.0
+_MOST_CALLS: Final = 256
+"""At a time, whether their messages have come or not: a message is in memory from its first byte."""
+_NEVER_SENT: Final = "failed to connect"
+"""In what gRPC says of a call when there was nobody to send it to."""
 _RECONNECT_MS: Final = 100
 """Between two tries to reach a Triton that is starting again, at first."""
 _CONNECT_MS: Final = 1000
@@ -78,7 +88,9 @@ class GrpcApi(grpc.GenericRpcHandler):
             ("grpc.max_reconnect_backoff_ms", _CONNECT_MS),
         ]
         self._triton = grpc.aio.insecure_channel(triton, options=[*sizes, *backoff])
-        self._server = grpc.aio.server(handlers=[self], options=[*sizes, ("grpc.so_reuseport", 0)])
+        self._server = grpc.aio.server(
+            handlers=[self], options=[*sizes, ("grpc.so_reuseport", 0)], maximum_concurrent_rpcs=_MOST_CALLS
+        )
         self._running: set[asyncio.Task[Response]] = set()
 
     async def listen(self, host: str, port: int) -> None:
@@ -131,7 +143,7 @@ class GrpcApi(grpc.GenericRpcHandler):
         return read
 
     async def _infer(self, message: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
-        call = _PassedCall(self._triton, message)
+        call = _PassedCall(self._triton, message, self._inferences)
         asked = Request(
             b"POST", _INFER.encode(), _headers_of(context), message, time.perf_counter(), peer=_peer(context)
         )
@@ -161,22 +173,30 @@ class _PassedCall:
         failure: Triton's own code and words, if it gave no answer.
     """
 
-    def __init__(self, triton: grpc.aio.Channel, message: bytes) -> None:
+    def __init__(self, triton: grpc.aio.Channel, message: bytes, inferences: Inferences) -> None:
         self._triton = triton
         self._message = message
+        self._inferences = inferences
         self.failure: tuple[grpc.StatusCode, str] | None = None
 
     async def answer(self, seen: Seen) -> Response:
         """Pass it on.
 
         Raises:
-            Problem: Triton gave no answer.
+            Problem: It cannot be passed on, or Triton gave no answer.
         """
+        reader = self._inferences.started().messages
+        # Of bytes only the lengths are looked at, unless they are strings; other values are decoded.
+        seen.asked = await aside(len(self._message), partial(reader.read, self._message))
+        self._inferences.deaths.check(seen)
         left = seen.deadline - asyncio.get_running_loop().time()
         try:
             body = await _call(self._triton, _INFER)(self._message, timeout=max(0.0, left))
         except grpc.aio.AioRpcError as error:
             details = error.details() or ""
+            lost = error.code() is grpc.StatusCode.UNAVAILABLE and _NEVER_SENT not in details
+            if lost or PROCESS_ENDED in details:
+                raise died() from None
             self.failure = error.code(), details
             kind = "queue-full" if QUEUE_FULL in details else "model-failed"
             raise Problem(_HTTP_STATUS.get(error.code(), 500), kind, details, cause=details) from None

@@ -27,7 +27,9 @@ _CONTENTS: Final = {
 }
 """Where a tensor's values are, by its type, when they are not raw: field, its number and type."""
 _FIELD_OF: Final = {name: field for field, (_, _, names) in _CONTENTS.items() for name in names}
-_MESSAGES: Final = {"inputs": ("Request", 5, 7), "outputs": ("Response", 5, 6)}
+RAW_INPUTS: Final = 7
+"""Number of the field with the inputs' raw values."""
+_MESSAGES: Final = {"inputs": ("Request", 5, RAW_INPUTS), "outputs": ("Response", 5, 6)}
 """By what they hold: name, number of the tensors' field, number of the raw values' field."""
 
 
@@ -53,6 +55,26 @@ def read_tensors(message: bytes, member: str) -> list[TensorValues]:
         raise ValueError(f"the {member} do not follow the inference protocol: {error!r}") from error
 
 
+def read_header(message: bytes) -> Any:  # noqa: ANN401  a message of _CLASSES
+    """Decode a request as it is, with members model_name, tensors and outputs.
+
+    Args:
+        message: ModelInferRequest, or a part of its fields.
+
+    Raises:
+        DecodeError: It is none.
+    """
+    return _CLASSES["inputs"].FromString(message)
+
+
+def count_of(tensor: Any) -> tuple[int, int]:  # noqa: ANN401
+    """Count the values in a tensor: of its own type, and of any other."""
+    own = _FIELD_OF.get(tensor.datatype)
+    numbers = {name: len(getattr(tensor.contents, name)) for name in _CONTENTS}
+    there = numbers.pop(own, 0) if own is not None else 0
+    return there, sum(numbers.values())
+
+
 def _contents(tensor: Any) -> Sequence[Any]:  # noqa: ANN401  a message of _CLASSES
     values = list(getattr(tensor.contents, _FIELD_OF[tensor.datatype]))
     return [value.decode("utf-8", "replace") for value in values] if tensor.datatype == "BYTES" else values
@@ -70,17 +92,27 @@ def _classes() -> dict[str, Any]:
     contents = file.message_type.add(name="Contents")
     for name, (position, kind, _) in _CONTENTS.items():
         contents.field.add(name=name, number=position, type=kind, label=many)
+    parameter = file.message_type.add(name="Parameter")  # of a map, whose values only Triton reads
+    parameter.field.add(name="name", number=1, type=text, label=one)
+    parameters = {"name": "parameters", "type": message, "label": many, "type_name": ".viridian.inference.Parameter"}
     tensor = file.message_type.add(name="Tensor")
     tensor.field.add(name="name", number=1, type=text, label=one)
     tensor.field.add(name="datatype", number=2, type=text, label=one)
     tensor.field.add(name="shape", number=3, type=number, label=many)
+    tensor.field.add(number=4, **parameters)
     tensor.field.add(name="contents", number=5, type=message, label=one, type_name=".viridian.inference.Contents")
+    output = file.message_type.add(name="Output")
+    output.field.add(name="name", number=1, type=text, label=one)
+    output.field.add(number=2, **parameters)
     for name, tensors_at, raw_at in _MESSAGES.values():
         body = file.message_type.add(name=name)
         body.field.add(
             name="tensors", number=tensors_at, type=message, label=many, type_name=".viridian.inference.Tensor"
         )
         body.field.add(name="raw", number=raw_at, type=raw, label=many)
+    body = next(each for each in file.message_type if each.name == "Request")
+    body.field.add(name="model_name", number=1, type=text, label=one)
+    body.field.add(name="outputs", number=6, type=message, label=many, type_name=".viridian.inference.Output")
     pool = DescriptorPool()
     pool.Add(file)
     return {

@@ -20,6 +20,10 @@ class PeerUnreachableError(Exception):
     """The peer does not listen, or closed the connection in the middle of a call."""
 
 
+class PeerLostError(PeerUnreachableError):
+    """The peer had been sent all of a call, and closed the connection instead of answering."""
+
+
 class Reply(NamedTuple):
     """What the peer answered."""
 
@@ -32,7 +36,9 @@ class Reply(NamedTuple):
 class HttpClient:
     """A pool of connections."""
 
-    def __init__(self, host: str, port: int, peer: str = "Triton", *, keep: float = math.inf) -> None:
+    def __init__(
+        self, host: str, port: int, peer: str = "Triton", *, keep: float = math.inf, resend: bool = True
+    ) -> None:
         """Make an empty pool.
 
         Args:
@@ -41,11 +47,14 @@ class HttpClient:
             peer: What errors call it.
             keep: For how many seconds a connection is used; 0 gives every call its own. What a Service names moves, and
                 a connection stays where it was opened.
+            resend: Whether to send a call again when a connection that was idle is closed before a byte of the answer.
+                A peer that ends under some calls must not get them twice.
         """
         self._host = host
         self._port = port
         self._peer = peer
         self._keep = keep
+        self._resend = resend
         self._idle: list[_Connection] = []
         self._addresses: Sequence[str] = ()
         self._resolve_at = 0.0
@@ -56,7 +65,7 @@ class HttpClient:
         method: str,
         path: str,
         headers: Sequence[tuple[bytes, bytes]] = (),
-        body: Sequence[bytes] = (),
+        body: Sequence[bytes | memoryview] = (),
         *,
         deadline: float,
     ) -> Reply:
@@ -87,14 +96,19 @@ class HttpClient:
                 continue
             try:
                 return await self._exchange(connection, message, deadline)
-            except _StaleError:
-                continue  # closed while it was idle, before a byte of the answer: nothing was computed for us
+            except _StaleError as error:
+                if error.sent and not self._resend:
+                    raise self._lost() from error
+                # else it was closed while it was idle: nothing was computed for us
         async with asyncio.timeout_at(deadline):
             connection = await self._connect()
         try:
             return await self._exchange(connection, message, deadline)
         except _StaleError as error:
-            raise PeerUnreachableError(f"{self._peer} closed the connection instead of answering") from error
+            raise self._lost() from error
+
+    def _lost(self) -> PeerLostError:
+        return PeerLostError(f"{self._peer} closed the connection instead of answering")
 
     def forget_idle(self) -> None:
         """Close the idle connections: the name may lead elsewhere now."""
@@ -153,6 +167,11 @@ class HttpClient:
 class _StaleError(Exception):
     """The connection was closed before any byte of the answer came."""
 
+    def __init__(self, *, sent: bool) -> None:
+        super().__init__()
+        self.sent = sent
+        """Whether the call had been written to it."""
+
 
 class _Connection(asyncio.Protocol):
     """One connection, one call at a time."""
@@ -179,7 +198,7 @@ class _Connection(asyncio.Protocol):
     async def exchange(self, message: bytes, deadline: float) -> Reply:
         """Send and wait."""
         if self._lost or self._transport is None:
-            raise _StaleError
+            raise _StaleError(sent=False)
         self._headers = {}
         self._body = []
         self._begun = False
@@ -206,8 +225,8 @@ class _Connection(asyncio.Protocol):
         del self._parser  # it and this hold each other: else both would stay until the garbage collector runs
         self._on_lost(self)
         if self._waiter is not None and not self._waiter.done():
-            error = PeerUnreachableError(f"{self._peer} closed the connection while it answered")
-            self._waiter.set_exception(error if self._begun else _StaleError(str(exc)))
+            error = PeerLostError(f"{self._peer} closed the connection while it answered")
+            self._waiter.set_exception(error if self._begun else _StaleError(sent=True))
 
     def data_received(self, data: bytes) -> None:
         self._begun = True

@@ -32,6 +32,8 @@ class Request:
     """As sent, without the question mark; not percent-decoded."""
     peer: str = ""
     """The address that the connection comes from."""
+    held: int = 0
+    """Bytes of the server's budget that its body takes."""
 
     def leave(self) -> None:
         """Note that the client has left before it was answered."""

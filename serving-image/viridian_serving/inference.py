@@ -9,13 +9,17 @@ from functools import partial
 from typing import Any, Final
 
 from viridian_serving import passthrough
+from viridian_serving.aside import aside
+from viridian_serving.body_budget import BodyBudget
 from viridian_serving.config import Settings
+from viridian_serving.content_coding import unpack
 from viridian_serving.counting import counted
+from viridian_serving.deaths import DIED, Deaths
 from viridian_serving.failures import ABANDONED, failure_of
 from viridian_serving.fallback import MARK, Fallback
 from viridian_serving.http_client import HttpClient
 from viridian_serving.http_messages import Headers, Request, Response
-from viridian_serving.metrics import FrozenCounters, Outcome, Via
+from viridian_serving.metrics import FrozenCounters, Outcome, Via, outcome_of
 from viridian_serving.model_watch import ModelWatch
 from viridian_serving.patience import fault_of, patience_of
 from viridian_serving.predict import Predictor
@@ -23,8 +27,10 @@ from viridian_serving.problems import Problem
 from viridian_serving.queries import NO_STORE
 from viridian_serving.rate_limit import ClientLimits
 from viridian_serving.readiness import Readiness
+from viridian_serving.refusals import busy, limited, too_late
 from viridian_serving.responses import complete, request_id_of
 from viridian_serving.seen import Seen
+from viridian_serving.wire import HEADER_LENGTH
 
 _VIA_BY_HEADER: Final = {via.value.encode(): via for via in Via}
 _RESCUED: Final = frozenset({Via.SPLIT, Via.PIN})
@@ -65,6 +71,7 @@ class Inferences:
         counters: FrozenCounters,
         headers: Headers,
         observe: Callable[[Seen], None],
+        budget: BodyBudget,
     ) -> None:
         """Wire it up, in the running event loop.
 
@@ -74,6 +81,7 @@ class Inferences:
             counters: Where outcomes are counted.
             headers: The identity of this pod.
             observe: Gets what was seen of a request that is over.
+            budget: Of requests' bodies.
         """
         self._loop = asyncio.get_running_loop()
         self._settings = settings
@@ -81,6 +89,8 @@ class Inferences:
         self._counters = counters
         self._headers = headers
         self._observe = observe
+        self._budget = budget
+        self.deaths = Deaths()
         self._passing = 0
         self._given_up: set[asyncio.Task[Response]] = set()
         """Answers that their clients did not wait for, and that count all the same."""
@@ -114,9 +124,11 @@ class Inferences:
         via = trust.via(request)
         seen = self._seen(request, via)
         if via is Via.FALLBACK and self._is_busy():
-            answer = partial(_refused, _busy())
+            answer = partial(_refused, busy())
         elif (fault := fault_of(request)) is not None:
             answer = partial(_refused, fault)
+        elif b"content-encoding" in request.headers:
+            answer = partial(self._unpacked, answer)
         own = self._own(seen, answer)
         # That of a pod that asks for help is the request's own: what nobody waits for, stable does not go on with.
         patience = patience_of(request) if via is not Via.FALLBACK else None
@@ -162,7 +174,7 @@ class Inferences:
         self._given_up.add(task)
         task.add_done_callback(self._given_up.discard)
         seen.request.leave()
-        return await complete(partial(_refused, _too_late()), seen, seen.request_id, self._headers)
+        return await complete(partial(_refused, too_late()), seen, seen.request_id, self._headers)
 
     async def _or_stale(self, seen: Seen, predictor: Predictor, answer: Awaitable[Response]) -> Response:
         """Await an answer; where it is an error, an earlier one is better, if it may be given."""
@@ -186,8 +198,9 @@ class Inferences:
 
     async def _own(self, seen: Seen, answer: Answer) -> Response:
         request, via = seen.request, seen.via
-        if via is not Via.FALLBACK and (wait := self.limits.wait_of(request, trusted=via is not Via.DIRECT)):
-            answer = partial(_refused, _limited(wait))
+        # A pod that asks for help is a client as any other: anybody may say that he is one.
+        if wait := self.limits.wait_of(request, trusted=via not in (Via.DIRECT, Via.FALLBACK)):
+            answer = partial(_refused, limited(wait))
         seen.outcome, seen.failure = Outcome.ERROR, ABANDONED  # what it is counted as when it is given up
         try:
             response, outcome = await counted(
@@ -196,6 +209,8 @@ class Inferences:
                 self._counters,
                 self._settings.abandoned_after,
                 complete(answer, seen, seen.request_id, self._headers),
+                seen.witness,
+                self._judged,
             )
             seen.outcome = outcome
             seen.failure = failure_of(response) if outcome is Outcome.ERROR else None
@@ -204,11 +219,22 @@ class Inferences:
         if self.model_watch is not None:
             if outcome is Outcome.OK and not response.cached:
                 self.model_watch.answered()
-            elif outcome is Outcome.ERROR and response.problem not in ("queue-full", "busy"):
+            elif response.status >= 500 and response.problem not in ("queue-full", "busy", "no-room"):
                 self.model_watch.failed()
         return response
 
+    def _judged(self, response: Response) -> Outcome:
+        """Tell what an answer of this pod says about its model."""
+        excused = response.problem in (DIED, "model-unreachable") and self.deaths.excuse()
+        return Outcome.UNJUDGED if excused or response.problem == "no-room" else outcome_of(response.status)
+
+    async def _unpacked(self, answer: Answer, seen: Seen) -> Response:
+        await unpack(seen.request, self._settings.max_body, self._budget)
+        return await answer(seen)
+
     def _finish(self, seen: Seen) -> None:
+        if seen.outcome is Outcome.ERROR and seen.witness is not None and seen.witness.said is Outcome.UNJUDGED:
+            seen.outcome, seen.failure = Outcome.UNJUDGED, None
         seen.unfinished -= 1
         if not seen.unfinished:
             self._observe(seen)
@@ -256,8 +282,16 @@ class Inferences:
     def _infer(self, seen: Seen) -> Awaitable[Response]:
         return self._pass(self._forward, seen)
 
-    def _forward(self, seen: Seen) -> Awaitable[Response]:
-        return passthrough.forward(self._triton, seen.request, seen.deadline)
+    async def _forward(self, seen: Seen) -> Response:
+        request, predictor = seen.request, self.started()
+        if (model := passthrough.model_of(request)) != self._settings.model:
+            raise passthrough.no_model(model)
+        length = request.headers.get(HEADER_LENGTH)
+        looked_at = predictor.protocol.effort(request.body, length)
+        asked = await aside(looked_at, partial(predictor.protocol.read, request.body, length))
+        seen.asked = asked.tensors
+        self.deaths.check(seen)
+        return await passthrough.forward(self._triton, request, seen.deadline, asked)
 
     async def _pass(self, answer: Answer, seen: Seen) -> Response:
         if not self.started().model.contract.raw:
@@ -270,8 +304,13 @@ class Inferences:
         self._passing += 1
         seen.interest.sent = time.perf_counter()
         try:
-            seen.passed = await answer(seen)
-            return seen.passed
+            seen.passed = response = await answer(seen)
+        except Problem as problem:
+            if problem.kind == DIED:
+                self.deaths.note(seen)
+            raise
+        else:
+            return response
         finally:
             self._passing -= 1
             seen.answered = time.perf_counter()
@@ -287,27 +326,3 @@ def _who_answered(response: Response) -> str:
 
 def _refused(problem: Problem, _: Seen) -> Awaitable[Response]:
     raise problem
-
-
-def _limited(wait: int) -> Problem:
-    return Problem(
-        429,
-        "rate-limited",
-        f"This client sends more than it may; send the request again in {wait} s, and fewer of them.",
-        headers=((b"Retry-After", b"%d" % wait),),
-    )
-
-
-def _busy() -> Problem:
-    return Problem(
-        503,
-        "busy",
-        "This pod has enough to do with requests of its own and helps no other pod now; try again in a second.",
-        headers=((b"Retry-After", b"1"),),
-    )
-
-
-def _too_late() -> Problem:
-    return Problem(
-        504, "timeout", "There was no answer within Viridian-Timeout-Ms; allow more time, or send the request again."
-    )

@@ -5,13 +5,13 @@ up at the first doubt; the careful one below then reads the body again and names
 first. What is valid is for the careful one to say.
 """
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from viridian_serving.fast_instances import FastReader, bare_depth
 from viridian_serving.features import Feature, RequestSchema, name_of
+from viridian_serving.json_reading import parse
 from viridian_serving.problems import Problem, Violation
 from viridian_serving.schema import DYNAMIC
 from viridian_serving.wire import Encoded, pack
@@ -131,7 +131,7 @@ class InstanceReader:
 
     def _checked(self, body: bytes) -> tuple[list[Any], list[_Values], bool]:
         """Find everything that is wrong with a body; gives the instances as they came, and their elements."""
-        items, many = self._split(_parse(body))
+        items, many = self._split(parse(body))
         if len(items) > self._max_instances:
             raise Problem(
                 413,
@@ -158,7 +158,7 @@ class InstanceReader:
                 return document, True
             if len(features) == 1:
                 # A bare value has as many levels of lists as the feature has dimensions; one more is a list of them.
-                many = _depth(document) > bare_depth(features[0])
+                many = depth_of(document) > bare_depth(features[0])
                 return (document, True) if many else ([document], False)
         elif len(features) == 1 and features[0].strict and features[0].single:
             return [document], False
@@ -213,21 +213,8 @@ def invalid(violations: Sequence[Violation], number: int | None = None) -> Probl
     )
 
 
-def _parse(body: bytes) -> object:
-    # Python's own parser takes NaN and Infinity, which JSON does not have. That is wanted here: the field that holds
-    # one can then be named, instead of a byte offset.
-    try:
-        # Decoded here: of bytes it would also take UTF-16, UTF-32 and a byte order mark, which nobody after it reads.
-        return json.loads(body.decode())
-    except RecursionError:
-        raise Problem(400, "invalid-json", "The body is nested too deeply to be an instance.") from None
-    except UnicodeDecodeError:
-        raise Problem(400, "invalid-json", "The body is not UTF-8.") from None
-    except ValueError as error:
-        raise Problem(400, "invalid-json", f"The body is not JSON: {error}.") from None
-
-
-def _depth(value: object) -> int:
+def depth_of(value: object) -> int:
+    """Tell in how many lists the first value stands."""
     depth = 0
     while isinstance(value, list):
         depth += 1

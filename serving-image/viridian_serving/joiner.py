@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from viridian_serving.deadlines import Deadlines, Due
 from viridian_serving.histograms import SIZES, WAITS, Histogram
@@ -28,6 +28,9 @@ class QueueFullError(Exception):
 
 class CallFailedError(Exception):
     """The model, or the way to it, failed for the jobs of one call."""
+
+    again: ClassVar = True
+    """Whether the jobs may be run again, each by itself."""
 
 
 @dataclass(slots=True, eq=False)
@@ -248,10 +251,12 @@ class Joiner(Generic[P, R]):
                 job.done.set_result(result)
 
     def _failed(self, batch: list[Job[P, R]], error: CallFailedError) -> None:
-        if len(batch) > 1:
+        if len(batch) > 1 and error.again:
             # One bad instance fails the call for all that share it. Each is run again by itself, so that what counts
             # (and what a client sees) is its own result.
             self.stats.reruns += len(batch)
             self._alone.extend(batch)
-        elif not batch[0].done.done():
-            batch[0].done.set_exception(error)
+            return
+        for job in batch:
+            if not job.done.done():
+                job.done.set_exception(error)

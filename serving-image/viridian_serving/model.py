@@ -8,10 +8,10 @@ import msgspec
 
 from viridian_serving.answers import AnswerWriter, NotFiniteError, Prediction
 from viridian_serving.contract import Contract
-from viridian_serving.http_client import HttpClient, PeerUnreachableError
+from viridian_serving.http_client import HttpClient, PeerLostError, PeerUnreachableError
 from viridian_serving.joiner import CallFailedError, Interest, Job, Joiner
 from viridian_serving.schema import ModelSchema
-from viridian_serving.wire import HEADER_LENGTH, Encoded, RequestEncoder, ResponseDecoder, error_message
+from viridian_serving.wire import HEADER_LENGTH, PROCESS_ENDED, Encoded, RequestEncoder, ResponseDecoder, error_message
 
 LOG = logging.getLogger("viridian.api")
 
@@ -20,6 +20,12 @@ InstanceJob = Job[Encoded, list[Prediction]]
 
 class UnreachableError(CallFailedError):
     """Triton is not there."""
+
+
+class DiedError(CallFailedError):
+    """Triton, or the process of the model behind it, ended while it worked on these instances."""
+
+    again = False
 
 
 class ModelFailedError(CallFailedError):
@@ -106,12 +112,15 @@ class Model:
         headers = [(HEADER_LENGTH, b"%d" % header_length), (b"content-type", b"application/octet-stream")]
         try:
             reply = await self._triton.call("POST", self._path, headers, body, deadline=deadline)
+        except PeerLostError as error:
+            raise DiedError(str(error)) from error
         except PeerUnreachableError as error:
             raise UnreachableError(str(error)) from error
         except TimeoutError as error:
             raise CallFailedError("no answer before the deadline") from error
         if reply.status != 200:
-            raise ModelFailedError(error_message(reply.body))
+            message = error_message(reply.body)
+            raise DiedError(message) if PROCESS_ENDED in message else ModelFailedError(message)
         return self._split(jobs, reply.body, reply.headers.get(HEADER_LENGTH))
 
     def _split(self, jobs: Sequence[InstanceJob], body: bytes, header_length: bytes | None) -> list[list[Prediction]]:

@@ -7,20 +7,19 @@ Repository, shared memory, trace and log settings are an administrator's busines
 import re
 from typing import Final
 
-from viridian_serving.http_client import HttpClient, PeerUnreachableError
+from viridian_serving.deaths import DIED
+from viridian_serving.http_client import HttpClient, PeerLostError, PeerUnreachableError
 from viridian_serving.http_messages import Request, Response
+from viridian_serving.infer_request import InferRequest
 from viridian_serving.problems import Problem
-from viridian_serving.wire import error_message
+from viridian_serving.wire import HEADER_LENGTH, PROCESS_ENDED, error_message
 
 _NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
 _MODEL = rf"/v2/models/{_NAME}(?:/versions/[0-9]+)?"
 _READS: Final = re.compile(rf"/v2/?|/v2/health/(?:live|ready)|/v2/models/stats|{_MODEL}(?:/(?:ready|config|stats))?")
 _INFER: Final = re.compile(rf"{_MODEL}/infer")
 _REQUEST_HEADERS: Final = (
-    b"content-type",
-    b"content-encoding",
     b"accept-encoding",
-    b"inference-header-content-length",
     b"triton-request-id",
 )
 _RESPONSE_HEADERS: Final = (
@@ -28,7 +27,6 @@ _RESPONSE_HEADERS: Final = (
     (b"content-encoding", b"Content-Encoding"),
 )
 
-_NOT_JSON: Final = b"failed to parse the request JSON buffer"
 QUEUE_FULL: Final = "maximum queue size"
 """What Triton says when it turns a request away for its load."""
 
@@ -38,6 +36,11 @@ def is_inference(request: Request) -> bool:
     return request.method == b"POST" and _INFER.fullmatch(request.path.decode("latin-1")) is not None
 
 
+def model_of(request: Request) -> str:
+    """Give the model that an inference is for."""
+    return request.path.decode("latin-1").split("/")[3]
+
+
 def is_allowed(request: Request) -> bool:
     """Tell whether this may pass."""
     if is_inference(request):
@@ -45,13 +48,16 @@ def is_allowed(request: Request) -> bool:
     return request.method in (b"GET", b"HEAD") and _READS.fullmatch(request.path.decode("latin-1")) is not None
 
 
-async def forward(triton: HttpClient, request: Request, deadline: float) -> Response:
+async def forward(
+    triton: HttpClient, request: Request, deadline: float, inference: InferRequest | None = None
+) -> Response:
     """Pass a request to Triton and its answer back.
 
     Args:
         triton: The way to Triton.
         request: One for which is_allowed() said yes.
         deadline: On the event loop's clock, in seconds.
+        inference: What is asked, checked; None when something is only read.
 
     Returns:
         Triton's answer.
@@ -59,11 +65,16 @@ async def forward(triton: HttpClient, request: Request, deadline: float) -> Resp
     Raises:
         Problem: Triton gave none.
     """
-    headers = [(name, request.headers[name]) for name in _REQUEST_HEADERS if name in request.headers]
-    body = [request.body] if request.body else []
-    method = "POST" if request.method == b"POST" else "GET"
+    given = request.headers
+    headers: list[tuple[bytes, bytes]] = [(name, given[name]) for name in _REQUEST_HEADERS if name in given]
+    if inference is not None:
+        headers.append((b"content-type", b"application/octet-stream"))
+        headers.append((HEADER_LENGTH, b"%d" % inference.header_length))
+    method, body = ("GET", []) if inference is None else ("POST", inference.body)
     try:
         reply = await triton.call(method, request.path.decode("latin-1"), headers, body, deadline=deadline)
+    except PeerLostError:
+        raise died() from None
     except PeerUnreachableError:
         raise Problem(
             503, "model-unreachable", "The model is starting again; try in a second.", headers=((b"Retry-After", b"1"),)
@@ -72,8 +83,19 @@ async def forward(triton: HttpClient, request: Request, deadline: float) -> Resp
         raise Problem(504, "timeout", "The model did not answer in time; send the request again.") from None
     passed = tuple((shown, reply.headers[name]) for name, shown in _RESPONSE_HEADERS if name in reply.headers)
     content_type = reply.headers.get(b"content-type", b"application/json")
-    # Triton calls it its own failure when a client sends what is no JSON. It must not count against the model.
-    status = 400 if reply.status == 500 and _NOT_JSON in reply.body else reply.status
+    status = reply.status
+    if status == 500 and PROCESS_ENDED.encode() in reply.body:
+        raise died()
     problem = "queue-full" if status == 503 and QUEUE_FULL.encode() in reply.body else ""
     told = status >= 500 and b"content-encoding" not in reply.headers
     return Response(status, reply.body, content_type, passed, problem, cause=error_message(reply.body) if told else "")
+
+
+def no_model(name: str) -> Problem:
+    """Make the problem of a request for another model."""
+    return Problem(404, "not-found", f"There is no model {name!r} in this pod.")
+
+
+def died() -> Problem:
+    """Make the problem of a request under which Triton ended."""
+    return Problem(500, DIED, "The model's process ended while it worked on this; it is not tried again.")

@@ -3,30 +3,35 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from viridian_serving.answers import Prediction
+from viridian_serving.aside import aside
 from viridian_serving.cache import AnswerCache, CacheStats, Entry, key_of
+from viridian_serving.deaths import DIED, Deaths
 from viridian_serving.feedback_token import TokenWriter
 from viridian_serving.http_messages import Response
+from viridian_serving.infer_request import InferReader
 from viridian_serving.instances import InstanceReader, Instances, grouped
 from viridian_serving.joiner import CallFailedError, QueueFullError
 from viridian_serving.metrics import Via
-from viridian_serving.model import BadAnswerError, Model, ModelFailedError, UnreachableError
+from viridian_serving.model import BadAnswerError, DiedError, Model, ModelFailedError, UnreachableError
 from viridian_serving.preprocessing import PreprocessFailedError, Preprocessor
 from viridian_serving.problems import Problem, Violation
 from viridian_serving.queries import QuestionReader
 from viridian_serving.seen import Seen
 from viridian_serving.wire import Encoded
 
+if TYPE_CHECKING:
+    from viridian_serving.grpc_request import MessageReader
+
 LOG = logging.getLogger("viridian.api")
 
-_R = TypeVar("_R")
 FRESH: Final = "hit"
 STALE: Final = "stale"
 """How an answer was found that was given before; the value of header ``Viridian-Cache`` and of member ``cached``."""
@@ -35,12 +40,11 @@ _UNCACHED: Final = frozenset({Via.CHECK, Via.MIRROR})
 """Requests that are made to learn about the model."""
 _OF_ONE_REQUEST: Final = frozenset({"model", "version", "revision", "request_id", "feedback_token", "cached"})
 _KINDS: Final[dict[type[Exception], tuple[int, str, str]]] = {
+    DiedError: (500, DIED, "The model's process ended while it worked on this; it is not tried again"),
     PreprocessFailedError: (500, "preprocess-failed", "preprocess.py failed on this input"),
     ModelFailedError: (500, "model-failed", "The model failed on this input"),
     BadAnswerError: (502, "bad-answer", "The model's answer cannot be read"),
 }
-_SMALL: Final = 64 * 1024
-"""Bytes that are read carefully in a few milliseconds."""
 
 
 class Predictor:
@@ -53,6 +57,7 @@ class Predictor:
         identity: dict[str, str],
         preprocessor: Preprocessor | None = None,
         tokens: TokenWriter | None = None,
+        deaths: Deaths | None = None,
     ) -> None:
         """Prepare.
 
@@ -62,18 +67,27 @@ class Predictor:
             identity: Members that every answer carries: model, version, revision.
             preprocessor: Makes the model's inputs; by default they are what is sent.
             tokens: Signs predictions for feedback; None when the pod has no key.
+            deaths: Inputs under which Triton ended; by default none are known.
         """
         self.model = model
         self.questions = QuestionReader(model.contract, identity["revision"])
         self._preprocessor = preprocessor
         self._tokens = tokens
-        # One thread: more would only take the event loop's turns away from it.
-        self._reading = ThreadPoolExecutor(1, "reading")
         self._reader = InstanceReader(model.contract.requests, max_instances)
         self._identity = identity
         self.cache: AnswerCache | None = None
         """Answers that may be given again; None when each is the model's."""
         self.cache_stats = CacheStats()
+        self.deaths = deaths or Deaths()
+        self.protocol = InferReader(model.contract.model)
+        """Reads requests of the inference protocol."""
+
+    @cached_property
+    def messages(self) -> "MessageReader":
+        """Reads requests of the inference protocol that come by gRPC."""
+        from viridian_serving.grpc_request import MessageReader  # its library takes memory, and few come by gRPC
+
+        return MessageReader(self.model.contract.model, self._identity["model"])
 
     async def answer(self, seen: Seen) -> Response:
         """Predict.
@@ -138,10 +152,15 @@ class Predictor:
         encoded = msgspec.json.encode(predictions)
         self.cache.put(seen.key, Entry(document["revision"], document["version"], encoded, time.monotonic()))
 
-    def _ask(self, instances: Instances, seen: Seen) -> Awaitable[list[Prediction]]:
-        if instances.many:
-            return self._ask_many(instances.encoded, seen)
-        return self.model.submit(instances.encoded[0], seen.deadline, seen.interest)
+    async def _ask(self, instances: Instances, seen: Seen) -> list[Prediction]:
+        self.deaths.check(seen)
+        try:
+            if instances.many:
+                return await self._ask_many(instances.encoded, seen)
+            return await self.model.submit(instances.encoded[0], seen.deadline, seen.interest)
+        except DiedError:
+            self.deaths.note(seen)
+            raise
 
     async def _again(
         self, cache: AnswerCache, instances: Instances, seen: Seen
@@ -213,19 +232,13 @@ class Predictor:
             Problem: What the client gets instead.
         """
         if self._preprocessor is None:
-            return await self._aside(self._reader.read_carefully, body)
-        items, many = await self._aside(self._reader.items, body)
+            return await aside(len(body), partial(self._reader.read_carefully, body))
+        items, many = await aside(len(body), partial(self._reader.items, body))
         try:
             encoded = await self._preprocessor.encode(items, deadline, many=many)
         except _FAILURES as error:
             raise problem_of(error, request_id) from error
         return Instances(list(grouped(encoded, self.model.schema.max_batch)), many)
-
-    async def _aside(self, read: Callable[[bytes], _R], body: bytes) -> _R:
-        """Read a small body at once, and a large one beside the event loop, which must answer others meanwhile."""
-        if len(body) <= _SMALL:
-            return read(body)
-        return await asyncio.get_running_loop().run_in_executor(self._reading, read, body)
 
     async def _ask_one(self, encoded: Encoded, seen: Seen) -> list[Prediction]:
         return await self.model.submit(encoded, seen.deadline, seen.interest)
@@ -236,7 +249,7 @@ class Predictor:
         failed: list[tuple[int, Problem]] = []
         position = 0
         for part, result in zip(parts, results, strict=True):
-            if isinstance(result, _FAILURES):
+            if isinstance(result, _FAILURES) and not isinstance(result, DiedError):
                 failed.append((position, problem_of(result, seen.request_id)))
             elif isinstance(result, BaseException):
                 raise result

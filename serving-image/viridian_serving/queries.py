@@ -11,6 +11,7 @@ from viridian_serving.contract import Contract
 from viridian_serving.features import Feature
 from viridian_serving.http_messages import Headers, Request
 from viridian_serving.instances import InstanceReader, invalid, join
+from viridian_serving.json_reading import parse
 from viridian_serving.problems import Problem, Violation
 from viridian_serving.schema import Kind
 
@@ -111,6 +112,6 @@ def _value(feature: Feature | None, text: str) -> Any:  # noqa: ANN401  a JSON v
     if not text and feature.nullable:
         return None
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse(text.encode())
+    except (Problem, UnicodeEncodeError):
         return text  # which is then no number

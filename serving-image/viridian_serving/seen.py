@@ -8,6 +8,7 @@ from viridian_serving.http_messages import Request, Response
 from viridian_serving.joiner import Interest
 from viridian_serving.metrics import Outcome, Via
 from viridian_serving.wire import Encoded
+from viridian_serving.witness import Witness
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span  # imported by who wants traces
@@ -46,6 +47,8 @@ class Seen:
     """Whether the body is a list of instances."""
     instances: Sequence[Encoded] = ()
     """What the model was given; empty until the body was found to be valid."""
+    asked: "Sequence[bytes | memoryview] | None" = None
+    """The bytes of what a request of the inference protocol asked, once it was found to be valid."""
     key: bytes = b""
     """By which an answer to the same input is found; empty where none is kept."""
     predictions: Sequence[dict[str, Any]] = ()
@@ -64,5 +67,7 @@ class Seen:
     """From the whole request read to the client's answer."""
     trace_id: str | None = None
     span: "Span | None" = None
+    witness: Witness | None = None
+    """Stable's word on it, where stable may be asked."""
     unfinished: int = 2
     """The client's answer and the model's outcome: it is over when both are known, in whichever order."""

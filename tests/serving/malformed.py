@@ -51,9 +51,14 @@ def _sent(row: dict[str, Any]) -> tuple[bytes | None, str | None]:
     if "bytes" in row:
         return bytes.fromhex(row["bytes"]), None
     if "raw" in row:
-        parts = [row["raw"]] if isinstance(row["raw"], str) else row["raw"]
-        return "".join(part if isinstance(part, str) else part[0] * part[1] for part in parts).encode(), None
+        return written(row["raw"]).encode(), None
     return _json(row).encode("utf-8", "surrogatepass"), None
+
+
+def written(parts: str | list[Any]) -> str:
+    """A text as it stands, or in parts, each as it stands or as often as a number says."""
+    parts = [parts] if isinstance(parts, str) else parts
+    return "".join(part if isinstance(part, str) else part[0] * part[1] for part in parts)
 
 
 def _json(row: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 import pytest
 from tests.waiting import until
 
-from viridian_serving import http_server
+from viridian_serving import http_connection
 from viridian_serving.http_messages import Request, Response
 from viridian_serving.http_server import HttpServer
 
@@ -265,7 +265,7 @@ async def test_a_request_that_does_not_arrive_is_given_up(server: HttpServer) ->
         (connection,) = server.connections
         # when its time is not over, and then over
         connection.expire(time.perf_counter())
-        connection.expire(time.perf_counter() + http_server.REQUEST_READ_TIMEOUT + 1)
+        connection.expire(time.perf_counter() + http_connection.REQUEST_READ_TIMEOUT + 1)
         assert (await peer.answer())[0] == 408
 
 
@@ -277,7 +277,7 @@ async def test_an_idle_connection_is_closed_after_longer_than_any_gateway_keeps_
         connection.expire(time.perf_counter() + 3600)
         peer.send(GET)
         assert (await peer.answer())[0] == 200
-        connection.expire(time.perf_counter() + http_server.IDLE_TIMEOUT + 1)
+        connection.expire(time.perf_counter() + http_connection.IDLE_TIMEOUT + 1)
         assert await peer.ended()
 
 
@@ -335,7 +335,7 @@ async def test_a_trailer_that_never_ends_is_refused(server: HttpServer) -> None:
         peer.send(b"POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx: ")
         await asyncio.sleep(0.05)
         for _ in range(3):
-            peer.send(b"a" * http_server.MAX_HEADER_BYTES)
+            peer.send(b"a" * http_connection.MAX_HEADER_BYTES)
             await asyncio.sleep(0.01)
         assert (await peer.answer())[0] == 431
 
@@ -365,6 +365,6 @@ async def test_who_takes_no_answers_is_given_no_more() -> None:
         assert connection._transport is not None
         assert connection._transport.get_write_buffer_size() < 200_000
         # and
-        connection.expire(time.perf_counter() + http_server.WRITE_TIMEOUT + 1)
+        connection.expire(time.perf_counter() + http_connection.WRITE_TIMEOUT + 1)
         await until(lambda: not server.connections)
     await server.close(1)
