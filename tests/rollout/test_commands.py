@@ -182,6 +182,12 @@ def test_an_approval_is_remembered_with_its_gate():
     assert world.decide().status.approved == Approved(revision="iris-2", gate=Approval.BEFORE_PROMOTION)
 
 
+def test_who_approved_is_remembered_as_far_as_the_command_says():
+    world = rolling(Phase.PROGRESSING, rollout=GATED)
+    world.command, world.command_by = "approve/iris-2/a", "amir@example.com"
+    assert world.decide().status.approved.by == "amir@example.com"
+
+
 def test_a_pause_is_for_its_revision_and_is_taken_away_by_its_resume():
     world = rolling(Phase.PROGRESSING)
     world.command = "pause/iris-2/a"

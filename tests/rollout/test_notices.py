@@ -6,7 +6,17 @@ import pytest
 from tests.rollout.world import START
 
 from viridian.api.names import Color
-from viridian.api.status import ColorStatus, Ending, HistoryEntry, Hold, ModelDeploymentStatus, Phase, StepStatus
+from viridian.api.rollout import Approval
+from viridian.api.status import (
+    Approved,
+    ColorStatus,
+    Ending,
+    HistoryEntry,
+    Hold,
+    ModelDeploymentStatus,
+    Phase,
+    StepStatus,
+)
 from viridian.rollout.notices import Notice, notices
 
 
@@ -143,3 +153,10 @@ def test_several_turns_at_once_are_told_in_their_order():
     )
     found = [notice.reason for notice in notices(status(), after)]
     assert found == ["RolloutStarted", "WeightIntended", "Aborted", "Paused", "Promoted"]
+
+
+@pytest.mark.parametrize(("by", "who"), [("amir", " by amir"), ("", "")])
+def test_an_approval_is_told_once_with_who_gave_it(by: str, who: str):
+    before, after = status(), status(approved=Approved(revision="iris-2", gate=Approval.BEFORE_TRAFFIC, by=by))
+    assert notices(before, after) == [Notice("Approved", f"iris-2 was approved{who} (BeforeTraffic)")]
+    assert notices(after, after) == []

@@ -94,6 +94,7 @@ class World:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     says: dict[str, Any] = field(default_factory=dict)
     command: str = ""
+    command_by: str = ""
     gateway_problem: str | None = None
     taken: str | None = None
     setback: Setback | None = None
@@ -134,6 +135,7 @@ class World:
             taken=self.taken,
             live_settings=self.told == self.spec.serving.cache,
             command=self.command,
+            command_by=self.command_by,
             evidence=self.evidence(),
             setback=self.setback,
         )

@@ -110,3 +110,28 @@ aside. The names of the keys differ between Prometheus and a PodMonitor.
 - action: labeldrop
   regex: exported_(model_namespace|model|revision|pod_uid)
 {{- end -}}
+
+{{/* Where a policy holds: in the namespaces that are watched, but for those that are exempt. */}}
+{{- define "viridian.policyBinding" }}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ .policy }}
+  labels: {{- include "viridian.labels" .root | nindent 4 }}
+spec:
+  policyName: {{ .policy }}
+  validationActions: [Deny]
+  {{- $namespace := list }}
+  {{- with .root.Values.watch.namespaces }}
+  {{- $namespace = append $namespace (dict "key" "kubernetes.io/metadata.name" "operator" "In" "values" .) }}
+  {{- end }}
+  {{- with .root.Values.policies.exemptNamespaces }}
+  {{- $namespace = append $namespace (dict "key" "kubernetes.io/metadata.name" "operator" "NotIn" "values" .) }}
+  {{- end }}
+  {{- with $namespace }}
+  matchResources:
+    namespaceSelector:
+      matchExpressions: {{- toYaml . | nindent 8 }}
+  {{- end }}
+{{- end }}

@@ -135,6 +135,14 @@ class Approved(StatusModel):
 
     revision: Annotated[Name, Field(description="Name of the ControllerRevision.")]
     gate: Annotated[Approval, Field(description="Which wait was ended, as in rollout.approval.")]
+    by: Annotated[
+        str,
+        Field(
+            max_length=256,
+            description="Who gave the command, as its annotation command-by says; the chart's policies.commands has the"
+            " API server hold that against who they are.",
+        ),
+    ] = ""
 
 
 class Return(StatusModel):

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from viridian.api.errors import InvalidSpec
-from viridian.api.names import ANNOTATION_COMMAND
+from viridian.api.names import ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ModelDeploymentStatus, Phase
 from viridian.metrics.prometheus import ModelKey
@@ -65,6 +65,11 @@ class Model:
     def command(self) -> str:
         """The command annotation, or nothing."""
         return self.annotations.get(ANNOTATION_COMMAND, "")
+
+    @property
+    def command_by(self) -> str:
+        """Who gave it, as far as anybody says."""
+        return self.annotations.get(ANNOTATION_COMMAND_BY, "")
 
     @cached_property
     def spec(self) -> ModelDeploymentSpec:

@@ -150,6 +150,7 @@ async def observe(
         taken=taken,
         live_settings=inline.are_live_settings(model, settings),
         command=model.command,
+        command_by=model.command_by,
         evidence=evidence,
         setback=setback,
     )

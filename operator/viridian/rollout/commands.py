@@ -71,7 +71,9 @@ def obey(view: View, status: ModelDeploymentStatus) -> ModelDeploymentStatus:
             update["failed"] = [pin for pin in status.failed if pin.revision != revision]
             update["expired"] = [pin for pin in status.expired if pin.revision != revision]
         case Command(Verb.APPROVE, revision):
-            update["approved"] = Approved(revision=revision, gate=view.spec.rollout.approval)
+            update["approved"] = Approved(
+                revision=revision, gate=view.spec.rollout.approval, by=view.observed.command_by[:256]
+            )
         case Command(Verb.PAUSE, revision):
             update["paused"] = revision
         case Command(Verb.RESUME, _):

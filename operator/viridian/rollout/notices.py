@@ -26,6 +26,9 @@ def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> list
     if after.step is not None and (before.step is None or before.step.index != after.step.index):
         name = "bake" if after.step.index > after.step.count else f"step {after.step.index} of {after.step.count}"
         found.append(Notice("WeightIntended", f"{name}: the candidate is to get {after.step.weight} % of the traffic"))
+    if after.approved is not None and after.approved != before.approved:
+        who = f" by {after.approved.by}" if after.approved.by else ""
+        found.append(Notice("Approved", f"{after.approved.revision} was approved{who} ({after.approved.gate})"))
     if (gap := _gap(after)) is not None and gap != _gap(before):
         found.append(Notice(*gap, warning=True))
     if after.ending is not None and before.ending is None:

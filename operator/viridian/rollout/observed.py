@@ -188,6 +188,7 @@ class Observed:
     taken: str | None = None
     live_settings: bool = True
     command: str = ""
+    command_by: str = ""
     evidence: Evidence = Evidence()
     setback: Setback | None = None
 
