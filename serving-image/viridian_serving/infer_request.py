@@ -42,7 +42,7 @@ _MOST_INTEGER: Final = 2**63 - 1
 _BEGINNING: Final = b" \t\r\n["
 """What may stand before the first value of a tensor."""
 _PATH: Final = re.compile(r" - at `(?P<path>[^`]*)`$")
-_STEP: Final = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
+_STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _UNLIKE: Final = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
 _NAMES: Final = {
     "array": "a list",
