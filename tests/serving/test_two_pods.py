@@ -463,8 +463,8 @@ async def test_a_candidate_whose_triton_is_killed_costs_nobody_an_answer(tmp_pat
         assert pair.candidate.rescues()["unreachable"] > 0
 
 
-async def test_a_candidate_whose_model_process_dies_costs_nobody_an_answer(tmp_path: Path) -> None:
-    with two_pods(tmp_path) as pair:
+async def test_a_candidate_whose_model_process_dies_costs_nobody_else_an_answer(tmp_path: Path) -> None:
+    with two_pods(tmp_path, TIMEOUT="30s", FALLBACK_AFTER="20s") as pair:
         pair.wait_until_known()
         before = pair.candidate.counts(), pair.stable.counts()
         (stub,) = pair.candidate.processes("triton_python_backend_stub")
