@@ -23,10 +23,11 @@ test-component: ## tests against a real API server, Prometheus and Triton as loc
 test-e2e: ## tests on the local cluster
 	@dev/test.sh e2e
 
-fuzz: ## the readers of requests, with inputs that follow their code (atheris, Linux on x86-64); SECONDS=600 for longer
+fuzz: ## what reads requests, with inputs that follow its code (atheris, Linux on x86-64); SECONDS=600, TARGETS=infer
 	@mkdir -p build
-	@dev/python.sh -m tests.fuzz.predict -max_total_time=$(or $(SECONDS),60) -max_len=4096 -timeout=5 \
-	  -artifact_prefix=build/fuzz- build/fuzz-corpus
+	@for target in $(or $(TARGETS),predict infer messages connection); do \
+	  dev/python.sh -m tests.fuzz.$$target -max_total_time=$(or $(SECONDS),60) -max_len=4096 -timeout=5 \
+	    -artifact_prefix=build/fuzz-$$target- build/fuzz-corpus/$$target || exit; done
 
 mutants: ## whether the tests of the pure core notice small mistakes in it; MODULES="view plan" for some of its modules
 	@dev/mutants.sh $(MODULES)

@@ -1,6 +1,7 @@
 """The api container: the prediction API in front of Triton."""
 
 import asyncio
+import ctypes
 import gc
 import logging
 import os
@@ -34,6 +35,7 @@ from viridian_serving.stable import StableView, StableWatch
 LOG = logging.getLogger("viridian.api")
 
 _TRITON_HOST = "127.0.0.1"
+_PR_SET_DUMPABLE = 4
 _LAST_WORDS = 5.0
 """Seconds for what is logged to be delivered after the last request, at most."""
 _SILENCE = 1.0
@@ -55,6 +57,7 @@ def main() -> int:
     except config.ConfigError as error:
         report(config.termination_log(os.environ), [f"The api container cannot start: {s}" for s in error.sentences])
         return 2
+    _hide()
     _quieten_garbage_collector()
     try:
         return uvloop.run(serve(settings))
@@ -66,6 +69,15 @@ def main() -> int:
             settings.termination_log, [f"The api container cannot listen: {error}; free the port or choose another."]
         )
         return 1
+
+
+def _hide() -> None:
+    """Keep what this process holds from others of the same user, such as the one that runs preprocess.py.
+
+    They could read its environment and memory, with the key of feedback tokens, in /proc.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _quieten_garbage_collector() -> None:

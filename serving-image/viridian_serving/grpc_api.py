@@ -21,7 +21,6 @@ from viridian_serving.inference import Inferences
 from viridian_serving.passthrough import QUEUE_FULL, died
 from viridian_serving.problems import Problem
 from viridian_serving.seen import Seen
-from viridian_serving.wire import PROCESS_ENDED
 
 LOG = logging.getLogger("viridian.api")
 
@@ -195,7 +194,7 @@ class _PassedCall:
         except grpc.aio.AioRpcError as error:
             details = error.details() or ""
             lost = error.code() is grpc.StatusCode.UNAVAILABLE and _NEVER_SENT not in details
-            if lost or PROCESS_ENDED in details:
+            if lost:
                 raise died() from None
             self.failure = error.code(), details
             kind = "queue-full" if QUEUE_FULL in details else "model-failed"

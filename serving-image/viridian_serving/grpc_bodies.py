@@ -1,7 +1,7 @@
 """Tensors in gRPC's messages of the Open Inference Protocol.
 
-Only the fields that matter here are described; protobuf passes over the others. They are those of the protocol's
-own definition: https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/open_inference_grpc.proto
+A request is described whole, since one that cannot be decoded must be refused here and not by Triton; of an answer only
+what matters. The fields are those of the protocol's own definition: https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/open_inference_grpc.proto
 """
 
 from collections.abc import Sequence
@@ -27,6 +27,14 @@ _CONTENTS: Final = {
 }
 """Where a tensor's values are, by its type, when they are not raw: field, its number and type."""
 _FIELD_OF: Final = {name: field for field, (_, _, names) in _CONTENTS.items() for name in names}
+_PARAMETERS: Final = (
+    FieldDescriptorProto.TYPE_BOOL,
+    FieldDescriptorProto.TYPE_INT64,
+    FieldDescriptorProto.TYPE_STRING,
+    FieldDescriptorProto.TYPE_DOUBLE,
+    FieldDescriptorProto.TYPE_UINT64,
+)
+"""Types of a parameter's value, by the numbers of their fields."""
 RAW_INPUTS: Final = 7
 """Number of the field with the inputs' raw values."""
 _MESSAGES: Final = {"inputs": ("Request", 5, RAW_INPUTS), "outputs": ("Response", 5, 6)}
@@ -92,8 +100,12 @@ def _classes() -> dict[str, Any]:
     contents = file.message_type.add(name="Contents")
     for name, (position, kind, _) in _CONTENTS.items():
         contents.field.add(name=name, number=position, type=kind, label=many)
-    parameter = file.message_type.add(name="Parameter")  # of a map, whose values only Triton reads
+    value = file.message_type.add(name="Value")
+    for number_, kind in enumerate(_PARAMETERS, 1):
+        value.field.add(name=f"value_{number_}", number=number_, type=kind, label=one)
+    parameter = file.message_type.add(name="Parameter")  # an entry of a map
     parameter.field.add(name="name", number=1, type=text, label=one)
+    parameter.field.add(name="value", number=2, type=message, label=one, type_name=".viridian.inference.Value")
     parameters = {"name": "parameters", "type": message, "label": many, "type_name": ".viridian.inference.Parameter"}
     tensor = file.message_type.add(name="Tensor")
     tensor.field.add(name="name", number=1, type=text, label=one)
@@ -111,7 +123,9 @@ def _classes() -> dict[str, Any]:
         )
         body.field.add(name="raw", number=raw_at, type=raw, label=many)
     body = next(each for each in file.message_type if each.name == "Request")
-    body.field.add(name="model_name", number=1, type=text, label=one)
+    for position, name in enumerate(("model_name", "model_version", "id"), 1):
+        body.field.add(name=name, number=position, type=text, label=one)
+    body.field.add(number=4, **parameters)
     body.field.add(name="outputs", number=6, type=message, label=many, type_name=".viridian.inference.Output")
     pool = DescriptorPool()
     pool.Add(file)

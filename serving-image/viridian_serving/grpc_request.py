@@ -56,6 +56,7 @@ class MessageReader:
         if header.model_name != self._name:
             raise no_model(header.model_name)
         violations = Violations()
+        _check_parameters(header, "", violations)
         self._check_inputs(header.tensors, raw, violations)
         names = set()
         for position, each in enumerate(header.outputs):

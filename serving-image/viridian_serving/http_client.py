@@ -21,7 +21,7 @@ class PeerUnreachableError(Exception):
 
 
 class PeerLostError(PeerUnreachableError):
-    """The peer had been sent all of a call, and closed the connection instead of answering."""
+    """The peer had read a call, and closed the connection instead of answering."""
 
 
 class Reply(NamedTuple):
@@ -97,7 +97,7 @@ class HttpClient:
             try:
                 return await self._exchange(connection, message, deadline)
             except _StaleError as error:
-                if error.sent and not self._resend:
+                if error.read and not self._resend:
                     raise self._lost() from error
                 # else it was closed while it was idle: nothing was computed for us
         async with asyncio.timeout_at(deadline):
@@ -105,7 +105,9 @@ class HttpClient:
         try:
             return await self._exchange(connection, message, deadline)
         except _StaleError as error:
-            raise self._lost() from error
+            if error.read:
+                raise self._lost() from error
+            raise PeerUnreachableError(f"{self._peer} closed the connection before it read the call") from error
 
     def _lost(self) -> PeerLostError:
         return PeerLostError(f"{self._peer} closed the connection instead of answering")
@@ -167,10 +169,10 @@ class HttpClient:
 class _StaleError(Exception):
     """The connection was closed before any byte of the answer came."""
 
-    def __init__(self, *, sent: bool) -> None:
+    def __init__(self, *, read: bool) -> None:
         super().__init__()
-        self.sent = sent
-        """Whether the call had been written to it."""
+        self.read = read
+        """Whether the peer may have read the call."""
 
 
 class _Connection(asyncio.Protocol):
@@ -198,7 +200,7 @@ class _Connection(asyncio.Protocol):
     async def exchange(self, message: bytes, deadline: float) -> Reply:
         """Send and wait."""
         if self._lost or self._transport is None:
-            raise _StaleError(sent=False)
+            raise _StaleError(read=False)
         self._headers = {}
         self._body = []
         self._begun = False
@@ -226,7 +228,8 @@ class _Connection(asyncio.Protocol):
         self._on_lost(self)
         if self._waiter is not None and not self._waiter.done():
             error = PeerLostError(f"{self._peer} closed the connection while it answered")
-            self._waiter.set_exception(error if self._begun else _StaleError(sent=True))
+            # A peer that closes with bytes unread resets the connection: it never had the whole call.
+            self._waiter.set_exception(error if self._begun else _StaleError(read=exc is None))
 
     def data_received(self, data: bytes) -> None:
         self._begun = True

@@ -48,7 +48,6 @@ class Server(Protocol):
 
     def forget(self, connection: "Connection") -> None:
         """Note that a connection has ended."""
-        ...
 
 
 class Connection(asyncio.Protocol):

@@ -11,7 +11,7 @@ from viridian_serving.contract import Contract
 from viridian_serving.http_client import HttpClient, PeerLostError, PeerUnreachableError
 from viridian_serving.joiner import CallFailedError, Interest, Job, Joiner
 from viridian_serving.schema import ModelSchema
-from viridian_serving.wire import HEADER_LENGTH, PROCESS_ENDED, Encoded, RequestEncoder, ResponseDecoder, error_message
+from viridian_serving.wire import HEADER_LENGTH, Encoded, RequestEncoder, ResponseDecoder, error_message
 
 LOG = logging.getLogger("viridian.api")
 
@@ -23,7 +23,7 @@ class UnreachableError(CallFailedError):
 
 
 class DiedError(CallFailedError):
-    """Triton, or the process of the model behind it, ended while it worked on these instances."""
+    """Triton ended while it worked on these instances."""
 
     again = False
 
@@ -119,8 +119,7 @@ class Model:
         except TimeoutError as error:
             raise CallFailedError("no answer before the deadline") from error
         if reply.status != 200:
-            message = error_message(reply.body)
-            raise DiedError(message) if PROCESS_ENDED in message else ModelFailedError(message)
+            raise ModelFailedError(error_message(reply.body))
         return self._split(jobs, reply.body, reply.headers.get(HEADER_LENGTH))
 
     def _split(self, jobs: Sequence[InstanceJob], body: bytes, header_length: bytes | None) -> list[list[Prediction]]:

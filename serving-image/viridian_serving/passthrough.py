@@ -12,7 +12,7 @@ from viridian_serving.http_client import HttpClient, PeerLostError, PeerUnreacha
 from viridian_serving.http_messages import Request, Response
 from viridian_serving.infer_request import InferRequest
 from viridian_serving.problems import Problem
-from viridian_serving.wire import HEADER_LENGTH, PROCESS_ENDED, error_message
+from viridian_serving.wire import HEADER_LENGTH, error_message
 
 _NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
 _MODEL = rf"/v2/models/{_NAME}(?:/versions/[0-9]+)?"
@@ -84,8 +84,6 @@ async def forward(
     passed = tuple((shown, reply.headers[name]) for name, shown in _RESPONSE_HEADERS if name in reply.headers)
     content_type = reply.headers.get(b"content-type", b"application/json")
     status = reply.status
-    if status == 500 and PROCESS_ENDED.encode() in reply.body:
-        raise died()
     problem = "queue-full" if status == 503 and QUEUE_FULL.encode() in reply.body else ""
     told = status >= 500 and b"content-encoding" not in reply.headers
     return Response(status, reply.body, content_type, passed, problem, cause=error_message(reply.body) if told else "")

@@ -78,7 +78,7 @@ class Predictor:
         self.cache: AnswerCache | None = None
         """Answers that may be given again; None when each is the model's."""
         self.cache_stats = CacheStats()
-        self.deaths = deaths or Deaths()
+        self.deaths = Deaths() if deaths is None else deaths
         self.protocol = InferReader(model.contract.model)
         """Reads requests of the inference protocol."""
 

@@ -31,6 +31,7 @@ LOG = logging.getLogger("viridian.api")
 
 _MOST_ROWS: Final = 64
 """Instances in one call."""
+_OF_THE_API: Final = ("VIRIDIAN_", "OTEL_")
 _LOADING: Final = 60.0
 """Seconds for the file to be loaded: it may read tables."""
 
@@ -143,7 +144,8 @@ class Preprocessor:
         return split
 
     async def _spawned(self) -> Process:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("VIRIDIAN_")}
+        # What the API alone is told, such as keys and headers of collectors; a user's own variables are for this code.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_API)}
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "viridian_serving.preprocess_worker", stdin=PIPE, stdout=PIPE, env=environment
         )

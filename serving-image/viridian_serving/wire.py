@@ -15,8 +15,6 @@ import msgspec
 from viridian_serving.schema import DataType, ModelSchema
 
 HEADER_LENGTH = b"inference-header-content-length"
-PROCESS_ENDED: Final = "' is not healthy."
-"""In what Triton says of the process of a model in Python that ended while it worked."""
 _KNOWN_HEADERS: Final = 4096
 """Headers that are remembered, at most; beyond that, each is made or read anew."""
 

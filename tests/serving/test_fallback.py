@@ -47,12 +47,15 @@ class Stage:
     counters: FrozenCounters
     server: HttpServer
     interest: Interest = field(default_factory=Interest)
+    seen: Seen | None = None
+    """The last request that was asked."""
 
     async def ask(self, own: "Own", *, seconds: float = 60, **headers: str) -> Response:
         given = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
         request = Request(b"POST", b"/predict", given, b'{"i": 1}', time.perf_counter())
         deadline = asyncio.get_running_loop().time() + seconds
-        return await self.fallback.answer(Seen(request, "id-1", Via.SPLIT, deadline, 0, self.interest), deadline, own())
+        self.seen = Seen(request, "id-1", Via.SPLIT, deadline, 0, self.interest)
+        return await self.fallback.answer(self.seen, deadline, own())
 
     @property
     def rescues(self) -> tuple[dict[str, int], dict[str, int]]:
@@ -133,6 +136,8 @@ async def test_a_failure_is_answered_by_stable_and_marked() -> None:
         (413, "too-many-instances", None),
         (429, "rate-limited", None),
         (503, "queue-full", None),
+        (503, "no-room", None),
+        (500, "model-died", None),
         (500, "model-failed", Rescue.ERROR),
         (500, "", Rescue.ERROR),
         (502, "bad-answer", Rescue.ERROR),

@@ -1,8 +1,9 @@
 """What a stranger sends costs nobody else anything: not the model, not its place in a rollout, not the pod's memory."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +56,13 @@ def test_there_are_more_than_eighty() -> None:
     ],
 )
 def test_the_readers_name_what_is_wrong(request_: Hostile) -> None:
+    # given
+    length = request_.headers.get("Inference-Header-Content-Length")
+    http = partial(InferReader(IRIS).read, header_length=None if length is None else length.encode())
+    read: Callable[[bytes], object] = MessageReader(IRIS, "m").read if request_.surface == "grpc" else http
     # when
     with pytest.raises(Problem) as refused:
-        if request_.surface == "grpc":
-            MessageReader(IRIS, "m").read(request_.body)
-        else:
-            length = request_.headers.get("Inference-Header-Content-Length")
-            InferReader(IRIS).read(request_.body, None if length is None else length.encode())
+        read(request_.body)
     # then
     assert refused.value.status == 400
     assert refused.value.kind in request_.kinds

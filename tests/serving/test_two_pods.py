@@ -102,6 +102,19 @@ async def test_no_client_sees_a_failing_candidate_and_every_failure_is_counted(p
     assert not any(letter.isdigit() for letter in detail)
 
 
+async def test_what_stable_fails_on_as_well_blames_nobody(pair: Pair) -> None:
+    # given
+    before = pair.candidate.counts(), pair.stable.counts()
+    # when users, pinned ones among them, send what no revision can answer, and what only the candidate cannot
+    answers = [pair.candidate.predict({"i": index}, Viridian_Via=via) for index in (99, 5) for via in ("split", "pin")]
+    # then only the latter counts against it
+    assert [answer.status for answer in answers] == [500, 500, 200, 200]
+    assert pair.candidate.since(before[0]) == {
+        (via, outcome): 1 for via in ("split", "pin") for outcome in ("unjudged", "error")
+    }
+    assert pair.stable.since(before[1]) == {("fallback", "error"): 2, ("fallback", "ok"): 2}
+
+
 def test_a_list_is_answered_whole_by_one_of_them(pair: Pair) -> None:
     answer = pair.candidate.predict([{"i": 1}, {"i": 5}], Viridian_Via="pin")
     assert [each["prediction"] for each in answer.json["predictions"]] == [10.0, 50.0]
@@ -450,11 +463,22 @@ async def test_a_candidate_whose_triton_is_killed_costs_nobody_an_answer(tmp_pat
         assert pair.candidate.rescues()["unreachable"] > 0
 
 
-async def test_a_candidate_whose_model_process_dies_costs_nobody_an_answer(tmp_path: Path) -> None:
-    with two_pods(tmp_path) as pair:
+async def test_a_candidate_whose_model_process_dies_costs_nobody_else_an_answer(tmp_path: Path) -> None:
+    with two_pods(tmp_path, TIMEOUT="30s", FALLBACK_AFTER="20s") as pair:
         pair.wait_until_known()
+        before = pair.candidate.counts(), pair.stable.counts()
         (stub,) = pair.candidate.processes("triton_python_backend_stub")
         os.kill(stub, signal.SIGKILL)
+        # when a request runs until Triton ends with it
+        lost = pair.candidate.predict({"i": 0}, **BY_ROUTE)
+        again = pair.candidate.predict({"i": 0}, **BY_ROUTE)
+        # then it is not handed on, since it may be the reason, and not taken again; nobody is blamed
+        assert (lost.status, lost.json["type"]) == (500, "urn:viridian:problem:model-died")
+        assert (again.status, again.json["type"]) == (422, "urn:viridian:problem:refused-input")
+        assert pair.candidate.since(before[0]) == {("split", "unjudged"): 1, ("split", "rejected"): 1}
+        assert pair.stable.since(before[1]) == {}
+        assert pair.candidate.gauge("viridian_model_deaths_total") == 1
+        # and all others are answered
         answers = await post_many(pair.candidate, [{"i": 1}] * 40, **BY_ROUTE)
         assert {(answer.status, answer.json["prediction"]) for answer in answers} == {(200, 10.0)}
         # and the pod stays, and is not restarted, though its model is known to be dead
