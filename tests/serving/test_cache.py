@@ -243,3 +243,19 @@ def test_settings_take_effect_while_the_pod_runs(tmp_path: Path) -> None:
         assert statuses == [200, 429, 429]
         assert pod.gauge("viridian_rate_limited_total") == 4
         assert pod.counts()["split", "rejected"] == 2
+
+
+@pytest.mark.component
+def test_who_says_that_it_is_a_pod_in_need_is_held_to_the_rate_as_well(tmp_path: Path) -> None:
+    # given
+    live = settings_file(tmp_path / "live", rateLimit={"requestsPerSecond": "0.01"})
+    with running_pod(tmp_path / "pod", models.lookup, **live) as pod:
+        eventually(lambda: '"rateLimit"' in pod.log(), pod.log)
+        # when
+        answers = [
+            pod.predict({"i": 3}, "FALLBACK_PORT", Viridian_Via="fallback", X_Forwarded_For=f"10.0.0.{n}")
+            for n in range(3)
+        ]
+        # then
+        assert [answer.status for answer in answers] == [200, 429, 429]
+        assert pod.counts() == {("fallback", "ok"): 1, ("fallback", "rejected"): 2}

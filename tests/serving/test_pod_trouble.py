@@ -39,7 +39,8 @@ def test_triton_killed_is_an_error_until_its_container_is_started_again(tmp_path
         answer = served.predict({"i": 1})
         assert (answer.status, answer.json["type"]) == (503, "urn:viridian:problem:model-unreachable")
         assert answer.headers["retry-after"] == "1"
-        infer = served.request("POST", "/v2/models/m/infer", b"{}")
+        tensor = b'{"inputs":[{"name":"i","shape":[1,1],"datatype":"INT64","data":[1]}]}'
+        infer = served.request("POST", "/v2/models/m/infer", tensor)
         assert (infer.status, "error" in infer.json) == (503, True)
         assert served.get("/triton/ready", "METRICS_PORT").status == 503
         eventually(lambda: served.get("/ready").status == 503, served.log)
