@@ -4,6 +4,7 @@ It never says what is wrong. Whatever it does not take at once, the careful read
 """
 
 import math
+import re
 import struct
 import types
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ from viridian_serving.wire import Encoded, pack
 
 _BEGINNING = 64
 """Bytes looked at to tell a list of instances from one; a body that begins with more blanks is left to the other."""
+
+_UNREADABLE: Final = re.compile(r'[\\"\x00-\x1f]')
+"""What the decoder does not take in a member's name, since JSON escapes it."""
 
 
 class _MismatchError(Exception):
@@ -42,6 +46,9 @@ class FastReader:
     def __init__(self, schema: RequestSchema) -> None:
         """Make the decoders."""
         features = schema.features
+        self._reads = not any(_UNREADABLE.search(feature.name) for feature in features)
+        if not self._reads:
+            return
         json_types = [_json_type(feature) for feature in features]
         # Features may have names that are no Python identifiers.
         fields = [f"field_{i}" for i in range(len(features))]
@@ -69,6 +76,8 @@ class FastReader:
         Returns:
             The instances, each by itself, and whether they came as a list; None when the body is not plainly valid.
         """
+        if not self._reads:
+            return None
         try:
             if body[:1] == b"{":
                 return [self._named(self._one.decode(body))], False
