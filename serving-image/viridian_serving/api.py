@@ -14,7 +14,6 @@ from viridian_serving import config
 from viridian_serving.app import App
 from viridian_serving.beside import Beside
 from viridian_serving.config import Settings
-from viridian_serving.documents import documents
 from viridian_serving.fallback import KEEP, Fallback, default_after
 from viridian_serving.grpc_api import GrpcApi
 from viridian_serving.http_client import HttpClient
@@ -30,6 +29,7 @@ from viridian_serving.reporting import report
 from viridian_serving.responses import identity_headers
 from viridian_serving.schema import SchemaError
 from viridian_serving.stable import StableView, StableWatch
+from viridian_serving.trials import with_example
 
 LOG = logging.getLogger("viridian.api")
 
@@ -146,17 +146,19 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
     )
     preprocessor = await beside.preprocessor(schema, settings)
     predictor = Predictor(model, settings.max_instances, app.identity, preprocessor, app.telemetry.tokens)
-    samples = await beside.samples(predictor, loop.time() + settings.timeout)
+    trials = await beside.trials(predictor, loop.time() + settings.timeout)
 
     def is_asked() -> bool:
         return server.in_flight > 0 or app.inferences.direct_in_flight > 0
 
-    watch = ModelWatch(model, samples, app.readiness, settings.timeout, is_asked)
-    app.documents = documents(contract, app.identity, max_instances=settings.max_instances, max_body=settings.max_body)
+    watch = ModelWatch(model, trials, app.readiness, settings.timeout, is_asked)
+    app.describe(contract)
     app.begin(predictor)
     app.inferences.model_watch = watch
     app.telemetry.begin(contract, model.joiner.stats)
     trial = await watch.start()
+    if watch.proven is not None:
+        app.describe(with_example(contract, watch.proven.instance))
     if app.inferences.fallback is not None and settings.fallback_after is None:
         app.inferences.fallback.after = default_after(settings.timeout, trial)
     await watch.run()

@@ -11,7 +11,8 @@ from viridian_serving import passthrough
 from viridian_serving.cache import AnswerCache, CacheStats
 from viridian_serving.compatibility import OFF, Coverage, Interface
 from viridian_serving.config import Settings
-from viridian_serving.documents import PATHS
+from viridian_serving.contract import Contract
+from viridian_serving.documents import PATHS, documents
 from viridian_serving.exposition import CONTENT_TYPE, FallbackGauge, LiveGauges, build_registry, render
 from viridian_serving.http_client import HttpClient, PeerUnreachableError
 from viridian_serving.http_messages import Request, Response
@@ -101,6 +102,15 @@ class App:
         self.inferences.predictor = predictor
         if self.stable is not None:
             self.stable.begin(Interface.of(predictor.model.contract))
+
+    def describe(self, contract: Contract) -> None:
+        """Write what this pod says of itself.
+
+        Args:
+            contract: What is taken and given.
+        """
+        limits = {"max_instances": self._settings.max_instances, "max_body": self._server.max_body}
+        self.documents = documents(contract, self.identity, **limits)
 
     # -- listeners
 

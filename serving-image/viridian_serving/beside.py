@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -14,11 +15,11 @@ from viridian_serving.model_source import ModelError, model_home
 from viridian_serving.predict import Predictor
 from viridian_serving.preprocessing import Preprocessor
 from viridian_serving.problems import Problem
-from viridian_serving.readiness import SAMPLE_FILE, read_sample, synthesised
+from viridian_serving.readiness import SAMPLE_FILE, read_sample
 from viridian_serving.schema import ModelSchema, SchemaError
 from viridian_serving.schema_file import FILE as SCHEMA_FILE
 from viridian_serving.schema_file import SchemaFile, read_schema_file
-from viridian_serving.wire import Encoded
+from viridian_serving.trials import Trial, Trials
 
 LOG = logging.getLogger("viridian.api")
 
@@ -67,7 +68,7 @@ class Beside:
         await preprocessor.start()
         return preprocessor
 
-    async def samples(self, predictor: Predictor, deadline: float) -> list[Encoded]:
+    async def trials(self, predictor: Predictor, deadline: float) -> Trials:
         """Give inputs to try the model with.
 
         Args:
@@ -75,19 +76,30 @@ class Beside:
             deadline: On the event loop's clock, in seconds.
 
         Returns:
-            The sample beside the model; else the schema's examples, and then made-up ones.
+            The sample beside the model, or else the schema's examples; and then made-up ones.
         """
         contract = predictor.model.contract
+        preprocessed = self.script is not None
         body = read_sample(self.home) if self.home is not None else None
         if body is None and not contract.requests.declared:
-            return list(synthesised(contract.model))
-        name, others = SAMPLE_FILE, []
+            return Trials(contract)
+        what = SAMPLE_FILE
         if body is None:
-            name, others = f"The examples of {SCHEMA_FILE}", list(synthesised(contract.model))
-            body = msgspec.json.encode(sample_of(contract.requests))
+            what, body = f"the examples of {SCHEMA_FILE}", msgspec.json.encode(sample_of(contract.requests))
         try:
-            return [*(await predictor.read(body, deadline, name)).encoded[:1], *others]
+            encoded = (await predictor.read(body, deadline, what)).encoded[0]
         except Problem as problem:
             faults = "; ".join(f"{each.pointer}: {each.detail}" for each in problem.errors)
-            LOG.warning("%s beside the model cannot be used and is ignored: %s %s", name, problem.detail, faults)
-            return list(synthesised(contract.model))
+            LOG.warning("%s beside the model cannot be used and is ignored: %s %s", what, problem.detail, faults)
+            return Trials(contract, preprocessed=preprocessed)
+        own = Trial(encoded, what, _instance(body, contract))
+        return Trials(contract, [own], preprocessed=preprocessed)
+
+
+def _instance(body: bytes, contract: Contract) -> dict[str, Any] | None:
+    """The first instance of a body that was found to be valid, with its features' names."""
+    document = msgspec.json.decode(body)
+    first = document[0] if isinstance(document, list) and document and isinstance(document[0], dict) else document
+    if isinstance(first, dict):
+        return first
+    return {contract.requests.features[0].name: first} if len(contract.requests.features) == 1 else None

@@ -10,12 +10,14 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from viridian_serving.schema import DYNAMIC, DataType, Kind, ModelSchema, Tensor
 from viridian_serving.wire import pack
 
 Element = float | int | str | bool | None
+_ZEROS: Final = {Kind.NUMBER: 0.0, Kind.INTEGER: 0, Kind.STRING: "", Kind.BOOLEAN: False}
+_ONES: Final = {Kind.NUMBER: 1.0, Kind.INTEGER: 1, Kind.STRING: "1", Kind.BOOLEAN: True}
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Feature:
 
     def sample(self) -> Any:  # noqa: ANN401  a JSON value
         """Give a value that it takes: its example, or one that is made up."""
-        return self.example if self.example is not None else self._made_up()
+        return self.example if self.example is not None else self.made_up(self.dims)
 
     @property
     def ruled(self) -> bool:
@@ -64,16 +66,22 @@ class Feature:
         bounds = (self.minimum, self.maximum, self.max_length)
         return bool(self.categories) or any(bound is not None for bound in bounds)
 
-    def _made_up(self) -> Any:  # noqa: ANN401  a JSON value
-        value: Any = {Kind.NUMBER: 0.0, Kind.INTEGER: 0, Kind.STRING: "", Kind.BOOLEAN: False}[self.kind]
+    def made_up(self, shape: Sequence[int], *, one: bool = False) -> Any:  # noqa: ANN401  a JSON value
+        """Make a value that keeps to the rules.
+
+        Args:
+            shape: Its shape; what is open is taken for 1.
+            one: Whether it is to hold ones rather than zeros, if it may.
+        """
+        value: Any = _ONES[self.kind] if one else _ZEROS[self.kind]
         low, high = self.minimum, self.maximum
         if self.categories:
-            value = self.categories[0]
+            value = self.categories[-1 if one else 0]
         elif low is not None and high is not None:
             value = (low + high) // 2 if self.kind is Kind.INTEGER else (low + high) / 2
         elif low is not None or high is not None:
             value = low if low is not None else high
-        for size in reversed(() if self.single else self.dims):
+        for size in reversed(() if self.single else shape):
             value = [value] * (1 if size == DYNAMIC else size)
         return value
 

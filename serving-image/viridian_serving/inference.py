@@ -203,7 +203,7 @@ class Inferences:
             self._finish(seen)
         if self.model_watch is not None:
             if outcome is Outcome.OK and not response.cached:
-                self.model_watch.answered()
+                self.model_watch.answered(seen.instances)
             elif outcome is Outcome.ERROR and response.problem not in ("queue-full", "busy"):
                 self.model_watch.failed()
         return response
