@@ -19,6 +19,7 @@ from viridian_serving.grpc_api import GrpcApi
 from viridian_serving.http_client import HttpClient
 from viridian_serving.http_server import HttpServer
 from viridian_serving.inference import Trust
+from viridian_serving.limits import body_limit
 from viridian_serving.live_settings import LiveSettings, read
 from viridian_serving.live_watch import LiveWatch
 from viridian_serving.log_secret import KEYS, LogSecret, read_secret
@@ -152,6 +153,9 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
         return server.in_flight > 0 or app.inferences.direct_in_flight > 0
 
     watch = ModelWatch(model, trials, app.readiness, settings.timeout, is_asked)
+    server.max_body = body_limit(settings, contract.requests)
+    if contract.raw:
+        server.advice += f", or tensors in binary to /v2/models/{settings.model}/infer"
     app.describe(contract)
     app.begin(predictor)
     app.inferences.model_watch = watch

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from viridian_serving.binding import PREPROCESS_FILE, bind
-from viridian_serving.config import Settings
+from viridian_serving.config import Format, Settings
 from viridian_serving.contract import Contract
 from viridian_serving.json_schema import sample_of
 from viridian_serving.model_source import ModelError, model_home
@@ -32,6 +32,7 @@ class Beside:
     """The model's folder. None where it is not found: the triton container reports that."""
     declared: SchemaFile | None
     script: Path | None
+    format: Format = "onnx"
 
     @classmethod
     def find(cls, settings: Settings) -> "Beside":
@@ -46,18 +47,23 @@ class Beside:
             return cls(None, None, None)
         declared, script = read_schema_file(home), home / PREPROCESS_FILE
         if not script.is_file():
-            return cls(home, declared, None)
+            return cls(home, declared, None, settings.model_format)
         if declared is None:
             raise SchemaError(
                 f"{PREPROCESS_FILE} lies beside it without a {SCHEMA_FILE}; write one, whose features say what "
                 "clients send"
             )
-        return cls(home, declared, script)
+        return cls(home, declared, script, settings.model_format)
 
     def contract(self, schema: ModelSchema) -> Contract:
         """Make the contract of the model that Triton has loaded; SchemaError when it is not the one described."""
         if self.declared is None:
             return Contract.derived(schema)
+        if self.declared.batch is not None and self.format == "triton":
+            raise SchemaError(
+                f"its {SCHEMA_FILE} cannot be used: batch is for ONNX files; of a model repository, max_batch_size in "
+                "config.pbtxt says it"
+            )
         return bind(self.declared, schema, preprocessed=self.script is not None)
 
     async def preprocessor(self, schema: ModelSchema, settings: Settings) -> Preprocessor | None:

@@ -31,7 +31,7 @@ class _MismatchError(Exception):
     """The lists are not nested as the input's shape asks for."""
 
 
-_ERRORS = (msgspec.DecodeError, struct.error, OverflowError, UnicodeError, _MismatchError)
+_ERRORS = (msgspec.DecodeError, struct.error, OverflowError, UnicodeError, ValueError, _MismatchError)
 
 
 class _Packer(Protocol):
@@ -55,13 +55,11 @@ class FastReader:
         self._inputs = [
             (attrgetter(*(fields[source] for source in slot.sources)), _packer(slot, features)) for slot in schema.slots
         ]
-        instance = msgspec.defstruct(
-            "Instance",
-            list(zip(fields, json_types, strict=True)),
-            rename=dict(zip(fields, (feature.name for feature in features), strict=True)),
-            forbid_unknown_fields=True,
-        )
+        instance = _struct(fields, json_types, features)
         self._one = msgspec.json.Decoder(instance)
+        self._boxes = [name for name, feature in zip(fields, features, strict=True) if feature.boxed]
+        boxed = [list[each] if name in self._boxes else each for name, each in zip(fields, json_types, strict=True)]  # type: ignore[valid-type]
+        self._boxed = msgspec.json.Decoder(_struct(fields, boxed, features))
         self._many = msgspec.json.Decoder(list[instance])  # type: ignore[valid-type]
         self._bare_depth = bare_depth(features[0]) if len(features) == 1 else None
         self._bare_one = msgspec.json.Decoder(json_types[0])
@@ -80,7 +78,7 @@ class FastReader:
             return None
         try:
             if body[:1] == b"{":
-                return [self._named(self._one.decode(body))], False
+                return [self._named(self._decoded(body))], False
             beginning = body[:_BEGINNING].translate(None, b" \t\r\n")
             if beginning[:2] == b"[{":
                 return [self._named(item) for item in self._many.decode(body)], True
@@ -93,6 +91,18 @@ class FastReader:
             return None
         return None
 
+    def _decoded(self, body: bytes) -> object:
+        try:
+            return self._one.decode(body)
+        except msgspec.ValidationError:
+            if not self._boxes:
+                raise
+        item = self._boxed.decode(body)
+        for name in self._boxes:
+            (value,) = getattr(item, name)
+            setattr(item, name, value)
+        return item
+
     def _named(self, item: object) -> Encoded:
         if len(self._inputs) == 1:  # as most models have it, and the rest of this takes twice as long
             get, packer = self._inputs[0]
@@ -102,6 +112,16 @@ class FastReader:
 
     def _bare(self, item: object) -> Encoded:
         return _encoded([self._inputs[0][1](item)])
+
+
+def _struct(fields: Sequence[str], json_types: Sequence[Any], features: Sequence[Feature]) -> type[msgspec.Struct]:
+    """Make the type of an instance."""
+    return msgspec.defstruct(
+        "Instance",
+        list(zip(fields, json_types, strict=True)),
+        rename=dict(zip(fields, (feature.name for feature in features), strict=True)),
+        forbid_unknown_fields=True,
+    )
 
 
 def bare_depth(feature: Feature) -> int:

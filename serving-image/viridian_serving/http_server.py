@@ -47,7 +47,9 @@ class HttpServer:
             max_body: Largest body of a request, in bytes.
             headers: Put on answers that no handler gives, such as to what is not HTTP.
         """
-        self.max_body: Final = max_body
+        self.max_body = max_body
+        self.advice = "send fewer instances in a request"
+        """What to do about a body that is too large."""
         self.headers: Final = headers
         self.closing = False
         self.moving = False
@@ -360,7 +362,7 @@ class Connection(asyncio.Protocol):
         self._refuse(431, f"The headers exceed {MAX_HEADER_BYTES} bytes; send fewer or shorter ones.")
 
     def _too_large(self) -> None:
-        self._refuse(413, f"The body exceeds {self._server.max_body} bytes; send fewer instances in a request.")
+        self._refuse(413, f"The body exceeds {self._server.max_body} bytes; {self._server.advice}.")
 
     def _refuse(self, status: int, detail: str) -> None:
         """Refuse what is being read, after the answers to what came before it."""

@@ -63,6 +63,8 @@ def feature_schema(feature: Feature, *, annotated: bool = True) -> Schema:
         schema = {"anyOf": [element, {"type": "array", "items": element, "minItems": 1, "maxItems": 1}]}
     elif not feature.single:
         schema = _nested(element, feature.dims)
+        if feature.boxed:
+            schema = {"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "maxItems": 1}]}
     if annotated:
         parts = (feature.description, f"In {feature.unit}." if feature.unit else "")
         if text := " ".join(part for part in parts if part):

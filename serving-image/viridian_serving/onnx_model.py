@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import onnxruntime
 
+from viridian_serving.foreign_models import way_out
 from viridian_serving.model_source import ModelError
 from viridian_serving.schema import DYNAMIC, Batch, Batching
 
@@ -122,7 +123,8 @@ def said(error: Exception) -> str:
 def _load_fault(file: Path, error: Exception) -> str:
     text = " ".join(str(error).split())
     if type(error).__name__ in ("InvalidProtobuf", "NoSuchFile") or "Protobuf parsing failed" in text:
-        return f"{file} is not an ONNX model or is damaged; export the model again"
+        foreign = way_out(file)
+        return f"{file} is {foreign or 'not an ONNX model or is damaged; export the model again'}"
     if _LOCALE in text:
         name = text.partition(_LOCALE)[2].partition(":")[0]
         return (

@@ -119,6 +119,7 @@ class Batching:
         return {"mode": str(self.mode), "joined": self.mode is Batch.JOINED, "reason": self.reason}
 
 
+_OF_ONE: Final = Batching(Batch.SINGLE, "the model is made for exactly one instance in a call")
 BATCH_PARAMETER: Final = "viridian_batch"
 REASON_PARAMETER: Final = "viridian_batch_reason"
 """Parameters of Triton's configuration by which the triton container tells the API what it found out."""
@@ -133,6 +134,11 @@ class ModelSchema:
     max_batch: int
     """Instances in one call; 0 when the model has no batch dimension."""
     batching: Batching = Batching(Batch.JOINED)
+
+    @property
+    def of_one(self) -> bool:
+        """Whether the model is made for a batch of exactly one."""
+        return self.batching == _OF_ONE
 
     @cached_property
     def input_fingerprint(self) -> str:
@@ -167,8 +173,7 @@ class ModelSchema:
             return cls(_without_first(inputs), _without_first(outputs), 1, batching)
         if max_batch == 0 and all(tensor.dims[:1] == (1,) for tensor in (*inputs, *outputs)):
             # A batch of one, so that instances look as they do for other models.
-            one = Batching(Batch.SINGLE, "the model is made for exactly one instance in a call")
-            return cls(_without_first(inputs), _without_first(outputs), 1, one)
+            return cls(_without_first(inputs), _without_first(outputs), 1, _OF_ONE)
         return cls(inputs, outputs, max_batch, batching)
 
 
