@@ -21,11 +21,12 @@ from viridian_serving.wire import Encoded, TensorValues
 _MOST_SAMPLES: Final = 1000
 
 
-def examined(file: Path) -> OnnxModel:
+def examined(file: Path, threads: int = 1) -> OnnxModel:
     """Look at an ONNX file, and run it.
 
     Args:
         file: The ONNX file; what lies beside it is read too.
+        threads: Threads of one inference.
 
     Returns:
         What it takes and gives, and whether requests may be joined.
@@ -33,7 +34,7 @@ def examined(file: Path) -> OnnxModel:
     Raises:
         ModelError: It cannot be served.
     """
-    session = session_of(file)
+    session = session_of(file, threads)
     model = inspect(file, session)
     declared = _declared(file.parent)
     wanted = declared.batch if declared is not None else None

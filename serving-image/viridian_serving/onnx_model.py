@@ -71,21 +71,22 @@ class OnnxModel:
         return self.rows and (self.batching is None or self.batching.mode is Batch.JOINED)
 
 
-def session_of(file: Path) -> onnxruntime.InferenceSession:
+def session_of(file: Path, threads: int = 1) -> onnxruntime.InferenceSession:
     """Load a model.
 
     Args:
         file: The ONNX file.
+        threads: Threads of one inference.
 
     Returns:
-        A session that runs it in one thread and prints nothing.
+        A session that prints nothing.
 
     Raises:
         ModelError: It is not an ONNX file, or ONNX Runtime cannot run it.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     try:
         return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions share no base but this

@@ -105,9 +105,9 @@ def _paths(*paths: Path | str | None) -> str:
 
 def _write_onnx_repository(settings: Settings, repository: Path, backends: Collection[str]) -> None:
     file = model_file(locate(settings))
-    model = examined(file)
     limit = settings.cpu_limit or cpu.cgroup_limit()
     threads = cpu.inference_threads(limit)
+    model = examined(file, threads)
     # Triton's own backend holds the model to what its file declares, and knows no tensors without dimensions.
     native = "onnxruntime" in backends and model.as_declared and all(tensor.shape for tensor in model.inputs)
     backend = "onnxruntime" if native else "python"
