@@ -135,6 +135,11 @@ def _load_fault(file: Path, error: Exception) -> str:
             f"{name.partition('.')[0]} -f UTF-8 {name}); the serving image has en_US.UTF-8"
         )
     version = onnxruntime.__version__
+    if "NOT_IMPLEMENTED" in text or "is not a registered function/op" in text:
+        return (
+            f"{file} uses an operator that ONNX Runtime {version} does not have; export it with another target_opset, "
+            f"or without that operator. ONNX Runtime says: {said(error)}"
+        )
     if "opset" in text.lower():
         return (
             f"{file} uses an operator set that ONNX Runtime {version} does not know; "

@@ -212,14 +212,14 @@ async def greet(settings: Settings) -> None:
     host = settings.own_address
     url = f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
     api = HttpClient(host, settings.http_port, "the API")
-    await _until_ready(api, settings)
+    await _until_ready(api, settings, url)
     health = json.loads((await _ask(api, "GET", "/health")).body)
     sys.stdout.write(welcome(health, url, await _example(api, settings)))
     sys.stdout.flush()
     api.close()
 
 
-async def _until_ready(api: HttpClient, settings: Settings) -> None:
+async def _until_ready(api: HttpClient, settings: Settings, url: str) -> None:
     told = _STARTING
     advised = False
     while (why := await _why_not_ready(api)) is not None:
@@ -231,7 +231,7 @@ async def _until_ready(api: HttpClient, settings: Settings) -> None:
             health = json.loads((await _ask(api, "GET", "/health")).body)
             say("With sizes and values of your own in it, this makes one:")
             say(f"  {sample_command(health['inputs'], str(_sample_file(settings)))}")
-            say("Or ask it now: the first request that it answers makes it ready.")
+            say(f"Or ask it now at {url}/predict: the first request that it answers makes it ready.")
         await asyncio.sleep(_RETRY)
 
 

@@ -72,7 +72,7 @@ def test_a_link_s_own_name_is_the_model_s(tmp_path: Path) -> None:
         (["iris.onnx", "notes.txt"], ".", "; run viridian-serve {root}/iris.onnx"),
         (["a/config.pbtxt", "b/config.pbtxt"], ".", "holds 2 models (a, b); leave one, or name its folder"),
         (["model.pkl"], "model.pkl", "export it to ONNX, with skl2onnx for scikit-learn"),
-        (["model.PT"], "model.PT", "export it to ONNX with torch.onnx.export"),
+        (["model.PT"], "model.PT", "export it to ONNX: torch.onnx.export"),
         (["iris.tar.gz"], "iris.tar.gz", "is an archive; unpack it and name the folder"),
         (["iris/config.pbtxt"], "iris/config.pbtxt", "name the folder that it is in"),
     ],

@@ -7,6 +7,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 _FLOAT = TensorProto.FLOAT
+_ML = "ai.onnx.ml"
 _RANDOM = np.random.default_rng(0)
 _Dims = Sequence[int | str | None]
 _Declared = tuple[str, int, _Dims | None]
@@ -21,10 +22,9 @@ def models() -> Iterator[tuple[str, onnx.ModelProto]]:
     yield (
         "centred-by-all-rows",
         _of(
-            [helper.make_node("ReduceMean", ["x", "axes"], ["mean"]), helper.make_node("Sub", ["x", "mean"], ["y"])],
+            [helper.make_node("ReduceMean", ["x"], ["mean"], axes=[0]), helper.make_node("Sub", ["x", "mean"], ["y"])],
             [("x", _FLOAT, ["n", 4])],
             [("y", _FLOAT, ["n", 4])],
-            axes=np.array([0]),
         ),
     )
     yield (
@@ -55,6 +55,16 @@ def models() -> Iterator[tuple[str, onnx.ModelProto]]:
     yield from _sizes()
     yield from _declarations()
     yield from _types()
+
+
+def of_size(size: int) -> onnx.ModelProto:
+    """Make a model that takes one size, and says that any will do."""
+    return _of(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        [("x", _FLOAT, ["n", 3, "size"])],
+        [("y", _FLOAT, ["n", 3, 4])],
+        w=np.ones((size, 4), np.float32),
+    )
 
 
 def _sizes() -> Iterator[tuple[str, onnx.ModelProto]]:
@@ -114,13 +124,14 @@ def _declarations() -> Iterator[tuple[str, onnx.ModelProto]]:
         ),
     )
     yield "only-a-scalar", _of([helper.make_node("Neg", ["x"], ["y"])], [("x", _FLOAT, [])], [("y", _FLOAT, [])])
+    # As converters of boosted trees declare it, whatever the number of rows.
+    classes = {"classlabels_ints": [0, 1], "coefficients": [1.0, -1.0], "intercepts": [0.0, 0.5]}
     yield (
         "wrongly-declared-output",
         _of(
-            [helper.make_node("ReduceSum", ["x", "axes"], ["y"], keepdims=0)],
-            [("x", _FLOAT, ["n", 4])],
-            [("y", _FLOAT, None)],
-            axes=np.array([1]),
+            [helper.make_node("LinearClassifier", ["x"], ["label", "scores"], domain=_ML, **classes)],
+            [("x", _FLOAT, ["n", 1])],
+            [("label", TensorProto.INT64, [1]), ("scores", _FLOAT, ["n", 2])],
         ),
     )
     yield "bare-column", _one("Neg", ["n"])
@@ -192,4 +203,5 @@ def _of(
     initial = [numpy_helper.from_array(array, name) for name, array in constants.items()]
     made = [[helper.make_tensor_value_info(*each) for each in declared] for declared in (inputs, outputs)]
     graph = helper.make_graph(nodes, "g", *made, initial)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid(_ML, 3)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
