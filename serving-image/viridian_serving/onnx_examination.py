@@ -1,13 +1,20 @@
-"""All that is found out about an ONNX file before it is served: what it declares, and what it does when it is run."""
+"""All that is found out about an ONNX file before it is served: what it declares, and what it does when it is run.
 
+It is run in a process of its own (``python -m viridian_serving.onnx_examination FILE THREADS``), so that a model that
+crashes or hangs there ends nothing else, and leaves none of its memory behind.
+"""
+
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from viridian_serving.batching import DTYPES, Feed, examine
 from viridian_serving.binding import PREPROCESS_FILE, bind
+from viridian_serving.examination import Examined
 from viridian_serving.features import RequestSchema
 from viridian_serving.instances import InstanceReader
 from viridian_serving.model_source import ModelError
@@ -19,6 +26,24 @@ from viridian_serving.schema_file import SchemaFile, read_schema_file
 from viridian_serving.wire import Encoded, TensorValues
 
 _MOST_SAMPLES: Final = 1000
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Look at a file, and print what was found as JSON.
+
+    Args:
+        arguments: The file, and the threads of one inference.
+
+    Returns:
+        The exit code: 0, also when the model cannot be served.
+    """
+    file, threads = arguments
+    try:
+        found = Examined(examined(Path(file), int(threads)))
+    except ModelError as error:
+        found = Examined(None, str(error))
+    sys.stdout.buffer.write(msgspec.json.encode(found))
+    return 0
 
 
 def examined(file: Path, threads: int = 1) -> OnnxModel:
@@ -99,3 +124,7 @@ def _feeds(model: OnnxModel, schema: ModelSchema, encoded: Encoded, *, whole: bo
     if whole:
         return [arrays]
     return [{name: array[row : row + 1] for name, array in arrays.items()} for row in range(encoded.rows)]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-import onnxruntime
+from typing import TYPE_CHECKING, Any, Final
 
 from viridian_serving.foreign_models import way_out
 from viridian_serving.model_source import ModelError
 from viridian_serving.schema import DYNAMIC, Batch, Batching
+
+if TYPE_CHECKING:
+    import onnxruntime  # imported by who runs a model: it takes as much memory as all the rest
 
 # Element types that Triton and the inference protocol know, by ONNX Runtime's names.
 TRITON_TYPES = {
@@ -71,7 +72,7 @@ class OnnxModel:
         return self.rows and (self.batching is None or self.batching.mode is Batch.JOINED)
 
 
-def session_of(file: Path, threads: int = 1) -> onnxruntime.InferenceSession:
+def session_of(file: Path, threads: int = 1) -> "onnxruntime.InferenceSession":
     """Load a model.
 
     Args:
@@ -84,16 +85,18 @@ def session_of(file: Path, threads: int = 1) -> onnxruntime.InferenceSession:
     Raises:
         ModelError: It is not an ONNX file, or ONNX Runtime cannot run it.
     """
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads
     try:
         return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions share no base but this
-        raise ModelError(_load_fault(file, error)) from error
+        raise ModelError(_load_fault(file, onnxruntime.__version__, error)) from error
 
 
-def inspect(file: Path, session: onnxruntime.InferenceSession | None = None) -> OnnxModel:
+def inspect(file: Path, session: "onnxruntime.InferenceSession | None" = None) -> OnnxModel:
     """Read the inputs and outputs that a model declares.
 
     Args:
@@ -121,7 +124,7 @@ def said(error: Exception) -> str:
     return text if len(text) <= _SAID else f"… {text[-_SAID:]}"
 
 
-def _load_fault(file: Path, error: Exception) -> str:
+def _load_fault(file: Path, version: str, error: Exception) -> str:
     text = " ".join(str(error).split())
     if type(error).__name__ in ("InvalidProtobuf", "NoSuchFile") or "Protobuf parsing failed" in text:
         foreign = way_out(file)
@@ -134,7 +137,6 @@ def _load_fault(file: Path, error: Exception) -> str:
             f"install the locale (on Debian and Ubuntu: apt-get install locales && localedef -i "
             f"{name.partition('.')[0]} -f UTF-8 {name}); the serving image has en_US.UTF-8"
         )
-    version = onnxruntime.__version__
     if "NOT_IMPLEMENTED" in text or "is not a registered function/op" in text:
         return (
             f"{file} uses an operator that ONNX Runtime {version} does not have; export it with another target_opset, "

@@ -11,8 +11,8 @@ from typing import Final
 
 from viridian_serving import config, cpu, shared_memory, supervisor
 from viridian_serving.config import Settings
+from viridian_serving.examination import examine_apart
 from viridian_serving.model_source import CONFIG_FILE, ModelError, locate, model_file
-from viridian_serving.onnx_examination import examined
 from viridian_serving.reporting import report
 from viridian_serving.schema import Batch
 from viridian_serving.triton_config import onnxruntime_config, python_config
@@ -107,7 +107,7 @@ def _write_onnx_repository(settings: Settings, repository: Path, backends: Colle
     file = model_file(locate(settings))
     limit = settings.cpu_limit or cpu.cgroup_limit()
     threads = cpu.inference_threads(limit)
-    model = examined(file, threads)
+    model = examine_apart(file, threads)
     # Triton's own backend holds the model to what its file declares, and knows no tensors without dimensions.
     native = "onnxruntime" in backends and model.as_declared and all(tensor.shape for tensor in model.inputs)
     backend = "onnxruntime" if native else "python"

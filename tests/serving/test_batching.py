@@ -1,5 +1,6 @@
 """What the first dimension of a model is found to be, by running it, and what says otherwise."""
 
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import pytest
 from tests.bench.models import graphs
 from tests.serving import models
 
-from viridian_serving import batching
+from viridian_serving import batching, examination
 from viridian_serving.batching import Runner
+from viridian_serving.examination import examine_apart
 from viridian_serving.model_source import ModelError
 from viridian_serving.onnx_examination import examined
 from viridian_serving.onnx_model import OnnxModel
@@ -169,3 +171,27 @@ def test_sizes_that_models_often_have_are_tried(
     tried = list(shapes_to_try(dims, names))
     assert fits in tried
     assert len(tried) == len(set(tried)) <= 120
+
+
+def test_a_model_is_examined_in_a_process_of_its_own(tmp_path: Path) -> None:
+    file = laid(tmp_path, "time-major-lstm")
+    assert examine_apart(file, 1) == examined(file)
+    with pytest.raises(ModelError, match="is not an ONNX model or is damaged"):
+        examine_apart(models.not_onnx(tmp_path / "broken"), 1)
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        ("import os; os.kill(os.getpid(), 11)", r"crashes ONNX Runtime \(SIGSEGV\)"),
+        ("raise SystemExit(3)", "could not be looked at"),
+        ("import time; time.sleep(60)", r"was not loaded and tried within 0\.5 s"),
+    ],
+)
+def test_one_that_ends_it_ends_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str, words: str
+) -> None:
+    monkeypatch.setattr(examination, "_COMMAND", (sys.executable, "-c", ends))
+    monkeypatch.setattr(examination, "_LOADING", 0.5 if "sleep" in ends else 60.0)
+    with pytest.raises(ModelError, match=words):
+        examine_apart(tmp_path / "model.onnx", 1)

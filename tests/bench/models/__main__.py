@@ -24,7 +24,7 @@ _RESULT = ROOT / "build" / "bench-models.json"
 _PAGE = ROOT / "docs" / "model-zoo.md"
 _START = 120.0
 """Seconds to start, or to say why not."""
-_WAYS_OUT = ("export", "sample.json", "use a", "set model.ir_version", "install", "write", "name ")
+_WAYS_OUT = ("export", "sample.json", "set model.ir_version")
 
 
 @dataclass(frozen=True)
