@@ -4,6 +4,7 @@ import json
 from http.client import HTTPConnection
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.bench.models import graphs
 from tests.bench.models.compare import differing
@@ -56,6 +57,20 @@ def test_a_model_is_answered_as_by_onnx_runtime(tmp_path: Path, name: str, joine
         # and who looks at the address itself is led on
         status, headers, _ = ask(local.port, "/", x_envoy_original_path="/team/m")
         assert (status, headers["location"]) == (302, "./m/docs")
+
+
+def test_a_body_may_be_as_large_as_one_instance_and_the_binary_way_is_named(tmp_path: Path) -> None:
+    # given an image whose numbers have all of their digits
+    body = json.dumps({"x": np.random.default_rng(0).random((1, 3, 640, 640), np.float32).tolist()}).encode()
+    with serving(tmp_path, laid(tmp_path, "image-of-640"), "--name", "m") as local:
+        # then
+        assert len(body) > 16 << 20
+        assert ask(local.port, "/predict", "POST", body)[0] == 200
+        # and when there is more
+        status, _, refusal = ask(local.port, "/predict", "POST", b"", content_length=str(64 << 20))
+        # then
+        assert status == 413
+        assert "or tensors in binary to /v2/models/m/infer" in json.loads(refusal)["detail"]
 
 
 def test_the_first_request_that_is_answered_is_proof(tmp_path: Path) -> None:
