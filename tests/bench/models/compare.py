@@ -1,6 +1,7 @@
 """Whether a served model answers as ONNX Runtime does: by both protocols, alone, and eight different ones at a time."""
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
@@ -23,6 +24,8 @@ _AT_ONCE = 8
 _CLOSE = 2e-3
 """Of an output's greatest value."""
 _SECONDS = 60
+_SLOW = 0.3
+"""Seconds for a run above which two different inputs must do."""
 
 
 def differing(entry: Entry, local: Local, health: dict[str, Any]) -> str:
@@ -35,6 +38,10 @@ def differing(entry: Entry, local: Local, health: dict[str, Any]) -> str:
     """
     session = session_of(entry.file)
     feeds = _inputs(entry, session)
+    began = time.monotonic()
+    session.run(None, feeds[0])
+    if time.monotonic() - began > _SLOW:
+        feeds = feeds[:2]
     wanted = [session.run(None, feed) for feed in feeds]
     names = [node.name for node in session.get_outputs()]
     again = session.run(None, feeds[0])
