@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint test-pure test-component test-e2e fuzz mutants cluster images install generate clean
-.PHONY: bench-demo bench-idle bench-faults bench-serving bench-steady
+.PHONY: bench-demo bench-idle bench-faults bench-serving bench-steady bench-models
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -52,6 +52,9 @@ bench-demo: ## whether the demonstration loses requests: ten runs, four of them 
 
 bench-serving: ## how fast predictions are, beside Triton, KServe, MLServer, BentoML, FastAPI; SERVERS=viridian,triton SECONDS=5
 	@dev/bench.sh serving "$(SERVERS)" $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-models: ## everybody's models: which start, are answered as by ONNX Runtime, are joined; MODELS=lstm,silero
+	@dev/bench.sh models "$(MODELS)"
 
 bench-steady: ## how long a serving pod takes to start, and its memory over 10 minutes of load; MINUTES=3
 	@dev/bench.sh steady $(if $(MINUTES),--minutes $(MINUTES))

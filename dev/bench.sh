@@ -16,6 +16,7 @@ case ${1-} in
   serving | steady) # local processes; each server's own packages are installed when its turn comes
     need wrk
     ;;
-  *) fail "there is no benchmark \"${1-}\"; there are faults, demo, idle, serving and steady." ;;
+  models) ;; # local processes; what brings or makes the models is fetched when its turn comes
+  *) fail "there is no benchmark \"${1-}\"; there are faults, demo, idle, models, serving and steady." ;;
 esac
 exec "$DEV/python.sh" -m "tests.bench.$1" "${@:2}"

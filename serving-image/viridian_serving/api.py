@@ -15,12 +15,12 @@ from viridian_serving import config
 from viridian_serving.app import App
 from viridian_serving.beside import Beside
 from viridian_serving.config import Settings
-from viridian_serving.documents import documents
 from viridian_serving.fallback import KEEP, Fallback, default_after
 from viridian_serving.grpc_api import GrpcApi
 from viridian_serving.http_client import HttpClient
 from viridian_serving.http_server import HttpServer
 from viridian_serving.inference import Trust
+from viridian_serving.limits import body_limit
 from viridian_serving.live_settings import LiveSettings, read
 from viridian_serving.live_watch import LiveWatch
 from viridian_serving.log_secret import KEYS, LogSecret, read_secret
@@ -31,6 +31,7 @@ from viridian_serving.reporting import report
 from viridian_serving.responses import identity_headers
 from viridian_serving.schema import SchemaError
 from viridian_serving.stable import StableView, StableWatch
+from viridian_serving.trials import with_example
 
 LOG = logging.getLogger("viridian.api")
 
@@ -159,17 +160,22 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
     preprocessor = await beside.preprocessor(schema, settings)
     tokens, deaths = app.telemetry.tokens, app.inferences.deaths
     predictor = Predictor(model, settings.max_instances, app.identity, preprocessor, tokens, deaths)
-    samples = await beside.samples(predictor, loop.time() + settings.timeout)
+    trials = await beside.trials(predictor, loop.time() + settings.timeout)
 
     def is_asked() -> bool:
         return server.in_flight > 0 or app.inferences.direct_in_flight > 0
 
-    watch = ModelWatch(model, samples, app.readiness, settings.timeout, is_asked)
-    app.documents = documents(contract, app.identity, max_instances=settings.max_instances, max_body=settings.max_body)
+    watch = ModelWatch(model, trials, app.readiness, settings.timeout, is_asked)
+    server.max_body = app.inferences.max_body = body_limit(settings, contract.requests)
+    if contract.raw:
+        server.advice += f", or tensors in binary to /v2/models/{settings.model}/infer"
+    app.describe(contract)
     app.begin(predictor)
     app.inferences.model_watch = watch
     app.telemetry.begin(contract, model.joiner.stats)
     trial = await watch.start()
+    if watch.proven is not None:
+        app.describe(with_example(contract, watch.proven.instance))
     if app.inferences.fallback is not None and settings.fallback_after is None:
         app.inferences.fallback.after = default_after(settings.timeout, trial)
     await watch.run()

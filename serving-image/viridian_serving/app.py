@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -12,7 +13,9 @@ from viridian_serving.cache import AnswerCache, CacheStats
 from viridian_serving.compatibility import OFF, Coverage, Interface
 from viridian_serving.config import Settings
 from viridian_serving.content_coding import unpack
-from viridian_serving.documents import PATHS
+from viridian_serving.contract import Contract
+from viridian_serving.cors import Cors, is_preflight
+from viridian_serving.documents import PATHS, documents
 from viridian_serving.exposition import CONTENT_TYPE, FallbackGauge, LiveGauges, build_registry, render
 from viridian_serving.http_client import HttpClient, PeerUnreachableError
 from viridian_serving.http_messages import Request, Response
@@ -31,6 +34,8 @@ from viridian_serving.telemetry import Telemetry
 LOG = logging.getLogger("viridian.api")
 
 _PROBE_TIMEOUT: Final = 2.0
+_LAST_NAME: Final = re.compile(rb"(?:/[A-Za-z0-9._~-]+)*/([A-Za-z0-9._~-]+)")
+"""A path that does not end with a slash, so that what is relative to it replaces its last name."""
 _ROUTES: Final = {b"/predict": Route.PREDICT, b"/feedback": Route.FEEDBACK}
 
 
@@ -65,6 +70,7 @@ class App:
             settings, triton, self.counters, self._headers, self.telemetry.observe, server.budget
         )
         self.readiness = self.inferences.readiness
+        self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self._live_settings = LiveSettings()
         self.documents: Mapping[bytes, Response] = {}
         self._plain: dict[bytes, Callable[[], Awaitable[Response]]] = {
@@ -105,6 +111,15 @@ class App:
         if self.stable is not None:
             self.stable.begin(Interface.of(predictor.model.contract))
 
+    def describe(self, contract: Contract) -> None:
+        """Write what this pod says of itself.
+
+        Args:
+            contract: What is taken and given.
+        """
+        limits = {"max_instances": self._settings.max_instances, "max_body": self._server.max_body}
+        self.documents = documents(contract, self.identity, **limits)
+
     # -- listeners
 
     def public(self, trust: Trust) -> Callable[[Request], Awaitable[Response]]:
@@ -115,6 +130,12 @@ class App:
         """
 
         async def handle(request: Request) -> Response:
+            if self._cors is None:
+                return await answered(request)
+            preflight = self._cors.preflight(request)
+            return preflight or self._cors.allowing(request, await answered(request))
+
+        async def answered(request: Request) -> Response:
             answer = self.inferences.find(request)
             if answer is not None:
                 response = await self.inferences.answer(request, trust, answer)
@@ -138,6 +159,12 @@ class App:
         if passthrough.is_allowed(request):
             deadline = asyncio.get_running_loop().time() + self._settings.timeout
             return await passthrough.forward(self._triton, request, deadline)
+        if request.path == b"/" and request.method in (b"GET", b"HEAD"):
+            return Response(302, b"/docs describes this API.\n", b"text/plain", ((b"Location", _docs_of(request)),))
+        if is_preflight(request):
+            raise Problem(
+                405, "method", "Pages of other origins may ask where VIRIDIAN_CORS_ORIGINS names their origin."
+            )
         if request.path == b"/predict":
             allowed = (b"Allow", b"GET, HEAD, POST")
             raise Problem(405, "method", "Predictions are asked for with POST or GET.", headers=(allowed,))
@@ -248,6 +275,12 @@ class App:
                 joiner.stats.reruns if joiner else 0.0,
             ),
         }
+
+
+def _docs_of(request: Request) -> bytes:
+    """Where the page is, relative to how the client named this one: a gateway cuts the model's own path off."""
+    original = _LAST_NAME.fullmatch(request.headers.get(b"x-envoy-original-path", b""))
+    return b"./docs" if original is None else b"./%s/docs" % original[1]
 
 
 def _route(request: Request) -> Route:

@@ -3,22 +3,23 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from viridian_serving.binding import PREPROCESS_FILE, bind
-from viridian_serving.config import Settings
+from viridian_serving.config import Format, Settings
 from viridian_serving.contract import Contract
 from viridian_serving.json_schema import sample_of
 from viridian_serving.model_source import ModelError, model_home
 from viridian_serving.predict import Predictor
 from viridian_serving.preprocessing import Preprocessor
 from viridian_serving.problems import Problem
-from viridian_serving.readiness import SAMPLE_FILE, read_sample, synthesised
+from viridian_serving.readiness import SAMPLE_FILE, read_sample
 from viridian_serving.schema import ModelSchema, SchemaError
 from viridian_serving.schema_file import FILE as SCHEMA_FILE
 from viridian_serving.schema_file import SchemaFile, read_schema_file
-from viridian_serving.wire import Encoded
+from viridian_serving.trials import Trial, Trials
 
 LOG = logging.getLogger("viridian.api")
 
@@ -31,6 +32,7 @@ class Beside:
     """The model's folder. None where it is not found: the triton container reports that."""
     declared: SchemaFile | None
     script: Path | None
+    format: Format = "onnx"
 
     @classmethod
     def find(cls, settings: Settings) -> "Beside":
@@ -46,18 +48,23 @@ class Beside:
         declared, script = read_schema_file(home), home / PREPROCESS_FILE
         # Where none is allowed, the triton container says so and ends; nothing is run meanwhile.
         if not script.is_file() or not settings.allow_model_code:
-            return cls(home, declared, None)
+            return cls(home, declared, None, settings.model_format)
         if declared is None:
             raise SchemaError(
                 f"{PREPROCESS_FILE} lies beside it without a {SCHEMA_FILE}; write one, whose features say what "
                 "clients send"
             )
-        return cls(home, declared, script)
+        return cls(home, declared, script, settings.model_format)
 
     def contract(self, schema: ModelSchema) -> Contract:
         """Make the contract of the model that Triton has loaded; SchemaError when it is not the one described."""
         if self.declared is None:
             return Contract.derived(schema)
+        if self.declared.batch is not None and self.format == "triton":
+            raise SchemaError(
+                f"its {SCHEMA_FILE} cannot be used: batch is for ONNX files; of a model repository, max_batch_size in "
+                "config.pbtxt says it"
+            )
         return bind(self.declared, schema, preprocessed=self.script is not None)
 
     async def preprocessor(self, schema: ModelSchema, settings: Settings) -> Preprocessor | None:
@@ -68,7 +75,7 @@ class Beside:
         await preprocessor.start()
         return preprocessor
 
-    async def samples(self, predictor: Predictor, deadline: float) -> list[Encoded]:
+    async def trials(self, predictor: Predictor, deadline: float) -> Trials:
         """Give inputs to try the model with.
 
         Args:
@@ -76,19 +83,30 @@ class Beside:
             deadline: On the event loop's clock, in seconds.
 
         Returns:
-            The sample beside the model; else the schema's examples, and then made-up ones.
+            The sample beside the model, or else the schema's examples; and then made-up ones.
         """
         contract = predictor.model.contract
+        preprocessed = self.script is not None
         body = read_sample(self.home) if self.home is not None else None
         if body is None and not contract.requests.declared:
-            return list(synthesised(contract.model))
-        name, others = SAMPLE_FILE, []
+            return Trials(contract)
+        what = SAMPLE_FILE
         if body is None:
-            name, others = f"The examples of {SCHEMA_FILE}", list(synthesised(contract.model))
-            body = msgspec.json.encode(sample_of(contract.requests))
+            what, body = f"the examples of {SCHEMA_FILE}", msgspec.json.encode(sample_of(contract.requests))
         try:
-            return [*(await predictor.read(body, deadline, name)).encoded[:1], *others]
+            encoded = (await predictor.read(body, deadline, what)).encoded[0]
         except Problem as problem:
             faults = "; ".join(f"{each.pointer}: {each.detail}" for each in problem.errors)
-            LOG.warning("%s beside the model cannot be used and is ignored: %s %s", name, problem.detail, faults)
-            return list(synthesised(contract.model))
+            LOG.warning("%s beside the model cannot be used and is ignored: %s %s", what, problem.detail, faults)
+            return Trials(contract, preprocessed=preprocessed)
+        own = Trial(encoded, what, _instance(body, contract))
+        return Trials(contract, [own], preprocessed=preprocessed)
+
+
+def _instance(body: bytes, contract: Contract) -> dict[str, Any] | None:
+    """The first instance of a body that was found to be valid, with its features' names."""
+    document = msgspec.json.decode(body)
+    first = document[0] if isinstance(document, list) and document and isinstance(document[0], dict) else document
+    if isinstance(first, dict):
+        return first
+    return {contract.requests.features[0].name: first} if len(contract.requests.features) == 1 else None

@@ -66,6 +66,10 @@ def _address(value: object) -> object:
     return host, int(port)
 
 
+def _words(value: object) -> object:
+    return tuple(word for part in value.split(",") if (word := part.strip())) if isinstance(value, str) else value
+
+
 def _increasing(bounds: tuple[float, ...]) -> tuple[float, ...]:
     if not bounds or not bounds[0] > 0 or not all(a < b for a, b in pairwise(bounds)):
         raise ValueError("the bounds must be positive seconds, each greater than the one before")
@@ -176,6 +180,8 @@ class Settings(BaseModel):
     calls_in_flight: Annotated[int, Field(gt=0)] = 2
     """Joined calls to Triton at the same time: one that is computed and one that is ready to follow it."""
 
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
+    """Origins whose pages may ask, such as ``http://localhost:3000``, by commas; ``*`` for any."""
     bind: Text = ANY
     """A pod is reached from outside; Triton itself is bound to loopback."""
     http_port: Port = 8000

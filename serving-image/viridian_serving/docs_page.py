@@ -14,7 +14,7 @@ from typing import Final
 from viridian_serving.contract import Contract
 from viridian_serving.features import Feature, one_of, written
 from viridian_serving.http_messages import Headers
-from viridian_serving.json_schema import sample_of
+from viridian_serving.json_schema import brief_sample
 from viridian_serving.schema import Kind
 
 _FOLDER: Final = Path(__file__).with_name("page")
@@ -50,7 +50,6 @@ def docs_page(contract: Contract, identity: Mapping[str, str]) -> str:
     model = escape(identity["model"])
     chips = "".join(f'<span class="chip">{key} {escape(identity[key])}</span>' for key in ("version", "revision"))
     features = contract.requests.features
-    sample = sample_of(contract.requests)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -71,7 +70,7 @@ def docs_page(contract: Contract, identity: Mapping[str, str]) -> str:
 <section>
 <h2>Try it</h2>
 <form autocomplete="off" novalidate>
-{"".join(_field(feature, sample[feature.name]) for feature in features)}
+{"".join(_field(feature, brief_sample(feature)) for feature in features)}
 <button>Predict</button>
 </form>
 </section>
@@ -107,7 +106,7 @@ def _field(feature: Feature, value: object) -> str:
         ' data-nullable="1"' if feature.nullable else ""
     )
     if not feature.single:
-        text = json.dumps(value, ensure_ascii=False)
+        text = "" if value is None else json.dumps(value, ensure_ascii=False)
         entry = f'<textarea {data} data-list="1" spellcheck="false">{escape(text)}</textarea>'
     elif options := _options(feature):
         entry = f"<select {data}>{''.join(options)}</select>"

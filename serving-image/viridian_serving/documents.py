@@ -9,7 +9,7 @@ from viridian_serving import docs_page
 from viridian_serving.contract import Contract
 from viridian_serving.features import Feature
 from viridian_serving.http_messages import Response
-from viridian_serving.json_schema import instance_schema, prediction_schema, sample_of
+from viridian_serving.json_schema import brief_sample, instance_schema, prediction_schema, sample_of
 from viridian_serving.openapi import openapi
 
 PATHS: Final = (b"/schema", b"/openapi.json", b"/docs")
@@ -63,6 +63,7 @@ def _schema(contract: Contract) -> dict[str, Any]:
         "outputs": _said(roles),
         "answer": _said(policy),
         "raw": contract.raw,
+        "batch": contract.model.batching.describe(),
         "instance": {"$schema": "https://json-schema.org/draft/2020-12/schema", **instance_schema(contract.requests)},
         "prediction": {"$schema": "https://json-schema.org/draft/2020-12/schema", **prediction_schema(answers)},
         "example": sample_of(contract.requests),
@@ -84,9 +85,9 @@ def _feature(feature: Feature) -> dict[str, Any]:
                 "sensitive": feature.sensitive or None,
                 "unit": feature.unit or None,
                 "description": feature.description or None,
+                "example": brief_sample(feature),
             }
         ),
-        "example": feature.sample(),
     }
 
 

@@ -4,6 +4,7 @@ It never says what is wrong. Whatever it does not take at once, the careful read
 """
 
 import math
+import re
 import struct
 import types
 from collections.abc import Sequence
@@ -22,12 +23,15 @@ from viridian_serving.wire import Encoded, pack
 _BEGINNING = 64
 """Bytes looked at to tell a list of instances from one; a body that begins with more blanks is left to the other."""
 
+_UNREADABLE: Final = re.compile(r'[\\"\x00-\x1f]')
+"""What the decoder does not take in a member's name, since JSON escapes it."""
+
 
 class _MismatchError(Exception):
     """The lists are not nested as the input's shape asks for."""
 
 
-_ERRORS = (msgspec.DecodeError, struct.error, OverflowError, UnicodeError, _MismatchError)
+_ERRORS = (msgspec.DecodeError, struct.error, OverflowError, UnicodeError, ValueError, _MismatchError)
 
 
 class _Packer(Protocol):
@@ -42,19 +46,20 @@ class FastReader:
     def __init__(self, schema: RequestSchema) -> None:
         """Make the decoders."""
         features = schema.features
+        self._reads = not any(_UNREADABLE.search(feature.name) for feature in features)
+        if not self._reads:
+            return
         json_types = [_json_type(feature) for feature in features]
         # Features may have names that are no Python identifiers.
         fields = [f"field_{i}" for i in range(len(features))]
         self._inputs = [
             (attrgetter(*(fields[source] for source in slot.sources)), _packer(slot, features)) for slot in schema.slots
         ]
-        instance = msgspec.defstruct(
-            "Instance",
-            list(zip(fields, json_types, strict=True)),
-            rename=dict(zip(fields, (feature.name for feature in features), strict=True)),
-            forbid_unknown_fields=True,
-        )
+        instance = _struct(fields, json_types, features)
         self._one = msgspec.json.Decoder(instance)
+        self._boxes = [name for name, feature in zip(fields, features, strict=True) if feature.boxed]
+        boxed = [list[each] if name in self._boxes else each for name, each in zip(fields, json_types, strict=True)]  # type: ignore[valid-type]
+        self._boxed = msgspec.json.Decoder(_struct(fields, boxed, features))
         self._many = msgspec.json.Decoder(list[instance])  # type: ignore[valid-type]
         self._bare_depth = bare_depth(features[0]) if len(features) == 1 else None
         self._bare_one = msgspec.json.Decoder(json_types[0])
@@ -69,9 +74,11 @@ class FastReader:
         Returns:
             The instances, each by itself, and whether they came as a list; None when the body is not plainly valid.
         """
+        if not self._reads:
+            return None
         try:
             if body[:1] == b"{":
-                return [self._named(self._one.decode(body))], False
+                return [self._named(self._decoded(body))], False
             beginning = body[:_BEGINNING].translate(None, b" \t\r\n")
             if beginning[:2] == b"[{":
                 return [self._named(item) for item in self._many.decode(body)], True
@@ -84,6 +91,18 @@ class FastReader:
             return None
         return None
 
+    def _decoded(self, body: bytes) -> object:
+        try:
+            return self._one.decode(body)
+        except msgspec.ValidationError:
+            if not self._boxes:
+                raise
+        item = self._boxed.decode(body)
+        for name in self._boxes:
+            (value,) = getattr(item, name)
+            setattr(item, name, value)
+        return item
+
     def _named(self, item: object) -> Encoded:
         if len(self._inputs) == 1:  # as most models have it, and the rest of this takes twice as long
             get, packer = self._inputs[0]
@@ -93,6 +112,16 @@ class FastReader:
 
     def _bare(self, item: object) -> Encoded:
         return _encoded([self._inputs[0][1](item)])
+
+
+def _struct(fields: Sequence[str], json_types: Sequence[Any], features: Sequence[Feature]) -> type[msgspec.Struct]:
+    """Make the type of an instance."""
+    return msgspec.defstruct(
+        "Instance",
+        list(zip(fields, json_types, strict=True)),
+        rename=dict(zip(fields, (feature.name for feature in features), strict=True)),
+        forbid_unknown_fields=True,
+    )
 
 
 def bare_depth(feature: Feature) -> int:

@@ -8,14 +8,17 @@ import json
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from viridian_serving.schema import DYNAMIC, DataType, Kind, ModelSchema, Tensor
 from viridian_serving.wire import pack
 
 Element = float | int | str | bool | None
+_MISSING_HINT: Final = "; where values may be missing, nullable: true in schema.yaml lets null through as NaN"
+_ZEROS: Final = {Kind.NUMBER: 0.0, Kind.INTEGER: 0, Kind.STRING: "", Kind.BOOLEAN: False}
+_ONES: Final = {Kind.NUMBER: 1.0, Kind.INTEGER: 1, Kind.STRING: "1", Kind.BOOLEAN: True}
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Feature:
     """Shape of its value; DYNAMIC where any length will do."""
     strict: bool = True
     """Whether a single element comes bare; else a list of one is the same."""
+    boxed: bool = False
+    """Whether a list of nothing but the value is the same, as in the model itself, which is made for a batch of one."""
     minimum: float | None = None
     maximum: float | None = None
     categories: tuple[str | int, ...] = ()
@@ -45,9 +50,10 @@ class Feature:
     example: Any = None
 
     @classmethod
-    def of(cls, tensor: Tensor) -> "Feature":
+    def of(cls, tensor: Tensor, *, boxed: bool = False) -> "Feature":
         """Take an input of the model as it is."""
-        return cls(tensor.name, tensor.datatype.kind, tensor.datatype, tensor.dims, strict=False)
+        boxed = boxed and bool(tensor.dims) and tensor.dims != (1,)
+        return cls(tensor.name, tensor.datatype.kind, tensor.datatype, tensor.dims, strict=False, boxed=boxed)
 
     @property
     def single(self) -> bool:
@@ -56,7 +62,7 @@ class Feature:
 
     def sample(self) -> Any:  # noqa: ANN401  a JSON value
         """Give a value that it takes: its example, or one that is made up."""
-        return self.example if self.example is not None else self._made_up()
+        return self.example if self.example is not None else self.made_up(self.dims)
 
     @property
     def ruled(self) -> bool:
@@ -64,16 +70,22 @@ class Feature:
         bounds = (self.minimum, self.maximum, self.max_length)
         return bool(self.categories) or any(bound is not None for bound in bounds)
 
-    def _made_up(self) -> Any:  # noqa: ANN401  a JSON value
-        value: Any = {Kind.NUMBER: 0.0, Kind.INTEGER: 0, Kind.STRING: "", Kind.BOOLEAN: False}[self.kind]
+    def made_up(self, shape: Sequence[int], *, one: bool = False) -> Any:  # noqa: ANN401  a JSON value
+        """Make a value that keeps to the rules.
+
+        Args:
+            shape: Its shape; what is open is taken for 1.
+            one: Whether it is to hold ones rather than zeros, if it may.
+        """
+        value: Any = _ONES[self.kind] if one else _ZEROS[self.kind]
         low, high = self.minimum, self.maximum
         if self.categories:
-            value = self.categories[0]
+            value = self.categories[-1 if one else 0]
         elif low is not None and high is not None:
             value = (low + high) // 2 if self.kind is Kind.INTEGER else (low + high) / 2
         elif low is not None or high is not None:
             value = low if low is not None else high
-        for size in reversed(() if self.single else self.dims):
+        for size in reversed(() if self.single else shape):
             value = [value] * (1 if size == DYNAMIC else size)
         return value
 
@@ -111,7 +123,8 @@ class Feature:
         else:
             fits = isinstance(value, int | float) and not isinstance(value, bool)
         if not fits:
-            return f"must be {self._one()}, not {name_of(value)}"
+            hint = _MISSING_HINT if value is None and self.datatype.is_float else ""
+            return f"must be {self._one()}, not {name_of(value)}{hint}"
         if isinstance(value, float) and not math.isfinite(value):
             return f"must be a finite number, not {value}"
         if isinstance(value, float) and self.kind is Kind.INTEGER and not value.is_integer():
@@ -198,12 +211,9 @@ class RequestSchema:
             model: Whose.
             nullable: Whether inputs of floating-point numbers may hold nulls.
         """
-        features = [Feature.of(tensor) for tensor in model.inputs]
+        features = [Feature.of(tensor, boxed=model.of_one) for tensor in model.inputs]
         if nullable:
-            features = [
-                Feature(each.name, each.kind, each.datatype, each.dims, strict=False, nullable=each.datatype.is_float)
-                for each in features
-            ]
+            features = [replace(each, nullable=each.datatype.is_float) for each in features]
         slots = tuple(Slot(tensor, (i,)) for i, tensor in enumerate(model.inputs))
         return cls(tuple(features), slots, model.max_batch)
 

@@ -37,6 +37,7 @@ class Server(Protocol):
     """What a connection knows of its server."""
 
     max_body: int
+    advice: str
     headers: Headers
     closing: bool
     moving: bool
@@ -302,7 +303,7 @@ class Connection(asyncio.Protocol):
         self._refuse(431, f"The headers exceed {MAX_HEADER_BYTES} bytes; send fewer or shorter ones.")
 
     def _too_large(self) -> None:
-        self._refuse(413, f"The body exceeds {self._server.max_body} bytes; send fewer instances in a request.")
+        self._refuse(413, f"The body exceeds {self._server.max_body} bytes; {self._server.advice}.")
 
     def _give_way(self) -> None:
         self._arrival = None

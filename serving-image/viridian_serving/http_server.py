@@ -31,6 +31,8 @@ class HttpServer:
             max_bodies: Bytes of all bodies that are held at a time; by default those of sixteen of the largest.
         """
         self.max_body = max_body
+        self.advice = "send fewer instances in a request"
+        """What to do about a body that is too large."""
         self.headers = headers
         self.budget = BodyBudget(max_bodies or 16 * max_body)
         self.closing = False

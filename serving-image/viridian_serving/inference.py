@@ -90,6 +90,8 @@ class Inferences:
         self._headers = headers
         self._observe = observe
         self._budget = budget
+        self.max_body = settings.max_body
+        """Bytes of a body, unpacked."""
         self.deaths = Deaths()
         self._passing = 0
         self._given_up: set[asyncio.Task[Response]] = set()
@@ -218,7 +220,7 @@ class Inferences:
             self._finish(seen)
         if self.model_watch is not None:
             if outcome is Outcome.OK and not response.cached:
-                self.model_watch.answered()
+                self.model_watch.answered(seen.instances)
             elif response.status >= 500 and response.problem not in ("queue-full", "busy", "no-room"):
                 self.model_watch.failed()
         return response
@@ -229,7 +231,7 @@ class Inferences:
         return Outcome.UNJUDGED if excused or response.problem == "no-room" else outcome_of(response.status)
 
     async def _unpacked(self, answer: Answer, seen: Seen) -> Response:
-        await unpack(seen.request, self._settings.max_body, self._budget)
+        await unpack(seen.request, self.max_body, self._budget)
         return await answer(seen)
 
     def _finish(self, seen: Seen) -> None:

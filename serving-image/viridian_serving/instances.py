@@ -6,6 +6,7 @@ first. What is valid is for the careful one to say.
 """
 
 import math
+import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -13,13 +14,19 @@ from viridian_serving.fast_instances import FastReader, bare_depth
 from viridian_serving.features import Feature, RequestSchema, name_of
 from viridian_serving.json_reading import parse
 from viridian_serving.problems import Problem, Violation
-from viridian_serving.schema import DYNAMIC
+from viridian_serving.schema import DYNAMIC, Kind
 from viridian_serving.wire import Encoded, pack
 
 MAX_VIOLATIONS = 100
 """Violations listed in one answer; beyond them only their number is said."""
 
 _MISSING = object()
+_UNKNOWN = "is not an input of this model; remove it"
+_WRAPPERS = frozenset(("instances", "inputs", "data", "dataframe_records", "dataframe_split", "predict", "features"))
+"""Members around instances in the languages of other servers."""
+_UNKNOWN_WRAPPER = (
+    "is not an input of this model; send the instance itself, or a list of instances, with nothing around it"
+)
 
 
 class Violations:
@@ -174,7 +181,7 @@ class InstanceReader:
         if isinstance(item, dict):
             for name in item:
                 if name not in self._known:
-                    violations.add(join(pointer, name), "is not an input of this model; remove it")
+                    violations.add(join(pointer, name), _UNKNOWN_WRAPPER if name in _WRAPPERS else _UNKNOWN)
             values = [(each, join(pointer, each.name), item.get(each.name, _MISSING)) for each in features]
         elif len(features) == 1:
             values = [(features[0], pointer, item)]
@@ -239,6 +246,8 @@ def _flatten(
     flat: list[Any] = []
     # A column of one value per instance needs no list.
     bare = feature.single and (feature.strict or not isinstance(value, list))
+    if feature.boxed and isinstance(value, list) and len(value) == 1 and depth_of(value) == len(feature.dims) + 1:
+        value = value[0]
     shape = list(feature.dims) or [1]
     _walk(feature, value, len(shape) if bare else 0, shape, pointer, flat, violations)
     return flat, tuple(shape) if feature.dims else ()
@@ -268,8 +277,22 @@ def _walk(
     if len(value) != shape[level]:
         violations.add(pointer, f"must hold {shape[level]} elements and holds {len(value)}")
         return
+    if level == len(shape) - 1 and _is_plain(feature, value):
+        flat.extend(map(float, value))
+        return
     for position, item in enumerate(value):
         _walk(feature, item, level + 1, shape, f"{pointer}/{position}", flat, violations)
+
+
+def _is_plain(feature: Feature, row: list[Any]) -> bool:
+    """Whether a row holds nothing but numbers that a feature takes. Images have many, and one by one takes seconds."""
+    if feature.ruled or feature.kind is not Kind.NUMBER or not set(map(type, row)) <= {float, int}:
+        return False
+    try:
+        pack(feature.datatype, row)
+        return math.isfinite(sum(row))
+    except (struct.error, OverflowError):
+        return False
 
 
 def grouped(instances: Sequence[Encoded], max_batch: int) -> Iterator[Encoded]:

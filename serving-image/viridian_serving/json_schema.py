@@ -17,6 +17,9 @@ _FLOATS: Final = {
 }
 """The greatest number of JSON that is rounded to one of the type and not to infinity."""
 
+_MOST_SHOWN: Final = 1000
+"""Elements of an example that is repeated. That of an image would make every document megabytes long."""
+
 
 def range_of(datatype: DataType) -> tuple[float, float] | None:
     """Give the least and the greatest number of a type; None when it holds no numbers."""
@@ -60,11 +63,14 @@ def feature_schema(feature: Feature, *, annotated: bool = True) -> Schema:
         schema = {"anyOf": [element, {"type": "array", "items": element, "minItems": 1, "maxItems": 1}]}
     elif not feature.single:
         schema = _nested(element, feature.dims)
+        if feature.boxed:
+            schema = {"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "maxItems": 1}]}
     if annotated:
         parts = (feature.description, f"In {feature.unit}." if feature.unit else "")
         if text := " ".join(part for part in parts if part):
             schema = {**schema, "description": text}
-        schema = {**schema, "examples": [feature.sample()]}
+        if (example := brief_sample(feature)) is not None:
+            schema = {**schema, "examples": [example]}
     return schema
 
 
@@ -76,6 +82,16 @@ def instance_schema(requests: RequestSchema) -> Schema:
         "required": [feature.name for feature in requests.features],
         "additionalProperties": False,
     }
+
+
+def brief_sample(feature: Feature) -> Any:  # noqa: ANN401  a JSON value
+    """Give a value that a feature takes; None when it is too long to be shown wherever the feature is."""
+    sample = feature.sample()
+    elements, level = 1, sample
+    while isinstance(level, list):
+        elements *= len(level)
+        level = level[0] if level else None
+    return sample if elements <= _MOST_SHOWN else None
 
 
 def sample_of(requests: RequestSchema) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from viridian_serving.config import Format
+from viridian_serving.foreign_models import way_out
 from viridian_serving.model_source import (
     CONFIG_FILE,
     MODEL_FILE,
@@ -21,14 +22,6 @@ NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,55}[a-z0-9])?")
 """A name that a ModelDeployment may have as well."""
 UNVERSIONED: Final = "dev"
 _VERSION: Final = re.compile(r"v?[0-9]+(\.[0-9]+){0,2}([-+][0-9A-Za-z.+-]+)?")
-_NO_MODELS: Final = {
-    **dict.fromkeys((".pkl", ".pickle", ".joblib"), "is a pickle; export it to ONNX, with skl2onnx for scikit-learn"),
-    **dict.fromkeys((".pt", ".pth"), "is a model of PyTorch; export it to ONNX with torch.onnx.export"),
-    **dict.fromkeys((".h5", ".keras"), "is a model of Keras; export it to ONNX with tf2onnx"),
-    **dict.fromkeys((".zip", ".tar", ".gz", ".tgz"), "is an archive; unpack it and name the folder"),
-    ".pbtxt": "is a model's configuration; name the folder that it is in",
-}
-"""Files that people try, by the end of their names."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +54,18 @@ def find(path: Path, chosen: Format | None = None) -> LocalModel:
 
 
 def _format(path: Path) -> Format:
-    if path.is_file() and path.suffix.lower() in _NO_MODELS:
-        raise ModelError(f"{path} {_NO_MODELS[path.suffix.lower()]}")
+    if path.is_file() and path.suffix.lower() != ".onnx" and (foreign := way_out(path)):
+        raise ModelError(f"{path} is {foreign}")
     found = format_of(path)
     if found is not None:
         return found
+    if not list(path.glob("*.onnx")) and (foreign := way_out(path)):
+        raise ModelError(f"{path} holds {foreign}")
     single = next(iter(sorted(path.glob("*.onnx"))), None)
-    way_out = f"run viridian-serve {single}" if single else "name the file or folder of the model"
+    way = f"run viridian-serve {single}" if single else "name the file or folder of the model"
     raise ModelError(
         f"{path} holds no model (found: {listed(path)}). Looked for: {MODEL_FILE}; or a model repository of Triton, a "
-        f"folder with {CONFIG_FILE} or a version folder such as 1; {way_out}"
+        f"folder with {CONFIG_FILE} or a version folder such as 1; {way}"
     )
 
 

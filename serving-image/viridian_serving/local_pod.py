@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -17,8 +17,14 @@ _LAST_WORDS: Final = 2.0
 _OURS: Final = re.compile(r"\d{4}-\d\d-\d\d (\d\d:\d\d:\d\d),\d+ (\w+) \S+ (.*)")
 _TRITONS: Final = re.compile(r"([IWEF])\d{4} (\d\d:\d\d:\d\d)\.\d+ \d+ \S+:\d+\] (.*)")
 _LEVELS: Final = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL"}
-_WITHOUT_GPU: Final = ("CudaDriverHelper has not been initialized", "Unable to allocate pinned system memory")
-"""Triton says so on every machine without a GPU, as errors, and serves."""
+_IDLE_WORDS: Final = (
+    # Triton says so on every machine without a GPU, as errors, and serves.
+    *("CudaDriverHelper has not been initialized", "Unable to allocate pinned system memory"),
+    # What a pod logs of files that nobody has on a laptop, and Triton of the end that was asked for.
+    *("settings: {}", "the prediction log's Secret holds nothing", "Signal (15) received."),
+)
+_DECIDING: Final = re.compile(r"Model \S+ \S+ cannot be served: |The \w+ container cannot |tritonserver ended with ")
+"""How a sentence begins that says why a container ended."""
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -48,12 +54,13 @@ async def run(environment: Mapping[str, str], when_started: Callable[[], Corouti
     for number in _SIGNALS:
         loop.add_signal_handler(number, received)
     shown: list[asyncio.Task[None]] = []
+    reasons: dict[str, None] = {}
     beside = loop.create_task(when_started())
     try:
         for name in ("triton", "api"):
             part, log = await _start(name, environment)
             parts.append(part)
-            shown.append(loop.create_task(_show(log)))
+            shown.append(loop.create_task(_show(log, reasons)))
         ends = [loop.create_task(part.wait()) for part in parts]
         stopped = loop.create_task(stop.wait())
         done, _ = await asyncio.wait((*ends, stopped, beside), return_when=asyncio.FIRST_COMPLETED)
@@ -69,8 +76,7 @@ async def run(environment: Mapping[str, str], when_started: Callable[[], Corouti
     finally:
         for part in parts:
             _kill(part)
-        if shown:
-            await asyncio.wait(shown, timeout=_LAST_WORDS)
+        await _say_all(shown, reasons)
 
 
 async def _start(part: str, environment: Mapping[str, str]) -> tuple[Process, asyncio.StreamReader]:
@@ -106,20 +112,30 @@ def _kill(part: Process) -> None:
         os.killpg(part.pid, signal.SIGKILL)
 
 
-async def _show(log: asyncio.StreamReader) -> None:
-    """Print what a process says, to the end."""
+async def _say_all(shown: Sequence[asyncio.Task[None]], reasons: Iterable[str]) -> None:
+    """Print the end of the logs and then, where it is found, why it ended."""
+    if shown:
+        await asyncio.wait(shown, timeout=_LAST_WORDS)
+    for reason in reasons:
+        say(reason)
+
+
+async def _show(log: asyncio.StreamReader, reasons: dict[str, None]) -> None:
+    """Print what a process says, to the end, save why it ends: that is kept in ``reasons``."""
     rest = b""
     while chunk := await log.read(1 << 16):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
-            _show_line(line)
+            _show_line(line, reasons)
     if rest:
-        _show_line(rest)
+        _show_line(rest, reasons)
 
 
-def _show_line(line: bytes) -> None:
+def _show_line(line: bytes, reasons: dict[str, None]) -> None:
     text = readable(line.decode("utf-8", "replace"))
-    if text is not None:
+    if text is not None and _DECIDING.match(text):
+        reasons[text] = None
+    elif text is not None:
         say(text)
 
 
@@ -139,7 +155,7 @@ def readable(line: str) -> str | None:
         The time of day, the level if it is not the usual one, and the message; any other line as it is; None when it is
         not worth one.
     """
-    if any(words in line for words in _WITHOUT_GPU):
+    if any(words in line for words in _IDLE_WORDS):
         return None
     if found := _OURS.fullmatch(line):
         time, level, message = found[1], found[2], found[3]

@@ -9,6 +9,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from viridian_serving.config import Format, Settings
+from viridian_serving.foreign_models import way_out
 
 MODEL_FILE = "model.onnx"
 CONFIG_FILE = "config.pbtxt"
@@ -132,6 +133,8 @@ def model_file(path: Path) -> Path:
     else:
         folder = _onnx_folder(path)
         if folder is None:
+            if not list(path.glob("*.onnx")) and (foreign := way_out(path)):
+                raise ModelError(f"{path} holds no {MODEL_FILE}, but {foreign}")
             raise ModelError(
                 f"{path} holds no {MODEL_FILE} (found: {listed(path)}); name the model's file {MODEL_FILE}"
             )
@@ -139,7 +142,7 @@ def model_file(path: Path) -> Path:
     if not os.access(file, os.R_OK):
         raise _unreadable(file)
     if file.stat().st_size == 0:
-        raise ModelError(f"{file} is empty; export the model again and build the image or archive with it")
+        raise ModelError(f"{file} is empty; export the model again")
     return file
 
 

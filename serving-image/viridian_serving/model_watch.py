@@ -6,12 +6,14 @@ a real inference tells. One is made when requests fail or do not come back, neve
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Final, NamedTuple
 
 from viridian_serving.joiner import CallFailedError, QueueFullError
 from viridian_serving.model import Model, ModelFailedError
 from viridian_serving.readiness import SAMPLE_FILE, Readiness
+from viridian_serving.trials import MADE_UP, Trial
 from viridian_serving.wire import Encoded
 
 LOG = logging.getLogger("viridian.api")
@@ -31,7 +33,7 @@ class ModelWatch:
     def __init__(
         self,
         model: Model,
-        samples: Sequence[Encoded],
+        trials: Iterable[Trial],
         readiness: Readiness,
         timeout: float,
         waiting: Callable[[], bool],
@@ -40,22 +42,32 @@ class ModelWatch:
 
         Args:
             model: What must answer.
-            samples: Inputs to try it with.
+            trials: Inputs to try it with; anew each time that they are asked for.
             readiness: Gets the results.
             timeout: Seconds that a request may take, and so a trial behind it.
             waiting: Tells whether any request runs.
         """
         self._model = model
-        self._samples = list(samples)
+        self._trials = trials
+        self.proven: Trial | None = None
+        """An input that the model has answered; None before, or when it is none of ours."""
+        self._proof = asyncio.Event()
         self._readiness = readiness
         self._timeout = timeout
         self._waiting = waiting
         self._doubt = asyncio.Event()
         self._answered = 0
 
-    def answered(self) -> None:
-        """Note that a request was answered well."""
+    def answered(self, instances: Sequence[Encoded] = ()) -> None:
+        """Note that a request was answered well.
+
+        Args:
+            instances: What the model was given, where that is known.
+        """
         self._answered += 1
+        if not self._proof.is_set():
+            self._proof.set()
+            self.proven = self.proven or (Trial(instances[0], "a request") if instances else None)
 
     def failed(self) -> None:
         """Note that one was not, though the model was to blame or was not there."""
@@ -70,28 +82,49 @@ class ModelWatch:
                 await self._recovery(trouble)
             await asyncio.sleep(_RETRY)  # a model that fails on some inputs only is not to be tried for each of them
 
-    async def start(self) -> float:
-        """Try until the model answers for the first time.
+    async def start(self) -> float | None:
+        """Try until the model answers for the first time, a trial or anybody's request.
 
         Returns:
-            How long that took it, in seconds.
+            How long a trial took it, in seconds; None when none was answered.
+        """
+        delay = _FIRST_RETRY
+        told = ""
+        while True:
+            took, trouble = await self._try_all()
+            if took is not None or self._proof.is_set():
+                self._proof.set()
+                self._readiness.start()
+                if took is not None:
+                    LOG.info("the model answered a trial input within %.3f s: ready", took)
+                else:
+                    LOG.info("the model answered a request: ready")
+                return took
+            self._readiness.wait_for(trouble)
+            if trouble != told:
+                LOG.warning("%s", trouble)
+                told = trouble
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._proof.wait(), delay)
+            delay = min(2 * delay, _LAST_RETRY)
+
+    async def _try_all(self) -> tuple[float | None, str]:
+        """Try one input after the other; gives the seconds that the first good answer took, or else the first trouble.
+
+        The first is what somebody wrote, or what is simplest: its trouble tells most.
         """
         loop = asyncio.get_running_loop()
-        delay = _FIRST_RETRY
-        while True:
-            for sample in self._samples:
-                began = loop.time()
-                trouble = await self._try(sample)
-                if trouble is None:
-                    took = loop.time() - began
-                    self._samples = [sample]
-                    self._readiness.start()
-                    LOG.info("the model answered a trial input within %.3f s: ready", took)
-                    return took
-                self._readiness.wait_for(trouble)
-                LOG.warning("%s", trouble)
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, _LAST_RETRY)
+        first = ""
+        for trial in self._trials:
+            began = loop.time()
+            trouble = await self._try(trial)
+            if trouble is None:
+                self.proven = trial
+                return loop.time() - began, ""
+            first = first or trouble.sentence
+            if self._proof.is_set() or not trouble.by_input:
+                break
+        return None, first
 
     async def _reason_to_doubt(self) -> None:
         while True:
@@ -108,16 +141,18 @@ class ModelWatch:
 
     async def _examine(self) -> str | None:
         """Try twice, or for as long as a request may take; the model answers if it answers anybody meanwhile."""
+        if self.proven is None:
+            return None  # nothing is known that it takes: what clients send says nothing against it
         loop = asyncio.get_running_loop()
         before, began = self._answered, loop.time()
         trouble = None
         for _ in range(2):
-            trouble = await self._try(self._samples[0])
+            trouble = await self._try(self.proven)
             if trouble is None or self._answered != before:
                 return None
             if loop.time() - began >= self._timeout:
                 break
-        return trouble
+        return trouble.sentence if trouble is not None else None
 
     async def _recovery(self, trouble: str | None) -> None:
         LOG.error("the model has stopped answering: %s", trouble)
@@ -128,18 +163,28 @@ class ModelWatch:
         self._readiness.recover()
         LOG.info("the model answers again")
 
-    async def _try(self, sample: Encoded) -> str | None:
-        """Make one inference; gives None when it was answered, else a sentence why not."""
+    async def _try(self, trial: Trial) -> "_Trouble | None":
+        """Make one inference; gives None when it was answered, else why not."""
         try:
-            await self._model.submit(sample, asyncio.get_running_loop().time() + self._timeout)
+            await self._model.submit(trial.encoded, asyncio.get_running_loop().time() + self._timeout)
         except ModelFailedError as error:
-            return (
-                f"the model fails on a trial input: {error}. If it takes only particular inputs, "
-                f"put one as {SAMPLE_FILE} beside the model"
+            way_out = (
+                f"If it takes only particular inputs, put one as {SAMPLE_FILE} beside the model"
+                if trial.what == MADE_UP
+                else "Correct it, or the model"
             )
+            return _Trouble(f"the model fails on {trial.what}: {error}. {way_out}", by_input=True)
         except QueueFullError:
             await asyncio.sleep(self._timeout)
-            return f"the queue before the model has been full for {self._timeout:g} s"
+            return _Trouble(f"the queue before the model has been full for {self._timeout:g} s")
         except (CallFailedError, TimeoutError) as error:
-            return f"no answer to a trial input: {str(error) or f'none within {self._timeout:g} s'}"
+            return _Trouble(f"no answer to a trial input: {str(error) or f'none within {self._timeout:g} s'}")
         return None
+
+
+class _Trouble(NamedTuple):
+    """Why a trial was not answered."""
+
+    sentence: str
+    by_input: bool = False
+    """Whether another input may fare better."""

@@ -5,7 +5,14 @@ from typing import Any, Final
 
 from viridian_serving.contract import Contract
 from viridian_serving.fast_instances import bare_depth
-from viridian_serving.json_schema import element_schema, feature_schema, instance_schema, prediction_schema, sample_of
+from viridian_serving.json_schema import (
+    brief_sample,
+    element_schema,
+    feature_schema,
+    instance_schema,
+    prediction_schema,
+    sample_of,
+)
 
 _PROBLEM: Final = {
     "type": "object",
@@ -115,7 +122,10 @@ def _description(contract: Contract, identity: Mapping[str, str]) -> str:
 
 
 def _post(contract: Contract) -> dict[str, Any]:
-    sample = sample_of(contract.requests)
+    examples = {}
+    if all(brief_sample(feature) is not None for feature in contract.requests.features):
+        sample = sample_of(contract.requests)
+        examples = {"examples": {"one": {"value": sample}, "many": {"value": [sample, sample]}}}
     bodies: list[dict[str, Any]] = [
         {"$ref": "#/components/schemas/Instance"},
         {"$ref": "#/components/schemas/Instances"},
@@ -132,7 +142,7 @@ def _post(contract: Contract) -> dict[str, Any]:
             "content": {
                 "application/json": {
                     "schema": {"anyOf": bodies},
-                    "examples": {"one": {"value": sample}, "many": {"value": [sample, sample]}},
+                    **examples,
                 }
             },
         },
@@ -168,7 +178,10 @@ def _get(contract: Contract) -> dict[str, Any]:
             parameter |= {"schema": element, "example": feature.sample()}
         else:
             schema = feature_schema(feature, annotated=False)
-            parameter["content"] = {"application/json": {"schema": schema, "example": feature.sample()}}
+            content = {"schema": schema}
+            if (example := brief_sample(feature)) is not None:
+                content["example"] = example
+            parameter["content"] = {"application/json": content}
         parameters.append(parameter)
     condition = {
         "name": "If-None-Match",

@@ -6,37 +6,16 @@ of its color get its share, until the model answers again. (When the triton cont
 pod out until it runs again, whatever is said here.)
 """
 
-from collections.abc import Callable, Iterator
-from math import prod
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from viridian_serving.compatibility import Coverage, Interface
 from viridian_serving.contract import Contract
-from viridian_serving.schema import DYNAMIC, DataType, ModelSchema
-from viridian_serving.wire import Encoded, pack
 
 SAMPLE_FILE = "sample.json"
 """Beside the model: a body for /predict, for models that do not take made-up inputs."""
-
-
-def synthesised(schema: ModelSchema) -> Iterator[Encoded]:
-    """Make inputs that fit the schema: all zeros, then all ones, since some models divide by their input.
-
-    Args:
-        schema: What the model takes.
-
-    Yields:
-        One instance.
-    """
-    for number, text in ((0, ""), (1, "1")):
-        shapes = tuple(tuple(1 if dim == DYNAMIC else dim for dim in tensor.dims) for tensor in schema.inputs)
-        tensors = []
-        for tensor, shape in zip(schema.inputs, shapes, strict=True):
-            value = text if tensor.datatype is DataType.BYTES else number
-            tensors.append(pack(tensor.datatype, [value] * prod(shape)))
-        yield Encoded(shapes, 1, tuple(tensors))
 
 
 class Readiness:
@@ -121,10 +100,11 @@ def health(status: str, identity: dict[str, str], contract: Contract | None, cov
         covered: What stable can answer in this pod's stead.
     """
     known: dict[str, object] = dict.fromkeys(
-        ("input_schema", "features", "answers", "protocol", "inputs", "outputs"), None
+        ("input_schema", "features", "answers", "protocol", "inputs", "outputs", "batch"), None
     )
     if contract is not None:
         known |= msgspec.to_builtins(Interface.of(contract))
         known["inputs"] = [tensor.describe() for tensor in contract.model.inputs]
+        known["batch"] = contract.model.batching.describe()
     told = {"covers": covered.covers, "reason": covered.reason}
     return msgspec.json.encode({"status": status, **identity, **known, "fallback": told})

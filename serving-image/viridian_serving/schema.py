@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, Final
 
 DYNAMIC = -1
 
@@ -95,6 +95,36 @@ class SchemaError(ValueError):
     """The model cannot be served as it or its schema.yaml describes it. The message is the end of a sentence."""
 
 
+class Batch(StrEnum):
+    """What the first dimension of the model's tensors is."""
+
+    JOINED = "joined"
+    """It counts instances, and those of several requests may share a call."""
+    SINGLE = "single"
+    """It counts instances, and each has a call of its own."""
+    NONE = "none"
+    """It is a part of what one instance is."""
+
+
+@dataclass(frozen=True)
+class Batching:
+    """Whether requests are joined into one call to the model."""
+
+    mode: Batch
+    reason: str = ""
+    """Why they are not; empty when they are."""
+
+    def describe(self) -> dict[str, object]:
+        """Give it as JSON for ``/health`` and ``/schema``."""
+        return {"mode": str(self.mode), "joined": self.mode is Batch.JOINED, "reason": self.reason}
+
+
+_OF_ONE: Final = Batching(Batch.SINGLE, "the model is made for exactly one instance in a call")
+BATCH_PARAMETER: Final = "viridian_batch"
+REASON_PARAMETER: Final = "viridian_batch_reason"
+"""Parameters of Triton's configuration by which the triton container tells the API what it found out."""
+
+
 @dataclass(frozen=True)
 class ModelSchema:
     """Inputs and outputs of the model in this pod."""
@@ -103,6 +133,12 @@ class ModelSchema:
     outputs: tuple[Tensor, ...]
     max_batch: int
     """Instances in one call; 0 when the model has no batch dimension."""
+    batching: Batching = Batching(Batch.JOINED)
+
+    @property
+    def of_one(self) -> bool:
+        """Whether the model is made for a batch of exactly one."""
+        return self.batching == _OF_ONE
 
     @cached_property
     def input_fingerprint(self) -> str:
@@ -132,10 +168,22 @@ class ModelSchema:
         # A python model can say so as late as when it is loaded.
         if (config.get("model_transaction_policy") or {}).get("decoupled"):
             raise SchemaError("it is decoupled: it gives any number of answers to a request, and the API gives one")
+        batching = _batching(config, max_batch)
+        if batching.mode is Batch.SINGLE:
+            return cls(_without_first(inputs), _without_first(outputs), 1, batching)
         if max_batch == 0 and all(tensor.dims[:1] == (1,) for tensor in (*inputs, *outputs)):
-            # Exported for exactly one instance: a batch of one, so that instances look as they do for other models.
-            return cls(_without_first(inputs), _without_first(outputs), max_batch=1)
-        return cls(inputs, outputs, max_batch)
+            # A batch of one, so that instances look as they do for other models.
+            return cls(_without_first(inputs), _without_first(outputs), 1, _OF_ONE)
+        return cls(inputs, outputs, max_batch, batching)
+
+
+def _batching(config: Mapping[str, Any], max_batch: int) -> Batching:
+    parameters = {name: each.get("string_value", "") for name, each in (config.get("parameters") or {}).items()}
+    if BATCH_PARAMETER in parameters:
+        return Batching(Batch(parameters[BATCH_PARAMETER]), parameters.get(REASON_PARAMETER, ""))
+    if max_batch:
+        return Batching(Batch.JOINED)
+    return Batching(Batch.NONE, "the model has no dimension that counts instances")
 
 
 def _without_first(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:

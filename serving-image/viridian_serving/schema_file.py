@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from viridian_serving.schema import Kind, SchemaError
+from viridian_serving.schema import Batch, Kind, SchemaError
 
 FILE: Final = "schema.yaml"
 _MOST_BYTES: Final = 1024 * 1024
@@ -67,6 +67,7 @@ class SchemaFile(_Entry):
     outputs: OutputsEntry | None = None
     answer: AnswerEntry = Field(default_factory=lambda: AnswerEntry.model_validate({}))
     raw: bool | None = None
+    batch: Batch | None = Field(None, strict=False)
 
 
 class _Loader(yaml.SafeLoader):

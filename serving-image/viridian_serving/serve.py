@@ -15,11 +15,11 @@ import socket
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 from viridian_serving import config, shared_memory
 from viridian_serving.config import Settings
@@ -29,7 +29,7 @@ from viridian_serving.local_model import NAME, LocalModel, find
 from viridian_serving.local_pod import run, say
 from viridian_serving.model_source import ModelError, model_home
 from viridian_serving.readiness import SAMPLE_FILE, read_sample
-from viridian_serving.welcome import Example, made_up, sample, welcome
+from viridian_serving.welcome import Example, request, sample, sample_command, welcome
 
 SERVED_NOT: Final = 1
 USAGE: Final = 2
@@ -51,6 +51,8 @@ _PORTS: Final = (
 )
 _RETRY: Final = 0.1
 """Seconds between two questions whether the model is ready."""
+_STARTING: Final = "Not ready: Triton has not loaded the model yet."
+"""What needs no saying."""
 _ASK: Final = 60.0
 """Seconds for an example to be answered."""
 
@@ -210,17 +212,27 @@ async def greet(settings: Settings) -> None:
     host = settings.own_address
     url = f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
     api = HttpClient(host, settings.http_port, "the API")
-    told = ""
-    while (why := await _why_not_ready(api)) is not None:
-        if why != told:
-            told = why
-            say(why)
-        await asyncio.sleep(_RETRY)
+    await _until_ready(api, settings, url)
     health = json.loads((await _ask(api, "GET", "/health")).body)
-    example = await _answered(api, _examples(settings, health))
-    sys.stdout.write(welcome(health, url, example))
+    sys.stdout.write(welcome(health, url, await _example(api, settings)))
     sys.stdout.flush()
     api.close()
+
+
+async def _until_ready(api: HttpClient, settings: Settings, url: str) -> None:
+    told = _STARTING
+    advised = False
+    while (why := await _why_not_ready(api)) is not None:
+        if why not in (told, ""):
+            told = why
+            say(why)
+        if SAMPLE_FILE in why and not advised:
+            advised = True
+            health = json.loads((await _ask(api, "GET", "/health")).body)
+            say("With sizes and values of your own in it, this makes one:")
+            say(f"  {sample_command(health['inputs'], str(_sample_file(settings)))}")
+            say(f"Or ask it now at {url}/predict: the first request that it answers makes it ready.")
+        await asyncio.sleep(_RETRY)
 
 
 async def _why_not_ready(api: HttpClient) -> str | None:
@@ -231,16 +243,16 @@ async def _why_not_ready(api: HttpClient) -> str | None:
     return None if reply.status == 200 else str(json.loads(reply.body)["detail"])
 
 
-def _examples(settings: Settings, health: Mapping[str, Any]) -> Iterator[Example]:
-    home = model_home(settings)
-    body = read_sample(home)
-    if body is not None:
-        yield sample(body, str(home / SAMPLE_FILE))
-    yield from made_up(health["inputs"])
+def _sample_file(settings: Settings) -> Path:
+    return model_home(settings) / SAMPLE_FILE
 
 
-async def _answered(api: HttpClient, examples: Iterable[Example]) -> Example | None:
-    for example in examples:
+async def _example(api: HttpClient, settings: Settings) -> Example | None:
+    """Give a request that is answered, if there is one."""
+    file = _sample_file(settings)
+    body = read_sample(file.parent)
+    schema = json.loads((await _ask(api, "GET", "/schema")).body)
+    for example in (*([sample(body, str(file))] if body is not None else []), request(schema["example"])):
         if (await _ask(api, "POST", "/predict", example.body)).status == 200:
             return example
     return None

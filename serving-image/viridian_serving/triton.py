@@ -11,10 +11,11 @@ from typing import Final
 
 from viridian_serving import config, cpu, shared_memory, supervisor
 from viridian_serving.config import Settings
+from viridian_serving.examination import examine_apart
 from viridian_serving.model_code import refuse_beside
 from viridian_serving.model_source import CONFIG_FILE, ModelError, locate, model_file, model_home
-from viridian_serving.onnx_model import inspect
 from viridian_serving.reporting import report
+from viridian_serving.schema import Batch
 from viridian_serving.triton_config import onnxruntime_config, python_config
 from viridian_serving.triton_layout import TritonLayout
 from viridian_serving.triton_repository import write_repository
@@ -108,11 +109,15 @@ def _paths(*paths: Path | str | None) -> str:
 
 def _write_onnx_repository(settings: Settings, repository: Path, backends: Collection[str]) -> None:
     file = model_file(locate(settings))
-    model = inspect(file)
     limit = settings.cpu_limit or cpu.cgroup_limit()
     threads = cpu.inference_threads(limit)
-    backend = "onnxruntime" if "onnxruntime" in backends else "python"
+    model = examine_apart(file, threads)
+    # Triton's own backend holds the model to what its file declares, and knows no tensors without dimensions.
+    native = "onnxruntime" in backends and model.as_declared and all(tensor.shape for tensor in model.inputs)
+    backend = "onnxruntime" if native else "python"
     LOG.info("model %s, backend %s, %s thread(s), CPU limit %s", file, backend, threads, limit or "none")
+    if model.batching is not None and model.batching.mode is not Batch.JOINED:
+        LOG.warning("requests are not joined: %s (batch in schema.yaml overrides this)", model.batching.reason)
     folder = repository / settings.model
     folder.mkdir(parents=True)
     if backend == "onnxruntime":

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from viridian_serving.onnx_model import OnnxModel, OnnxTensor
+from viridian_serving.schema import BATCH_PARAMETER, DYNAMIC, REASON_PARAMETER
 
 MAX_BATCH = 128
 """Instances in one call. Larger ones gain nothing and hold up whoever comes next."""
@@ -27,7 +28,7 @@ def python_config(name: str, model: OnnxModel, file: Path, threads: int) -> str:
         model,
         'backend: "python"',
         "instance_group [ { count: 1 kind: KIND_CPU } ]",
-        {"model_file": str(file), "threads": str(threads)},
+        {"model_file": str(file), "threads": str(threads), "rows": "yes" if model.rows else ""},
         squeezed=False,
     )
 
@@ -65,25 +66,30 @@ def _config(
         f"name: {_quoted(name)}",
         backend,
         f"max_batch_size: {MAX_BATCH if batched else 0}",
-        *_section("input", model.inputs, batched, squeezed),
-        *_section("output", model.outputs, batched, squeezed),
+        *_section("input", model.inputs, model, squeezed),
+        *_section("output", model.outputs, model, squeezed),
         instances,
     ]
     if batched:
         lines.append("dynamic_batching { }")
+    if model.batching is not None and not batched:
+        found = {BATCH_PARAMETER: str(model.batching.mode), REASON_PARAMETER: model.batching.reason}
+        parameters = {**parameters, **found}
     for key, value in parameters.items():
         lines.append(f"parameters {{ key: {_quoted(key)} value {{ string_value: {_quoted(value)} }} }}")
     return "\n".join(lines) + "\n"
 
 
-def _section(kind: str, tensors: Sequence[OnnxTensor], batched: bool, squeezed: bool) -> list[str]:
+def _section(kind: str, tensors: Sequence[OnnxTensor], model: OnnxModel, squeezed: bool) -> list[str]:
     entries = []
     for tensor in tensors:
-        dims = tensor.shape[1:] if batched else tensor.shape
+        own = tensor.shape[1:] if model.rows else tensor.shape
+        # Where rows are instances and not joined, Triton has no batch dimension of its own, and the rows are ours.
+        rows = (DYNAMIC,) if model.rows and not model.batched else ()
         # Triton does not take an empty shape: a bare column [N] is served as [N, 1]. Our own script turns one into the
         # other; for a backend of Triton's, Triton does.
-        listed = ", ".join(str(dim) for dim in dims or (1,))
-        reshape = " reshape { shape: [ ] }" if squeezed and not dims else ""
+        listed = ", ".join(map(str, (*rows, *(own or (1,)))))
+        reshape = f" reshape {{ shape: [ {f'{DYNAMIC} ' if rows else ''}] }}" if squeezed and not own else ""
         entries.append(
             f"  {{ name: {_quoted(tensor.name)} data_type: {tensor.triton_type} dims: [ {listed} ]{reshape} }}"
         )

@@ -28,12 +28,15 @@ class TritonPythonModel:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = int(parameters["threads"])
         options.inter_op_num_threads = 1
+        # What fails is told to who asked, and by the API's log.
+        options.log_severity_level = 4
         # Threads that spin while they wait eat the CPU quota that Triton and the API need.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             parameters["model_file"], options, providers=["CPUExecutionProvider"]
         )
-        self._batched = config["max_batch_size"] > 0
+        # Whether the first dimension counts instances; they may be joined or not.
+        self._rows = bool(parameters["rows"])
         self._ranks = {node.name: len(node.shape) for node in self._session.get_inputs()}
         self._outputs = [node.name for node in self._session.get_outputs()]
         self._strings = {entry["name"] for entry in config["output"] if entry["data_type"] == "TYPE_STRING"}
@@ -61,8 +64,8 @@ class TritonPythonModel:
             array = pb.get_input_tensor_by_name(request, name).as_numpy()
             if array.dtype == np.object_:
                 array = np.array([item.decode() for item in array.ravel()], dtype=np.object_).reshape(array.shape)
-            if self._batched and rank == 1:
-                array = array.reshape(array.shape[0])
+            if rank == 0 or (self._rows and rank == 1):
+                array = array.reshape(array.shape[:rank])  # Triton knows no fewer dimensions
             feed[name] = array
         return feed
 
@@ -85,7 +88,7 @@ class TritonPythonModel:
 
     def _run(self, feed: dict[str, Any]) -> list[Any]:
         results = self._session.run(self._outputs, feed)
-        if self._batched:
+        if self._rows:
             rows = len(next(iter(feed.values())))
             for name, result in zip(self._outputs, results, strict=True):
                 if result.shape[:1] != (rows,):
@@ -98,7 +101,7 @@ class TritonPythonModel:
             array = result
             if name in self._strings:
                 array = np.array([str(item).encode() for item in array.ravel()], dtype=np.object_).reshape(array.shape)
-            if array.ndim == (1 if self._batched else 0):
+            if array.ndim == (1 if self._rows else 0):
                 array = array.reshape((*array.shape, 1))
             tensors.append(pb.Tensor(name, np.ascontiguousarray(array)))
         return pb.InferenceResponse(output_tensors=tensors)

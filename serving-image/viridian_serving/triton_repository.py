@@ -134,8 +134,8 @@ def _check_backend(model: Path, backend: str, backends: Collection[str]) -> None
         return
     hint = ", or serve its model.onnx with format: onnx" if backend == "onnxruntime" else ""
     raise ModelError(
-        f"{model} needs Triton's backend {backend}, which this serving image does not have (it has "
-        f"{', '.join(sorted(backends))}); build the serving image on NVIDIA's Triton image, which has it{hint}"
+        f"{model} needs Triton's backend {backend}, which is not here (there is {', '.join(sorted(backends))}); "
+        f"a serving image that is built on NVIDIA's Triton image has it: use one{hint}"
     )
 
 

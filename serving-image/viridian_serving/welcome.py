@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +10,8 @@ from viridian_serving.schema import DYNAMIC
 
 _LONGEST: Final = 1000
 """Characters of a request that is still pasted gladly."""
+
+NO_EXAMPLE: Final = "No made-up request was answered. Put one that is into sample.json beside the model."
 
 
 @dataclass(frozen=True)
@@ -41,45 +43,55 @@ def sample(body: bytes, file: str) -> Example:
     return Example(body, shlex.quote(text) if len(text) <= _LONGEST else shlex.quote(f"@{file}"))
 
 
-def made_up(inputs: Sequence[dict[str, Any]]) -> Iterator[Example]:
-    """Make requests that fit the inputs: all zeros, then all ones, since some models divide by their input.
+def request(instance: Mapping[str, Any]) -> Example:
+    """Take an instance as a request.
+
+    Args:
+        instance: As a client sends it.
+
+    Returns:
+        The request; one that is too long to paste is made by Python when it is sent.
+    """
+    text = json.dumps(instance, ensure_ascii=False)
+    if len(text) <= _LONGEST:
+        return Example(text.encode(), shlex.quote(text))
+    program = f"import json; print(json.dumps({_expression(instance)}))"
+    return Example(text.encode(), "@-", f"python3 -c {shlex.quote(program)} | ")
+
+
+def sample_command(inputs: Sequence[dict[str, Any]], file: str) -> str:
+    """Write the command that makes a sample.json, for somebody who puts in sizes and values that the model takes.
 
     Args:
         inputs: As ``/health`` describes them.
-
-    Yields:
-        Requests; one that is too long to paste is made by Python when it is sent.
+        file: Where it goes.
     """
-    of_type: dict[str, object]
-    for number, of_type in ((0, {"BOOL": False, "BYTES": ""}), (1, {"BOOL": True, "BYTES": "1"})):
-        instance = {
-            tensor["name"]: _filled(of_type.get(tensor["datatype"], number), tensor["shape"]) for tensor in inputs
-        }
-        text = json.dumps(instance, ensure_ascii=False)
-        if len(text) <= _LONGEST:
-            yield Example(text.encode(), shlex.quote(text))
-            continue
-        members = (
-            f"{tensor['name']!r}: {_expression(of_type.get(tensor['datatype'], number), tensor['shape'])}"
-            for tensor in inputs
-        )
-        program = f"import json; print(json.dumps({{{', '.join(members)}}}))"
-        yield Example(text.encode(), "@-", f"python3 -c {shlex.quote(program)} | ")
+    instance = {each["name"]: _filled(_OF_TYPE.get(each["datatype"], 0.5), each["shape"]) for each in inputs}
+    program = f"import json; json.dump({_expression(instance)}, open({file!r}, 'w'))"
+    return f"python3 -c {shlex.quote(program)}"
+
+
+_OF_TYPE: Final[dict[str, object]] = {"BOOL": True, "BYTES": "text"} | {
+    f"{sign}INT{bits}": 1 for sign in ("", "U") for bits in (8, 16, 32, 64)
+}
+_USUAL: Final = 224
+"""Size of an open dimension that somebody will put right."""
 
 
 def _filled(element: object, shape: Sequence[int]) -> object:
     value = element
     for dim in reversed(shape):
-        value = [value] * (1 if dim == DYNAMIC else dim)
+        value = [value] * (_USUAL if dim == DYNAMIC else dim)
     return value
 
 
-def _expression(element: object, shape: Sequence[int]) -> str:
-    """As ``_filled``, but as Python writes it in the fewest words."""
-    text = repr(element)
-    for dim in reversed(shape):
-        text = f"[{text}]" if dim in (1, DYNAMIC) else f"[{text}] * {dim}"
-    return text
+def _expression(value: object) -> str:
+    """A value as Python writes it in the fewest words."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name!r}: {_expression(each)}" for name, each in value.items()) + "}"
+    if isinstance(value, list) and len(value) > 1 and all(each == value[0] for each in value):
+        return f"[{_expression(value[0])}] * {len(value)}"
+    return f"[{', '.join(map(_expression, value))}]" if isinstance(value, list) else repr(value)
 
 
 def welcome(health: dict[str, Any], url: str, example: Example | None) -> str:
@@ -101,8 +113,7 @@ def welcome(health: dict[str, Any], url: str, example: Example | None) -> str:
         *_tensors("gives", health["outputs"]),
         f"  docs   {url}/docs",
         "",
-        "Ask it:" if example else "No made-up request was answered; put one that is into sample.json beside the model.",
-        *([f"  {example.command(url)}"] if example else []),
+        *(["Ask it:", f"  {example.command(url)}"] if example else [NO_EXAMPLE]),
         "",
         "Ctrl-C ends it.",
         "",
@@ -112,8 +123,12 @@ def welcome(health: dict[str, Any], url: str, example: Example | None) -> str:
 
 def _tensors(verb: str, tensors: Sequence[dict[str, Any]]) -> list[str]:
     described = [
-        f"{tensor['name']}  {tensor['datatype']}  "
+        f"{_printable(tensor['name'])}  {tensor['datatype']}  "
         + str(["any" if dim == DYNAMIC else dim for dim in tensor["shape"]]).replace("'", "")
         for tensor in tensors
     ]
     return [f"  {verb if position == 0 else '':6} {text}" for position, text in enumerate(described)]
+
+
+def _printable(name: str) -> str:
+    return name if name.isprintable() else json.dumps(name, ensure_ascii=False)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from viridian_serving.answers import AnswerSchema, AnswerWriter, NotFiniteError
-from viridian_serving.schema import DataType, ModelSchema, Tensor
+from viridian_serving.schema import Batch, DataType, ModelSchema, Tensor
 from viridian_serving.wire import Encoded, RequestEncoder, ResponseDecoder, TensorValues
 
 X = (Tensor("X", DataType.FP32, (2,)),)
@@ -183,7 +183,36 @@ def test_a_model_exported_for_one_instance_takes_instances_as_others_do() -> Non
     # when
     schema = ModelSchema.from_triton(config)
     # then
-    assert schema == ModelSchema((Tensor("X", DataType.FP32, (4,)),), (Tensor("y", DataType.BYTES, ()),), 1)
+    assert (schema.inputs, schema.outputs) == ((Tensor("X", DataType.FP32, (4,)),), (Tensor("y", DataType.BYTES, ()),))
+    assert (schema.max_batch, schema.batching.mode) == (1, Batch.SINGLE)
+
+
+@pytest.mark.parametrize(
+    ("max_batch", "parameters", "dims", "mode", "rows"),
+    [
+        (8, {}, (4,), Batch.JOINED, 8),
+        (0, {}, (-1, 4), Batch.NONE, 0),
+        (0, {"viridian_batch": "single", "viridian_batch_reason": "it is quantized"}, (4,), Batch.SINGLE, 1),
+        (0, {"viridian_batch": "none", "viridian_batch_reason": "it is a series"}, (-1, 4), Batch.NONE, 0),
+    ],
+)
+def test_the_api_learns_what_the_first_dimension_is(
+    max_batch: int, parameters: dict[str, str], dims: tuple[int, ...], mode: Batch, rows: int
+) -> None:
+    # given what the triton container wrote
+    shape = [4] if max_batch else [-1, 4]
+    config = {
+        "max_batch_size": max_batch,
+        "input": [{"name": "X", "data_type": "TYPE_FP32", "dims": shape}],
+        "output": [{"name": "y", "data_type": "TYPE_FP32", "dims": shape}],
+        "parameters": {name: {"string_value": value} for name, value in parameters.items()},
+    }
+    # when
+    schema = ModelSchema.from_triton(config)
+    # then
+    assert (schema.inputs[0].dims, schema.outputs[0].dims, schema.max_batch) == (dims, dims, rows)
+    assert schema.batching.mode is mode
+    assert schema.batching.describe()["joined"] is (mode is Batch.JOINED)
 
 
 @pytest.mark.parametrize(

@@ -223,3 +223,70 @@ def test_the_fast_reader_takes_only_what_the_careful_one_takes(name: str, body: 
         assert [(e.shapes, e.rows, e.tensors) for e in careful.encoded] == [
             (e.shapes, e.rows, e.tensors) for e in either.encoded
         ]
+
+
+@pytest.mark.parametrize("wrapper", ["instances", "inputs", "data"])
+def test_what_other_servers_put_around_instances_is_told_apart(wrapper: str) -> None:
+    with pytest.raises(Problem) as error:
+        read(ROW, {wrapper: [{"X": [1, 2, 3]}]})
+    details = {each.pointer: each.detail for each in error.value.errors}
+    assert "send the instance itself, or a list of instances" in details[f"/{wrapper}"]
+
+
+def test_a_missing_number_leads_to_nullable() -> None:
+    with pytest.raises(Problem) as error:
+        read(ROW, {"X": [1, None, 3]})
+    assert "nullable: true in schema.yaml" in error.value.errors[0].detail
+
+
+OF_ONE = ModelSchema.from_triton(
+    {
+        "max_batch_size": 0,
+        "input": [{"name": "X", "data_type": "TYPE_FP32", "dims": [1, 2, 2]}],
+        "output": [{"name": "y", "data_type": "TYPE_FP32", "dims": [1, 1]}],
+    }
+)
+
+
+@pytest.mark.parametrize("value", [[[1, 2], [3, 4]], [[[1, 2], [3, 4]]]], ids=["bare", "in a batch of one"])
+def test_a_model_made_for_one_instance_takes_the_batch_around_it(value: list[Any]) -> None:
+    # given
+    reader = InstanceReader(RequestSchema.of(OF_ONE), 10)
+    body = json.dumps({"X": value}).encode()
+    # then both readers agree
+    for instances in (reader.read_fast(body), reader.read_carefully(body)):
+        assert instances is not None
+        (encoded,) = instances.encoded
+        assert (encoded.shapes, encoded.tensors) == (((2, 2),), (floats(1, 2, 3, 4),))
+
+
+@pytest.mark.parametrize(
+    ("value", "detail"),
+    [
+        ([[[1, 2], [3, 4]], [[1, 2], [3, 4]]], "must be a number, not a list"),
+        ([[[[1, 2], [3, 4]]]], "must hold 2 elements and holds 1"),
+        ([], "must hold 2 elements and holds 0"),
+    ],
+)
+def test_a_batch_of_several_is_none_for_it(value: list[Any], detail: str) -> None:
+    with pytest.raises(Problem) as error:
+        read(OF_ONE, {"X": value})
+    assert error.value.errors[0].detail == detail
+
+
+@pytest.mark.parametrize("name", ['say "hi"', "back\\slash", "new\nline", "größe"])
+def test_any_name_is_read(name: str) -> None:
+    schema = ModelSchema((Tensor(name, DataType.FP32, (1,)),), OUT, 8)
+    assert read(schema, {name: 2}).encoded[0].tensors == (floats(2),)
+
+
+@pytest.mark.parametrize("row", [[1, 2.5, 3], [1, True, 3], [1, 1e39, 3], [1, "2", 3], [float("nan"), 2, 3]])
+def test_a_row_of_plain_numbers_is_taken_whole_and_any_other_element_by_element(row: list[Any]) -> None:
+    reader = InstanceReader(RequestSchema.of(ROW), 10)
+    body = json.dumps([{"X": row}, {"X": [0, 0, 0]}]).encode()
+    if row == [1, 2.5, 3]:
+        assert reader.read_carefully(body) == reader.read_fast(body)
+    else:
+        with pytest.raises(Problem) as error:
+            reader.read_carefully(body)
+        assert [each.pointer for each in error.value.errors] == ["/0/X/0" if row[0] != 1 else "/0/X/1"]

@@ -15,7 +15,7 @@ from viridian_serving.local_model import LocalModel, find
 from viridian_serving.local_pod import readable
 from viridian_serving.model_source import ModelError
 from viridian_serving.serve import environment_of, main
-from viridian_serving.welcome import made_up, sample, welcome
+from viridian_serving.welcome import request, sample, sample_command, welcome
 
 
 def lay(root: Path, *files: str) -> Path:
@@ -71,8 +71,8 @@ def test_a_link_s_own_name_is_the_model_s(tmp_path: Path) -> None:
         ),
         (["iris.onnx", "notes.txt"], ".", "; run viridian-serve {root}/iris.onnx"),
         (["a/config.pbtxt", "b/config.pbtxt"], ".", "holds 2 models (a, b); leave one, or name its folder"),
-        (["model.pkl"], "model.pkl", "is a pickle; export it to ONNX, with skl2onnx for scikit-learn"),
-        (["model.PT"], "model.PT", "export it to ONNX with torch.onnx.export"),
+        (["model.pkl"], "model.pkl", "export it to ONNX, with skl2onnx for scikit-learn"),
+        (["model.PT"], "model.PT", "export it to ONNX: torch.onnx.export"),
         (["iris.tar.gz"], "iris.tar.gz", "is an archive; unpack it and name the folder"),
         (["iris/config.pbtxt"], "iris/config.pbtxt", "name the folder that it is in"),
     ],
@@ -192,11 +192,8 @@ INPUTS = [
     {"name": "x", "datatype": "FP32", "shape": [2, -1]},
     {"name": "flag", "datatype": "BOOL", "shape": []},
 ]
-LARGE = [
-    {"name": "it's", "datatype": "BYTES", "shape": [-1, 2]},
-    {"name": "pixels", "datatype": "UINT8", "shape": [3, 32, 32]},
-    {"name": "flag", "datatype": "BOOL", "shape": []},
-]
+SMALL = {"it's": ["", "x"], "x": [[0.5], [0.5]], "flag": False}
+LARGE = {"it's": [["", ""]], "pixels": [[[0] * 32] * 32] * 3, "flag": True}
 
 
 def sent(command: str) -> bytes:
@@ -205,18 +202,25 @@ def sent(command: str) -> bytes:
     return subprocess.run(["bash", "-c", stand_in + command], capture_output=True, check=True).stdout
 
 
-@pytest.mark.parametrize("inputs", [INPUTS, LARGE], ids=["small", "large"])
-def test_made_up_requests_are_zeros_then_ones_and_can_be_pasted(inputs: list[dict[str, object]]) -> None:
+@pytest.mark.parametrize("instance", [SMALL, LARGE], ids=["small", "large"])
+def test_an_instance_becomes_a_command_that_sends_it(instance: dict[str, object]) -> None:
     # when
-    zeros, ones = made_up(inputs)
+    command = request(instance).command("http://127.0.0.1:8000")
     # then
-    if inputs is INPUTS:
-        assert json.loads(zeros.body) == {"it's": [""], "x": [[0], [0]], "flag": False}
-        assert json.loads(ones.body) == {"it's": ["1"], "x": [[1], [1]], "flag": True}
-    for example in (zeros, ones):
-        command = example.command("http://127.0.0.1:8000")
-        assert json.loads(sent(command)) == json.loads(example.body)
-        assert len(command) < 600
+    assert json.loads(sent(command)) == instance
+    assert len(command) < 600
+
+
+def test_a_sample_is_written_by_a_command_with_the_model_s_names_and_sizes(tmp_path: Path) -> None:
+    # given
+    file = tmp_path / "it's here" / "sample.json"
+    file.parent.mkdir()
+    # when
+    subprocess.run(["bash", "-c", sample_command(INPUTS, str(file))], check=True)
+    # then
+    sample = json.loads(file.read_text())
+    assert (sample["it's"], sample["flag"]) == (["text"], True)
+    assert [len(row) for row in sample["x"]] == [224, 224]
 
 
 def test_the_sample_beside_the_model_is_sent_as_it_is(tmp_path: Path) -> None:
@@ -236,7 +240,7 @@ def test_the_welcome_says_where_what_and_how() -> None:
         "outputs": [{"name": "y", "datatype": "FP32", "shape": []}],
     }
     # when
-    text = welcome(health, "http://127.0.0.1:8000", next(made_up(INPUTS)))
+    text = welcome(health, "http://127.0.0.1:8000", request(SMALL))
     # then
     assert text.splitlines()[1:8] == [
         "Model iris, version v1, is ready at http://127.0.0.1:8000",
@@ -259,6 +263,8 @@ def test_the_welcome_says_where_what_and_how() -> None:
         ("W0102 03:04:05.123456 42 model.cc:1] careful", "03:04:05  WARNING  Triton: careful"),
         ("what a model prints", "what a model prints"),
         ('E0102 03:04:05.1 42 cuda_utils.cc:1] "CudaDriverHelper has not been initialized."', None),
+        ("2026-01-02 03:04:05,678 INFO viridian.api settings: {}", None),
+        ("Signal (15) received.", None),
     ],
 )
 def test_log_lines_are_shortened(line: str, shown: str | None) -> None:

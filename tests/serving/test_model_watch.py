@@ -14,9 +14,12 @@ from viridian_serving.joiner import QueueFullError
 from viridian_serving.model import Model, ModelFailedError, UnreachableError
 from viridian_serving.model_watch import ModelWatch
 from viridian_serving.readiness import Readiness
+from viridian_serving.trials import Trial
 from viridian_serving.wire import Encoded
 
 ZEROS, ONES = Encoded(((1,),), 1, (b"0",)), Encoded(((1,),), 1, (b"1",))
+TRIALS = [Trial(ZEROS), Trial(ONES, "sample.json")]
+REQUEST = Encoded(((1,),), 1, (b"7",))
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +78,7 @@ class Stage:
 async def started() -> AsyncIterator[Stage]:
     model = FakeModel()
     readiness = Readiness(lambda: s.help)
-    watch = ModelWatch(cast("Model", model), [ZEROS, ONES], readiness, 0.1, lambda: s.is_waiting())
+    watch = ModelWatch(cast("Model", model), TRIALS, readiness, 0.1, lambda: s.is_waiting())
     s = Stage(model, readiness, watch)
     assert not readiness.ready
     await watch.start()
@@ -95,7 +98,7 @@ async def test_a_model_that_nobody_doubts_is_left_in_peace() -> None:
 @pytest.mark.parametrize(
     ("trouble", "sentence"),
     [
-        (ModelFailedError("stub died"), "fails on a trial input: stub died"),
+        (ModelFailedError("stub died"), "fails on a made-up input: stub died"),
         (UnreachableError("nothing listens"), "no answer to a trial input: nothing listens"),
         (3.0, "none within 0.1 s"),
         (QueueFullError(), "the queue before the model has been full for 0.1 s"),
@@ -177,7 +180,7 @@ async def test_what_waits_is_no_reason_while_others_are_answered() -> None:
 async def test_the_input_that_was_answered_at_the_start_is_the_one_to_try() -> None:
     # given a model that takes no zeros
     model = FakeModel(ModelFailedError("zeros"), only_for=ZEROS)
-    watch = ModelWatch(cast("Model", model), [ZEROS, ONES], Readiness(lambda: False), 0.1, lambda: False)
+    watch = ModelWatch(cast("Model", model), TRIALS, Readiness(lambda: False), 0.1, lambda: False)
     await watch.start()
     # when it is doubted
     running = asyncio.create_task(watch.run())
@@ -186,6 +189,42 @@ async def test_the_input_that_was_answered_at_the_start_is_the_one_to_try() -> N
     # then zeros are not tried again
     assert model.tried == [ZEROS, ONES, ONES]
     running.cancel()
+
+
+@pytest.mark.parametrize(("given", "tried_later"), [((REQUEST,), [REQUEST]), ((), [])], ids=["/predict", "/v2"])
+async def test_a_request_that_is_answered_is_proof_where_no_trial_is(
+    given: tuple[Encoded, ...], tried_later: list[Encoded]
+) -> None:
+    # given a model that takes nothing that is made up
+    model = FakeModel(ModelFailedError("no"))
+    readiness = Readiness(lambda: False)
+    watch = ModelWatch(cast("Model", model), TRIALS, readiness, 0.1, lambda: False)
+    starting = asyncio.create_task(watch.start())
+    await until(lambda: "fails on a made-up input: no. If it takes only particular inputs" in readiness.reason)
+    assert not readiness.ready
+    # when somebody's request is answered
+    watch.answered(given)
+    # then
+    assert await starting is None
+    assert readiness.ready
+    # and it is the only one to doubt the model by
+    model.tried.clear()
+    model.behaviour = None
+    running = asyncio.create_task(watch.run())
+    watch.failed()
+    await until(lambda: model.tried == tried_later)
+    assert readiness.ready
+    running.cancel()
+
+
+async def test_a_model_that_is_not_there_is_not_asked_for_every_size() -> None:
+    # given
+    model = FakeModel(UnreachableError("nothing listens"), times=1)
+    watch = ModelWatch(cast("Model", model), TRIALS, Readiness(lambda: False), 0.1, lambda: False)
+    # when
+    await watch.start()
+    # then
+    assert model.tried == [ZEROS, ZEROS]
 
 
 async def test_a_pod_that_is_stopped_stays_off() -> None:

@@ -73,7 +73,7 @@ def test_one_version_is_served(tmp_path: Path, policy: str, version: str) -> Non
         ("backend: 'python' version_policy { latest { num_versions: 2 } }", "more than one version"),
         ("backend: 'python' version_policy { specific { versions: [1, 2] } }", "more than one version"),
         ("backend: 'python' version_policy { specific { versions: 7 } }", "asks for version 7"),
-        ("backend: 'onnxruntime'", "needs Triton's backend onnxruntime, which this serving image does not have"),
+        ("backend: 'onnxruntime'", "needs Triton's backend onnxruntime, which is not here"),
         ("platform: 'onnxruntime_onnx'", "serve its model.onnx with format: onnx"),
         ("platform: 'tensorrt_plan'", "NVIDIA's Triton image"),
         ("backend: 'own'", "needs Triton's backend own"),
