@@ -132,7 +132,8 @@ class InferReader:
         if violations.number:
             raise refused(violations)
         written = msgspec.json.encode(header)
-        if not self._has_strings and sum(map(len, tensors)) == len(body) - length and length <= _LONGEST_KNOWN:
+        # Where the values are in the header, their bytes are more than none, which is what follows it.
+        if not self._has_strings and sum(map(len, tensors)) == len(body) - length > 0 and length <= _LONGEST_KNOWN:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             self._known[text, len(body)] = written

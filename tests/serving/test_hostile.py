@@ -70,6 +70,23 @@ def test_the_readers_name_what_is_wrong(request_: Hostile) -> None:
         _named([each.pointer for each in refused.value.errors], request_)
 
 
+def test_a_header_that_is_known_means_the_same_and_the_tensors_are_not_copied() -> None:
+    # given
+    tensor = bytes(range(16))
+    entry = {"name": "X", "shape": [1, 4], "datatype": "FP32", "parameters": {"binary_data_size": 16}}
+    header = json.dumps({"inputs": [entry], "unknown": 1}).encode()
+    reader, length = InferReader(IRIS), b"%d" % len(header)
+    # when
+    first, second = (reader.read(header + tensor, length) for _ in range(2))
+    # then
+    assert [bytes(each) for each in first.body] == [bytes(each) for each in second.body]
+    assert json.loads(first.body[0]) == {"inputs": [entry]}
+    assert all(isinstance(each.tensors[0], memoryview) and each.tensors[0] == tensor for each in (first, second))
+    # and it is not known of more bytes
+    with pytest.raises(Problem):
+        reader.read(header + tensor + b"x", length)
+
+
 @pytest.fixture(scope="module")
 def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
     with running_pod(tmp_path_factory.mktemp("iris"), models.iris, FEEDBACK_KEY="k" * 16) as running:
