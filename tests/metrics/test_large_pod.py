@@ -40,13 +40,17 @@ def many(number: int) -> bytes:
 class LargePod(Server):
     """A Prometheus that has the counters of all of them."""
 
-    def __init__(self, *, limits: bool) -> None:
+    def __init__(self, *, limits: bool, counts: bool) -> None:
         super().__init__()
-        self.limits = limits
+        self.limits, self.counts = limits, counts
         self.pages = {name: honest(name) for name in HONEST}
 
     def reply(self, query: str) -> tuple[int, bytes]:
         models = dict(LABEL.findall(query))["model"].split("|")
+        if query.startswith("count by (model_namespace, model) ("):
+            labels = {"model_namespace": "default", "model": CULPRIT}
+            large = [{"metric": labels, "value": [100, str(SERIES)]}] if CULPRIT in models and self.counts else []
+            return 200, json.dumps({"data": {"resultType": "vector", "result": large}}).encode()
         pages = [self.pages[name] for name in models if name in self.pages]
         if CULPRIT in models:
             most = int(self.asked[-1]["limit"][0]) if self.limits else SERIES
@@ -54,10 +58,11 @@ class LargePod(Server):
         return 200, b'{"status":"success","data":{"resultType":"matrix","result":[%s]}}' % b",".join(pages)
 
 
+@pytest.mark.parametrize("counts", [True, False], ids=["counted", "found by halving"])
 @pytest.mark.parametrize("limits", [True, False], ids=["a server that obeys the limit", "one that does not"])
-def test_a_pod_with_many_series_blinds_nobody_else_and_fits_into_memory(limits: bool) -> None:
+def test_a_pod_with_many_series_blinds_nobody_else_and_fits_into_memory(limits: bool, counts: bool) -> None:
     # given a model with such a pod, beside fifty others
-    server = LargePod(limits=limits)
+    server = LargePod(limits=limits, counts=counts)
     models = json.dumps([("default", name) for name in [*HONEST, CULPRIT]])
 
     # when they are read as the ticker does

@@ -20,7 +20,7 @@ PATIENCE = 2
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 Ask = Callable[[Sequence[Key]], Awaitable[Mapping[Key, Value | MetricsError]]]
-"""Sends one query for some models."""
+"""Sends one query for some models; where it can tell which are to be refused, it has their errors in the answer."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,11 @@ class _Reading(Generic[Key, Value]):
         while parts:
             part = parts.pop()
             try:
-                self.found.update(await self._answer(part))
+                answer = await self._answer(part)
+                self.found.update(answer)
+                self.refused.update({key: value for key, value in answer.items() if isinstance(value, QueryRefused)})
             except MetricsError as error:
+                error.with_traceback(None)  # its frames hold the answer
                 halves = self._halve(part) if isinstance(error, QueryRefused) else []
                 parts.extend(halves)
                 if halves:

@@ -115,6 +115,7 @@ class Connection:
         for chunk in response.iter_content(_CHUNK):
             body += chunk
             if len(body) > LARGEST_ANSWER:
+                body.clear()  # else the error would keep it
                 raise TooLarge(f"Prometheus' answer is larger than the {LARGEST_ANSWER >> 20} MiB that are read")
             if time.monotonic() > until:
                 raise requests.Timeout("its answer timed out")

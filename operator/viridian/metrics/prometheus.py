@@ -17,7 +17,7 @@ from viridian.api.names import PORT_METRICS
 from viridian.guards.series import PodCounters, Tally
 
 from .batches import Batches
-from .connection import Connection, MetricsError, TooLarge
+from .connection import MOST_SERIES, Connection, MetricsError, TooLarge
 from .said import FAILURES, FALLBACK, SAID, Failure, Fallback, Said
 
 SCRAPES = 6
@@ -167,7 +167,11 @@ class Prometheus:
             try:
                 return await self._connection.ask(query, time, partial(gather, keys=frozenset(batch)))
             except TooLarge as error:
-                raise _too_large(batch, error) from error
+                large = {key: _too_large(key, error) for key in await self._largest(batch, bounds, time)}
+                rest = [key for key in batch if key not in large]
+                if not large:
+                    raise  # only together
+                return {**large, **(await ask(rest) if rest else {})}
 
         if at is None:
             return await self._batches.read(sorted(set(keys)), ask)
@@ -175,6 +179,15 @@ class Prometheus:
         # refused as of now are not looked for again in the past.
         known = {key: error for key, error in self._batches.refused.items() if key in keys}
         return {**known, **await Batches[ModelKey, Samples]().read(sorted({*keys} - {*known}), ask)}
+
+    async def _largest(
+        self, batch: Sequence[ModelKey], bounds: Sequence[float], time: Mapping[str, str]
+    ) -> Sequence[ModelKey]:
+        """The models of a batch that are too large by themselves. Counting is cheap, and halving would take long."""
+        if len(batch) == 1:
+            return batch
+        counts = f"count by (model_namespace, model) ({{{_selector(batch, bounds)}}}) > {MOST_SERIES}"
+        return await self._connection.ask(counts, time, partial(_named, keys=frozenset(batch)))
 
 
 def trusted(found: T | MetricsError) -> T:
@@ -188,12 +201,10 @@ def trusted(found: T | MetricsError) -> T:
     return found
 
 
-def _too_large(batch: Sequence[ModelKey], error: TooLarge) -> TooLarge:
-    """The same in the words of one model, where it is one."""
-    if len(batch) != 1:
-        return error
+def _too_large(key: ModelKey, error: TooLarge) -> TooLarge:
+    """The same in the words of one model."""
     return TooLarge(
-        f"the pods of {'/'.join(batch[0])} have more series than one model may: {error}. Look at what their port"
+        f"the pods of {'/'.join(key)} have more series than one model may: {error}. Look at what their port"
         f" {PORT_METRICS} says; a pod of Viridian's own serving image has about fifty that are asked for"
     )
 
@@ -206,13 +217,23 @@ def build_query(keys: Sequence[ModelKey], bounds: Sequence[float], window: float
         bounds: the latency bounds, in seconds.
         window: seconds to look back over.
     """
+    return f"{{{_selector(keys, bounds)}}}[{math.ceil(window)}s]"
+
+
+def _selector(keys: Sequence[ModelKey], bounds: Sequence[float]) -> str:
     names = "|".join(NAMES)
     namespaces = "|".join(sorted({namespace for namespace, _ in keys}))
     models = "|".join(sorted({name for _, name in keys}))
     # An empty alternative keeps the series that have no such label.
     les = "|".join(["", r"\+Inf", *sorted({re.escape(text) for bound in bounds for text in _spellings(bound)})])
-    selector = f"__name__=~`{names}`,model_namespace=~`{namespaces}`,model=~`{models}`,le=~`{les}`"
-    return f"{{{selector}}}[{math.ceil(window)}s]"
+    return f"__name__=~`{names}`,model_namespace=~`{namespaces}`,model=~`{models}`,le=~`{les}`"
+
+
+def _named(result: Iterable[dict[str, Any]], keys: frozenset[ModelKey]) -> list[ModelKey]:
+    """The models that the labels of an answer name, of those that were asked for."""
+    labels = (one.get("metric") or {} for one in result)
+    named = ((each.get("model_namespace", ""), each.get("model", "")) for each in labels)
+    return [key for key in named if key in keys]
 
 
 def gather(series: Iterable[dict[str, Any]], keys: frozenset[ModelKey]) -> dict[ModelKey, Samples | MetricsError]:
