@@ -118,9 +118,11 @@ def test_the_operator_reads_the_default_resources_as_the_chart_writes_them() -> 
 
     # then it has what the chart says
     small = {"cpu": "100m", "memory": "128Mi"}
-    assert found[0].api == Resources(requests=small)
+    assert found[0].api == Resources(requests=small, limits={"memory": "1Gi"})
     assert found[0].triton.requests.keys() == {"cpu", "memory"}
-    assert (found[1].triton, found[1].api) == (Resources(), Resources(requests=small, limits={"cpu": 2}))
+    assert found[0].triton.limits.keys() == {"memory"}
+    assert found[1].triton == Resources()
+    assert found[1].api == Resources(requests=small, limits={"cpu": 2, "memory": "1Gi"})
 
 
 def test_a_second_operator_is_ready_to_follow_and_sits_elsewhere_if_it_can() -> None:

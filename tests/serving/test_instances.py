@@ -157,7 +157,7 @@ def test_every_offending_field_is_named(schema: str, body: object, errors: dict[
         (b"{", "not JSON"),
         (b'{"X":[1,2,3]} tail', "not JSON"),
         (b"\xff\xfe\xfa", "not UTF-8"),
-        (b"[" * 100_000, "nested too deeply"),
+        (b"[" * 100_000, "nested more than 64 levels deep"),
         (b"5", "neither an instance nor a list"),
         (b'"text"', "neither an instance nor a list"),
         (b"null", "neither an instance nor a list"),

@@ -102,8 +102,9 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
                 },
             ],
             "volumes": [
-                {"name": "tmp", "emptyDir": {}},
-                {"name": "run", "emptyDir": {}},
+                # Bounded: what clients make a pod write must not fill the node's disk.
+                {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+                {"name": "run", "emptyDir": {"sizeLimit": "256Mi"}},
                 {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "256Mi"}},
                 *build_live_settings_volumes(model),
                 *build_volumes(spec.model),
