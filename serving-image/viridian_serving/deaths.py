@@ -10,7 +10,7 @@ import hashlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from viridian_serving.problems import Problem
@@ -34,8 +34,13 @@ DIED: Final = "model-died"
 class Deaths:
     """Remembers them. The time is ``time.monotonic()``, or what a test says."""
 
-    def __init__(self) -> None:
-        """Begin without any."""
+    def __init__(self, excused: Callable[[], None] = lambda: None) -> None:
+        """Begin without any.
+
+        Args:
+            excused: Called at an end that is not counted against the model.
+        """
+        self._excused = excused
         self._suspects: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
         self._times: list[float] = []
         self.number = 0
@@ -89,6 +94,8 @@ class Deaths:
         if not self._times or now - self._times[-1] >= _ONE:
             self._times = [each for each in self._times if now - each < WHILE] + [now]
             self.number += 1
+            if self.excuse(now):
+                self._excused()
         self._suspects[_digest(seen)] = _size(seen), now
         if len(self._suspects) > _MOST:
             self._suspects.popitem(last=False)

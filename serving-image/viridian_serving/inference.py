@@ -8,7 +8,7 @@ from enum import Enum
 from functools import partial
 from typing import Any, Final
 
-from viridian_serving import passthrough
+from viridian_serving import excuse, passthrough
 from viridian_serving.aside import aside
 from viridian_serving.body_budget import BodyBudget
 from viridian_serving.config import Settings
@@ -92,7 +92,7 @@ class Inferences:
         self._budget = budget
         self.max_body = settings.max_body
         """Bytes of a body, unpacked."""
-        self.deaths = Deaths()
+        self.deaths = Deaths(partial(excuse.leave, settings.run_dir))
         self._passing = 0
         self._given_up: set[asyncio.Task[Response]] = set()
         """Answers that their clients did not wait for, and that count all the same."""

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
-from viridian_serving import config, cpu, shared_memory, supervisor
+from viridian_serving import config, cpu, excuse, shared_memory, supervisor
 from viridian_serving.config import Settings
 from viridian_serving.examination import examine_apart
 from viridian_serving.model_code import refuse_beside
@@ -32,7 +32,8 @@ def main() -> int:
     """Run the container.
 
     Returns:
-        The exit code: tritonserver's, 1 when the model cannot be served, 2 when the environment is wrong.
+        The exit code: tritonserver's; `excuse.EXIT_CODE` when a request may have ended it, 1 when the model cannot be
+        served, 2 when the environment is wrong.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
@@ -46,8 +47,13 @@ def main() -> int:
         report(settings.termination_log, [f"Model {settings.model} {settings.model_version} cannot be served: {error}"])
         return 1
     code = supervisor.run(command, environment, settings)
-    if code not in (0, 128 + signal.SIGTERM):
-        report(settings.termination_log, [f"tritonserver ended with exit code {code}; its log above says why."])
+    if code in (0, 128 + signal.SIGTERM):
+        return code
+    if excuse.take(settings.run_dir):
+        sentence = f"tritonserver ended with exit code {code} while a request ran, whose input is refused for a while."
+        report(settings.termination_log, [sentence])
+        return excuse.EXIT_CODE
+    report(settings.termination_log, [f"tritonserver ended with exit code {code}; its log above says why."])
     return code
 
 

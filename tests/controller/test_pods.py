@@ -88,6 +88,14 @@ READY_AFTER_A_TRY = {
         pytest.param(
             [container(terminated=ended(137, "ContainerStatusUnknown"))], 0, "", id="the node went down for good"
         ),
+        pytest.param([container("triton", terminated=ended(86))], 0, "", id="ended under a request"),
+        pytest.param([container("triton", 1, ended(86), **RUNNING)], 0, "", id="ended under a request, and runs again"),
+        pytest.param(
+            [container("triton", 1, ended(86), terminated=ended(139))],
+            1,
+            "container triton: Error, exit code 139",
+            id="ended under a request, and then by itself",
+        ),
     ],
 )
 def test_deaths(containers: list[dict[str, Any]], deaths: int, death: str) -> None:

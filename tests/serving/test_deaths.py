@@ -64,6 +64,17 @@ def test_one_end_is_not_held_against_the_model_and_a_second_is(ends: list[float]
     assert known.excuse(now) is excused
 
 
+@pytest.mark.parametrize(
+    ("ends", "words"), [([100.0], 1), ([100.0, 100.5], 1), ([100.0, 130.0], 1), ([100.0, 800.0], 2)]
+)
+def test_the_container_is_told_of_each_end_that_is_not_held_against_the_model(ends: list[float], words: int) -> None:
+    told: list[None] = []
+    known = Deaths(lambda: told.append(None))
+    for i, moment in enumerate(ends):
+        known.note(predicted(b"%d" % i), moment)
+    assert len(told) == words
+
+
 def test_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deaths, "_MOST", 2)
     known = Deaths()

@@ -19,6 +19,8 @@ from tests.serving import models
 from tests.serving.pod import Answer, Pod, eventually, post_many, running_pod
 from tests.serving.service import Service, service
 
+from viridian_serving import excuse
+
 pytestmark = pytest.mark.component
 
 FEW = partial(models.lookup, size=2)
@@ -478,6 +480,10 @@ async def test_a_candidate_whose_model_process_dies_costs_nobody_else_an_answer(
         assert pair.candidate.since(before[0]) == {("split", "unjudged"): 1, ("split", "rejected"): 1}
         assert pair.stable.since(before[1]) == {}
         assert pair.candidate.gauge("viridian_model_deaths_total") == 1
+        # and the container says so by its exit code and in its status
+        assert pair.candidate.triton is not None
+        assert pair.candidate.triton.wait(30) == excuse.EXIT_CODE
+        assert "while a request ran" in pair.candidate.termination_log
         # and all others are answered
         answers = await post_many(pair.candidate, [{"i": 1}] * 40, **BY_ROUTE)
         assert {(answer.status, answer.json["prediction"]) for answer in answers} == {(200, 10.0)}

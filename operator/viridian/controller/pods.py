@@ -44,6 +44,8 @@ _SAYS_NOTHING = frozenset({"Ready", "ContainersReady", "Initialized"})
 _DISRUPTIONS = frozenset({"Evicted", "NodeLost", "NodeShutdown", "Preempting", "Shutdown", "Terminated"})
 """How the kubelet and the controllers call it when they end a pod for the cluster's sake."""
 
+_EXCUSED = 86
+"""Exit code of the triton container when it ended under a request, once in ten minutes: the client's doing, perhaps."""
 _LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
 """How the kubelet calls the end of a container that it did not see, because the node went down meanwhile."""
 
@@ -149,14 +151,14 @@ def _death(container: dict[str, Any], sandbox: datetime | None) -> _Death | None
 
 
 def _failed(ended: dict[str, Any] | None, sandbox: datetime | None) -> bool:
-    """Whether a container ended with an error of its own; the node's, as when it reboots, is none.
+    """Whether a container ended with an error of its own; the node's, as when it reboots, or a request's is none.
 
     Args:
         ended: how it ended.
         sandbox: since when the pod has the sandbox that it has now. A crash leaves the sandbox as it is; what ended
             before it was made went down with the one before, and with the node.
     """
-    if ended is None or ended.get("exitCode", 0) == 0 or ended.get("reason") in _LOST:
+    if ended is None or ended.get("exitCode", 0) in {0, _EXCUSED} or ended.get("reason") in _LOST:
         return False
     at = _moment(ended.get("finishedAt"))
     return at is None or sandbox is None or at >= sandbox
