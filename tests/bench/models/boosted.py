@@ -42,7 +42,7 @@ def main(folder: Path) -> None:
     quiet = {"n_estimators": 5, "verbose": -1}
     exported = {
         "lightgbm-classifier": (convert_lightgbm, lightgbm.LGBMClassifier(**quiet), classes, {"zipmap": False}),
-        "lightgbm-binary": (convert_lightgbm, lightgbm.LGBMClassifier(**quiet), classes > 0, {"zipmap": False}),
+        "lightgbm-binary": (convert_lightgbm, lightgbm.LGBMClassifier(**quiet), (classes > 0).astype(int), {"zipmap": False}),
         "lightgbm-regressor": (convert_lightgbm, lightgbm.LGBMRegressor(**quiet), number, {}),
         "lightgbm-zipmap": (convert_lightgbm, lightgbm.LGBMClassifier(**quiet), classes, {}),
         "xgboost-classifier": (convert_xgboost, xgboost.XGBClassifier(n_estimators=5), classes, {}),
