@@ -43,10 +43,14 @@ await_restart() {
     ((SECONDS < until)) || fail "3 minutes after the cluster was started again some pods have not been; \"make clean\" makes it anew."
     sleep 1
   done
+  local namespace
+  for namespace in gateways monitoring; do # the Deployments' own status may still be that of before
+    [[ -z $(kubectl -n "$namespace" get pods -o name) ]] ||
+      kubectl -n "$namespace" wait --for=condition=Ready pods --all --timeout=120s
+  done
 }
 
 await_ready() {
-  await_restart
   kubectl -n gateways rollout status deployment/contour --timeout=120s
   kubectl -n gateways rollout status deployment/envoy --timeout=120s
   kubectl -n monitoring rollout status deployment/prometheus --timeout=120s
@@ -68,6 +72,7 @@ prometheus=$("$DEV/image.sh" viridian/prometheus "$DEV/images/prometheus/Dockerf
 crds=$("$DEV/crds.sh")
 models=$(scrape_configuration)
 
+step "wait for the pods that are there" await_restart
 wanted=$({ manifests; hash_of "$crds"; } | sha256sum | cut -c1-12)
 if [[ $(applied) != "$wanted" ]]; then
   "$DEV/load-image.sh" "$contour" "$envoy" "$prometheus"

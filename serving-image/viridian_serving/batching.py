@@ -28,6 +28,8 @@ ROWS: Final = 2
 """Different rows that are compared."""
 SECONDS: Final = 20.0
 """For all of it; a model that takes longer is served without joining."""
+_TAKEN: Final = 8
+"""Inputs that are answered and tell nothing, because the answers are all the same or no numbers, before one must do."""
 _AGREE: Final = 1e-3
 """Of the greatest value of an output: what other kernels for other sizes may make of a number."""
 _AGREE_FP16: Final = 2e-2
@@ -133,17 +135,39 @@ class _Answers:
 
 def _tried(model: OnnxModel, runner: Runner, samples: Sequence[Feed]) -> _Answers | None:
     """Run different rows apart and together; gives None when the model takes none that are made up here."""
+    taken: list[tuple[list[Feed], list[list[Array]]]] = []
     for rows in _rows(model, samples):
-        apart = []
-        for row in rows:
-            answer = runner.run(row)
-            if answer is None:
+        apart = _apart(runner, rows)
+        if apart is not None:
+            taken.append((rows, apart))
+            if _is_telling(apart) or len(taken) == _TAKEN:
                 break
-            apart.append(answer)
-        else:
-            joined = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-            return _Answers(apart, partial(runner.run, rows[0]), runner.run(joined))
-    return None
+    if not taken:
+        return None
+    best = [each for each in taken if _is_telling(each[1])] or [each for each in taken if _is_finite(each[1])] or taken
+    rows, apart = best[0]
+    joined = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    return _Answers(apart, partial(runner.run, rows[0]), runner.run(joined))
+
+
+def _apart(runner: Runner, rows: Sequence[Feed]) -> list[list[Array]] | None:
+    answers = []
+    for row in rows:
+        answer = runner.run(row)
+        if answer is None:
+            return None
+        answers.append(answer)
+    return answers
+
+
+def _is_telling(apart: Sequence[Sequence[Array]]) -> bool:
+    """Whether the answers would show that rows were mixed up: they are numbers, and not all the same."""
+    first, second = apart[:2]
+    return _is_finite(apart) and any(_difference(one, other) > 0 for one, other in zip(first, second, strict=True))
+
+
+def _is_finite(apart: Sequence[Sequence[Array]]) -> bool:
+    return all(bool(np.isfinite(each).all()) for answer in apart for each in answer if each.dtype.kind == "f")
 
 
 def _rows(model: OnnxModel, samples: Sequence[Feed]) -> Iterator[list[Feed]]:
@@ -177,7 +201,8 @@ def _shaken(array: Array, random: np.random.Generator) -> Array:
     return shaken
 
 
-_KINDS: Final = ("random", "different", "ones", "zeros")
+_VARIED: Final = ("random", "positive", "different")
+_KINDS: Final = ("random", "positive", "different", "ones", "zeros")
 
 
 def made_up(inputs: Sequence[OnnxTensor], shapes: Sequence[tuple[int, ...]], kind: int, row: int) -> Feed:
@@ -198,9 +223,12 @@ def made_up(inputs: Sequence[OnnxTensor], shapes: Sequence[tuple[int, ...]], kin
 
 def _values(dtype: Any, shape: tuple[int, ...], kind: str, row: int, random: np.random.Generator) -> Array:  # noqa: ANN401
     if dtype is np.object_:
-        return np.full(shape, _WORDS[row % len(_WORDS)] if kind in ("random", "different") else "", dtype=np.object_)
+        return np.full(shape, _WORDS[row % len(_WORDS)] if kind in _VARIED else "", dtype=np.object_)
     if kind == "random":
         drawn = random.normal(size=shape) if np.dtype(dtype).kind == "f" else random.integers(0, 2, shape)
+        return np.asarray(drawn).astype(dtype)
+    if kind == "positive":
+        drawn = random.uniform(0.5, 2, shape) if np.dtype(dtype).kind == "f" else random.integers(1, 3, shape)
         return np.asarray(drawn).astype(dtype)
     value = {"different": 0 if row == 0 else 1, "ones": 1, "zeros": 0}[kind]
     return np.full(shape, value, dtype=dtype)
@@ -212,7 +240,7 @@ def _any_answer(model: OnnxModel, runner: Runner, samples: Sequence[Feed]) -> li
             return answer
     dims = [tensor.shape for tensor in model.inputs]
     for shapes in shapes_to_try(dims, [tensor.sizes for tensor in model.inputs]):
-        for kind in (0, 2, 3):
+        for kind in range(len(_KINDS)):
             answer = runner.run(made_up(model.inputs, shapes, kind, 0))
             if answer is not None:
                 return answer
@@ -229,6 +257,8 @@ def _judge(model: OnnxModel, tried: _Answers | None) -> Batching:
             return Batching(Batch.NONE, f"output {output.name!r} has not one row for each instance, {_OWN_FIRST}")
     if tried.together is None:
         return Batching(Batch.SINGLE, f"the model takes one instance, and fails on {ROWS} together")
+    if not _is_finite(tried.apart):
+        return Batching(Batch.SINGLE, f"answers to made-up inputs are no finite numbers, {_NOT_TRIED}")
     verdicts = []
     for position, output in enumerate(model.outputs):
         apart = [answer[position] for answer in tried.apart]

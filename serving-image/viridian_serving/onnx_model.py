@@ -164,9 +164,6 @@ def _tensor(file: Path, kind: str, node: Any) -> OnnxTensor:  # noqa: ANN401  ON
         )
         raise ModelError(f"{kind} {node.name!r} of {file} has type {node.type}, which cannot be served; {advice}")
     shape = tuple(dim if isinstance(dim, int) and dim >= 0 else DYNAMIC for dim in node.shape)
-    sizes = tuple(
-        dim if isinstance(dim, str) and dim != "?" else ""
-        for dim, size in zip(node.shape, shape, strict=True)
-        if size == DYNAMIC
-    )
+    named = [dim if isinstance(dim, str) and dim != "?" else "" for dim in node.shape]
+    sizes = tuple(name for name, size in zip(named, shape, strict=True) if size == DYNAMIC)
     return OnnxTensor(node.name, TRITON_TYPES[node.type], shape, sizes)

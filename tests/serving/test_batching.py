@@ -69,6 +69,21 @@ def test_requests_are_joined_where_rows_are_answered_alike(
     assert bool(reason) is (mode in (Batch.SINGLE, Batch.NONE))
 
 
+@pytest.mark.parametrize(("axis", "mode"), [(0, Batch.NONE), (1, Batch.JOINED)])
+def test_answers_that_are_no_numbers_tell_nothing(tmp_path: Path, axis: int, mode: Batch) -> None:
+    # given a model that answers NaN, which looks alike, to all but positive numbers
+    (tmp_path / "model.onnx").write_bytes(graphs.of_positive(axis).SerializeToString())
+    (tmp_path / "sample.json").write_text('[{"x": [-1, -1]}]')
+    # then others are tried
+    assert mode_of(examined(tmp_path / "model.onnx"))[0] is mode
+
+
+def test_where_no_answer_is_a_number_nothing_is_joined(tmp_path: Path) -> None:
+    mode, why = mode_of(examined(laid(tmp_path, "never-a-number")))
+    assert mode is Batch.SINGLE
+    assert "are no finite numbers" in why
+
+
 def test_a_model_that_takes_no_made_up_input_is_not_joined(tmp_path: Path) -> None:
     mode, why = mode_of(examined(models.picky(tmp_path)))
     assert mode is Batch.SINGLE

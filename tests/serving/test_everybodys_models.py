@@ -79,7 +79,7 @@ def test_the_first_request_that_is_answered_is_proof(tmp_path: Path) -> None:
     file.write_bytes(graphs.of_size(21).SerializeToString())
     local = Local(tmp_path, file)
     try:
-        eventually(lambda: "With sizes and values of your own" in local.err, lambda: local.err)
+        eventually(lambda: "Or ask it now at" in local.err, lambda: local.err)
         assert "json.dump({'x':" in local.err.replace("'\"'\"'", "'")
         port = local.err.partition("Or ask it now at http://127.0.0.1:")[2].split("/")[0]
         # when

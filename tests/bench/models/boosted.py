@@ -39,10 +39,10 @@ def main(folder: Path) -> None:
     random = np.random.default_rng(0)
     x, classes, number = random.normal(size=(200, 6)), random.integers(0, 3, 200), random.normal(size=200)
     inputs = [("input", FloatTensorType([None, 6]))]
-    quiet = {"n_estimators": 5, "verbose": -1}
+    quiet, two = {"n_estimators": 5, "verbose": -1}, (classes > 0).astype(int)
     exported = {
         "lightgbm-classifier": (convert_lightgbm, lightgbm.LGBMClassifier(**quiet), classes, {"zipmap": False}),
-        "lightgbm-binary": (convert_lightgbm, lightgbm.LGBMClassifier(**quiet), classes > 0, {"zipmap": False}),
+        "lightgbm-binary": (convert_lightgbm, lightgbm.LGBMClassifier(**quiet), two, {"zipmap": False}),
         "lightgbm-regressor": (convert_lightgbm, lightgbm.LGBMRegressor(**quiet), number, {}),
         "lightgbm-zipmap": (convert_lightgbm, lightgbm.LGBMClassifier(**quiet), classes, {}),
         "xgboost-classifier": (convert_xgboost, xgboost.XGBClassifier(n_estimators=5), classes, {}),

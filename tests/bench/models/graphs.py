@@ -52,9 +52,27 @@ def models() -> Iterator[tuple[str, onnx.ModelProto]]:
             [("y", _FLOAT, ["n", 4])],
         ),
     )
+    yield (
+        "never-a-number",
+        _of(
+            [helper.make_node("Sub", ["x", "x"], ["zero"]), helper.make_node("Div", ["zero", "zero"], ["y"])],
+            [("x", _FLOAT, ["n", 2])],
+            [("y", _FLOAT, ["n", 2])],
+        ),
+    )
     yield from _sizes()
     yield from _declarations()
     yield from _types()
+
+
+def of_positive(axis: int) -> onnx.ModelProto:
+    """Make a model that has an answer for positive numbers only, and sums them up along an axis."""
+    return _of(
+        [helper.make_node("Log", ["x"], ["l"]), helper.make_node("CumSum", ["l", "axis"], ["y"])],
+        [("x", _FLOAT, ["n", 2])],
+        [("y", _FLOAT, ["n", 2])],
+        axis=np.array(axis),
+    )
 
 
 def of_size(size: int) -> onnx.ModelProto:
