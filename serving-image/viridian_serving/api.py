@@ -173,9 +173,12 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
     app.begin(predictor)
     app.inferences.model_watch = watch
     app.telemetry.begin(contract, model.joiner.stats)
-    trial = await watch.start()
-    if watch.proven is not None:
-        app.describe(with_example(contract, watch.proven.instance))
+
+    def show_example() -> None:
+        if watch.proven is not None:
+            app.describe(with_example(contract, watch.proven.instance))
+
+    trial = await watch.start(show_example)
     if app.inferences.fallback is not None and settings.fallback_after is None:
         app.inferences.fallback.after = default_after(settings.timeout, trial)
     await watch.run()

@@ -82,8 +82,11 @@ class ModelWatch:
                 await self._recovery(trouble)
             await asyncio.sleep(_RETRY)  # a model that fails on some inputs only is not to be tried for each of them
 
-    async def start(self) -> float | None:
+    async def start(self, before: Callable[[], None] = lambda: None) -> float | None:
         """Try until the model answers for the first time, a trial or anybody's request.
+
+        Args:
+            before: Called once it has, before the pod is ready.
 
         Returns:
             How long a trial took it, in seconds; None when none was answered.
@@ -94,6 +97,7 @@ class ModelWatch:
             took, trouble = await self._try_all()
             if took is not None or self._proof.is_set():
                 self._proof.set()
+                before()
                 self._readiness.start()
                 if took is not None:
                     LOG.info("the model answered a trial input within %.3f s: ready", took)

@@ -61,13 +61,20 @@ def main() -> int:
             if not words or any(word in entry.name for word in words):
                 rows.append(_tried(entry))
                 _tell(rows[-1])
+    if words and _RESULT.exists():
+        rows = _replaced([Row(**row) for row in json.loads(_RESULT.read_text())["rows"]], rows)
     _RESULT.parent.mkdir(exist_ok=True)
     _RESULT.write_text(json.dumps({"rows": [asdict(row) for row in rows]}, indent=2) + "\n")
-    if not words:
-        _PAGE.write_text(page(rows))
+    _PAGE.write_text(page(rows))
     bad = [row.model for row in rows if not row.good]
     print(f"{len(rows)} models: {summary(rows)}" + (f"; wrong: {', '.join(bad)}" if bad else ""))
     return 1 if bad or not rows else 0
+
+
+def _replaced(before: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    """Put what was tried again in the place of what was found before."""
+    new = {row.model: row for row in rows}
+    return [new.pop(row.model, row) for row in before] + list(new.values())
 
 
 def _tried(entry: Entry) -> Row:
@@ -136,7 +143,7 @@ def page(rows: Sequence[Row]) -> str:
         "`make bench-models` serves every model below with [`viridian-serve`](laptop.md) and compares its answers",
         "with those of ONNX Runtime: by the Open Inference Protocol and by `/predict`, alone, and eight different",
         "ones at the same time. It writes this page and `build/bench-models.json`.",
-        "`make bench-models MODELS=lstm,silero` tries those with one of the words in their names.",
+        "`make bench-models MODELS=lstm,silero` tries those again that have one of the words in their names.",
         "",
         f"{len(rows)} models: {summary(rows)}.",
         "",
