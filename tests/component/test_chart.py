@@ -175,7 +175,11 @@ def test_the_operator_starts_with_the_settings_that_the_chart_gives_it() -> None
     # given the environment of the rendered container
     configuration = pytest.importorskip("viridian.controller.configuration")
     [deployment] = of_kind(chart.render(watch__namespaces="{ml,research}", logLevel="DEBUG"), "Deployment")
-    pod = {"metadata.namespace": "viridian-system", "metadata.name": "viridian-7d4-x2x"}
+    pod = {
+        "metadata.namespace": "viridian-system",
+        "metadata.name": "viridian-7d4-x2x",
+        "status.podIP": "10.244.0.9",
+    }
     environment = {
         entry["name"]: entry["value"] if "value" in entry else pod[entry["valueFrom"]["fieldRef"]["fieldPath"]]
         for entry in deployment["spec"]["template"]["spec"]["containers"][0]["env"]
@@ -191,7 +195,7 @@ def test_the_operator_starts_with_the_settings_that_the_chart_gives_it() -> None
     assert settings.namespaces == ("ml", "research")
     assert settings.sweep_period.total_seconds() == 600
     assert settings.log_level == "DEBUG"
-    assert settings.probe_port == 8080
+    assert settings.probe_endpoint == "http://10.244.0.9:8080/healthz"
     assert settings.lease == ("viridian-system", "viridian")
     assert settings.identity == "viridian-7d4-x2x"
 

@@ -57,6 +57,6 @@ def acceptance(route: dict[str, Any]) -> dict[str, Any]:
     return {
         "parents": [
             {"parentRef": parent, "controllerName": "example.com/gateway", "conditions": [accepted]}
-            for parent in route["spec"]["parentRefs"]
+            for parent in route["spec"].get("parentRefs", [])
         ]
     }
