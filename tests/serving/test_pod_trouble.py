@@ -5,6 +5,8 @@ import ctypes
 import os
 import platform
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -169,20 +171,30 @@ async def test_sigterm_under_load_loses_nothing(tmp_path: Path) -> None:
         assert children_in(tmp_path) == []
 
 
-def test_a_signal_that_reaches_another_thread_of_the_supervisor_is_no_less_a_signal(tmp_path: Path) -> None:
-    with running_pod(tmp_path, models.lookup) as served:
-        # given threads that the libraries have started
-        assert served.triton is not None
-        assert served.api is not None
-        pid = served.triton.pid
-        others = {int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()} - {pid}
-        assert others
-        # when the kernel gives the signal to one of them
-        sent = ctypes.CDLL(None).syscall(TGKILL, pid, others.pop(), int(signal.SIGTERM))
-        assert sent == 0
-        served.api.send_signal(signal.SIGTERM)
-        # then Triton ends in order
-        assert served.triton.wait(20) == 0
+SUPERVISOR_WITH_A_THREAD = """
+import threading, time
+from viridian_serving.supervisor import _Signals
+
+thread = threading.Thread(target=time.sleep, args=(60,), daemon=True)
+thread.start()
+signals = _Signals()
+print(thread.native_id, flush=True)
+print(*signals.wait(60), flush=True)
+"""
+
+
+def test_a_signal_that_reaches_another_thread_of_the_supervisor_is_no_less_a_signal() -> None:
+    # given a thread that a library has started
+    with subprocess.Popen(
+        [sys.executable, "-c", SUPERVISOR_WITH_A_THREAD], stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        other = int(running.stdout.readline())
+        # when the kernel gives the signal to it
+        assert ctypes.CDLL(None).syscall(TGKILL, running.pid, other, int(signal.SIGTERM)) == 0
+        # then
+        assert running.stdout.readline().split() == [str(int(signal.SIGTERM))]
+    assert running.returncode == 0
 
 
 def test_a_gateway_that_hears_late_of_the_end_loses_nothing(tmp_path: Path) -> None:
