@@ -65,8 +65,8 @@ def run(command: Sequence[str], environment: Mapping[str, str], settings: Settin
 class _Signals:
     """Signals to this process, in whichever thread they arrive.
 
-    The libraries that read models start threads of their own, which no mask of the main one covers: a signal that the
-    kernel gave to one of those would end the process at once. Python's handlers run whatever the thread.
+    Libraries start threads of their own, which no mask of the main one covers: a signal that the kernel gave to one of
+    those would end the process at once. Python's handlers run whatever the thread.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,12 @@
 """Real Triton, real API: what breaks, and what the end of a pod costs."""
 
 import asyncio
+import ctypes
 import os
+import platform
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,6 +19,9 @@ from tests.serving.pod import Pod, children_in, eventually, running_pod, standin
 from viridian_serving import api
 
 pytestmark = pytest.mark.component
+
+TGKILL = 234 if platform.machine() == "x86_64" else 131
+"""The system call that sends a signal to one thread."""
 
 
 def test_triton_killed_is_an_error_until_its_container_is_started_again(tmp_path: Path) -> None:
@@ -164,12 +171,30 @@ async def test_sigterm_under_load_loses_nothing(tmp_path: Path) -> None:
         assert children_in(tmp_path) == []
 
 
-def test_no_library_runs_threads_in_the_supervisor_that_would_take_its_signals(tmp_path: Path) -> None:
-    # when a model was read, in a process of its own
-    with running_pod(tmp_path, models.lookup) as served:
-        assert served.triton is not None
-        # then what started Triton has no thread but its own
-        assert [task.name for task in Path(f"/proc/{served.triton.pid}/task").iterdir()] == [str(served.triton.pid)]
+SUPERVISOR_WITH_A_THREAD = """
+import threading, time
+from viridian_serving.supervisor import _Signals
+
+thread = threading.Thread(target=time.sleep, args=(60,), daemon=True)
+thread.start()
+signals = _Signals()
+print(thread.native_id, flush=True)
+print(*signals.wait(60), flush=True)
+"""
+
+
+def test_a_signal_that_reaches_another_thread_of_the_supervisor_is_no_less_a_signal() -> None:
+    # given a thread that a library has started
+    with subprocess.Popen(
+        [sys.executable, "-c", SUPERVISOR_WITH_A_THREAD], stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        other = int(running.stdout.readline())
+        # when the kernel gives the signal to it
+        assert ctypes.CDLL(None).syscall(TGKILL, running.pid, other, int(signal.SIGTERM)) == 0
+        # then
+        assert running.stdout.readline().split() == [str(int(signal.SIGTERM))]
+    assert running.returncode == 0
 
 
 def test_a_gateway_that_hears_late_of_the_end_loses_nothing(tmp_path: Path) -> None:
