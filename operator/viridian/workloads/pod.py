@@ -230,6 +230,8 @@ def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
     return {
         "httpGet": {"path": path, "port": PORT_METRICS},
         "periodSeconds": period,
-        "timeoutSeconds": 3,
+        # A pod on a node that is short of CPU answers late, and so it does users: that is better than not at all. One
+        # that is gone refuses at once.
+        "timeoutSeconds": 5,
         "failureThreshold": failures,
     }
