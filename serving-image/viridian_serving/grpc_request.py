@@ -58,14 +58,10 @@ class MessageReader:
         violations = Violations()
         _check_parameters(header, "", violations)
         self._check_inputs(header.tensors, raw, violations)
-        names = set()
+        names: set[str] = set()
         for position, each in enumerate(header.outputs):
             where = f"/outputs/{position}"
-            if not self._rules.has_output(each.name):
-                violations.add(f"{where}/name", f"is no output of this model; it has {self._rules.outputs}")
-            elif each.name in names:
-                violations.add(f"{where}/name", "is there twice")
-            names.add(each.name)
+            self._rules.check_output(each.name, names, where, violations)
             _check_parameters(each, where, violations)
         if violations.number:
             raise refused(violations)

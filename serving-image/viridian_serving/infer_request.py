@@ -173,14 +173,10 @@ class InferReader:
             violations.add("", f"{len(body) - start} bytes follow the last input, and no {_SIZE} counts them")
 
     def _check_outputs(self, outputs: Sequence[_Output], violations: Violations) -> None:
-        names = set()
+        names: set[str] = set()
         for position, each in enumerate(outputs):
             where = f"/outputs/{position}"
-            if not self._rules.has_output(each.name):
-                violations.add(f"{where}/name", f"is no output of this model; it has {self._rules.outputs}")
-            elif each.name in names:
-                violations.add(f"{where}/name", "is there twice")
-            names.add(each.name)
+            self._rules.check_output(each.name, names, where, violations)
             _check_parameters(each.parameters, f"{where}/parameters", violations)
 
 

@@ -30,9 +30,20 @@ class TensorRules:
         """The model's outputs, for people."""
         return ", ".join(sorted(map(repr, self._outputs)))
 
-    def has_output(self, name: str) -> bool:
-        """Whether the model has it."""
-        return name in self._outputs
+    def check_output(self, name: str, asked: set[str], where: str, violations: Violations) -> None:
+        """Check what a request says of an output.
+
+        Args:
+            name: As the request has it.
+            asked: Names of the outputs before it; it is added.
+            where: JSON pointer of the output.
+            violations: Gets what is wrong.
+        """
+        if name not in self._outputs:
+            violations.add(f"{where}/name", f"is no output of this model; it has {self.outputs}")
+        elif name in asked:
+            violations.add(f"{where}/name", "is there twice")
+        asked.add(name)
 
     def check(
         self, name: str, datatype: str, shape: Sequence[int], where: str, violations: Violations

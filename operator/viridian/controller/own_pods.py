@@ -1,6 +1,6 @@
 """Whose counters count: only those of pods that the API server knows as a model's.
 
-Series say themselves whose they are, and whoever may write any to Prometheus could speak for a model. The labels that a
+Series say themselves whose they are, and anybody who may write to Prometheus could speak for a model. The labels that a
 scrape adds hold for what the chart configures; this holds for whatever else Prometheus has.
 """
 
