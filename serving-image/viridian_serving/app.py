@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
-from viridian_serving import passthrough
+from viridian_serving import oip_paths, passthrough
 from viridian_serving.api_keys import KeyRing
 from viridian_serving.cache import AnswerCache, CacheStats
 from viridian_serving.compatibility import OFF, Coverage, Interface
@@ -169,7 +169,7 @@ class App:
     async def _route_public(self, request: Request) -> Response:
         if request.path not in _OPEN:
             self.inferences.admit(request.headers)
-        if passthrough.is_allowed(request):
+        if oip_paths.is_allowed(request):
             deadline = asyncio.get_running_loop().time() + self._settings.timeout
             return await passthrough.forward(self._triton, request, deadline)
         if request.path == b"/" and request.method in (b"GET", b"HEAD"):
@@ -299,7 +299,7 @@ def _docs_of(request: Request) -> bytes:
 def _route(request: Request) -> Route:
     if request.path in _ROUTES:
         return _ROUTES[request.path]
-    return Route.INFER if passthrough.is_inference(request) else Route.OTHER
+    return Route.INFER if oip_paths.is_inference(request) else Route.OTHER
 
 
 def cache_of(settings: LiveSettings) -> AnswerCache | None:

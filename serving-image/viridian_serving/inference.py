@@ -8,7 +8,7 @@ from enum import Enum
 from functools import partial
 from typing import Any, Final
 
-from viridian_serving import excuse, passthrough
+from viridian_serving import excuse, oip_paths, passthrough
 from viridian_serving.api_keys import KeyRing
 from viridian_serving.aside import aside
 from viridian_serving.body_budget import BodyBudget
@@ -113,7 +113,7 @@ class Inferences:
             if request.method == b"POST":
                 return self._predict
             return self._predict_one if request.method in (b"GET", b"HEAD") else None
-        return self._infer if passthrough.is_inference(request) else None
+        return self._infer if oip_paths.is_inference(request) else None
 
     def answer(self, request: Request, trust: Trust, answer: Answer) -> Awaitable[Response]:
         """Answer an inference.
@@ -313,8 +313,8 @@ class Inferences:
 
     async def _forward(self, seen: Seen) -> Response:
         request, predictor = seen.request, self.started()
-        if (model := passthrough.model_of(request)) != self._settings.model:
-            raise passthrough.no_model(model)
+        if (model := oip_paths.model_of(request)) != self._settings.model:
+            raise oip_paths.no_model(model)
         length = request.headers.get(HEADER_LENGTH)
         looked_at = predictor.protocol.effort(request.body, length)
         asked = await aside(looked_at, partial(predictor.protocol.read, request.body, length))
