@@ -115,7 +115,7 @@ class Pod:
         log = self.directory / f"{part}.log"
         with log.open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", f"viridian_serving.{part}"],
+                [sys.executable, "-m", f"viridian_serving.commands.{part}"],
                 env=self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,

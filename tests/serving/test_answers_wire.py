@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from viridian_serving.answers import AnswerSchema, AnswerWriter, NotFiniteError
-from viridian_serving.schema import Batch, DataType, ModelSchema, Tensor
-from viridian_serving.wire import Encoded, RequestEncoder, ResponseDecoder, TensorValues
+from viridian_serving.codec.answers import AnswerSchema, AnswerWriter, NotFiniteError
+from viridian_serving.codec.oip import Encoded, RequestEncoder, ResponseDecoder, TensorValues
+from viridian_serving.codec.tensors import Batch, DataType, ModelSchema, Tensor
 
 X = (Tensor("X", DataType.FP32, (2,)),)
 CLASSIFIER = ModelSchema(X, (Tensor("label", DataType.INT64, (1,)), Tensor("probabilities", DataType.FP32, (3,))), 8)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from viridian_serving.api_keys import MOST_KEYS, KeyRing, read_keys
-from viridian_serving.problems import Problem
+from viridian_serving.api.api_keys import MOST_KEYS, KeyRing, read_keys
+from viridian_serving.http1.problems import Problem
 
 SHOP, DESK = b"shop-key-0123456789abcdef", b"desk-key-0123456789abcdef"
 

@@ -8,16 +8,16 @@ import pytest
 from tests.bench.models import graphs
 from tests.serving import models
 
-from viridian_serving import batching, examination
-from viridian_serving.batching import Runner
-from viridian_serving.examination import examine_apart
-from viridian_serving.model_source import ModelError
-from viridian_serving.onnx_examination import examined
-from viridian_serving.onnx_model import OnnxModel
-from viridian_serving.pbtxt import messages, parse, scalar, values
-from viridian_serving.schema import Batch
-from viridian_serving.trial_inputs import shapes_to_try
-from viridian_serving.triton_config import onnxruntime_config, python_config
+from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.codec.tensors import Batch
+from viridian_serving.codec.trial_inputs import shapes_to_try
+from viridian_serving.triton import batching, examination
+from viridian_serving.triton.batching import Runner
+from viridian_serving.triton.config_file import onnxruntime_config, python_config
+from viridian_serving.triton.examination import examine_apart
+from viridian_serving.triton.onnx_examination import examined
+from viridian_serving.triton.onnx_model import OnnxModel
+from viridian_serving.triton.pbtxt import messages, parse, scalar, values
 
 GRAPHS = dict(graphs.models())
 

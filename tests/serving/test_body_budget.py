@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.waiting import until
 
-from viridian_serving import body_budget
-from viridian_serving.body_budget import BodyBudget
-from viridian_serving.content_coding import unpack
-from viridian_serving.http_messages import Request, Response
-from viridian_serving.http_server import HttpServer
-from viridian_serving.problems import Problem
+from viridian_serving.api.content_coding import unpack
+from viridian_serving.http1 import body_budget
+from viridian_serving.http1.body_budget import BodyBudget
+from viridian_serving.http1.messages import Request, Response
+from viridian_serving.http1.problems import Problem
+from viridian_serving.http1.server import HttpServer
 
 
 class Clock:

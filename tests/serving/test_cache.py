@@ -13,8 +13,8 @@ from tests.serving.files import settings_file
 from tests.serving.pod import eventually, post_many, running_pod
 from tests.serving.test_two_pods import BY_ROUTE, two_pods
 
-from viridian_serving.cache import AnswerCache, Entry, key_of
-from viridian_serving.wire import Encoded
+from viridian_serving.codec.oip import Encoded
+from viridian_serving.inference.cache import AnswerCache, Entry, key_of
 
 
 def entry(predictions: bytes = b"[1]", revision: str = "m-1", at: float = 0.0) -> Entry:

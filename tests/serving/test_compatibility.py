@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viridian_serving.binding import bind
-from viridian_serving.compatibility import LONGEST_REASON, Covers, Interface, TensorForm, Value, coverage
-from viridian_serving.contract import Contract
-from viridian_serving.features import Feature, RequestSchema
-from viridian_serving.instances import InstanceReader
-from viridian_serving.schema import DataType, Kind, ModelSchema, Tensor
-from viridian_serving.schema_file import parse
+from viridian_serving.codec.features import Feature, RequestSchema
+from viridian_serving.codec.instances import InstanceReader
+from viridian_serving.codec.tensors import DataType, Kind, ModelSchema, Tensor
+from viridian_serving.contract.binding import bind
+from viridian_serving.contract.compatibility import LONGEST_REASON, Covers, Interface, TensorForm, Value, coverage
+from viridian_serving.contract.contract import Contract
+from viridian_serving.contract.schema_file import parse
 
 X = Tensor("X", DataType.FP32, (2,))
 Y = Tensor("y", DataType.FP32, (1,))

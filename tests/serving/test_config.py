@@ -3,7 +3,7 @@
 import pytest
 
 from viridian.guards.latency import GRID
-from viridian_serving.config import DEFAULT_LATENCY_BUCKETS, ConfigError, load
+from viridian_serving.settings.config import DEFAULT_LATENCY_BUCKETS, ConfigError, load
 
 GIVEN = {
     "VIRIDIAN_NAMESPACE": "ml",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from viridian_serving.cors import Cors
-from viridian_serving.http_messages import Request, Response
+from viridian_serving.api.cors import Cors
+from viridian_serving.http1.messages import Request, Response
 
 PAGE = b"http://localhost:3000"
 

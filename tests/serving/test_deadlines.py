@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from viridian_serving.deadlines import STEP, Deadlines
+from viridian_serving.inference.deadlines import STEP, Deadlines
 
 
 async def test_each_fails_at_its_own_time_and_never_before() -> None:

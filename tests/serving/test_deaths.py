@@ -2,13 +2,13 @@
 
 import pytest
 
-from viridian_serving import deaths
-from viridian_serving.deaths import WHILE, Deaths
-from viridian_serving.http_messages import Request
-from viridian_serving.metrics import Via
-from viridian_serving.problems import Problem
-from viridian_serving.seen import Seen
-from viridian_serving.wire import Encoded
+from viridian_serving.codec.oip import Encoded
+from viridian_serving.http1.messages import Request
+from viridian_serving.http1.problems import Problem
+from viridian_serving.inference import deaths
+from viridian_serving.inference.deaths import WHILE, Deaths
+from viridian_serving.inference.request_context import Seen
+from viridian_serving.metrics.guard_counters import Via
 
 
 def predicted(*tensors: bytes) -> Seen:

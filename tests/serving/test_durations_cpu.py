@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from viridian_serving.cpu import cgroup_limit, inference_threads, parse_cpus
-from viridian_serving.durations import parse_duration
+from viridian_serving.settings.cpu import cgroup_limit, inference_threads, parse_cpus
+from viridian_serving.settings.durations import parse_duration
 
 
 @pytest.mark.parametrize(

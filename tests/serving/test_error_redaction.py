@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viridian_serving.error_redaction import LONGEST, redacted, texts_of
+from viridian_serving.telemetry.error_redaction import LONGEST, redacted, texts_of
 
 NAMES = frozenset({"age", "city", "y"})
 FROM_TRITON = (

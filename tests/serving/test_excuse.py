@@ -5,7 +5,7 @@ import threading
 import time
 from pathlib import Path
 
-from viridian_serving import excuse
+from viridian_serving.triton import excuse
 
 
 def test_a_word_is_taken_once(tmp_path: Path) -> None:

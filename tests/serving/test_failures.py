@@ -2,13 +2,13 @@
 
 import pytest
 
-from viridian_serving.binding import bind
-from viridian_serving.failures import ABANDONED, FailureCounts, failure_of
-from viridian_serving.http_messages import Request, Response
-from viridian_serving.metrics import Via
-from viridian_serving.schema import DataType, ModelSchema, Tensor
-from viridian_serving.schema_file import parse
-from viridian_serving.seen import Failure, Seen
+from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
+from viridian_serving.contract.binding import bind
+from viridian_serving.contract.schema_file import parse
+from viridian_serving.http1.messages import Request, Response
+from viridian_serving.inference.request_context import Failure, Seen
+from viridian_serving.metrics.guard_counters import Via
+from viridian_serving.telemetry.failures import ABANDONED, FailureCounts, failure_of
 
 MODEL = ModelSchema((Tensor("X", DataType.FP32, (1,)),), (Tensor("y", DataType.FP32, (1,)),), 8)
 PLAIN = "features: [{name: age}]"

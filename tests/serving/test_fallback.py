@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 import pytest
 from tests.waiting import until
 
-from viridian_serving.fallback import Fallback, ShareBudget, reason_of
-from viridian_serving.http_client import HttpClient
-from viridian_serving.http_messages import Request, Response
-from viridian_serving.http_server import HttpServer
-from viridian_serving.joiner import Interest
-from viridian_serving.metrics import NANOSECONDS, FrozenCounters, Rescue, Via
-from viridian_serving.patience import patience_of
-from viridian_serving.seen import Seen
+from viridian_serving.api.client_timeout import patience_of
+from viridian_serving.api.fallback import Fallback, ShareBudget, reason_of
+from viridian_serving.http1.client import HttpClient
+from viridian_serving.http1.messages import Request, Response
+from viridian_serving.http1.server import HttpServer
+from viridian_serving.inference.batcher import Interest
+from viridian_serving.inference.request_context import Seen
+from viridian_serving.metrics.guard_counters import NANOSECONDS, FrozenCounters, Rescue, Via
 
 GOOD = Response(200, b'"own"')
 FAILED = Response(500, b'"failed"', problem="model-failed")
@@ -198,7 +198,7 @@ async def test_stable_that_is_down_or_does_not_answer_in_time_is_no_help() -> No
 
 async def test_no_more_requests_than_stable_can_bear_are_there_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     # given
-    monkeypatch.setattr("viridian_serving.fallback._MOST_ASKED", 3)
+    monkeypatch.setattr("viridian_serving.api.fallback._MOST_ASKED", 3)
     async with stage() as s:
         s.stable.gate.clear()
         # when five fail at the same time
@@ -276,7 +276,7 @@ async def test_when_stable_cannot_help_either_the_own_answer_is_awaited() -> Non
 
 async def test_a_slow_model_that_works_may_send_only_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
     # given a model that answers others all the time
-    monkeypatch.setattr("viridian_serving.fallback._SLOW_BURST", 2.0)
+    monkeypatch.setattr("viridian_serving.api.fallback._SLOW_BURST", 2.0)
     async with stage(after=0.05) as s:
         s.fallback._last_good = math.inf
         # when more requests are slow than the share allows
@@ -294,7 +294,7 @@ async def test_a_slow_model_that_works_may_send_only_a_share(monkeypatch: pytest
 
 
 async def test_when_the_model_stands_still_meanwhile_they_wait_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("viridian_serving.fallback._SLOW_BURST", 0.0)
+    monkeypatch.setattr("viridian_serving.api.fallback._SLOW_BURST", 0.0)
     async with stage(after=0.05) as s:
         s.fallback._last_good = math.inf
         asking = asyncio.create_task(s.ask(Own(GOOD, held=True)))
@@ -319,7 +319,7 @@ def test_a_budget_is_a_share_of_what_came() -> None:
 
 
 async def test_only_so_many_requests_run_on_after_their_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("viridian_serving.fallback._MOST_MEASURED", 3)
+    monkeypatch.setattr("viridian_serving.api.fallback._MOST_MEASURED", 3)
     async with stage(after=0.01) as s:
         hung = [Own(GOOD, held=True) for _ in range(5)]
         for own in hung:
@@ -328,7 +328,7 @@ async def test_only_so_many_requests_run_on_after_their_answer(monkeypatch: pyte
 
 
 async def test_bodies_of_such_requests_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("viridian_serving.fallback._MOST_MEASURED_BYTES", 20)
+    monkeypatch.setattr("viridian_serving.api.fallback._MOST_MEASURED_BYTES", 20)
     async with stage(after=0.01) as s:
         hung = [Own(GOOD, held=True) for _ in range(4)]  # of eight bytes each
         for own in hung:

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from tests.serving.models import CUSTOMER, CUSTOMERS
 from tests.serving.test_malformed import MODEL
 
-from viridian_serving.binding import bind
-from viridian_serving.features import Feature, RequestSchema, Slot, one_of, written
-from viridian_serving.instances import InstanceReader, Instances
-from viridian_serving.json_schema import instance_schema, range_of, sample_of
-from viridian_serving.problems import Problem
-from viridian_serving.schema import DataType, Kind, Tensor
-from viridian_serving.schema_file import parse
+from viridian_serving.codec.features import Feature, RequestSchema, Slot, one_of, written
+from viridian_serving.codec.instances import InstanceReader, Instances
+from viridian_serving.codec.tensors import DataType, Kind, Tensor
+from viridian_serving.contract.binding import bind
+from viridian_serving.contract.json_schema import instance_schema, range_of, sample_of
+from viridian_serving.contract.schema_file import parse
+from viridian_serving.http1.problems import Problem
 
 REQUESTS = bind(parse(CUSTOMERS.encode()), MODEL).requests
 READER = InstanceReader(REQUESTS, 10)

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.serving.pages import samples
 
-from viridian_serving.feedback import Feedback, FeedbackCounts
-from viridian_serving.feedback_token import Given, TokenError, TokenReader, TokenWriter
-from viridian_serving.instances import MAX_VIOLATIONS
-from viridian_serving.metrics import Via
-from viridian_serving.problems import Problem
+from viridian_serving.codec.instances import MAX_VIOLATIONS
+from viridian_serving.feedback.accuracy import Feedback, FeedbackCounts
+from viridian_serving.feedback.token import Given, TokenError, TokenReader, TokenWriter
+from viridian_serving.http1.problems import Problem
+from viridian_serving.metrics.guard_counters import Via
 
 KEY = "a key of the model iris"
 OLD_KEY = "the key that it had before"
@@ -142,10 +142,10 @@ def test_a_cut_token_is_refused(cut: int) -> None:
 
 def test_a_token_of_a_newer_version_is_no_crash() -> None:
     # given a token whose way this version does not know
-    from viridian_serving import feedback_token
+    from viridian_serving.feedback import token
 
-    payload = feedback_token._FIXED.pack(ISSUED, b"12345678", 99, 1) + b"r1"
-    mac = feedback_token._mac(feedback_token._derive(KEY, "ml", "iris"), payload)
+    payload = token._FIXED.pack(ISSUED, b"12345678", 99, 1) + b"r1"
+    mac = token._mac(token._derive(KEY, "ml", "iris"), payload)
     made = "v1." + base64.urlsafe_b64encode(mac + payload).decode().rstrip("=")
     # when, then
     with pytest.raises(TokenError, match="newer version"):
@@ -243,7 +243,7 @@ def test_bodies_that_are_no_feedback(body: bytes, status: int, kind: str) -> Non
 
 def test_memory_is_bounded_and_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
     # given a pod that remembers three
-    monkeypatch.setattr("viridian_serving.feedback._MAX_REMEMBERED", 3)
+    monkeypatch.setattr("viridian_serving.feedback.accuracy._MAX_REMEMBERED", 3)
     taker, one = Taker(), writer()
     items = [{"token": one.write(1, Via.SPLIT, ISSUED), "actual": 1} for _ in range(4)]
     # when

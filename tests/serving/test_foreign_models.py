@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from viridian_serving.local_model import find
-from viridian_serving.model_source import ModelError, model_file
+from viridian_serving.artifacts.detect import find
+from viridian_serving.artifacts.locate import ModelError, model_file
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from tests.serving import models
 from tests.serving.hostile import Hostile, pointers, requests
 from tests.serving.pod import Answer, Pod, children_in, running_pod
 
-from viridian_serving.grpc_request import MessageReader
-from viridian_serving.infer_request import InferReader
-from viridian_serving.problems import Problem
-from viridian_serving.schema import DataType, ModelSchema, Tensor
+from viridian_serving.codec.oip_grpc_request import MessageReader
+from viridian_serving.codec.oip_request import InferReader
+from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
+from viridian_serving.http1.problems import Problem
 
 IRIS = ModelSchema(
     (Tensor("X", DataType.FP32, (4,)),),

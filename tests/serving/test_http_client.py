@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from viridian_serving.http_client import HttpClient, PeerUnreachableError
+from viridian_serving.http1.client import HttpClient, PeerUnreachableError
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nhi"

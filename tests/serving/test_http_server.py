@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager, contextmanager
 import pytest
 from tests.waiting import until
 
-from viridian_serving import http_connection
-from viridian_serving.http_messages import Request, Response
-from viridian_serving.http_server import HttpServer
+from viridian_serving.http1 import connection as http_connection
+from viridian_serving.http1.messages import Request, Response
+from viridian_serving.http1.server import HttpServer
 
 
 class Echo:

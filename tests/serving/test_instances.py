@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viridian_serving.features import RequestSchema
-from viridian_serving.instances import MAX_VIOLATIONS, InstanceReader
-from viridian_serving.problems import Problem
-from viridian_serving.schema import DataType, ModelSchema, Tensor
+from viridian_serving.codec.features import RequestSchema
+from viridian_serving.codec.instances import MAX_VIOLATIONS, InstanceReader
+from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
+from viridian_serving.http1.problems import Problem
 
 OUT = (Tensor("y", DataType.FP32, (1,)),)
 ROW = ModelSchema((Tensor("X", DataType.FP32, (3,)),), OUT, 8)

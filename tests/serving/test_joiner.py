@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from tests.waiting import until
 
-from viridian_serving.joiner import CallFailedError, Job, Joiner, QueueFullError
+from viridian_serving.inference.batcher import CallFailedError, Job, Joiner, QueueFullError
 
 StringJob = Job[str, str]
 

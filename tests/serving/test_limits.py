@@ -2,10 +2,10 @@
 
 import pytest
 
-from viridian_serving.config import Settings
-from viridian_serving.features import RequestSchema
-from viridian_serving.limits import body_limit
-from viridian_serving.schema import DataType, ModelSchema, Tensor
+from viridian_serving.codec.features import RequestSchema
+from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
+from viridian_serving.contract.body_limit import body_limit
+from viridian_serving.settings.config import Settings
 
 _GIVEN = dict.fromkeys(("namespace", "model", "model_version", "model_uri", "revision", "pod_uid"), "x")
 

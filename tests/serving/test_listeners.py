@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from tests.ports import free_port
 
-from viridian_serving.http_client import HttpClient, PeerUnreachableError
-from viridian_serving.http_messages import Request, Response
-from viridian_serving.http_server import HttpServer
-from viridian_serving.listeners import ANY, open_listener, reach
+from viridian_serving.http1.client import HttpClient, PeerUnreachableError
+from viridian_serving.http1.listeners import ANY, open_listener, reach
+from viridian_serving.http1.messages import Request, Response
+from viridian_serving.http1.server import HttpServer
 
 needs_ipv6 = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 

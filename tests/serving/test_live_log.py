@@ -8,17 +8,17 @@ import pytest
 from tests.serving.pages import samples
 from tests.serving.test_config import GIVEN
 
-from viridian_serving import live_log, shipping
-from viridian_serving.config import load
-from viridian_serving.http_messages import Request
-from viridian_serving.live_log import LiveLog
-from viridian_serving.live_settings import Action, LogSettings, RedactSettings
-from viridian_serving.log_secret import LogSecret
-from viridian_serving.meaning import Meaning
-from viridian_serving.metrics import Via
-from viridian_serving.schema import DataType, ModelSchema, Tensor
-from viridian_serving.seen import Seen
-from viridian_serving.wire import Encoded
+from viridian_serving.codec.oip import Encoded
+from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
+from viridian_serving.contract.feature_metadata import Meaning
+from viridian_serving.http1.messages import Request
+from viridian_serving.inference.request_context import Seen
+from viridian_serving.metrics.guard_counters import Via
+from viridian_serving.settings.config import load
+from viridian_serving.settings.dynamic import Action, LogSettings, RedactSettings
+from viridian_serving.telemetry import export_queue, log_pipeline
+from viridian_serving.telemetry.log_pipeline import LiveLog
+from viridian_serving.telemetry.log_secret import LogSecret
 
 NAME = Tensor("name", DataType.BYTES, (1,))
 PEOPLE = ModelSchema((NAME,), (Tensor("y", DataType.INT64, (1,)),), 8)
@@ -31,8 +31,8 @@ KEY = LogSecret(hash_key="a key of sixteen characters or more")
 
 @pytest.fixture(autouse=True)
 def _in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shipping, "_LINGER", 0.01)
-    monkeypatch.setattr(live_log, "_FAREWELL", 0.05)
+    monkeypatch.setattr(export_queue, "_LINGER", 0.01)
+    monkeypatch.setattr(log_pipeline, "_FAREWELL", 0.05)
 
 
 def hiding(action: Action) -> LogSettings:
@@ -150,7 +150,7 @@ async def test_what_the_former_receiver_does_not_take_in_time_is_lost_and_counte
 async def test_the_end_of_the_pod_does_not_wait_longer_for_a_former_receiver(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(live_log, "_FAREWELL", 60)
+    monkeypatch.setattr(log_pipeline, "_FAREWELL", 60)
     log = a_log(NOBODY_LISTENS)
     write(log, "Ada")
     log.apply(None)

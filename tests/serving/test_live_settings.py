@@ -9,7 +9,7 @@ import pytest
 from viridian.api.serving import Serving
 from viridian.workloads.live_settings import build_live_settings
 from viridian.workloads.owner import Owner
-from viridian_serving.live_settings import (
+from viridian_serving.settings.dynamic import (
     Action,
     CacheSettings,
     LiveSettings,
@@ -18,7 +18,7 @@ from viridian_serving.live_settings import (
     RedactSettings,
     read,
 )
-from viridian_serving.live_watch import LiveFileError, LiveWatch
+from viridian_serving.settings.file_watch import LiveFileError, LiveWatch
 
 
 def test_what_is_not_there_is_off(tmp_path: Path):

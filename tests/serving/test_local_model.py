@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from viridian_serving import serve
-from viridian_serving.local_model import LocalModel, find
-from viridian_serving.local_pod import readable
-from viridian_serving.model_source import ModelError
-from viridian_serving.serve import environment_of, main
-from viridian_serving.welcome import request, sample, sample_command, welcome
+from viridian_serving.artifacts.detect import LocalModel, find
+from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.commands import serve
+from viridian_serving.commands.local_pod import readable
+from viridian_serving.commands.quickstart import request, sample, sample_command, welcome
+from viridian_serving.commands.serve import environment_of, main
 
 
 def lay(root: Path, *files: str) -> Path:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from tests.serving.files import make_certificate
 
-from viridian_serving.live_watch import LiveFileError
-from viridian_serving.log_secret import LogSecret, read_secret
+from viridian_serving.settings.file_watch import LiveFileError
+from viridian_serving.telemetry.log_secret import LogSecret, read_secret
 
 
 def folder(directory: Path, **files: str | bytes) -> Path:

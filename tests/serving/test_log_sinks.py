@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from viridian_serving.log_sinks import Otlp
-from viridian_serving.shipping import PassingError, Record, RefusedError
+from viridian_serving.telemetry.export_queue import PassingError, Record, RefusedError
+from viridian_serving.telemetry.log_sinks import Otlp
 
 
 @contextmanager

@@ -12,18 +12,18 @@ from tests.serving.models import CUSTOMER, CUSTOMERS, customers
 from tests.serving.pod import Pod, running_pod
 from tests.waiting import until
 
-from viridian_serving.answers import Prediction
-from viridian_serving.binding import bind
-from viridian_serving.contract import Contract
-from viridian_serving.http_messages import Request, Response
-from viridian_serving.instances import InstanceReader, Instances
-from viridian_serving.metrics import Via
-from viridian_serving.predict import Predictor
-from viridian_serving.problems import Problem
-from viridian_serving.queries import QuestionReader
-from viridian_serving.schema import DataType, ModelSchema, Tensor
-from viridian_serving.schema_file import parse
-from viridian_serving.seen import Seen
+from viridian_serving.codec.answers import Prediction
+from viridian_serving.codec.instances import InstanceReader, Instances
+from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
+from viridian_serving.contract.binding import bind
+from viridian_serving.contract.contract import Contract
+from viridian_serving.contract.query_string import QuestionReader
+from viridian_serving.contract.schema_file import parse
+from viridian_serving.http1.messages import Request, Response
+from viridian_serving.http1.problems import Problem
+from viridian_serving.inference.predictor import Predictor
+from viridian_serving.inference.request_context import Seen
+from viridian_serving.metrics.guard_counters import Via
 
 MODEL = ModelSchema(
     (

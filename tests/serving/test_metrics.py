@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from viridian_serving import exposition
-from viridian_serving.compatibility import UNKNOWN
-from viridian_serving.exposition import FallbackGauge, LiveGauges, build_registry, render
-from viridian_serving.failures import FailureCounts
-from viridian_serving.http_messages import Request
-from viridian_serving.metrics import NANOSECONDS, FrozenCounters, Outcome, Rescue, Via, outcome_of
-from viridian_serving.seen import Failure, Seen
+from viridian_serving.contract.compatibility import UNKNOWN
+from viridian_serving.http1.messages import Request
+from viridian_serving.inference.request_context import Failure, Seen
+from viridian_serving.metrics.guard_counters import NANOSECONDS, FrozenCounters, Outcome, Rescue, Via, outcome_of
+from viridian_serving.telemetry import exposition
+from viridian_serving.telemetry.exposition import FallbackGauge, LiveGauges, build_registry, render
+from viridian_serving.telemetry.failures import FailureCounts
 
 BOUNDS = (0.01, 0.1, 1.0)
 

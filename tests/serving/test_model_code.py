@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from viridian_serving.beside import Beside
-from viridian_serving.config import Settings, load
-from viridian_serving.model_code import refuse_beside
-from viridian_serving.model_source import ModelError
-from viridian_serving.triton_repository import write_repository
+from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.inference.assets import Beside
+from viridian_serving.settings.config import Settings, load
+from viridian_serving.triton.model_code import refuse_beside
+from viridian_serving.triton.repository import write_repository
 
 ONNX = 'backend: "onnxruntime"\n'
 BACKENDS = ("onnxruntime", "python", "pytorch", "tensorrt", "openvino")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from tests.serving import models
 
-from viridian_serving.config import Settings
-from viridian_serving.model_source import ModelError, locate, model_file
-from viridian_serving.onnx_model import OnnxModel, OnnxTensor, inspect
-from viridian_serving.pbtxt import parse
-from viridian_serving.triton_config import MAX_BATCH, onnxruntime_config, python_config
+from viridian_serving.artifacts.locate import ModelError, locate, model_file
+from viridian_serving.settings.config import Settings
+from viridian_serving.triton.config_file import MAX_BATCH, onnxruntime_config, python_config
+from viridian_serving.triton.onnx_model import OnnxModel, OnnxTensor, inspect
+from viridian_serving.triton.pbtxt import parse
 
 
 def settings(root: Path, uri: str) -> Settings:

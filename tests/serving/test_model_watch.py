@@ -10,12 +10,12 @@ from typing import cast
 import pytest
 from tests.waiting import until
 
-from viridian_serving.joiner import QueueFullError
-from viridian_serving.model import Model, ModelFailedError, UnreachableError
-from viridian_serving.model_watch import ModelWatch
-from viridian_serving.readiness import Readiness
-from viridian_serving.trials import Trial
-from viridian_serving.wire import Encoded
+from viridian_serving.codec.oip import Encoded
+from viridian_serving.inference.batcher import QueueFullError
+from viridian_serving.inference.health_check import ModelWatch
+from viridian_serving.inference.model import Model, ModelFailedError, UnreachableError
+from viridian_serving.inference.readiness import Readiness
+from viridian_serving.inference.trials import Trial
 
 ZEROS, ONES = Encoded(((1,),), 1, (b"0",)), Encoded(((1,),), 1, (b"1",))
 TRIALS = [Trial(ZEROS), Trial(ONES, "sample.json")]
@@ -25,7 +25,7 @@ REQUEST = Encoded(((1,),), 1, (b"7",))
 @pytest.fixture(autouse=True)
 def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_FIRST_RETRY", "_LAST_RETRY", "_RETRY", "_LOOK"):
-        monkeypatch.setattr(f"viridian_serving.model_watch.{name}", 0.01)
+        monkeypatch.setattr(f"viridian_serving.inference.health_check.{name}", 0.01)
 
 
 @dataclass

@@ -10,16 +10,23 @@ from hypothesis import strategies as st
 from tests.serving.pages import samples
 from tests.serving.test_schema_file import contract_of
 
-from viridian_serving.contract import Contract
-from viridian_serving.histograms import DECADES, Histogram, evenly
-from viridian_serving.http_messages import Request
-from viridian_serving.meaning import MAX_FEATURES, Feature, Meaning, confidence_of, label_of, meaning_of
-from viridian_serving.metrics import Via
-from viridian_serving.observations import MAX_LABELS, Observations
-from viridian_serving.response_counts import ResponseCounts, Route
-from viridian_serving.schema import DataType, ModelSchema, Tensor
-from viridian_serving.seen import Seen
-from viridian_serving.wire import Encoded
+from viridian_serving.codec.oip import Encoded
+from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
+from viridian_serving.contract.contract import Contract
+from viridian_serving.contract.feature_metadata import (
+    MAX_FEATURES,
+    Feature,
+    Meaning,
+    confidence_of,
+    label_of,
+    meaning_of,
+)
+from viridian_serving.http1.messages import Request
+from viridian_serving.inference.request_context import Seen
+from viridian_serving.metrics.guard_counters import Via
+from viridian_serving.metrics.histograms import DECADES, Histogram, evenly
+from viridian_serving.metrics.response_counts import ResponseCounts, Route
+from viridian_serving.telemetry.model_metrics import MAX_LABELS, Observations
 
 AGE = Tensor("age", DataType.INT64, ())
 PIXELS = Tensor("X", DataType.FP32, (2, 2))

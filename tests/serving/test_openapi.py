@@ -23,16 +23,16 @@ from tests.serving.models import CUSTOMER, CUSTOMERS
 from tests.serving.pod import Pod, eventually, running_pod
 from tests.serving.test_malformed import MODEL
 
-from viridian_serving.answers import AnswerWriter
-from viridian_serving.binding import bind
-from viridian_serving.contract import Contract
-from viridian_serving.docs_page import docs_page
-from viridian_serving.documents import documents
-from viridian_serving.json_schema import prediction_schema
-from viridian_serving.openapi import openapi
-from viridian_serving.schema import DataType, ModelSchema, Tensor
-from viridian_serving.schema_file import parse
-from viridian_serving.wire import TensorValues
+from viridian_serving.codec.answers import AnswerWriter
+from viridian_serving.codec.oip import TensorValues
+from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
+from viridian_serving.contract.binding import bind
+from viridian_serving.contract.contract import Contract
+from viridian_serving.contract.docs_page import docs_page
+from viridian_serving.contract.documents import documents
+from viridian_serving.contract.json_schema import prediction_schema
+from viridian_serving.contract.openapi import openapi
+from viridian_serving.contract.schema_file import parse
 
 IDENTITY = {"model": "m", "version": "v1", "revision": "m-1"}
 X = Tensor("X", DataType.FP32, (4,))

@@ -45,6 +45,6 @@ def test_it_holds_every_file_of_its_sources_and_starts_from_them(tmp_path: Path)
 
     # then nothing is left out, and the pod's programs are found in it
     assert names == sources
-    programs = "import viridian_serving.api, viridian_serving.fetch, viridian_serving.serve, viridian_serving.triton"
+    programs = "from viridian_serving.commands import api, fetch, serve, triton"
     environment = {"PYTHONPATH": str(tmp_path / "installed")}
     subprocess.run([sys.executable, "-c", programs], check=True, cwd=tmp_path, env=environment)

@@ -7,7 +7,7 @@ import pytest
 from tests.serving import models
 from tests.serving.pod import Pod, eventually, running_pod
 
-from viridian_serving.cpu import inference_threads
+from viridian_serving.settings.cpu import inference_threads
 
 pytestmark = pytest.mark.component
 

@@ -16,7 +16,7 @@ import pytest
 from tests.serving import models
 from tests.serving.pod import Pod, children_in, eventually, running_pod, standing_still
 
-from viridian_serving import api
+from viridian_serving.commands import api
 
 pytestmark = pytest.mark.component
 
@@ -173,7 +173,7 @@ async def test_sigterm_under_load_loses_nothing(tmp_path: Path) -> None:
 
 SUPERVISOR_WITH_A_THREAD = """
 import threading, time
-from viridian_serving.supervisor import _Signals
+from viridian_serving.triton.supervisor import _Signals
 
 thread = threading.Thread(target=time.sleep, args=(60,), daemon=True)
 thread.start()

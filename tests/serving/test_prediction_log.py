@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from tests.serving.test_config import GIVEN
 
-from viridian_serving.config import load
-from viridian_serving.http_messages import Request, Response
-from viridian_serving.joiner import Interest
-from viridian_serving.live_settings import Action
-from viridian_serving.meaning import Feature, Meaning
-from viridian_serving.metrics import Outcome, Via
-from viridian_serving.prediction_log import PredictionLog
-from viridian_serving.redaction import Redactor, Rules
-from viridian_serving.schema import DataType, ModelSchema, Tensor
-from viridian_serving.seen import Seen
-from viridian_serving.wire import Encoded
+from viridian_serving.codec.oip import Encoded
+from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
+from viridian_serving.contract.feature_metadata import Feature, Meaning
+from viridian_serving.http1.messages import Request, Response
+from viridian_serving.inference.batcher import Interest
+from viridian_serving.inference.request_context import Seen
+from viridian_serving.metrics.guard_counters import Outcome, Via
+from viridian_serving.settings.config import load
+from viridian_serving.settings.dynamic import Action
+from viridian_serving.telemetry.prediction_log import PredictionLog
+from viridian_serving.telemetry.redaction import Redactor, Rules
 
 KEY = "a key of sixteen characters or more"
 AGE, NAME = Tensor("age", DataType.INT64, (1,)), Tensor("name", DataType.BYTES, (1,))

@@ -13,10 +13,10 @@ import pytest
 from tests.serving import models
 from tests.serving.pod import Pod, eventually, post_many, running_pod
 
-from viridian_serving.joiner import QueueFullError
-from viridian_serving.preprocessing import PreprocessFailedError, Preprocessor
-from viridian_serving.problems import Problem
-from viridian_serving.schema import DataType, ModelSchema, SchemaError, Tensor
+from viridian_serving.codec.tensors import DataType, ModelSchema, SchemaError, Tensor
+from viridian_serving.http1.problems import Problem
+from viridian_serving.inference.batcher import QueueFullError
+from viridian_serving.inference.preprocessing import PreprocessFailedError, Preprocessor
 
 MODEL = ModelSchema(
     (Tensor("X", DataType.FP32, (2,)), Tensor("n", DataType.INT64, (1,))), (Tensor("y", DataType.FP32, (1,)),), 8

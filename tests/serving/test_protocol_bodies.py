@@ -10,8 +10,8 @@ import tritonclient.grpc as tritongrpc
 import tritonclient.http as tritonhttp
 from tritonclient.grpc import service_pb2
 
-from viridian_serving.http_messages import Request, Response
-from viridian_serving.protocol_bodies import inputs_of, outputs_of
+from viridian_serving.codec.oip_payloads import inputs_of, outputs_of
+from viridian_serving.http1.messages import Request, Response
 
 HTTP, GRPC = b"/v2/models/m/infer", b"/inference.GRPCInferenceService/ModelInfer"
 VALUES = {

@@ -10,15 +10,15 @@ from tests.serving.models import CUSTOMER, CUSTOMERS
 from tests.serving.pod import Pod, running_pod
 from tests.serving.test_malformed import MODEL
 
-from viridian_serving.binding import bind
-from viridian_serving.contract import Contract
-from viridian_serving.http_messages import Request
-from viridian_serving.metrics import Outcome, outcome_of
-from viridian_serving.problems import Problem
-from viridian_serving.queries import QuestionReader
-from viridian_serving.responses import request_id_of
-from viridian_serving.schema import DataType, ModelSchema, Tensor
-from viridian_serving.schema_file import parse
+from viridian_serving.api.responses import request_id_of
+from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
+from viridian_serving.contract.binding import bind
+from viridian_serving.contract.contract import Contract
+from viridian_serving.contract.query_string import QuestionReader
+from viridian_serving.contract.schema_file import parse
+from viridian_serving.http1.messages import Request
+from viridian_serving.http1.problems import Problem
+from viridian_serving.metrics.guard_counters import Outcome, outcome_of
 
 TWO = ModelSchema(
     (Tensor("a", DataType.FP32, (1,)), Tensor("s", DataType.BYTES, (1,))), (Tensor("y", DataType.FP32, (1,)),), 8

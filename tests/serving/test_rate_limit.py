@@ -4,8 +4,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from viridian_serving import rate_limit
-from viridian_serving.rate_limit import RateLimit
+from viridian_serving.api import rate_limit
+from viridian_serving.api.rate_limit import RateLimit
 
 
 def test_a_burst_passes_and_then_the_rate():

@@ -11,14 +11,14 @@ from tests.serving import models
 from tests.serving.pod import Pod
 from tests.serving.test_malformed import MODEL
 
-from viridian_serving.answers import AnswerWriter
-from viridian_serving.binding import bind
-from viridian_serving.contract import Contract
-from viridian_serving.instances import InstanceReader
-from viridian_serving.problems import Problem
-from viridian_serving.schema import DataType, ModelSchema, SchemaError, Tensor
-from viridian_serving.schema_file import AnswerEntry, FeatureEntry, OutputsEntry, parse, read_schema_file
-from viridian_serving.wire import TensorValues
+from viridian_serving.codec.answers import AnswerWriter
+from viridian_serving.codec.instances import InstanceReader
+from viridian_serving.codec.oip import TensorValues
+from viridian_serving.codec.tensors import DataType, ModelSchema, SchemaError, Tensor
+from viridian_serving.contract.binding import bind
+from viridian_serving.contract.contract import Contract
+from viridian_serving.contract.schema_file import AnswerEntry, FeatureEntry, OutputsEntry, parse, read_schema_file
+from viridian_serving.http1.problems import Problem
 
 LABEL, PROBABILITIES = Tensor("label", DataType.INT64, (1,)), Tensor("probabilities", DataType.FP32, (3,))
 IRIS = ModelSchema((Tensor("X", DataType.FP32, (4,)),), (LABEL, PROBABILITIES), 128)

@@ -8,14 +8,22 @@ from threading import Event
 import pytest
 from tests.serving.pages import samples
 
-from viridian_serving import shipping
-from viridian_serving.shipping import Dropped, PassingError, Record, RefusedError, Shipments, Shipper, Sink
+from viridian_serving.telemetry import export_queue
+from viridian_serving.telemetry.export_queue import (
+    Dropped,
+    PassingError,
+    Record,
+    RefusedError,
+    Shipments,
+    Shipper,
+    Sink,
+)
 
 
 @pytest.fixture(autouse=True)
 def _in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shipping, "_LINGER", 0.01)
-    monkeypatch.setattr(shipping, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(export_queue, "_LINGER", 0.01)
+    monkeypatch.setattr(export_queue, "_FIRST_PAUSE", 0.01)
 
 
 class Memory:

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from viridian_serving.compatibility import UNKNOWN, Interface, Value
-from viridian_serving.contract import Contract
-from viridian_serving.http_client import HttpClient
-from viridian_serving.readiness import health
-from viridian_serving.schema import DataType, Kind, ModelSchema, Tensor
-from viridian_serving.stable import FORGET_AFTER, Named, StableView, StableWatch, Surface, read_health
+from viridian_serving.api.stable import FORGET_AFTER, Named, StableView, StableWatch, Surface, read_health
+from viridian_serving.codec.tensors import DataType, Kind, ModelSchema, Tensor
+from viridian_serving.contract.compatibility import UNKNOWN, Interface, Value
+from viridian_serving.contract.contract import Contract
+from viridian_serving.http1.client import HttpClient
+from viridian_serving.inference.readiness import health
 
 X = Value("x", Kind.NUMBER)
 Y = Value("prediction", Kind.NUMBER)

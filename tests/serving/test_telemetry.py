@@ -9,15 +9,15 @@ from tests.serving import models
 from tests.serving.pod import Pod, nonzero, post_many, running_pod
 from tests.serving.test_config import GIVEN
 
-from viridian_serving.config import load
-from viridian_serving.contract import Contract
-from viridian_serving.http_messages import Request
-from viridian_serving.joiner import Stats
-from viridian_serving.metrics import Via
-from viridian_serving.schema import DataType, ModelSchema, Tensor
-from viridian_serving.seen import Seen
-from viridian_serving.telemetry import Telemetry
-from viridian_serving.wire import Encoded
+from viridian_serving.codec.oip import Encoded
+from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
+from viridian_serving.contract.contract import Contract
+from viridian_serving.http1.messages import Request
+from viridian_serving.inference.batcher import Stats
+from viridian_serving.inference.request_context import Seen
+from viridian_serving.metrics.guard_counters import Via
+from viridian_serving.settings.config import load
+from viridian_serving.telemetry.telemetry import Telemetry
 
 pytestmark = pytest.mark.component
 

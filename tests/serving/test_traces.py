@@ -15,8 +15,8 @@ from tests.serving.pod import Pod, eventually, log_lines, running_pod
 from tests.serving.test_config import GIVEN
 from tests.serving.test_two_pods import two_pods
 
-from viridian_serving.config import load
-from viridian_serving.telemetry import open_tracing
+from viridian_serving.settings.config import load
+from viridian_serving.telemetry.telemetry import open_tracing
 
 pytestmark = pytest.mark.component
 
@@ -124,6 +124,6 @@ def test_traces_are_only_made_when_they_are_asked_for(
 
 
 def test_nothing_of_opentelemetry_is_imported_when_nobody_asks(tmp_path: Path) -> None:
-    code = "import sys, viridian_serving.api; print([name for name in sys.modules if 'opentelemetry' in name])"
+    code = "import sys, viridian_serving.commands.api; print([name for name in sys.modules if 'opentelemetry' in name])"
     environment = Pod.create(tmp_path).environment
     assert subprocess.check_output([sys.executable, "-c", code], env=environment, text=True) == "[]\n"

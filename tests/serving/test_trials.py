@@ -5,14 +5,14 @@ from itertools import islice
 
 import pytest
 
-from viridian_serving.beside import Beside
-from viridian_serving.binding import bind
-from viridian_serving.contract import Contract
-from viridian_serving.documents import documents
-from viridian_serving.json_schema import sample_of
-from viridian_serving.schema import DataType, ModelSchema, SchemaError, Tensor
-from viridian_serving.schema_file import parse
-from viridian_serving.trials import Trial, Trials, with_example
+from viridian_serving.codec.tensors import DataType, ModelSchema, SchemaError, Tensor
+from viridian_serving.contract.binding import bind
+from viridian_serving.contract.contract import Contract
+from viridian_serving.contract.documents import documents
+from viridian_serving.contract.json_schema import sample_of
+from viridian_serving.contract.schema_file import parse
+from viridian_serving.inference.assets import Beside
+from viridian_serving.inference.trials import Trial, Trials, with_example
 
 Y = (Tensor("y", DataType.FP32, (1,)),)
 IMAGE = ModelSchema((Tensor("x", DataType.FP32, (3, -1, -1)),), Y, 8)

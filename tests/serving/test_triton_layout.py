@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from tests.serving import models
 
-from viridian_serving import triton_layout
-from viridian_serving.config import Settings
-from viridian_serving.model_source import ModelError
-from viridian_serving.pbtxt import messages, parse, scalar
-from viridian_serving.triton import prepare
-from viridian_serving.triton_layout import TritonLayout
+from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.commands.triton import prepare
+from viridian_serving.settings.config import Settings
+from viridian_serving.triton import layout
+from viridian_serving.triton.layout import TritonLayout
+from viridian_serving.triton.pbtxt import messages, parse, scalar
 
 STUB = "triton_python_backend_stub"
 
@@ -108,7 +108,7 @@ def test_a_triton_for_other_pythons(tmp_path: Path) -> None:
 def test_numpy_2_would_make_every_answer_of_the_wheel_s_triton_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(triton_layout, "version", {"numpy": "2.1.0"}.get)
+    monkeypatch.setattr(layout, "version", {"numpy": "2.1.0"}.get)
     with pytest.raises(ModelError, match=r"numpy 2\.1\.0; pip install 'numpy<2'"):
         TritonLayout.find(tmp_path)
     assert TritonLayout.find(installation(tmp_path)).server == tmp_path / "bin" / "tritonserver"
@@ -123,7 +123,7 @@ def test_without_bash_triton_would_wait_for_its_backend_for_ever(
 
 
 def test_without_libpython_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triton_layout, "_PYTHON", "3.99")
-    monkeypatch.setattr(triton_layout, "_LIBPYTHON", "libpython3.99.so.1.0")
+    monkeypatch.setattr(layout, "_PYTHON", "3.99")
+    monkeypatch.setattr(layout, "_LIBPYTHON", "libpython3.99.so.1.0")
     with pytest.raises(ModelError, match=r"needs libpython3\.99\.so\.1\.0, .* apt-get install libpython3\.99"):
         TritonLayout.find(installation(tmp_path))

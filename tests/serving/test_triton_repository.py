@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from viridian_serving.model_source import ModelError
-from viridian_serving.pbtxt import messages, parse, scalar, values
-from viridian_serving.triton_repository import write_repository
+from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.triton.pbtxt import messages, parse, scalar, values
+from viridian_serving.triton.repository import write_repository
 
 PYTHON = 'name: "iris"\nbackend: "python"\n'
 

@@ -19,7 +19,7 @@ from tests.serving import models
 from tests.serving.pod import Answer, Pod, eventually, post_many, running_pod
 from tests.serving.service import Service, service
 
-from viridian_serving import excuse
+from viridian_serving.triton import excuse
 
 pytestmark = pytest.mark.component
 

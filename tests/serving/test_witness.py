@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from tests.serving.test_fallback import FAILED, GOOD, HELP, Own, stage
 
-from viridian_serving import witness
-from viridian_serving.http_messages import Response
-from viridian_serving.metrics import Outcome
-from viridian_serving.witness import Witness
+from viridian_serving.http1.messages import Response
+from viridian_serving.inference import witness
+from viridian_serving.inference.witness import Witness
+from viridian_serving.metrics.guard_counters import Outcome
 
 REVISION = ((b"Viridian-Revision", b"m-1"),)
 
