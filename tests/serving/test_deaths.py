@@ -7,25 +7,25 @@ from viridian_serving.http1.messages import Request
 from viridian_serving.http1.problems import Problem
 from viridian_serving.inference import deaths
 from viridian_serving.inference.deaths import WHILE, Deaths
-from viridian_serving.inference.request_context import Seen
+from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.guard_counters import Via
 
 
-def predicted(*tensors: bytes) -> Seen:
-    seen = Seen(Request(b"POST", b"/predict", {}, b"", 0.0), "id", Via.SPLIT, 0.0)
-    seen.instances = [Encoded(((4,),), 1, tensors)]
-    return seen
+def predicted(*tensors: bytes) -> RequestContext:
+    context = RequestContext(Request(b"POST", b"/predict", {}, b"", 0.0), "id", Via.SPLIT, 0.0)
+    context.instances = [Encoded(((4,),), 1, tensors)]
+    return context
 
 
-def inferred(*tensors: bytes) -> Seen:
-    seen = Seen(Request(b"POST", b"/v2/models/m/infer", {}, b"", 0.0), "id", Via.SPLIT, 0.0)
-    seen.asked = tensors
-    return seen
+def inferred(*tensors: bytes) -> RequestContext:
+    context = RequestContext(Request(b"POST", b"/v2/models/m/infer", {}, b"", 0.0), "id", Via.SPLIT, 0.0)
+    context.asked = tensors
+    return context
 
 
-def is_refused(known: Deaths, seen: Seen, now: float) -> bool:
+def is_refused(known: Deaths, context: RequestContext, now: float) -> bool:
     try:
-        known.check(seen, now)
+        known.check(context, now)
     except Problem as problem:
         return (problem.status, problem.kind) == (422, "refused-input")
     return False

@@ -6,7 +6,7 @@ from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
 from viridian_serving.contract.binding import bind
 from viridian_serving.contract.schema_file import parse
 from viridian_serving.http1.messages import Request, Response
-from viridian_serving.inference.request_context import Failure, Seen
+from viridian_serving.inference.request_context import Failure, RequestContext
 from viridian_serving.metrics.guard_counters import Via
 from viridian_serving.telemetry.failures import ABANDONED, FailureCounts, failure_of
 
@@ -22,10 +22,10 @@ def counting(schema: str = PLAIN) -> FailureCounts:
 
 def failed(
     cause: str = "", kind: str = "model-failed", status: int | None = 500, via: Via = Via.SPLIT, body: bytes = b"{}"
-) -> Seen:
-    seen = Seen(Request(b"POST", b"/predict", {}, body, 0.0), "id", via, 0)
-    seen.failure = Failure(kind, status, cause)
-    return seen
+) -> RequestContext:
+    context = RequestContext(Request(b"POST", b"/predict", {}, body, 0.0), "id", via, 0)
+    context.failure = Failure(kind, status, cause)
+    return context
 
 
 def shown(counts: FailureCounts) -> dict[tuple[str, str, str], float]:
@@ -102,10 +102,10 @@ def test_a_sensitive_feature_leaves_no_more_than_the_kind() -> None:
 
 
 def test_a_compressed_body_leaves_no_more_than_the_kind_either() -> None:
-    seen = failed("ValueError: this word is nobody's")
-    seen.request.headers[b"content-encoding"] = b"gzip"
+    context = failed("ValueError: this word is nobody's")
+    context.request.headers[b"content-encoding"] = b"gzip"
     counts = counting()
-    counts.observe([seen])
+    counts.observe([context])
     assert shown(counts) == {("model-failed", "500", "ValueError"): 1}
 
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 import pytest
 from tests.waiting import until
 
-from viridian_serving.api.client_timeout import patience_of
+from viridian_serving.api.client_timeout import client_timeout
 from viridian_serving.api.fallback import Fallback, ShareBudget, reason_of
 from viridian_serving.http1.client import HttpClient
 from viridian_serving.http1.messages import Request, Response
 from viridian_serving.http1.server import HttpServer
-from viridian_serving.inference.batcher import Interest
-from viridian_serving.inference.request_context import Seen
-from viridian_serving.metrics.guard_counters import NANOSECONDS, FrozenCounters, Rescue, Via
+from viridian_serving.inference.batcher import Demand
+from viridian_serving.inference.request_context import RequestContext
+from viridian_serving.metrics.guard_counters import NANOSECONDS, FallbackReason, FrozenCounters, Via
 
 GOOD = Response(200, b'"own"')
 FAILED = Response(500, b'"failed"', problem="model-failed")
@@ -46,16 +46,16 @@ class Stage:
     fallback: Fallback
     counters: FrozenCounters
     server: HttpServer
-    interest: Interest = field(default_factory=Interest)
-    seen: Seen | None = None
+    demand: Demand = field(default_factory=Demand)
+    context: RequestContext | None = None
     """The last request that was asked."""
 
     async def ask(self, own: "Own", *, seconds: float = 60, **headers: str) -> Response:
         given = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
         request = Request(b"POST", b"/predict", given, b'{"i": 1}', time.perf_counter())
         deadline = asyncio.get_running_loop().time() + seconds
-        self.seen = Seen(request, "id-1", Via.SPLIT, deadline, 0, self.interest)
-        return await self.fallback.answer(self.seen, deadline, own())
+        self.context = RequestContext(request, "id-1", Via.SPLIT, deadline, 0, self.demand)
+        return await self.fallback.answer(self.context, deadline, own())
 
     @property
     def rescues(self) -> tuple[dict[str, int], dict[str, int]]:
@@ -123,7 +123,7 @@ async def test_a_failure_is_answered_by_stable_and_marked() -> None:
         assert asked.headers[b"x-request-id"] == b"id-1"
         assert asked.headers[b"traceparent"] == b"00-1"
         assert b"cookie" not in asked.headers
-        assert 40 < (patience_of(asked) or 0) <= 60
+        assert 40 < (client_timeout(asked) or 0) <= 60
         assert s.rescues == ({"error": 1}, {})
 
 
@@ -138,16 +138,16 @@ async def test_a_failure_is_answered_by_stable_and_marked() -> None:
         (503, "queue-full", None),
         (503, "no-room", None),
         (500, "model-died", None),
-        (500, "model-failed", Rescue.ERROR),
-        (500, "", Rescue.ERROR),
-        (502, "bad-answer", Rescue.ERROR),
-        (503, "", Rescue.ERROR),
-        (504, "timeout", Rescue.ERROR),
-        (503, "model-unreachable", Rescue.UNREACHABLE),
-        (503, "starting", Rescue.UNREACHABLE),
+        (500, "model-failed", FallbackReason.ERROR),
+        (500, "", FallbackReason.ERROR),
+        (502, "bad-answer", FallbackReason.ERROR),
+        (503, "", FallbackReason.ERROR),
+        (504, "timeout", FallbackReason.ERROR),
+        (503, "model-unreachable", FallbackReason.UNREACHABLE),
+        (503, "starting", FallbackReason.UNREACHABLE),
     ],
 )
-async def test_what_stable_is_asked_for(status: int, problem: str, reason: Rescue | None) -> None:
+async def test_what_stable_is_asked_for(status: int, problem: str, reason: FallbackReason | None) -> None:
     own = Response(status, b"", problem=problem)
     assert reason_of(own) is reason
     async with stage() as s:
@@ -221,7 +221,7 @@ async def test_a_model_that_hangs_is_answered_for_and_its_own_outcome_is_awaited
         # then the client has its answer, and the request runs on here though nobody waits for it
         assert answer.body == b'"stable"'
         assert s.rescues == ({"hung": 1}, {})
-        assert s.interest.lost
+        assert s.demand.abandoned
         assert own.ended == []
         own.gate.set()
         await until(lambda: own.ended == ["answered"])
@@ -246,7 +246,7 @@ async def test_the_own_answer_is_taken_when_it_comes_first() -> None:
         await until(lambda: s.stable.asked)
         own.gate.set()
         assert await asking is GOOD
-        assert not s.interest.lost
+        assert not s.demand.abandoned
         assert s.rescues == ({}, {})
 
 
@@ -350,7 +350,9 @@ async def test_nobody_is_asked_for_a_client_that_has_left() -> None:
         own = Own(FAILED, held=True)
         request = Request(b"POST", b"/predict", {}, b"", time.perf_counter())
         deadline = asyncio.get_running_loop().time() + 5
-        asking = asyncio.create_task(s.fallback.answer(Seen(request, "id", Via.SPLIT, deadline), deadline, own()))
+        asking = asyncio.create_task(
+            s.fallback.answer(RequestContext(request, "id", Via.SPLIT, deadline), deadline, own())
+        )
         await asyncio.sleep(0)
         request.gone = True
         own.gate.set()
@@ -373,4 +375,4 @@ async def test_what_is_cancelled_takes_its_own_work_with_it() -> None:
     ("header", "seconds"), [(b"1500", 1.5), (b"0", None), (b"", None), (b"-1", None), (b"1e9", None), (b"9" * 50, None)]
 )
 def test_the_time_that_is_left_is_read_with_care(header: bytes, seconds: float | None) -> None:
-    assert patience_of(Request(b"POST", b"/", {b"viridian-timeout-ms": header}, b"", 0)) == seconds
+    assert client_timeout(Request(b"POST", b"/", {b"viridian-timeout-ms": header}, b"", 0)) == seconds

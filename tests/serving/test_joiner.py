@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from tests.waiting import until
 
-from viridian_serving.inference.batcher import CallFailedError, Job, Joiner, QueueFullError
+from viridian_serving.inference.batcher import CallFailedError, DynamicBatcher, Job, QueueFullError
 
 StringJob = Job[str, str]
 
@@ -35,8 +35,8 @@ class FakeModel:
         return [job.payload.upper() for job in jobs]
 
 
-def make(model: FakeModel, *, slots: int = 1, max_rows: int = 4, max_queue: int = 100) -> Joiner[str, str]:
-    return Joiner(model, calls_in_flight=slots, max_rows=max_rows, max_queue=max_queue)
+def make(model: FakeModel, *, slots: int = 1, max_rows: int = 4, max_queue: int = 100) -> DynamicBatcher[str, str]:
+    return DynamicBatcher(model, calls_in_flight=slots, max_rows=max_rows, max_queue=max_queue)
 
 
 def job(payload: str, *, key: str = "shape", rows: int = 1, seconds: float = 60) -> StringJob:
@@ -46,9 +46,9 @@ def job(payload: str, *, key: str = "shape", rows: int = 1, seconds: float = 60)
 async def test_a_single_request_leaves_at_once_and_alone() -> None:
     # given
     model = FakeModel()
-    joiner = make(model)
+    batcher = make(model)
     # when
-    answer = await joiner.submit(job("a"))
+    answer = await batcher.submit(job("a"))
     # then
     assert (answer, model.calls) == ("A", [["a"]])
 
@@ -56,9 +56,9 @@ async def test_a_single_request_leaves_at_once_and_alone() -> None:
 async def test_requests_of_one_turn_share_a_call() -> None:
     # given
     model = FakeModel()
-    joiner = make(model)
+    batcher = make(model)
     # when
-    answers = await asyncio.gather(*(joiner.submit(job(name)) for name in "abc"))
+    answers = await asyncio.gather(*(batcher.submit(job(name)) for name in "abc"))
     # then
     assert (answers, model.calls) == (["A", "B", "C"], [["a", "b", "c"]])
 
@@ -66,11 +66,11 @@ async def test_requests_of_one_turn_share_a_call() -> None:
 async def test_what_arrives_during_a_call_travels_in_the_next() -> None:
     # given a call that runs
     model = FakeModel(held=True)
-    joiner = make(model)
-    first = joiner.submit(job("a"))
+    batcher = make(model)
+    first = batcher.submit(job("a"))
     await until(lambda: model.running)
     # when
-    others = [joiner.submit(job(name)) for name in "bcd"]
+    others = [batcher.submit(job(name)) for name in "bcd"]
     await asyncio.sleep(0)
     assert model.calls == [["a"]]
     model.gate.set()
@@ -82,10 +82,10 @@ async def test_what_arrives_during_a_call_travels_in_the_next() -> None:
 async def test_never_more_calls_than_slots_nor_more_rows_than_allowed() -> None:
     # given
     model = FakeModel()
-    joiner = make(model, slots=2, max_rows=3)
+    batcher = make(model, slots=2, max_rows=3)
     # when
     names = [chr(97 + i) for i in range(20)]
-    answers = await asyncio.gather(*(joiner.submit(job(name)) for name in names))
+    answers = await asyncio.gather(*(batcher.submit(job(name)) for name in names))
     # then
     assert answers == [name.upper() for name in names]
     assert model.most_running == 2
@@ -95,14 +95,14 @@ async def test_never_more_calls_than_slots_nor_more_rows_than_allowed() -> None:
 async def test_what_the_answered_ask_for_next_travels_in_the_next_call() -> None:
     # given a call that runs, and a job that waits for the only slot
     model = FakeModel(held=True)
-    joiner = make(model)
+    batcher = make(model)
 
     async def client() -> list[str]:
-        return [await joiner.submit(job("a")), await joiner.submit(job("c"))]
+        return [await batcher.submit(job("a")), await batcher.submit(job("c"))]
 
     answered = asyncio.create_task(client())
     await until(lambda: model.running)
-    waiting = joiner.submit(job("b"))
+    waiting = batcher.submit(job("b"))
     # when the call ends, and who was answered asks again
     model.gate.set()
     # then both share the next
@@ -113,9 +113,9 @@ async def test_what_the_answered_ask_for_next_travels_in_the_next_call() -> None
 async def test_what_does_not_fit_into_a_call_takes_the_next_free_slot_at_once() -> None:
     # given a model that holds back, and room for two calls
     model = FakeModel(held=True)
-    joiner = make(model, slots=2, max_rows=2)
+    batcher = make(model, slots=2, max_rows=2)
     # when more comes in one turn than one call takes
-    answers = [joiner.submit(job(name)) for name in "abcd"]
+    answers = [batcher.submit(job(name)) for name in "abcd"]
     # then both calls run
     await until(lambda: model.running == 2)
     assert model.calls == [["a", "b"], ["c", "d"]]
@@ -125,17 +125,17 @@ async def test_what_does_not_fit_into_a_call_takes_the_next_free_slot_at_once() 
 
 async def test_a_job_larger_than_a_call_travels_alone() -> None:
     model = FakeModel()
-    joiner = make(model, max_rows=4)
-    await asyncio.gather(*(joiner.submit(job(name, rows=rows)) for name, rows in [("a", 1), ("b", 9), ("c", 2)]))
+    batcher = make(model, max_rows=4)
+    await asyncio.gather(*(batcher.submit(job(name, rows=rows)) for name, rows in [("a", 1), ("b", 9), ("c", 2)]))
     assert model.calls == [["a"], ["b"], ["c"]]
 
 
 async def test_different_shapes_never_share_a_call_and_take_turns() -> None:
     # given
     model = FakeModel()
-    joiner = make(model, max_rows=2)
+    batcher = make(model, max_rows=2)
     # when four of one shape and one of another wait
-    await asyncio.gather(*(joiner.submit(job(f"x{i}", key="x")) for i in range(4)), joiner.submit(job("y", key="y")))
+    await asyncio.gather(*(batcher.submit(job(f"x{i}", key="x")) for i in range(4)), batcher.submit(job("y", key="y")))
     # then the other shape comes second, not last
     assert model.calls == [["x0", "x1"], ["y"], ["x2", "x3"]]
 
@@ -143,30 +143,30 @@ async def test_different_shapes_never_share_a_call_and_take_turns() -> None:
 async def test_a_failing_instance_fails_alone() -> None:
     # given
     model = FakeModel(poison="b")
-    joiner = make(model)
+    batcher = make(model)
     # when
-    results = await asyncio.gather(*(joiner.submit(job(name)) for name in "abc"), return_exceptions=True)
+    results = await asyncio.gather(*(batcher.submit(job(name)) for name in "abc"), return_exceptions=True)
     # then each was run again by itself, and only the bad one failed
     assert results[0] == "A"
     assert isinstance(results[1], CallFailedError)
     assert results[2] == "C"
     assert model.calls == [["a", "b", "c"], ["a"], ["b"], ["c"]]
-    assert joiner.stats.reruns == 3
+    assert batcher.stats.reruns == 3
 
 
 async def test_a_single_failure_is_not_run_twice() -> None:
     model = FakeModel(poison="a")
-    joiner = make(model)
+    batcher = make(model)
     with pytest.raises(CallFailedError, match="poisoned"):
-        await joiner.submit(job("a"))
+        await batcher.submit(job("a"))
     assert model.calls == [["a"]]
 
 
 async def test_a_job_times_out_at_its_own_deadline_while_the_call_runs_on() -> None:
     # given
     model = FakeModel(held=True)
-    joiner = make(model)
-    hurried, patient = joiner.submit(job("a", seconds=0.02)), joiner.submit(job("b"))
+    batcher = make(model)
+    hurried, patient = batcher.submit(job("a", seconds=0.02)), batcher.submit(job("b"))
     # when
     with pytest.raises(TimeoutError):
         await hurried
@@ -178,29 +178,29 @@ async def test_a_job_times_out_at_its_own_deadline_while_the_call_runs_on() -> N
 async def test_who_left_while_waiting_is_not_sent() -> None:
     # given
     model = FakeModel(held=True)
-    joiner = make(model)
-    first = joiner.submit(job("a"))
+    batcher = make(model)
+    first = batcher.submit(job("a"))
     await until(lambda: model.running)
-    left, stays = joiner.submit(job("b")), joiner.submit(job("c"))
+    left, stays = batcher.submit(job("b")), batcher.submit(job("c"))
     # when
     left.cancel()
     model.gate.set()
     # then
     assert await asyncio.gather(first, stays) == ["A", "C"]
     assert model.calls == [["a"], ["c"]]
-    assert joiner.queued_rows == 0
+    assert batcher.queued_rows == 0
 
 
 async def test_a_full_queue_turns_requests_away() -> None:
     # given
     model = FakeModel(held=True)
-    joiner = make(model, max_queue=2)
-    running = joiner.submit(job("a"))
+    batcher = make(model, max_queue=2)
+    running = batcher.submit(job("a"))
     await until(lambda: model.running)
-    waiting = [joiner.submit(job(name)) for name in "bc"]
+    waiting = [batcher.submit(job(name)) for name in "bc"]
     # when, then
     with pytest.raises(QueueFullError):
-        joiner.submit(job("d"))
+        batcher.submit(job("d"))
     model.gate.set()
     assert await asyncio.gather(running, *waiting) == ["A", "B", "C"]
 
@@ -218,30 +218,30 @@ async def test_a_defect_in_the_call_is_told_at_once_and_the_slot_is_free_again()
             raise ZeroDivisionError
         return [job.payload for job in jobs]
 
-    joiner: Joiner[str, str] = Joiner(broken, calls_in_flight=1, max_rows=4, max_queue=10)
+    batcher: DynamicBatcher[str, str] = DynamicBatcher(broken, calls_in_flight=1, max_rows=4, max_queue=10)
     # when, then
     with pytest.raises(CallFailedError, match="ZeroDivisionError"):
-        await joiner.submit(job("a"))
-    assert await joiner.submit(job("b")) == "b"
+        await batcher.submit(job("a"))
+    assert await batcher.submit(job("b")) == "b"
     assert len(reported) == 1
 
 
 async def test_what_timed_out_or_was_given_up_takes_no_place_in_the_queue() -> None:
     # given a model that hangs, and a full queue before it
     model = FakeModel(held=True)
-    joiner = make(model, max_queue=2)
-    running = joiner.submit(job("a"))
+    batcher = make(model, max_queue=2)
+    running = batcher.submit(job("a"))
     await until(lambda: model.running)
-    late, left = joiner.submit(job("b", seconds=0.01)), joiner.submit(job("c"))
+    late, left = batcher.submit(job("b", seconds=0.01)), batcher.submit(job("c"))
     with pytest.raises(QueueFullError):
-        joiner.submit(job("d"))
+        batcher.submit(job("d"))
     # when one passes its deadline, and the client of another leaves
     left.cancel()
     with pytest.raises(TimeoutError):
         await late
-    await until(lambda: joiner.queued_rows == 0)
+    await until(lambda: batcher.queued_rows == 0)
     # then others take their places
-    others = [joiner.submit(job(name)) for name in "ef"]
+    others = [batcher.submit(job(name)) for name in "ef"]
     model.gate.set()
     assert await asyncio.gather(running, *others) == ["A", "E", "F"]
     assert model.calls == [["a"], ["e", "f"]]
@@ -250,18 +250,18 @@ async def test_what_timed_out_or_was_given_up_takes_no_place_in_the_queue() -> N
 async def test_a_job_that_nobody_waits_for_makes_room() -> None:
     # given a full queue, half of it only to be measured
     model = FakeModel(held=True)
-    joiner = make(model, max_queue=2)
-    running = joiner.submit(job("a"))
+    batcher = make(model, max_queue=2)
+    running = batcher.submit(job("a"))
     await until(lambda: model.running)
     measured, wanted = job("b"), job("c")
-    futures = [joiner.submit(measured), joiner.submit(wanted)]
-    measured.interest.lost = True
+    futures = [batcher.submit(measured), batcher.submit(wanted)]
+    measured.demand.abandoned = True
     # when
-    third = joiner.submit(job("d"))
+    third = batcher.submit(job("d"))
     # then
     with pytest.raises(QueueFullError):
         await futures[0]
     with pytest.raises(QueueFullError):
-        joiner.submit(job("e"))
+        batcher.submit(job("e"))
     model.gate.set()
     assert await asyncio.gather(running, futures[1], third) == ["A", "C", "D"]

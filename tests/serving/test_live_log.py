@@ -10,9 +10,9 @@ from tests.serving.test_config import GIVEN
 
 from viridian_serving.codec.oip import Encoded
 from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
-from viridian_serving.contract.feature_metadata import Meaning
+from viridian_serving.contract.feature_metadata import FeatureMetadata
 from viridian_serving.http1.messages import Request
-from viridian_serving.inference.request_context import Seen
+from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.guard_counters import Via
 from viridian_serving.settings.config import load
 from viridian_serving.settings.dynamic import Action, LogSettings, RedactSettings
@@ -24,7 +24,7 @@ NAME = Tensor("name", DataType.BYTES, (1,))
 PEOPLE = ModelSchema((NAME,), (Tensor("y", DataType.INT64, (1,)),), 8)
 EVERYTHING = LogSettings()
 NOBODY_LISTENS = LogSettings(sink="OTLP", endpoint="http://127.0.0.1:1/v1/logs")
-UNKNOWN = Meaning()
+UNKNOWN = FeatureMetadata()
 NOTHING = LogSecret()
 KEY = LogSecret(hash_key="a key of sixteen characters or more")
 
@@ -39,18 +39,20 @@ def hiding(action: Action) -> LogSettings:
     return LogSettings(redact=(RedactSettings(name="name", action=action),))
 
 
-def a_log(settings: LogSettings | None, secret: LogSecret | None = NOTHING, meaning: Meaning = UNKNOWN) -> LiveLog:
+def a_log(
+    settings: LogSettings | None, secret: LogSecret | None = NOTHING, metadata: FeatureMetadata = UNKNOWN
+) -> LiveLog:
     log = LiveLog(load(GIVEN))
     if secret is not None:
         log.use(secret)
     log.apply(settings)
-    log.begin(PEOPLE, meaning)
+    log.begin(PEOPLE, metadata)
     return log
 
 
-def seen_with(*names: str) -> list[Seen]:
+def seen_with(*names: str) -> list[RequestContext]:
     requests = [Request(b"POST", b"/predict", {}, json.dumps({"name": name}).encode(), 0.0) for name in names]
-    return [Seen(request, "id", Via.SPLIT, 0, instances=[Encoded((), 1, ())]) for request in requests]
+    return [RequestContext(request, "id", Via.SPLIT, 0, instances=[Encoded((), 1, ())]) for request in requests]
 
 
 def write(log: LiveLog, name: str) -> None:
@@ -94,7 +96,7 @@ async def test_a_request_that_cannot_be_written_costs_no_other_its_record(capfd:
     # given one that by a defect was found to be valid, and is not
     log = a_log(EVERYTHING)
     broken = Request(b"POST", b"/predict", {}, b"\xff", 0.0)
-    log.write([Seen(broken, "broken", Via.SPLIT, 0, instances=[Encoded((), 1, ())]), *seen_with("Ada")])
+    log.write([RequestContext(broken, "broken", Via.SPLIT, 0, instances=[Encoded((), 1, ())]), *seen_with("Ada")])
     # then
     assert dropped(log) == {"unreadable": 1}
     assert await written(log, capfd) == [{"name": "Ada"}]
@@ -122,7 +124,7 @@ async def test_nothing_is_written_before_the_secret_is_known(capfd: pytest.Captu
 
 
 async def test_what_schema_yaml_calls_sensitive_is_left_out(capfd: pytest.CaptureFixture[str]) -> None:
-    log = a_log(EVERYTHING, meaning=Meaning(sensitive=frozenset({"name"})))
+    log = a_log(EVERYTHING, metadata=FeatureMetadata(sensitive=frozenset({"name"})))
     write(log, "Ada")
     assert await written(log, capfd) == [{}]
 

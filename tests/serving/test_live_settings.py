@@ -18,7 +18,7 @@ from viridian_serving.settings.dynamic import (
     RedactSettings,
     read,
 )
-from viridian_serving.settings.file_watch import LiveFileError, LiveWatch
+from viridian_serving.settings.file_watch import FileWatch, LiveFileError
 
 
 def test_what_is_not_there_is_off(tmp_path: Path):
@@ -122,7 +122,7 @@ def test_changes_are_applied_once_and_a_broken_file_changes_nothing(tmp_path: Pa
     # given a file as the kubelet keeps it: a link to what it swaps
     file = tmp_path / "serving.json"
     applied: list[LiveSettings] = []
-    watch = LiveWatch([file], lambda: read(file), applied.append)
+    watch = FileWatch([file], lambda: read(file), applied.append)
 
     def swap(name: str, text: str) -> None:
         (tmp_path / name).write_text(text)

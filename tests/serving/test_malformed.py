@@ -22,7 +22,7 @@ from viridian_serving.contract.schema_file import parse
 from viridian_serving.http1.messages import Request, Response
 from viridian_serving.http1.problems import Problem
 from viridian_serving.inference.predictor import Predictor
-from viridian_serving.inference.request_context import Seen
+from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.guard_counters import Via
 
 MODEL = ModelSchema(
@@ -167,7 +167,7 @@ async def test_others_are_answered_while_a_large_body_is_examined(
 
     async def predict(body: object) -> Response:
         request = Request(b"POST", b"/predict", {}, json.dumps(body).encode(), 0.0)
-        return await predictor.answer(Seen(request, "id", Via.SPLIT, asyncio.get_running_loop().time() + 60))
+        return await predictor.answer(RequestContext(request, "id", Via.SPLIT, asyncio.get_running_loop().time() + 60))
 
     # when a large body is being examined
     large = asyncio.create_task(predict({**CUSTOMER, "ids": ["x"] * 100_000}))

@@ -11,8 +11,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from viridian_serving.contract.compatibility import UNKNOWN
 from viridian_serving.http1.messages import Request
-from viridian_serving.inference.request_context import Failure, Seen
-from viridian_serving.metrics.guard_counters import NANOSECONDS, FrozenCounters, Outcome, Rescue, Via, outcome_of
+from viridian_serving.inference.request_context import Failure, RequestContext
+from viridian_serving.metrics.guard_counters import (
+    NANOSECONDS,
+    FallbackReason,
+    FrozenCounters,
+    Outcome,
+    Via,
+    outcome_of,
+)
 from viridian_serving.telemetry import exposition
 from viridian_serving.telemetry.exposition import FallbackGauge, LiveGauges, build_registry, render
 from viridian_serving.telemetry.failures import FailureCounts
@@ -90,15 +97,15 @@ def test_an_error_is_above_every_bound_however_fast_it_came() -> None:
 def test_rescues_are_frozen_with_the_rest_and_exist_from_the_start() -> None:
     # given
     counters = FrozenCounters(BOUNDS, 2.0, at(100))
-    assert counters.published(at(100))[1].rescues == dict.fromkeys(Rescue, 0)
+    assert counters.published(at(100))[1].rescues == dict.fromkeys(FallbackReason, 0)
     # when
-    counters.rescue(Rescue.HUNG, answered=True, now_ns=at(101))
-    counters.rescue(Rescue.ERROR, answered=False, now_ns=at(101))
+    counters.count_fallback(FallbackReason.HUNG, answered=True, now_ns=at(101))
+    counters.count_fallback(FallbackReason.ERROR, answered=False, now_ns=at(101))
     # then
     before, after = counters.published(at(101.9))[1], counters.published(at(102))[1]
     assert not any(before.rescues.values())
-    assert {reason: number for reason, number in after.rescues.items() if number} == {Rescue.HUNG: 1}
-    assert {reason: number for reason, number in after.rescues_failed.items() if number} == {Rescue.ERROR: 1}
+    assert {reason: number for reason, number in after.rescues.items() if number} == {FallbackReason.HUNG: 1}
+    assert {reason: number for reason, number in after.rescues_failed.items() if number} == {FallbackReason.ERROR: 1}
 
 
 def test_a_bound_belongs_to_its_bucket() -> None:
@@ -189,7 +196,9 @@ def documented() -> dict[str, set[str]]:
 def test_the_page_has_the_series_of_the_contract_and_no_other() -> None:
     # given a pod that has something to say of each kind
     failures = FailureCounts()
-    failed = Seen(Request(b"POST", b"/predict", {}, b"", 0), "id", Via.SPLIT, 0, failure=Failure("timeout", 504))
+    failed = RequestContext(
+        Request(b"POST", b"/predict", {}, b"", 0), "id", Via.SPLIT, 0, failure=Failure("timeout", 504)
+    )
     failures.observe([failed])
     identity = ("ml", "iris", "iris-3", "uid")
     families = [

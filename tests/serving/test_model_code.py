@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from viridian_serving.artifacts.locate import ModelError
-from viridian_serving.inference.assets import Beside
+from viridian_serving.inference.assets import ModelAssets
 from viridian_serving.settings.config import Settings, load
 from viridian_serving.triton.model_code import refuse_beside
 from viridian_serving.triton.repository import write_repository
@@ -73,10 +73,10 @@ def test_the_api_runs_nothing_that_is_not_allowed(tmp_path: Path, allowed: bool)
     # given a model with preprocess.py
     lay(tmp_path, "model.onnx", "preprocess.py")
     (tmp_path / "schema.yaml").write_text("features:\n- {name: age, type: integer}\n")
-    beside = Beside.find(_settings(tmp_path, allowed))
+    assets = ModelAssets.find(_settings(tmp_path, allowed))
     # then it is found only where it may run
-    assert (beside.script is not None) is allowed
-    assert beside.declared is not None
+    assert (assets.script is not None) is allowed
+    assert assets.declared is not None
 
 
 def _settings(folder: Path, allowed: bool) -> Settings:

@@ -12,7 +12,7 @@ from tests.waiting import until
 
 from viridian_serving.codec.oip import Encoded
 from viridian_serving.inference.batcher import QueueFullError
-from viridian_serving.inference.health_check import ModelWatch
+from viridian_serving.inference.health_check import HealthCheck
 from viridian_serving.inference.model import Model, ModelFailedError, UnreachableError
 from viridian_serving.inference.readiness import Readiness
 from viridian_serving.inference.trials import Trial
@@ -62,7 +62,7 @@ class FakeModel:
 class Stage:
     model: FakeModel
     readiness: Readiness
-    watch: ModelWatch
+    watch: HealthCheck
     help: bool = False
     waiting: bool = False
     looks: int = 0
@@ -78,7 +78,7 @@ class Stage:
 async def started() -> AsyncIterator[Stage]:
     model = FakeModel()
     readiness = Readiness(lambda: s.help)
-    watch = ModelWatch(cast("Model", model), TRIALS, readiness, 0.1, lambda: s.is_waiting())
+    watch = HealthCheck(cast("Model", model), TRIALS, readiness, 0.1, lambda: s.is_waiting())
     s = Stage(model, readiness, watch)
     assert not readiness.ready
     await watch.start()
@@ -180,7 +180,7 @@ async def test_what_waits_is_no_reason_while_others_are_answered() -> None:
 async def test_the_input_that_was_answered_at_the_start_is_the_one_to_try() -> None:
     # given a model that takes no zeros
     model = FakeModel(ModelFailedError("zeros"), only_for=ZEROS)
-    watch = ModelWatch(cast("Model", model), TRIALS, Readiness(lambda: False), 0.1, lambda: False)
+    watch = HealthCheck(cast("Model", model), TRIALS, Readiness(lambda: False), 0.1, lambda: False)
     await watch.start()
     # when it is doubted
     running = asyncio.create_task(watch.run())
@@ -198,7 +198,7 @@ async def test_a_request_that_is_answered_is_proof_where_no_trial_is(
     # given a model that takes nothing that is made up
     model = FakeModel(ModelFailedError("no"))
     readiness = Readiness(lambda: False)
-    watch = ModelWatch(cast("Model", model), TRIALS, readiness, 0.1, lambda: False)
+    watch = HealthCheck(cast("Model", model), TRIALS, readiness, 0.1, lambda: False)
     starting = asyncio.create_task(watch.start())
     await until(lambda: "fails on a made-up input: no. If it takes only particular inputs" in readiness.reason)
     assert not readiness.ready
@@ -220,7 +220,7 @@ async def test_a_request_that_is_answered_is_proof_where_no_trial_is(
 async def test_a_model_that_is_not_there_is_not_asked_for_every_size() -> None:
     # given
     model = FakeModel(UnreachableError("nothing listens"), times=1)
-    watch = ModelWatch(cast("Model", model), TRIALS, Readiness(lambda: False), 0.1, lambda: False)
+    watch = HealthCheck(cast("Model", model), TRIALS, Readiness(lambda: False), 0.1, lambda: False)
     # when
     await watch.start()
     # then

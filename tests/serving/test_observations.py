@@ -16,17 +16,17 @@ from viridian_serving.contract.contract import Contract
 from viridian_serving.contract.feature_metadata import (
     MAX_FEATURES,
     Feature,
-    Meaning,
+    FeatureMetadata,
     confidence_of,
+    feature_metadata,
     label_of,
-    meaning_of,
 )
 from viridian_serving.http1.messages import Request
-from viridian_serving.inference.request_context import Seen
+from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.guard_counters import Via
 from viridian_serving.metrics.histograms import DECADES, Histogram, evenly
 from viridian_serving.metrics.response_counts import ResponseCounts, Route
-from viridian_serving.telemetry.model_metrics import MAX_LABELS, Observations
+from viridian_serving.telemetry.model_metrics import MAX_LABELS, ModelMetrics
 
 AGE = Tensor("age", DataType.INT64, ())
 PIXELS = Tensor("X", DataType.FP32, (2, 2))
@@ -38,17 +38,17 @@ def instance(age: int, *pixels: float) -> Encoded:
     return Encoded(((), (2, 2)), 1, (struct.pack("<q", age), struct.pack("<4f", *pixels)))
 
 
-def seen_of(via: Via, **known: Any) -> Seen:
-    return Seen(Request(b"POST", b"/predict", {}, b"", 0.0), "id", via, 0, **known)
+def seen_of(via: Via, **known: Any) -> RequestContext:
+    return RequestContext(Request(b"POST", b"/predict", {}, b"", 0.0), "id", via, 0, **known)
 
 
-def seen(via: Via = Via.SPLIT, *, instances: list[Encoded] | None = None, **prediction: Any) -> Seen:
+def context(via: Via = Via.SPLIT, *, instances: list[Encoded] | None = None, **prediction: Any) -> RequestContext:
     return seen_of(via, instances=instances or [instance(1, 0, 0, 0, 0)], predictions=[prediction])
 
 
 class Watch:
     def __init__(self, **known: Any) -> None:
-        self.observations = Observations(Contract.derived(SCHEMA), Meaning(FEATURES, **known))
+        self.observations = ModelMetrics(Contract.derived(SCHEMA), FeatureMetadata(FEATURES, **known))
 
     def page(self) -> dict[tuple[str, ...], float]:
         return samples(lambda: self.observations.families(("model",), ("m",)), "via", "feature", "class", "side", "le")
@@ -86,7 +86,7 @@ def test_features_are_told_from_each_other() -> None:
     watch = Watch()
     joined = Encoded(((), (2, 2)), 2, (struct.pack("<2q", 7, 150), struct.pack("<8f", *range(8))))
     # when
-    watch.observations.observe([seen(instances=[joined]), seen(instances=[instance(-1, 0, 0, 0, 2000)])])
+    watch.observations.observe([context(instances=[joined]), context(instances=[instance(-1, 0, 0, 0, 2000)])])
     # then
     assert watch.nonzero("viridian_feature_value_sum") == {("age",): 156}
     buckets = watch.nonzero("viridian_feature_value_bucket")
@@ -118,7 +118,7 @@ def test_without_more_knowledge_the_first_numbers_are_features() -> None:
         Tensor("X", DataType.FP32, (64,)),
     )
     # when
-    features = meaning_of(Contract.derived(ModelSchema(inputs, (), 8))).features
+    features = feature_metadata(Contract.derived(ModelSchema(inputs, (), 8))).features
     # then
     assert len(features) == MAX_FEATURES
     assert [(f.name, f.tensor, f.element) for f in features[:3]] == [("age", 2, 0), ("X[0]", 3, 0), ("X[1]", 3, 1)]
@@ -131,15 +131,15 @@ features: [{name: age, min: 0, max: 120}, {name: income, nullable: true}, {name:
 outputs: {classes: ["no", maybe, "yes"]}
 """
     # when
-    meaning = meaning_of(contract_of(text))
+    metadata = feature_metadata(contract_of(text))
     # then
-    assert meaning.features == (
+    assert metadata.features == (
         Feature("age", 0, 0, 0, 120),
         Feature("income", 0, 1, nullable=True),
         Feature("d", 0, 3),
     )
-    assert meaning.labels == ("no", "maybe", "yes")
-    assert meaning.sensitive == {"iban"}
+    assert metadata.labels == ("no", "maybe", "yes")
+    assert metadata.sensitive == {"iban"}
 
 
 def test_numbers_that_are_not_known_are_not_observed() -> None:
@@ -147,10 +147,10 @@ def test_numbers_that_are_not_known_are_not_observed() -> None:
     inputs = (Tensor("X", DataType.FP32, (-1,)),)
     model = ModelSchema(inputs, (Tensor("label", DataType.INT64, (1,)),), 8)
     contract = contract_of("features: [{name: a, nullable: true}, {name: b}]", model)
-    observations = Observations(contract, meaning_of(contract))
+    observations = ModelMetrics(contract, feature_metadata(contract))
     rows = struct.pack("<4f", math.nan, 5, 0.5, 50)
     # when
-    observations.observe([seen(instances=[Encoded(((2,),), 2, (rows,))], prediction=1)])
+    observations.observe([context(instances=[Encoded(((2,),), 2, (rows,))], prediction=1)])
     # then
     page = samples(lambda: observations.families(("model",), ("m",)), "feature", "le")
     counts = {key[1:]: value for key, value in page.items() if key[0] == "viridian_feature_value_bucket"}
@@ -162,10 +162,10 @@ def test_what_preprocessing_does_not_know_is_not_observed() -> None:
     # given the inputs that a preprocess.py makes
     model = ModelSchema((Tensor("X", DataType.FP32, (1,)),), (Tensor("label", DataType.INT64, (1,)),), 8)
     contract = contract_of("features: [{name: a, type: number}]", model, preprocessed=True)
-    observations = Observations(contract, meaning_of(contract))
+    observations = ModelMetrics(contract, feature_metadata(contract))
     # when
     rows = struct.pack("<4f", 1, math.nan, -3, 2)
-    observations.observe([seen(instances=[Encoded(((1,),), 4, (rows,))], prediction=1)])
+    observations.observe([context(instances=[Encoded(((1,),), 4, (rows,))], prediction=1)])
     # then
     page = samples(lambda: observations.families(("model",), ("m",)), "feature", "le")
     buckets = [page["viridian_feature_value_bucket", "X", le] for le in ("-10000.0", "-1.0", "1.0", "+Inf")]
@@ -177,13 +177,13 @@ def test_what_preprocessing_does_not_know_is_not_observed() -> None:
 
 def test_labels_are_counted_by_way() -> None:
     watch = Watch()
-    watch.observations.observe([seen(prediction=3), seen(prediction=3), seen(Via.PIN, prediction="cat")])
+    watch.observations.observe([context(prediction=3), context(prediction=3), context(Via.PIN, prediction="cat")])
     assert watch.nonzero("viridian_predictions_total") == {("split", "3"): 2, ("pin", "cat"): 1}
 
 
 def test_the_number_of_labels_is_bounded() -> None:
     watch = Watch()
-    watch.observations.observe([seen(prediction=f"label {i}" + "x" * 100) for i in range(MAX_LABELS + 7)])
+    watch.observations.observe([context(prediction=f"label {i}" + "x" * 100) for i in range(MAX_LABELS + 7)])
     counted = watch.nonzero("viridian_predictions_total")
     assert counted["split", "other"] == 7
     assert len(counted) == MAX_LABELS + 1
@@ -192,7 +192,9 @@ def test_the_number_of_labels_is_bounded() -> None:
 
 def test_numbers_and_confidences_have_histograms() -> None:
     watch = Watch()
-    watch.observations.observe([seen(prediction=2.5), seen(prediction=-3.0), seen(prediction=1, confidence=0.75)])
+    watch.observations.observe(
+        [context(prediction=2.5), context(prediction=-3.0), context(prediction=1, confidence=0.75)]
+    )
     values = watch.nonzero("viridian_prediction_value_bucket")
     assert [values.get((le,), 0) for le in ("-10.0", "-1.0", "1.0", "10.0", "+Inf")] == [0, 1, 1, 2, 2]
     assert watch.nonzero("viridian_prediction_confidence_sum") == {(): 0.75}
@@ -200,9 +202,9 @@ def test_numbers_and_confidences_have_histograms() -> None:
 
 
 @pytest.mark.parametrize(
-    "request_", [seen(Via.CHECK, prediction=1), seen(Via.MIRROR, prediction=1), seen_of(Via.SPLIT)]
+    "request_", [context(Via.CHECK, prediction=1), context(Via.MIRROR, prediction=1), seen_of(Via.SPLIT)]
 )
-def test_what_no_user_asked_and_what_failed_is_left_out(request_: Seen) -> None:
+def test_what_no_user_asked_and_what_failed_is_left_out(request_: RequestContext) -> None:
     watch = Watch()
     watch.observations.observe([request_])
     assert not any(watch.page().values())

@@ -9,10 +9,10 @@ from tests.serving.test_config import GIVEN
 
 from viridian_serving.codec.oip import Encoded
 from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
-from viridian_serving.contract.feature_metadata import Feature, Meaning
+from viridian_serving.contract.feature_metadata import Feature, FeatureMetadata
 from viridian_serving.http1.messages import Request, Response
-from viridian_serving.inference.batcher import Interest
-from viridian_serving.inference.request_context import Seen
+from viridian_serving.inference.batcher import Demand
+from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.guard_counters import Outcome, Via
 from viridian_serving.settings.config import load
 from viridian_serving.settings.dynamic import Action
@@ -26,10 +26,13 @@ VECTOR = ModelSchema((Tensor("X", DataType.FP32, (3,)),), (Tensor("y", DataType.
 
 
 DROP, MASK, HASH = Action
+UNKNOWN = FeatureMetadata()
 
 
-def redactor(rules: Rules, schema: ModelSchema = PEOPLE, meaning: Meaning = Meaning(), key: str = KEY) -> Redactor:  # noqa: B008  frozen
-    return Redactor(rules, key, schema, meaning)
+def redactor(
+    rules: Rules, schema: ModelSchema = PEOPLE, metadata: FeatureMetadata = UNKNOWN, key: str = KEY
+) -> Redactor:
+    return Redactor(rules, key, schema, metadata)
 
 
 def records(
@@ -39,7 +42,7 @@ def records(
     path: bytes = b"/predict",
     rows: int = 1,
     sample: float = 1.0,
-    **seen: Any,
+    **context: Any,
 ) -> list[Any]:
     request = Request(b"POST", path, {}, json.dumps(body).encode(), 0.0)
     given = {
@@ -54,8 +57,8 @@ def records(
         "answered_by": "model",
         "seconds": 0.0123456789,
     }
-    log = PredictionLog(load(GIVEN), sample, {}, KEY, schema, Meaning())
-    return [json.loads(record.line) for record in log.records(Seen(request, **{**given, **seen}))]
+    log = PredictionLog(load(GIVEN), sample, {}, KEY, schema, FeatureMetadata())
+    return [json.loads(record.line) for record in log.records(RequestContext(request, **{**given, **context}))]
 
 
 # -- records
@@ -113,7 +116,7 @@ SCORED = Response(200, b'{"outputs": [{"name": "y", "datatype": "INT64", "shape"
 
 
 def tensor_records(passed: Response | None = SCORED, **more: Any) -> list[Any]:
-    sent = Interest()
+    sent = Demand()
     sent.sent = 1.0
     given = {"interest": sent, "rows": 0, "passed": passed, "predictions": (), **more}
     return records(TENSORS, schema=VECTOR, path=b"/v2/models/m/infer", **given)
@@ -132,15 +135,15 @@ def test_a_request_of_the_inference_protocol_is_one_record() -> None:
         ({"outcome": Outcome.ERROR, "passed": Response(500, b"{}")}, {"X": [[1, 2, 3], [4, 5, 6]]}),
         ({"outcome": Outcome.REJECTED, "passed": Response(400, b"{}")}, None),
         # It never came to Triton, so nobody knows whether it is valid.
-        ({"outcome": Outcome.REJECTED, "passed": None, "interest": Interest()}, None),
-        ({"outcome": Outcome.ERROR, "passed": None, "interest": Interest()}, None),
+        ({"outcome": Outcome.REJECTED, "passed": None, "interest": Demand()}, None),
+        ({"outcome": Outcome.ERROR, "passed": None, "interest": Demand()}, None),
     ],
 )
 def test_tensors_that_were_not_answered_have_no_outputs_and_none_that_are_not_valid_is_shown(
-    seen: dict[str, Any], inputs: object
+    context: dict[str, Any], inputs: object
 ) -> None:
-    (record,) = tensor_records(**seen)
-    assert (record["inputs"], record["outputs"], record["outcome"]) == (inputs, None, seen["outcome"])
+    (record,) = tensor_records(**context)
+    assert (record["inputs"], record["outputs"], record["outcome"]) == (inputs, None, context["outcome"])
 
 
 def test_a_share_is_logged_and_by_the_request_s_id() -> None:
@@ -214,8 +217,8 @@ def test_without_a_key_what_would_be_hashed_is_hidden() -> None:
 def test_no_rule_is_evaded(
     rules: Rules, features: tuple[Feature, ...], sensitive: tuple[str, ...], item: object, shown: object
 ) -> None:
-    meaning = Meaning(features, sensitive=frozenset(sensitive))
-    assert redactor(rules, VECTOR, meaning).instance(item) == shown
+    metadata = FeatureMetadata(features, sensitive=frozenset(sensitive))
+    assert redactor(rules, VECTOR, metadata).instance(item) == shown
 
 
 @pytest.mark.parametrize(
@@ -230,7 +233,7 @@ def test_no_rule_is_evaded(
     ],
 )
 def test_no_rule_is_evaded_by_tensors(rules: Rules, features: tuple[Feature, ...], shown: object) -> None:
-    assert redactor(rules, VECTOR, Meaning(features)).tensors({"X": [1], "y": 2}) == shown
+    assert redactor(rules, VECTOR, FeatureMetadata(features)).tensors({"X": [1], "y": 2}) == shown
 
 
 def test_outputs_are_redacted_as_well() -> None:
@@ -244,8 +247,8 @@ def test_a_rule_reaches_outputs_beside_the_prediction() -> None:
 
 
 def test_a_sensitive_column_with_the_name_of_an_output_is_hidden_in_its_input() -> None:
-    meaning = Meaning(sensitive=frozenset({"y"}))
-    assert redactor({}, VECTOR, meaning).tensors({"X": [[1.0, 2.0, 3.0]]}) == {"X": "***"}
+    metadata = FeatureMetadata(sensitive=frozenset({"y"}))
+    assert redactor({}, VECTOR, metadata).tensors({"X": [[1.0, 2.0, 3.0]]}) == {"X": "***"}
 
 
 @pytest.mark.parametrize("rule", ["X[2]", "X[40]"])

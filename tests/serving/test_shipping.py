@@ -10,12 +10,12 @@ from tests.serving.pages import samples
 
 from viridian_serving.telemetry import export_queue
 from viridian_serving.telemetry.export_queue import (
+    BatchExporter,
     Dropped,
     PassingError,
     Record,
     RefusedError,
     Shipments,
-    Shipper,
     Sink,
 )
 
@@ -52,15 +52,15 @@ class Memory:
         return [line for batch in self.batches for line in batch]
 
 
-def shipper_to(sink: Sink, max_bytes: int) -> Shipper:
-    return Shipper(sink, max_bytes, Shipments())
+def shipper_to(sink: Sink, max_bytes: int) -> BatchExporter:
+    return BatchExporter(sink, max_bytes, Shipments())
 
 
 def record(number: int, size: int = 0) -> Record:
     return Record(number, b"%d" % number + b" " * size)
 
 
-async def delivered(shipper: Shipper, records: Sequence[Record]) -> None:
+async def delivered(shipper: BatchExporter, records: Sequence[Record]) -> None:
     for each in records:
         shipper.offer(each)
     shipper.close()

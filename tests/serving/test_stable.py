@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from viridian_serving.api.stable import FORGET_AFTER, Named, StableView, StableWatch, Surface, read_health
+from viridian_serving.api.stable import FORGET_AFTER, Named, StablePoller, StableView, Surface, read_health
 from viridian_serving.codec.tensors import DataType, Kind, ModelSchema, Tensor
 from viridian_serving.contract.compatibility import UNKNOWN, Interface, Value
 from viridian_serving.contract.contract import Contract
@@ -191,12 +191,12 @@ class NamedPod:
 
 
 @asynccontextmanager
-async def watched() -> AsyncIterator[tuple[NamedPod, asyncio.Server, StableView, StableWatch, list[bool]]]:
+async def watched() -> AsyncIterator[tuple[NamedPod, asyncio.Server, StableView, StablePoller, list[bool]]]:
     pod, seen = NamedPod(), StableView("m-2")
     changes: list[bool] = []
     server = await asyncio.start_server(pod.accept, "127.0.0.1", 0)
     client = HttpClient("127.0.0.1", server.sockets[0].getsockname()[1], "stable", keep=0)
-    yield pod, server, seen, StableWatch(client, seen, "m", lambda: changes.append(seen.moved)), changes
+    yield pod, server, seen, StablePoller(client, seen, "m", lambda: changes.append(seen.moved)), changes
     server.close()
 
 

@@ -11,7 +11,7 @@ from viridian_serving.contract.contract import Contract
 from viridian_serving.contract.documents import documents
 from viridian_serving.contract.json_schema import sample_of
 from viridian_serving.contract.schema_file import parse
-from viridian_serving.inference.assets import Beside
+from viridian_serving.inference.assets import ModelAssets
 from viridian_serving.inference.trials import Trial, Trials, with_example
 
 Y = (Tensor("y", DataType.FP32, (1,)),)
@@ -71,7 +71,7 @@ def test_an_example_of_megabytes_is_shown_once() -> None:
 
 def test_a_model_repository_says_itself_what_its_first_dimension_is() -> None:
     with pytest.raises(SchemaError, match=r"max_batch_size in config\.pbtxt says it"):
-        Beside(None, parse(b"batch: joined"), None, "triton").contract(ROW)
+        ModelAssets(None, parse(b"batch: joined"), None, "triton").contract(ROW)
 
 
 def test_there_are_three_kinds_of_batch() -> None:

@@ -36,9 +36,9 @@ async def test_what_stable_does_with_the_same_input_tells_whose_failure_it_is(st
         # when this pod's model fails, and stable is asked
         await s.ask(own)
     # then
-    assert s.seen is not None
-    assert s.seen.witness is not None
-    s.seen.witness.judge(FAILED, counted.append)
+    assert s.context is not None
+    assert s.context.witness is not None
+    s.context.witness.judge(FAILED, counted.append)
     assert counted == [said]
 
 
@@ -65,6 +65,6 @@ async def test_a_timeout_and_an_absent_triton_wait_for_nobody() -> None:
 async def test_what_is_good_needs_no_witness() -> None:
     async with stage() as s:
         assert await s.ask(Own(GOOD)) is GOOD
-        assert s.seen is not None
-        assert s.seen.witness is not None
-        assert s.seen.witness.said is Outcome.ERROR
+        assert s.context is not None
+        assert s.context.witness is not None
+        assert s.context.witness.said is Outcome.ERROR

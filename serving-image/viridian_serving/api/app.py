@@ -256,7 +256,7 @@ class App:
 
     def _live(self) -> dict[str, tuple[str, float]]:
         predictor = self.inferences.predictor
-        joiner = predictor.model.joiner if predictor is not None else None
+        batcher = predictor.model.batcher if predictor is not None else None
         return {
             "viridian_ready": ("Whether the pod takes traffic", float(self.readiness.ready)),
             "viridian_model_failing": (
@@ -267,9 +267,9 @@ class App:
                 "Requests that run",
                 float(self._server.in_flight + self.inferences.direct_in_flight),
             ),
-            "viridian_queue_instances": ("Instances that wait for a call", joiner.queued_rows if joiner else 0.0),
-            "viridian_calls_total": ("Joined calls to Triton", joiner.stats.calls if joiner else 0.0),
-            "viridian_call_instances_total": ("Instances in joined calls", joiner.stats.rows if joiner else 0.0),
+            "viridian_queue_instances": ("Instances that wait for a call", batcher.queued_rows if batcher else 0.0),
+            "viridian_calls_total": ("Joined calls to Triton", batcher.stats.calls if batcher else 0.0),
+            "viridian_call_instances_total": ("Instances in joined calls", batcher.stats.rows if batcher else 0.0),
             "viridian_body_bytes": ("Bytes of requests' bodies that are held", float(self._server.budget.used)),
             "viridian_model_deaths_total": (
                 "Times that Triton, or the model's process, ended while requests ran",
@@ -286,7 +286,7 @@ class App:
             **self._cache_and_limits(),
             "viridian_reruns_total": (
                 "Requests run again by themselves after a joined call failed",
-                joiner.stats.reruns if joiner else 0.0,
+                batcher.stats.reruns if batcher else 0.0,
             ),
         }
 

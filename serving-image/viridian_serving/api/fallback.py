@@ -22,14 +22,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from viridian_serving.api.api_keys import HEADERS as KEY_HEADERS
-from viridian_serving.api.client_timeout import TIMEOUT_MS, patience_of
+from viridian_serving.api.client_timeout import TIMEOUT_MS, client_timeout
 from viridian_serving.api.stable import Surface
 from viridian_serving.http1.client import HttpClient, PeerUnreachableError, Reply
 from viridian_serving.http1.messages import Headers, Request, Response
 from viridian_serving.inference.deaths import DIED
-from viridian_serving.inference.request_context import Seen
+from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.inference.witness import Witness, fails_on_input
-from viridian_serving.metrics.guard_counters import FrozenCounters, Outcome, Rescue, Via
+from viridian_serving.metrics.guard_counters import FallbackReason, FrozenCounters, Outcome, Via
 
 LOG = logging.getLogger("viridian.api")
 
@@ -105,7 +105,7 @@ class ShareBudget:
         return True
 
 
-def reason_of(response: Response) -> Rescue | None:
+def reason_of(response: Response) -> FallbackReason | None:
     """Tell why stable should answer instead, if it should.
 
     Not for what is the client's affair, not for a full queue or full memory, since load that is too much here is not
@@ -119,24 +119,24 @@ def reason_of(response: Response) -> Rescue | None:
     """
     if response.status < 500 or response.problem in _NOT_HANDED_ON:
         return None
-    return Rescue.UNREACHABLE if response.problem in ("model-unreachable", "starting") else Rescue.ERROR
+    return FallbackReason.UNREACHABLE if response.problem in ("model-unreachable", "starting") else FallbackReason.ERROR
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Plea:
+class _FallbackRequest:
     """A request that stable may be asked to answer."""
 
-    seen: Seen
+    context: RequestContext
     deadline: float
     """On the event loop's clock, in seconds."""
 
     @property
     def request(self) -> Request:
-        return self.seen.request
+        return self.context.request
 
     @property
     def request_id(self) -> str:
-        return self.seen.request_id
+        return self.context.request_id
 
     @property
     def path(self) -> str:
@@ -189,7 +189,7 @@ class Fallback:
         stable: Callable[[Surface], str | None],
         after: float,
         counters: FrozenCounters,
-        trace: "Callable[[Seen, Rescue], TracedCall] | None" = None,
+        trace: "Callable[[RequestContext, FallbackReason], TracedCall] | None" = None,
     ) -> None:
         """Prepare.
 
@@ -222,15 +222,15 @@ class Fallback:
 
     async def answer(
         self,
-        seen: Seen,
+        context: RequestContext,
         deadline: float,
         own: Coroutine[Any, Any, Response],
     ) -> Response:
         """Answer a request, by this pod's model or else by stable.
 
         Args:
-            seen: A request that came by the route. Its interest is lost when stable has answered while the model still
-                works.
+            context: A request that came by the route. Its demand is abandoned when stable has answered while the model
+                still works.
             deadline: On the event loop's clock, in seconds.
             own: Answers it here, and counts the outcome before it returns.
 
@@ -240,54 +240,56 @@ class Fallback:
         self._slow.earn()
         task = asyncio.get_running_loop().create_task(own)
         task.add_done_callback(self._own_is_known)
-        plea = _Plea(seen, deadline)
-        witness = seen.witness = Witness()
+        asked = _FallbackRequest(context, deadline)
+        witness = context.witness = Witness()
         try:
-            late = await self._why_late(task, plea)
+            late = await self._why_late(task, asked)
             if late is not None:
-                return await self._hedge(task, plea, late)
+                return await self._hedge(task, asked, late)
             response = await task
             reason = reason_of(response)
-            if reason is None or seen.request.gone:
+            if reason is None or context.request.gone:
                 return response
-            return await self._ask(plea, reason) or response
+            return await self._ask(asked, reason) or response
         except asyncio.CancelledError:
             task.cancel()
             raise
         finally:
             witness.say(Outcome.ERROR)  # where stable has not said otherwise
 
-    async def _why_late(self, own: "asyncio.Task[Response]", plea: "_Plea") -> Rescue | None:
+    async def _why_late(self, own: "asyncio.Task[Response]", asked: "_FallbackRequest") -> FallbackReason | None:
         """Wait for the model as long as it may take; tell why to ask stable then, or None once there is an answer."""
-        after, given = self.after, patience_of(plea.request)
+        after, given = self.after, client_timeout(asked.request)
         if given is not None:  # half of a hurried client's time is stable's
             after = min(after, given / 2)
-        patience = after - (time.perf_counter() - plea.request.received)
+        wait = after - (time.perf_counter() - asked.request.received)
         while True:
-            await asyncio.wait((own,), timeout=max(0.0, patience))
+            await asyncio.wait((own,), timeout=max(0.0, wait))
             if own.done():
                 return None
             if time.perf_counter() - self._last_good >= after:
-                return Rescue.HUNG
+                return FallbackReason.HUNG
             if self._slow.spend():
-                return Rescue.SLOW
-            patience = max(after, _LEAST_TIME)
+                return FallbackReason.SLOW
+            wait = max(after, _LEAST_TIME)
 
-    async def _hedge(self, own: "asyncio.Task[Response]", plea: "_Plea", reason: Rescue) -> Response:
+    async def _hedge(
+        self, own: "asyncio.Task[Response]", asked: "_FallbackRequest", reason: FallbackReason
+    ) -> Response:
         """Let the model and stable both try; the first good answer is taken."""
-        helper = asyncio.get_running_loop().create_task(self._ask(plea, reason))
+        hedge = asyncio.get_running_loop().create_task(self._ask(asked, reason))
         try:
-            await asyncio.wait((own, helper), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((own, hedge), return_when=asyncio.FIRST_COMPLETED)
             if own.done() and not own.cancelled() and reason_of(own.result()) is None:
                 return own.result()
-            rescued = await helper
+            rescued = await hedge
         finally:
-            helper.cancel()
+            hedge.cancel()
         if rescued is None:
             return await own
         if not own.done():
-            plea.seen.interest.lost = True
-            self._measure(own, len(plea.request.body))
+            asked.context.demand.abandoned = True
+            self._measure(own, len(asked.request.body))
         return rescued
 
     def _measure(self, own: "asyncio.Task[Response]", size: int) -> None:
@@ -306,24 +308,24 @@ class Fallback:
         if not own.cancelled() and own.exception() is None and own.result().status < 400:
             self._last_good = time.perf_counter()
 
-    async def _ask(self, plea: "_Plea", reason: Rescue) -> Response | None:
+    async def _ask(self, asked: "_FallbackRequest", reason: FallbackReason) -> Response | None:
         """Ask stable once.
 
         Returns:
             Its answer, or None when it gave none that helps.
         """
-        stable = self._stable(Surface.of(plea.request.path))
-        left = plea.deadline - asyncio.get_running_loop().time()
+        stable = self._stable(Surface.of(asked.request.path))
+        left = asked.deadline - asyncio.get_running_loop().time()
         if stable is None or left < _LEAST_TIME or self._asked >= _MOST_ASKED:
             self._count(reason, answered=False)
             return None
         self._asked += 1
-        traced = self._trace(plea.seen, reason) if self._trace is not None else None
+        traced = self._trace(asked.context, reason) if self._trace is not None else None
         try:
-            headers = plea.headers(left, traced.headers if traced is not None else None)
-            reply = await self._client.call("POST", plea.path, headers, [plea.request.body], deadline=plea.deadline)
+            headers = asked.headers(left, traced.headers if traced is not None else None)
+            reply = await self._client.call("POST", asked.path, headers, [asked.request.body], deadline=asked.deadline)
         except (PeerUnreachableError, TimeoutError) as error:
-            LOG.warning("request %s: stable could not help: %s", plea.request_id, str(error) or "no answer in time")
+            LOG.warning("request %s: stable could not help: %s", asked.request_id, str(error) or "no answer in time")
             self._count(reason, answered=False)
             return None
         finally:
@@ -333,13 +335,13 @@ class Fallback:
         # The name may lead elsewhere since it was last looked at. What another revision takes is not known.
         is_stable = reply.headers.get(b"viridian-revision") == stable.encode()
         helped = reply.status < 300 and is_stable
-        if is_stable and fails_on_input(reply.status) and plea.seen.witness is not None:
-            plea.seen.witness.say(Outcome.UNJUDGED)
+        if is_stable and fails_on_input(reply.status) and asked.context.witness is not None:
+            asked.context.witness.say(Outcome.UNJUDGED)
         self._count(reason, answered=helped)
         if not helped:
-            LOG.warning("request %s: stable could not help: it answered %s", plea.request_id, reply.status)
+            LOG.warning("request %s: stable could not help: it answered %s", asked.request_id, reply.status)
             return None
-        return plea.response(reply)
+        return asked.response(reply)
 
-    def _count(self, reason: Rescue, *, answered: bool) -> None:
-        self._counters.rescue(reason, answered=answered, now_ns=time.time_ns())
+    def _count(self, reason: FallbackReason, *, answered: bool) -> None:
+        self._counters.count_fallback(reason, answered=answered, now_ns=time.time_ns())

@@ -21,7 +21,7 @@ from viridian_serving.api.pipeline import Inferences
 from viridian_serving.codec.offload import aside
 from viridian_serving.http1.messages import Request, Response
 from viridian_serving.http1.problems import Problem
-from viridian_serving.inference.request_context import Seen
+from viridian_serving.inference.request_context import RequestContext
 
 LOG = logging.getLogger("viridian.api")
 
@@ -186,7 +186,7 @@ class _PassedCall:
         self._inferences = inferences
         self.failure: tuple[grpc.StatusCode, str] | None = None
 
-    async def answer(self, seen: Seen) -> Response:
+    async def answer(self, context: RequestContext) -> Response:
         """Pass it on.
 
         Raises:
@@ -194,9 +194,9 @@ class _PassedCall:
         """
         reader = self._inferences.started().messages
         # Of bytes only the lengths are looked at, unless they are strings; other values are decoded.
-        seen.asked = await aside(len(self._message), partial(reader.read, self._message))
-        self._inferences.deaths.check(seen)
-        left = seen.deadline - asyncio.get_running_loop().time()
+        context.asked = await aside(len(self._message), partial(reader.read, self._message))
+        self._inferences.deaths.check(context)
+        left = context.deadline - asyncio.get_running_loop().time()
         try:
             body = await _call(self._triton, _INFER)(self._message, timeout=max(0.0, left))
         except grpc.aio.AioRpcError as error:

@@ -10,15 +10,15 @@ from viridian_serving.inference.witness import Witness
 from viridian_serving.metrics.guard_counters import FrozenCounters, Outcome, Via, outcome_of
 
 
-def _leave(request: Request, patience: float, task: "asyncio.Task[object]") -> None:
+def _leave(request: Request, abandoned_after: float, task: "asyncio.Task[object]") -> None:
     """Note that the client of a counted request has left before it was answered.
 
     A client that has left sees no answer, so its request is never ok. If there was no answer within
-    VIRIDIAN_ABANDONED_AFTER, the model has cost the client its patience: an error, counted then and not at the
+    VIRIDIAN_ABANDONED_AFTER, the model has kept the client waiting for too long: an error, counted then and not at the
     timeout, and the work is given up. Else a model that hangs would look the healthier the shorter its clients'
     timeouts are. If the answer came sooner, leaving says nothing about the model, and the request is not judged.
     """
-    remaining = patience - (time.perf_counter() - request.received)
+    remaining = abandoned_after - (time.perf_counter() - request.received)
     if remaining > 0:
         asyncio.get_running_loop().call_later(remaining, task.cancel)  # does nothing once the request is answered
     else:
@@ -29,7 +29,7 @@ async def counted(
     request: Request,
     via: Via,
     counters: FrozenCounters,
-    patience: float,
+    abandoned_after: float,
     answer: Awaitable[Response],
     witness: Witness | None = None,
     judge: Callable[[Response], Outcome] = lambda response: outcome_of(response.status),
@@ -42,7 +42,7 @@ async def counted(
         request: What is answered.
         via: How it came.
         counters: Where it is counted.
-        patience: Seconds after which a client that leaves has been let down by the model.
+        abandoned_after: Seconds after which a client that leaves counts as an error.
         answer: Raises nothing but that it was cancelled.
         witness: Settles what an error counts as, a moment later; None counts it at once.
         judge: Tells what an answer says of the model.
@@ -52,7 +52,7 @@ async def counted(
     """
     task = asyncio.current_task()
     if task is not None:
-        request.on_gone = partial(_leave, request, patience, task)
+        request.on_gone = partial(_leave, request, abandoned_after, task)
     try:
         response = await answer
     except BaseException:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from viridian_serving.api import oip_proxy
 from viridian_serving.api.api_keys import KeyRing
-from viridian_serving.api.client_timeout import fault_of, patience_of
+from viridian_serving.api.client_timeout import client_timeout, fault_of
 from viridian_serving.api.content_coding import unpack
 from viridian_serving.api.fallback import MARK, Fallback
 from viridian_serving.api.outcomes import counted
@@ -26,10 +26,10 @@ from viridian_serving.http1.client import HttpClient
 from viridian_serving.http1.messages import Headers, Request, Response
 from viridian_serving.http1.problems import Problem
 from viridian_serving.inference.deaths import DIED, Deaths
-from viridian_serving.inference.health_check import ModelWatch
+from viridian_serving.inference.health_check import HealthCheck
 from viridian_serving.inference.predictor import Predictor
 from viridian_serving.inference.readiness import Readiness
-from viridian_serving.inference.request_context import Seen
+from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.guard_counters import FrozenCounters, Outcome, Via, outcome_of
 from viridian_serving.settings.config import Settings
 from viridian_serving.telemetry.failures import ABANDONED, failure_of
@@ -48,7 +48,7 @@ class Trust(Enum):
     ROUTE = "route"
     """The color's Service: the gateway sets the header on every request."""
     FALLBACK_ONLY = "fallback"
-    """The Service of stable: anybody in the cluster; only another pod's plea for help is told apart.
+    """The Service of stable: anybody in the cluster; only another pod's fallback request is told apart.
 
     Nothing that comes in here is ever passed on to another pod, whatever its headers say.
     """
@@ -61,7 +61,7 @@ class Trust(Enum):
         return claimed
 
 
-Answer = Callable[[Seen], Awaitable[Response]]
+Answer = Callable[[RequestContext], Awaitable[Response]]
 
 
 class Inferences:
@@ -73,7 +73,7 @@ class Inferences:
         triton: HttpClient,
         counters: FrozenCounters,
         headers: Headers,
-        observe: Callable[[Seen], None],
+        observe: Callable[[RequestContext], None],
         budget: BodyBudget,
     ) -> None:
         """Wire it up, in the running event loop.
@@ -103,7 +103,7 @@ class Inferences:
         """Inferences that came by no route and run."""
         self.readiness = Readiness(lambda: self.fallback is not None and self.fallback.usable)
         self.predictor: Predictor | None = None
-        self.model_watch: ModelWatch | None = None
+        self.health_check: HealthCheck | None = None
         self.fallback: Fallback | None = None
         self.limits = ClientLimits()
         self.keys = KeyRing() if settings.api_keys_dir is not None else None
@@ -129,8 +129,8 @@ class Inferences:
             What the client gets.
         """
         via = trust.via(request)
-        seen = self._seen(request, via)
-        if (stranger := self._stranger(seen)) is not None:
+        context = self._seen(request, via)
+        if (stranger := self._stranger(context)) is not None:
             answer = partial(_refused, stranger)
         elif via is Via.FALLBACK and self._is_busy():
             answer = partial(_refused, busy())
@@ -138,17 +138,17 @@ class Inferences:
             answer = partial(_refused, fault)
         elif b"content-encoding" in request.headers:
             answer = partial(self._unpacked, answer)
-        own = self._own(seen, answer)
+        own = self._own(context, answer)
         # That of a pod that asks for help is the request's own: what nobody waits for, stable does not go on with.
-        patience = patience_of(request) if via is not Via.FALLBACK else None
-        end = seen.deadline if patience is None else min(seen.deadline, self._after(request, patience))
+        timeout = client_timeout(request) if via is not Via.FALLBACK else None
+        end = context.deadline if timeout is None else min(context.deadline, self._after(request, timeout))
         if trust is Trust.ROUTE and via in _RESCUED and self.fallback is not None and self.fallback.can_help(request):
-            own = self.fallback.answer(seen, end, own)
+            own = self.fallback.answer(context, end, own)
         if self.predictor is not None and self.predictor.cache is not None:
-            own = self._or_stale(seen, self.predictor, own)
-        if end < seen.deadline:
-            own = self._in_time(seen, end, own)
-        return self._told(seen, own)
+            own = self._or_stale(context, self.predictor, own)
+        if end < context.deadline:
+            own = self._in_time(context, end, own)
+        return self._told(context, own)
 
     async def direct(self, request: Request, answer: Answer) -> Response:
         """Answer an inference that came by no route, and is passed to Triton as it is.
@@ -160,18 +160,18 @@ class Inferences:
         Returns:
             What the client gets.
         """
-        seen = self._seen(request, Via.DIRECT)
+        context = self._seen(request, Via.DIRECT)
         answer = partial(self._pass, answer)
-        if (stranger := self._stranger(seen)) is not None:
+        if (stranger := self._stranger(context)) is not None:
             answer = partial(_refused, stranger)
         self.direct_in_flight += 1
         try:
-            return await self._told(seen, self._own(seen, answer))
+            return await self._told(context, self._own(context, answer))
         finally:
             self.direct_in_flight -= 1
 
-    def _seen(self, request: Request, via: Via) -> Seen:
-        return Seen(request, request_id_of(request), via, self._deadline(request, via), time.time_ns())
+    def _seen(self, request: Request, via: Via) -> RequestContext:
+        return RequestContext(request, request_id_of(request), via, self._deadline(request, via), time.time_ns())
 
     def admit(self, headers: Mapping[bytes, bytes]) -> str:
         """Return the name of the client that asks; empty where the model answers everybody.
@@ -184,15 +184,15 @@ class Inferences:
         """
         return "" if self.keys is None else self.keys.client_of(headers)
 
-    def _stranger(self, seen: Seen) -> Problem | None:
+    def _stranger(self, context: RequestContext) -> Problem | None:
         """Note who asks; return the problem of a client without a valid key."""
         try:
-            seen.client = self.admit(seen.request.headers)
+            context.client = self.admit(context.request.headers)
         except Problem as problem:
             return problem
         return None
 
-    async def _in_time(self, seen: Seen, end: float, answer: Coroutine[Any, Any, Response]) -> Response:
+    async def _in_time(self, context: RequestContext, end: float, answer: Coroutine[Any, Any, Response]) -> Response:
         """Await an answer for as long as the client waits. One whose time is over is as one that has left."""
         task = self._loop.create_task(answer)
         try:
@@ -204,54 +204,54 @@ class Inferences:
             return task.result()
         self._given_up.add(task)
         task.add_done_callback(self._given_up.discard)
-        seen.request.leave()
-        return await complete(partial(_refused, too_late()), seen, seen.request_id, self._headers)
+        context.request.leave()
+        return await complete(partial(_refused, too_late()), context, context.request_id, self._headers)
 
-    async def _or_stale(self, seen: Seen, predictor: Predictor, answer: Awaitable[Response]) -> Response:
+    async def _or_stale(self, context: RequestContext, predictor: Predictor, answer: Awaitable[Response]) -> Response:
         """Await an answer; where it is an error, an earlier one is better, if it may be given."""
         response = await answer
         if MARK in response.headers and response.status == 200:
-            predictor.keep(seen, response.body)
-        if response.status < 500 or seen.via is Via.FALLBACK:
+            predictor.keep(context, response.body)
+        if response.status < 500 or context.via is Via.FALLBACK:
             return response
-        return predictor.stale(seen) or response
+        return predictor.stale(context) or response
 
-    async def _told(self, seen: Seen, answer: Awaitable[Response]) -> Response:
+    async def _told(self, context: RequestContext, answer: Awaitable[Response]) -> Response:
         """Await what the client gets, and note who gave it."""
         try:
             response = await answer
-            if not seen.request.gone:
-                seen.status, seen.answered_by = response.status, _who_answered(response)
+            if not context.request.gone:
+                context.status, context.answered_by = response.status, _who_answered(response)
             return response
         finally:
-            seen.seconds = time.perf_counter() - seen.request.received
-            self._finish(seen)
+            context.seconds = time.perf_counter() - context.request.received
+            self._finish(context)
 
-    async def _own(self, seen: Seen, answer: Answer) -> Response:
-        request, via = seen.request, seen.via
+    async def _own(self, context: RequestContext, answer: Answer) -> Response:
+        request, via = context.request, context.via
         # A pod that asks for help is a client as any other: anybody may say that he is one.
-        if wait := self.limits.wait_of(request, seen.client, trusted=via not in (Via.DIRECT, Via.FALLBACK)):
+        if wait := self.limits.wait_of(request, context.client, trusted=via not in (Via.DIRECT, Via.FALLBACK)):
             answer = partial(_refused, limited(wait))
-        seen.outcome, seen.failure = Outcome.ERROR, ABANDONED  # what it is counted as when it is given up
+        context.outcome, context.failure = Outcome.ERROR, ABANDONED  # what it is counted as when it is given up
         try:
             response, outcome = await counted(
                 request,
                 via,
                 self._counters,
                 self._settings.abandoned_after,
-                complete(answer, seen, seen.request_id, self._headers),
-                seen.witness,
+                complete(answer, context, context.request_id, self._headers),
+                context.witness,
                 self._judged,
             )
-            seen.outcome = outcome
-            seen.failure = failure_of(response) if outcome is Outcome.ERROR else None
+            context.outcome = outcome
+            context.failure = failure_of(response) if outcome is Outcome.ERROR else None
         finally:
-            self._finish(seen)
-        if self.model_watch is not None:
+            self._finish(context)
+        if self.health_check is not None:
             if outcome is Outcome.OK and not response.cached:
-                self.model_watch.answered(seen.instances)
+                self.health_check.answered(context.instances)
             elif response.status >= 500 and response.problem not in ("queue-full", "busy", "no-room"):
-                self.model_watch.failed()
+                self.health_check.failed()
         return response
 
     def _judged(self, response: Response) -> Outcome:
@@ -259,20 +259,24 @@ class Inferences:
         excused = response.problem in (DIED, "model-unreachable") and self.deaths.excuse()
         return Outcome.UNJUDGED if excused or response.problem == "no-room" else outcome_of(response.status)
 
-    async def _unpacked(self, answer: Answer, seen: Seen) -> Response:
-        await unpack(seen.request, self.max_body, self._budget)
-        return await answer(seen)
+    async def _unpacked(self, answer: Answer, context: RequestContext) -> Response:
+        await unpack(context.request, self.max_body, self._budget)
+        return await answer(context)
 
-    def _finish(self, seen: Seen) -> None:
-        if seen.outcome is Outcome.ERROR and seen.witness is not None and seen.witness.said is Outcome.UNJUDGED:
-            seen.outcome, seen.failure = Outcome.UNJUDGED, None
-        seen.unfinished -= 1
-        if not seen.unfinished:
-            self._observe(seen)
+    def _finish(self, context: RequestContext) -> None:
+        if (
+            context.outcome is Outcome.ERROR
+            and context.witness is not None
+            and context.witness.said is Outcome.UNJUDGED
+        ):
+            context.outcome, context.failure = Outcome.UNJUDGED, None
+        context.unfinished -= 1
+        if not context.unfinished:
+            self._observe(context)
 
     def _deadline(self, request: Request, via: Via) -> float:
         longest = self._settings.timeout
-        if via is Via.FALLBACK and (left := patience_of(request)) is not None:
+        if via is Via.FALLBACK and (left := client_timeout(request)) is not None:
             longest = min(longest, left)
         return self._after(request, longest)
 
@@ -281,20 +285,20 @@ class Inferences:
         return self._loop.time() + seconds - (time.perf_counter() - request.received)
 
     def _is_busy(self) -> bool:
-        queued = self.predictor.model.joiner.queued_rows if self.predictor is not None else 0
+        queued = self.predictor.model.batcher.queued_rows if self.predictor is not None else 0
         return queued + self._passing > _FALLBACK_SHARE * self._settings.max_queue
 
-    def _predict(self, seen: Seen) -> Awaitable[Response]:
-        return self.started().answer(seen)
+    def _predict(self, context: RequestContext) -> Awaitable[Response]:
+        return self.started().answer(context)
 
-    async def _predict_one(self, seen: Seen) -> Response:
-        request = seen.request
+    async def _predict_one(self, context: RequestContext) -> Response:
+        request = context.request
         try:
             question = self.started().questions.read(request.query)
             if question.is_known_to(request):
                 return Response(304, b"", headers=question.headers)
             request.body = question.body  # as which stable is asked, too
-            answer = await self._predict(seen)
+            answer = await self._predict(context)
             return replace(answer, headers=(*answer.headers, *question.headers))
         except Problem as problem:
             problem.headers = (*problem.headers, NO_STORE)
@@ -310,21 +314,21 @@ class Inferences:
             raise Problem(503, "starting", f"{self.readiness.reason}; try again shortly.")
         return self.predictor
 
-    def _infer(self, seen: Seen) -> Awaitable[Response]:
-        return self._pass(self._forward, seen)
+    def _infer(self, context: RequestContext) -> Awaitable[Response]:
+        return self._pass(self._forward, context)
 
-    async def _forward(self, seen: Seen) -> Response:
-        request, predictor = seen.request, self.started()
+    async def _forward(self, context: RequestContext) -> Response:
+        request, predictor = context.request, self.started()
         if (model := oip_paths.model_of(request)) != self._settings.model:
             raise oip_paths.no_model(model)
         length = request.headers.get(HEADER_LENGTH)
         looked_at = predictor.protocol.effort(request.body, length)
         asked = await aside(looked_at, partial(predictor.protocol.read, request.body, length))
-        seen.asked = asked.tensors
-        self.deaths.check(seen)
-        return await oip_proxy.forward(self._triton, request, seen.deadline, asked)
+        context.asked = asked.tensors
+        self.deaths.check(context)
+        return await oip_proxy.forward(self._triton, request, context.deadline, asked)
 
-    async def _pass(self, answer: Answer, seen: Seen) -> Response:
+    async def _pass(self, answer: Answer, context: RequestContext) -> Response:
         if not self.started().model.contract.raw:
             raise Problem(
                 403,
@@ -333,18 +337,18 @@ class Inferences:
                 "at POST /predict.",
             )
         self._passing += 1
-        seen.interest.sent = time.perf_counter()
+        context.demand.sent = time.perf_counter()
         try:
-            seen.passed = response = await answer(seen)
+            context.passed = response = await answer(context)
         except Problem as problem:
             if problem.kind == DIED:
-                self.deaths.note(seen)
+                self.deaths.note(context)
             raise
         else:
             return response
         finally:
             self._passing -= 1
-            seen.answered = time.perf_counter()
+            context.answered = time.perf_counter()
 
 
 def _who_answered(response: Response) -> str:
@@ -355,5 +359,5 @@ def _who_answered(response: Response) -> str:
     return "model" if response.status < 400 else "pod"
 
 
-def _refused(problem: Problem, _: Seen) -> Awaitable[Response]:
+def _refused(problem: Problem, _: RequestContext) -> Awaitable[Response]:
     raise problem

@@ -162,7 +162,7 @@ def read_health(body: bytes, model: str) -> Named:
     return Named(health.revision, interface, health.status == "ok")
 
 
-class StableWatch:
+class StablePoller:
     """Keeps a view up to date."""
 
     def __init__(self, client: HttpClient, view: StableView, model: str, on_change: Callable[[], None]) -> None:

@@ -17,20 +17,20 @@ from viridian_serving.api.fallback import KEEP, Fallback, default_after
 from viridian_serving.api.grpc_api import GrpcApi
 from viridian_serving.api.pipeline import Trust
 from viridian_serving.api.responses import identity_headers
-from viridian_serving.api.stable import StableView, StableWatch
+from viridian_serving.api.stable import StablePoller, StableView
 from viridian_serving.codec.tensors import SchemaError
 from viridian_serving.contract.body_limit import body_limit
 from viridian_serving.http1.client import HttpClient
 from viridian_serving.http1.server import HttpServer
-from viridian_serving.inference.assets import Beside
-from viridian_serving.inference.health_check import ModelWatch
+from viridian_serving.inference.assets import ModelAssets
+from viridian_serving.inference.health_check import HealthCheck
 from viridian_serving.inference.model import Model, fetch_schema
 from viridian_serving.inference.predictor import Predictor
 from viridian_serving.inference.trials import with_example
 from viridian_serving.settings import config
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.dynamic import LiveSettings, read
-from viridian_serving.settings.file_watch import LiveWatch
+from viridian_serving.settings.file_watch import FileWatch
 from viridian_serving.settings.termination_log import report
 from viridian_serving.telemetry.log_secret import KEYS, LogSecret, read_secret
 
@@ -123,18 +123,18 @@ async def serve(settings: Settings) -> int:
     await public.listen(settings.bind, settings.fallback_port, app.public(Trust.FALLBACK_ONLY))
     calls = GrpcApi(app.inferences, f"{_TRITON_HOST}:{settings.triton_grpc_port}", settings.max_body)
     await calls.listen(settings.bind, settings.grpc_port)
-    watches = [loop.create_task(watch_model(app, triton, public, settings))]
-    watches += [loop.create_task(watch.run()) for watch in live_watches(app, settings)]
+    tasks = [loop.create_task(keep_model_ready(app, triton, public, settings))]
+    tasks += [loop.create_task(watch.run()) for watch in file_watches(app, settings)]
     if settings.stable is not None and app.stable is not None:
-        watches.append(loop.create_task(watch_stable(app, app.stable, public, settings, settings.stable)))
+        tasks.append(loop.create_task(poll_stable(app, app.stable, public, settings, settings.stable)))
     stopped = loop.create_task(stop.wait())
-    # A watch that crashes must end the pod, not leave it as it is for ever without a word.
-    await asyncio.wait((*watches, stopped), return_when=asyncio.FIRST_COMPLETED)
-    for watch in watches:
-        if watch.done():
+    # A task that crashes must end the pod, not leave it as it is for ever without a word.
+    await asyncio.wait((*tasks, stopped), return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        if task.done():
             await calls.close(longest=0.0)  # or gRPC complains after the sentence that says why
-            watch.result()
-        watch.cancel()
+            task.result()
+        task.cancel()
     end = loop.time() + settings.grace
     drained = await drain(app, public, calls, settings)
     await app.telemetry.close(longest=min(_LAST_WORDS, max(1.0, end - loop.time())))
@@ -143,7 +143,7 @@ async def serve(settings: Settings) -> int:
     return 0 if drained else 1
 
 
-async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings: Settings) -> None:
+async def keep_model_ready(app: App, triton: HttpClient, server: HttpServer, settings: Settings) -> None:
     """Wait for Triton's model, turn readiness on after one real inference, and keep it up to date for ever.
 
     Args:
@@ -153,11 +153,11 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
         settings: Of this pod.
     """
     loop = asyncio.get_running_loop()
-    beside = Beside.find(settings)
+    assets = ModelAssets.find(settings)
     # Triton announces nothing: it can only be asked again.
     while (schema := await fetch_schema(triton, settings.model, loop.time() + settings.timeout)) is None:  # noqa: ASYNC110
         await asyncio.sleep(_RETRY)
-    contract = beside.contract(schema)
+    contract = assets.contract(schema)
     model = Model(
         triton,
         settings.model,
@@ -165,37 +165,37 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
         calls_in_flight=settings.calls_in_flight,
         max_queue=settings.max_queue,
     )
-    preprocessor = await beside.preprocessor(schema, settings)
+    preprocessor = await assets.preprocessor(schema, settings)
     tokens, deaths = app.telemetry.tokens, app.inferences.deaths
     predictor = Predictor(model, settings.max_instances, app.identity, preprocessor, tokens, deaths)
-    trials = await beside.trials(predictor, loop.time() + settings.timeout)
+    trials = await assets.trials(predictor, loop.time() + settings.timeout)
 
     def is_asked() -> bool:
         return server.in_flight > 0 or app.inferences.direct_in_flight > 0
 
-    watch = ModelWatch(model, trials, app.readiness, settings.timeout, is_asked)
+    check = HealthCheck(model, trials, app.readiness, settings.timeout, is_asked)
     server.max_body = app.inferences.max_body = body_limit(settings, contract.requests)
     if contract.raw:
         server.advice += f", or tensors in binary to /v2/models/{settings.model}/infer"
     app.describe(contract)
     app.begin(predictor)
-    app.inferences.model_watch = watch
-    app.telemetry.begin(contract, model.joiner.stats)
+    app.inferences.health_check = check
+    app.telemetry.begin(contract, model.batcher.stats)
 
     def show_example() -> None:
-        if watch.proven is not None:
-            app.describe(with_example(contract, watch.proven.instance))
+        if check.proven is not None:
+            app.describe(with_example(contract, check.proven.instance))
 
-    trial = await watch.start(show_example)
+    trial = await check.start(show_example)
     if app.inferences.fallback is not None and settings.fallback_after is None:
         app.inferences.fallback.after = default_after(settings.timeout, trial)
-    await watch.run()
+    await check.run()
 
 
-Live = LiveWatch[LogSecret] | LiveWatch[LiveSettings] | LiveWatch[KeyRing]
+Live = FileWatch[LogSecret] | FileWatch[LiveSettings] | FileWatch[KeyRing]
 
 
-def live_watches(app: App, settings: Settings) -> list[Live]:
+def file_watches(app: App, settings: Settings) -> list[Live]:
     """Give what follows the files that may change while the pod runs.
 
     Args:
@@ -204,15 +204,15 @@ def live_watches(app: App, settings: Settings) -> list[Live]:
     """
     file, folder = settings.live_settings, settings.log_secret_dir
     watches: list[Live] = [
-        LiveWatch([folder / key for key in KEYS], lambda: read_secret(folder), app.telemetry.use),
-        LiveWatch([file], lambda: read(file), app.apply),
+        FileWatch([folder / key for key in KEYS], lambda: read_secret(folder), app.telemetry.use),
+        FileWatch([file], lambda: read(file), app.apply),
     ]
     if (keys := settings.api_keys_dir) is not None:
-        watches.append(LiveWatch(watched(keys), lambda: read_keys(keys), app.use_keys))
+        watches.append(FileWatch(watched(keys), lambda: read_keys(keys), app.use_keys))
     return watches
 
 
-async def watch_stable(
+async def poll_stable(
     app: App, view: StableView, server: HttpServer, settings: Settings, service: tuple[str, int]
 ) -> None:
     """Keep knowing which revision is stable, for ever: for the fallback, and to send its callers on when it changes.
@@ -239,7 +239,7 @@ async def watch_stable(
         app.telemetry.ask_stable,
     )
     asking = HttpClient(*service, "the stable revision", keep=0)
-    await StableWatch(asking, view, settings.model, changed).run()
+    await StablePoller(asking, view, settings.model, changed).run()
 
 
 async def drain(app: App, server: HttpServer, calls: GrpcApi, settings: Settings) -> bool:

@@ -55,7 +55,7 @@ async def run(environment: Mapping[str, str], when_started: Callable[[], Corouti
         loop.add_signal_handler(number, received)
     shown: list[asyncio.Task[None]] = []
     reasons: dict[str, None] = {}
-    beside = loop.create_task(when_started())
+    assets = loop.create_task(when_started())
     try:
         for name in ("triton", "api"):
             part, log = await _start(name, environment)
@@ -63,11 +63,11 @@ async def run(environment: Mapping[str, str], when_started: Callable[[], Corouti
             shown.append(loop.create_task(_show(log, reasons)))
         ends = [loop.create_task(part.wait()) for part in parts]
         stopped = loop.create_task(stop.wait())
-        done, _ = await asyncio.wait((*ends, stopped, beside), return_when=asyncio.FIRST_COMPLETED)
-        if done == {beside}:
-            beside.result()  # a fault in there ends the pod, and is not lost
+        done, _ = await asyncio.wait((*ends, stopped, assets), return_when=asyncio.FIRST_COMPLETED)
+        if done == {assets}:
+            assets.result()  # a fault in there ends the pod, and is not lost
             await asyncio.wait((*ends, stopped), return_when=asyncio.FIRST_COMPLETED)
-        beside.cancel()
+        assets.cancel()
         for part in parts:
             if part.returncode is None:
                 part.terminate()

@@ -32,7 +32,7 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Meaning:
+class FeatureMetadata:
     """What is known about one model."""
 
     features: tuple[Feature, ...] = ()
@@ -43,7 +43,7 @@ class Meaning:
     """Members of an instance that no log may show."""
 
 
-def meaning_of(contract: Contract) -> Meaning:
+def feature_metadata(contract: Contract) -> FeatureMetadata:
     """Give what is known about a model.
 
     Args:
@@ -58,7 +58,7 @@ def meaning_of(contract: Contract) -> Meaning:
         feature for position, slot in enumerate(contract.slots) for feature in _features(contract, position, slot)
     ]
     sensitive = frozenset(feature.name for feature in requests.features if feature.sensitive)
-    return Meaning(tuple(features[:MAX_FEATURES]), contract.answers.classes, sensitive)
+    return FeatureMetadata(tuple(features[:MAX_FEATURES]), contract.answers.classes, sensitive)
 
 
 def _features(contract: Contract, position: int, slot: Slot) -> Iterator[Feature]:

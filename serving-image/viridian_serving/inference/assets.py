@@ -25,7 +25,7 @@ LOG = logging.getLogger("viridian.api")
 
 
 @dataclass(frozen=True)
-class Beside:
+class ModelAssets:
     """What the model's author put beside it for its API."""
 
     home: Path | None
@@ -35,7 +35,7 @@ class Beside:
     format: Format = "onnx"
 
     @classmethod
-    def find(cls, settings: Settings) -> "Beside":
+    def find(cls, settings: Settings) -> "ModelAssets":
         """Look for it.
 
         Raises:

@@ -34,10 +34,10 @@ class CallFailedError(Exception):
 
 
 @dataclass(slots=True, eq=False)
-class Interest:
+class Demand:
     """Whether somebody still waits for the jobs of one request."""
 
-    lost: bool = False
+    abandoned: bool = False
     """The client was answered by somebody else; the job runs on only so that its outcome is known."""
     sent: float = 0.0
     """When the first of the jobs left the queue, by `time.perf_counter`; 0 while all of them wait."""
@@ -53,7 +53,7 @@ class Job(Generic[P, R]):
     payload: P
     deadline: float
     """On the event loop's clock, in seconds."""
-    interest: Interest = field(default_factory=Interest)
+    demand: Demand = field(default_factory=Demand)
     done: "asyncio.Future[R]" = field(init=False)
     since: float = field(init=False, default=0.0)
     """When it was queued, by `time.perf_counter`: the event loop's clock counts milliseconds."""
@@ -76,7 +76,7 @@ class Stats:
     """Rows in a call."""
 
 
-class Joiner(Generic[P, R]):
+class DynamicBatcher(Generic[P, R]):
     """A queue before a function that takes many jobs at once."""
 
     def __init__(
@@ -122,8 +122,8 @@ class Joiner(Generic[P, R]):
 
         Returns:
             Its future result. It fails with CallFailedError when the model failed for this very job, and with
-            TimeoutError at the deadline. Cancelling it takes the job out of the queue. A job in which the interest is
-            lost makes room for others when the queue is full; it then fails with QueueFullError.
+            TimeoutError at the deadline. Cancelling it takes the job out of the queue. A job whose demand is
+            abandoned makes room for others when the queue is full; it then fails with QueueFullError.
 
         Raises:
             QueueFullError: Too much waits already.
@@ -134,7 +134,7 @@ class Joiner(Generic[P, R]):
                 raise QueueFullError
         job.done = self._loop.create_future()
         job.since = time.perf_counter()
-        job.due = self._deadlines.watch(job.done, job.deadline)
+        job.due = self._deadlines.add(job.done, job.deadline)
         job.done.add_done_callback(partial(self._settled, job))
         queue = self._waiting.get(job.key)
         if queue is None:
@@ -149,7 +149,7 @@ class Joiner(Generic[P, R]):
         return self._queued_rows + rows > self._max_queue and self._queued_rows > 0
 
     def _drop_unwanted(self) -> None:
-        for job in [job for queue in self._waiting.values() for job in queue if job.interest.lost]:
+        for job in [job for queue in self._waiting.values() for job in queue if job.demand.abandoned]:
             self._leave(job)
             if not job.done.done():
                 job.done.set_exception(QueueFullError())
@@ -227,7 +227,7 @@ class Joiner(Generic[P, R]):
                 batch.append(job)
                 rows += job.rows
                 self.stats.waits.observe(now - job.since)
-                job.interest.sent = job.interest.sent or now
+                job.demand.sent = job.demand.sent or now
         return batch
 
     async def _run(self, batch: list[Job[P, R]]) -> None:

@@ -114,13 +114,13 @@ class AnswerCache:
         while self._bytes > self._max_bytes:
             self._drop(next(iter(self._entries)))
 
-    async def join(self, key: bytes, give: Callable[[], Awaitable[Entry]], patience: float) -> tuple[Entry, bool]:
+    async def join(self, key: bytes, give: Callable[[], Awaitable[Entry]], longest: float) -> tuple[Entry, bool]:
         """Answer an input that several ask for at the same time once.
 
         Args:
             key: The input.
             give: Answers it.
-            patience: Seconds to wait for somebody else's answer.
+            longest: Seconds to wait for somebody else's answer.
 
         Returns:
             The answer, and whether it was somebody else's. When theirs failed, everybody tries for themselves: what one
@@ -131,7 +131,7 @@ class AnswerCache:
         """
         flight = self._flights.get(key)
         if flight is not None:
-            await asyncio.wait((flight,), timeout=patience)
+            await asyncio.wait((flight,), timeout=longest)
             if not flight.done():
                 raise TimeoutError
             if not flight.cancelled():

@@ -20,7 +20,7 @@ class Deadlines:
         """Start with none."""
         self._due: dict[int, Due] = {}
 
-    def watch(self, future: "asyncio.Future[Any]", deadline: float) -> Due:
+    def add(self, future: "asyncio.Future[Any]", deadline: float) -> Due:
         """Fail a future with TimeoutError when its time is over, unless it is done by then.
 
         Args:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from viridian_serving.http1.problems import Problem
-from viridian_serving.inference.request_context import Seen
+from viridian_serving.inference.request_context import RequestContext
 
 LOG = logging.getLogger("viridian.api")
 
@@ -52,11 +52,11 @@ class Deaths:
         """Give the number of inputs that are remembered."""
         return len(self._suspects)
 
-    def check(self, seen: Seen, now: float | None = None) -> None:
+    def check(self, context: RequestContext, now: float | None = None) -> None:
         """Refuse a request that Triton ended under.
 
         Args:
-            seen: A request that was read, and was not sent yet.
+            context: A request that was read, and was not sent yet.
             now: The time.
 
         Raises:
@@ -65,11 +65,11 @@ class Deaths:
         if not self._suspects:
             return
         now = time.monotonic() if now is None else now
-        size = _size(seen)
+        size = _size(context)
         # Most requests differ in their length already, and need no digest.
         if all(size != each for each, _ in self._suspects.values()):
             return
-        found = self._suspects.get(digest := _digest(seen))
+        found = self._suspects.get(digest := _digest(context))
         if found is None:
             return
         if now - found[1] >= WHILE:
@@ -83,11 +83,11 @@ class Deaths:
             f"{round((WHILE - (now - found[1])) / 60) or 1} min. Send another input.",
         )
 
-    def note(self, seen: Seen, now: float | None = None) -> None:
+    def note(self, context: RequestContext, now: float | None = None) -> None:
         """Take in a request that ran when Triton ended.
 
         Args:
-            seen: The request.
+            context: The request.
             now: The time.
         """
         now = time.monotonic() if now is None else now
@@ -96,10 +96,10 @@ class Deaths:
             self.number += 1
             if self.excuse(now):
                 self._excused()
-        self._suspects[_digest(seen)] = _size(seen), now
+        self._suspects[_digest(context)] = _size(context), now
         if len(self._suspects) > _MOST:
             self._suspects.popitem(last=False)
-        LOG.error("request %s: Triton ended while it ran; its input is refused for a while", seen.request_id)
+        LOG.error("request %s: Triton ended while it ran; its input is refused for a while", context.request_id)
 
     def excuse(self, now: float | None = None) -> bool:
         """Whether Triton's being away may be a request's fault: it has just ended under one, once within the while."""
@@ -108,19 +108,19 @@ class Deaths:
         return len(recent) == 1 and now - recent[0] < _AWAY
 
 
-def _parts(seen: Seen) -> Iterable[bytes | memoryview]:
+def _parts(context: RequestContext) -> Iterable[bytes | memoryview]:
     """The values that were asked, however they were written."""
-    if seen.asked is not None:
-        return seen.asked
-    return (tensor for each in seen.instances for tensor in each.tensors)
+    if context.asked is not None:
+        return context.asked
+    return (tensor for each in context.instances for tensor in each.tensors)
 
 
-def _size(seen: Seen) -> int:
-    return sum(map(len, _parts(seen)))
+def _size(context: RequestContext) -> int:
+    return sum(map(len, _parts(context)))
 
 
-def _digest(seen: Seen) -> bytes:
+def _digest(context: RequestContext) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
-    for part in _parts(seen):
+    for part in _parts(context):
         digest.update(part)
     return digest.digest()

@@ -28,7 +28,7 @@ _LOOK: Final = 5.0
 """Seconds without any answer after which requests that wait are reason to doubt."""
 
 
-class ModelWatch:
+class HealthCheck:
     """Tries the model, and keeps readiness up to date."""
 
     def __init__(

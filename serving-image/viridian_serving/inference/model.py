@@ -11,7 +11,7 @@ from viridian_serving.codec.oip import HEADER_LENGTH, Encoded, RequestEncoder, R
 from viridian_serving.codec.tensors import ModelSchema
 from viridian_serving.contract.contract import Contract
 from viridian_serving.http1.client import HttpClient, PeerLostError, PeerUnreachableError
-from viridian_serving.inference.batcher import CallFailedError, Interest, Job, Joiner
+from viridian_serving.inference.batcher import CallFailedError, Demand, DynamicBatcher, Job
 
 LOG = logging.getLogger("viridian.api")
 
@@ -84,27 +84,27 @@ class Model:
         self._encoder = RequestEncoder(schema)
         self._decoder = ResponseDecoder()
         self._writer = AnswerWriter(contract.answers)
-        self.joiner: Joiner[Encoded, list[Prediction]] = Joiner(
+        self.batcher: DynamicBatcher[Encoded, list[Prediction]] = DynamicBatcher(
             self._call, calls_in_flight=calls_in_flight, max_rows=max(1, schema.max_batch), max_queue=max_queue
         )
 
     def submit(
-        self, encoded: Encoded, deadline: float, interest: Interest | None = None
+        self, encoded: Encoded, deadline: float, demand: Demand | None = None
     ) -> "asyncio.Future[list[Prediction]]":
         """Queue instances.
 
         Args:
             encoded: Instances of equal shapes.
             deadline: On the event loop's clock, in seconds.
-            interest: Whether somebody still waits for them; by default somebody does.
+            demand: Whether somebody still waits for them; by default somebody does.
 
         Returns:
-            Their predictions; see Joiner.submit for how it fails.
+            Their predictions; see DynamicBatcher.submit for how it fails.
 
         Raises:
             QueueFullError: Too much waits already.
         """
-        return self.joiner.submit(Job(encoded.shapes, encoded.rows, encoded, deadline, interest or Interest()))
+        return self.batcher.submit(Job(encoded.shapes, encoded.rows, encoded, deadline, demand or Demand()))
 
     async def _call(self, jobs: Sequence[InstanceJob], deadline: float) -> list[list[Prediction]]:
         parts = [job.payload for job in jobs]

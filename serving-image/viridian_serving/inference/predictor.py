@@ -24,7 +24,7 @@ from viridian_serving.inference.cache import AnswerCache, CacheStats, Entry, key
 from viridian_serving.inference.deaths import DIED, Deaths
 from viridian_serving.inference.model import BadAnswerError, DiedError, Model, ModelFailedError, UnreachableError
 from viridian_serving.inference.preprocessing import PreprocessFailedError, Preprocessor
-from viridian_serving.inference.request_context import Seen
+from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.guard_counters import Via
 
 if TYPE_CHECKING:
@@ -91,11 +91,11 @@ class Predictor:
 
         return MessageReader(self.model.contract.model, self._identity["model"])
 
-    async def answer(self, seen: Seen) -> Response:
+    async def answer(self, context: RequestContext) -> Response:
         """Predict.
 
         Args:
-            seen: The request; gets what is learnt on the way.
+            context: The request; gets what is learnt on the way.
 
         Returns:
             The answer.
@@ -103,74 +103,74 @@ class Predictor:
         Raises:
             Problem: What the client gets instead.
         """
-        body = seen.request.body
+        body = context.request.body
         instances = self._reader.read_fast(body) if self._preprocessor is None else None
         if instances is None:
-            instances = await self.read(body, seen.deadline, seen.request_id)
-        seen.instances, seen.many, seen.queued = instances.encoded, instances.many, time.perf_counter()
+            instances = await self.read(body, context.deadline, context.request_id)
+        context.instances, context.many, context.queued = instances.encoded, instances.many, time.perf_counter()
         age = None
         try:
-            if self.cache is None or seen.via in _UNCACHED:
-                seen.predictions = await self._ask(instances, seen)
+            if self.cache is None or context.via in _UNCACHED:
+                context.predictions = await self._ask(instances, context)
             else:
-                seen.key = key_of(instances.encoded, many=instances.many)
-                seen.predictions, age = await self._again(self.cache, instances, seen)
+                context.key = key_of(instances.encoded, many=instances.many)
+                context.predictions, age = await self._again(self.cache, instances, context)
         except _FAILURES as error:
-            raise problem_of(error, seen.request_id) from error
+            raise problem_of(error, context.request_id) from error
         finally:
-            seen.answered = time.perf_counter()
-        return self._written(seen, self._signed(seen), self._identity, age)
+            context.answered = time.perf_counter()
+        return self._written(context, self._signed(context), self._identity, age)
 
-    def stale(self, seen: Seen) -> Response | None:
+    def stale(self, context: RequestContext) -> Response | None:
         """Give an old answer in the stead of an error, if there is one to give.
 
         Args:
-            seen: A request that failed, here and at stable.
+            context: A request that failed, here and at stable.
         """
-        if self.cache is None or not seen.key:
+        if self.cache is None or not context.key:
             return None
         now = time.monotonic()
-        entry = self.cache.stale(seen.key, now)
+        entry = self.cache.stale(context.key, now)
         if entry is None:
             return None
         self.cache_stats.stale += 1
         identity = {**self._identity, "version": entry.version, "revision": entry.revision}
-        answer = self._written(seen, entry.read(), identity, now - entry.at, STALE)
+        answer = self._written(context, entry.read(), identity, now - entry.at, STALE)
         who = ((b"Viridian-Revision", entry.revision.encode()), (b"Viridian-Version", entry.version.encode()))
-        return replace(answer, headers=(*answer.headers, *who, (b"X-Request-Id", seen.request_id.encode())))
+        return replace(answer, headers=(*answer.headers, *who, (b"X-Request-Id", context.request_id.encode())))
 
-    def keep(self, seen: Seen, answer: bytes) -> None:
+    def keep(self, context: RequestContext, answer: bytes) -> None:
         """Keep what stable answered, for when neither answers any more.
 
         Args:
-            seen: The request.
+            context: The request.
             answer: The body of stable's answer.
         """
-        if self.cache is None or not seen.key:
+        if self.cache is None or not context.key:
             return
         document = msgspec.json.decode(answer, type=dict[str, Any])
-        given = document["predictions"] if seen.many else [document]
+        given = document["predictions"] if context.many else [document]
         predictions = [{name: value for name, value in each.items() if name not in _OF_ONE_REQUEST} for each in given]
         encoded = msgspec.json.encode(predictions)
-        self.cache.put(seen.key, Entry(document["revision"], document["version"], encoded, time.monotonic()))
+        self.cache.put(context.key, Entry(document["revision"], document["version"], encoded, time.monotonic()))
 
-    async def _ask(self, instances: Instances, seen: Seen) -> list[Prediction]:
-        self.deaths.check(seen)
+    async def _ask(self, instances: Instances, context: RequestContext) -> list[Prediction]:
+        self.deaths.check(context)
         try:
             if instances.many:
-                return await self._ask_many(instances.encoded, seen)
-            return await self.model.submit(instances.encoded[0], seen.deadline, seen.interest)
+                return await self._ask_many(instances.encoded, context)
+            return await self.model.submit(instances.encoded[0], context.deadline, context.demand)
         except DiedError:
-            self.deaths.note(seen)
+            self.deaths.note(context)
             raise
 
     async def _again(
-        self, cache: AnswerCache, instances: Instances, seen: Seen
+        self, cache: AnswerCache, instances: Instances, context: RequestContext
     ) -> tuple[list[Prediction], float | None]:
         """Answer from the cache, or by the model; in the former case with the answer's age in seconds."""
         now = time.monotonic()
         revision, version = self._identity["revision"], self._identity["version"]
-        entry = cache.fresh(seen.key, revision, now)
+        entry = cache.fresh(context.key, revision, now)
         if entry is not None:
             self.cache_stats.hits += 1
             return entry.read(), now - entry.at
@@ -179,44 +179,44 @@ class Predictor:
         async def give() -> Entry:
             nonlocal own
             self.cache_stats.misses += 1
-            own = await self._ask(instances, seen)
+            own = await self._ask(instances, context)
             entry = Entry(revision, version, msgspec.json.encode(own), time.monotonic())
-            cache.put(seen.key, entry)
+            cache.put(context.key, entry)
             return entry
 
-        entry, shared = await cache.join(seen.key, give, seen.deadline - asyncio.get_running_loop().time())
+        entry, shared = await cache.join(context.key, give, context.deadline - asyncio.get_running_loop().time())
         self.cache_stats.shared += shared
         return (entry.read(), 0.0) if shared else (own, None)
 
     def _written(
         self,
-        seen: Seen,
+        context: RequestContext,
         predictions: Sequence[Prediction],
         identity: Mapping[str, str],
         age: float | None,
         how: str = FRESH,
     ) -> Response:
-        members = {**identity, "request_id": seen.request_id}
+        members = {**identity, "request_id": context.request_id}
         body: dict[str, object] = (
-            {"predictions": predictions, **members} if seen.many else {**predictions[0], **members}
+            {"predictions": predictions, **members} if context.many else {**predictions[0], **members}
         )
         if age is None:
             return Response(200, msgspec.json.encode(body))
         headers = ((b"Age", b"%d" % age), (b"Viridian-Cache", how.encode()))
         return Response(200, msgspec.json.encode({**body, "cached": how}), headers=headers, cached=True)
 
-    def _signed(self, seen: Seen) -> Sequence[Prediction]:
+    def _signed(self, context: RequestContext) -> Sequence[Prediction]:
         if self._tokens is None:
-            return seen.predictions
+            return context.predictions
         write, now = self._tokens.write, int(time.time())
         # One that schema.yaml keeps back is not told by its token either.
         tokens = [
-            write(prediction["prediction"], seen.via, now) if "prediction" in prediction else None
-            for prediction in seen.predictions
+            write(prediction["prediction"], context.via, now) if "prediction" in prediction else None
+            for prediction in context.predictions
         ]
         return [
             {**prediction, "feedback_token": token} if token is not None else prediction
-            for prediction, token in zip(seen.predictions, tokens, strict=True)
+            for prediction, token in zip(context.predictions, tokens, strict=True)
         ]
 
     async def read(self, body: bytes, deadline: float, request_id: str) -> Instances:
@@ -242,17 +242,17 @@ class Predictor:
             raise problem_of(error, request_id) from error
         return Instances(list(grouped(encoded, self.model.schema.max_batch)), many)
 
-    async def _ask_one(self, encoded: Encoded, seen: Seen) -> list[Prediction]:
-        return await self.model.submit(encoded, seen.deadline, seen.interest)
+    async def _ask_one(self, encoded: Encoded, context: RequestContext) -> list[Prediction]:
+        return await self.model.submit(encoded, context.deadline, context.demand)
 
-    async def _ask_many(self, parts: Sequence[Encoded], seen: Seen) -> list[Prediction]:
-        results = await asyncio.gather(*(self._ask_one(part, seen) for part in parts), return_exceptions=True)
+    async def _ask_many(self, parts: Sequence[Encoded], context: RequestContext) -> list[Prediction]:
+        results = await asyncio.gather(*(self._ask_one(part, context) for part in parts), return_exceptions=True)
         predictions: list[Prediction] = []
         failed: list[tuple[int, Problem]] = []
         position = 0
         for part, result in zip(parts, results, strict=True):
             if isinstance(result, _FAILURES) and not isinstance(result, DiedError):
-                failed.append((position, problem_of(result, seen.request_id)))
+                failed.append((position, problem_of(result, context.request_id)))
             elif isinstance(result, BaseException):
                 raise result
             else:

@@ -24,7 +24,7 @@ from viridian_serving.codec.oip import Encoded
 from viridian_serving.codec.tensors import ModelSchema, SchemaError
 from viridian_serving.contract.binding import PREPROCESS_FILE
 from viridian_serving.http1.problems import Violation
-from viridian_serving.inference.batcher import CallFailedError, Job, Joiner
+from viridian_serving.inference.batcher import CallFailedError, DynamicBatcher, Job
 from viridian_serving.inference.preprocess_worker import LENGTH, Failed, Loaded, Made, Refused, Result, Setup, framed
 
 LOG = logging.getLogger("viridian.api")
@@ -69,7 +69,7 @@ class Preprocessor:
         self._setup = framed(Setup(str(file), inputs))
         self._timeout = timeout
         self._process: Process | None = None
-        self._joiner: Joiner[Sequence[Instance], list[Result]] = Joiner(
+        self._joiner: DynamicBatcher[Sequence[Instance], list[Result]] = DynamicBatcher(
             self._call, calls_in_flight=1, max_rows=_MOST_ROWS, max_queue=max_queue
         )
 

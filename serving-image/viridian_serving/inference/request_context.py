@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from viridian_serving.codec.oip import Encoded
 from viridian_serving.http1.messages import Request, Response
-from viridian_serving.inference.batcher import Interest
+from viridian_serving.inference.batcher import Demand
 from viridian_serving.inference.witness import Witness
 from viridian_serving.metrics.guard_counters import Outcome, Via
 
@@ -27,7 +27,7 @@ class Failure:
 
 
 @dataclass(slots=True, eq=False)
-class Seen:
+class RequestContext:
     """Filled in on the way of a request; whoever observes reads it once the request is over."""
 
     request: Request
@@ -37,7 +37,7 @@ class Seen:
     """By when it has to be answered, on the event loop's clock, in seconds."""
     time_ns: int = 0
     """When it came: nanoseconds since the epoch."""
-    interest: Interest = field(default_factory=Interest)
+    demand: Demand = field(default_factory=Demand)
     """Whether somebody still waits for it, and when it was sent to Triton."""
     queued: float = 0.0
     """When its instances were queued, by `time.perf_counter`; 0 if they never were."""

@@ -40,7 +40,7 @@ class Outcome(StrEnum):
     somebody's request, or the pod had no room for what clients sent."""
 
 
-class Rescue(StrEnum):
+class FallbackReason(StrEnum):
     """Why the stable revision was asked to answer in this pod's stead."""
 
     ERROR = "error"
@@ -69,9 +69,9 @@ class Counts:
     durations: dict[Via, list[int]]
     """Requests by latency bucket, not cumulative; the last one is above the last bound."""
     seconds: dict[Via, float]
-    rescues: dict[Rescue, int]
+    rescues: dict[FallbackReason, int]
     """Requests that stable answered, by why it was asked."""
-    rescues_failed: dict[Rescue, int]
+    rescues_failed: dict[FallbackReason, int]
     """Requests that stable should have answered and did not."""
 
     @classmethod
@@ -81,8 +81,8 @@ class Counts:
             requests={(via, outcome): 0 for via in Via for outcome in Outcome},
             durations={via: [0] * (len(bounds) + 1) for via in Via},
             seconds=dict.fromkeys(Via, 0.0),
-            rescues=dict.fromkeys(Rescue, 0),
-            rescues_failed=dict.fromkeys(Rescue, 0),
+            rescues=dict.fromkeys(FallbackReason, 0),
+            rescues_failed=dict.fromkeys(FallbackReason, 0),
         )
 
     def copy(self) -> "Counts":
@@ -142,7 +142,7 @@ class FrozenCounters:
             live.durations[via][bucket] += 1
             live.seconds[via] += seconds
 
-    def rescue(self, reason: Rescue, *, answered: bool, now_ns: int) -> None:
+    def count_fallback(self, reason: FallbackReason, *, answered: bool, now_ns: int) -> None:
         """Count one request that needed stable's answer.
 
         Args:

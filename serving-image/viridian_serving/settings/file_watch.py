@@ -19,7 +19,7 @@ class LiveFileError(Exception):
     """A file cannot be used; the message says why."""
 
 
-class LiveWatch(Generic[T]):
+class FileWatch(Generic[T]):
     """Follows files that make up one value."""
 
     def __init__(self, files: Sequence[Path], read: Callable[[], T], apply: Callable[[T], None]) -> None:

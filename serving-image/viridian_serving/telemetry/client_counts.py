@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
-from viridian_serving.inference.request_context import Seen
+from viridian_serving.inference.request_context import RequestContext
 
 
 class ClientCounts:
@@ -15,9 +15,9 @@ class ClientCounts:
         """Start at zero."""
         self._counts: Counter[tuple[str, str]] = Counter()
 
-    def observe(self, requests: Sequence[Seen]) -> None:
+    def observe(self, requests: Sequence[RequestContext]) -> None:
         """Count requests that are over; those without an authenticated client are passed over."""
-        self._counts.update((seen.client, _class_of(seen.status)) for seen in requests if seen.client)
+        self._counts.update((context.client, _class_of(context.status)) for context in requests if context.client)
 
     def keep(self, clients: Sequence[str]) -> None:
         """Forget the clients that have no key any more."""

@@ -117,7 +117,7 @@ class Shipments:
         yield queue
 
 
-class Shipper:
+class BatchExporter:
     """A bounded queue before a sink."""
 
     def __init__(self, sink: Sink, max_bytes: int, shipments: Shipments) -> None:

@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 
 from viridian_serving.contract.compatibility import Coverage
-from viridian_serving.metrics.guard_counters import Counts, FrozenCounters, Rescue
+from viridian_serving.metrics.guard_counters import Counts, FallbackReason, FrozenCounters
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 IDENTITY = ("model_namespace", "model", "revision", "pod_uid")
@@ -51,7 +51,7 @@ class _GuardCollector(Collector):
             family.add_metric((*self._identity, via.value, outcome.value), number)
         return family
 
-    def _rescues(self, name: str, text: str, counts: Mapping[Rescue, int]) -> Metric:
+    def _rescues(self, name: str, text: str, counts: Mapping[FallbackReason, int]) -> Metric:
         family = CounterMetricFamily(name, text, labels=(*IDENTITY, "reason"))
         for reason, number in counts.items():
             family.add_metric((*self._identity, reason.value), number)

@@ -12,7 +12,7 @@ from viridian_serving.codec.oip import HEADER_LENGTH
 from viridian_serving.codec.oip_paths import is_inference
 from viridian_serving.contract.contract import Contract
 from viridian_serving.http1.messages import Request, Response
-from viridian_serving.inference.request_context import Failure, Seen
+from viridian_serving.inference.request_context import Failure, RequestContext
 from viridian_serving.metrics.guard_counters import Via
 from viridian_serving.telemetry.error_redaction import redacted, texts_of
 
@@ -63,25 +63,25 @@ class FailureCounts:
         self._names = frozenset(tensors.union(feature.name for feature in features))
         self._sensitive = any(feature.sensitive for feature in features)
 
-    def observe(self, requests: Iterable[Seen]) -> None:
+    def observe(self, requests: Iterable[RequestContext]) -> None:
         """Count those that failed.
 
         Args:
             requests: Some that are over.
         """
-        alike: dict[_Kind, dict[str, list[Seen]]] = defaultdict(lambda: defaultdict(list))
-        for seen in requests:
-            if (failure := seen.failure) is not None and seen.via in COUNTED:
+        alike: dict[_Kind, dict[str, list[RequestContext]]] = defaultdict(lambda: defaultdict(list))
+        for context in requests:
+            if (failure := context.failure) is not None and context.via in COUNTED:
                 kind = _Kind(failure.type, "" if failure.status is None else str(failure.status))
-                alike[kind][_DIGITS.sub("0", failure.cause)].append(seen)  # no digit is told anyway
+                alike[kind][_DIGITS.sub("0", failure.cause)].append(context)  # no digit is told anyway
         for kind, by_words in alike.items():
             for read, (words, group) in enumerate(sorted(by_words.items(), key=lambda each: -len(each[1]))):
                 self._count(kind, self._sentence(words, group) if read < _MOST_READ else "", len(group))
 
-    def _sentence(self, words: str, group: Sequence[Seen]) -> str:
+    def _sentence(self, words: str, group: Sequence[RequestContext]) -> str:
         if not words or words == _NOBODY_WAITED:
             return words
-        texts = [_texts(seen.request) for seen in group[:_MOST_COMPARED]]
+        texts = [_texts(context.request) for context in group[:_MOST_COMPARED]]
         return redacted(words, texts, self._names, sensitive=self._sensitive)
 
     def _count(self, kind: _Kind, sentence: str, number: int) -> None:

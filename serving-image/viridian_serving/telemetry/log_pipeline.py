@@ -11,11 +11,11 @@ from typing import Final
 from prometheus_client.core import Metric
 
 from viridian_serving.codec.tensors import ModelSchema
-from viridian_serving.contract.feature_metadata import Meaning
-from viridian_serving.inference.request_context import Seen
+from viridian_serving.contract.feature_metadata import FeatureMetadata
+from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.dynamic import Action, LogSettings
-from viridian_serving.telemetry.export_queue import Dropped, Shipments, Shipper, Sink
+from viridian_serving.telemetry.export_queue import BatchExporter, Dropped, Shipments, Sink
 from viridian_serving.telemetry.log_secret import LogSecret
 from viridian_serving.telemetry.log_sinks import Otlp, Stdout
 from viridian_serving.telemetry.prediction_log import PredictionLog, resource_of
@@ -38,20 +38,20 @@ class LiveLog:
         self._pod = settings
         self._settings: LogSettings | None = None
         self._secret: LogSecret | None = None
-        self._model: tuple[ModelSchema, Meaning] | None = None
+        self._model: tuple[ModelSchema, FeatureMetadata] | None = None
         self._writer: PredictionLog | None = None
-        self._shipper: Shipper | None = None
-        self._leaving: dict[Shipper, asyncio.Task[None]] = {}
+        self._shipper: BatchExporter | None = None
+        self._leaving: dict[BatchExporter, asyncio.Task[None]] = {}
         self._shipments = Shipments()
 
-    def begin(self, schema: ModelSchema, meaning: Meaning) -> None:
+    def begin(self, schema: ModelSchema, metadata: FeatureMetadata) -> None:
         """Take in the model, once it is loaded.
 
         Args:
             schema: What it takes and gives.
-            meaning: What is known about it.
+            metadata: What is known about it.
         """
-        self._model = (schema, meaning)
+        self._model = (schema, metadata)
         self._renew()
 
     def apply(self, settings: LogSettings | None) -> None:
@@ -77,16 +77,16 @@ class LiveLog:
         self._secret = secret
         self._renew()
 
-    def write(self, requests: Iterable[Seen]) -> None:
+    def write(self, requests: Iterable[RequestContext]) -> None:
         """Queue the records of requests that are over."""
         if self._writer is None or self._shipper is None:
             return
-        for seen in requests:
+        for context in requests:
             try:
-                records = list(self._writer.records(seen))
+                records = list(self._writer.records(context))
             except Exception:
                 # What one client sent must not cost the others their records.
-                LOG.exception("prediction log: there is no record of request %s", seen.request_id)
+                LOG.exception("prediction log: there is no record of request %s", context.request_id)
                 self._shipments.dropped[Dropped.UNREADABLE] += 1
                 continue
             for record in records:
@@ -110,7 +110,7 @@ class LiveLog:
         waiting = sum(shipper.waiting_bytes for shipper in self._shippers())
         yield from self._shipments.families(names, identity, waiting)
 
-    def _shippers(self) -> list[Shipper]:
+    def _shippers(self) -> list[BatchExporter]:
         return [*self._leaving, *([self._shipper] if self._shipper is not None else ())]
 
     def _renew(self) -> None:
@@ -120,7 +120,7 @@ class LiveLog:
             return
         sink = self._sink(settings, secret)
         if self._shipper is None:
-            self._shipper = Shipper(sink, settings.queue_size, self._shipments)
+            self._shipper = BatchExporter(sink, settings.queue_size, self._shipments)
             self._shipper.start()
         else:
             self._shipper.change(sink, settings.queue_size)
@@ -140,7 +140,7 @@ class LiveLog:
             return Stdout()
         return Otlp(settings.endpoint, resource_of(self._pod), secret.headers, secret.ca)
 
-    def _leave(self, shipper: Shipper) -> None:
+    def _leave(self, shipper: BatchExporter) -> None:
         task = asyncio.get_running_loop().create_task(shipper.end(_FAREWELL, Dropped.CHANGED))
         self._leaving[shipper] = task
         task.add_done_callback(lambda _: self._leaving.pop(shipper))

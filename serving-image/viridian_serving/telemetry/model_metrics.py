@@ -10,8 +10,8 @@ from typing import Any, Final
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
 from viridian_serving.contract.contract import Contract
-from viridian_serving.contract.feature_metadata import Feature, Meaning, confidence_of, label_of
-from viridian_serving.inference.request_context import Seen
+from viridian_serving.contract.feature_metadata import Feature, FeatureMetadata, confidence_of, label_of
+from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.guard_counters import Via
 from viridian_serving.metrics.histograms import DECADES, SHARES, Histogram, evenly
 
@@ -24,7 +24,7 @@ _NOBODYS: Final = frozenset({Via.CHECK, Via.MIRROR})
 
 
 @dataclass(slots=True, eq=False)
-class _Watched:
+class _TrackedFeature:
     """One feature and its numbers."""
 
     feature: Feature
@@ -42,37 +42,39 @@ class _Watched:
             self.above += sum(value > high for value in values)
 
 
-class Observations:
+class ModelMetrics:
     """Counts since the model was loaded."""
 
-    def __init__(self, contract: Contract, meaning: Meaning) -> None:
+    def __init__(self, contract: Contract, metadata: FeatureMetadata) -> None:
         """Start at zero.
 
         Args:
             contract: What the API takes and gives.
-            meaning: What is known about it.
+            metadata: What is known about it.
         """
         self._inputs = [(slot.tensor.datatype.value, slot.width) for slot in contract.slots]
-        self._features = [_Watched(feature, Histogram(_bounds(feature))) for feature in meaning.features]
-        self._labels = {label: dict.fromkeys(Via, 0) for label in (*meaning.labels[:MAX_LABELS], _OTHER)}
+        self._features = [_TrackedFeature(feature, Histogram(_bounds(feature))) for feature in metadata.features]
+        self._labels = {label: dict.fromkeys(Via, 0) for label in (*metadata.labels[:MAX_LABELS], _OTHER)}
         self._confidence = Histogram(SHARES)
         self._values = Histogram(DECADES)
 
-    def observe(self, requests: Sequence[Seen]) -> None:
+    def observe(self, requests: Sequence[RequestContext]) -> None:
         """Take in what was answered.
 
         Args:
             requests: Each with its instances and predictions; those without predictions are passed over.
         """
-        of_users = [seen for seen in requests if seen.predictions and seen.via not in _NOBODYS]
+        of_users = [context for context in requests if context.predictions and context.via not in _NOBODYS]
         if not of_users:
             return
         self._observe_inputs(of_users)
-        confidences = [confidence_of(prediction) for seen in of_users for prediction in seen.predictions]
+        confidences = [confidence_of(prediction) for context in of_users for prediction in context.predictions]
         self._confidence.observe_all([confidence for confidence in confidences if confidence is not None])
-        numbers = [prediction.get("prediction") for seen in of_users for prediction in seen.predictions]
+        numbers = [prediction.get("prediction") for context in of_users for prediction in context.predictions]
         self._values.observe_all([number for number in numbers if isinstance(number, float)])
-        labels = Counter((label_of(prediction), seen.via) for seen in of_users for prediction in seen.predictions)
+        labels = Counter(
+            (label_of(prediction), context.via) for context in of_users for prediction in context.predictions
+        )
         for (label, via), number in labels.items():
             if label is not None:
                 self._ways(label)[via] += number
@@ -110,14 +112,14 @@ class Observations:
                 outside.add_metric((*values, "above"), each.above)
         yield outside
 
-    def _observe_inputs(self, requests: Sequence[Seen]) -> None:
+    def _observe_inputs(self, requests: Sequence[RequestContext]) -> None:
         columns: dict[int, tuple[Any, ...]] = {}
         for watched in self._features:
             position = watched.feature.tensor
             code, elements = self._inputs[position]
             if position not in columns:
                 # All instances of all requests at once: to unpack each would cost more than what is counted.
-                raw = b"".join(part.tensors[position] for seen in requests for part in seen.instances)
+                raw = b"".join(part.tensors[position] for context in requests for part in context.instances)
                 columns[position] = struct.unpack(f"<{len(raw) // struct.calcsize('<' + code)}{code}", raw)
             watched.observe(columns[position][watched.feature.element :: elements])
 

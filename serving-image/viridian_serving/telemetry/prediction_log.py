@@ -11,9 +11,9 @@ import msgspec
 
 from viridian_serving.codec.oip_payloads import inputs_of, outputs_of
 from viridian_serving.codec.tensors import ModelSchema
-from viridian_serving.contract.feature_metadata import Meaning, confidence_of
+from viridian_serving.contract.feature_metadata import FeatureMetadata, confidence_of
 from viridian_serving.http1.messages import Request
-from viridian_serving.inference.request_context import Seen
+from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.guard_counters import Outcome
 from viridian_serving.settings.config import Settings
 from viridian_serving.telemetry.export_queue import Record
@@ -39,7 +39,7 @@ class PredictionLog:
     """Writes the records of one pod."""
 
     def __init__(
-        self, settings: Settings, sample: float, rules: Rules, key: str, schema: ModelSchema, meaning: Meaning
+        self, settings: Settings, sample: float, rules: Rules, key: str, schema: ModelSchema, metadata: FeatureMetadata
     ) -> None:
         """Prepare.
 
@@ -49,10 +49,10 @@ class PredictionLog:
             rules: What records do not show as it is.
             key: For hashes; may be empty.
             schema: What its model takes and gives.
-            meaning: What is known about it.
+            metadata: What is known about it.
         """
         self._sample = sample
-        self._redactor = Redactor(rules, key, schema, meaning)
+        self._redactor = Redactor(rules, key, schema, metadata)
         self._identity = {
             "namespace": settings.namespace,
             "model": settings.model,
@@ -62,7 +62,7 @@ class PredictionLog:
             "pod_uid": settings.pod_uid,
         }
 
-    def records(self, seen: Seen) -> Iterator[Record]:
+    def records(self, context: RequestContext) -> Iterator[Record]:
         """Write the records of one request.
 
         That is one for each instance, and one in all for a body that was not valid or came by the inference protocol.
@@ -70,48 +70,48 @@ class PredictionLog:
         What is sampled is decided by the request's id, so that stable, when it helps, writes about the same requests.
 
         Args:
-            seen: The request, which is over.
+            context: The request, which is over.
         """
-        if not self._is_sampled(seen.request_id):
+        if not self._is_sampled(context.request_id):
             return
-        trace_id = seen.trace_id or _given_trace(seen.request)
+        trace_id = context.trace_id or _given_trace(context.request)
         common = {
-            "time": datetime.fromtimestamp(seen.time_ns / 1e9, UTC).isoformat(timespec="microseconds"),
-            "request_id": seen.request_id,
+            "time": datetime.fromtimestamp(context.time_ns / 1e9, UTC).isoformat(timespec="microseconds"),
+            "request_id": context.request_id,
             "trace_id": trace_id,
             **self._identity,
-            "via": seen.via,
-            "client": seen.client or None,
-            "outcome": seen.outcome,
-            "answered_by": seen.answered_by,
-            "seconds": round(seen.seconds, 6),
+            "via": context.via,
+            "client": context.client or None,
+            "outcome": context.outcome,
+            "answered_by": context.answered_by,
+            "seconds": round(context.seconds, 6),
         }
-        told = self._told(seen) if seen.request.path == _PREDICT else iter((self._passed(seen),))
+        told = self._told(context) if context.request.path == _PREDICT else iter((self._passed(context),))
         for part in told:
-            yield Record(seen.time_ns, msgspec.json.encode({**common, **part}), trace_id)
+            yield Record(context.time_ns, msgspec.json.encode({**common, **part}), trace_id)
 
     def _is_sampled(self, request_id: str) -> bool:
         return zlib.crc32(request_id.encode()) < self._sample * 2**32
 
-    def _told(self, seen: Seen) -> Iterator[dict[str, Any]]:
-        if not seen.instances:
+    def _told(self, context: RequestContext) -> Iterator[dict[str, Any]]:
+        if not context.instances:
             # What is not valid may hold anything, under any name.
             yield _part(0)
             return
-        document = msgspec.json.decode(seen.request.body)
-        items = document if seen.many else [document]
+        document = msgspec.json.decode(context.request.body)
+        items = document if context.many else [document]
         for position, item in enumerate(items):
-            prediction = self._redactor.prediction(seen.predictions[position]) if seen.predictions else None
+            prediction = self._redactor.prediction(context.predictions[position]) if context.predictions else None
             confidence = confidence_of(prediction) if prediction is not None else None
             yield _part(position, self._redactor.instance(item), prediction, confidence)
 
-    def _passed(self, seen: Seen) -> dict[str, Any]:
+    def _passed(self, context: RequestContext) -> dict[str, Any]:
         # Whether a request is valid is Triton's to say; one that it never got was not looked at by anybody.
-        if not seen.interest.sent or seen.outcome is Outcome.REJECTED:
+        if not context.demand.sent or context.outcome is Outcome.REJECTED:
             return _part(None)
-        inputs, outputs = inputs_of(seen.request), None
-        if seen.passed is not None and seen.passed.status == HTTPStatus.OK:
-            outputs = outputs_of(seen.request, seen.passed)
+        inputs, outputs = inputs_of(context.request), None
+        if context.passed is not None and context.passed.status == HTTPStatus.OK:
+            outputs = outputs_of(context.request, context.passed)
         return _part(
             None,
             self._redactor.tensors(inputs) if inputs is not None else None,

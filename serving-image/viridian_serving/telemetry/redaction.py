@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from viridian_serving.codec.tensors import ModelSchema
-from viridian_serving.contract.feature_metadata import Meaning
+from viridian_serving.contract.feature_metadata import FeatureMetadata
 from viridian_serving.settings.dynamic import Action
 
 _HIDDEN: Final = "***"
@@ -24,27 +24,27 @@ Rules = Mapping[str, Action]
 class Redactor:
     """Applies rules to what is logged of one model."""
 
-    def __init__(self, rules: Rules, key: str, schema: ModelSchema, meaning: Meaning) -> None:
+    def __init__(self, rules: Rules, key: str, schema: ModelSchema, metadata: FeatureMetadata) -> None:
         """Prepare.
 
         Args:
             rules: By name.
             key: For hashes; may be empty.
             schema: Of the model.
-            meaning: What it says is sensitive is left out, unless a rule says otherwise.
+            metadata: What it says is sensitive is left out, unless a rule says otherwise.
         """
-        self._rules = {**dict.fromkeys(meaning.sensitive, Action.DROP), **rules}
+        self._rules = {**dict.fromkeys(metadata.sensitive, Action.DROP), **rules}
         self._key = key.encode()
         names = [tensor.name for tensor in schema.inputs]
         self._sole_input = names[0] if len(names) == 1 else None
         # A feature may have the name of an output, and be a part of an input nevertheless.
-        features = meaning.sensitive.union(feature.name for feature in meaning.features)
+        features = metadata.sensitive.union(feature.name for feature in metadata.features)
         self._tensors = {*names, *(tensor.name for tensor in schema.outputs if tensor.name not in features)}
         # A whole list or input shows each of its numbers.
         for rule in rules:
             if element := _ELEMENT.fullmatch(rule):
                 self._rules.setdefault(element[1], Action.MASK)
-        for feature in meaning.features:
+        for feature in metadata.features:
             if feature.name in self._rules:
                 self._rules.setdefault(names[feature.tensor], Action.MASK)
 

@@ -15,12 +15,12 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from viridian_serving.contract.contract import Contract
-from viridian_serving.contract.feature_metadata import meaning_of
+from viridian_serving.contract.feature_metadata import feature_metadata
 from viridian_serving.feedback.accuracy import Feedback, FeedbackCounts
 from viridian_serving.feedback.token import TokenReader, TokenWriter
 from viridian_serving.http1.problems import Problem
 from viridian_serving.inference.batcher import Stats
-from viridian_serving.inference.request_context import Seen
+from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.response_counts import ResponseCounts
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.dynamic import LogSettings
@@ -30,7 +30,7 @@ from viridian_serving.telemetry.exposition import IDENTITY
 from viridian_serving.telemetry.failures import FailureCounts
 from viridian_serving.telemetry.log_pipeline import LiveLog
 from viridian_serving.telemetry.log_secret import LogSecret
-from viridian_serving.telemetry.model_metrics import Observations, rendered
+from viridian_serving.telemetry.model_metrics import ModelMetrics, rendered
 from viridian_serving.telemetry.prediction_log import resource_of
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ class Telemetry(Collector):
         """Begins the trace of a call to stable; None when nobody traces."""
         self._log = LiveLog(settings)
         self._stats = Stats()
-        self._observations: Observations | None = None
-        self._aside: list[Seen] = []
+        self._observations: ModelMetrics | None = None
+        self._aside: list[RequestContext] = []
         self._instances_aside = 0
         self._due: asyncio.TimerHandle | None = None
 
@@ -89,11 +89,11 @@ class Telemetry(Collector):
             contract: What its API takes and gives.
             stats: Of the queue before it.
         """
-        meaning = meaning_of(contract)
+        metadata = feature_metadata(contract)
         self._stats = stats
-        self._observations = Observations(contract, meaning)
+        self._observations = ModelMetrics(contract, metadata)
         self._failures.begin(contract)
-        self._log.begin(contract.model, meaning)
+        self._log.begin(contract.model, metadata)
 
     def apply(self, settings: LogSettings | None) -> None:
         """Take in settings of the prediction log that changed.
@@ -128,11 +128,11 @@ class Telemetry(Collector):
             with suppress(TimeoutError):
                 await asyncio.wait_for(in_thread(self._tracing.close), max(_LAST_SPANS, end - loop.time()))
 
-    def observe(self, seen: Seen) -> None:
+    def observe(self, context: RequestContext) -> None:
         """Put a request aside that is over."""
         were_many = self._instances_aside >= _MANY
-        self._aside.append(seen)
-        self._instances_aside += len(seen.predictions)
+        self._aside.append(context)
+        self._instances_aside += len(context.predictions)
         if self._due is None:
             self._due = asyncio.get_running_loop().call_later(_MOMENT, self._look)
         if self._instances_aside >= _MANY and not were_many:
@@ -149,14 +149,14 @@ class Telemetry(Collector):
             # The page with the counters that guard a rollout must not depend on it.
             LOG.exception("what was seen of %d request(s) could not all be told", len(aside))
 
-    def _tell(self, aside: Sequence[Seen]) -> None:
+    def _tell(self, aside: Sequence[RequestContext]) -> None:
         self._failures.observe(aside)
         self.clients.observe(aside)
         if self._observations is not None:
             self._observations.observe(aside)
         if self._tracing is not None:
-            for seen in aside:
-                self._tracing.finish(seen)
+            for context in aside:
+                self._tracing.finish(context)
         self._log.write(aside)
 
     def feedback(self, body: bytes) -> bytes:

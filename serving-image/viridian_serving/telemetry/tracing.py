@@ -15,8 +15,8 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from viridian_serving.http1.messages import Headers
-from viridian_serving.inference.request_context import Seen
-from viridian_serving.metrics.guard_counters import Outcome, Rescue
+from viridian_serving.inference.request_context import RequestContext
+from viridian_serving.metrics.guard_counters import FallbackReason, Outcome
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _CONTEXT: Final = ("traceparent", "tracestate")
@@ -38,67 +38,67 @@ class Tracing:
         self._provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("viridian")
 
-    def ask_stable(self, seen: Seen, reason: Rescue) -> "AskedStable":
+    def ask_stable(self, context: RequestContext, reason: FallbackReason) -> "AskedStable":
         """Begin the span of a call to stable.
 
         Args:
-            seen: The request that stable is asked about.
+            context: The request that stable is asked about.
             reason: Why.
 
         Returns:
             The span, to be ended by the caller.
         """
-        parent = set_span_in_context(self._span_of(seen))
+        parent = set_span_in_context(self._span_of(context))
         attributes = {"viridian.reason": reason.value}
         return AskedStable(self._tracer.start_span("fallback", parent, SpanKind.CLIENT, attributes))
 
-    def finish(self, seen: Seen) -> None:
+    def finish(self, context: RequestContext) -> None:
         """Make the spans of a request that is over, and note the trace it belongs to."""
-        span = self._span_of(seen)
-        seen.trace_id = f"{span.get_span_context().trace_id:032x}"
+        span = self._span_of(context)
+        context.trace_id = f"{span.get_span_context().trace_id:032x}"
         if not span.is_recording():
             return
-        self._child(seen, span, "queue", seen.queued, seen.interest.sent or seen.answered)
-        self._child(seen, span, "triton", seen.interest.sent, seen.answered, SpanKind.CLIENT)
+        self._child(context, span, "queue", context.queued, context.demand.sent or context.answered)
+        self._child(context, span, "triton", context.demand.sent, context.answered, SpanKind.CLIENT)
         span.set_attributes(
             {
-                "http.response.status_code": seen.status,
-                "viridian.outcome": seen.outcome or "",
-                "viridian.answered_by": seen.answered_by or "nobody",
-                "viridian.instances": sum(part.rows for part in seen.instances),
+                "http.response.status_code": context.status,
+                "viridian.outcome": context.outcome or "",
+                "viridian.answered_by": context.answered_by or "nobody",
+                "viridian.instances": sum(part.rows for part in context.instances),
             }
         )
-        if seen.outcome is Outcome.ERROR:
+        if context.outcome is Outcome.ERROR:
             span.set_status(StatusCode.ERROR)
-        span.end(seen.time_ns + round(seen.seconds * _SECOND))
+        span.end(context.time_ns + round(context.seconds * _SECOND))
 
     def close(self) -> None:
         """Export what is left; may block."""
         self._provider.shutdown()
 
-    def _span_of(self, seen: Seen) -> Span:
-        if seen.span is None:
-            request = seen.request
+    def _span_of(self, context: RequestContext) -> Span:
+        if context.span is None:
+            request = context.request
             headers = request.headers
             carrier = {name: headers[name.encode()].decode("latin-1") for name in _CONTEXT if name.encode() in headers}
             path, method = request.path.decode("latin-1"), request.method.decode("latin-1")
-            seen.span = self._tracer.start_span(
+            context.span = self._tracer.start_span(
                 f"{method} {path}",
                 _PROPAGATOR.extract(carrier),
                 SpanKind.SERVER,
                 {
                     "http.request.method": method,
                     "url.path": path,
-                    "viridian.request_id": seen.request_id,
-                    "viridian.via": seen.via.value,
+                    "viridian.request_id": context.request_id,
+                    "viridian.via": context.via.value,
                 },
-                start_time=seen.time_ns,
+                start_time=context.time_ns,
             )
-        return seen.span
+        return context.span
 
     def _child(
         self,
-        seen: Seen,
+        context: RequestContext,
         parent: Span,
         name: str,
         begin: float,
@@ -106,7 +106,7 @@ class Tracing:
         kind: SpanKind = SpanKind.INTERNAL,
     ) -> None:
         if begin and end:
-            base = seen.time_ns - round(seen.request.received * _SECOND)
+            base = context.time_ns - round(context.request.received * _SECOND)
             child = self._tracer.start_span(
                 name, set_span_in_context(parent), kind, start_time=base + round(begin * _SECOND)
             )
