@@ -19,9 +19,9 @@ with atheris.instrument_imports(include=["viridian_serving"]):
     from viridian_serving.contract.schema_file import parse
     from viridian_serving.http1.problems import Problem
 
+from tests.serving.api.test_malformed import MODEL
 from tests.serving.malformed import address, requests
 from tests.serving.models import CUSTOMER, CUSTOMERS
-from tests.serving.test_malformed import MODEL
 
 ROW = ModelSchema((Tensor("X", DataType.FP32, (3,)),), (Tensor("y", DataType.FP32, (1,)),), 8)
 SEQUENCE = ModelSchema((Tensor("ids", DataType.INT32, (-1, 2)),), (Tensor("y", DataType.FP32, (1,)),), 8)
