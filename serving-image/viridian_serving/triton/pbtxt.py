@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from google.protobuf import text_encoding
+
 _TOKEN: Final = re.compile(
     r"""(?P<blank>\s+|\#[^\n]*)|(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(?P<word>[\w.+-]+)|(?P<mark>[{}<>\[\]:;,])"""
 )
@@ -139,4 +141,10 @@ def _tokens(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _unquoted(token: str) -> str:
-    return re.sub(r"\\(.)", r"\1", token[1:-1])
+    """Return what a quoted text means.
+
+    Raises:
+        ValueError: Its escapes give no UTF-8, which every string of Triton's configuration is.
+    """
+    meant: bytes = text_encoding.CUnescape(token[1:-1])
+    return meant.decode("utf-8")
