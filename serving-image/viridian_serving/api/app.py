@@ -24,7 +24,7 @@ from viridian_serving.http1.messages import Request, Response
 from viridian_serving.http1.problems import Problem
 from viridian_serving.http1.server import HttpServer
 from viridian_serving.inference.cache import AnswerCache, CacheStats
-from viridian_serving.inference.predictor import Predictor
+from viridian_serving.inference.loaded_model import LoadedModel
 from viridian_serving.inference.readiness import health
 from viridian_serving.metrics.guard_counters import FrozenCounters
 from viridian_serving.metrics.response_counts import Route
@@ -102,8 +102,8 @@ class App:
         self.inferences.limits.apply(settings.rate_limit)
         self.telemetry.apply(settings.log)
         self._live_settings = settings
-        if self.inferences.predictor is not None:
-            self.inferences.predictor.cache = cache_of(settings)
+        if self.inferences.loaded is not None:
+            self.inferences.loaded.predictor.cache = cache_of(settings)
         LOG.info("settings: %s", settings.model_dump_json(by_alias=True, exclude_none=True))
 
     def use_keys(self, keys: KeyRing) -> None:
@@ -112,16 +112,22 @@ class App:
         self.telemetry.clients.keep(keys.clients)
         LOG.info("API keys: %d of %s", len(keys.keys), ", ".join(keys.clients) or "nobody, so that nobody is answered")
 
-    def begin(self, predictor: Predictor) -> None:
-        """Answer predictions from now on.
+    def load(self, loaded: LoadedModel) -> None:
+        """Answer for a model from now on.
 
         Args:
-            predictor: By this.
+            loaded: The model.
         """
-        predictor.cache = cache_of(self._live_settings)
-        self.inferences.predictor = predictor
+        contract = loaded.contract
+        loaded.predictor.cache = cache_of(self._live_settings)
+        self._server.max_body = loaded.max_body
+        if contract.raw:
+            self._server.advice += f", or tensors in binary to /v2/models/{self._settings.model}/infer"
+        self.describe(contract)
+        self.inferences.loaded = loaded
         if self.stable is not None:
-            self.stable.begin(Interface.of(predictor.model.contract))
+            self.stable.begin(Interface.of(contract))
+        self.telemetry.begin(contract, loaded.predictor.model.batcher.stats)
 
     def describe(self, contract: Contract) -> None:
         """Write what this pod says of itself.
@@ -199,8 +205,8 @@ class App:
         return await route()
 
     async def _health(self) -> Response:
-        predictor = self.inferences.predictor
-        contract = predictor.model.contract if predictor is not None else None
+        loaded = self.inferences.loaded
+        contract = loaded.contract if loaded is not None else None
         body = health(self.readiness.status, self.identity, contract, self._covered())
         return Response(200 if self.readiness.ready else 503, body)
 
@@ -242,7 +248,7 @@ class App:
         return Response(200, render(self._registry), CONTENT_TYPE.encode())
 
     def _cache_and_limits(self) -> dict[str, tuple[str, float]]:
-        predictor = self.inferences.predictor
+        predictor = self.inferences.loaded.predictor if self.inferences.loaded is not None else None
         stats = predictor.cache_stats if predictor is not None else CacheStats()
         kept = len(predictor.cache) if predictor is not None and predictor.cache is not None else 0
         return {
@@ -255,7 +261,7 @@ class App:
         }
 
     def _live(self) -> dict[str, tuple[str, float]]:
-        predictor = self.inferences.predictor
+        predictor = self.inferences.loaded.predictor if self.inferences.loaded is not None else None
         batcher = predictor.model.batcher if predictor is not None else None
         return {
             "viridian_ready": ("Whether the pod takes traffic", float(self.readiness.ready)),

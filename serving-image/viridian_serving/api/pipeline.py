@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from enum import Enum
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from viridian_serving.api import oip_proxy
 from viridian_serving.api.api_keys import KeyRing
@@ -26,7 +26,7 @@ from viridian_serving.http1.client import HttpClient
 from viridian_serving.http1.messages import Headers, Request, Response
 from viridian_serving.http1.problems import Problem
 from viridian_serving.inference.deaths import DIED, Deaths
-from viridian_serving.inference.health_check import HealthCheck
+from viridian_serving.inference.loaded_model import LoadedModel
 from viridian_serving.inference.predictor import Predictor
 from viridian_serving.inference.readiness import Readiness
 from viridian_serving.inference.request_context import RequestContext
@@ -93,8 +93,6 @@ class Inferences:
         self._headers = headers
         self._observe = observe
         self._budget = budget
-        self.max_body = settings.max_body
-        """Bytes of a body, unpacked."""
         self.deaths = Deaths(partial(excuse.leave, settings.run_dir))
         self._passing = 0
         self._given_up: set[asyncio.Task[Response]] = set()
@@ -102,8 +100,8 @@ class Inferences:
         self.direct_in_flight = 0
         """Inferences that came by no route and run."""
         self.readiness = Readiness(lambda: self.fallback is not None and self.fallback.usable)
-        self.predictor: Predictor | None = None
-        self.health_check: HealthCheck | None = None
+        self.loaded: LoadedModel | None = None
+        """The model; None until it is known what it takes."""
         self.fallback: Fallback | None = None
         self.limits = ClientLimits()
         self.keys = KeyRing() if settings.api_keys_dir is not None else None
@@ -128,27 +126,7 @@ class Inferences:
         Returns:
             What the client gets.
         """
-        via = trust.via(request)
-        context = self._seen(request, via)
-        if (stranger := self._stranger(context)) is not None:
-            answer = partial(_refused, stranger)
-        elif via is Via.FALLBACK and self._is_busy():
-            answer = partial(_refused, busy())
-        elif (fault := fault_of(request)) is not None:
-            answer = partial(_refused, fault)
-        elif b"content-encoding" in request.headers:
-            answer = partial(self._unpacked, answer)
-        own = self._own(context, answer)
-        # That of a pod that asks for help is the request's own: what nobody waits for, stable does not go on with.
-        timeout = client_timeout(request) if via is not Via.FALLBACK else None
-        end = context.deadline if timeout is None else min(context.deadline, self._after(request, timeout))
-        if trust is Trust.ROUTE and via in _RESCUED and self.fallback is not None and self.fallback.can_help(request):
-            own = self.fallback.answer(context, end, own)
-        if self.predictor is not None and self.predictor.cache is not None:
-            own = self._or_stale(context, self.predictor, own)
-        if end < context.deadline:
-            own = self._in_time(context, end, own)
-        return self._told(context, own)
+        return self._recorded(self._context(request, trust.via(request)), trust, answer)
 
     async def direct(self, request: Request, answer: Answer) -> Response:
         """Answer an inference that came by no route, and is passed to Triton as it is.
@@ -160,41 +138,35 @@ class Inferences:
         Returns:
             What the client gets.
         """
-        context = self._seen(request, Via.DIRECT)
-        answer = partial(self._pass, answer)
-        if (stranger := self._stranger(context)) is not None:
-            answer = partial(_refused, stranger)
         self.direct_in_flight += 1
         try:
-            return await self._told(context, self._own(context, answer))
+            context = self._context(request, Via.DIRECT)
+            return await self._recorded(context, Trust.FALLBACK_ONLY, partial(self._pass, answer))
         finally:
             self.direct_in_flight -= 1
 
-    def _seen(self, request: Request, via: Via) -> RequestContext:
+    def _context(self, request: Request, via: Via) -> RequestContext:
         return RequestContext(request, request_id_of(request), via, self._deadline(request, via), time.time_ns())
 
-    def admit(self, headers: Mapping[bytes, bytes]) -> str:
-        """Return the name of the client that asks; empty where the model answers everybody.
+    # -- the stages of every inference, in the order in which it meets them
 
-        Args:
-            headers: Of its request.
-
-        Raises:
-            Problem: 401: it has no valid key.
-        """
-        return "" if self.keys is None else self.keys.client_of(headers)
-
-    def _stranger(self, context: RequestContext) -> Problem | None:
-        """Note who asks; return the problem of a client without a valid key."""
+    async def _recorded(self, context: RequestContext, trust: Trust, answer: Answer) -> Response:
+        """Return what the client gets, and note who gave it."""
         try:
-            context.client = self.admit(context.request.headers)
-        except Problem as problem:
-            return problem
-        return None
+            response = await self._in_time(context, trust, answer)
+            if not context.request.gone:
+                context.status, context.answered_by = response.status, _who_answered(response)
+            return response
+        finally:
+            context.seconds = time.perf_counter() - context.request.received
+            self._finish(context)
 
-    async def _in_time(self, context: RequestContext, end: float, answer: Coroutine[Any, Any, Response]) -> Response:
-        """Await an answer for as long as the client waits. One whose time is over is as one that has left."""
-        task = self._loop.create_task(answer)
+    async def _in_time(self, context: RequestContext, trust: Trust, answer: Answer) -> Response:
+        """Wait for as long as the client does. One whose time is over is as one that has left."""
+        end = self._end(context)
+        if end >= context.deadline:
+            return await self._or_stale(context, end, trust, answer)
+        task = self._loop.create_task(self._or_stale(context, end, trust, answer))
         try:
             await asyncio.wait((task,), timeout=end - self._loop.time())
         except asyncio.CancelledError:
@@ -207,36 +179,49 @@ class Inferences:
         context.request.leave()
         return await complete(partial(_refused, too_late()), context, context.request_id, self._headers)
 
-    async def _or_stale(self, context: RequestContext, predictor: Predictor, answer: Awaitable[Response]) -> Response:
-        """Await an answer; where it is an error, an earlier one is better, if it may be given."""
-        response = await answer
+    async def _or_stale(self, context: RequestContext, end: float, trust: Trust, answer: Answer) -> Response:
+        """Where the answer is an error, an earlier one is better, if it may be given."""
+        response = await self._or_fallback(context, end, trust, answer)
+        predictor = self.loaded.predictor if self.loaded is not None else None
+        if predictor is None or predictor.cache is None:
+            return response
         if MARK in response.headers and response.status == 200:
             predictor.keep(context, response.body)
         if response.status < 500 or context.via is Via.FALLBACK:
             return response
         return predictor.stale(context) or response
 
-    async def _told(self, context: RequestContext, answer: Awaitable[Response]) -> Response:
-        """Await what the client gets, and note who gave it."""
-        try:
-            response = await answer
-            if not context.request.gone:
-                context.status, context.answered_by = response.status, _who_answered(response)
-            return response
-        finally:
-            context.seconds = time.perf_counter() - context.request.received
-            self._finish(context)
+    def _or_fallback(self, context: RequestContext, end: float, trust: Trust, answer: Answer) -> Awaitable[Response]:
+        """What this pod's model fails, stable answers, if it may be asked."""
+        own = self._counted(context, self._admitted(context, answer))
+        came_by_route = trust is Trust.ROUTE and context.via in _RESCUED
+        if came_by_route and self.fallback is not None and self.fallback.can_help(context.request):
+            return self.fallback.answer(context, end, own)
+        return own
 
-    async def _own(self, context: RequestContext, answer: Answer) -> Response:
+    def _admitted(self, context: RequestContext, answer: Answer) -> Answer:
+        """Return what answers, or what refuses a request that is not even looked at."""
         request, via = context.request, context.via
-        # A pod that asks for help is a client as any other: anybody may say that he is one.
+        try:
+            context.client = self.admit(request.headers)
+        except Problem as stranger:
+            return partial(_refused, stranger)
+        # A pod that asks for help is a client as any other: anybody may claim to be one.
         if wait := self.limits.wait_of(request, context.client, trusted=via not in (Via.DIRECT, Via.FALLBACK)):
-            answer = partial(_refused, limited(wait))
+            return partial(_refused, limited(wait))
+        if via is Via.FALLBACK and self._is_busy():
+            return partial(_refused, busy())
+        if (fault := fault_of(request)) is not None:
+            return partial(_refused, fault)
+        return partial(self._unpacked, answer) if b"content-encoding" in request.headers else answer
+
+    async def _counted(self, context: RequestContext, answer: Answer) -> Response:
+        """Answer by this pod's own model, and count what came of it."""
         context.outcome, context.failure = Outcome.ERROR, ABANDONED  # what it is counted as when it is given up
         try:
             response, outcome = await counted(
-                request,
-                via,
+                context.request,
+                context.via,
                 self._counters,
                 self._settings.abandoned_after,
                 complete(answer, context, context.request_id, self._headers),
@@ -247,12 +232,25 @@ class Inferences:
             context.failure = failure_of(response) if outcome is Outcome.ERROR else None
         finally:
             self._finish(context)
-        if self.health_check is not None:
+        if self.loaded is not None:
             if outcome is Outcome.OK and not response.cached:
-                self.health_check.answered(context.instances)
+                self.loaded.health.answered(context.instances)
             elif response.status >= 500 and response.problem not in ("queue-full", "busy", "no-room"):
-                self.health_check.failed()
+                self.loaded.health.failed()
         return response
+
+    # -- what they need
+
+    def admit(self, headers: Mapping[bytes, bytes]) -> str:
+        """Return the name of the client that asks; empty where the model answers everybody.
+
+        Args:
+            headers: Of its request.
+
+        Raises:
+            Problem: 401: it has no valid key.
+        """
+        return "" if self.keys is None else self.keys.client_of(headers)
 
     def _judged(self, response: Response) -> Outcome:
         """Tell what an answer of this pod says about its model."""
@@ -260,7 +258,8 @@ class Inferences:
         return Outcome.UNJUDGED if excused or response.problem == "no-room" else outcome_of(response.status)
 
     async def _unpacked(self, answer: Answer, context: RequestContext) -> Response:
-        await unpack(context.request, self.max_body, self._budget)
+        limit = self.loaded.max_body if self.loaded is not None else self._settings.max_body
+        await unpack(context.request, limit, self._budget)
         return await answer(context)
 
     def _finish(self, context: RequestContext) -> None:
@@ -280,12 +279,18 @@ class Inferences:
             longest = min(longest, left)
         return self._after(request, longest)
 
+    def _end(self, context: RequestContext) -> float:
+        """Return when the client's own time is over, or else the request's deadline, on the event loop's clock."""
+        # That of a pod that asks for help is the deadline itself: what nobody waits for, stable does not go on with.
+        timeout = client_timeout(context.request) if context.via is not Via.FALLBACK else None
+        return context.deadline if timeout is None else min(context.deadline, self._after(context.request, timeout))
+
     def _after(self, request: Request, seconds: float) -> float:
         """Give a time after a request, on the event loop's clock."""
         return self._loop.time() + seconds - (time.perf_counter() - request.received)
 
     def _is_busy(self) -> bool:
-        queued = self.predictor.model.batcher.queued_rows if self.predictor is not None else 0
+        queued = self.loaded.predictor.model.batcher.queued_rows if self.loaded is not None else 0
         return queued + self._passing > _FALLBACK_SHARE * self._settings.max_queue
 
     def _predict(self, context: RequestContext) -> Awaitable[Response]:
@@ -310,9 +315,9 @@ class Inferences:
         Raises:
             Problem: It is not known yet what the model takes.
         """
-        if self.predictor is None:
+        if self.loaded is None:
             raise Problem(503, "starting", f"{self.readiness.reason}; try again shortly.")
-        return self.predictor
+        return self.loaded.predictor
 
     def _infer(self, context: RequestContext) -> Awaitable[Response]:
         return self._pass(self._forward, context)

@@ -24,6 +24,7 @@ from viridian_serving.http1.client import HttpClient
 from viridian_serving.http1.server import HttpServer
 from viridian_serving.inference.assets import ModelAssets
 from viridian_serving.inference.health_check import HealthCheck
+from viridian_serving.inference.loaded_model import LoadedModel
 from viridian_serving.inference.model import Model, fetch_schema
 from viridian_serving.inference.predictor import Predictor
 from viridian_serving.inference.trials import with_example
@@ -174,13 +175,7 @@ async def keep_model_ready(app: App, triton: HttpClient, server: HttpServer, set
         return server.in_flight > 0 or app.inferences.direct_in_flight > 0
 
     check = HealthCheck(model, trials, app.readiness, settings.timeout, is_asked)
-    server.max_body = app.inferences.max_body = body_limit(settings, contract.requests)
-    if contract.raw:
-        server.advice += f", or tensors in binary to /v2/models/{settings.model}/infer"
-    app.describe(contract)
-    app.begin(predictor)
-    app.inferences.health_check = check
-    app.telemetry.begin(contract, model.batcher.stats)
+    app.load(LoadedModel(predictor, check, body_limit(settings, contract.requests)))
 
     def show_example() -> None:
         if check.proven is not None:
