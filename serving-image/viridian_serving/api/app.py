@@ -94,7 +94,7 @@ class App:
         }
 
     def apply(self, settings: LiveSettings) -> None:
-        """Take in settings that changed while the pod runs; what was kept by others is forgotten.
+        """Apply settings that changed while the pod runs; what was kept by others is forgotten.
 
         Args:
             settings: All of them.
@@ -107,7 +107,7 @@ class App:
         LOG.info("settings: %s", settings.model_dump_json(by_alias=True, exclude_none=True))
 
     def use_keys(self, keys: KeyRing) -> None:
-        """Take in the keys of clients that are valid from now on."""
+        """Use the keys of clients that are valid from now on."""
         self.inferences.keys = keys
         self.telemetry.clients.keep(keys.clients)
         LOG.info("API keys: %d of %s", len(keys.keys), ", ".join(keys.clients) or "nobody, so that nobody is answered")
@@ -141,7 +141,7 @@ class App:
     # -- listeners
 
     def public(self, trust: Trust) -> Callable[[Request], Awaitable[Response]]:
-        """Give the handler of a listener for predictions.
+        """Return the handler of a listener for predictions.
 
         Args:
             trust: What it believes.
@@ -211,7 +211,7 @@ class App:
         return Response(200 if self.readiness.ready else 503, body)
 
     def _covered(self) -> Coverage:
-        """What stable can answer in this pod's stead."""
+        """What stable can answer instead of this pod."""
         return OFF if self.stable is None else self.stable.coverage(asyncio.get_running_loop().time())
 
     async def _document(self, path: bytes) -> Response:

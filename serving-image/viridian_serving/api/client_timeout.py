@@ -11,13 +11,13 @@ _MOST_DIGITS: Final = 9
 
 
 def client_timeout(request: Request) -> float | None:
-    """Tell for how many seconds the client waits; None when it does not say, or not as it should."""
+    """Return for how many seconds the client waits; None when it does not say, or not as it should."""
     given = request.headers.get(TIMEOUT_MS, b"")
     return int(given) / 1000 or None if given.isdigit() and len(given) <= _MOST_DIGITS else None
 
 
 def fault_of(request: Request) -> Problem | None:
-    """Tell what is wrong with what the client says, if anything is."""
+    """Return what is wrong with what the client says, if anything is."""
     if TIMEOUT_MS not in request.headers or client_timeout(request) is not None:
         return None
     return Problem(

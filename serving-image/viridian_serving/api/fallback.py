@@ -72,7 +72,7 @@ MARK: Final = (b"Viridian-Fallback", b"stable")
 
 
 def default_after(timeout: float, trial: float | None = None) -> float:
-    """Tell how long a model may take before stable is asked too, where the user does not say.
+    """Return how long a model may take before stable is asked too, where the user does not say.
 
     Args:
         timeout: Seconds that a request may take.
@@ -106,7 +106,7 @@ class ShareBudget:
 
 
 def reason_of(response: Response) -> FallbackReason | None:
-    """Tell why stable should answer instead, if it should.
+    """Return why stable should answer instead, if it should.
 
     Not for what is the client's affair, not for a full queue or full memory, since load that is too much here is not
     stable's to carry, and not for a request under which Triton ended: stable's would end next.
@@ -143,7 +143,7 @@ class _FallbackRequest:
         return self.request.path.decode("latin-1")
 
     def headers(self, left: float, trace: Headers | None) -> list[tuple[bytes, bytes]]:
-        """Give the headers of the request to stable, which has so many seconds left.
+        """Return the headers of the request to stable, which has so many seconds left.
 
         Args:
             left: Seconds.
@@ -161,7 +161,7 @@ class _FallbackRequest:
         ]
 
     def response(self, reply: Reply) -> Response:
-        """Give the client's answer: stable's, marked."""
+        """Return the client's answer: stable's, marked."""
         passed = [(shown, reply.headers[name]) for name, shown in _RESPONSE_HEADERS if name in reply.headers]
         content_type = reply.headers.get(b"content-type", b"application/json")
         # Not to be kept: the next answer to the same question is this pod's own again.
@@ -176,7 +176,7 @@ class TracedCall(Protocol):
     """By which stable continues it."""
 
     def end(self) -> None:
-        """Note that it has ended."""
+        """Record that it has ended."""
         ...
 
 

@@ -128,7 +128,7 @@ class GrpcApi(grpc.GenericRpcHandler):
         return drained
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
-        """Give what handles a call; part of gRPC's own interface."""
+        """Return what handles a call; part of gRPC's own interface."""
         method = handler_call_details.method
         if method == _STREAM:
             return grpc.stream_stream_rpc_method_handler(_refuse_stream)

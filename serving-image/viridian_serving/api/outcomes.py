@@ -11,7 +11,7 @@ from viridian_serving.metrics.guard_counters import FrozenCounters, Outcome, Via
 
 
 def _leave(request: Request, abandoned_after: float, task: "asyncio.Task[object]") -> None:
-    """Note that the client of a counted request has left before it was answered.
+    """Record that the client of a counted request has left before it was answered.
 
     A client that has left sees no answer, so its request is never ok. If there was no answer within
     VIRIDIAN_ABANDONED_AFTER, the model has kept the client waiting for too long: an error, counted then and not at the

@@ -54,7 +54,7 @@ class Trust(Enum):
     """
 
     def via(self, request: Request) -> Via:
-        """Tell how a request came."""
+        """Return how a request came."""
         claimed = _VIA_BY_HEADER.get(request.headers.get(b"viridian-via", b""), Via.DIRECT)
         if self is Trust.FALLBACK_ONLY and claimed is not Via.FALLBACK:
             return Via.DIRECT
@@ -108,7 +108,7 @@ class Inferences:
         """The keys of clients; None where the model answers everybody."""
 
     def find(self, request: Request) -> Answer | None:
-        """Give what answers a request, if it is an inference."""
+        """Return what answers a request, if it is an inference."""
         if request.path == b"/predict":
             if request.method == b"POST":
                 return self._predict
@@ -253,7 +253,7 @@ class Inferences:
         return "" if self.keys is None else self.keys.client_of(headers)
 
     def _judged(self, response: Response) -> Outcome:
-        """Tell what an answer of this pod says about its model."""
+        """Return what an answer of this pod says about its model."""
         excused = response.problem in (DIED, "model-unreachable") and self.deaths.excuse()
         return Outcome.UNJUDGED if excused or response.problem == "no-room" else outcome_of(response.status)
 
@@ -286,7 +286,7 @@ class Inferences:
         return context.deadline if timeout is None else min(context.deadline, self._after(context.request, timeout))
 
     def _after(self, request: Request, seconds: float) -> float:
-        """Give a time after a request, on the event loop's clock."""
+        """Return a time after a request, on the event loop's clock."""
         return self._loop.time() + seconds - (time.perf_counter() - request.received)
 
     def _is_busy(self) -> bool:
@@ -310,7 +310,7 @@ class Inferences:
             raise
 
     def started(self) -> Predictor:
-        """Give what predicts.
+        """Return what predicts.
 
         Raises:
             Problem: It is not known yet what the model takes.

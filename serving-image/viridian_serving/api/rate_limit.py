@@ -76,7 +76,7 @@ class ClientLimits:
         """Requests since the start."""
 
     def apply(self, settings: RateLimitSettings | None) -> None:
-        """Take in other settings; every client begins anew."""
+        """Apply other settings; every client begins anew."""
         self._limit = None
         if settings is not None:
             rate = settings.requests_per_second
@@ -84,7 +84,7 @@ class ClientLimits:
             self._header = (settings.client_header or "").lower().encode()
 
     def wait_of(self, request: Request, client: str, *, trusted: bool) -> int:
-        """Tell how many seconds a client has to wait; 0 when it need not.
+        """Return how many seconds a client has to wait; 0 when it need not.
 
         Args:
             request: What it sends.

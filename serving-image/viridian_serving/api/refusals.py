@@ -4,7 +4,7 @@ from viridian_serving.http1.problems import Problem
 
 
 def limited(wait: int) -> Problem:
-    """Make that of a client that sends more than it may.
+    """Return the problem of a client that sends more than it may.
 
     Args:
         wait: Seconds until it may again.
@@ -18,7 +18,7 @@ def limited(wait: int) -> Problem:
 
 
 def busy() -> Problem:
-    """Make that of another pod's request for help, where this one has enough to do."""
+    """Return the problem of another pod's request for help, where this one has enough to do."""
     return Problem(
         503,
         "busy",
@@ -28,7 +28,7 @@ def busy() -> Problem:
 
 
 def too_late() -> Problem:
-    """Make that of a client whose own time is over."""
+    """Return the problem of a client whose own time is over."""
     return Problem(
         504, "timeout", "There was no answer within Viridian-Timeout-Ms; allow more time, or send the request again."
     )

@@ -21,7 +21,7 @@ _TRACEPARENT: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16
 
 
 def identity_headers(settings: Settings) -> Headers:
-    """Give the headers that every answer carries: what answered it."""
+    """Return the headers that every answer carries: what answered it."""
     return (
         (b"Viridian-Revision", settings.revision.encode()),
         (b"Viridian-Version", settings.model_version.encode()),
@@ -29,7 +29,7 @@ def identity_headers(settings: Settings) -> Headers:
 
 
 def request_id_of(request: Request) -> str:
-    """Give the id by which a request is found again: its client's, that of the trace it is part of, or a new one."""
+    """Return the id by which a request is found again: its client's, that of the trace it is part of, or a new one."""
     given = request.headers.get(b"x-request-id", b"")
     # What goes into a header, a log line and JSON must be harmless there.
     if given and len(given) <= _MAX_REQUEST_ID and given.isascii() and given.decode("ascii").isprintable():

@@ -35,7 +35,7 @@ class Surface(StrEnum):
 
     @classmethod
     def of(cls, path: bytes) -> "Surface":
-        """Tell it from the path of an inference."""
+        """Return it from the path of an inference."""
         return cls.PREDICT if path == b"/predict" else cls.INFER
 
 
@@ -78,12 +78,12 @@ class StableView:
         return self._was_own and self._named is not None and self._named.revision != self._revision
 
     def begin(self, own: Interface) -> None:
-        """Take in what this pod takes and gives, once its model is loaded."""
+        """Set what this pod takes and gives, once its model is loaded."""
         self._own = own
         self._compare()
 
     def learn(self, named: Named, now: float) -> None:
-        """Take in an answer."""
+        """Record an answer."""
         changed = named != self._named
         self._named, self._learned, self._asked = named, now, True
         self._was_own = self._was_own or named.revision == self._revision
@@ -91,11 +91,11 @@ class StableView:
             self._compare()
 
     def miss(self) -> None:
-        """Take in that there was no answer."""
+        """Record that there was no answer."""
         self._asked = True
 
     def coverage(self, now: float) -> Coverage:
-        """Tell what stable can answer in this pod's stead.
+        """Return what stable can answer instead of this pod.
 
         Args:
             now: The time.
@@ -109,7 +109,7 @@ class StableView:
         return self._compared if self._named.serving else UNWELL
 
     def fallback_for(self, surface: Surface, now: float) -> str | None:
-        """Tell who may answer a request in this pod's stead.
+        """Return who may answer a request instead of this pod.
 
         Args:
             surface: How the request came.

@@ -42,7 +42,7 @@ class _Member:
 
 
 def is_archive(file: Path) -> bool:
-    """Tell whether a file is an archive, by its first bytes: addresses need not end in .tar.gz."""
+    """Return whether a file is an archive, by its first bytes: addresses need not end in .tar.gz."""
     return _kind(file) != ""
 
 

@@ -54,7 +54,7 @@ _BEGINNING: Final = 4096
 
 
 def way_out(path: Path) -> str | None:
-    """Tell what a file or folder is that is no ONNX model, and how to make one of it.
+    """Return what a file or folder is that is no ONNX model, and how to make one of it.
 
     Args:
         path: It exists.

@@ -181,7 +181,7 @@ def versions(model: Path) -> list[int]:
 
 @_readable
 def format_of(path: Path) -> Format | None:
-    """Tell of which format a model is.
+    """Return the format of a model.
 
     Args:
         path: A file or folder; it exists.

@@ -63,7 +63,7 @@ class AnswerSchema:
         return self.top_k is not None or self.decimals is not None or bool(self.withhold)
 
     def output(self, name: str) -> Tensor:
-        """Give an output by its name."""
+        """Return an output by its name."""
         return next(tensor for tensor in self.outputs if tensor.name == name)
 
 

@@ -36,7 +36,7 @@ _ERRORS = (msgspec.DecodeError, struct.error, OverflowError, UnicodeError, Value
 
 class _Packer(Protocol):
     def __call__(self, value: Any, /) -> tuple[tuple[int, ...], bytes]:  # noqa: ANN401  a decoded JSON value
-        """Give the shape and the bytes of one input."""
+        """Return the shape and the bytes of one input."""
         ...
 
 
@@ -125,7 +125,7 @@ def _struct(fields: Sequence[str], json_types: Sequence[Any], features: Sequence
 
 
 def bare_depth(feature: Feature) -> int:
-    """Tell how many levels of lists a value has that comes without its name."""
+    """Return how many levels of lists a value has that comes without its name."""
     return len(feature.dims) if feature.strict else max(1, len(feature.dims))
 
 

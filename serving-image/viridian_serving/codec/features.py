@@ -61,7 +61,7 @@ class Feature:
         return not self.dims or (self.dims == (1,) and not self.strict)
 
     def sample(self) -> Any:  # noqa: ANN401  a JSON value
-        """Give a value that it takes: its example, or one that is made up."""
+        """Return a value that it takes: its example, or one that is made up."""
         return self.example if self.example is not None else self.made_up(self.dims)
 
     @property

@@ -37,13 +37,13 @@ class Violations:
         self.number = 0
 
     def add(self, pointer: str, detail: str) -> None:
-        """Note one."""
+        """Record one."""
         self.number += 1
         if len(self.listed) < MAX_VIOLATIONS:
             self.listed.append(Violation(pointer, detail))
 
     def add_members(self, pointer: str, names: Sequence[str], detail: str) -> None:
-        """Note the same of many members of an object."""
+        """Record the same of many members of an object."""
         for name in names[:MAX_VIOLATIONS]:
             self.add(join(pointer, name), detail)
         self.number += max(0, len(names) - MAX_VIOLATIONS)
@@ -156,7 +156,7 @@ class InstanceReader:
         return items, values, many
 
     def _split(self, document: object) -> tuple[list[Any], bool]:
-        """Tell the instances apart, and whether they came as a list."""
+        """Return the instances apart, and whether they came as a list."""
         features = self._schema.features
         if isinstance(document, dict):
             return [document], False
@@ -221,7 +221,7 @@ def invalid(violations: Sequence[Violation], number: int | None = None) -> Probl
 
 
 def depth_of(value: object) -> int:
-    """Tell in how many lists the first value stands."""
+    """Return in how many lists the first value stands."""
     depth = 0
     while isinstance(value, list):
         depth += 1

@@ -118,7 +118,7 @@ def _taken_apart(message: bytes) -> tuple[bytes, list[memoryview]]:
 
 
 def _fields(view: memoryview) -> Iterator[tuple[int, int, int, int]]:
-    """Give the fields of a message: number, where it begins, where its content does, and where it ends."""
+    """Return the fields of a message: number, where it begins, where its content does, and where it ends."""
     position = 0
     while position < len(view):
         start = position

@@ -94,7 +94,7 @@ class InferReader:
         self._has_strings = any(not tensor.datatype.size for tensor in model.inputs)
 
     def effort(self, body: bytes, header_length: bytes | None) -> int:
-        """Tell how many bytes of a request have to be looked at, one by one.
+        """Return how many bytes of a request have to be looked at, one by one.
 
         Args:
             body: See read().
@@ -153,7 +153,7 @@ class InferReader:
     def _tensors(
         self, inputs: Sequence[_Input[Any]], body: bytes, start: int, violations: Violations, *, binary: bool
     ) -> Iterator[bytes | memoryview]:
-        """Give the inputs' bytes, in order; makes each input say how many there are, and nothing of its values."""
+        """Return the inputs' bytes, in order; makes each input say how many there are, and nothing of its values."""
         view, names = memoryview(body), set()
         for position, each in enumerate(inputs):
             where = f"/inputs/{position}"
@@ -238,7 +238,7 @@ def _check_parameters(parameters: Mapping[str, _Scalar], where: str, violations:
 
 
 def _of_values(given: _Input[Any], datatype: DataType | None, where: str, violations: Violations) -> bytes:
-    """Give the bytes of an input whose values are in the header, which then says how many there are instead."""
+    """Return the bytes of an input whose values are in the header, which then says how many there are instead."""
     if _SIZE in given.parameters:
         violations.add(f"{where}/parameters/{_SIZE}", "is there, and so is 'data'; leave one of them out")
     if datatype is None:
@@ -252,7 +252,7 @@ def _of_values(given: _Input[Any], datatype: DataType | None, where: str, violat
 def _of_bytes(
     given: _Input[Any], datatype: DataType | None, rest: memoryview, where: str, violations: Violations
 ) -> memoryview:
-    """Give the bytes of an input that come behind the header."""
+    """Return the bytes of an input that come behind the header."""
     size = given.parameters.get(_SIZE)
     if size is None:
         return _missing(given, datatype, rest, where, violations)

@@ -31,7 +31,7 @@ _JSON_TYPES: Final[Mapping[Kind, type]] = {Kind.NUMBER: float, Kind.INTEGER: int
 
 
 def add_error(error: Exception, where: str, violations: Violations) -> None:
-    """Note what msgspec says, with its path as a JSON pointer."""
+    """Record what msgspec says, with its path as a JSON pointer."""
     text = str(error)
     found = _PATH.search(text)
     if found is not None:

@@ -75,7 +75,7 @@ class TensorRules:
 
 
 def elements_of(shape: Sequence[int]) -> int:
-    """Give the number of elements in a shape; it may be larger than anything that could be sent."""
+    """Return the number of elements in a shape; it may be larger than anything that could be sent."""
     return prod(shape)
 
 

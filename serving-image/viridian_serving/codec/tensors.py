@@ -87,7 +87,7 @@ class Tensor:
         return None if DYNAMIC in self.dims else prod(self.dims)
 
     def describe(self) -> dict[str, object]:
-        """Give it as JSON for ``/health``."""
+        """Return it as JSON for ``/health``."""
         return {"name": self.name, "datatype": self.datatype.name, "shape": list(self.dims)}
 
 
@@ -115,7 +115,7 @@ class Batching:
     """Why they are not; empty when they are."""
 
     def describe(self) -> dict[str, object]:
-        """Give it as JSON for ``/health`` and ``/schema``."""
+        """Return it as JSON for ``/health`` and ``/schema``."""
         return {"mode": str(self.mode), "joined": self.mode is Batch.JOINED, "reason": self.reason}
 
 

@@ -16,7 +16,7 @@ _MOST_ELEMENTS: Final = 1 << 21
 def shapes_to_try(
     dims: Sequence[Sequence[int]], names: Sequence[Sequence[str]] = (), rows: int = 1
 ) -> Iterator[tuple[tuple[int, ...], ...]]:
-    """Give shapes that fit the inputs, the smallest first.
+    """Return shapes that fit the inputs, the smallest first.
 
     Args:
         dims: Of each input; DYNAMIC where it is open.

@@ -191,7 +191,7 @@ Live = FileWatch[LogSecret] | FileWatch[LiveSettings] | FileWatch[KeyRing]
 
 
 def file_watches(app: App, settings: Settings) -> list[Live]:
-    """Give what follows the files that may change while the pod runs.
+    """Return what follows the files that may change while the pod runs.
 
     Args:
         app: Takes in what they say.

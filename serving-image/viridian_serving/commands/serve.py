@@ -249,7 +249,7 @@ def _sample_file(settings: Settings) -> Path:
 
 
 async def _example(api: HttpClient, settings: Settings) -> Example | None:
-    """Give a request that is answered, if there is one."""
+    """Return a request that is answered, if there is one."""
     file = _sample_file(settings)
     body = read_sample(file.parent)
     schema = json.loads((await _ask(api, "GET", "/schema")).body)

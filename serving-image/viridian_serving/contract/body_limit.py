@@ -14,7 +14,7 @@ _MOST: Final = 256 * 1024 * 1024
 
 
 def body_limit(settings: Settings, requests: RequestSchema) -> int:
-    """Give the size of the largest body that is taken.
+    """Return the size of the largest body that is taken.
 
     Args:
         settings: Of this pod.

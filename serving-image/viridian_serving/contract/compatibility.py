@@ -58,7 +58,7 @@ class Interface(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, contract: Contract) -> "Interface":
-        """Give that of a contract."""
+        """Return that of a contract."""
         return cls(
             contract.fingerprint,
             tuple(Value(each.name, each.kind, each.dims, each.nullable) for each in contract.requests.features),

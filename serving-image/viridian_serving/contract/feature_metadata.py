@@ -44,7 +44,7 @@ class FeatureMetadata:
 
 
 def feature_metadata(contract: Contract) -> FeatureMetadata:
-    """Give what is known about a model.
+    """Return what is known about a model.
 
     Args:
         contract: What its API takes and gives.
@@ -83,7 +83,7 @@ def _numbered(name: str, width: int, element: int) -> str:
 
 
 def confidence_of(prediction: dict[str, Any]) -> float | None:
-    """Give how sure the model was, if its answer says so.
+    """Return how sure the model was, if its answer says so.
 
     Args:
         prediction: One of the answer.
@@ -99,7 +99,7 @@ def confidence_of(prediction: dict[str, Any]) -> float | None:
 
 
 def label_of(prediction: dict[str, Any]) -> str | None:
-    """Give the label that was predicted, as a metric can show it; None when it is no label."""
+    """Return the label that was predicted, as a metric can show it; None when it is no label."""
     label = prediction.get("prediction")
     if isinstance(label, bool):
         return "true" if label else "false"

@@ -22,7 +22,7 @@ _MOST_SHOWN: Final = 1000
 
 
 def range_of(datatype: DataType) -> tuple[float, float] | None:
-    """Give the least and the greatest number of a type; None when it holds no numbers."""
+    """Return the least and the greatest number of a type; None when it holds no numbers."""
     if datatype in _FLOATS:
         return -_FLOATS[datatype], _FLOATS[datatype]
     if datatype.kind is not Kind.INTEGER:
@@ -85,7 +85,7 @@ def instance_schema(requests: RequestSchema) -> Schema:
 
 
 def brief_sample(feature: Feature) -> Any:  # noqa: ANN401  a JSON value
-    """Give a value that a feature takes; None when it is too long to be shown wherever the feature is."""
+    """Return a value that a feature takes; None when it is too long to be shown wherever the feature is."""
     sample = feature.sample()
     elements, level = 1, sample
     while isinstance(level, list):
@@ -95,7 +95,7 @@ def brief_sample(feature: Feature) -> Any:  # noqa: ANN401  a JSON value
 
 
 def sample_of(requests: RequestSchema) -> dict[str, Any]:
-    """Give an instance that is valid."""
+    """Return an instance that is valid."""
     return {feature.name: feature.sample() for feature in requests.features}
 
 

@@ -30,7 +30,7 @@ class Question:
     """What lets caches keep its answer, and ask whether it still holds."""
 
     def is_known_to(self, request: Request) -> bool:
-        """Tell whether its client has the answer already."""
+        """Return whether its client has the answer already."""
         given = request.headers.get(b"if-none-match", b"")
         # Caches that compress mark a tag as weak, and a weak one will do.
         tags = [tag.strip().removeprefix(b"W/") for tag in given.split(b",")]

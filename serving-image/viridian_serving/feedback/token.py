@@ -152,7 +152,7 @@ def _mac(key: bytes, payload: bytes) -> bytes:
 
 
 def _hmac_states(key: bytes) -> "tuple[hashlib._Hash, hashlib._Hash]":
-    """Give the two hashes of HMAC with the key taken in: to copy them costs a third of what to begin anew does."""
+    """Return the two hashes of HMAC with the key taken in: to copy them costs a third of what to begin anew does."""
     block = key.ljust(64, b"\0")
     return hashlib.sha256(bytes(b ^ 0x36 for b in block)), hashlib.sha256(bytes(b ^ 0x5C for b in block))
 

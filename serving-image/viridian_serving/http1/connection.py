@@ -48,7 +48,7 @@ class Server(Protocol):
     budget: BodyBudget
 
     def forget(self, connection: "Connection") -> None:
-        """Note that a connection has ended."""
+        """Record that a connection has ended."""
 
 
 class Connection(asyncio.Protocol):
@@ -193,7 +193,7 @@ class Connection(asyncio.Protocol):
         self._server.budget.grow(self._arrival, len(piece))
 
     def on_chunk_header(self) -> None:
-        """Note that what comes now is a piece of the body, or else a trailer."""
+        """Record that what comes now is a piece of the body, or else a trailer."""
         self._after_chunk = True
 
     def on_message_complete(self) -> None:

@@ -36,7 +36,7 @@ class Request:
     """Bytes of the server's budget that its body takes."""
 
     def leave(self) -> None:
-        """Note that the client has left before it was answered."""
+        """Record that the client has left before it was answered."""
         self.gone = True
         if self.on_gone is not None:
             self.on_gone()

@@ -98,7 +98,7 @@ class HttpServer:
         return True
 
     def forget(self, connection: "Connection") -> None:
-        """Note that a connection has ended."""
+        """Record that a connection has ended."""
         self.connections.discard(connection)
         if self.closing and not self.connections:
             self._empty.set()

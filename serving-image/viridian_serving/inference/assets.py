@@ -76,7 +76,7 @@ class ModelAssets:
         return preprocessor
 
     async def trials(self, predictor: Predictor, deadline: float) -> Trials:
-        """Give inputs to try the model with.
+        """Return inputs to try the model with.
 
         Args:
             predictor: Reads them.

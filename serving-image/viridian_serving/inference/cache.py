@@ -33,7 +33,7 @@ class Entry:
     at: float
 
     def read(self) -> list[Prediction]:
-        """Give the predictions, made anew: whoever gets them may change them."""
+        """Return the predictions, made anew: whoever gets them may change them."""
         return msgspec.json.decode(self.predictions, type=list[Prediction])
 
 
@@ -46,11 +46,11 @@ class CacheStats:
     """Answers that another request of the same input was already waiting for."""
     misses: int = 0
     stale: int = 0
-    """Old answers that were given in the stead of an error."""
+    """Old answers that were given instead of an error."""
 
 
 def key_of(parts: Sequence[Encoded], *, many: bool) -> bytes:
-    """Give a key that is equal for inputs that are the same to the model, however they were written.
+    """Return a key that is equal for inputs that are the same to the model, however they were written.
 
     Args:
         parts: The encoded instances.

@@ -49,7 +49,7 @@ class Deaths:
         """Requests that were refused for it, since the start."""
 
     def __len__(self) -> int:
-        """Give the number of inputs that are remembered."""
+        """Return the number of inputs that are remembered."""
         return len(self._suspects)
 
     def check(self, context: RequestContext, now: float | None = None) -> None:
@@ -84,7 +84,7 @@ class Deaths:
         )
 
     def note(self, context: RequestContext, now: float | None = None) -> None:
-        """Take in a request that ran when Triton ended.
+        """Record a request that ran when Triton ended.
 
         Args:
             context: The request.

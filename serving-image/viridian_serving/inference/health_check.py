@@ -60,7 +60,7 @@ class HealthCheck:
         self._answered = 0
 
     def answered(self, instances: Sequence[Encoded] = ()) -> None:
-        """Note that a request was answered well.
+        """Record that a request was answered well.
 
         Args:
             instances: What the model was given, where that is known.
@@ -71,7 +71,7 @@ class HealthCheck:
             self.proven = self.proven or (Trial(instances[0], "a request") if instances else None)
 
     def failed(self) -> None:
-        """Note that one was not, though the model was to blame or was not there."""
+        """Record that one was not, though the model was to blame or was not there."""
         self._doubt.set()
 
     async def run(self) -> None:

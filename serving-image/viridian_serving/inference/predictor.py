@@ -122,7 +122,7 @@ class Predictor:
         return self._written(context, self._signed(context), self._identity, age)
 
     def stale(self, context: RequestContext) -> Response | None:
-        """Give an old answer in the stead of an error, if there is one to give.
+        """Return an old answer instead of an error, if there is one to give.
 
         Args:
             context: A request that failed, here and at stable.

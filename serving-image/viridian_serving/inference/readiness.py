@@ -55,15 +55,15 @@ class Readiness:
         self._why = why
 
     def start(self) -> None:
-        """Note that the model has answered for the first time."""
+        """Record that the model has answered for the first time."""
         self._started = True
 
     def fail(self, trouble: str) -> None:
-        """Note that the model has stopped answering."""
+        """Record that the model has stopped answering."""
         self._trouble = trouble
 
     def recover(self) -> None:
-        """Note that it answers again."""
+        """Record that it answers again."""
         self._trouble = None
 
     def stop(self) -> None:
@@ -78,7 +78,7 @@ def health(status: str, identity: dict[str, str], contract: Contract | None, cov
         status: One word.
         identity: Model, version and revision.
         contract: What the API takes and gives; None before the model is loaded.
-        covered: What stable can answer in this pod's stead.
+        covered: What stable can answer instead of this pod.
     """
     known: dict[str, object] = dict.fromkeys(
         ("input_schema", "features", "answers", "protocol", "inputs", "outputs", "batch"), None

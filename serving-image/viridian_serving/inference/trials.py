@@ -44,7 +44,7 @@ class Trials:
             self._sources.insert(0, (contract.requests, True))
 
     def __iter__(self) -> Iterator[Trial]:
-        """Give them, anew each time."""
+        """Return them, anew each time."""
         yield from self._first
         for requests, sendable in self._sources:
             reader = InstanceReader(requests, 1)
@@ -74,7 +74,7 @@ def made_up(requests: RequestSchema) -> Iterator[dict[str, Any]]:
 
 
 def with_example(contract: Contract, instance: Mapping[str, Any] | None) -> Contract:
-    """Give a contract whose examples are those of an instance that the model has answered.
+    """Return a contract whose examples are those of an instance that the model has answered.
 
     Args:
         contract: Whose.

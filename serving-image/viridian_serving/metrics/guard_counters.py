@@ -41,7 +41,7 @@ class Outcome(StrEnum):
 
 
 class FallbackReason(StrEnum):
-    """Why the stable revision was asked to answer in this pod's stead."""
+    """Why the stable revision was asked to answer instead of this pod."""
 
     ERROR = "error"
     """The model failed, or its answer could not be used."""
@@ -54,7 +54,7 @@ class FallbackReason(StrEnum):
 
 
 def outcome_of(status: int) -> Outcome:
-    """Tell the outcome of an answered request from its HTTP status."""
+    """Return the outcome of an answered request from its HTTP status."""
     if status >= 500:
         return Outcome.ERROR
     # 304 was answered without the model, and so says as little about it as what never reached it.
@@ -155,7 +155,7 @@ class FrozenCounters:
         counts[reason] += 1
 
     def published(self, now_ns: int) -> tuple[float, Counts]:
-        """Give the stamp in seconds since the epoch, and the counts as they stood then."""
+        """Return the stamp in seconds since the epoch, and the counts as they stood then."""
         self._advance(now_ns)
         return self._stamp_ns / NANOSECONDS, self._frozen
 

@@ -59,6 +59,6 @@ class Histogram:
         self.total += sum(ordered)
 
     def cumulative(self) -> list[tuple[str, float]]:
-        """Give the buckets as the page shows them: upper bound, and how many are not above it."""
+        """Return the buckets as the page shows them: upper bound, and how many are not above it."""
         names = (*(repr(float(bound)) for bound in self.bounds), "+Inf")
         return list(zip(names, map(float, accumulate(self.counts)), strict=True))

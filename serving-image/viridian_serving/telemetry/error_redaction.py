@@ -81,7 +81,7 @@ def _parts(word: str) -> Iterator[str]:
 
 
 def texts_of(body: bytes, header_length: int | None = None, *, protocol: bool = False) -> list[str] | None:
-    """Give every text in a request.
+    """Return every text in a request.
 
     Args:
         body: The request's.
@@ -117,7 +117,7 @@ def _texts(document: object, without: frozenset[str]) -> Iterator[str]:
 
 
 def redacted(said: str, texts: Sequence[Sequence[str] | None], names: frozenset[str], *, sensitive: bool) -> str:
-    """Tell what the model said, without what it said it about.
+    """Return what the model said, without what it said it about.
 
     Args:
         said: The model's words, or ours about its answer.

@@ -202,7 +202,7 @@ class BatchExporter:
                 await self._deliver(batch)
 
     def close(self) -> None:
-        """Note that no more records will come; run() ends when the last is delivered."""
+        """Record that no more records will come; run() ends when the last is delivered."""
         self._closing.set()
         self._arrived.set()
         self._full.set()

@@ -71,7 +71,7 @@ class _GuardCollector(Collector):
 
 
 class FallbackGauge(Collector):
-    """Tells whether stable can answer in this pod's stead, and why not; always by exactly one series."""
+    """Tells whether stable can answer instead of this pod, and why not; always by exactly one series."""
 
     def __init__(self, identity: Sequence[str], covered: Callable[[], Coverage]) -> None:
         """Take the labels of this pod, and the function that tells it."""

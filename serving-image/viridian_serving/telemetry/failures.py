@@ -30,7 +30,7 @@ ABANDONED: Final = Failure("no-answer", None, _NOBODY_WAITED)
 
 
 def failure_of(response: Response) -> Failure:
-    """Tell what an answer with a status of 500 or more says about the model.
+    """Return what an answer with a status of 500 or more says about the model.
 
     What Triton answered itself, to a request of its own protocol, is the model's failure.
     """
@@ -53,7 +53,7 @@ class FailureCounts:
         self._sensitive = False
 
     def begin(self, contract: Contract) -> None:
-        """Take in the model, once it is loaded: whose names may be told, and whether words may.
+        """Start with the model, once it is loaded: whose names may be told, and whether words may.
 
         Args:
             contract: What its API takes and gives.

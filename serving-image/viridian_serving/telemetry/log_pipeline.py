@@ -45,7 +45,7 @@ class LiveLog:
         self._shipments = Shipments()
 
     def begin(self, schema: ModelSchema, metadata: FeatureMetadata) -> None:
-        """Take in the model, once it is loaded.
+        """Start with the model, once it is loaded.
 
         Args:
             schema: What it takes and gives.
@@ -55,7 +55,7 @@ class LiveLog:
         self._renew()
 
     def apply(self, settings: LogSettings | None) -> None:
-        """Take in other settings.
+        """Apply other settings.
 
         Args:
             settings: None turns it off.
@@ -69,7 +69,7 @@ class LiveLog:
         self._renew()
 
     def use(self, secret: LogSecret) -> None:
-        """Take in another Secret. What waits goes to the same receiver, by the new one.
+        """Use another Secret. What waits goes to the same receiver, by the new one.
 
         Args:
             secret: All of it.

@@ -59,7 +59,7 @@ class ModelMetrics:
         self._values = Histogram(DECADES)
 
     def observe(self, requests: Sequence[RequestContext]) -> None:
-        """Take in what was answered.
+        """Record what was answered.
 
         Args:
             requests: Each with its instances and predictions; those without predictions are passed over.

@@ -126,6 +126,6 @@ def _part(
 
 
 def _given_trace(request: Request) -> str | None:
-    """Give the trace that a client says its request is part of."""
+    """Return the trace that a client says its request is part of."""
     found = _TRACEPARENT.fullmatch(request.headers.get(b"traceparent", b""))
     return found[1].decode() if found else None

@@ -83,7 +83,7 @@ class Telemetry(Collector):
         self._due: asyncio.TimerHandle | None = None
 
     def begin(self, contract: Contract, stats: Stats) -> None:
-        """Take in the model, once it is loaded.
+        """Start with the model, once it is loaded.
 
         Args:
             contract: What its API takes and gives.
@@ -96,7 +96,7 @@ class Telemetry(Collector):
         self._log.begin(contract.model, metadata)
 
     def apply(self, settings: LogSettings | None) -> None:
-        """Take in settings of the prediction log that changed.
+        """Apply settings of the prediction log that changed.
 
         Args:
             settings: None turns it off.
@@ -105,7 +105,7 @@ class Telemetry(Collector):
         self._log.apply(settings)
 
     def use(self, secret: LogSecret) -> None:
-        """Take in the Secret of the prediction log, when it changed.
+        """Use the Secret of the prediction log, when it changed.
 
         Args:
             secret: All of it.
@@ -181,7 +181,7 @@ class Telemetry(Collector):
         return self._feedback.take(body)
 
     def collect(self) -> Iterator[Metric]:
-        """Give every family of metrics, up to this moment."""
+        """Return every family of metrics, up to this moment."""
         self._look()
         yield from self.responses.families(IDENTITY, self._identity)
         yield from self._failures.families(IDENTITY, self._identity)

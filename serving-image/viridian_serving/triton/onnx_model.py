@@ -119,7 +119,7 @@ def inspect(file: Path, session: "onnxruntime.InferenceSession | None" = None) -
 
 
 def said(error: Exception) -> str:
-    """Give the end of what ONNX Runtime says: it begins with places in its own source."""
+    """Return the end of what ONNX Runtime says: it begins with places in its own source."""
     text = " ".join(str(error).split())
     return text if len(text) <= _SAID else f"… {text[-_SAID:]}"
 

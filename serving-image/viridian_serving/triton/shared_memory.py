@@ -7,7 +7,7 @@ _WHERE: Final = Path("/dev/shm")  # noqa: S108  that is where shared memory live
 
 
 def prefix(pod_uid: str) -> str:
-    """Give the beginning of the names of a pod's regions."""
+    """Return the beginning of the names of a pod's regions."""
     return f"viridian-{pod_uid}-"
 
 

@@ -119,7 +119,7 @@ class _Helpers:
 
 
 def _children_of(parent: int) -> set[tuple[int, int]]:
-    """Give the living children of a process, each with the time of its start, since numbers are used again."""
+    """Return the living children of a process, each with the time of its start, since numbers are used again."""
     found = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -152,7 +152,7 @@ class _Drain:
         return self._deadline is not None
 
     def signalled(self, received: signal.Signals) -> None:
-        """Note a signal; a second one ends the wait."""
+        """Record a signal; a second one ends the wait."""
         if self._deadline is None:
             self._deadline = time.monotonic() + self._settings.grace
             LOG.info("%s: Triton serves on until the API has drained", received.name)
@@ -161,7 +161,7 @@ class _Drain:
         self._pending = received
 
     def due(self, now: float) -> signal.Signals | None:
-        """Give the signal that Triton must get now, if any."""
+        """Return the signal that Triton must get now, if any."""
         if self._sent_at is not None:
             return signal.SIGKILL if now - self._sent_at > _KILL_AFTER else None
         if self._deadline is None or self._pending is None:
