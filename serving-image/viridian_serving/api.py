@@ -1,7 +1,6 @@
 """The api container: the prediction API in front of Triton."""
 
 import asyncio
-import ctypes
 import gc
 import logging
 import os
@@ -26,6 +25,7 @@ from viridian_serving.live_watch import LiveWatch
 from viridian_serving.log_secret import KEYS, LogSecret, read_secret
 from viridian_serving.model import Model, fetch_schema
 from viridian_serving.model_watch import ModelWatch
+from viridian_serving.prctl import hide
 from viridian_serving.predict import Predictor
 from viridian_serving.reporting import report
 from viridian_serving.responses import identity_headers
@@ -36,7 +36,6 @@ from viridian_serving.trials import with_example
 LOG = logging.getLogger("viridian.api")
 
 _TRITON_HOST = "127.0.0.1"
-_PR_SET_DUMPABLE = 4
 _LAST_WORDS = 5.0
 """Seconds for what is logged to be delivered after the last request, at most."""
 _SILENCE = 1.0
@@ -58,7 +57,7 @@ def main() -> int:
     except config.ConfigError as error:
         report(config.termination_log(os.environ), [f"The api container cannot start: {s}" for s in error.sentences])
         return 2
-    _hide()
+    hide()  # the key of feedback tokens is in the environment
     _quieten_garbage_collector()
     try:
         return uvloop.run(serve(settings))
@@ -70,15 +69,6 @@ def main() -> int:
             settings.termination_log, [f"The api container cannot listen: {error}; free the port or choose another."]
         )
         return 1
-
-
-def _hide() -> None:
-    """Keep what this process holds from others of the same user, such as the one that runs preprocess.py.
-
-    They could read its environment and memory, with the key of feedback tokens, in /proc.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _quieten_garbage_collector() -> None:
