@@ -20,6 +20,7 @@ from viridian_serving.schema import ModelSchema, SchemaError
 from viridian_serving.schema_file import FILE as SCHEMA_FILE
 from viridian_serving.schema_file import SchemaFile, read_schema_file
 from viridian_serving.trials import Trial, Trials
+from viridian_serving.worker_host import SOCKET
 
 LOG = logging.getLogger("viridian.api")
 
@@ -71,7 +72,8 @@ class Beside:
         """Start what runs preprocess.py, if there is one; SchemaError when it cannot be loaded."""
         if self.script is None:
             return None
-        preprocessor = Preprocessor(self.script, schema, settings.preprocess_timeout, settings.max_queue)
+        socket = settings.run_dir / SOCKET
+        preprocessor = Preprocessor(self.script, schema, settings.preprocess_timeout, settings.max_queue, socket)
         await preprocessor.start()
         return preprocessor
 
