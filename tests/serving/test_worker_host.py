@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.serving.hosting import Host, is_alive, start_host, worker_host
+from tests.serving.hosting import Host, children_of, is_alive, start_host, worker_host
 from tests.serving.pod import eventually
 
 from viridian_serving import preprocessing
@@ -125,6 +125,7 @@ async def test_the_api_connects_anew_when_the_container_has_been_started_again(t
     first = start_host(tmp_path)
     async with preprocessor(first.socket, tmp_path) as made:
         asked, started = await hanging(made, tmp_path / "notes")
+        (triton,) = set(children_of(first.process.pid)) - set(first.workers)
         # when the container is killed
         first.process.kill()
         first.process.wait()
@@ -134,7 +135,8 @@ async def test_the_api_connects_anew_when_the_container_has_been_started_again(t
         with pytest.raises(UnreachableError, match="the triton container does not listen on"):
             await ask(made)
         await happens(lambda: not is_alive(started[0]))
-        os.kill(started[1], signal.SIGKILL)  # in a container it would have ended with the first process
+        for each in (started[1], triton):
+            os.kill(each, signal.SIGKILL)  # in a container they would have ended with the first process
         # and when it is there again, all is well
         with worker_host(tmp_path) as second:
             answering = await ask(made)
