@@ -11,6 +11,7 @@ import time
 import uvloop
 
 from viridian_serving import config
+from viridian_serving.api_keys import KeyRing, read_keys, watched
 from viridian_serving.app import App
 from viridian_serving.beside import Beside
 from viridian_serving.config import Settings
@@ -36,6 +37,10 @@ from viridian_serving.trials import with_example
 LOG = logging.getLogger("viridian.api")
 
 _TRITON_HOST = "127.0.0.1"
+_NO_KEYS = (
+    "The api container cannot start: the Secret of spec.serving.apiKeysSecretRef holds no usable API key, so nobody"
+    " would be answered; add one by: kubectl create secret generic NAME --from-literal=CLIENT=$(openssl rand -hex 32)"
+)
 _LAST_WORDS = 5.0
 """Seconds for what is logged to be delivered after the last request, at most."""
 _SILENCE = 1.0
@@ -56,6 +61,9 @@ def main() -> int:
         settings = config.load(os.environ)
     except config.ConfigError as error:
         report(config.termination_log(os.environ), [f"The api container cannot start: {s}" for s in error.sentences])
+        return 2
+    if settings.api_keys_dir is not None and not read_keys(settings.api_keys_dir).keys:
+        report(settings.termination_log, [_NO_KEYS])
         return 2
     hide()  # the key of feedback tokens is in the environment
     _quieten_garbage_collector()
@@ -174,7 +182,10 @@ async def watch_model(app: App, triton: HttpClient, server: HttpServer, settings
     await watch.run()
 
 
-def live_watches(app: App, settings: Settings) -> tuple[LiveWatch[LogSecret], LiveWatch[LiveSettings]]:
+Live = LiveWatch[LogSecret] | LiveWatch[LiveSettings] | LiveWatch[KeyRing]
+
+
+def live_watches(app: App, settings: Settings) -> list[Live]:
     """Give what follows the files that may change while the pod runs.
 
     Args:
@@ -182,10 +193,13 @@ def live_watches(app: App, settings: Settings) -> tuple[LiveWatch[LogSecret], Li
         settings: Of this pod.
     """
     file, folder = settings.live_settings, settings.log_secret_dir
-    return (
+    watches: list[Live] = [
         LiveWatch([folder / key for key in KEYS], lambda: read_secret(folder), app.telemetry.use),
         LiveWatch([file], lambda: read(file), app.apply),
-    )
+    ]
+    if (keys := settings.api_keys_dir) is not None:
+        watches.append(LiveWatch(watched(keys), lambda: read_keys(keys), app.use_keys))
+    return watches
 
 
 async def watch_stable(

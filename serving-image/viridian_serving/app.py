@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
-from viridian_serving import passthrough
+from viridian_serving import oip_paths, passthrough
+from viridian_serving.api_keys import KeyRing
 from viridian_serving.cache import AnswerCache, CacheStats
 from viridian_serving.compatibility import OFF, Coverage, Interface
 from viridian_serving.config import Settings
@@ -36,6 +37,10 @@ LOG = logging.getLogger("viridian.api")
 _PROBE_TIMEOUT: Final = 2.0
 _LAST_NAME: Final = re.compile(rb"(?:/[A-Za-z0-9._~-]+)*/([A-Za-z0-9._~-]+)")
 """A path that does not end with a slash, so that what is relative to it replaces its last name."""
+_OPEN: Final = frozenset(
+    {b"/", b"/health", b"/live", b"/ready", b"/v2/health/live", b"/v2/health/ready", *PATHS},
+)
+"""What is read without an API key: probes, and what describes the API."""
 _ROUTES: Final = {b"/predict": Route.PREDICT, b"/feedback": Route.FEEDBACK}
 
 
@@ -100,6 +105,12 @@ class App:
             self.inferences.predictor.cache = cache_of(settings)
         LOG.info("settings: %s", settings.model_dump_json(by_alias=True, exclude_none=True))
 
+    def use_keys(self, keys: KeyRing) -> None:
+        """Take in the keys of clients that are valid from now on."""
+        self.inferences.keys = keys
+        self.telemetry.clients.keep(keys.clients)
+        LOG.info("API keys: %d of %s", len(keys.keys), ", ".join(keys.clients) or "nobody, so that nobody is answered")
+
     def begin(self, predictor: Predictor) -> None:
         """Answer predictions from now on.
 
@@ -118,7 +129,7 @@ class App:
             contract: What is taken and given.
         """
         limits = {"max_instances": self._settings.max_instances, "max_body": self._server.max_body}
-        self.documents = documents(contract, self.identity, **limits)
+        self.documents = documents(contract, self.identity, keyed=self.inferences.keys is not None, **limits)
 
     # -- listeners
 
@@ -156,7 +167,9 @@ class App:
     # -- routes
 
     async def _route_public(self, request: Request) -> Response:
-        if passthrough.is_allowed(request):
+        if request.path not in _OPEN:
+            self.inferences.admit(request.headers)
+        if oip_paths.is_allowed(request):
             deadline = asyncio.get_running_loop().time() + self._settings.timeout
             return await passthrough.forward(self._triton, request, deadline)
         if request.path == b"/" and request.method in (b"GET", b"HEAD"):
@@ -286,7 +299,7 @@ def _docs_of(request: Request) -> bytes:
 def _route(request: Request) -> Route:
     if request.path in _ROUTES:
         return _ROUTES[request.path]
-    return Route.INFER if passthrough.is_inference(request) else Route.OTHER
+    return Route.INFER if oip_paths.is_inference(request) else Route.OTHER
 
 
 def cache_of(settings: LiveSettings) -> AnswerCache | None:

@@ -15,7 +15,7 @@ from viridian_serving.model_source import ModelError, model_home
 from viridian_serving.predict import Predictor
 from viridian_serving.preprocessing import Preprocessor
 from viridian_serving.problems import Problem
-from viridian_serving.readiness import SAMPLE_FILE, read_sample
+from viridian_serving.sample_file import SAMPLE_FILE, read_sample
 from viridian_serving.schema import ModelSchema, SchemaError
 from viridian_serving.schema_file import FILE as SCHEMA_FILE
 from viridian_serving.schema_file import SchemaFile, read_schema_file

@@ -204,6 +204,8 @@ class Settings(BaseModel):
     """What may change while the pod runs."""
     log_secret_dir: Path = Path("/etc/viridian/log-secret")
     """The Secret of the prediction log: a file for each key."""
+    api_keys_dir: Path | None = None
+    """The Secret with the API keys of clients, a file for each; None where the model answers everybody."""
     run_dir: Path = Path("/run/viridian")
     triton_home: Path = Path("/opt/tritonserver")
     termination_log: Path = TERMINATION_LOG

@@ -37,12 +37,18 @@ HEADERS: Final[Headers] = (
 )
 
 
-def docs_page(contract: Contract, identity: Mapping[str, str]) -> str:
+_KEY: Final = """<label><span><b>API key</b><span class="rule">is sent as X-Api-Key, and kept nowhere</span></span>
+<input id="key" type="password"></label>
+"""
+
+
+def docs_page(contract: Contract, identity: Mapping[str, str], *, keyed: bool = False) -> str:
     """Write the page.
 
     Args:
         contract: What is taken and given.
         identity: model, version and revision.
+        keyed: Whether clients need an API key.
 
     Returns:
         HTML; it goes with HEADERS.
@@ -70,7 +76,7 @@ def docs_page(contract: Contract, identity: Mapping[str, str]) -> str:
 <section>
 <h2>Try it</h2>
 <form autocomplete="off" novalidate>
-{"".join(_field(feature, brief_sample(feature)) for feature in features)}
+{_KEY if keyed else ""}{"".join(_field(feature, brief_sample(feature)) for feature in features)}
 <button>Predict</button>
 </form>
 </section>

@@ -18,7 +18,7 @@ _CACHING: Final = ((b"Cache-Control", b"no-cache"),)
 
 
 def documents(
-    contract: Contract, identity: Mapping[str, str], *, max_instances: int, max_body: int
+    contract: Contract, identity: Mapping[str, str], *, max_instances: int, max_body: int, keyed: bool = False
 ) -> dict[bytes, Response]:
     """Write all of them.
 
@@ -27,16 +27,17 @@ def documents(
         identity: model, version and revision.
         max_instances: Most instances in a request.
         max_body: Most bytes in a request.
+        keyed: Whether clients need an API key.
 
     Returns:
         The answers for PATHS.
     """
     described = {**identity, **_schema(contract), "limits": {"instances": max_instances, "body": max_body}}
-    page = docs_page.docs_page(contract, identity).encode()
+    page = docs_page.docs_page(contract, identity, keyed=keyed).encode()
     return {
         b"/schema": Response(200, msgspec.json.encode(described), headers=_CACHING),
         b"/openapi.json": Response(
-            200, msgspec.json.encode(openapi(contract, identity, max_instances)), headers=_CACHING
+            200, msgspec.json.encode(openapi(contract, identity, max_instances, keyed=keyed)), headers=_CACHING
         ),
         b"/docs": Response(200, page, b"text/html; charset=utf-8", (*docs_page.HEADERS, *_CACHING)),
     }

@@ -12,7 +12,7 @@ from viridian_serving.contract import Contract
 from viridian_serving.error_redaction import redacted, texts_of
 from viridian_serving.http_messages import Request, Response
 from viridian_serving.metrics import Via
-from viridian_serving.passthrough import is_inference
+from viridian_serving.oip_paths import is_inference
 from viridian_serving.seen import Failure, Seen
 from viridian_serving.wire import HEADER_LENGTH
 

@@ -21,6 +21,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from viridian_serving.api_keys import HEADERS as KEY_HEADERS
 from viridian_serving.deaths import DIED
 from viridian_serving.http_client import HttpClient, PeerUnreachableError, Reply
 from viridian_serving.http_messages import Headers, Request, Response
@@ -57,6 +58,7 @@ _REQUEST_HEADERS: Final = (
     b"accept-encoding",
     b"inference-header-content-length",
     b"triton-request-id",
+    *KEY_HEADERS,  # stable asks the same client for its key
 )
 _TRACE_HEADERS: Final = (b"traceparent", b"tracestate")
 _RESPONSE_HEADERS: Final = (

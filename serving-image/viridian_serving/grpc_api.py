@@ -15,6 +15,7 @@ import grpc
 import grpc.aio
 import msgspec
 
+from viridian_serving.api_keys import HEADERS as KEY_HEADERS
 from viridian_serving.aside import aside
 from viridian_serving.http_messages import Request, Response
 from viridian_serving.inference import Inferences
@@ -27,11 +28,11 @@ LOG = logging.getLogger("viridian.api")
 _SERVICE: Final = "/inference.GRPCInferenceService/"
 _INFER: Final = _SERVICE + "ModelInfer"
 _STREAM: Final = _SERVICE + "ModelStreamInfer"
-_READS: Final = frozenset(
+_PROBES: Final = frozenset({_SERVICE + "ServerLive", _SERVICE + "ServerReady"})
+"""What is read without an API key."""
+_READS: Final = _PROBES | frozenset(
     _SERVICE + method
     for method in (
-        "ServerLive",
-        "ServerReady",
         "ModelReady",
         "ServerMetadata",
         "ModelMetadata",
@@ -50,6 +51,7 @@ _HTTP_STATUS: Final = {
 """By which a call's outcome is told, as over HTTP; what is missing is a failure of the model."""
 _GRPC_STATUS: Final = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
     403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.NOT_FOUND,
     422: grpc.StatusCode.FAILED_PRECONDITION,
@@ -57,6 +59,8 @@ _GRPC_STATUS: Final = {
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
+_METADATA: Final = ("x-request-id", "traceparent", "tracestate", *(name.decode() for name in KEY_HEADERS))
+"""What means the same as over HTTP."""
 _READ_SECONDS: Final = 5.0
 _MOST_CALLS: Final = 256
 """At a time, whether their messages have come or not: a message is in memory from its first byte."""
@@ -135,7 +139,11 @@ class GrpcApi(grpc.GenericRpcHandler):
     def _read(self, method: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
         async def read(message: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
             try:
+                if method not in _PROBES:
+                    self._inferences.admit(_headers_of(context))
                 return await _call(self._triton, method)(message, timeout=_READ_SECONDS)
+            except Problem as stranger:
+                await context.abort(_GRPC_STATUS[stranger.status], stranger.detail)
             except grpc.aio.AioRpcError as error:
                 await context.abort(error.code(), error.details() or "")
 
@@ -214,11 +222,7 @@ def _peer(context: "grpc.aio.ServicerContext[bytes, bytes]") -> str:
 def _headers_of(context: "grpc.aio.ServicerContext[bytes, bytes]") -> dict[bytes, bytes]:
     """The metadata that means something to us, as HTTP would have it."""
     given = dict(context.invocation_metadata() or ())
-    return {
-        name.encode(): value.encode()
-        for name in ("x-request-id", "traceparent", "tracestate")
-        if isinstance(value := given.get(name), str)
-    }
+    return {name.encode(): value.encode() for name in _METADATA if isinstance(value := given.get(name), str)}
 
 
 _REFUSED: Final = (

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from viridian_serving.grpc_bodies import RAW_INPUTS, count_of, read_header
 from viridian_serving.infer_request import refused
 from viridian_serving.instances import Violations, join
-from viridian_serving.passthrough import no_model
+from viridian_serving.oip_paths import no_model
 from viridian_serving.problems import Problem
 from viridian_serving.schema import ModelSchema
 from viridian_serving.tensor_rules import TensorRules, elements_of, fault_of_bytes

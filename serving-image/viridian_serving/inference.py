@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from enum import Enum
 from functools import partial
 from typing import Any, Final
 
-from viridian_serving import excuse, passthrough
+from viridian_serving import excuse, oip_paths, passthrough
+from viridian_serving.api_keys import KeyRing
 from viridian_serving.aside import aside
 from viridian_serving.body_budget import BodyBudget
 from viridian_serving.config import Settings
@@ -103,6 +104,8 @@ class Inferences:
         self.model_watch: ModelWatch | None = None
         self.fallback: Fallback | None = None
         self.limits = ClientLimits()
+        self.keys = KeyRing() if settings.api_keys_dir is not None else None
+        """The keys of clients; None where the model answers everybody."""
 
     def find(self, request: Request) -> Answer | None:
         """Give what answers a request, if it is an inference."""
@@ -110,7 +113,7 @@ class Inferences:
             if request.method == b"POST":
                 return self._predict
             return self._predict_one if request.method in (b"GET", b"HEAD") else None
-        return self._infer if passthrough.is_inference(request) else None
+        return self._infer if oip_paths.is_inference(request) else None
 
     def answer(self, request: Request, trust: Trust, answer: Answer) -> Awaitable[Response]:
         """Answer an inference.
@@ -125,7 +128,9 @@ class Inferences:
         """
         via = trust.via(request)
         seen = self._seen(request, via)
-        if via is Via.FALLBACK and self._is_busy():
+        if (stranger := self._stranger(seen)) is not None:
+            answer = partial(_refused, stranger)
+        elif via is Via.FALLBACK and self._is_busy():
             answer = partial(_refused, busy())
         elif (fault := fault_of(request)) is not None:
             answer = partial(_refused, fault)
@@ -154,14 +159,36 @@ class Inferences:
             What the client gets.
         """
         seen = self._seen(request, Via.DIRECT)
+        answer = partial(self._pass, answer)
+        if (stranger := self._stranger(seen)) is not None:
+            answer = partial(_refused, stranger)
         self.direct_in_flight += 1
         try:
-            return await self._told(seen, self._own(seen, partial(self._pass, answer)))
+            return await self._told(seen, self._own(seen, answer))
         finally:
             self.direct_in_flight -= 1
 
     def _seen(self, request: Request, via: Via) -> Seen:
         return Seen(request, request_id_of(request), via, self._deadline(request, via), time.time_ns())
+
+    def admit(self, headers: Mapping[bytes, bytes]) -> str:
+        """Return the name of the client that asks; empty where the model answers everybody.
+
+        Args:
+            headers: Of its request.
+
+        Raises:
+            Problem: 401: it has no valid key.
+        """
+        return "" if self.keys is None else self.keys.client_of(headers)
+
+    def _stranger(self, seen: Seen) -> Problem | None:
+        """Note who asks; return the problem of a client without a valid key."""
+        try:
+            seen.client = self.admit(seen.request.headers)
+        except Problem as problem:
+            return problem
+        return None
 
     async def _in_time(self, seen: Seen, end: float, answer: Coroutine[Any, Any, Response]) -> Response:
         """Await an answer for as long as the client waits. One whose time is over is as one that has left."""
@@ -201,7 +228,7 @@ class Inferences:
     async def _own(self, seen: Seen, answer: Answer) -> Response:
         request, via = seen.request, seen.via
         # A pod that asks for help is a client as any other: anybody may say that he is one.
-        if wait := self.limits.wait_of(request, trusted=via not in (Via.DIRECT, Via.FALLBACK)):
+        if wait := self.limits.wait_of(request, seen.client, trusted=via not in (Via.DIRECT, Via.FALLBACK)):
             answer = partial(_refused, limited(wait))
         seen.outcome, seen.failure = Outcome.ERROR, ABANDONED  # what it is counted as when it is given up
         try:
@@ -286,8 +313,8 @@ class Inferences:
 
     async def _forward(self, seen: Seen) -> Response:
         request, predictor = seen.request, self.started()
-        if (model := passthrough.model_of(request)) != self._settings.model:
-            raise passthrough.no_model(model)
+        if (model := oip_paths.model_of(request)) != self._settings.model:
+            raise oip_paths.no_model(model)
         length = request.headers.get(HEADER_LENGTH)
         looked_at = predictor.protocol.effort(request.body, length)
         asked = await aside(looked_at, partial(predictor.protocol.read, request.body, length))

@@ -11,12 +11,11 @@ from typing import Final
 from prometheus_client.core import Metric
 
 from viridian_serving.config import Settings
-from viridian_serving.live_settings import LogSettings
+from viridian_serving.live_settings import Action, LogSettings
 from viridian_serving.log_secret import LogSecret
 from viridian_serving.log_sinks import Otlp, Stdout
 from viridian_serving.meaning import Meaning
 from viridian_serving.prediction_log import PredictionLog, resource_of
-from viridian_serving.redaction import Action
 from viridian_serving.schema import ModelSchema
 from viridian_serving.seen import Seen
 from viridian_serving.shipping import Dropped, Shipments, Shipper, Sink

@@ -3,6 +3,7 @@
 They say how requests are handled, not what the model answers, so that a change of them needs no new pods.
 """
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -12,7 +13,6 @@ from pydantic.alias_generators import to_camel
 
 from viridian_serving.config import PositiveSeconds, Seconds, Size
 from viridian_serving.live_watch import LiveFileError, read_file
-from viridian_serving.redaction import Action
 
 
 class _Part(BaseModel):
@@ -39,6 +39,17 @@ class RateLimitSettings(_Part):
     """Requests that may come together after a pause; by default those of one second."""
     client_header: str | None = None
     """The header that names the client, set by the gateway and by nobody else; None goes by the client's address."""
+
+
+class Action(StrEnum):
+    """What is done to a member."""
+
+    DROP = "Drop"
+    """It is left out."""
+    MASK = "Mask"
+    """It is there, without its value."""
+    HASH = "Hash"
+    """Equal values can be told from others, by whoever has the key also from a guess. Without a key it is masked."""
 
 
 class RedactSettings(_Part):

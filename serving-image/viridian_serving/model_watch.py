@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 
 from viridian_serving.joiner import CallFailedError, QueueFullError
 from viridian_serving.model import Model, ModelFailedError
-from viridian_serving.readiness import SAMPLE_FILE, Readiness
+from viridian_serving.readiness import Readiness
+from viridian_serving.sample_file import SAMPLE_FILE
 from viridian_serving.trials import MADE_UP, Trial
 from viridian_serving.wire import Encoded
 

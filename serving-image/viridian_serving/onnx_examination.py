@@ -20,7 +20,7 @@ from viridian_serving.instances import InstanceReader
 from viridian_serving.model_source import ModelError
 from viridian_serving.onnx_model import OnnxModel, OnnxTensor, inspect, session_of
 from viridian_serving.problems import Problem
-from viridian_serving.readiness import read_sample
+from viridian_serving.sample_file import read_sample
 from viridian_serving.schema import Batch, DataType, ModelSchema, SchemaError, Tensor
 from viridian_serving.schema_file import SchemaFile, read_schema_file
 from viridian_serving.wire import Encoded, TensorValues

@@ -42,6 +42,7 @@ _PROBLEM: Final = {
 }
 _PROBLEMS: Final = {
     "400": "The body is not JSON, or values of it cannot be used; errors names each.",
+    "401": "There is no valid API key in the request.",
     "408": "The request did not arrive in time.",
     "413": "More instances or bytes than allowed.",
     "431": "The address and the headers are too large.",
@@ -59,13 +60,23 @@ _EXAMPLE_ERRORS: Final = {
 }
 
 
-def openapi(contract: Contract, identity: Mapping[str, str], max_instances: int) -> dict[str, Any]:
+_SCHEMES: Final = {
+    "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+    "bearer": {"type": "http", "scheme": "bearer"},
+}
+"""Either carries the client's API key."""
+
+
+def openapi(
+    contract: Contract, identity: Mapping[str, str], max_instances: int, *, keyed: bool = False
+) -> dict[str, Any]:
     """Write the document.
 
     Args:
         contract: What is taken and given.
         identity: model, version and revision.
         max_instances: Most instances in a request.
+        keyed: Whether clients need an API key.
 
     Returns:
         JSON.
@@ -73,6 +84,18 @@ def openapi(contract: Contract, identity: Mapping[str, str], max_instances: int)
     predict: dict[str, Any] = {"post": _post(contract)}
     if not any(feature.sensitive for feature in contract.requests.features):
         predict["get"] = _get(contract)
+    document = _document(contract, identity, max_instances, predict)
+    if keyed:
+        document["components"]["securitySchemes"] = _SCHEMES
+        for operation in predict.values():
+            operation["security"] = [{name: []} for name in _SCHEMES]
+            operation["responses"] |= _problems("401")
+    return document
+
+
+def _document(
+    contract: Contract, identity: Mapping[str, str], max_instances: int, predict: dict[str, Any]
+) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://spec.openapis.org/oas/3.1/dialect/base",

@@ -1,10 +1,5 @@
-"""The part of the Open Inference Protocol that passes to Triton, so that its clients work unchanged.
+"""The part of the Open Inference Protocol that passes to Triton, so that its clients work unchanged."""
 
-An allowed path is matched as it was sent, before any decoding: what is not exactly one of these never reaches Triton.
-Repository, shared memory, trace and log settings are an administrator's business, and Triton is nobody's but the pod's.
-"""
-
-import re
 from typing import Final
 
 from viridian_serving.deaths import DIED
@@ -14,10 +9,6 @@ from viridian_serving.infer_request import InferRequest
 from viridian_serving.problems import Problem
 from viridian_serving.wire import HEADER_LENGTH, error_message
 
-_NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
-_MODEL = rf"/v2/models/{_NAME}(?:/versions/[0-9]+)?"
-_READS: Final = re.compile(rf"/v2/?|/v2/health/(?:live|ready)|/v2/models/stats|{_MODEL}(?:/(?:ready|config|stats))?")
-_INFER: Final = re.compile(rf"{_MODEL}/infer")
 _REQUEST_HEADERS: Final = (
     b"accept-encoding",
     b"triton-request-id",
@@ -29,23 +20,6 @@ _RESPONSE_HEADERS: Final = (
 
 QUEUE_FULL: Final = "maximum queue size"
 """What Triton says when it turns a request away for its load."""
-
-
-def is_inference(request: Request) -> bool:
-    """Tell whether this is an inference, which counts."""
-    return request.method == b"POST" and _INFER.fullmatch(request.path.decode("latin-1")) is not None
-
-
-def model_of(request: Request) -> str:
-    """Give the model that an inference is for."""
-    return request.path.decode("latin-1").split("/")[3]
-
-
-def is_allowed(request: Request) -> bool:
-    """Tell whether this may pass."""
-    if is_inference(request):
-        return True
-    return request.method in (b"GET", b"HEAD") and _READS.fullmatch(request.path.decode("latin-1")) is not None
 
 
 async def forward(
@@ -87,11 +61,6 @@ async def forward(
     problem = "queue-full" if status == 503 and QUEUE_FULL.encode() in reply.body else ""
     told = status >= 500 and b"content-encoding" not in reply.headers
     return Response(status, reply.body, content_type, passed, problem, cause=error_message(reply.body) if told else "")
-
-
-def no_model(name: str) -> Problem:
-    """Make the problem of a request for another model."""
-    return Problem(404, "not-found", f"There is no model {name!r} in this pod.")
 
 
 def died() -> Problem:

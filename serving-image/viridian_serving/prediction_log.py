@@ -81,6 +81,7 @@ class PredictionLog:
             "trace_id": trace_id,
             **self._identity,
             "via": seen.via,
+            "client": seen.client or None,
             "outcome": seen.outcome,
             "answered_by": seen.answered_by,
             "seconds": round(seen.seconds, 6),

@@ -83,16 +83,17 @@ class ClientLimits:
             self._limit = RateLimit(rate, max(1.0, settings.burst or rate))
             self._header = (settings.client_header or "").lower().encode()
 
-    def wait_of(self, request: Request, *, trusted: bool) -> int:
+    def wait_of(self, request: Request, client: str, *, trusted: bool) -> int:
         """Tell how many seconds a client has to wait; 0 when it need not.
 
         Args:
             request: What it sends.
+            client: Its name, by its API key; empty where it has none.
             trusted: Whether it came by the gateway, whose headers are believed.
         """
         if self._limit is None:
             return 0
-        wait = self._limit.admit(self._client(request, trusted=trusted), time.monotonic())
+        wait = self._limit.admit(client or self._client(request, trusted=trusted), time.monotonic())
         self.refused += wait > 0
         return wait
 

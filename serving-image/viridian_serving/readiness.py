@@ -7,15 +7,11 @@ pod out until it runs again, whatever is said here.)
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
 from viridian_serving.compatibility import Coverage, Interface
 from viridian_serving.contract import Contract
-
-SAMPLE_FILE = "sample.json"
-"""Beside the model: a body for /predict, for models that do not take made-up inputs."""
 
 
 class Readiness:
@@ -73,21 +69,6 @@ class Readiness:
     def stop(self) -> None:
         """Note, once for all, that the pod is being stopped."""
         self._stopping = True
-
-
-def read_sample(directory: Path) -> bytes | None:
-    """Read the sample beside the model.
-
-    Args:
-        directory: The model's directory.
-
-    Returns:
-        A body for /predict, or None when there is none.
-    """
-    try:
-        return (directory / SAMPLE_FILE).read_bytes()
-    except OSError:
-        return None
 
 
 def health(status: str, identity: dict[str, str], contract: Contract | None, covered: Coverage) -> bytes:

@@ -4,11 +4,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
 
+from viridian_serving.live_settings import Action
 from viridian_serving.meaning import Meaning
 from viridian_serving.schema import ModelSchema
 
@@ -16,17 +16,6 @@ _HIDDEN: Final = "***"
 _DIGITS: Final = 32
 _ELEMENT: Final = re.compile(r"(.+)\[[0-9]+\]", re.DOTALL)
 """How metrics name one number of a list."""
-
-
-class Action(StrEnum):
-    """What is done to a member."""
-
-    DROP = "Drop"
-    """It is left out."""
-    MASK = "Mask"
-    """It is there, without its value."""
-    HASH = "Hash"
-    """Equal values can be told from others, by whoever has the key also from a guess. Without a key it is masked."""
 
 
 Rules = Mapping[str, Action]

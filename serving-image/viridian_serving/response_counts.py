@@ -7,7 +7,7 @@ from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
-_CODES: Final = (200, 304, 400, 403, 404, 405, 408, 413, 429, 431, 500, 502, 503, 504)
+_CODES: Final = (200, 304, 400, 401, 403, 404, 405, 408, 413, 429, 431, 500, 502, 503, 504)
 _OTHER: Final = "other"
 
 

@@ -43,6 +43,8 @@ class Seen:
     """When its instances were queued, by `time.perf_counter`; 0 if they never were."""
     answered: float = 0.0
     """When the model had answered or failed, by the same clock."""
+    client: str = ""
+    """Who asks, by their API key; empty where the model asks for none."""
     many: bool = False
     """Whether the body is a list of instances."""
     instances: Sequence[Encoded] = ()

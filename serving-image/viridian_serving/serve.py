@@ -28,7 +28,7 @@ from viridian_serving.listeners import open_listener
 from viridian_serving.local_model import NAME, LocalModel, find
 from viridian_serving.local_pod import run, say
 from viridian_serving.model_source import ModelError, model_home
-from viridian_serving.readiness import SAMPLE_FILE, read_sample
+from viridian_serving.sample_file import SAMPLE_FILE, read_sample
 from viridian_serving.welcome import Example, request, sample, sample_command, welcome
 
 SERVED_NOT: Final = 1

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from viridian_serving.client_counts import ClientCounts
 from viridian_serving.config import Settings
 from viridian_serving.contract import Contract
 from viridian_serving.exposition import IDENTITY
@@ -61,6 +62,7 @@ class Telemetry(Collector):
         self._identity = (settings.namespace, settings.model, settings.revision, settings.pod_uid)
         self.responses = ResponseCounts(refusals)
         self._failures = FailureCounts()
+        self.clients = ClientCounts()
         self._accuracy = FeedbackCounts(settings.revision)
         self._feedback: Feedback | None = None
         self.tokens: TokenWriter | None = None
@@ -149,6 +151,7 @@ class Telemetry(Collector):
 
     def _tell(self, aside: Sequence[Seen]) -> None:
         self._failures.observe(aside)
+        self.clients.observe(aside)
         if self._observations is not None:
             self._observations.observe(aside)
         if self._tracing is not None:
@@ -182,6 +185,7 @@ class Telemetry(Collector):
         self._look()
         yield from self.responses.families(IDENTITY, self._identity)
         yield from self._failures.families(IDENTITY, self._identity)
+        yield from self.clients.families(IDENTITY, self._identity)
         queue = "Time that instances waited for a call to the model"
         yield rendered("viridian_queue_seconds", queue, IDENTITY, {self._identity: self._stats.waits})
         yield rendered(

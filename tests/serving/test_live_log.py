@@ -12,11 +12,10 @@ from viridian_serving import live_log, shipping
 from viridian_serving.config import load
 from viridian_serving.http_messages import Request
 from viridian_serving.live_log import LiveLog
-from viridian_serving.live_settings import LogSettings, RedactSettings
+from viridian_serving.live_settings import Action, LogSettings, RedactSettings
 from viridian_serving.log_secret import LogSecret
 from viridian_serving.meaning import Meaning
 from viridian_serving.metrics import Via
-from viridian_serving.redaction import Action
 from viridian_serving.schema import DataType, ModelSchema, Tensor
 from viridian_serving.seen import Seen
 from viridian_serving.wire import Encoded

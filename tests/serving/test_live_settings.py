@@ -10,6 +10,7 @@ from viridian.api.serving import Serving
 from viridian.workloads.live_settings import build_live_settings
 from viridian.workloads.owner import Owner
 from viridian_serving.live_settings import (
+    Action,
     CacheSettings,
     LiveSettings,
     LogSettings,
@@ -18,7 +19,6 @@ from viridian_serving.live_settings import (
     read,
 )
 from viridian_serving.live_watch import LiveFileError, LiveWatch
-from viridian_serving.redaction import Action
 
 
 def test_what_is_not_there_is_off(tmp_path: Path):

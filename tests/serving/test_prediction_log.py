@@ -10,10 +10,11 @@ from tests.serving.test_config import GIVEN
 from viridian_serving.config import load
 from viridian_serving.http_messages import Request, Response
 from viridian_serving.joiner import Interest
+from viridian_serving.live_settings import Action
 from viridian_serving.meaning import Feature, Meaning
 from viridian_serving.metrics import Outcome, Via
 from viridian_serving.prediction_log import PredictionLog
-from viridian_serving.redaction import Action, Redactor, Rules
+from viridian_serving.redaction import Redactor, Rules
 from viridian_serving.schema import DataType, ModelSchema, Tensor
 from viridian_serving.seen import Seen
 from viridian_serving.wire import Encoded
@@ -72,6 +73,7 @@ def test_a_record_says_everything_about_a_prediction() -> None:
         "revision": GIVEN["VIRIDIAN_REVISION"],
         "color": GIVEN["VIRIDIAN_COLOR"],
         "pod_uid": GIVEN["VIRIDIAN_POD_UID"],
+        "client": None,
         "via": "split",
         "outcome": "ok",
         "answered_by": "model",

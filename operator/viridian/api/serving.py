@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from .base import ApiModel
+from .objects import SecretRef
 from .pod_template import PodTemplate
 from .prediction_log import PredictionLog
 from .quantities import DURATION, QUANTITY, Duration, Size, between, cel, matches
@@ -237,6 +238,13 @@ class Serving(ApiModel):
             ),
         ),
     ] = "30s"
+    api_keys_secret_ref: Annotated[
+        SecretRef | None,
+        Field(
+            description="Secret of the model's namespace with the API keys of clients, one member for each, named after"
+            " the client. Absent: everybody who reaches the model is answered. Keys may change at any time."
+        ),
+    ] = None
     pod_template: Annotated[PodTemplate, Field(description="What the pods need beyond that.")] = PodTemplate()
     fallback: Annotated[Fallback, Field(description="What happens to a request that a candidate's model fails.")] = (
         Fallback()

@@ -19,9 +19,10 @@ from viridian.api.names import (
 from viridian.api.pod_template import PodTemplate
 from viridian.api.quantities import format_duration, parse_duration
 from viridian.api.revision import RevisionInput
-from viridian.api.serving import Resources
+from viridian.api.serving import Resources, Serving
 from viridian.guards.latency import GRID
 
+from .api_keys import build_api_key_environment, build_api_key_mounts, build_api_key_volumes
 from .live_settings import build_live_settings_mounts, build_live_settings_volumes
 from .model_files import build_fetch_environment, build_fetch_mounts, build_mounts, build_volumes
 from .resources import DefaultResources, with_defaults
@@ -89,7 +90,7 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
                     },
                 },
                 {
-                    **_container("api", image, [*env, _feedback_key(model)], api, _api_mounts(spec.model)),
+                    **_container("api", image, [*env, *_of_the_api(model, spec.serving)], api, _api_mounts(spec)),
                     "ports": [
                         {"name": "http", "containerPort": PORT_SPLIT},
                         {"name": "http-stable", "containerPort": PORT_STABLE},
@@ -107,6 +108,7 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
                 {"name": "run", "emptyDir": {"sizeLimit": "256Mi"}},
                 {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "256Mi"}},
                 *build_live_settings_volumes(model),
+                *build_api_key_volumes(spec.serving),
                 *build_volumes(spec.model),
             ],
         },
@@ -185,6 +187,11 @@ def _environment(model: str, revision: str, spec: RevisionInput, defaults: PodDe
     ]
 
 
+def _of_the_api(model: str, serving: Serving) -> list[dict[str, Any]]:
+    """The variables that Triton's container does not see."""
+    return [_feedback_key(model), *_plain(build_api_key_environment(serving))]
+
+
 def _feedback_key(model: str) -> dict[str, Any]:
     """The key of feedback tokens, for who has made one: the kubelet reads it, and the operator needs no right to."""
     source = {"name": f"{model}-feedback", "key": "key", "optional": True}
@@ -222,8 +229,8 @@ def _mounts(model: ModelSource) -> list[dict[str, Any]]:
     ]
 
 
-def _api_mounts(model: ModelSource) -> list[dict[str, Any]]:
-    return [*_mounts(model), *build_live_settings_mounts()]
+def _api_mounts(spec: RevisionInput) -> list[dict[str, Any]]:
+    return [*_mounts(spec.model), *build_live_settings_mounts(), *build_api_key_mounts(spec.serving)]
 
 
 def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:

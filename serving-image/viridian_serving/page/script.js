@@ -2,6 +2,7 @@
 
 const form = document.querySelector("form");
 const url = new URL("predict", location.href).href;
+const key = document.querySelector("#key");
 const element = (tag, text, kind) => Object.assign(document.createElement(tag), { textContent: text, className: kind || "" });
 
 // JSON is put together as text: a number of 64 bits does not fit into one of JavaScript's. What is no JSON is sent as a
@@ -31,7 +32,7 @@ function body() {
 function showCommand() {
   const quoted = body().replaceAll("'", "'\\''");
   document.querySelector("#command").textContent =
-    `curl ${url} \\\n  -H 'Content-Type: application/json' \\\n  -d '${quoted}'`;
+    `curl ${url} \\\n  -H 'Content-Type: application/json' \\\n${key ? "  -H \"X-Api-Key: $KEY\" \\\n" : ""}  -d '${quoted}'`;
 }
 
 function bars(probabilities) {
@@ -76,7 +77,8 @@ async function send(event) {
   button.disabled = true;
   const began = performance.now();
   try {
-    const response = await fetch(url, { method: "POST", headers: { "Content-Type": "application/json" }, body: body() });
+    const headers = { "Content-Type": "application/json", ...(key ? { "X-Api-Key": key.value } : {}) };
+    const response = await fetch(url, { method: "POST", headers, body: body() });
     const text = await response.text();
     const took = (performance.now() - began).toFixed(0);
     const revision = response.headers.get("Viridian-Revision") || "";

