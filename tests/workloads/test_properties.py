@@ -167,6 +167,27 @@ def test_what_is_mounted_is_there_and_only_the_fetch_container_writes_models_and
 
 
 @given(specs)
+def test_the_container_that_runs_an_authors_code_is_given_no_secret_but_what_the_user_names(
+    spec: ModelDeploymentSpec,
+) -> None:
+    # given which volumes hold secrets, and which variables the user has for every container
+    rendered = render(spec)
+    pod = rendered.revision.template["spec"]
+    secrets = {volume["name"] for volume in pod["volumes"] if "secret" in volume or "projected" in volume}
+    named = [variable.manifest() for variable in spec.serving.pod_template.env]
+    triton, api = (next(each for each in containers(rendered) if each["name"] == name) for name in ("triton", "api"))
+
+    # then Triton, beside which preprocess.py runs, has none of them
+    assert not secrets & {mount["name"] for mount in triton["volumeMounts"]}
+    assert "envFrom" not in triton
+    assert not any("secretKeyRef" in each.get("valueFrom", {}) for each in triton["env"] if each not in named)
+    # and neither container can look into the processes of the other, with which it shares only folders
+    assert not pod.get("shareProcessNamespace", False)
+    mounted = {mount["mountPath"]: mount["name"] for mount in api["volumeMounts"]}
+    assert all(mounted[mount["mountPath"]] == mount["name"] for mount in triton["volumeMounts"])
+
+
+@given(specs)
 def test_what_the_operator_sets_is_what_the_containers_see(spec: ModelDeploymentSpec) -> None:
     # The last of two variables with one name would win.
     for container in containers(render(spec)):

@@ -1,7 +1,6 @@
 """The api container: the prediction API in front of Triton."""
 
 import asyncio
-import ctypes
 import gc
 import logging
 import os
@@ -32,6 +31,7 @@ from viridian_serving.settings import config
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.dynamic import LiveSettings, read
 from viridian_serving.settings.file_watch import FileWatch
+from viridian_serving.settings.prctl import hide
 from viridian_serving.settings.termination_log import report
 from viridian_serving.telemetry.log_secret import KEYS, LogSecret, read_secret
 
@@ -42,7 +42,6 @@ _NO_KEYS = (
     "The api container cannot start: the Secret of spec.serving.apiKeysSecretRef holds no usable API key, so nobody"
     " would be answered; add one by: kubectl create secret generic NAME --from-literal=CLIENT=$(openssl rand -hex 32)"
 )
-_PR_SET_DUMPABLE = 4
 _LAST_WORDS = 5.0
 """Seconds for what is logged to be delivered after the last request, at most."""
 _SILENCE = 1.0
@@ -67,7 +66,7 @@ def main() -> int:
     if settings.api_keys_dir is not None and not read_keys(settings.api_keys_dir).keys:
         report(settings.termination_log, [_NO_KEYS])
         return 2
-    _hide()
+    hide()  # the key of feedback tokens is in the environment
     _quieten_garbage_collector()
     try:
         return uvloop.run(serve(settings))
@@ -79,15 +78,6 @@ def main() -> int:
             settings.termination_log, [f"The api container cannot listen: {error}; free the port or choose another."]
         )
         return 1
-
-
-def _hide() -> None:
-    """Keep what this process holds from others of the same user, such as the one that runs preprocess.py.
-
-    They could read its environment and memory, with the key of feedback tokens, in /proc.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _quieten_garbage_collector() -> None:

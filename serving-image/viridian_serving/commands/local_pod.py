@@ -1,7 +1,6 @@
 """A pod on one machine: the commands of its two containers as processes, one terminal for both, and one end."""
 
 import asyncio
-import ctypes
 import os
 import re
 import signal
@@ -9,7 +8,10 @@ import sys
 from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
+
+from viridian_serving.settings.prctl import end_with_parent
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LAST_WORDS: Final = 2.0
@@ -25,7 +27,6 @@ _IDLE_WORDS: Final = (
 )
 _DECIDING: Final = re.compile(r"Model \S+ \S+ cannot be served: |The \w+ container cannot |tritonserver ended with ")
 """How a sentence begins that says why a container ended."""
-_PR_SET_PDEATHSIG: Final = 1
 
 
 async def run(environment: Mapping[str, str], when_started: Callable[[], Coroutine[Any, Any, None]]) -> bool:
@@ -95,16 +96,12 @@ async def _start(part: str, environment: Mapping[str, str]) -> tuple[Process, as
             stderr=STDOUT,
             env=dict(environment),
             start_new_session=True,
-            preexec_fn=_end_with_parent,
+            # When this process is killed, nobody else would end the other two.
+            preexec_fn=partial(end_with_parent, signal.SIGTERM),
         )
     finally:
         os.close(writing)
     return process, log
-
-
-def _end_with_parent() -> None:
-    # When this process is killed, nobody else would end the other two.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _kill(part: Process) -> None:

@@ -11,8 +11,10 @@ from typing import Final
 
 from viridian_serving.artifacts.locate import CONFIG_FILE, ModelError, locate, model_file, model_home
 from viridian_serving.codec.tensors import Batch
+from viridian_serving.contract.binding import PREPROCESS_FILE
 from viridian_serving.settings import config, cpu
 from viridian_serving.settings.config import Settings
+from viridian_serving.settings.prctl import hide
 from viridian_serving.settings.termination_log import report
 from viridian_serving.triton import excuse, shared_memory, supervisor
 from viridian_serving.triton.config_file import onnxruntime_config, python_config
@@ -20,12 +22,16 @@ from viridian_serving.triton.examination import examine_apart
 from viridian_serving.triton.layout import TritonLayout
 from viridian_serving.triton.model_code import refuse_beside
 from viridian_serving.triton.repository import write_repository
+from viridian_serving.triton.worker_host import SOCKET, WorkerHost
 
 LOG = logging.getLogger("viridian.triton")
 
 HOST: Final = "127.0.0.1"
 EXIT_TIMEOUT: Final = 5
 """Seconds that Triton waits for connections that stay open after SIGTERM; nobody but the API has one."""
+_OF_THE_API: Final = ("OTEL_", f"{config.PREFIX}FEEDBACK_KEY")
+"""How variables begin that may hold a secret of the API's, such as headers of a collector. No code of a model's author
+may find them in another process of this container, either."""
 _BACKEND_SCRIPT: Final = Path(__file__).parents[1] / "triton" / "backend_model.py"
 
 
@@ -42,12 +48,14 @@ def main() -> int:
     except config.ConfigError as error:
         report(config.termination_log(os.environ), [f"The triton container cannot start: {s}" for s in error.sentences])
         return 2
+    hide()
     try:
         command, environment = prepare(settings, os.environ)
+        workers = worker_host(settings, os.environ)
     except ModelError as error:
         report(settings.termination_log, [f"Model {settings.model} {settings.model_version} cannot be served: {error}"])
         return 1
-    code = supervisor.run(command, environment, settings)
+    code = supervisor.run(command, environment, settings, workers)
     if code in (0, 128 + signal.SIGTERM):
         return code
     if excuse.take(settings.run_dir):
@@ -103,11 +111,34 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> tuple[list[str], 
         *([] if settings.model_format == "triton" else ["--disable-auto-complete-config"]),
         f"--exit-timeout-secs={EXIT_TIMEOUT}",
     ]
-    environment = dict(environ)
+    environment = {name: value for name, value in environ.items() if not name.startswith(_OF_THE_API)}
     environment["PATH"] = _paths(Path(sys.executable).parent, environ.get("PATH", os.defpath))
     # What the image sets leads to its drivers and accelerators.
     environment["LD_LIBRARY_PATH"] = _paths(layout.libraries, libpython, environ.get("LD_LIBRARY_PATH"))
     return command, environment
+
+
+def worker_host(settings: Settings, environ: Mapping[str, str]) -> WorkerHost | None:
+    """Listen for the API, which has preprocess.py run here if there is one.
+
+    Args:
+        settings: Whose model, and where to listen.
+        environ: The environment that the processes' is derived from: a user's own variables are for that code.
+
+    Raises:
+        ModelError: Nothing can listen there.
+    """
+    if not settings.allow_model_code or not (model_home(settings) / PREPROCESS_FILE).is_file():
+        return None
+    path = settings.run_dir / SOCKET
+    own = {name: value for name, value in environ.items() if not name.startswith((config.PREFIX, *_OF_THE_API))}
+    try:
+        return WorkerHost(path, own)
+    except OSError as error:
+        raise ModelError(
+            f"its {PREPROCESS_FILE} cannot be run, because nothing can listen on {path} ({error}); "
+            f"let {config.PREFIX}RUN_DIR be a folder that can be written, with a short path"
+        ) from error
 
 
 def _paths(*paths: Path | str | None) -> str:

@@ -20,6 +20,7 @@ from viridian_serving.inference.predictor import Predictor
 from viridian_serving.inference.preprocessing import Preprocessor
 from viridian_serving.inference.trials import Trial, Trials
 from viridian_serving.settings.config import Format, Settings
+from viridian_serving.triton.worker_host import SOCKET
 
 LOG = logging.getLogger("viridian.api")
 
@@ -71,7 +72,8 @@ class ModelAssets:
         """Start what runs preprocess.py, if there is one; SchemaError when it cannot be loaded."""
         if self.script is None:
             return None
-        preprocessor = Preprocessor(self.script, schema, settings.preprocess_timeout, settings.max_queue)
+        socket = settings.run_dir / SOCKET
+        preprocessor = Preprocessor(self.script, schema, settings.preprocess_timeout, settings.max_queue, socket)
         await preprocessor.start()
         return preprocessor
 

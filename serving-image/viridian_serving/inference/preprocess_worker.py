@@ -1,28 +1,29 @@
 """The process in which ``preprocess.py`` runs: author's code that hangs or crashes takes nothing else with it.
 
-It reads frames from standard input and writes frames to standard output: four bytes with the length, then MessagePack.
+It reads frames from standard input and writes frames to standard output, which are a connection to the API.
 """
 
 import importlib.util
 import logging
 import math
 import os
-import struct
+import signal
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import msgspec
 
 from viridian_serving.codec.features import RequestSchema
+from viridian_serving.codec.frames import framed, read_frame
 from viridian_serving.codec.instances import InstanceReader
 from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
+from viridian_serving.settings.prctl import end_with_parent
 
 LOG = logging.getLogger("viridian.preprocess")
 
-LENGTH: Final = struct.Struct("<I")
 _LONGEST_WORDS: Final = 2000
 FUNCTION: Final = "preprocess"
 
@@ -141,18 +142,6 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  whatever the author returns
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def read_frame(stream: BinaryIO) -> bytes | None:
-    """Read a frame; gives None at the end."""
-    head = stream.read(LENGTH.size)
-    return stream.read(LENGTH.unpack(head)[0]) if len(head) == LENGTH.size else None
-
-
-def framed(message: object) -> bytes:
-    """Write a frame."""
-    content = msgspec.msgpack.encode(message)
-    return LENGTH.pack(len(content)) + content
-
-
 def main() -> int:
     """Serve until standard input ends.
 
@@ -160,9 +149,10 @@ def main() -> int:
         The exit code.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    stdin = sys.stdin.buffer
-    # What the author's code prints must not get between the frames.
-    stdout = os.fdopen(os.dup(1), "wb")
+    end_with_parent(signal.SIGKILL)
+    # What the author's code prints must not get between the frames, and what it starts must not read or hold them.
+    stdin, stdout = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     first = read_frame(stdin)
     if first is None:

@@ -1,41 +1,44 @@
 """``preprocess.py`` beside the model, for features that the model does not take as they come.
 
-Its code runs in a process of its own (``preprocess_worker.py``): nothing that it does holds up other requests for more
-than a time limit, after which the process is ended and made anew. Instances that come at the same time go to it in one
-call, as they do to the model; a call that ends it is run again one by one, so that the instance that did it fails
-alone.
+Its code runs in a process of its own (``preprocess_worker.py``) in the container of Triton: it cannot read what the
+API holds, and nothing that it does holds up other requests for more than a time limit, after which the process is ended
+and made anew. Instances that come at the same time go to it in one call, as they do to the model; a call that ends it
+is run again one by one, so that the instance that did it fails alone.
 """
 
 import asyncio
 import logging
-import os
-import signal
-import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
+from viridian_serving.codec.frames import framed
 from viridian_serving.codec.instances import invalid
 from viridian_serving.codec.oip import Encoded
 from viridian_serving.codec.tensors import ModelSchema, SchemaError
 from viridian_serving.contract.binding import PREPROCESS_FILE
 from viridian_serving.http1.problems import Violation
 from viridian_serving.inference.batcher import CallFailedError, DynamicBatcher, Job
-from viridian_serving.inference.preprocess_worker import LENGTH, Failed, Loaded, Made, Refused, Result, Setup, framed
+from viridian_serving.inference.model import UnreachableError
+from viridian_serving.inference.preprocess_worker import Failed, Loaded, Made, Refused, Result, Setup
+from viridian_serving.inference.worker_connection import WorkerConnection, WorkerEndedError
 
 LOG = logging.getLogger("viridian.api")
 
 _MOST_ROWS: Final = 64
 """Instances in one call."""
-_OF_THE_API: Final = ("VIRIDIAN_", "OTEL_")
 _LOADING: Final = 60.0
 """Seconds for the file to be loaded: it may read tables."""
+_COMING: Final = 60.0
+"""Seconds for the container of Triton to listen. It did when the model was loaded, and it may have ended since."""
+_RETRY: Final = 0.25
+"""Seconds between two tries to connect: a socket tells nobody that it is there."""
 
+T = TypeVar("T")
 Instance = dict[str, Any]
+_loaded = msgspec.msgpack.Decoder(Loaded)
 _results = msgspec.msgpack.Decoder(list[Result])
 
 
@@ -56,7 +59,7 @@ class PreprocessFailedError(CallFailedError):
 class Preprocessor:
     """Makes the model's inputs of instances."""
 
-    def __init__(self, file: Path, model: ModelSchema, timeout: float, max_queue: int) -> None:
+    def __init__(self, file: Path, model: ModelSchema, timeout: float, max_queue: int, socket: Path) -> None:
         """Prepare; start() comes next.
 
         Args:
@@ -64,12 +67,14 @@ class Preprocessor:
             model: What the inputs must be.
             timeout: Seconds for one call.
             max_queue: Instances that may wait.
+            socket: Where the container of Triton starts processes.
         """
         inputs = [(tensor.name, tensor.datatype.name, tensor.dims) for tensor in model.inputs]
         self._setup = framed(Setup(str(file), inputs))
         self._timeout = timeout
-        self._process: Process | None = None
-        self._joiner: DynamicBatcher[Sequence[Instance], list[Result]] = DynamicBatcher(
+        self._socket = socket
+        self._worker: WorkerConnection | None = None
+        self._batcher: DynamicBatcher[Sequence[Instance], list[Result]] = DynamicBatcher(
             self._call, calls_in_flight=1, max_rows=_MOST_ROWS, max_queue=max_queue
         )
 
@@ -79,10 +84,22 @@ class Preprocessor:
         Raises:
             SchemaError: It cannot be used.
         """
-        try:
-            self._process = await self._spawned()
-        except PreprocessFailedError as error:
-            raise SchemaError(f"its {PREPROCESS_FILE} cannot be loaded: {error}; correct it") from error
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _COMING
+        while True:
+            try:
+                self._worker = await self._opened()
+            except PreprocessFailedError as error:
+                raise SchemaError(f"its {PREPROCESS_FILE} cannot be loaded: {error}; correct it") from error
+            except UnreachableError as error:
+                if loop.time() >= until:
+                    raise SchemaError(
+                        f"its {PREPROCESS_FILE} cannot be loaded for {_COMING:g} s: {error}; that container's log may "
+                        "say why"
+                    ) from error
+                await asyncio.sleep(_RETRY)
+            else:
+                return
 
     async def encode(self, items: Sequence[Instance], deadline: float, *, many: bool) -> list[Encoded]:
         """Make the model's inputs.
@@ -100,12 +117,13 @@ class Preprocessor:
             PreprocessFailedError: It failed.
             QueueFullError: Too much waits for it.
             TimeoutError: It did not come to these before the deadline.
+            UnreachableError: The container of Triton, which runs it, is not there.
         """
         parts = [items[start : start + _MOST_ROWS] for start in range(0, len(items), _MOST_ROWS)]
         jobs: list[asyncio.Future[list[Result]]] = []
         try:
             for part in parts:
-                jobs.append(self._joiner.submit(Job(None, len(part), part, deadline)))  # noqa: PERF401  it may raise
+                jobs.append(self._batcher.submit(Job(None, len(part), part, deadline)))  # noqa: PERF401  it may raise
             results = [result for part in await asyncio.gather(*jobs) for result in part]
         finally:
             for job in jobs:
@@ -121,62 +139,50 @@ class Preprocessor:
             raise invalid(violations)
         return [Encoded(result.shapes, 1, result.tensors) for result in results if isinstance(result, Made)]
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End the process."""
-        if (process := self._process) is not None:
-            self._process = None
-            # Not process.kill(), which would take the exit code of one that has ended from whoever waits for it.
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.kill(process.pid, signal.SIGKILL)
-            await process.wait()
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
 
     async def _call(self, jobs: Sequence[Job[Sequence[Instance], list[Result]]], _: float) -> list[list[Result]]:
-        if self._process is None:
-            self._process = await self._spawned()
+        if self._worker is None or self._worker.is_lost:
+            self._worker = await self._opened()
         instances = [instance for job in jobs for instance in job.payload]
-        reply = await self._exchange(self._process, framed(instances), self._timeout)
-        results = _results.decode(reply)
+        results = self._decoded(_results, await self._exchange(self._worker, framed(instances), self._timeout))
+        if len(results) != len(instances):
+            raise self._unusable()
         split, start = [], 0
         for job in jobs:
             split.append(results[start : start + job.rows])
             start += job.rows
         return split
 
-    async def _spawned(self) -> Process:
-        # What the API alone is told, such as keys and headers of collectors; a user's own variables are for this code.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_API)}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "viridian_serving.inference.preprocess_worker",
-            stdin=PIPE,
-            stdout=PIPE,
-            env=environment,
-        )
-        self._process = process
-        reply = await self._exchange(process, self._setup, _LOADING)
-        loaded = msgspec.msgpack.decode(reply, type=Loaded)
+    async def _opened(self) -> WorkerConnection:
+        worker = self._worker = await WorkerConnection.open(self._socket)
+        loaded = self._decoded(_loaded, await self._exchange(worker, self._setup, _LOADING))
         if loaded.fault is not None:
-            await self.close()
+            self.close()
             raise PreprocessFailedError(loaded.fault)
-        return process
+        return worker
 
-    async def _exchange(self, process: Process, frame: bytes, seconds: float) -> bytes:
-        if process.stdin is None or process.stdout is None:
-            raise PreprocessFailedError("its process has no pipes")
+    async def _exchange(self, worker: WorkerConnection, frame: bytes, seconds: float) -> bytes:
         try:
-            async with asyncio.timeout(seconds):
-                process.stdin.write(frame)
-                await process.stdin.drain()
-                (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
-                return await process.stdout.readexactly(length)
-        except TimeoutError:
-            await self.close()
-            raise PreprocessFailedError(f"no answer within {seconds:g} s") from None
-        except (asyncio.IncompleteReadError, ConnectionError):
-            await self.close()
-            raise PreprocessFailedError(f"its process ended with code {process.returncode}") from None
-        except asyncio.CancelledError:
-            await self.close()  # what is in the pipes would be taken for the next call's
+            return await worker.exchange(frame, seconds)
+        except BaseException as error:
+            self.close()  # what is on its way would be taken for the next call's answer
+            if isinstance(error, TimeoutError):
+                raise PreprocessFailedError(f"no answer within {seconds:g} s") from None
+            if isinstance(error, WorkerEndedError):
+                raise PreprocessFailedError(str(error)) from None
             raise
+
+    def _decoded(self, decoder: msgspec.msgpack.Decoder[T], reply: bytes) -> T:
+        try:
+            return decoder.decode(reply)
+        except msgspec.DecodeError as error:
+            raise self._unusable() from error
+
+    def _unusable(self) -> PreprocessFailedError:
+        self.close()
+        return PreprocessFailedError("its process answered something that cannot be used")

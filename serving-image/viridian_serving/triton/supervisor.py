@@ -6,6 +6,8 @@ not answer what it has already accepted.
 
 And Triton does not outlive a process that it has started for the model: it would not start it again, answer nothing but
 errors, and call itself ready (an out-of-memory kill is enough). The kubelet starts the container again in seconds.
+
+Beside Triton it runs what starts the processes for preprocess.py.
 """
 
 import http.client
@@ -14,11 +16,12 @@ import os
 import select
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from viridian_serving.settings.config import Settings
+from viridian_serving.triton.worker_host import WorkerHost
 
 LOG = logging.getLogger("viridian.triton")
 
@@ -32,25 +35,40 @@ _KILL_AFTER: Final = 10.0
 """Seconds from Triton's SIGTERM to SIGKILL, above its own exit timeout."""
 
 
-def run(command: Sequence[str], environment: Mapping[str, str], settings: Settings) -> int:
+def run(
+    command: Sequence[str], environment: Mapping[str, str], settings: Settings, workers: WorkerHost | None = None
+) -> int:
     """Run tritonserver until it ends.
 
     Args:
         command: Program and arguments.
         environment: Its environment.
         settings: Ports and the grace period.
+        workers: Starts what runs preprocess.py, beside tritonserver and for as long.
 
     Returns:
         Its exit code, 128 + N when signal N ended it.
     """
+    try:
+        return _run(command, environment, settings, workers)
+    finally:
+        if workers is not None:
+            workers.close()
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], settings: Settings, workers: WorkerHost | None) -> int:
     signals = _Signals()
     child = os.posix_spawn(command[0], list(command), dict(environment))
     drain, helpers = _Drain(settings), _Helpers(child, settings)
     while True:
-        received = signals.wait(drain.poll)
-        code = _reap(child)
-        if code is not None:
-            return code
+        received = signals.wait(drain.poll, workers)
+        for pid, code in _reap():
+            if pid == child:
+                return code if code >= 0 else 128 - code
+            if workers is not None:
+                workers.ended(pid, code)
+        if workers is not None:
+            workers.serve()
         for number in received:
             if number != signal.SIGCHLD:
                 drain.signalled(signal.Signals(number))
@@ -77,24 +95,31 @@ class _Signals:
         for number in _HANDLED:
             signal.signal(number, lambda *_: None)
 
-    def wait(self, longest: float) -> bytes:
-        """Wait for signals, so many seconds at most; give the numbers of those that came."""
-        ready, _, _ = select.select([self._arrived], [], [], longest)
-        return os.read(self._arrived, 64) if ready else b""
+    def wait(self, longest: float, workers: WorkerHost | None = None) -> bytes:
+        """Wait for signals, or until there is something to do for workers.
+
+        Args:
+            longest: Seconds, at most.
+            workers: Those that are waited for, too.
+
+        Returns:
+            The numbers of the signals that came.
+        """
+        watched: list[int | WorkerHost] = [self._arrived] if workers is None else [self._arrived, workers]
+        ready, _, _ = select.select(watched, [], [], longest)
+        return os.read(self._arrived, 64) if self._arrived in ready else b""
 
 
-def _reap(child: int) -> int | None:
-    """Collect every ended child, and give the code of the one that matters when it has ended."""
+def _reap() -> Iterator[tuple[int, int]]:
+    """Collect every ended child, and give its number and exit code: -N when signal N ended it."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return None
+            return
         if pid == 0:
-            return None
-        if pid == child:
-            code = os.waitstatus_to_exitcode(status)
-            return code if code >= 0 else 128 - code
+            return
+        yield pid, os.waitstatus_to_exitcode(status)
 
 
 class _Helpers:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.serving import models
+from tests.serving.hosting import children_of, command_of, is_alive
 from tests.serving.local import Local, serving
 from tests.serving.pod import eventually, standing_still
 
@@ -132,6 +133,22 @@ def test_nothing_outlives_a_command_that_is_killed(tmp_path: Path) -> None:
         local.process.send_signal(signal.SIGKILL)
         # then
         eventually(lambda: not local.processes, lambda: str(local.processes))
+
+
+def test_preprocess_py_runs_as_in_a_pod_and_does_not_outlive_the_command(tmp_path: Path) -> None:
+    # given
+    file = models.lookup(tmp_path / "prices", size=100)
+    (file.parent / "schema.yaml").write_text("features: [{name: number, type: integer, example: 3}]")
+    (file.parent / "preprocess.py").write_text("def preprocess(instance): return {'i': instance['number'] * 2}")
+    with serving(tmp_path, file.parent) as local:
+        assert json.loads(local.paste())["prediction"] == 60
+        (triton,) = [pid for pid in local.processes if Path(f"/proc/{pid}/exe").readlink().name == "tritonserver"]
+        beside = [pid for pid in children_of(parent_of(triton)) if "preprocess_worker" in command_of(pid)]
+        assert len(beside) == 1
+        # when
+        local.process.send_signal(signal.SIGKILL)
+        # then
+        eventually(lambda: not local.processes and not is_alive(beside[0]), lambda: str(local.processes))
 
 
 @pytest.mark.parametrize("part", ["stub", "supervisor"])

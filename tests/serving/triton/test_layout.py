@@ -7,7 +7,7 @@ import pytest
 from tests.serving import models
 
 from viridian_serving.artifacts.locate import ModelError
-from viridian_serving.commands.triton import prepare
+from viridian_serving.commands.triton import prepare, worker_host
 from viridian_serving.settings.config import Settings
 from viridian_serving.triton import layout
 from viridian_serving.triton.layout import TritonLayout
@@ -127,3 +127,35 @@ def test_without_libpython_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(layout, "_LIBPYTHON", "libpython3.99.so.1.0")
     with pytest.raises(ModelError, match=r"needs libpython3\.99\.so\.1\.0, .* apt-get install libpython3\.99"):
         TritonLayout.find(installation(tmp_path))
+
+
+def test_code_of_the_model_s_author_finds_no_secret_of_the_api_in_the_environment(tmp_path: Path) -> None:
+    # given a container that was told what is the API's, and a variable of the user's
+    models.lookup(tmp_path / "models")
+    (tmp_path / "models" / "preprocess.py").touch()
+    installation(tmp_path / "tritonserver", "onnxruntime")
+    made = settings(tmp_path, tmp_path / "models")
+    environ = {"OTEL_EXPORTER_OTLP_HEADERS": "a=b", "VIRIDIAN_FEEDBACK_KEY": "k", "VIRIDIAN_MODEL": "m", "CITIES": "c"}
+    # when
+    _, of_triton = prepare(made, environ)
+    workers = worker_host(made, environ)
+    # then
+    assert workers is not None
+    workers.close()
+    assert of_triton.keys() - {"PATH", "LD_LIBRARY_PATH"} == {"VIRIDIAN_MODEL", "CITIES"}
+    assert workers.environment == {"CITIES": "c"}
+
+
+@pytest.mark.parametrize(("beside", "allowed"), [("preprocess.py", False), ("schema.yaml", True)])
+def test_nothing_listens_where_there_is_nothing_to_run(tmp_path: Path, beside: str, allowed: bool) -> None:
+    models.lookup(tmp_path / "models")
+    (tmp_path / "models" / beside).touch()
+    assert worker_host(settings(tmp_path, tmp_path / "models", allow_model_code=allowed), {}) is None
+
+
+def test_a_folder_in_which_nothing_can_listen_is_said(tmp_path: Path) -> None:
+    models.lookup(tmp_path / "models")
+    (tmp_path / "models" / "preprocess.py").touch()
+    too_long = tmp_path / ("x" * 100)
+    with pytest.raises(ModelError, match=r"nothing can listen on .* let VIRIDIAN_RUN_DIR be a folder"):
+        worker_host(settings(tmp_path, tmp_path / "models", run_dir=too_long), {})
