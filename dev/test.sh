@@ -12,6 +12,7 @@ lint() {
   "$DEV/python.sh" -m ruff format --check .
   "$DEV/python.sh" -m mypy
   "$DEV/python.sh" -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+  "$DEV/python.sh" dev/import_graph.py viridian viridian_serving
   "$DEV/python.sh" -m viridian.api.crd --check
   "$DEV/python.sh" -m viridian.api.reference --check
   need shellcheck

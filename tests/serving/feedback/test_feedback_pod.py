@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from tests.serving import models
-from tests.serving.api.test_two_pods import two_pods
 from tests.serving.pod import Pod, running_pod
+from tests.serving.two_pods import two_pods
 
 pytestmark = pytest.mark.serving
 

@@ -16,10 +16,10 @@ import pytest
 import tritonclient.grpc as tritongrpc
 import tritonclient.http as tritonhttp
 from tests.serving import models
-from tests.serving.api.test_two_pods import two_pods
 from tests.serving.collector import Collector, log_to, running_collector
 from tests.serving.files import log_secret, settings_file
 from tests.serving.pod import Pod, eventually, log_lines, nonzero, post_many, running_pod
+from tests.serving.two_pods import two_pods
 from tritonclient.utils import InferenceServerException
 
 pytestmark = pytest.mark.serving
