@@ -12,11 +12,11 @@ from viridian.kube.errors import Refused, Unavailable
 
 TESTS = Path(__file__).parent
 OPERATOR = TESTS.parent / "operator" / "viridian"
-STATUS = TESTS.parent / "docs" / "status.md"
+STATUS = TESTS.parent / "docs" / "guides" / "troubleshooting.md"
 REASON = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)*")
 SAY_A_REASON = {"_Claim", "held", "Notice", "warn"}
 """Functions of which an argument is the reason of a condition, of a hold or of an Event."""
-ARCHITECTURE = TESTS.parent / "docs" / "architecture.md"
+ARCHITECTURE = TESTS.parent / "docs" / "explanation" / "architecture.md"
 NAMED = re.compile(r"`((?:[a-z0-9_]+/)+test_\w+\.py)(?:: (\w+))?`")
 """A test as the documentation names it: its file below `tests/`, and its function."""
 

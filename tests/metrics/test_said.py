@@ -12,7 +12,7 @@ from viridian.metrics.prometheus import NAMES, PodSamples, gather, trusted
 from viridian.metrics.said import LONGEST, Failure, Fallback, most_frequent
 
 ONLY_IRIS = frozenset({IRIS})
-DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 
 
 def fallback(covers: str, reason: str = "", *values: float, **labels: Any) -> Series:

@@ -170,7 +170,7 @@ def test_the_page_has_the_contract_s_names_and_labels() -> None:
     assert "process_resident_memory_bytes" in families
 
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 IDENTITY = {"model_namespace", "model", "revision", "pod_uid"}
 
 
