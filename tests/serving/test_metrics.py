@@ -176,7 +176,7 @@ IDENTITY = {"model_namespace", "model", "revision", "pod_uid"}
 
 def documented() -> dict[str, set[str]]:
     """The labels of each series of the contract, as the documentation has them."""
-    contract = DOCUMENT.read_text().partition("## What a serving pod counts")[2].partition("\n## ")[0]
+    contract = DOCUMENT.read_text().partition("## Metrics of a serving pod")[2].partition("\n## ")[0]
     found: dict[str, set[str]] = {}
     for name, cell in re.findall(r"^\| `(viridian_\w+)` \| ([^|]*) \|", contract, re.MULTILINE):
         labels = set(re.findall(r"`(\w+)`", cell))
