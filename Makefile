@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-pure test-component test-e2e fuzz mutants cluster images install generate clean
+.PHONY: help demo test lint test-pure test-serving test-component test-e2e fuzz mutants cluster images install generate clean
 .PHONY: bench-demo bench-idle bench-faults bench-serving bench-steady bench-models
 
 help: ## this list
@@ -8,8 +8,8 @@ help: ## this list
 demo: ## a good model is promoted and a bad one taken back, on a local cluster with real traffic
 	@dev/demo.sh
 
-test: ## everything: linters, pure, component and end-to-end tests
-	@dev/test.sh lint pure component e2e
+test: ## everything: linters, pure, serving, component and end-to-end tests
+	@dev/test.sh lint pure serving component e2e
 
 lint: ## ruff, mypy, import-linter, shellcheck, generated files
 	@dev/test.sh lint
@@ -17,7 +17,10 @@ lint: ## ruff, mypy, import-linter, shellcheck, generated files
 test-pure: ## tests of the pure parts, in seconds
 	@dev/test.sh pure
 
-test-component: ## tests against a real API server, Prometheus and Triton as local processes
+test-serving: ## tests of serving pods as local processes, each with a real Triton
+	@dev/test.sh serving
+
+test-component: ## tests against a real API server, Prometheus and Envoy as local processes
 	@dev/test.sh component
 
 test-e2e: ## tests on the local cluster

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test.sh TIER…: runs tiers of tests (lint, pure, component, e2e) one after the other, all of them even if one fails, and
+# test.sh TIER…: runs tiers of tests (lint, pure, serving, component, e2e) one after the other, all of them even if one fails, and
 # ends with a table of what passed and how long it took.
 # shellcheck disable=SC2317 # tiers are called by name
 . "$(dirname "$0")/lib.sh"
@@ -17,7 +17,9 @@ lint() {
   need shellcheck
   shellcheck -x -P SCRIPTDIR dev/*.sh .ci/run
 }
-pure() { run_pytest pure -n 2 --dist worksteal -m "not component and not e2e"; }
+pure() { run_pytest pure -n 2 --dist worksteal -m "not serving and not component and not e2e"; }
+# Pods as local processes, with a real Triton in each: they compute more than they wait.
+serving() { run_pytest serving -n 2 --dist worksteal -m serving; }
 component() {
   "$DEV/bin.sh" >/dev/null
   "$DEV/build-go.sh" helm prometheus prometheus-operator prom-label-proxy otel-collector

@@ -12,9 +12,9 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["viridian_serving"]):
-    from viridian_serving.http_connection import Connection
-    from viridian_serving.http_messages import Request, Response
-    from viridian_serving.http_server import HttpServer
+    from viridian_serving.http1.connection import Connection
+    from viridian_serving.http1.messages import Request, Response
+    from viridian_serving.http1.server import HttpServer
 
 MOST = 512
 """Bytes of a body; together, three times as many."""

@@ -13,9 +13,9 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["viridian_serving"]):
-    from viridian_serving.infer_request import InferReader
-    from viridian_serving.problems import Problem
-    from viridian_serving.schema import DataType, ModelSchema, Tensor
+    from viridian_serving.codec.oip_request import InferReader
+    from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
+    from viridian_serving.http1.problems import Problem
 
 from tests.serving.hostile import requests
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["viridian_serving"]):
-    from viridian_serving.grpc_request import MessageReader
-    from viridian_serving.problems import Problem
+    from viridian_serving.codec.oip_grpc_request import MessageReader
+    from viridian_serving.http1.problems import Problem
 
 from tests.fuzz.infer import MODELS
 from tests.serving.hostile import requests
 from tritonclient.grpc import service_pb2
 
-from viridian_serving.schema import DataType
+from viridian_serving.codec.tensors import DataType
 
 READERS = [MessageReader(each, "m") for each in MODELS]
 

@@ -11,17 +11,17 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["viridian_serving"]):
-    from viridian_serving.binding import bind
-    from viridian_serving.contract import Contract
-    from viridian_serving.instances import InstanceReader, Instances
-    from viridian_serving.problems import Problem
-    from viridian_serving.queries import QuestionReader
-    from viridian_serving.schema import DataType, ModelSchema, Tensor
-    from viridian_serving.schema_file import parse
+    from viridian_serving.codec.instances import InstanceReader, Instances
+    from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
+    from viridian_serving.contract.binding import bind
+    from viridian_serving.contract.contract import Contract
+    from viridian_serving.contract.query_string import QuestionReader
+    from viridian_serving.contract.schema_file import parse
+    from viridian_serving.http1.problems import Problem
 
+from tests.serving.api.test_malformed import MODEL
 from tests.serving.malformed import address, requests
 from tests.serving.models import CUSTOMER, CUSTOMERS
-from tests.serving.test_malformed import MODEL
 
 ROW = ModelSchema((Tensor("X", DataType.FP32, (3,)),), (Tensor("y", DataType.FP32, (1,)),), 8)
 SEQUENCE = ModelSchema((Tensor("ids", DataType.INT32, (-1, 2)),), (Tensor("y", DataType.FP32, (1,)),), 8)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from tests.serving.pod import SOURCES, children_in, eventually
 
-from viridian_serving.serve import free_ports
+from viridian_serving.commands.serve import free_ports
 
 
 class Local:
@@ -30,7 +30,7 @@ class Local:
         }
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "viridian_serving.serve", *map(str, arguments), "--port", "0"],
+                [sys.executable, "-m", "viridian_serving.commands.serve", *map(str, arguments), "--port", "0"],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

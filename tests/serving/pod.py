@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -115,7 +116,7 @@ class Pod:
         log = self.directory / f"{part}.log"
         with log.open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", f"viridian_serving.{part}"],
+                [sys.executable, "-m", f"viridian_serving.commands.{part}"],
                 env=self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -161,8 +162,7 @@ class Pod:
 
     def samples(self, family: str) -> list[Sample]:
         """The family's samples on the page of now."""
-        page = self.get("/metrics", "METRICS_PORT").body.decode()
-        return next(each.samples for each in text_string_to_metric_families(page) if each.name == family)
+        return samples_of(self.get("/metrics", "METRICS_PORT").body.decode(), family)
 
     def processes(self, name: str) -> list[int]:
         """The pod's processes whose program has this name."""
@@ -170,8 +170,8 @@ class Pod:
 
     def rescues(self, family: str = "viridian_rescues") -> dict[str, int]:
         """Requests that stable answered, by reason; as published once everything up to now has been frozen."""
-        families = {each.name: each for each in text_string_to_metric_families(self.metrics_after(time.time()))}
-        return {s.labels["reason"]: int(s.value) for s in families[family].samples if s.value}
+        samples = samples_of(self.metrics_after(time.time()), family)
+        return {s.labels["reason"]: int(s.value) for s in samples if s.value}
 
     def failures(self) -> dict[tuple[str, str, str], float]:
         """Failed requests by type, status and sentence."""
@@ -281,17 +281,24 @@ def log_lines(pod: Pod) -> list[dict[str, Any]]:
 
 
 def counts_of(page: str) -> dict[tuple[str, str], int]:
-    families = {family.name: family for family in text_string_to_metric_families(page)}
     return {
         (sample.labels["via"], sample.labels["outcome"]): int(sample.value)
-        for sample in families["viridian_requests"].samples
+        for sample in samples_of(page, "viridian_requests")
         if sample.value
     }
 
 
+def samples_of(page: str, family: str) -> list[Sample]:
+    """The samples of one family. Nothing else of the page is parsed: a test asks often, and pages are long."""
+    lines = page.splitlines(keepends=True)
+    first = next(i for i, line in enumerate(lines) if re.match(rf"# HELP {family}(_total)? ", line))
+    end = next((i for i in range(first + 1, len(lines)) if lines[i].startswith("# HELP ")), len(lines))
+    (found,) = text_string_to_metric_families("".join(lines[first:end]))
+    return found.samples
+
+
 def stamp_of(page: str) -> float:
-    families = {family.name: family for family in text_string_to_metric_families(page)}
-    return families["viridian_counters_stamp_seconds"].samples[0].value
+    return samples_of(page, "viridian_counters_stamp_seconds")[0].value
 
 
 def eventually(condition: Callable[[], object], why: Callable[[], str] = str, within: float = 120) -> None:

@@ -16,9 +16,9 @@ from tests.bench.models.zoo import Entry
 from tests.serving.local import Local
 from tritonclient.utils import np_to_triton_dtype
 
-from viridian_serving.batching import Array, Feed, Runner, made_up
-from viridian_serving.onnx_model import inspect, session_of
-from viridian_serving.trial_inputs import shapes_to_try
+from viridian_serving.codec.trial_inputs import shapes_to_try
+from viridian_serving.triton.batching import Array, Feed, Runner, made_up
+from viridian_serving.triton.onnx_model import inspect, session_of
 
 _AT_ONCE = 8
 _CLOSE = 2e-3

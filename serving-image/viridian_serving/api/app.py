@@ -1,0 +1,309 @@
+"""Routes: what is answered on which port."""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Final
+
+from viridian_serving.api import oip_proxy
+from viridian_serving.api.api_keys import KeyRing
+from viridian_serving.api.content_coding import unpack
+from viridian_serving.api.cors import Cors, is_preflight
+from viridian_serving.api.pipeline import Inferences, Trust
+from viridian_serving.api.responses import complete, identity_headers, request_id_of
+from viridian_serving.api.stable import StableView
+from viridian_serving.codec import oip_paths
+from viridian_serving.contract.compatibility import OFF, Coverage, Interface
+from viridian_serving.contract.contract import Contract
+from viridian_serving.contract.documents import PATHS, documents
+from viridian_serving.http1.client import HttpClient, PeerUnreachableError
+from viridian_serving.http1.messages import Request, Response
+from viridian_serving.http1.problems import Problem
+from viridian_serving.http1.server import HttpServer
+from viridian_serving.inference.cache import AnswerCache, CacheStats
+from viridian_serving.inference.predictor import Predictor
+from viridian_serving.inference.readiness import health
+from viridian_serving.metrics.guard_counters import FrozenCounters
+from viridian_serving.metrics.response_counts import Route
+from viridian_serving.settings.config import Settings
+from viridian_serving.settings.dynamic import LiveSettings
+from viridian_serving.telemetry.exposition import CONTENT_TYPE, FallbackGauge, LiveGauges, build_registry, render
+from viridian_serving.telemetry.telemetry import Telemetry
+
+LOG = logging.getLogger("viridian.api")
+
+_PROBE_TIMEOUT: Final = 2.0
+_LAST_NAME: Final = re.compile(rb"(?:/[A-Za-z0-9._~-]+)*/([A-Za-z0-9._~-]+)")
+"""A path that does not end with a slash, so that what is relative to it replaces its last name."""
+_OPEN: Final = frozenset(
+    {b"/", b"/health", b"/live", b"/ready", b"/v2/health/live", b"/v2/health/ready", *PATHS},
+)
+"""What is read without an API key: probes, and what describes the API."""
+_ROUTES: Final = {b"/predict": Route.PREDICT, b"/feedback": Route.FEEDBACK}
+
+
+class App:
+    """The prediction API without its listeners."""
+
+    def __init__(self, settings: Settings, triton: HttpClient, server: HttpServer) -> None:
+        """Wire it up.
+
+        Args:
+            settings: Of this pod.
+            triton: The way to Triton.
+            server: For the number of requests that run.
+        """
+        self._settings = settings
+        self._triton = triton
+        self._server = server
+        self.identity = {
+            "model": settings.model,
+            "version": settings.model_version,
+            "revision": settings.revision,
+        }
+        self.counters = FrozenCounters(settings.latency_buckets, settings.scrape_interval, time.time_ns())
+        labels = (settings.namespace, settings.model, settings.revision, settings.pod_uid)
+        self.telemetry = Telemetry(settings, server.refusals)
+        self.stable = StableView(settings.revision) if settings.stable is not None else None
+        """What is known of the stable revision; None where nobody is to be asked."""
+        others = (FallbackGauge(labels, self._covered), LiveGauges(self._live), self.telemetry)
+        self._registry = build_registry(self.counters, labels, others)
+        self._headers = identity_headers(settings)
+        self.inferences = Inferences(
+            settings, triton, self.counters, self._headers, self.telemetry.observe, server.budget
+        )
+        self.readiness = self.inferences.readiness
+        self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
+        self._live_settings = LiveSettings()
+        self.documents: Mapping[bytes, Response] = {}
+        self._plain: dict[bytes, Callable[[], Awaitable[Response]]] = {
+            b"/health": self._health,
+            b"/live": self._live_probe,
+            b"/ready": self._ready,
+            **{path: partial(self._document, path) for path in PATHS},
+        }
+        self._operations = {
+            b"/metrics": self._metrics,
+            b"/live": self._live_probe,
+            b"/ready": self._ready,
+            b"/triton/ready": self._triton_ready,
+            b"/triton/live": self._triton_live,
+        }
+
+    def apply(self, settings: LiveSettings) -> None:
+        """Take in settings that changed while the pod runs; what was kept by others is forgotten.
+
+        Args:
+            settings: All of them.
+        """
+        self.inferences.limits.apply(settings.rate_limit)
+        self.telemetry.apply(settings.log)
+        self._live_settings = settings
+        if self.inferences.predictor is not None:
+            self.inferences.predictor.cache = cache_of(settings)
+        LOG.info("settings: %s", settings.model_dump_json(by_alias=True, exclude_none=True))
+
+    def use_keys(self, keys: KeyRing) -> None:
+        """Take in the keys of clients that are valid from now on."""
+        self.inferences.keys = keys
+        self.telemetry.clients.keep(keys.clients)
+        LOG.info("API keys: %d of %s", len(keys.keys), ", ".join(keys.clients) or "nobody, so that nobody is answered")
+
+    def begin(self, predictor: Predictor) -> None:
+        """Answer predictions from now on.
+
+        Args:
+            predictor: By this.
+        """
+        predictor.cache = cache_of(self._live_settings)
+        self.inferences.predictor = predictor
+        if self.stable is not None:
+            self.stable.begin(Interface.of(predictor.model.contract))
+
+    def describe(self, contract: Contract) -> None:
+        """Write what this pod says of itself.
+
+        Args:
+            contract: What is taken and given.
+        """
+        limits = {"max_instances": self._settings.max_instances, "max_body": self._server.max_body}
+        self.documents = documents(contract, self.identity, keyed=self.inferences.keys is not None, **limits)
+
+    # -- listeners
+
+    def public(self, trust: Trust) -> Callable[[Request], Awaitable[Response]]:
+        """Give the handler of a listener for predictions.
+
+        Args:
+            trust: What it believes.
+        """
+
+        async def handle(request: Request) -> Response:
+            if self._cors is None:
+                return await answered(request)
+            preflight = self._cors.preflight(request)
+            return preflight or self._cors.allowing(request, await answered(request))
+
+        async def answered(request: Request) -> Response:
+            answer = self.inferences.find(request)
+            if answer is not None:
+                response = await self.inferences.answer(request, trust, answer)
+            else:
+                response = await self._complete(request, self._route_public)
+            self.telemetry.responses.count(_route(request), response.status)
+            return response
+
+        return handle
+
+    async def operations(self, request: Request) -> Response:
+        """Answer on the metrics port."""
+        return await self._complete(request, partial(self._dispatch, self._operations))
+
+    def _complete(self, request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Awaitable[Response]:
+        return complete(answer, request, request_id_of(request), self._headers)
+
+    # -- routes
+
+    async def _route_public(self, request: Request) -> Response:
+        if request.path not in _OPEN:
+            self.inferences.admit(request.headers)
+        if oip_paths.is_allowed(request):
+            deadline = asyncio.get_running_loop().time() + self._settings.timeout
+            return await oip_proxy.forward(self._triton, request, deadline)
+        if request.path == b"/" and request.method in (b"GET", b"HEAD"):
+            return Response(302, b"/docs describes this API.\n", b"text/plain", ((b"Location", _docs_of(request)),))
+        if is_preflight(request):
+            raise Problem(
+                405, "method", "Pages of other origins may ask where VIRIDIAN_CORS_ORIGINS names their origin."
+            )
+        if request.path == b"/predict":
+            allowed = (b"Allow", b"GET, HEAD, POST")
+            raise Problem(405, "method", "Predictions are asked for with POST or GET.", headers=(allowed,))
+        if request.path == b"/feedback":
+            if request.method != b"POST":
+                raise Problem(405, "method", "Feedback is given with POST.", headers=((b"Allow", b"POST"),))
+            await unpack(request, self._settings.max_body, self._server.budget)
+            return Response(200, self.telemetry.feedback(request.body))
+        return await self._dispatch(self._plain, request)
+
+    async def _dispatch(self, routes: Mapping[bytes, Callable[[], Awaitable[Response]]], request: Request) -> Response:
+        route = routes.get(request.path)
+        if route is None:
+            path = request.path.decode("latin-1")
+            raise Problem(404, "not-found", f"There is no {path} here; predictions are at POST /predict.")
+        if request.method not in (b"GET", b"HEAD"):
+            raise Problem(405, "method", "This is read with GET.", headers=((b"Allow", b"GET, HEAD"),))
+        return await route()
+
+    async def _health(self) -> Response:
+        predictor = self.inferences.predictor
+        contract = predictor.model.contract if predictor is not None else None
+        body = health(self.readiness.status, self.identity, contract, self._covered())
+        return Response(200 if self.readiness.ready else 503, body)
+
+    def _covered(self) -> Coverage:
+        """What stable can answer in this pod's stead."""
+        return OFF if self.stable is None else self.stable.coverage(asyncio.get_running_loop().time())
+
+    async def _document(self, path: bytes) -> Response:
+        self.inferences.started()
+        return self.documents[path]
+
+    async def _live_probe(self) -> Response:
+        return Response(200, b"alive\n", b"text/plain")
+
+    async def _ready(self) -> Response:
+        if self.readiness.ready:
+            return Response(200, b"ready\n", b"text/plain")
+        raise Problem(503, "not-ready", f"Not ready: {self.readiness.reason}.")
+
+    async def _triton_ready(self) -> Response:
+        deadline = asyncio.get_running_loop().time() + _PROBE_TIMEOUT
+        path = f"/v2/models/{self._settings.model}/ready"
+        try:
+            reply = await self._triton.call("GET", path, deadline=deadline)
+        except (PeerUnreachableError, TimeoutError) as error:
+            raise Problem(503, "not-ready", f"Triton does not answer: {error}.") from error
+        if reply.status != 200:
+            raise Problem(503, "not-ready", "Triton has not loaded the model yet.")
+        return Response(200, b"ready\n", b"text/plain")
+
+    async def _triton_live(self) -> Response:
+        # A Triton whose model has died does not come to life again by itself. While stable answers in its stead, a
+        # restart would help nobody: the pod would be away for as long as it takes.
+        if self.readiness.status == "failing" and not self.readiness.ready:
+            raise Problem(503, "not-live", f"Triton must be started again: {self.readiness.reason}.")
+        return Response(200, b"alive\n", b"text/plain")
+
+    async def _metrics(self) -> Response:
+        return Response(200, render(self._registry), CONTENT_TYPE.encode())
+
+    def _cache_and_limits(self) -> dict[str, tuple[str, float]]:
+        predictor = self.inferences.predictor
+        stats = predictor.cache_stats if predictor is not None else CacheStats()
+        kept = len(predictor.cache) if predictor is not None and predictor.cache is not None else 0
+        return {
+            "viridian_cache_hits_total": ("Requests answered by an answer that was given before", stats.hits),
+            "viridian_cache_shared_total": ("Requests answered by another one's answer to the same", stats.shared),
+            "viridian_cache_misses_total": ("Requests that the cache did not answer", stats.misses),
+            "viridian_cache_stale_total": ("Old answers that were given instead of an error", stats.stale),
+            "viridian_cache_entries": ("Answers that are kept", kept),
+            "viridian_rate_limited_total": ("Requests of clients that sent too many", self.inferences.limits.refused),
+        }
+
+    def _live(self) -> dict[str, tuple[str, float]]:
+        predictor = self.inferences.predictor
+        batcher = predictor.model.batcher if predictor is not None else None
+        return {
+            "viridian_ready": ("Whether the pod takes traffic", float(self.readiness.ready)),
+            "viridian_model_failing": (
+                "Whether the model has stopped answering trial inputs",
+                float(self.readiness.status == "failing"),
+            ),
+            "viridian_requests_in_flight": (
+                "Requests that run",
+                float(self._server.in_flight + self.inferences.direct_in_flight),
+            ),
+            "viridian_queue_instances": ("Instances that wait for a call", batcher.queued_rows if batcher else 0.0),
+            "viridian_calls_total": ("Joined calls to Triton", batcher.stats.calls if batcher else 0.0),
+            "viridian_call_instances_total": ("Instances in joined calls", batcher.stats.rows if batcher else 0.0),
+            "viridian_body_bytes": ("Bytes of requests' bodies that are held", float(self._server.budget.used)),
+            "viridian_model_deaths_total": (
+                "Times that Triton, or the model's process, ended while requests ran",
+                float(self.inferences.deaths.number),
+            ),
+            "viridian_suspect_inputs": (
+                "Inputs under which that happened, and which are refused for a while",
+                float(len(self.inferences.deaths)),
+            ),
+            "viridian_refused_inputs_total": (
+                "Requests that were refused for it",
+                float(self.inferences.deaths.refused),
+            ),
+            **self._cache_and_limits(),
+            "viridian_reruns_total": (
+                "Requests run again by themselves after a joined call failed",
+                batcher.stats.reruns if batcher else 0.0,
+            ),
+        }
+
+
+def _docs_of(request: Request) -> bytes:
+    """Where the page is, relative to how the client named this one: a gateway cuts the model's own path off."""
+    original = _LAST_NAME.fullmatch(request.headers.get(b"x-envoy-original-path", b""))
+    return b"./docs" if original is None else b"./%s/docs" % original[1]
+
+
+def _route(request: Request) -> Route:
+    if request.path in _ROUTES:
+        return _ROUTES[request.path]
+    return Route.INFER if oip_paths.is_inference(request) else Route.OTHER
+
+
+def cache_of(settings: LiveSettings) -> AnswerCache | None:
+    """Make an empty cache as the settings have it, if they have one."""
+    cache = settings.cache
+    return None if cache is None else AnswerCache(cache.ttl, cache.stale_if_error, cache.max_size)

@@ -1,0 +1,363 @@
+"""Inferences: who may ask how, what is counted, and who answers when this pod's model does not."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
+from enum import Enum
+from functools import partial
+from typing import Any, Final
+
+from viridian_serving.api import oip_proxy
+from viridian_serving.api.api_keys import KeyRing
+from viridian_serving.api.client_timeout import client_timeout, fault_of
+from viridian_serving.api.content_coding import unpack
+from viridian_serving.api.fallback import MARK, Fallback
+from viridian_serving.api.outcomes import counted
+from viridian_serving.api.rate_limit import ClientLimits
+from viridian_serving.api.refusals import busy, limited, too_late
+from viridian_serving.api.responses import complete, request_id_of
+from viridian_serving.codec import oip_paths
+from viridian_serving.codec.offload import aside
+from viridian_serving.codec.oip import HEADER_LENGTH
+from viridian_serving.contract.query_string import NO_STORE
+from viridian_serving.http1.body_budget import BodyBudget
+from viridian_serving.http1.client import HttpClient
+from viridian_serving.http1.messages import Headers, Request, Response
+from viridian_serving.http1.problems import Problem
+from viridian_serving.inference.deaths import DIED, Deaths
+from viridian_serving.inference.health_check import HealthCheck
+from viridian_serving.inference.predictor import Predictor
+from viridian_serving.inference.readiness import Readiness
+from viridian_serving.inference.request_context import RequestContext
+from viridian_serving.metrics.guard_counters import FrozenCounters, Outcome, Via, outcome_of
+from viridian_serving.settings.config import Settings
+from viridian_serving.telemetry.failures import ABANDONED, failure_of
+from viridian_serving.triton import excuse
+
+_VIA_BY_HEADER: Final = {via.value.encode(): via for via in Via}
+_RESCUED: Final = frozenset({Via.SPLIT, Via.PIN})
+"""What the route gives this pod. A check is about this very model, and so is a direct call."""
+_FALLBACK_SHARE: Final = 0.25
+"""Share of the queue that requests of other pods may find taken before they are turned away."""
+
+
+class Trust(Enum):
+    """What a listener believes of the header ``Viridian-Via``, by who can reach it."""
+
+    ROUTE = "route"
+    """The color's Service: the gateway sets the header on every request."""
+    FALLBACK_ONLY = "fallback"
+    """The Service of stable: anybody in the cluster; only another pod's fallback request is told apart.
+
+    Nothing that comes in here is ever passed on to another pod, whatever its headers say.
+    """
+
+    def via(self, request: Request) -> Via:
+        """Tell how a request came."""
+        claimed = _VIA_BY_HEADER.get(request.headers.get(b"viridian-via", b""), Via.DIRECT)
+        if self is Trust.FALLBACK_ONLY and claimed is not Via.FALLBACK:
+            return Via.DIRECT
+        return claimed
+
+
+Answer = Callable[[RequestContext], Awaitable[Response]]
+
+
+class Inferences:
+    """Answers what counts."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        triton: HttpClient,
+        counters: FrozenCounters,
+        headers: Headers,
+        observe: Callable[[RequestContext], None],
+        budget: BodyBudget,
+    ) -> None:
+        """Wire it up, in the running event loop.
+
+        Args:
+            settings: Of this pod.
+            triton: The way to Triton.
+            counters: Where outcomes are counted.
+            headers: The identity of this pod.
+            observe: Gets what was seen of a request that is over.
+            budget: Of requests' bodies.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._triton = triton
+        self._counters = counters
+        self._headers = headers
+        self._observe = observe
+        self._budget = budget
+        self.max_body = settings.max_body
+        """Bytes of a body, unpacked."""
+        self.deaths = Deaths(partial(excuse.leave, settings.run_dir))
+        self._passing = 0
+        self._given_up: set[asyncio.Task[Response]] = set()
+        """Answers that their clients did not wait for, and that count all the same."""
+        self.direct_in_flight = 0
+        """Inferences that came by no route and run."""
+        self.readiness = Readiness(lambda: self.fallback is not None and self.fallback.usable)
+        self.predictor: Predictor | None = None
+        self.health_check: HealthCheck | None = None
+        self.fallback: Fallback | None = None
+        self.limits = ClientLimits()
+        self.keys = KeyRing() if settings.api_keys_dir is not None else None
+        """The keys of clients; None where the model answers everybody."""
+
+    def find(self, request: Request) -> Answer | None:
+        """Give what answers a request, if it is an inference."""
+        if request.path == b"/predict":
+            if request.method == b"POST":
+                return self._predict
+            return self._predict_one if request.method in (b"GET", b"HEAD") else None
+        return self._infer if oip_paths.is_inference(request) else None
+
+    def answer(self, request: Request, trust: Trust, answer: Answer) -> Awaitable[Response]:
+        """Answer an inference.
+
+        Args:
+            request: What is asked.
+            trust: What the listener believes.
+            answer: What find() gave for it.
+
+        Returns:
+            What the client gets.
+        """
+        via = trust.via(request)
+        context = self._seen(request, via)
+        if (stranger := self._stranger(context)) is not None:
+            answer = partial(_refused, stranger)
+        elif via is Via.FALLBACK and self._is_busy():
+            answer = partial(_refused, busy())
+        elif (fault := fault_of(request)) is not None:
+            answer = partial(_refused, fault)
+        elif b"content-encoding" in request.headers:
+            answer = partial(self._unpacked, answer)
+        own = self._own(context, answer)
+        # That of a pod that asks for help is the request's own: what nobody waits for, stable does not go on with.
+        timeout = client_timeout(request) if via is not Via.FALLBACK else None
+        end = context.deadline if timeout is None else min(context.deadline, self._after(request, timeout))
+        if trust is Trust.ROUTE and via in _RESCUED and self.fallback is not None and self.fallback.can_help(request):
+            own = self.fallback.answer(context, end, own)
+        if self.predictor is not None and self.predictor.cache is not None:
+            own = self._or_stale(context, self.predictor, own)
+        if end < context.deadline:
+            own = self._in_time(context, end, own)
+        return self._told(context, own)
+
+    async def direct(self, request: Request, answer: Answer) -> Response:
+        """Answer an inference that came by no route, and is passed to Triton as it is.
+
+        Args:
+            request: Stands for what is asked: the message, who asks, since when, and whether they have left.
+            answer: Gives the answer.
+
+        Returns:
+            What the client gets.
+        """
+        context = self._seen(request, Via.DIRECT)
+        answer = partial(self._pass, answer)
+        if (stranger := self._stranger(context)) is not None:
+            answer = partial(_refused, stranger)
+        self.direct_in_flight += 1
+        try:
+            return await self._told(context, self._own(context, answer))
+        finally:
+            self.direct_in_flight -= 1
+
+    def _seen(self, request: Request, via: Via) -> RequestContext:
+        return RequestContext(request, request_id_of(request), via, self._deadline(request, via), time.time_ns())
+
+    def admit(self, headers: Mapping[bytes, bytes]) -> str:
+        """Return the name of the client that asks; empty where the model answers everybody.
+
+        Args:
+            headers: Of its request.
+
+        Raises:
+            Problem: 401: it has no valid key.
+        """
+        return "" if self.keys is None else self.keys.client_of(headers)
+
+    def _stranger(self, context: RequestContext) -> Problem | None:
+        """Note who asks; return the problem of a client without a valid key."""
+        try:
+            context.client = self.admit(context.request.headers)
+        except Problem as problem:
+            return problem
+        return None
+
+    async def _in_time(self, context: RequestContext, end: float, answer: Coroutine[Any, Any, Response]) -> Response:
+        """Await an answer for as long as the client waits. One whose time is over is as one that has left."""
+        task = self._loop.create_task(answer)
+        try:
+            await asyncio.wait((task,), timeout=end - self._loop.time())
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.done():
+            return task.result()
+        self._given_up.add(task)
+        task.add_done_callback(self._given_up.discard)
+        context.request.leave()
+        return await complete(partial(_refused, too_late()), context, context.request_id, self._headers)
+
+    async def _or_stale(self, context: RequestContext, predictor: Predictor, answer: Awaitable[Response]) -> Response:
+        """Await an answer; where it is an error, an earlier one is better, if it may be given."""
+        response = await answer
+        if MARK in response.headers and response.status == 200:
+            predictor.keep(context, response.body)
+        if response.status < 500 or context.via is Via.FALLBACK:
+            return response
+        return predictor.stale(context) or response
+
+    async def _told(self, context: RequestContext, answer: Awaitable[Response]) -> Response:
+        """Await what the client gets, and note who gave it."""
+        try:
+            response = await answer
+            if not context.request.gone:
+                context.status, context.answered_by = response.status, _who_answered(response)
+            return response
+        finally:
+            context.seconds = time.perf_counter() - context.request.received
+            self._finish(context)
+
+    async def _own(self, context: RequestContext, answer: Answer) -> Response:
+        request, via = context.request, context.via
+        # A pod that asks for help is a client as any other: anybody may say that he is one.
+        if wait := self.limits.wait_of(request, context.client, trusted=via not in (Via.DIRECT, Via.FALLBACK)):
+            answer = partial(_refused, limited(wait))
+        context.outcome, context.failure = Outcome.ERROR, ABANDONED  # what it is counted as when it is given up
+        try:
+            response, outcome = await counted(
+                request,
+                via,
+                self._counters,
+                self._settings.abandoned_after,
+                complete(answer, context, context.request_id, self._headers),
+                context.witness,
+                self._judged,
+            )
+            context.outcome = outcome
+            context.failure = failure_of(response) if outcome is Outcome.ERROR else None
+        finally:
+            self._finish(context)
+        if self.health_check is not None:
+            if outcome is Outcome.OK and not response.cached:
+                self.health_check.answered(context.instances)
+            elif response.status >= 500 and response.problem not in ("queue-full", "busy", "no-room"):
+                self.health_check.failed()
+        return response
+
+    def _judged(self, response: Response) -> Outcome:
+        """Tell what an answer of this pod says about its model."""
+        excused = response.problem in (DIED, "model-unreachable") and self.deaths.excuse()
+        return Outcome.UNJUDGED if excused or response.problem == "no-room" else outcome_of(response.status)
+
+    async def _unpacked(self, answer: Answer, context: RequestContext) -> Response:
+        await unpack(context.request, self.max_body, self._budget)
+        return await answer(context)
+
+    def _finish(self, context: RequestContext) -> None:
+        if (
+            context.outcome is Outcome.ERROR
+            and context.witness is not None
+            and context.witness.said is Outcome.UNJUDGED
+        ):
+            context.outcome, context.failure = Outcome.UNJUDGED, None
+        context.unfinished -= 1
+        if not context.unfinished:
+            self._observe(context)
+
+    def _deadline(self, request: Request, via: Via) -> float:
+        longest = self._settings.timeout
+        if via is Via.FALLBACK and (left := client_timeout(request)) is not None:
+            longest = min(longest, left)
+        return self._after(request, longest)
+
+    def _after(self, request: Request, seconds: float) -> float:
+        """Give a time after a request, on the event loop's clock."""
+        return self._loop.time() + seconds - (time.perf_counter() - request.received)
+
+    def _is_busy(self) -> bool:
+        queued = self.predictor.model.batcher.queued_rows if self.predictor is not None else 0
+        return queued + self._passing > _FALLBACK_SHARE * self._settings.max_queue
+
+    def _predict(self, context: RequestContext) -> Awaitable[Response]:
+        return self.started().answer(context)
+
+    async def _predict_one(self, context: RequestContext) -> Response:
+        request = context.request
+        try:
+            question = self.started().questions.read(request.query)
+            if question.is_known_to(request):
+                return Response(304, b"", headers=question.headers)
+            request.body = question.body  # as which stable is asked, too
+            answer = await self._predict(context)
+            return replace(answer, headers=(*answer.headers, *question.headers))
+        except Problem as problem:
+            problem.headers = (*problem.headers, NO_STORE)
+            raise
+
+    def started(self) -> Predictor:
+        """Give what predicts.
+
+        Raises:
+            Problem: It is not known yet what the model takes.
+        """
+        if self.predictor is None:
+            raise Problem(503, "starting", f"{self.readiness.reason}; try again shortly.")
+        return self.predictor
+
+    def _infer(self, context: RequestContext) -> Awaitable[Response]:
+        return self._pass(self._forward, context)
+
+    async def _forward(self, context: RequestContext) -> Response:
+        request, predictor = context.request, self.started()
+        if (model := oip_paths.model_of(request)) != self._settings.model:
+            raise oip_paths.no_model(model)
+        length = request.headers.get(HEADER_LENGTH)
+        looked_at = predictor.protocol.effort(request.body, length)
+        asked = await aside(looked_at, partial(predictor.protocol.read, request.body, length))
+        context.asked = asked.tensors
+        self.deaths.check(context)
+        return await oip_proxy.forward(self._triton, request, context.deadline, asked)
+
+    async def _pass(self, answer: Answer, context: RequestContext) -> Response:
+        if not self.started().model.contract.raw:
+            raise Problem(
+                403,
+                "raw-closed",
+                "The inference protocol is closed: this model's schema.yaml says what is taken and answered, "
+                "at POST /predict.",
+            )
+        self._passing += 1
+        context.demand.sent = time.perf_counter()
+        try:
+            context.passed = response = await answer(context)
+        except Problem as problem:
+            if problem.kind == DIED:
+                self.deaths.note(context)
+            raise
+        else:
+            return response
+        finally:
+            self._passing -= 1
+            context.answered = time.perf_counter()
+
+
+def _who_answered(response: Response) -> str:
+    if response.cached:
+        return "cache"
+    if MARK in response.headers:
+        return "stable"
+    return "model" if response.status < 400 else "pod"
+
+
+def _refused(problem: Problem, _: RequestContext) -> Awaitable[Response]:
+    raise problem

@@ -1,0 +1,236 @@
+"""Where the model's files are in this container: ``VIRIDIAN_MODEL_URI``."""
+
+import os
+import re
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from viridian_serving.artifacts.foreign_models import way_out
+from viridian_serving.settings.config import Format, Settings
+
+MODEL_FILE = "model.onnx"
+CONFIG_FILE = "config.pbtxt"
+FETCHED = "model"
+"""Below the mount: what was fetched by https. It is there when all of it is, and has been checked."""
+
+T = TypeVar("T")
+
+_VERSION = re.compile(r"[1-9][0-9]*")
+_NO_MODELS = ("__MACOSX", "lost+found")
+"""Folders that tools leave behind."""
+
+
+class ModelError(Exception):
+    """The model cannot be served. The message is one sentence: what is wrong, and the way out."""
+
+
+def locate(settings: Settings) -> Path:
+    """Find the model's files.
+
+    Args:
+        settings: The uri, and where the places begin that it may name.
+
+    Returns:
+        A file or directory; it exists.
+
+    Raises:
+        ModelError: The URI cannot be used, or nothing is there.
+    """
+    uri = settings.model_uri
+    parts = urlsplit(uri)
+    if parts.scheme == "https":
+        return _existing(settings.model_mount / FETCHED, f"model.uri {uri!r} has not been fetched; run viridian-fetch")
+    path = PurePosixPath(parts.path)
+    if parts.scheme not in ("image", "pvc"):
+        raise ModelError(f"model.uri {uri!r} is not served; write image:///PATH, pvc://CLAIM/PATH or https://HOST/PATH")
+    if not path.is_absolute() or ".." in path.parts or parts.query or parts.fragment:
+        raise ModelError(f"model.uri {uri!r} has no absolute path; write {parts.scheme}://…/models/NAME/VERSION")
+    if parts.scheme == "pvc":
+        return _in_claim(parts.netloc, path, settings.model_mount)
+    if parts.netloc:
+        raise ModelError(f"model.uri {uri!r} has no absolute path; write three slashes: image:///models/NAME/VERSION")
+    return _existing(
+        settings.image_root / path.relative_to("/"),
+        f"model.uri {uri!r} names {path}, which this image does not contain; "
+        "build the image with it or correct the uri",
+    )
+
+
+def _in_claim(claim: str, path: PurePosixPath, mount: Path) -> Path:
+    found = _existing(
+        mount / path.relative_to("/"),
+        f"model.uri names {path}, which claim {claim} does not hold (in its root: {listed(mount)}); "
+        "copy the model there or correct the uri",
+    )
+    if not found.resolve().is_relative_to(mount.resolve()):
+        raise ModelError(f"model.uri names {path}, a link that leads out of claim {claim}; name a folder in the claim")
+    return found
+
+
+def _readable(look: Callable[[Path], T]) -> Callable[[Path], T]:
+    """Turn what the file system refuses into a sentence."""
+
+    @wraps(look)
+    def looking(path: Path) -> T:
+        try:
+            return look(path)
+        except PermissionError as error:
+            raise _unreadable(error.filename) from None
+
+    return looking
+
+
+def _unreadable(path: Path | str) -> ModelError:
+    return ModelError(
+        f"{path} may not be read by user {os.getuid()}; make the files readable for everybody (chmod -R a+rX)"
+    )
+
+
+def _existing(path: Path, otherwise: str) -> Path:
+    try:
+        path.stat()
+    except PermissionError:
+        raise _unreadable(path) from None
+    except OSError:
+        raise ModelError(otherwise) from None
+    return path
+
+
+def model_home(settings: Settings) -> Path:
+    """Find the folder that holds the model, and may hold more beside it.
+
+    Args:
+        settings: The uri and the format.
+
+    Returns:
+        The folder with ``model.onnx``, or that of Triton's model.
+
+    Raises:
+        ModelError: It is not there.
+    """
+    path = locate(settings)
+    return triton_model(path) if settings.model_format == "triton" else model_file(path).parent
+
+
+@_readable
+def model_file(path: Path) -> Path:
+    """Find the ONNX file.
+
+    Args:
+        path: That file, its folder, or a folder with nothing but that one, as archives often have.
+
+    Returns:
+        The file; it exists.
+
+    Raises:
+        ModelError: It is missing or empty.
+    """
+    if path.is_file():
+        file = path
+    else:
+        folder = _onnx_folder(path)
+        if folder is None:
+            if not list(path.glob("*.onnx")) and (foreign := way_out(path)):
+                raise ModelError(f"{path} holds no {MODEL_FILE}, but {foreign}")
+            raise ModelError(
+                f"{path} holds no {MODEL_FILE} (found: {listed(path)}); name the model's file {MODEL_FILE}"
+            )
+        file = folder / MODEL_FILE
+    if not os.access(file, os.R_OK):
+        raise _unreadable(file)
+    if file.stat().st_size == 0:
+        raise ModelError(f"{file} is empty; export the model again")
+    return file
+
+
+@_readable
+def triton_model(path: Path) -> Path:
+    """Find the one model of a model repository.
+
+    Args:
+        path: The repository, the model's own folder in it, or a folder with nothing but one of these.
+
+    Returns:
+        The model's folder: it has a config.pbtxt or folders of versions.
+
+    Raises:
+        ModelError: There is none, or more than one.
+    """
+    repository = _repository(path)
+    if repository is None:
+        raise ModelError(
+            f"{path} is no model repository of Triton (found: {listed(path)}); it must hold one folder with "
+            f"{CONFIG_FILE} and a version folder such as 1, or be that folder"
+        )
+    if _is_model(repository):
+        return repository
+    found = [folder for folder in _folders(repository) if _is_model(folder)]
+    if len(found) > 1:
+        names = ", ".join(folder.name for folder in found[:5])
+        raise ModelError(f"{path} holds {len(found)} models ({names}); leave one, or name its folder: a pod serves one")
+    return found[0]
+
+
+def versions(model: Path) -> list[int]:
+    """The versions that a folder of a Triton model holds, in order."""
+    return sorted(int(folder.name) for folder in _folders(model) if _VERSION.fullmatch(folder.name))
+
+
+@_readable
+def format_of(path: Path) -> Format | None:
+    """Tell of which format a model is.
+
+    Args:
+        path: A file or folder; it exists.
+
+    Returns:
+        The format, or None when there is no model.
+    """
+    if path.is_file() or (path / MODEL_FILE).is_file():
+        return "onnx"
+    # Before anything deeper down: the version folders of a repository may hold a model.onnx as well.
+    if _repository(path) is not None:
+        return "triton"
+    return "onnx" if _onnx_folder(path) is not None else None
+
+
+def _onnx_folder(path: Path) -> Path | None:
+    return _inmost(path, lambda folder: (folder / MODEL_FILE).is_file())
+
+
+def _repository(path: Path) -> Path | None:
+    return _inmost(path, lambda folder: _is_model(folder) or any(map(_is_model, _folders(folder))))
+
+
+def _is_model(folder: Path) -> bool:
+    return (folder / CONFIG_FILE).is_file() or bool(versions(folder))
+
+
+def _inmost(path: Path, holds: Callable[[Path], bool]) -> Path | None:
+    """The folder itself, or the only one in it, if that is what is looked for."""
+    if not path.is_dir():
+        return None
+    inner = _folders(path)
+    return next((folder for folder in (path, *(inner if len(inner) == 1 else ())) if holds(folder)), None)
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(
+        entry
+        for entry in path.iterdir()
+        if entry.is_dir() and not entry.name.startswith(".") and entry.name not in _NO_MODELS
+    )
+
+
+def listed(path: Path) -> str:
+    """Say what a folder holds, for a sentence."""
+    try:
+        names = sorted(entry.name for entry in path.iterdir())
+    except NotADirectoryError:
+        return "a file"
+    except OSError as error:
+        return f"it cannot be listed: {error.strerror}"
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "") or "nothing"

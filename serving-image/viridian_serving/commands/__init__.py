@@ -1,0 +1,1 @@
+"""Entry points of the containers and of the laptop; may import everything below."""

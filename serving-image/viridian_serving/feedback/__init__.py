@@ -1,0 +1,1 @@
+"""Signed tokens and the accuracy that they bring; may import codec and below."""

@@ -1,0 +1,126 @@
+"""Requests under which Triton ended: they are not run again, here or elsewhere.
+
+What such a request asked is remembered by its digest and refused for a while, since it may be what ended Triton. That
+tells little about the model: whoever sends it decides when. So one such end is not counted against the model, nor is
+what could not be answered until Triton was back. A second one within the while is: a request that ends Triton is
+refused then, and a model that ends by itself must not hide behind its requests.
+"""
+
+import hashlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from viridian_serving.http1.problems import Problem
+from viridian_serving.inference.request_context import RequestContext
+
+LOG = logging.getLogger("viridian.api")
+
+WHILE: Final = 600.0
+"""Seconds for which a request is remembered."""
+_AWAY: Final = 60.0
+"""Seconds that Triton may take to be back."""
+_ONE: Final = 2.0
+"""Seconds within which requests that were lost were lost together."""
+_MOST: Final = 1024
+"""Requests that are remembered; the oldest is forgotten first."""
+
+REFUSED: Final = "refused-input"
+DIED: Final = "model-died"
+
+
+class Deaths:
+    """Remembers them. The time is ``time.monotonic()``, or what a test says."""
+
+    def __init__(self, excused: Callable[[], None] = lambda: None) -> None:
+        """Begin without any.
+
+        Args:
+            excused: Called at an end that is not counted against the model.
+        """
+        self._excused = excused
+        self._suspects: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
+        self._times: list[float] = []
+        self.number = 0
+        """Ends of Triton under requests, since the start."""
+        self.refused = 0
+        """Requests that were refused for it, since the start."""
+
+    def __len__(self) -> int:
+        """Give the number of inputs that are remembered."""
+        return len(self._suspects)
+
+    def check(self, context: RequestContext, now: float | None = None) -> None:
+        """Refuse a request that Triton ended under.
+
+        Args:
+            context: A request that was read, and was not sent yet.
+            now: The time.
+
+        Raises:
+            Problem: Status 422.
+        """
+        if not self._suspects:
+            return
+        now = time.monotonic() if now is None else now
+        size = _size(context)
+        # Most requests differ in their length already, and need no digest.
+        if all(size != each for each, _ in self._suspects.values()):
+            return
+        found = self._suspects.get(digest := _digest(context))
+        if found is None:
+            return
+        if now - found[1] >= WHILE:
+            del self._suspects[digest]
+            return
+        self.refused += 1
+        raise Problem(
+            422,
+            REFUSED,
+            "The model's process ended while it worked on this very input; it is not tried again for "
+            f"{round((WHILE - (now - found[1])) / 60) or 1} min. Send another input.",
+        )
+
+    def note(self, context: RequestContext, now: float | None = None) -> None:
+        """Take in a request that ran when Triton ended.
+
+        Args:
+            context: The request.
+            now: The time.
+        """
+        now = time.monotonic() if now is None else now
+        if not self._times or now - self._times[-1] >= _ONE:
+            self._times = [each for each in self._times if now - each < WHILE] + [now]
+            self.number += 1
+            if self.excuse(now):
+                self._excused()
+        self._suspects[_digest(context)] = _size(context), now
+        if len(self._suspects) > _MOST:
+            self._suspects.popitem(last=False)
+        LOG.error("request %s: Triton ended while it ran; its input is refused for a while", context.request_id)
+
+    def excuse(self, now: float | None = None) -> bool:
+        """Whether Triton's being away may be a request's fault: it has just ended under one, once within the while."""
+        now = time.monotonic() if now is None else now
+        recent = [each for each in self._times if now - each < WHILE]
+        return len(recent) == 1 and now - recent[0] < _AWAY
+
+
+def _parts(context: RequestContext) -> Iterable[bytes | memoryview]:
+    """The values that were asked, however they were written."""
+    if context.asked is not None:
+        return context.asked
+    return (tensor for each in context.instances for tensor in each.tensors)
+
+
+def _size(context: RequestContext) -> int:
+    return sum(map(len, _parts(context)))
+
+
+def _digest(context: RequestContext) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in _parts(context):
+        digest.update(part)
+    return digest.digest()

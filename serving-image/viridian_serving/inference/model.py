@@ -1,0 +1,141 @@
+"""The model behind Triton, as the API sees it: its schema, and predictions for instances."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import msgspec
+
+from viridian_serving.codec.answers import AnswerWriter, NotFiniteError, Prediction
+from viridian_serving.codec.oip import HEADER_LENGTH, Encoded, RequestEncoder, ResponseDecoder, error_message
+from viridian_serving.codec.tensors import ModelSchema
+from viridian_serving.contract.contract import Contract
+from viridian_serving.http1.client import HttpClient, PeerLostError, PeerUnreachableError
+from viridian_serving.inference.batcher import CallFailedError, Demand, DynamicBatcher, Job
+
+LOG = logging.getLogger("viridian.api")
+
+InstanceJob = Job[Encoded, list[Prediction]]
+
+
+class UnreachableError(CallFailedError):
+    """Triton is not there."""
+
+
+class DiedError(CallFailedError):
+    """Triton ended while it worked on these instances."""
+
+    again = False
+
+
+class ModelFailedError(CallFailedError):
+    """The model failed on these instances."""
+
+
+class BadAnswerError(CallFailedError):
+    """Triton answered something that cannot be used."""
+
+
+async def fetch_schema(triton: HttpClient, model: str, deadline: float) -> ModelSchema | None:
+    """Ask Triton what the model takes and gives.
+
+    Args:
+        triton: The way to Triton.
+        model: The model's name there.
+        deadline: On the event loop's clock, in seconds.
+
+    Returns:
+        The schema, or None when the model is not loaded yet.
+
+    Raises:
+        SchemaError: The model cannot be served.
+    """
+    try:
+        ready = await triton.call("GET", f"/v2/models/{model}/ready", deadline=deadline)
+        if ready.status != 200:
+            return None
+        reply = await triton.call("GET", f"/v2/models/{model}/config", deadline=deadline)
+    except (PeerUnreachableError, TimeoutError):
+        return None
+    if reply.status != 200:
+        return None
+    return ModelSchema.from_triton(msgspec.json.decode(reply.body))
+
+
+class Model:
+    """Predicts, joining whatever is asked at the same time."""
+
+    def __init__(
+        self, triton: HttpClient, name: str, contract: Contract, *, calls_in_flight: int, max_queue: int
+    ) -> None:
+        """Prepare.
+
+        Args:
+            triton: The way to Triton.
+            name: The model's name there.
+            contract: What it takes and gives.
+            calls_in_flight: Calls at the same time.
+            max_queue: Instances that may wait.
+        """
+        self.contract = contract
+        self.schema = schema = contract.model
+        self._triton = triton
+        self._path = f"/v2/models/{name}/infer"
+        self._encoder = RequestEncoder(schema)
+        self._decoder = ResponseDecoder()
+        self._writer = AnswerWriter(contract.answers)
+        self.batcher: DynamicBatcher[Encoded, list[Prediction]] = DynamicBatcher(
+            self._call, calls_in_flight=calls_in_flight, max_rows=max(1, schema.max_batch), max_queue=max_queue
+        )
+
+    def submit(
+        self, encoded: Encoded, deadline: float, demand: Demand | None = None
+    ) -> "asyncio.Future[list[Prediction]]":
+        """Queue instances.
+
+        Args:
+            encoded: Instances of equal shapes.
+            deadline: On the event loop's clock, in seconds.
+            demand: Whether somebody still waits for them; by default somebody does.
+
+        Returns:
+            Their predictions; see DynamicBatcher.submit for how it fails.
+
+        Raises:
+            QueueFullError: Too much waits already.
+        """
+        return self.batcher.submit(Job(encoded.shapes, encoded.rows, encoded, deadline, demand or Demand()))
+
+    async def _call(self, jobs: Sequence[InstanceJob], deadline: float) -> list[list[Prediction]]:
+        parts = [job.payload for job in jobs]
+        header_length, body = self._encoder.encode(parts)
+        headers = [(HEADER_LENGTH, b"%d" % header_length), (b"content-type", b"application/octet-stream")]
+        try:
+            reply = await self._triton.call("POST", self._path, headers, body, deadline=deadline)
+        except PeerLostError as error:
+            raise DiedError(str(error)) from error
+        except PeerUnreachableError as error:
+            raise UnreachableError(str(error)) from error
+        except TimeoutError as error:
+            raise CallFailedError("no answer before the deadline") from error
+        if reply.status != 200:
+            raise ModelFailedError(error_message(reply.body))
+        return self._split(jobs, reply.body, reply.headers.get(HEADER_LENGTH))
+
+    def _split(self, jobs: Sequence[InstanceJob], body: bytes, header_length: bytes | None) -> list[list[Prediction]]:
+        rows = sum(job.rows for job in jobs)
+        try:
+            outputs = self._decoder.decode(body, int(header_length) if header_length is not None else None)
+            predictions = self._writer.predictions(outputs, rows, batched=self.schema.max_batch > 0)
+        except NotFiniteError as error:
+            raise ModelFailedError(f"output {str(error)!r} is not a finite number") from error
+        except ValueError as error:
+            raise BadAnswerError(str(error)) from error
+        if len(jobs) == rows:
+            return [[prediction] for prediction in predictions]
+        results = []
+        start = 0
+        for job in jobs:
+            results.append(predictions[start : start + job.rows])
+            start += job.rows
+        return results

@@ -1,0 +1,75 @@
+"""What the pod learns about one request for predictions while it is answered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from viridian_serving.codec.oip import Encoded
+from viridian_serving.http1.messages import Request, Response
+from viridian_serving.inference.batcher import Demand
+from viridian_serving.inference.witness import Witness
+from viridian_serving.metrics.guard_counters import Outcome, Via
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span  # imported by who wants traces
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a request failed with."""
+
+    type: str
+    """Of its problem document (RFC 9457), without the prefix of ours."""
+    status: int | None
+    """Of the answer; None when there was none."""
+    cause: str = ""
+    """Why, in the model's words, which may hold what a client sent; empty when they say no more than the type."""
+
+
+@dataclass(slots=True, eq=False)
+class RequestContext:
+    """Filled in on the way of a request; whoever observes reads it once the request is over."""
+
+    request: Request
+    request_id: str
+    via: Via
+    deadline: float
+    """By when it has to be answered, on the event loop's clock, in seconds."""
+    time_ns: int = 0
+    """When it came: nanoseconds since the epoch."""
+    demand: Demand = field(default_factory=Demand)
+    """Whether somebody still waits for it, and when it was sent to Triton."""
+    queued: float = 0.0
+    """When its instances were queued, by `time.perf_counter`; 0 if they never were."""
+    answered: float = 0.0
+    """When the model had answered or failed, by the same clock."""
+    client: str = ""
+    """Who asks, by their API key; empty where the model asks for none."""
+    many: bool = False
+    """Whether the body is a list of instances."""
+    instances: Sequence[Encoded] = ()
+    """What the model was given; empty until the body was found to be valid."""
+    asked: "Sequence[bytes | memoryview] | None" = None
+    """The bytes of what a request of the inference protocol asked, once it was found to be valid."""
+    key: bytes = b""
+    """By which an answer to the same input is found; empty where none is kept."""
+    predictions: Sequence[dict[str, Any]] = ()
+    """What it answered, one for each instance; empty when it did not."""
+    passed: Response | None = None
+    """What Triton answered to a request of the inference protocol, as it came."""
+    outcome: Outcome | None = None
+    """How it ended as far as this pod's model goes; None until that is known."""
+    failure: Failure | None = None
+    """What it failed with, if it did, as far as this pod's model goes."""
+    status: int = 0
+    """Of the client's answer; 0 when there was none."""
+    answered_by: str | None = None
+    """Who answered the client: ``model``, ``stable``, or ``pod`` for a problem document; None when it had left."""
+    seconds: float = 0.0
+    """From the whole request read to the client's answer."""
+    trace_id: str | None = None
+    span: "Span | None" = None
+    witness: Witness | None = None
+    """Stable's word on it, where stable may be asked."""
+    unfinished: int = 2
+    """The client's answer and the model's outcome: it is over when both are known, in whichever order."""

@@ -1,0 +1,1 @@
+"""Counters and histograms, without any rendering of their own time; imports nothing of this distribution's."""

@@ -1,0 +1,275 @@
+"""Settings of both containers, read from the environment.
+
+The operator sets the identity (namespace, model, revision and so on) in both containers alike; everything else has a
+default that suits a pod, and exists so that tests and unusual pods can change it.
+"""
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from viridian_model.digest import PATTERN as DIGEST
+from viridian_serving.http1.listeners import ANY, reach
+from viridian_serving.settings.cpu import parse_cpus
+from viridian_serving.settings.durations import parse_duration
+
+# The operator's grid, which it renders into every revision so that two can be compared bucket by bucket. This copy
+# serves a pod that runs by hand; a test holds the two equal.
+DEFAULT_LATENCY_BUCKETS: tuple[float, ...] = (
+    *(0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.0075),
+    *(0.01, 0.0125, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.075),
+    *(0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75),
+    *(1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.5),
+    *(10.0, 15.0, 20.0, 30.0, 45.0, 60.0),
+)
+
+PREFIX = "VIRIDIAN_"
+TERMINATION_LOG = Path("/dev/termination-log")
+"""The kubelet copies this file into the pod's status."""
+
+
+class ConfigError(Exception):
+    """The environment does not describe a pod that could run."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        super().__init__("; ".join(sentences))
+        self.sentences = sentences
+
+
+def _seconds(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _cpus(value: object) -> object:
+    return parse_cpus(value) if isinstance(value, str) else value
+
+
+def _buckets(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise ValueError(f"{value!r} is not a list of numbers; write seconds like 0.01,0.1,1") from None
+
+
+def _address(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"{value!r} is not HOST:PORT; write the Service of the model, such as iris.ml.svc:8080")
+    return host, int(port)
+
+
+def _words(value: object) -> object:
+    return tuple(word for part in value.split(",") if (word := part.strip())) if isinstance(value, str) else value
+
+
+def _increasing(bounds: tuple[float, ...]) -> tuple[float, ...]:
+    if not bounds or not bounds[0] > 0 or not all(a < b for a, b in pairwise(bounds)):
+        raise ValueError("the bounds must be positive seconds, each greater than the one before")
+    if bounds[-1] == float("inf"):
+        raise ValueError("the last bound must be finite; +Inf is added by itself")
+    return bounds
+
+
+def _mutable(version: str) -> str:
+    if version == "latest":
+        raise ValueError("'latest' names whatever is newest, not a version; write a version such as v1.2.0")
+    return version
+
+
+_SIZE = re.compile(r"([1-9][0-9]*)(Mi|Gi)")
+
+
+def _bytes(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = _SIZE.fullmatch(value)
+    if found is None:
+        raise ValueError(f"{value!r} is not a size; write it like 512Mi or 2Gi")
+    return int(found[1]) << (20 if found[2] == "Mi" else 30)
+
+
+Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
+"""Bytes."""
+SHORTEST_KEY = 16
+"""Characters of a secret that nobody can guess."""
+
+
+def _keys(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    # A Secret that was made from a file ends with a line break.
+    keys = tuple(key.strip() for key in value.split(","))
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise ValueError(f"a key has fewer than {SHORTEST_KEY} characters; make one by: openssl rand -base64 32")
+    return keys
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=False)]
+PositiveSeconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Text = Annotated[str, Field(min_length=1)]
+Format = Literal["onnx", "triton"]
+
+
+class Settings(BaseModel):
+    """What a serving pod knows about itself. Field ``x`` is read from variable ``VIRIDIAN_X``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    namespace: Text
+    model: Text
+    model_version: Annotated[Text, AfterValidator(_mutable)]
+    model_uri: Text
+    model_format: Format = "onnx"
+    model_digest: Annotated[str, Field(pattern=f"^{DIGEST.pattern}$")] | None = None
+    """What ``viridian-fetch`` must find; None where the image itself vouches for the model."""
+    revision: Text
+    color: Literal["blue", "green"]
+    pod_uid: Text
+
+    model_max_size: Size = 2 << 30
+    """Bytes that may be fetched, and again bytes that may be unpacked."""
+    fetch_timeout: PositiveSeconds = 600.0
+
+    timeout: PositiveSeconds = 30.0
+    scrape_interval: PositiveSeconds = 15.0
+    latency_buckets: Annotated[tuple[float, ...], BeforeValidator(_buckets), AfterValidator(_increasing)] = (
+        DEFAULT_LATENCY_BUCKETS
+    )
+    abandoned_after: Seconds = 1.0
+    """A client that gives up after this many seconds counts as an error; earlier, its request is not judged."""
+
+    stable: Annotated[tuple[str, int] | None, BeforeValidator(_address)] = None
+    """Host and port of the Service that leads to the stable revision; None means that there is none to ask."""
+    fallback_after: PositiveSeconds | None = None
+    """Seconds after which stable is asked too when the model has not answered yet; None goes by the trial inference."""
+
+    feedback_key: Annotated[tuple[str, ...], BeforeValidator(_keys), Field(repr=False)] = ()
+    """Secrets of the model by which feedback tokens are signed, the first, and checked, all. Without one there are no
+    tokens."""
+    feedback_lifetime: PositiveSeconds = 30 * 24 * 3600.0
+    """Seconds for which a feedback token is good."""
+
+    drain_delay: Seconds = 3.0
+    """Seconds after SIGTERM in which new connections are still served, while the endpoint disappears everywhere."""
+    grace: PositiveSeconds = Field(default_factory=lambda given: given["drain_delay"] + given["timeout"] + 5.0)
+    """Seconds after SIGTERM by which the API has ended at the latest, and for which Triton waits for it. By default as
+    long as the slowest request may take."""
+
+    cpu_limit: Annotated[float | None, BeforeValidator(_cpus)] = None
+    max_body: Annotated[int, Field(gt=0)] = 16 * 1024 * 1024
+    """Bytes."""
+    max_bodies: Annotated[int, Field(gt=0)] = Field(default_factory=lambda given: 16 * given["max_body"])
+    """Bytes of all bodies that are held at a time; beyond them, one that is still arriving is refused with 503."""
+    max_instances: Annotated[int, Field(gt=0)] = 1000
+    """Instances in one request to ``/predict``."""
+    max_queue: Annotated[int, Field(gt=0)] = 1024
+    """Instances that wait for Triton before new ones are turned away with 503."""
+    allow_model_code: bool = True
+    """Whether a model may bring code of its own: preprocess.py, Python and other libraries for Triton."""
+    preprocess_timeout: PositiveSeconds = 1.0
+    """Seconds for a call of preprocess.py, with up to 64 instances; its process is then made anew."""
+    calls_in_flight: Annotated[int, Field(gt=0)] = 2
+    """Joined calls to Triton at the same time: one that is computed and one that is ready to follow it."""
+
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
+    """Origins whose pages may ask, such as ``http://localhost:3000``, by commas; ``*`` for any."""
+    bind: Text = ANY
+    """A pod is reached from outside; Triton itself is bound to loopback."""
+    http_port: Port = 8000
+    grpc_port: Port = 8001
+    fallback_port: Port = 8080
+    metrics_port: Port = 9090
+    triton_http_port: Port = 8500
+    triton_grpc_port: Port = 8501
+    triton_metrics_port: Port = 8502
+    triton_log_info: bool = True
+    """Whether Triton logs more than warnings and errors."""
+
+    image_root: Path = Path("/")
+    """Where ``image://`` begins."""
+    model_mount: Path = Path("/mnt/model")
+    """The claim of ``pvc://``, or the volume in which ``viridian-fetch`` puts what it fetched."""
+    credentials_dir: Path = Path("/etc/viridian/model-credentials")
+    """The Secret for ``https://``: a file for each key."""
+    live_settings: Path = Path("/etc/viridian/serving/serving.json")
+    """What may change while the pod runs."""
+    log_secret_dir: Path = Path("/etc/viridian/log-secret")
+    """The Secret of the prediction log: a file for each key."""
+    api_keys_dir: Path | None = None
+    """The Secret with the API keys of clients, a file for each; None where the model answers everybody."""
+    run_dir: Path = Path("/run/viridian")
+    triton_home: Path = Path("/opt/tritonserver")
+    termination_log: Path = TERMINATION_LOG
+
+    @property
+    def own_address(self) -> str:
+        """Where this pod itself reaches what it binds."""
+        return reach(self.bind)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> "Settings":
+        if self.max_bodies < self.max_body:
+            raise ValueError(
+                f"VIRIDIAN_MAX_BODIES ({self.max_bodies}) must be at least VIRIDIAN_MAX_BODY ({self.max_body}), or the "
+                "largest body never has room; raise it"
+            )
+        if self.drain_delay >= self.grace:
+            raise ValueError(
+                f"VIRIDIAN_DRAIN_DELAY ({self.drain_delay:g}s) must be shorter than VIRIDIAN_GRACE ({self.grace:g}s), "
+                "or running requests are cut off; raise VIRIDIAN_GRACE"
+            )
+        return self
+
+
+_SECRET = frozenset({"feedback_key"})
+"""Settings whose value no message repeats."""
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Args:
+        environ: The process environment. Variables with our prefix that name no setting are ignored, since an older
+            image must run under a newer operator.
+
+    Returns:
+        The settings.
+
+    Raises:
+        ConfigError: A variable is missing or its value cannot be used; one sentence for each.
+    """
+    known = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    values = {field: environ[variable] for variable, field in known.items() if environ.get(variable, "") != ""}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        # A default that is made of values which are wrong themselves is no second mistake.
+        problems = [dict(problem) for problem in error.errors() if problem["type"] != "default_factory_not_called"]
+        raise ConfigError([_sentence(problem, environ) for problem in problems]) from None
+
+
+def termination_log(environ: Mapping[str, str]) -> Path:
+    """Where to report that the other settings cannot be used."""
+    return Path(environ.get(PREFIX + "TERMINATION_LOG") or TERMINATION_LOG)
+
+
+def _sentence(problem: dict[str, object], environ: Mapping[str, str]) -> str:
+    location = problem["loc"]
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not isinstance(location, tuple) or not location:
+        return message
+    variable = PREFIX + str(location[0]).upper()
+    if location[0] in _SECRET:
+        return f"{variable} cannot be used: {message}"
+    if problem["type"] == "missing":
+        return f"{variable} is not set; the operator sets it in both containers, set it when running by hand"
+    return f"{variable}={environ.get(variable)!r} cannot be used: {message}"

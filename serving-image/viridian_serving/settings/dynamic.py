@@ -1,0 +1,117 @@
+"""Settings that take effect in a running pod: its file is a ConfigMap's.
+
+They say how requests are handled, not what the model answers, so that a change of them needs no new pods.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from viridian_serving.settings.config import PositiveSeconds, Seconds, Size
+from viridian_serving.settings.file_watch import LiveFileError, read_file
+
+
+class _Part(BaseModel):
+    # A newer operator may write what this image does not know.
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+
+class CacheSettings(_Part):
+    """Which answers may be given again."""
+
+    ttl: PositiveSeconds
+    """Seconds for which an answer is as good as new."""
+    stale_if_error: Seconds = 0.0
+    """Seconds for which an answer is better than an error."""
+    max_size: Size = 64 << 20
+    """Bytes of memory."""
+
+
+class RateLimitSettings(_Part):
+    """How many requests one client may send to one pod."""
+
+    requests_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    burst: Annotated[int, Field(ge=1)] | None = None
+    """Requests that may come together after a pause; by default those of one second."""
+    client_header: str | None = None
+    """The header that names the client, set by the gateway and by nobody else; None goes by the client's address."""
+
+
+class Action(StrEnum):
+    """What is done to a member."""
+
+    DROP = "Drop"
+    """It is left out."""
+    MASK = "Mask"
+    """It is there, without its value."""
+    HASH = "Hash"
+    """Equal values can be told from others, by whoever has the key also from a guess. Without a key it is masked."""
+
+
+class RedactSettings(_Part):
+    """What is done to a member of instances and predictions before it is logged."""
+
+    name: str
+    action: Action = Action.MASK
+
+
+def _endpoint(url: str) -> str:
+    parts = urlsplit(url)
+    encrypted = parts.scheme == "https" and parts.hostname
+    inside = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if (encrypted or inside) and parts.path.strip("/"):
+        return url
+    raise ValueError(
+        "what clients send must not travel in the open; write https://HOST:PORT/v1/logs, or http:// with 127.0.0.1 for "
+        "a collector on the same machine"
+    )
+
+
+class LogSettings(_Part):
+    """Where a record of each prediction goes, and what it may show."""
+
+    sink: Literal["Stdout", "OTLP"] = "Stdout"
+    endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
+    """For OTLP: the whole address of a collector."""
+    sample: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 1.0
+    """Share of the requests that are logged."""
+    redact: tuple[RedactSettings, ...] = ()
+    queue_size: Size = 16 << 20
+    """Bytes of records that wait to be delivered."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.sink == "OTLP") != (self.endpoint is not None):
+            raise ValueError("sink OTLP, and only that, needs an endpoint, such as https://HOST:4318/v1/logs")
+        return self
+
+
+class LiveSettings(_Part):
+    """All of them; what is absent is off."""
+
+    cache: CacheSettings | None = None
+    rate_limit: RateLimitSettings | None = None
+    log: LogSettings | None = None
+
+
+def read(file: Path) -> LiveSettings:
+    """Read the file; one that is not there is an empty one.
+
+    Raises:
+        LiveFileError: It cannot be read or used.
+    """
+    text = read_file(file)
+    if text is None:
+        return LiveSettings()
+    try:
+        return LiveSettings.model_validate_json(text)
+    except ValidationError as error:
+        told = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors()
+        )
+        raise LiveFileError(f"{file} cannot be used: {told}") from error

@@ -1,0 +1,151 @@
+"""What models are asked and what they answer, in numbers that stay few whatever comes."""
+
+import math
+import struct
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+
+from viridian_serving.contract.contract import Contract
+from viridian_serving.contract.feature_metadata import Feature, FeatureMetadata, confidence_of, label_of
+from viridian_serving.inference.request_context import RequestContext
+from viridian_serving.metrics.guard_counters import Via
+from viridian_serving.metrics.histograms import DECADES, SHARES, Histogram, evenly
+
+MAX_LABELS: Final = 20
+"""Labels that are told apart; each is a series for every way in which requests come."""
+_LONGEST_LABEL: Final = 64
+_OTHER: Final = "other"
+_NOBODYS: Final = frozenset({Via.CHECK, Via.MIRROR})
+"""Requests that no user waits for; they would tell nothing about users."""
+
+
+@dataclass(slots=True, eq=False)
+class _TrackedFeature:
+    """One feature and its numbers."""
+
+    feature: Feature
+    values: Histogram
+    below: int = 0
+    above: int = 0
+
+    def observe(self, values: Sequence[float]) -> None:
+        if self.feature.nullable:
+            values = [value for value in values if not math.isnan(value)]
+        self.values.observe_all(values)
+        if (low := self.feature.low) is not None:
+            self.below += sum(value < low for value in values)
+        if (high := self.feature.high) is not None:
+            self.above += sum(value > high for value in values)
+
+
+class ModelMetrics:
+    """Counts since the model was loaded."""
+
+    def __init__(self, contract: Contract, metadata: FeatureMetadata) -> None:
+        """Start at zero.
+
+        Args:
+            contract: What the API takes and gives.
+            metadata: What is known about it.
+        """
+        self._inputs = [(slot.tensor.datatype.value, slot.width) for slot in contract.slots]
+        self._features = [_TrackedFeature(feature, Histogram(_bounds(feature))) for feature in metadata.features]
+        self._labels = {label: dict.fromkeys(Via, 0) for label in (*metadata.labels[:MAX_LABELS], _OTHER)}
+        self._confidence = Histogram(SHARES)
+        self._values = Histogram(DECADES)
+
+    def observe(self, requests: Sequence[RequestContext]) -> None:
+        """Take in what was answered.
+
+        Args:
+            requests: Each with its instances and predictions; those without predictions are passed over.
+        """
+        of_users = [context for context in requests if context.predictions and context.via not in _NOBODYS]
+        if not of_users:
+            return
+        self._observe_inputs(of_users)
+        confidences = [confidence_of(prediction) for context in of_users for prediction in context.predictions]
+        self._confidence.observe_all([confidence for confidence in confidences if confidence is not None])
+        numbers = [prediction.get("prediction") for context in of_users for prediction in context.predictions]
+        self._values.observe_all([number for number in numbers if isinstance(number, float)])
+        labels = Counter(
+            (label_of(prediction), context.via) for context in of_users for prediction in context.predictions
+        )
+        for (label, via), number in labels.items():
+            if label is not None:
+                self._ways(label)[via] += number
+
+    def families(self, names: Sequence[str], identity: Sequence[str]) -> Iterator[Metric]:
+        """Render them.
+
+        Args:
+            names: The labels that every series has.
+            identity: Their values.
+        """
+        labels = CounterMetricFamily("viridian_predictions", "Predicted labels", labels=(*names, "via", "class"))
+        for label, ways in self._labels.items():
+            for via, number in ways.items():
+                labels.add_metric((*identity, via.value, label), number)
+        yield labels
+        yield rendered("viridian_prediction_confidence", "How sure the model was", names, {identity: self._confidence})
+        yield rendered("viridian_prediction_value", "Predicted numbers", names, {identity: self._values})
+        watched = {(*identity, each.feature.name): each for each in self._features}
+        yield rendered(
+            "viridian_feature_value",
+            "Numbers that the model was asked about",
+            (*names, "feature"),
+            {values: each.values for values, each in watched.items()},
+        )
+        outside = CounterMetricFamily(
+            "viridian_feature_out_of_range",
+            "Numbers outside of the range in which they were expected",
+            labels=(*names, "feature", "side"),
+        )
+        for values, each in watched.items():
+            if each.feature.low is not None:
+                outside.add_metric((*values, "below"), each.below)
+            if each.feature.high is not None:
+                outside.add_metric((*values, "above"), each.above)
+        yield outside
+
+    def _observe_inputs(self, requests: Sequence[RequestContext]) -> None:
+        columns: dict[int, tuple[Any, ...]] = {}
+        for watched in self._features:
+            position = watched.feature.tensor
+            code, elements = self._inputs[position]
+            if position not in columns:
+                # All instances of all requests at once: to unpack each would cost more than what is counted.
+                raw = b"".join(part.tensors[position] for context in requests for part in context.instances)
+                columns[position] = struct.unpack(f"<{len(raw) // struct.calcsize('<' + code)}{code}", raw)
+            watched.observe(columns[position][watched.feature.element :: elements])
+
+    def _ways(self, label: str) -> dict[Via, int]:
+        label = label[:_LONGEST_LABEL]
+        if label not in self._labels and len(self._labels) > MAX_LABELS:
+            label = _OTHER
+        return self._labels.setdefault(label, dict.fromkeys(Via, 0))
+
+
+def rendered(name: str, text: str, names: Sequence[str], histograms: dict[Any, Histogram]) -> Metric:
+    """Render histograms of one name.
+
+    Args:
+        name: The metric's.
+        text: Its help.
+        names: Its labels.
+        histograms: By their labels' values.
+    """
+    family = HistogramMetricFamily(name, text, labels=names)
+    for values, histogram in histograms.items():
+        family.add_metric(values, histogram.cumulative(), histogram.total)
+    return family
+
+
+def _bounds(feature: Feature) -> tuple[float, ...]:
+    if feature.low is None or feature.high is None or not feature.low < feature.high:
+        return DECADES
+    return evenly(feature.low, feature.high)

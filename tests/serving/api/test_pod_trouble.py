@@ -1,0 +1,240 @@
+"""Real Triton, real API: what breaks, and what the end of a pod costs."""
+
+import asyncio
+import ctypes
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.serving import models
+from tests.serving.pod import Pod, children_in, eventually, running_pod, standing_still
+
+from viridian_serving.commands import api
+
+pytestmark = pytest.mark.serving
+
+TGKILL = 234 if platform.machine() == "x86_64" else 131
+"""The system call that sends a signal to one thread."""
+
+
+def test_triton_killed_is_an_error_until_its_container_is_started_again(tmp_path: Path) -> None:
+    with running_pod(tmp_path, models.lookup) as served:
+        # given
+        assert served.predict({"i": 1}).status == 200
+        (server,) = [
+            pid for pid in children_in(tmp_path) if b"tritonserver" in Path(f"/proc/{pid}/exe").readlink().name.encode()
+        ]
+        # when
+        os.kill(server, signal.SIGKILL)
+        # then the container ends with it
+        assert served.triton is not None
+        assert served.triton.wait(10) == 128 + signal.SIGKILL
+        assert "exit code 137" in served.termination_log
+        answer = served.predict({"i": 1})
+        assert (answer.status, answer.json["type"]) == (503, "urn:viridian:problem:model-unreachable")
+        assert answer.headers["retry-after"] == "1"
+        tensor = b'{"inputs":[{"name":"i","shape":[1,1],"datatype":"INT64","data":[1]}]}'
+        infer = served.request("POST", "/v2/models/m/infer", tensor)
+        assert (infer.status, "error" in infer.json) == (503, True)
+        assert served.get("/triton/ready", "METRICS_PORT").status == 503
+        eventually(lambda: served.get("/ready").status == 503, served.log)
+        assert served.get("/health").json["status"] == "failing"
+        # when the kubelet starts it again
+        served.start_triton()
+        # then
+        eventually(lambda: served.get("/triton/ready", "METRICS_PORT").status == 200, served.log)
+        assert served.predict({"i": 2}).json["prediction"] == 20
+        served.wait_ready()
+        counts = served.counts()
+        assert (counts["direct", "error"], counts["direct", "ok"]) == (2, 2)
+
+
+def test_triton_does_not_outlive_the_process_that_runs_the_model(tmp_path: Path) -> None:
+    with running_pod(tmp_path, models.lookup) as served:
+        # given
+        assert served.predict({"i": 1}).status == 200
+        eventually(lambda: "1 of its own processes run it" in served.log(), served.log)
+        (stub,) = [pid for pid in children_in(tmp_path) if "stub" in Path(f"/proc/{pid}/exe").readlink().name]
+        # when it is killed, as by the kernel when memory is short
+        os.kill(stub, signal.SIGKILL)
+        # then the container ends, and its log says why
+        assert served.triton is not None
+        assert served.triton.wait(10) == 128 + signal.SIGKILL
+        assert "a process that runs the model has ended" in served.log()
+        # and all is well when the kubelet has started it again
+        served.start_triton()
+        eventually(lambda: served.get("/triton/ready", "METRICS_PORT").status == 200, served.log)
+        assert served.predict({"i": 2}).json["prediction"] == 20
+
+
+@pytest.mark.parametrize(
+    ("make", "wanted"),
+    [
+        (models.corrupt, "is not an ONNX model or is damaged"),
+        (models.no_inputs, "has no inputs"),
+        (models.with_zipmap, "zipmap off"),
+        (lambda directory: directory.mkdir(parents=True), "holds no model.onnx"),
+        (lambda _: None, "which this image does not contain"),
+    ],
+    ids=["corrupt", "no inputs", "zipmap", "no file", "no directory"],
+)
+def test_a_model_that_cannot_be_served_ends_the_container_with_a_sentence(
+    tmp_path: Path, make: Callable[[Path], object], wanted: str
+) -> None:
+    # given
+    served = Pod.create(tmp_path)
+    make(served.model_directory)
+    # when
+    code = served.start_triton().wait(60)
+    # then
+    assert code == 1
+    sentence = served.termination_log
+    assert sentence.startswith("Model m v1 cannot be served: ")
+    assert wanted in sentence
+    assert sentence.count("\n") == 1
+    assert sentence in served.log()
+
+
+@pytest.mark.parametrize("part", ["triton", "api"])
+def test_a_bad_environment_ends_both_containers_with_a_sentence(tmp_path: Path, part: str) -> None:
+    served = Pod.create(tmp_path, TIMEOUT="soon")
+    process = served.start_triton() if part == "triton" else served.start_api()
+    assert process.wait(30) == 2
+    assert "VIRIDIAN_TIMEOUT='soon' cannot be used" in served.termination_log
+
+
+def test_a_taken_port_is_said(lookup: Pod, tmp_path: Path) -> None:
+    served = Pod.create(tmp_path)
+    served.ports["HTTP_PORT"] = lookup.ports["HTTP_PORT"]
+    assert served.start_api().wait(30) == 1
+    assert "cannot listen" in served.termination_log
+
+
+def test_the_api_alone_is_alive_but_not_ready(tmp_path: Path) -> None:
+    served = Pod.create(tmp_path)
+    try:
+        served.start_api()
+        eventually(lambda: served.get("/live").status == 200, served.log)
+        assert served.get("/ready").status == 503
+        assert served.get("/health").json["status"] == "starting"
+        assert served.predict({"i": 1}).status == 503
+    finally:
+        served.stop()
+
+
+async def test_sigterm_under_load_loses_nothing(tmp_path: Path) -> None:
+    with running_pod(tmp_path, models.lookup, DRAIN_DELAY="500ms") as served:
+        # given clients that keep their connections, and open new ones only while the pod says that it is ready
+        tally: Counter[str] = Counter()
+        stopping = asyncio.Event()
+
+        async def client() -> None:
+            while not stopping.is_set():
+                reader, writer = await asyncio.open_connection("127.0.0.1", served.ports["HTTP_PORT"])
+                closed = False
+                while not closed and not stopping.is_set():
+                    body = b'{"i": 3}'
+                    writer.write(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                    tally["sent"] += 1
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                    await reader.readexactly(length)
+                    tally[head.split()[1].decode()] += 1
+                    closed = b"connection: close" in head.lower()
+                if closed:
+                    tally["told to close"] += 1
+                    stopping.set()
+                writer.close()
+
+        clients = [asyncio.create_task(client()) for _ in range(16)]
+        while tally["200"] < 500:  # noqa: ASYNC110  the clients are other tasks' business
+            await asyncio.sleep(0.01)
+        # when both containers get their signal at the same moment
+        assert served.triton is not None
+        assert served.api is not None
+        served.triton.send_signal(signal.SIGTERM)
+        served.api.send_signal(signal.SIGTERM)
+        results = await asyncio.gather(*clients, return_exceptions=True)
+        codes = await asyncio.gather(asyncio.to_thread(served.api.wait, 20), asyncio.to_thread(served.triton.wait, 20))
+        # then
+        assert results == [None] * 16
+        assert tally["sent"] == tally["200"]
+        assert tally["told to close"] > 0
+        assert codes == [0, 0]
+        assert children_in(tmp_path) == []
+
+
+SUPERVISOR_WITH_A_THREAD = """
+import threading, time
+from viridian_serving.triton.supervisor import _Signals
+
+thread = threading.Thread(target=time.sleep, args=(60,), daemon=True)
+thread.start()
+signals = _Signals()
+print(thread.native_id, flush=True)
+print(*signals.wait(60), flush=True)
+"""
+
+
+def test_a_signal_that_reaches_another_thread_of_the_supervisor_is_no_less_a_signal() -> None:
+    # given a thread that a library has started
+    with subprocess.Popen(
+        [sys.executable, "-c", SUPERVISOR_WITH_A_THREAD], stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        other = int(running.stdout.readline())
+        # when the kernel gives the signal to it
+        assert ctypes.CDLL(None).syscall(TGKILL, running.pid, other, int(signal.SIGTERM)) == 0
+        # then
+        assert running.stdout.readline().split() == [str(int(signal.SIGTERM))]
+    assert running.returncode == 0
+
+
+def test_a_gateway_that_hears_late_of_the_end_loses_nothing(tmp_path: Path) -> None:
+    with running_pod(tmp_path, models.lookup, DRAIN_DELAY="300ms", TIMEOUT="2s") as served:
+        # given
+        assert served.api is not None
+        assert served.predict({"i": 3}).status == 200
+        # when requests on new connections go on arriving for long after the usual moment
+        served.api.send_signal(signal.SIGTERM)
+        begun = last = time.monotonic()
+        answers = []
+        # (a machine that is too busy to send them falls silent, which ends the pod)
+        while last < begun + 3 and time.monotonic() < last + api._SILENCE / 2:
+            last = time.monotonic()
+            answers.append(served.predict({"i": 3}).status)
+            time.sleep(0.05)
+        # then all of them are answered, and the pod ends when they stop
+        assert set(answers) == {200}
+        assert served.api.wait(10) == 0
+
+
+def test_a_request_that_runs_at_sigterm_is_answered(tmp_path: Path) -> None:
+    with running_pod(tmp_path, models.slow, DRAIN_DELAY="0s") as served:
+        # given
+        import threading
+
+        answers = []
+        body = {"rounds": 60_000}
+        thread = threading.Thread(target=lambda: answers.append(served.predict(body)))
+        (triton,) = served.processes("tritonserver")
+        with standing_still(triton):
+            thread.start()
+            eventually(lambda: served.gauge("viridian_requests_in_flight") == 1, served.log)
+        # when
+        assert served.api is not None
+        assert served.triton is not None
+        served.api.send_signal(signal.SIGTERM)
+        served.triton.send_signal(signal.SIGTERM)
+        thread.join(60)
+        # then
+        assert [answer.status for answer in answers] == [200]
+        assert answers[0].headers["connection"] == "close"
+        assert (served.api.wait(20), served.triton.wait(20)) == (0, 0)

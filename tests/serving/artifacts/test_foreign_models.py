@@ -1,0 +1,51 @@
+"""What people bring instead of an ONNX file: each gets its way out, as a file and as a folder."""
+
+from pathlib import Path
+
+import pytest
+
+from viridian_serving.artifacts.detect import find
+from viridian_serving.artifacts.locate import ModelError, model_file
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"model.joblib": "x"}, "with skl2onnx for scikit-learn"),
+        ({"model.pkl": "x"}, "with skl2onnx for scikit-learn"),
+        ({"MLmodel": "flavors: {}", "model.pkl": "x"}, "a model of MLflow; load it"),
+        ({"config.json": "{}", "model.safetensors": "x"}, "optimum-cli export onnx"),
+        ({"config.json": "{}", "pytorch_model.bin": "x"}, "optimum-cli export onnx"),
+        ({"model.safetensors": "x"}, "optimum-cli export onnx"),
+        ({"saved_model.pb": "x", "variables/x": "x"}, "tf2onnx.convert --saved-model"),
+        ({"model.keras": "x"}, "a model of Keras; export it to ONNX"),
+        ({"model.h5": "x"}, "a model of Keras; export it to ONNX"),
+        ({"model.pt": "x"}, "torch.onnx.export"),
+        ({"model.tflite": "x"}, "tf2onnx.convert --tflite"),
+        ({"model.json": '{"learner":{}}'}, "a model of XGBoost; export it to ONNX with onnxmltools"),
+        ({"model.ubj": "x"}, "a model of XGBoost; export it to ONNX with onnxmltools"),
+        ({"model.txt": "tree\nversion=v4"}, "a model of LightGBM; export it to ONNX with onnxmltools"),
+        ({"model.cbm": "x"}, "a model of CatBoost; export it to ONNX"),
+    ],
+)
+def test_the_way_out_is_said_for_the_folder_and_the_file(tmp_path: Path, files: dict[str, str], words: str) -> None:
+    # given
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    # then, on a laptop and in a pod
+    for look in (find, model_file):
+        with pytest.raises(ModelError) as error:
+            look(tmp_path)
+        assert words in str(error.value)
+    if len(files) == 1:
+        with pytest.raises(ModelError) as error:
+            find(tmp_path / next(iter(files)))
+        assert words in str(error.value)
+
+
+def test_a_text_that_is_no_model_is_not_taken_for_one(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("trees")
+    (tmp_path / "labels.json").write_text('["a"]')
+    with pytest.raises(ModelError, match="holds no model"):
+        find(tmp_path)

@@ -1,0 +1,262 @@
+"""Feedback tokens, and what is counted of what comes back."""
+
+import base64
+import json
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.serving.pages import samples
+
+from viridian_serving.codec.instances import MAX_VIOLATIONS
+from viridian_serving.feedback.accuracy import Feedback, FeedbackCounts
+from viridian_serving.feedback.token import Given, TokenError, TokenReader, TokenWriter
+from viridian_serving.http1.problems import Problem
+from viridian_serving.metrics.guard_counters import Via
+
+KEY = "a key of the model iris"
+OLD_KEY = "the key that it had before"
+ISSUED = 1_800_000_000
+HOUR = 3600.0
+
+
+def writer(key: str = KEY, model: str = "iris", revision: str = "iris-7") -> TokenWriter:
+    return TokenWriter([key], "ml", model, revision)
+
+
+def reader(*keys: str, namespace: str = "ml", lifetime: float = HOUR) -> TokenReader:
+    return TokenReader(keys or (KEY,), namespace, "iris", lifetime)
+
+
+def token(prediction: object = 1, via: Via = Via.SPLIT, **made: str) -> str:
+    written = writer(**made).write(prediction, via, ISSUED)
+    assert written is not None
+    return written
+
+
+class Taker:
+    """A pod's feedback, at one moment."""
+
+    def __init__(self, now: float = ISSUED + 60, max_items: int = 10) -> None:
+        self.counts = FeedbackCounts("iris-7")
+        self.feedback = Feedback(reader(), self.counts, max_items, lambda: now)
+
+    def take(self, document: object) -> dict[str, int]:
+        return json.loads(self.feedback.take(json.dumps(document).encode()))
+
+    def refused(self, document: object) -> Problem:
+        with pytest.raises(Problem) as caught:
+            self.take(document)
+        return caught.value
+
+    def samples(self) -> dict[tuple[str, ...], float]:
+        """By name, revision, via and result; what is not zero."""
+        page = samples(lambda: self.counts.families("ml", "iris", "uid"), "revision", "via", "result")
+        return {key: value for key, value in page.items() if value}
+
+
+# -- tokens
+
+
+@pytest.mark.parametrize(("prediction", "via"), list(product((0, -3, 2.5, True, "Köln", ""), Via)))
+def test_a_token_says_what_was_predicted(prediction: object, via: Via) -> None:
+    said = reader().read(token(prediction, via), ISSUED + 1)
+    assert (said.revision, said.via, said.prediction, said.issued) == ("iris-7", via, prediction, ISSUED)
+    assert type(said.prediction) is type(prediction)
+
+
+def test_a_token_is_short_and_fits_into_a_url() -> None:
+    made = token(7)
+    assert len(made) < 64
+    assert made.replace(".", "").replace("-", "").replace("_", "").isalnum()
+
+
+def test_equal_predictions_have_different_tokens() -> None:
+    one = writer()
+    assert len({one.write(1, Via.SPLIT, ISSUED) for _ in range(1000)}) == 1000
+
+
+@pytest.mark.parametrize("prediction", [[1, 2], {"a": 1}, None, "x" * 255])
+def test_what_is_not_one_label_or_number_has_no_token(prediction: object) -> None:
+    assert writer().write(prediction, Via.SPLIT, ISSUED) is None
+
+
+@pytest.mark.parametrize("keys", [(KEY,), (OLD_KEY, KEY), (KEY, OLD_KEY)])
+def test_any_key_of_the_model_is_believed(keys: tuple[str, ...]) -> None:
+    assert reader(*keys).read(token(), ISSUED).prediction == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "checks"),
+    [
+        (token(key=OLD_KEY), reader()),
+        (token(model="digits"), reader()),
+        (token(), reader(namespace="other")),
+    ],
+    ids=["another key", "another model", "another namespace"],
+)
+def test_another_model_s_token_is_not_believed(made: str, checks: TokenReader) -> None:
+    with pytest.raises(TokenError, match="not signed by a pod of model 'iris'"):
+        checks.read(made, ISSUED)
+
+
+def test_a_token_expires() -> None:
+    made = token()
+    assert reader().read(made, ISSUED + HOUR).prediction == 1
+    with pytest.raises(TokenError, match=r"has expired: it is 2\.0 h old, and 1 h are the most"):
+        reader().read(made, ISSUED + 2 * HOUR)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 255))
+def test_no_bit_of_a_token_can_be_changed(position: int, change: int) -> None:
+    # given
+    raw = bytearray(base64.urlsafe_b64decode(token("label").removeprefix("v1.") + "=="))
+    # when
+    raw[position % len(raw)] ^= change
+    # then
+    with pytest.raises(TokenError):
+        reader().read("v1." + base64.urlsafe_b64encode(raw).decode().rstrip("="), ISSUED)
+
+
+@given(st.one_of(st.text(), st.text().map("v1.".__add__), st.binary(max_size=80).map(lambda b: f"v1.{b.hex()}")))
+def test_whatever_else_is_sent_is_refused(sent: str) -> None:
+    with pytest.raises(TokenError):
+        reader().read(sent, ISSUED)
+
+
+def test_no_character_of_a_token_can_be_changed() -> None:
+    made = token("label")
+    for position, (character, other) in product(range(3, len(made)), zip("AB", "BA", strict=True)):
+        changed = made[:position] + (other if made[position] == character else character) + made[position + 1 :]
+        if changed != made:
+            with pytest.raises(TokenError):
+                reader().read(changed, ISSUED)
+
+
+@pytest.mark.parametrize("cut", [1, 5, 20, 50])
+def test_a_cut_token_is_refused(cut: int) -> None:
+    with pytest.raises(TokenError):
+        reader().read(token()[:-cut], ISSUED)
+
+
+def test_a_token_of_a_newer_version_is_no_crash() -> None:
+    # given a token whose way this version does not know
+    from viridian_serving.feedback import token
+
+    payload = token._FIXED.pack(ISSUED, b"12345678", 99, 1) + b"r1"
+    mac = token._mac(token._derive(KEY, "ml", "iris"), payload)
+    made = "v1." + base64.urlsafe_b64encode(mac + payload).decode().rstrip("=")
+    # when, then
+    with pytest.raises(TokenError, match="newer version"):
+        reader().read(made, ISSUED)
+
+
+# -- what comes back
+
+
+def test_labels_are_counted_by_revision_and_by_way() -> None:
+    taker = Taker()
+    given_ = [
+        (token(1), 1),
+        (token(1), 2),
+        (token("cat", revision="iris-6"), "cat"),
+        (token(True, Via.PIN), False),
+        (token(3), 3.0),
+    ]
+    assert taker.take([{"token": made, "actual": actual} for made, actual in given_]) == {"counted": 5, "repeated": 0}
+    assert taker.samples() == {
+        ("viridian_feedback_total", "iris-7", "split", "correct"): 2,
+        ("viridian_feedback_total", "iris-7", "split", "incorrect"): 1,
+        ("viridian_feedback_total", "iris-6", "split", "correct"): 1,
+        ("viridian_feedback_total", "iris-7", "pin", "incorrect"): 1,
+    }
+
+
+def test_numbers_are_counted_by_their_distance() -> None:
+    taker = Taker()
+    taker.take([{"token": token(2.5), "actual": 2}, {"token": token(-1.0), "actual": 0.25}])
+    assert taker.samples() == {
+        ("viridian_feedback_absolute_error_sum", "iris-7", "split"): 1.75,
+        ("viridian_feedback_absolute_error_count", "iris-7", "split"): 2,
+    }
+
+
+def test_a_token_counts_once() -> None:
+    taker = Taker()
+    item = {"token": token(1), "actual": 1}
+    assert taker.take(item) == {"counted": 1, "repeated": 0}
+    assert taker.take([item, item]) == {"counted": 0, "repeated": 2}
+    assert sum(taker.samples().values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("document", "pointers"),
+    [
+        (3, [""]),
+        ({}, ["/token", "/actual"]),
+        ({"token": 1, "actual": 1}, ["/token"]),
+        ({"token": "x", "actual": 1}, ["/token"]),
+        ({"token": token(), "actual": 1, "extra/~": 0}, ["/extra~1~0"]),
+        ({"token": token()}, ["/actual"]),
+        ({"token": token(), "actual": "1"}, ["/actual"]),
+        ({"token": token(), "actual": 1.5}, ["/actual"]),
+        ({"token": token(), "actual": True}, ["/actual"]),
+        ({"token": token(), "actual": None}, ["/actual"]),
+        ({"token": token("cat"), "actual": 1}, ["/actual"]),
+        ({"token": token(True), "actual": 1}, ["/actual"]),
+        ({"token": token(1.5), "actual": "1.5"}, ["/actual"]),
+        ({"token": token(1.5), "actual": 10**400}, ["/actual"]),
+        ([{"token": token(), "actual": 1}, 7, {"token": "x", "actual": 1}], ["/1", "/2/token"]),
+    ],
+)
+def test_each_wrong_field_is_named_and_nothing_is_counted(document: object, pointers: list[str]) -> None:
+    taker = Taker()
+    problem = taker.refused(document)
+    assert (problem.status, problem.kind) == (400, "invalid-feedback")
+    assert [violation.pointer for violation in problem.errors] == pointers
+    assert taker.samples() == {}
+
+
+def test_of_a_million_wrong_members_the_first_are_named() -> None:
+    problem = Taker(max_items=10_000).refused(dict.fromkeys(map(str, range(1_000_000)), 0))
+    assert (len(problem.errors), problem.errors[0].pointer) == (MAX_VIOLATIONS, "/0")
+    assert "1000002 value(s)" in problem.detail
+
+
+def test_an_expired_token_is_named() -> None:
+    problem = Taker(now=ISSUED + 2 * HOUR).refused({"token": token(), "actual": 1})
+    assert [violation.pointer for violation in problem.errors] == ["/token"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [(b"", 400, "invalid-json"), (b"[", 400, "invalid-json"), (b"[]", 400, "invalid-feedback"),
+     (b"[" * 20_000, 400, "invalid-json"), (b"[" + b"1," * 10 + b"1]", 413, "too-many-items"),
+     (b"[" * 20_481, 413, "too-many-items")],
+)  # fmt: skip
+def test_bodies_that_are_no_feedback(body: bytes, status: int, kind: str) -> None:
+    with pytest.raises(Problem) as caught:
+        Taker().feedback.take(body)
+    assert (caught.value.status, caught.value.kind) == (status, kind)
+
+
+def test_memory_is_bounded_and_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a pod that remembers three
+    monkeypatch.setattr("viridian_serving.feedback.accuracy._MAX_REMEMBERED", 3)
+    taker, one = Taker(), writer()
+    items = [{"token": one.write(1, Via.SPLIT, ISSUED), "actual": 1} for _ in range(4)]
+    # when
+    taker.take(items)
+    # then the last three are known, and the first is counted again
+    assert taker.take(items[1:]) == {"counted": 0, "repeated": 3}
+    assert taker.take(items[0]) == {"counted": 1, "repeated": 0}
+
+
+def test_the_page_shows_a_bounded_number_of_revisions() -> None:
+    counts = FeedbackCounts("iris-0")
+    for number in range(100):
+        counts.count(Given(f"iris-{number}", Via.SPLIT, 1, ISSUED, b""), 1)
+    assert len(counts.by_revision) == 33
+    assert counts.by_revision["other"][Via.SPLIT].correct == 68
+    assert counts.by_revision["iris-0"][Via.SPLIT].correct == 1
