@@ -56,7 +56,7 @@ bench-demo: ## whether the demonstration loses requests: ten runs, four of them 
 bench-serving: ## how fast predictions are, beside Triton, KServe, MLServer, BentoML, FastAPI; SERVERS=viridian,triton SECONDS=5
 	@dev/bench.sh serving "$(SERVERS)" $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-bench-models: ## everybody's models: which start, are answered as by ONNX Runtime, are joined; MODELS=lstm,silero
+bench-models: ## public models: which start, are answered as by ONNX Runtime, are batched; MODELS=lstm,silero
 	@dev/bench.sh models "$(MODELS)"
 
 bench-steady: ## how long a serving pod takes to start, and its memory over 10 minutes of load; MINUTES=3

@@ -138,12 +138,12 @@ def summary(rows: Sequence[Row]) -> str:
 def page(rows: Sequence[Row]) -> str:
     """Write the page of the documentation."""
     lines = [
-        "# Models that were tried",
+        "# Models tried",
         "",
         "`make bench-models` serves every model below with [`viridian-serve`](../guides/laptop.md) and compares its answers",
-        "with those of ONNX Runtime: by the Open Inference Protocol and by `/predict`, alone, and eight different",
-        "ones at the same time. It writes this page and `build/bench-models.json`.",
-        "`make bench-models MODELS=lstm,silero` tries those again that have one of the words in their names.",
+        "with those of ONNX Runtime: over the Open Inference Protocol and over `/predict`, one request alone, and eight",
+        "different ones at the same time. It writes this page and `build/bench-models.json`. To repeat some models, name",
+        "words from their names: `make bench-models MODELS=lstm,silero`. \"Joined\" means that requests are batched.",
         "",
         f"{len(rows)} models: {summary(rows)}.",
         "",
