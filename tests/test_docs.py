@@ -16,6 +16,7 @@ STATUS = TESTS.parent / "docs" / "guides" / "troubleshooting.md"
 REASON = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)*")
 SAY_A_REASON = {"_Claim", "held", "Notice", "warn"}
 """Functions of which an argument is the reason of a condition, of a hold or of an Event."""
+COMPATIBILITY = TESTS.parent / "docs" / "reference" / "compatibility.md"
 ARCHITECTURE = TESTS.parent / "docs" / "explanation" / "architecture.md"
 NAMED = re.compile(r"`((?:[a-z0-9_]+/)+test_\w+\.py)(?:: (\w+))?`")
 """A test as the documentation names it: its file below `tests/`, and its function."""
@@ -62,6 +63,37 @@ def test_every_page_is_in_the_index() -> None:
     index = ROOT / "docs" / "README.md"
     linked = {(index.parent / target).resolve() for target, _ in LINK.findall(index.read_text()) if target}
     assert {page for page in index.parent.rglob("*.md") if page != index} - linked == set()
+
+
+def pinned(package: str) -> str:
+    """The version of a Python package in the hash-checked lists."""
+    lists = "".join((ROOT / "requirements" / f"{name}.txt").read_text() for name in ("serving", "dev"))
+    return re.findall(rf"^{package}==(\S+)", lists, re.MULTILINE)[0]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "KUBERNETES_VERSION",
+        "GATEWAY_API_VERSION",
+        "CONTOUR_VERSION",
+        "ENVOY_VERSION",
+        "HELM_VERSION",
+        "PROMETHEUS_VERSION",
+        "PROMETHEUS_OPERATOR_VERSION",
+        "PROM_LABEL_PROXY_VERSION",
+        "OTEL_COLLECTOR_VERSION",
+        "KIND_VERSION",
+    ],
+)
+def test_the_compatibility_matrix_has_the_versions_of_the_tools(setting: str) -> None:
+    version = re.findall(rf"^{setting}=(\S+)", (ROOT / "dev" / "versions.env").read_text(), re.MULTILINE)[0]
+    assert f" {version}" in COMPATIBILITY.read_text()
+
+
+@pytest.mark.parametrize("package", ["nvidia-pytriton", "onnxruntime", "numpy", "skl2onnx"])
+def test_the_compatibility_matrix_has_the_versions_of_the_packages(package: str) -> None:
+    assert f" {pinned(package)}" in COMPATIBILITY.read_text()
 
 
 def named() -> list[tuple[str, str]]:
