@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint test-pure test-serving test-component test-e2e fuzz mutants cluster images install generate clean
-.PHONY: bench-demo bench-idle bench-faults bench-serving bench-steady bench-models
+.PHONY: bench-demo bench-idle bench-faults bench-serving bench-steady bench-models release
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -56,7 +56,7 @@ bench-demo: ## whether the demonstration loses requests: ten runs, four of them 
 bench-serving: ## how fast predictions are, beside Triton, KServe, MLServer, BentoML, FastAPI; SERVERS=viridian,triton SECONDS=5
 	@dev/bench.sh serving "$(SERVERS)" $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-bench-models: ## everybody's models: which start, are answered as by ONNX Runtime, are joined; MODELS=lstm,silero
+bench-models: ## public models: which start, are answered as by ONNX Runtime, are batched; MODELS=lstm,silero
 	@dev/bench.sh models "$(MODELS)"
 
 bench-steady: ## how long a serving pod takes to start, and its memory over 10 minutes of load; MINUTES=3
@@ -65,6 +65,9 @@ bench-steady: ## how long a serving pod takes to start, and its memory over 10 m
 generate: ## the CRD and the API reference, from the models
 	@dev/python.sh -m viridian.api.crd
 	@dev/python.sh -m viridian.api.reference
+
+release: ## wheels, chart, image archives, SBOMs and checksums in dist/; a draft without FINAL=1
+	@dev/release.sh
 
 clean: ## remove the local cluster
 	@dev/down.sh

@@ -1,4 +1,4 @@
-"""`mutants TOOL COPY [MODULE…]`: mutation tests of the pure core, in a copy of the tree; see docs/mutants.md.
+"""`mutants TOOL COPY [MODULE…]`: mutation tests of the pure core, in a copy of the tree; see docs/evidence/mutants.md.
 
 A mutant is the source of one module with one small mistake in it. The tests are loaded once; then each mutant gets a
 process of its own, forked from there, in which they run until the first one fails. The mistakes are mutmut's, and some

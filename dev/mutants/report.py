@@ -1,4 +1,4 @@
-"""The table of mutants, and what docs/mutants.md says of those that survive."""
+"""The table of mutants, and what docs/evidence/mutants.md says of those that survive."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from mistakes import mutants_of
 from runner import Runner
 
 SOURCES = Path("operator/viridian/rollout")
-EXPLANATIONS = Path("docs/mutants.md")
+EXPLANATIONS = Path("docs/evidence/mutants.md")
 COLUMNS = ("mutants", "killed", "survived", "explained")
 
 

@@ -104,7 +104,7 @@ def model(control_plane: ControlPlane, namespace: str) -> Iterator[Model]:
 
 @pytest.fixture
 def account(control_plane: ControlPlane, namespace: str) -> Path:
-    """The kubeconfig of a ServiceAccount with the rights that docs/metrics.md names, in this one namespace."""
+    """The kubeconfig of a ServiceAccount with the rights that docs/reference/metrics.md names, in one namespace."""
     rbac = "rbac.authorization.k8s.io"
     metadata = {"name": "prometheus", "namespace": namespace}
     rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}

@@ -12,7 +12,7 @@ from viridian.metrics.prometheus import NAMES, PodSamples, gather, trusted
 from viridian.metrics.said import LONGEST, Failure, Fallback, most_frequent
 
 ONLY_IRIS = frozenset({IRIS})
-DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 
 
 def fallback(covers: str, reason: str = "", *values: float, **labels: Any) -> Series:
@@ -117,6 +117,6 @@ def test_what_most_requests_failed_with(found: list[Failure], sentence: str) -> 
 
 
 def test_every_series_that_is_asked_for_is_in_the_contract() -> None:
-    contract = DOCUMENT.read_text().partition("## What a serving pod counts")[2].partition("\n## ")[0]
+    contract = DOCUMENT.read_text().partition("## Metrics of a serving pod")[2].partition("\n## ")[0]
     named = re.findall(r"^\| `(viridian_\w+)`", contract, re.MULTILINE)
     assert {name.removesuffix("_bucket") for name in NAMES} <= set(named)

@@ -47,7 +47,7 @@ def render() -> str:
     return "\n".join(part for part in parts if part)
 
 
-FILES: dict[str, generated.Render] = {"docs/api-reference.md": render}
+FILES: dict[str, generated.Render] = {"docs/reference/api.md": render}
 
 
 def _sections(node: Schema, path: str, *, asked_for: bool) -> Iterator[str]:

@@ -34,7 +34,7 @@ IDENTITY = ("__name__", "model_namespace", "model", "revision", "pod_uid", "via"
 STAMP, STARTED = "viridian_counters_stamp_seconds", "viridian_counters_started_seconds"
 REQUESTS, DURATIONS = "viridian_requests_total", "viridian_request_duration_seconds_bucket"
 NAMES = (REQUESTS, DURATIONS, STAMP, STARTED, FALLBACK, FAILURES)
-"""The series that are asked for; docs/metrics.md says what they hold."""
+"""The series that are asked for; docs/reference/metrics.md says what they hold."""
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""`make bench-models`: everybody's models behind `viridian-serve`; docs/model-zoo.md, and build/bench-models.json.
+"""`make bench-models`: public models behind `viridian-serve`; docs/evidence/model-zoo.md and build/bench-models.json.
 
 Each model is answered as ONNX Runtime answers it, alone and with others at the same time, or refused with a sentence
 that names a way out.
@@ -21,7 +21,7 @@ from tests.serving.local import Local
 from tests.serving.pod import ROOT
 
 _RESULT = ROOT / "build" / "bench-models.json"
-_PAGE = ROOT / "docs" / "model-zoo.md"
+_PAGE = ROOT / "docs" / "evidence" / "model-zoo.md"
 _START = 120.0
 """Seconds to start, or to say why not."""
 _WAYS_OUT = ("export", "sample.json", "set model.ir_version")
@@ -138,12 +138,14 @@ def summary(rows: Sequence[Row]) -> str:
 def page(rows: Sequence[Row]) -> str:
     """Write the page of the documentation."""
     lines = [
-        "# Models that were tried",
+        "# Models tried",
         "",
-        "`make bench-models` serves every model below with [`viridian-serve`](laptop.md) and compares its answers",
-        "with those of ONNX Runtime: by the Open Inference Protocol and by `/predict`, alone, and eight different",
-        "ones at the same time. It writes this page and `build/bench-models.json`.",
-        "`make bench-models MODELS=lstm,silero` tries those again that have one of the words in their names.",
+        "`make bench-models` serves every model below with [`viridian-serve`](../guides/laptop.md) and compares its",
+        "answers with those of ONNX Runtime: over the Open Inference Protocol and over `/predict`, one request alone,",
+        "and eight different ones at the same time. It writes this page and `build/bench-models.json`. To repeat some",
+        "models, name words from their names: `make bench-models MODELS=lstm,silero`.",
+        "",
+        "*Joined* means that requests are batched.",
         "",
         f"{len(rows)} models: {summary(rows)}.",
         "",

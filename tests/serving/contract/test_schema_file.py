@@ -338,7 +338,7 @@ def test_a_pod_whose_schema_is_not_so_ends_with_a_sentence(tmp_path: Path, text:
 
 # -- the documentation
 
-DOCS = Path(__file__).parents[3] / "docs" / "schema.md"
+DOCS = Path(__file__).parents[3] / "docs" / "reference" / "schema.md"
 
 
 def blocks(language: str) -> list[str]:

@@ -177,13 +177,13 @@ def test_the_page_has_the_contract_s_names_and_labels() -> None:
     assert "process_resident_memory_bytes" in families
 
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
 IDENTITY = {"model_namespace", "model", "revision", "pod_uid"}
 
 
 def documented() -> dict[str, set[str]]:
     """The labels of each series of the contract, as the documentation has them."""
-    contract = DOCUMENT.read_text().partition("## What a serving pod counts")[2].partition("\n## ")[0]
+    contract = DOCUMENT.read_text().partition("## Metrics of a serving pod")[2].partition("\n## ")[0]
     found: dict[str, set[str]] = {}
     for name, cell in re.findall(r"^\| `(viridian_\w+)` \| ([^|]*) \|", contract, re.MULTILINE):
         labels = set(re.findall(r"`(\w+)`", cell))

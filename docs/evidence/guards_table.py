@@ -1,6 +1,6 @@
-"""Prints the figures of docs/guards.md: how many requests it takes to go forward and back, and how long a silence.
+"""Prints the figures of docs/explanation/guards.md: requests to go forward and back, and the length of a silence.
 
-dev/python.sh docs/guards_table.py
+dev/python.sh docs/evidence/guards_table.py
 """
 
 import statistics
