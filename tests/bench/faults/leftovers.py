@@ -15,7 +15,6 @@ _STEP = {"steps": [{"weight": 10, "hold": "10s"}, {"weight": 50, "hold": "3s"}],
 _AT_ONCE = {"steps": [{"weight": 50, "hold": "1s"}], "bake": {"duration": "1s", "holdback": 10}}
 _HAND_OVER_SECONDS = 3.0
 """In which the gateway hears of a pod that was evicted."""
-_SAID_SECONDS = 60.0
 
 
 def faults() -> Iterator[Fault]:
@@ -64,14 +63,13 @@ def _evicted_in_rollback(scene: Scene) -> None:
 
 
 def _held_in_rollback(scene: Scene) -> None:
-    """The rollback ends. Its color is used again when the pods are gone, and until then the status names them."""
+    """Pods that have ended hold up neither the rollback nor the next rollout, whoever keeps their objects."""
     scene.roll_out(FAILING, **_STEP)
     scene.await_step(10, verified=False)
-    with _held(scene, "green") as held:
+    with _held(scene, "green"):
         scene.stage.reaches("RolledBack", STABLE)
         scene.roll_out(BETTER, **_AT_ONCE)
-        scene.note_unless(lambda: _is_named(scene, held), "word in the status of the pods that remain", _SAID_SECONDS)
-    scene.stage.reaches("Stable", BETTER)
+        scene.stage.reaches("Stable", BETTER)
 
 
 def _orphaned(scene: Scene) -> None:
@@ -92,13 +90,13 @@ def _evict(scene: Scene, color: str) -> None:
 
 
 @contextmanager
-def _held(scene: Scene, color: str) -> Iterator[list[str]]:
-    """The pods of a color with another's finalizer, for as long as the context lasts; their names."""
+def _held(scene: Scene, color: str) -> Iterator[None]:
+    """The pods of a color with another's finalizer, for as long as the context lasts."""
     names = [pod["metadata"]["name"] for pod in _pods(scene, color)]
     for name in names:
         _set_finalizers(scene, name, [_FINALIZER])
     try:
-        yield names
+        yield
     finally:
         for name in names:
             _set_finalizers(scene, name, [])
@@ -107,11 +105,6 @@ def _held(scene: Scene, color: str) -> Iterator[list[str]]:
 def _set_finalizers(scene: Scene, pod: str, finalizers: list[str]) -> None:
     patch = json.dumps({"metadata": {"finalizers": finalizers}})
     scene.kubectl("patch", "pod", pod, "--type=merge", f"--patch={patch}")
-
-
-def _is_named(scene: Scene, pods: list[str]) -> bool:
-    said = " ".join(one.get("message", "") for one in scene.stage.status.get("conditions", []))
-    return any(pod in said for pod in pods)
 
 
 def _pods(scene: Scene, color: str) -> list[dict[str, Any]]:
