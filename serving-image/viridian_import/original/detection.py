@@ -1,0 +1,67 @@
+"""What a file or folder is, by its name and its first bytes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from viridian_import.faults import ImportFault
+from viridian_import.messages import Source
+from viridian_serving.foreign_models import way_out
+
+_SUFFIXES: Final = {
+    **dict.fromkeys((".joblib", ".pkl", ".pickle", ".cloudpickle"), Source.PICKLE),
+    ".skops": Source.SKOPS,
+    **dict.fromkeys((".ubj", ".bst", ".xgb"), Source.XGBOOST),
+    **dict.fromkeys((".lgb", ".lgbm"), Source.LIGHTGBM),
+    ".cbm": Source.CATBOOST,
+    ".onnx": Source.ONNX,
+}
+_BEGINNING: Final = 4096
+_FIRST_BYTES: Final = ((b"tree\n", Source.LIGHTGBM), (b"tree\r\n", Source.LIGHTGBM), (b"CBM1", Source.CATBOOST))
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model."""
+
+    path: Path
+    source: Source
+
+
+def detect(path: Path) -> Found:
+    """Find out what a model comes in.
+
+    Args:
+        path: A file or folder.
+
+    Returns:
+        What it is.
+
+    Raises:
+        ImportFault: Nothing is there, or nothing that can be imported.
+    """
+    if not path.exists():
+        raise ImportFault(f"there is no {path}; name the file or folder of a model")
+    source = None if path.is_dir() else _of_file(path)
+    if source is not None:
+        return Found(path, source)
+    if foreign := way_out(path):
+        raise ImportFault(f"{path} is {foreign}; then give the ONNX file to viridian import")
+    raise ImportFault(
+        f"{path} is nothing that can be imported; name a model of scikit-learn (.joblib, .pkl, .skops), XGBoost "
+        "(.json, .ubj), LightGBM (.txt), ONNX (.onnx), or a folder of MLflow or Triton"
+    )
+
+
+def _of_file(file: Path) -> Source | None:
+    source = _SUFFIXES.get(file.suffix.lower())
+    if source is not None:
+        return source
+    try:
+        with file.open("rb") as opened:
+            beginning = opened.read(_BEGINNING).lstrip()
+    except OSError as error:
+        raise ImportFault(f"{file} cannot be read ({error.strerror}); make it readable for you") from None
+    if beginning.startswith(b"{") and b'"learner"' in beginning:
+        return Source.XGBOOST
+    return next((source for first, source in _FIRST_BYTES if beginning.startswith(first)), None)
