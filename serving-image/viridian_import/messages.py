@@ -25,7 +25,6 @@ class Source(StrEnum):
     LIGHTGBM = "lightgbm"
     CATBOOST = "catboost"
     ONNX = "onnx"
-    TRITON = "triton"
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -75,6 +74,8 @@ class Load(msgspec.Struct, frozen=True, tag=True):
 
     path: str
     source: Source
+    trusted: bool = False
+    """Whether the user trusts whoever made it."""
     code: str = ""
     """A folder with modules of the user's own, or nothing."""
 
@@ -123,6 +124,8 @@ class Description(msgspec.Struct, frozen=True, tag=True):
     """Names of the columns that it uses, where it knows them."""
     width: int | None = None
     """Number of its columns, where it knows it."""
+    convertible: bool = True
+    """Whether there are several ways to make an ONNX file of it; else it is one."""
     notices: list[str] = []
     """Sentences for the user."""
 

@@ -97,9 +97,11 @@ def numeric(
     folder: Path, estimator: Any, *, named: bool = True, fit: Callable[[Any, Any, Any], Any] | None = None
 ) -> Made:
     """A model of numbers alone, trained with or without names of columns."""
+    from sklearn.base import is_classifier
+
     table = customers()[[*NUMBERS, "spend", "churned"]].fillna({"income": 45_000})
     given: Any = table[NUMBERS] if named else table[NUMBERS].to_numpy()
     labels = (table.churned == "yes").astype(int)
-    target = labels if hasattr(estimator, "predict_proba") or "Classif" in type(estimator).__name__ else table.spend
+    target = labels if is_classifier(estimator) else table.spend
     trained = fit(estimator, given, target) if fit else estimator.fit(given, target)
     return saved(folder, trained, table[[*NUMBERS, "spend"]], "spend")

@@ -9,36 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from viridian_import.checks.golden import FILE as GOLDEN
-from viridian_import.checks.golden import dump
 from viridian_import.checks.local import check
 from viridian_import.commands.checking import tell
 from viridian_import.faults import ImportFault
-from viridian_import.learn.baseline import baseline
-from viridian_import.learn.draft import Draft, draft
-from viridian_import.learn.features import choose
-from viridian_import.learn.sensitive import looks_sensitive
-from viridian_import.messages import Answers, Source
-from viridian_import.original.detection import Found, detect
+from viridian_import.messages import Source
+from viridian_import.original.detection import detect
 from viridian_import.original.process import OriginalModel
-from viridian_import.prove.conversion import Converted, convert
-from viridian_import.prove.probes import Case, Trial, trial_of, without_each
+from viridian_import.prove.conversion import Converted
 from viridian_import.prove.speed import Speed, measure
+from viridian_import.prove.study import Study, study
 from viridian_import.sample.reading import read_table
-from viridian_import.sample.table import Table
-from viridian_import.write.card import Facts, card, size_of
-from viridian_import.write.folder import claim, staged, write_json
-from viridian_import.write.golden import golden_lines
-from viridian_import.write.manifest import manifest
-from viridian_model.digest import digest_of
+from viridian_import.write.card import size_of
+from viridian_import.write.folder import claim
+from viridian_import.write.version import Identity, write_version
 from viridian_serving.local_model import NAME
 from viridian_serving.schema import Kind
 
 _VERSION: Final = re.compile(r"v?[0-9]+(\.[0-9]+){0,2}([-+][0-9A-Za-z.+-]+)?|[0-9a-f]{7,64}")
 _COMMON: Final = ("model", "pipeline", "clf", "estimator", "best-model")
 """Names of files that say nothing of what the model is for."""
-_MOST_NOTICED: Final = 3
-"""Rows of the sample that a notice names."""
 
 
 def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to itself
@@ -87,128 +76,68 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
 
 def run(given: argparse.Namespace) -> int:
     """Import a model; see main()."""
-    found = detect(given.model)
-    if found.source is Source.PICKLE and not given.trusted:
-        raise ImportFault(_untrusted(found.path))
-    name = given.name or _name_of(found.path)
-    folder = given.out or Path(name, given.version)
-    claim(folder)
-    sample = read_table(given.sample, dict(given.dtype))
-    with (
-        OriginalModel(found.path, found.source, given.code) as original,
-        tempfile.TemporaryDirectory(prefix="viridian-onnx-") as scratch,
-    ):
-        work = _prove(found, original, sample, given, Path(scratch))
-        say("faithful", _parity(work))
-        speed = measure(original, work.converted.side, work.features, work.converted.contract)
-        for each in speed:
-            rows = f"{each.rows} row{'s' if each.rows > 1 else ''}"
-            say("speed", f"{rows}: original {each.original:,.0f} µs, ONNX {each.onnx:,.0f} µs")
-        digest = _write(work, speed, name, folder, given)
-    say("digest", digest)
-    if given.no_check:
-        return 0
-    return tell(check(folder))
+    imported = import_model(given)
+    return 0 if given.no_check else tell(check(imported.folder))
 
 
 @dataclass(frozen=True)
-class _Work:
-    """What was found out before anything is written."""
+class Imported:
+    """A version that was written."""
 
-    found: Found
-    original: OriginalModel
-    features: Table
-    trial: Trial
-    answers: Answers
-    drafts: Sequence[Draft]
-    converted: Converted
-    notices: Sequence[str]
+    folder: Path
+    digest: str
+    found: Study
+    speed: Sequence[Speed]
 
 
-def _prove(found: Found, original: OriginalModel, sample: Table, given: argparse.Namespace, scratch: Path) -> _Work:
-    description = original.description
-    say("model", f"{description.model} ({description.task})")
-    say("apart", f"it runs in a process of its own, {description.network}, and without your environment variables")
-    chosen = choose(sample, description, given.target)
-    sensitive = [each for each in chosen.features.names if looks_sensitive(each)]
-    refused = original.answer(without_each(chosen.features)).refused
-    unmissable = [name for row, name in enumerate(chosen.features.names) if row in refused]
-    strings = [column.name for column in chosen.features.columns if column.kind is Kind.STRING]
-    trial = trial_of(chosen.features, sensitive, set(strings) - set(unmissable))
-    say("sample", f"{sample.rows} rows, {len(chosen.features.columns)} features; {trial.table.rows} rows to compare")
-    answers = original.answer(trial.table)
-    notices = [*description.notices, *chosen.notices, *_refused(trial, answers)]
-    for notice in notices:
-        say("notice", notice)
-    closed = [trial.probes[row].feature for row in trial.rows(Case.UNSEEN) if row in answers.refused]
-    drafts = draft(chosen.features, closed, unmissable)
-    converted = convert(original, trial, answers, drafts, scratch, given.tolerance)
-    return _Work(found, original, chosen.features, trial, answers, drafts, converted, notices)
+def import_model(given: argparse.Namespace) -> Imported:
+    """Make a version of a model.
+
+    Args:
+        given: Of the command line.
+
+    Returns:
+        The version; its folder is written.
+
+    Raises:
+        ImportFault: It cannot be made; nothing is written.
+    """
+    source = detect(given.model)
+    if source.source is Source.PICKLE and not given.trusted:
+        raise ImportFault(_untrusted(source.path))
+    identity = _identity(given)
+    claim(identity.folder)
+    sample = read_table(given.sample, dict(given.dtype))
+    with (
+        OriginalModel(source.path, source.source, trusted=given.trusted, code=given.code or source.code) as original,
+        tempfile.TemporaryDirectory(prefix="viridian-onnx-") as scratch,
+    ):
+        found = study(original, sample, given.target, given.tolerance, Path(scratch), say)
+        say("faithful", _parity(found.converted))
+        speed = measure(original, found.converted.side, found.features, found.converted.contract)
+        for each in speed:
+            rows = f"{each.rows} row{'s' if each.rows > 1 else ''}"
+            say("speed", f"{rows}: original {each.original:,.0f} µs, ONNX {each.onnx:,.0f} µs")
+        model = found.converted.file
+        digest = write_version(identity, found, model, given.tolerance, speed)
+        size = size_of(model.stat().st_size)
+    say("written", f"{identity.folder} (model.onnx has {size}) and {identity.manifest}")
+    say("digest", digest)
+    return Imported(identity.folder, digest, found, speed)
 
 
-def _refused(trial: Trial, answers: Answers) -> list[str]:
-    rows = trial.rows(Case.SAMPLE)
-    refused = [row for row in rows if row in answers.refused]
-    if not refused:
-        return []
-    words = answers.refused[refused[0]]
-    if len(refused) == len(rows):
-        raise ImportFault(
-            f"the original fails every row of the sample ({words}); give rows as it was trained with: the same "
-            "columns, and types that --dtype COLUMN=TYPE sets right"
-        )
-    named = ", ".join(str(row + 1) for row in refused[:_MOST_NOTICED])
-    more = f" and {len(refused) - _MOST_NOTICED} more" if len(refused) > _MOST_NOTICED else ""
-    return [f"the original fails row {named}{more} of the sample ({words})"]
-
-
-def _write(work: _Work, speed: Sequence[Speed], name: str, folder: Path, given: argparse.Namespace) -> str:
-    converted, description = work.converted, work.original.description
-    written = golden_lines(
-        work.trial, work.answers, description.outputs, converted.gate, converted.contract, given.tolerance
+def _identity(given: argparse.Namespace) -> Identity:
+    name = given.name or _name_of(given.model)
+    folder = given.out or Path(name, given.version)
+    return Identity(
+        name, given.version, given.model.name, folder, given.uri or f"image:///models/{name}/{given.version}"
     )
-    lines = list(written)
-    sample = next((line.request for line in lines if line.status == 200), None)
-    counted = {str(case): len(work.trial.rows(case)) for case in Case if work.trial.rows(case)}
-    facts = Facts(
-        name=name,
-        version=given.version,
-        source=work.found.path.name,
-        description=description,
-        plan=converted.plan,
-        size=converted.file.stat().st_size,
-        parity=converted.parity,
-        tolerance=given.tolerance,
-        speed=speed,
-        rows=work.features.rows,
-        drafts=work.drafts,
-        cases=counted,
-        notices=work.notices,
-    )
-    answered = {each.name: work.answers.values[each.name][: work.features.rows] for each in description.outputs}
-    with staged(folder) as staging:
-        (staging / "model.onnx").write_bytes(converted.file.read_bytes())
-        (staging / "schema.yaml").write_text(converted.schema, encoding="utf-8")
-        if sample is not None:
-            write_json(staging / "sample.json", sample)
-        (staging / GOLDEN).write_bytes(dump(lines))
-        write_json(staging / "baseline.json", baseline(work.features, work.drafts, description.outputs, answered))
-        (staging / "MODEL_CARD.md").write_text(card(facts), encoding="utf-8")
-    digest = digest_of(folder)
-    file = folder.parent / f"{folder.name}.yaml"
-    uri = given.uri or f"image:///models/{name}/{given.version}"
-    file.write_text(
-        manifest(name=name, version=given.version, uri=uri, digest=digest, form="onnx", file=str(file)),
-        encoding="utf-8",
-    )
-    say("written", f"{folder} (model.onnx has {size_of(facts.size)}) and {file}")
-    return digest
 
 
-def _parity(work: _Work) -> str:
-    parity = work.converted.parity
+def _parity(converted: Converted) -> str:
+    parity = converted.parity
     return (
-        f"{parity.compared} rows alike in {work.converted.plan.describe()}: largest difference {parity.largest:.2g}, "
+        f"{parity.compared} rows alike in {converted.plan.describe()}: largest difference {parity.largest:.2g}, "
         f"median {parity.median:.2g}, labels that differ {parity.disagreements}; refused by both {parity.refused}"
     )
 

@@ -1,12 +1,15 @@
 """Tells skl2onnx how the estimators of XGBoost and LightGBM are converted, wherever they stand in a pipeline."""
 
 from collections.abc import Collection
+from typing import Any
 
 from skl2onnx import update_registered_converter
 from skl2onnx.common.shape_calculator import (
     calculate_linear_classifier_output_shapes,
     calculate_linear_regressor_output_shapes,
 )
+
+from viridian_import.convert.steps import steps
 
 _CLASSIFIER_OPTIONS = {"nocl": [True, False], "zipmap": [True, False, "columns"], "raw_scores": [True, False]}
 
@@ -31,6 +34,18 @@ def register(packages: Collection[str]) -> None:
 
         _register_classifier(lightgbm.LGBMClassifier, "LightGbmLGBMClassifier", convert_lightgbm)
         _register_regressor(lightgbm.LGBMRegressor, "LightGbmLGBMRegressor", convert_lightgbm)
+
+
+def number_features(estimator: Any) -> None:  # noqa: ANN401
+    """Call the features of XGBoost's trees f0, f1, …, which is all that its converter can read.
+
+    Args:
+        estimator: A copy, which is changed.
+    """
+    for _, each in steps(estimator):
+        if type(each).__module__.startswith("xgboost.") and hasattr(each, "get_booster"):
+            booster = each.get_booster()
+            booster.feature_names = [f"f{i}" for i in range(booster.num_features())]
 
 
 def _register_classifier(kind: type, alias: str, converter: object) -> None:

@@ -14,7 +14,7 @@ from skl2onnx.common.data_types import (
     StringTensorType,
 )
 
-from viridian_import.convert.boosting import register
+from viridian_import.convert import boosting, imputer
 from viridian_import.convert.failures import sentence
 from viridian_import.convert.graph import with_outputs
 from viridian_import.convert.missing import told_by_empty_strings
@@ -43,9 +43,11 @@ def convert(estimator: Any, description: Description, plan: Plan, kinds: Mapping
     Raises:
         ImportFault: It cannot be converted this way.
     """
-    register({type(each).__module__.partition(".")[0] for _, each in steps(estimator)})
+    imputer.register()
+    boosting.register({type(each).__module__.partition(".")[0] for _, each in steps(estimator)})
     inputs = _inputs(plan, kinds)
     readied = told_by_empty_strings(estimator)
+    boosting.number_features(readied)
     try:
         model = convert_sklearn(readied, initial_types=inputs, options=_options(readied), target_opset=_OPSETS)
     except Exception as error:  # what converters raise has no common base

@@ -1,12 +1,15 @@
 """What a file or folder is, by its name and its first bytes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Source
+from viridian_import.original.mlflow_folder import FILE as MLFLOW
+from viridian_import.original.mlflow_folder import read_mlflow
 from viridian_serving.foreign_models import way_out
+from viridian_serving.model_source import MODEL_FILE, format_of
 
 _SUFFIXES: Final = {
     **dict.fromkeys((".joblib", ".pkl", ".pickle", ".cloudpickle"), Source.PICKLE),
@@ -25,7 +28,10 @@ class Found:
     """A model."""
 
     path: Path
+    """Its file."""
     source: Source
+    code: Path | None = None
+    """A folder with modules that came with it."""
 
 
 def detect(path: Path) -> Found:
@@ -42,7 +48,22 @@ def detect(path: Path) -> Found:
     """
     if not path.exists():
         raise ImportFault(f"there is no {path}; name the file or folder of a model")
+    if (path / MLFLOW).is_file():
+        model = read_mlflow(path)
+        return replace(detect(model.file), code=model.code)
+    if format_of(path) == "triton":
+        raise ImportFault(
+            f"{path} is a model repository of Triton, which is served as it is: viridian-serve {path}, and in the "
+            "cluster with format: triton; a schema.yaml beside its version folders names its features (docs/schema.md)"
+        )
+    if (path / MODEL_FILE).is_file():
+        return Found(path / MODEL_FILE, Source.ONNX)
     source = None if path.is_dir() else _of_file(path)
+    if source is Source.CATBOOST:
+        raise ImportFault(
+            f"{path} is a model of CatBoost, which is not imported yet; export it to ONNX, model.save_model("
+            "'model.onnx', format='onnx'), and import that file (CatBoost exports models of numbers only)"
+        )
     if source is not None:
         return Found(path, source)
     if foreign := way_out(path):

@@ -42,12 +42,13 @@ _Reply = TypeVar("_Reply")
 class OriginalModel:
     """The model as its own library runs it. Use it as a context manager."""
 
-    def __init__(self, path: Path, source: Source, code: Path | None = None) -> None:
+    def __init__(self, path: Path, source: Source, *, trusted: bool = False, code: Path | None = None) -> None:
         """Start the process and load the model.
 
         Args:
             path: Its file.
             source: What the file is.
+            trusted: Whether the user trusts whoever made it.
             code: A folder with modules of the user's own that the model needs.
 
         Raises:
@@ -66,7 +67,7 @@ class OriginalModel:
                 env=_environment(os.environ, self._home.name),
             )
         try:
-            load = Load(str(path.absolute()), source, str(code.absolute()) if code else "")
+            load = Load(str(path.absolute()), source, trusted, str(code.absolute()) if code else "")
             self.description = self._ask(load, Description)
         except BaseException:
             self.close()

@@ -77,6 +77,9 @@ def convert(
 
 def _plans(description: Description, drafts: Sequence[Draft]) -> Iterator[Plan]:
     """Yield the ways to convert a model: the smallest and fastest first."""
+    if not description.convertible:
+        yield Plan(description.layouts[0])
+        return
     whole = any(each.kind in (Kind.INTEGER, Kind.BOOLEAN) for each in drafts)
     for double in (False, True):
         for layout in description.layouts:

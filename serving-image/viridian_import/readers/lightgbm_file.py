@@ -8,7 +8,7 @@ import lightgbm
 import numpy as np
 
 from viridian_import.faults import ImportFault
-from viridian_import.messages import Description, Layout, Output, Plan, Role
+from viridian_import.messages import Description, Layout, Load, Output, Plan, Role
 from viridian_import.readers.model import Original
 from viridian_import.readers.versions import versions_of
 from viridian_serving.schema import Kind
@@ -37,8 +37,9 @@ class _Booster:
         convert_lightgbm(self.booster, self.description, plan, len(kinds), file)
 
 
-def read(path: str) -> Original:
+def read(request: Load) -> Original:
     """Load a file of LightGBM; see reading.read()."""
+    path = request.path
     try:
         booster = lightgbm.Booster(model_file=path)
     except lightgbm.basic.LightGBMError as error:

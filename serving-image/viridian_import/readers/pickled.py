@@ -8,13 +8,15 @@ from typing import Any
 import joblib
 
 from viridian_import.faults import ImportFault
+from viridian_import.messages import Load
 from viridian_import.readers.estimator import Estimator
 from viridian_import.readers.model import Original
 from viridian_import.readers.versions import mismatches
 
 
-def read(path: str) -> Original:
+def read(request: Load) -> Original:
     """Load a pickle; see reading.read()."""
+    path = request.path
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Final
 
 from viridian_import.faults import ImportFault
-from viridian_import.messages import Source
+from viridian_import.messages import Load, Source
 from viridian_import.readers.model import Original
 
 _READERS: Final = {
@@ -13,19 +13,18 @@ _READERS: Final = {
     Source.SKOPS: "skops_file",
     Source.XGBOOST: "xgboost_file",
     Source.LIGHTGBM: "lightgbm_file",
-    Source.CATBOOST: "catboost_file",
+    Source.ONNX: "onnx_file",
 }
 """Modules of this package. Each has a function read()."""
 _PACKAGES: Final = {"sklearn": "scikit-learn", "xgboost": "xgboost-cpu"}
 """What to install, where it is not called like the module."""
 
 
-def read(path: str, source: Source) -> Original:
+def read(request: Load) -> Original:
     """Load a model.
 
     Args:
-        path: Its file.
-        source: What the file is.
+        request: Its file, and what the file is.
 
     Returns:
         The model.
@@ -33,9 +32,10 @@ def read(path: str, source: Source) -> Original:
     Raises:
         ImportFault: It cannot be loaded.
     """
-    load: Callable[[str], Original] = import_module(f"viridian_import.readers.{_READERS[source]}").read
+    path = request.path
     try:
-        return load(path)
+        load: Callable[[Load], Original] = import_module(f"viridian_import.readers.{_READERS[request.source]}").read
+        return load(request)
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
         raise ImportFault(_missing(path, module)) from None

@@ -1,25 +1,30 @@
 """skops: estimators of scikit-learn in a file that runs no code."""
 
-from typing import Any
+from typing import Final
 
 from viridian_import.faults import ImportFault
+from viridian_import.messages import Load
 from viridian_import.readers.estimator import Estimator
 from viridian_import.readers.model import Original
 
+_HARMLESS: Final = {"numpy.dtype"}
+"""Types that run nothing, and that skops asks about nevertheless."""
 
-def read(path: str) -> Original:
+
+def read(request: Load) -> Original:
     """Load a file of skops; see reading.read()."""
+    path = request.path
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
-        unknown: list[Any] = skops.io.get_untrusted_types(file=path)
-        if unknown:
+        unknown = set(skops.io.get_untrusted_types(file=path)) - _HARMLESS
+        if unknown and not request.trusted:
             raise ImportFault(
-                f"{path} holds types that skops does not know as harmless ({', '.join(map(str, unknown))}); save the "
-                "model with joblib and import that with --trusted, if you trust where it comes from"
+                f"{path} holds types that skops does not know as harmless ({', '.join(sorted(unknown))}); if you "
+                "trust whoever made it, add --trusted"
             )
-        loaded = skops.io.load(path)
+        loaded = skops.io.load(path, trusted=sorted(unknown | _HARMLESS))
     except (UntrustedTypesFoundException, ValueError, KeyError, OSError) as error:
         raise ImportFault(
             f"{path} is not a file of skops that can be used ({error}); save it again with skops.io.dump(model, path)"

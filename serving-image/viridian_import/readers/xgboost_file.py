@@ -6,12 +6,14 @@ from typing import Any
 import xgboost
 
 from viridian_import.faults import ImportFault
+from viridian_import.messages import Load
 from viridian_import.readers.estimator import Estimator
 from viridian_import.readers.model import Original
 
 
-def read(path: str) -> Original:
+def read(request: Load) -> Original:
     """Load a file of XGBoost; see reading.read()."""
+    path = request.path
     booster = xgboost.Booster()
     try:
         booster.load_model(path)

@@ -63,7 +63,7 @@ class Worker:
 
         if request.code:
             sys.path.insert(0, request.code)
-        self._original = read(request.path, request.source)
+        self._original = read(request)
         return msgspec.structs.replace(self._original.description, network=self._network)
 
 
