@@ -16,11 +16,11 @@ from skl2onnx.common.data_types import (
 
 from viridian_import.convert import boosting, imputer
 from viridian_import.convert.failures import sentence
-from viridian_import.convert.graph import with_outputs
+from viridian_import.convert.graph import with_outputs, with_rounded_trees
 from viridian_import.convert.missing import told_by_empty_strings
 from viridian_import.convert.steps import steps
 from viridian_import.faults import ImportFault
-from viridian_import.messages import Description, Layout, Plan
+from viridian_import.messages import Description, Layout, Plan, Role
 from viridian_serving.schema import Kind
 
 MATRIX: Final = "X"
@@ -49,10 +49,20 @@ def convert(estimator: Any, description: Description, plan: Plan, kinds: Mapping
     readied = told_by_empty_strings(estimator)
     boosting.number_features(readied)
     try:
-        model = convert_sklearn(readied, initial_types=inputs, options=_options(readied), target_opset=_OPSETS)
+        model = convert_sklearn(
+            readied, initial_types=inputs, options=_options(readied, description), target_opset=_OPSETS
+        )
     except Exception as error:  # what converters raise has no common base
         raise ImportFault(sentence(error, estimator)) from error
+    if plan.double and _rounds(estimator):
+        model = with_rounded_trees(model)
     onnx.save(with_outputs(model, [output.name for output in description.outputs]), file)
+
+
+def _rounds(estimator: Any) -> bool:  # noqa: ANN401
+    """Whether its trees compare numbers of 32 bits. Those of LightGBM and of scikit-learn's histograms do not."""
+    modules = [type(each).__module__ for _, each in steps(estimator)]
+    return not any(module.startswith(("lightgbm.", "sklearn.ensemble._hist")) for module in modules)
 
 
 def _inputs(plan: Plan, kinds: Mapping[str, Kind]) -> list[tuple[str, Any]]:
@@ -77,12 +87,12 @@ def _type(kind: Kind, plan: Plan) -> Any:  # noqa: ANN401
     return DoubleTensorType if plan.double else FloatTensorType
 
 
-def _options(estimator: Any) -> dict[Any, Any]:  # noqa: ANN401
+def _options(estimator: Any, description: Description) -> dict[Any, Any]:  # noqa: ANN401
     options: dict[Any, Any] = {}
     for _, each in steps(estimator):
         if hasattr(each, "build_analyzer"):
             options[id(each)] = {"locale": _LOCALE if _has_locale() else "C"}
-    if hasattr(estimator, "classes_"):
+    if any(output.role is Role.PROBABILITIES for output in description.outputs):
         options[id(estimator)] = {"zipmap": False}
     return options
 

@@ -45,3 +45,28 @@ def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
     for declared in graph.initializer:
         if declared.name == old:
             declared.name = new
+
+
+def with_rounded_trees(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Round what trees compare to 32 bits, and let them compare 64.
+
+    That is what scikit-learn's trees and XGBoost do: their rows have 32 bits, whatever came before.
+
+    Args:
+        model: It is changed. What its trees are given has 64 bits.
+
+    Returns:
+        The model.
+    """
+    nodes = []
+    for position, node in enumerate(model.graph.node):
+        if node.op_type.startswith("TreeEnsemble"):
+            short, long = f"{node.input[0]}_tree{position}_short", f"{node.input[0]}_tree{position}_long"
+            nodes.append(onnx.helper.make_node("Cast", [node.input[0]], [short], to=onnx.TensorProto.FLOAT))
+            nodes.append(onnx.helper.make_node("Cast", [short], [long], to=onnx.TensorProto.DOUBLE))
+            node.input[0] = long
+        nodes.append(node)
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
+    return model
