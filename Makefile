@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-pure test-component test-e2e fuzz mutants cluster images install generate clean
-.PHONY: bench-demo bench-idle bench-faults bench-serving bench-steady bench-models
+.PHONY: help demo test lint test-pure test-component test-importing test-e2e fuzz mutants cluster images install generate clean
+.PHONY: bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -9,7 +9,7 @@ demo: ## a good model is promoted and a bad one taken back, on a local cluster w
 	@dev/demo.sh
 
 test: ## everything: linters, pure, component and end-to-end tests
-	@dev/test.sh lint pure component e2e
+	@dev/test.sh lint pure component importing e2e
 
 lint: ## ruff, mypy, import-linter, shellcheck, generated files
 	@dev/test.sh lint
@@ -19,6 +19,9 @@ test-pure: ## tests of the pure parts, in seconds
 
 test-component: ## tests against a real API server, Prometheus and Triton as local processes
 	@dev/test.sh component
+
+test-importing: ## tests of `viridian import`, with the libraries that make models
+	@dev/test.sh importing
 
 test-e2e: ## tests on the local cluster
 	@dev/test.sh e2e
@@ -55,6 +58,9 @@ bench-serving: ## how fast predictions are, beside Triton, KServe, MLServer, Ben
 
 bench-models: ## everybody's models: which start, are answered as by ONNX Runtime, are joined; MODELS=lstm,silero
 	@dev/bench.sh models "$(MODELS)"
+
+bench-import: ## models of many libraries, imported and served: equal, refused, how fast; MODELS=xgboost,forest
+	@dev/bench.sh import "$(MODELS)"
 
 bench-steady: ## how long a serving pod takes to start, and its memory over 10 minutes of load; MINUTES=3
 	@dev/bench.sh steady $(if $(MINUTES),--minutes $(MINUTES))

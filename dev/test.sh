@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test.sh TIER…: runs tiers of tests (lint, pure, component, e2e) one after the other, all of them even if one fails, and
+# test.sh TIER…: runs tiers of tests (lint, pure, component, importing, e2e) one after the other, all of them even if one fails, and
 # ends with a table of what passed and how long it took.
 # shellcheck disable=SC2317 # tiers are called by name
 . "$(dirname "$0")/lib.sh"
@@ -17,12 +17,19 @@ lint() {
   need shellcheck
   shellcheck -x -P SCRIPTDIR dev/*.sh .ci/run
 }
-pure() { run_pytest pure -n 2 --dist worksteal -m "not component and not e2e"; }
+pure() { run_pytest pure -n 2 --dist worksteal -m "not component and not e2e and not importing"; }
 component() {
   "$DEV/bin.sh" >/dev/null
   "$DEV/build-go.sh" helm prometheus prometheus-operator prom-label-proxy otel-collector
   # Its tests wait more than they compute: three of them at a time, each with an API server of its own.
   run_pytest component -n 3 --dist worksteal -m component
+}
+importing() {
+  # In an environment of its own: what models are made and converted with is in nothing else that is tested.
+  local python
+  python=$("$DEV/environment.sh" requirements/importing.txt)
+  PYTHONPATH=operator:serving-image:. "$python" -m pytest -q --durations=5 --junit-xml=build/tests-importing.xml \
+    -n 2 --dist worksteal tests/importing -m importing
 }
 e2e() {
   local made

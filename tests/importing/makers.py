@@ -1,6 +1,5 @@
 """Models as people make them, and the samples that they were trained with."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,15 +92,13 @@ def churn(folder: Path, estimator: Any = None, suffix: str = ".joblib", **option
     return saved(folder, pipeline, table.drop(columns=["spend"]), "churned", suffix)
 
 
-def numeric(
-    folder: Path, estimator: Any, *, named: bool = True, fit: Callable[[Any, Any, Any], Any] | None = None
-) -> Made:
-    """A model of numbers alone, trained with or without names of columns."""
+def numeric(folder: Path, estimator: Any, *, named: bool = True, labelled: bool = False) -> Made:
+    """A model of numbers alone, trained with or without names of columns; the sample may have its labels."""
     from sklearn.base import is_classifier
 
     table = customers()[[*NUMBERS, "spend", "churned"]].fillna({"income": 45_000})
-    given: Any = table[NUMBERS] if named else table[NUMBERS].to_numpy()
     labels = (table.churned == "yes").astype(int)
     target = labels if is_classifier(estimator) else table.spend
-    trained = fit(estimator, given, target) if fit else estimator.fit(given, target)
-    return saved(folder, trained, table[[*NUMBERS, "spend"]], "spend")
+    estimator.fit(table[NUMBERS] if named else table[NUMBERS].to_numpy(), target)
+    column = "churned" if labelled else "spend"
+    return saved(folder, estimator, table[NUMBERS].assign(**{column: target if labelled else table.spend}), column)

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,21 +87,19 @@ def test_trees_that_float32_turns_the_wrong_way_are_converted_to_float64(tmp_pat
     assert "rows alike in float64" in ran.out
 
 
-def _estimators() -> Sequence[tuple[str, Any]]:
-    return (
-        ("xgboost.XGBClassifier", {"n_estimators": 5}),
-        ("xgboost.XGBRegressor", {"n_estimators": 5}),
-        ("lightgbm.LGBMClassifier", {"n_estimators": 5, "verbose": -1}),
-        ("lightgbm.LGBMRegressor", {"n_estimators": 5, "verbose": -1}),
-        ("sklearn.ensemble.IsolationForest", {"n_estimators": 5, "random_state": 0}),
-        ("sklearn.ensemble.HistGradientBoostingRegressor", {"max_iter": 5}),
-        ("sklearn.svm.LinearSVC", {"random_state": 0}),
-        ("sklearn.decomposition.PCA", {"n_components": 2}),
-    )
-
-
-@pytest.mark.parametrize("named", [True, False], ids=["named", "unnamed"])
-@pytest.mark.parametrize(("path", "options"), _estimators())
+@pytest.mark.parametrize(
+    ("path", "options", "named"),
+    [
+        ("xgboost.XGBClassifier", {"n_estimators": 5}, True),
+        ("xgboost.XGBRegressor", {"n_estimators": 5}, False),
+        ("lightgbm.LGBMClassifier", {"n_estimators": 5, "verbose": -1}, False),
+        ("lightgbm.LGBMRegressor", {"n_estimators": 5, "verbose": -1}, True),
+        ("sklearn.ensemble.IsolationForest", {"n_estimators": 5, "random_state": 0}, True),
+        ("sklearn.ensemble.HistGradientBoostingRegressor", {"max_iter": 5}, False),
+        ("sklearn.svm.LinearSVC", {"random_state": 0}, True),
+        ("sklearn.decomposition.PCA", {"n_components": 2}, False),
+    ],
+)
 def test_estimators_of_numbers_are_faithful(
     tmp_path: Path, run: Any, path: str, options: dict[str, Any], named: bool
 ) -> None:
@@ -121,8 +118,7 @@ def test_estimators_of_numbers_are_faithful(
     assert [feature["name"] for feature in features] == makers.NUMBERS
 
 
-@pytest.mark.parametrize("suffix", [".json", ".ubj"])
-@pytest.mark.parametrize("kind", ["XGBClassifier", "XGBRegressor"])
+@pytest.mark.parametrize(("kind", "suffix"), [("XGBClassifier", ".json"), ("XGBRegressor", ".ubj")])
 def test_files_of_xgboost_need_no_trust(tmp_path: Path, run: Any, kind: str, suffix: str) -> None:
     import xgboost
     from tests.importing import makers
@@ -381,3 +377,49 @@ def test_values_of_sensitive_features_leave_in_no_file(tmp_path: Path, run: Any)
     assert ran.code == 0, ran.err
     for file in ran.folder.iterdir():
         assert file.name == "model.onnx" or b"@example.org" not in file.read_bytes(), file
+
+
+def _network(tmp_path: Path, width: int) -> Any:
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from tests.importing import makers
+
+    network = MLPClassifier((width, width), max_iter=5, random_state=0)
+    return makers.numeric(tmp_path / "given", make_pipeline(StandardScaler(), network), labelled=True)
+
+
+def test_int8_is_used_where_it_is_faster_and_as_good(tmp_path: Path, run: Any) -> None:
+    # given a network whose products of matrices take most of its time
+    made = _network(tmp_path, 1024)
+    # when
+    ran = run(made, "--quantize", "int8", "--max-accuracy-loss", "5", served=True)
+    # then
+    assert re.search(r"int8      [\d.]+ → [\d.]+ points, .* bytes, 1 row [\d,]+ → [\d,]+ µs", ran.out), ran.err
+    assert ran.code == 0, ran.err + ran.out
+    assert "| quantized | int8: " in (ran.folder / "MODEL_CARD.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        ("5", "nothing of it can be quantized: it has no products of matrices"),
+        ("-100", "it loses .* points on the sample"),
+    ],
+)
+def test_int8_that_is_not_worth_having_is_refused(tmp_path: Path, run: Any, loss: str, words: str) -> None:
+    # given trees, or a network that may lose less than nothing
+    from sklearn.tree import DecisionTreeClassifier
+    from tests.importing import makers
+
+    made = (
+        _network(tmp_path, 8)
+        if loss == "-100"
+        else makers.numeric(tmp_path / "given", DecisionTreeClassifier(max_depth=3, random_state=0), labelled=True)
+    )
+    # when
+    ran = run(made, "--quantize", "int8", "--max-accuracy-loss", loss)
+    # then
+    assert ran.code == 1
+    assert re.search(f"int8 is not used: {words}.*; leave --quantize out to import the float model", ran.err), ran.err
+    assert not ran.folder.exists()

@@ -16,9 +16,11 @@ from viridian_import.messages import Source
 from viridian_import.original.detection import detect
 from viridian_import.original.process import OriginalModel
 from viridian_import.prove.conversion import Converted
+from viridian_import.prove.quantization import Quantized, quantize
 from viridian_import.prove.speed import Speed, measure
 from viridian_import.prove.study import Study, study
 from viridian_import.sample.reading import read_table
+from viridian_import.sample.table import Table
 from viridian_import.write.card import size_of
 from viridian_import.write.folder import claim
 from viridian_import.write.version import Identity, write_version
@@ -70,6 +72,14 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
         default=1e-4,
         help="largest difference of numbers: absolute below 1, relative above (1e-4)",
     )
+    add("--quantize", choices=("int8",), help="numbers of 8 bits, where that is measured to be faster and as good")
+    add(
+        "--max-accuracy-loss",
+        type=float,
+        default=0.5,
+        metavar="POINTS",
+        help="what int8 may lose on the sample: percent of right labels, or of R² (0.5)",
+    )
     add("--no-check", action="store_true", help="do not serve the version here once it is written")
     parser.set_defaults(run=run)
 
@@ -116,14 +126,25 @@ def import_model(given: argparse.Namespace) -> Imported:
         say("faithful", _parity(found.converted))
         speed = measure(original, found.converted.side, found.features, found.converted.contract)
         for each in speed:
-            rows = f"{each.rows} row{'s' if each.rows > 1 else ''}"
-            say("speed", f"{rows}: original {each.original:,.0f} µs, ONNX {each.onnx:,.0f} µs")
-        model = found.converted.file
-        digest = write_version(identity, found, model, given.tolerance, speed)
-        size = size_of(model.stat().st_size)
+            say("speed", f"{each.size}: original {each.original:,.0f} µs, ONNX {each.onnx:,.0f} µs")
+        smaller = _quantized(found, sample, speed, given, Path(scratch)) if given.quantize else None
+        digest = write_version(identity, found, smaller, given.tolerance, speed)
+        size = size_of((smaller or found.converted).file.stat().st_size)
     say("written", f"{identity.folder} (model.onnx has {size}) and {identity.manifest}")
     say("digest", digest)
     return Imported(identity.folder, digest, found, speed)
+
+
+def _quantized(
+    found: Study, sample: Table, speed: Sequence[Speed], given: argparse.Namespace, scratch: Path
+) -> Quantized:
+    if given.target is None or given.target not in sample.names:
+        raise ImportFault("--quantize measures accuracy on the sample; name the column to predict with --target")
+    quantized = quantize(found, sample[given.target], speed, scratch)
+    say("int8", quantized.describe(found.converted.file.stat().st_size))
+    if refusal := quantized.refusal(given.max_accuracy_loss):
+        raise ImportFault(f"int8 is not used: {refusal}; leave --quantize out to import the float model")
+    return quantized
 
 
 def _identity(given: argparse.Namespace) -> Identity:

@@ -23,6 +23,11 @@ class Speed:
     original: float
     onnx: float
 
+    @property
+    def size(self) -> str:
+        """How many rows, in words."""
+        return f"{self.rows} row{'s' if self.rows > 1 else ''}"
+
 
 def measure(original: OriginalModel, side: OnnxSide, features: Table, contract: Contract) -> list[Speed]:
     """Measure both models.
@@ -39,11 +44,12 @@ def measure(original: OriginalModel, side: OnnxSide, features: Table, contract: 
     found = []
     for size in SIZES:
         rows = features.take([row % features.rows for row in range(size)])
-        found.append(Speed(size, original.measure(rows, _SECONDS), _time(side, rows, contract)))
+        found.append(Speed(size, original.measure(rows, _SECONDS), time_of(side, rows, contract)))
     return found
 
 
-def _time(side: OnnxSide, rows: Table, contract: Contract) -> float:
+def time_of(side: OnnxSide, rows: Table, contract: Contract) -> float:
+    """Return the microseconds that one call with these rows takes, as the median of calls for some time."""
     ask = side.prepared(rows, contract)
     ask()
     took: list[float] = []

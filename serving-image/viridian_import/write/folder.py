@@ -13,23 +13,19 @@ from viridian_import.faults import ImportFault
 
 
 def claim(folder: Path) -> None:
-    """Make sure that a folder can be made.
+    """Make sure that a folder is not there yet.
 
     Args:
         folder: Of a version.
 
     Raises:
-        ImportFault: It is there already, or cannot be written.
+        ImportFault: It is.
     """
     if folder.exists():
         raise ImportFault(
             f"{folder} is there already, and a version never changes once it was made; give another --version or "
             "--out, or remove the folder"
         )
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImportFault(f"{folder.parent} cannot be made ({error.strerror}); give another --out") from None
 
 
 @contextmanager
@@ -46,6 +42,7 @@ def staged(folder: Path) -> Iterator[Path]:
         ImportFault: The disk is full, or the folder cannot be written.
     """
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     except OSError as error:
         raise ImportFault(f"{folder.parent} cannot be written ({error.strerror}); give another --out") from None

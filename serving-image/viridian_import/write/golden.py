@@ -16,7 +16,7 @@ from viridian_serving.wire import TensorValues
 
 def golden_lines(
     trial: Trial, answers: Answers, originals: Sequence[Output], gate: Gate, contract: Contract, tolerance: float
-) -> Iterator[Golden]:
+) -> Iterator[tuple[int, Golden]]:
     """Write down what has to be answered.
 
     Args:
@@ -28,13 +28,13 @@ def golden_lines(
         tolerance: How far apart numbers may be.
 
     Yields:
-        A line for each row, save those whose answer is no number that JSON has.
+        Each row with its line, save those whose answer is no number that JSON has.
     """
     writer = AnswerWriter(contract.answers)
     for row in trial.rows(Case.GOLDEN, Case.MISSING, Case.EXTREME, Case.UNSEEN):
         name, request = trial.probes[row].name, gate.instance(trial.table, row)
         if gate.refusal(trial.table, row):
-            yield Golden(name, request, 400)
+            yield row, Golden(name, request, 400)
             continue
         if row in answers.refused:
             continue
@@ -47,7 +47,7 @@ def golden_lines(
             (answer,) = writer.predictions(tensors, 1, batched=True)
         except NotFiniteError:
             continue
-        yield Golden(name, request, 200, answer, tolerance)
+        yield row, Golden(name, request, 200, answer, tolerance)
 
 
 def _flat(value: Any) -> tuple[tuple[int, ...], list[Any]]:  # noqa: ANN401  an element, or lists of them

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from viridian_import.checks.golden import FILE as GOLDEN
 from viridian_import.checks.golden import Golden, dump
 from viridian_import.learn.baseline import baseline
 from viridian_import.prove.probes import Case
+from viridian_import.prove.quantization import Quantized
 from viridian_import.prove.speed import Speed
 from viridian_import.prove.study import Study
 from viridian_import.write.card import Facts, card
@@ -34,13 +37,15 @@ class Identity:
         return self.folder.parent / f"{self.folder.name}.yaml"
 
 
-def write_version(identity: Identity, found: Study, model: Path, tolerance: float, speed: Sequence[Speed]) -> str:
+def write_version(
+    identity: Identity, found: Study, smaller: Quantized | None, tolerance: float, speed: Sequence[Speed]
+) -> str:
     """Write all files, or none.
 
     Args:
         identity: What it is called. Its folder is not there yet.
         found: What was found out.
-        model: The ONNX file.
+        smaller: The model in 8 bits, if that is what is served.
         tolerance: How far apart numbers may be.
         speed: What was measured.
 
@@ -50,7 +55,8 @@ def write_version(identity: Identity, found: Study, model: Path, tolerance: floa
     Raises:
         ImportFault: Something cannot be written.
     """
-    lines = _golden(found, tolerance)
+    model = (smaller or found.converted).file
+    lines = _golden(found, smaller, tolerance)
     sample = next((line.request for line in lines if line.status == 200), None)
     with staged(identity.folder) as staging:
         (staging / "model.onnx").write_bytes(model.read_bytes())
@@ -59,7 +65,7 @@ def write_version(identity: Identity, found: Study, model: Path, tolerance: floa
             write_json(staging / "sample.json", sample)
         (staging / GOLDEN).write_bytes(dump(lines))
         write_json(staging / "baseline.json", _baseline(found))
-        (staging / "MODEL_CARD.md").write_text(_card(identity, found, model, tolerance, speed), encoding="utf-8")
+        (staging / "MODEL_CARD.md").write_text(_card(identity, found, smaller, tolerance, speed), encoding="utf-8")
     digest = digest_of(identity.folder)
     text = manifest(
         name=identity.name,
@@ -73,9 +79,15 @@ def write_version(identity: Identity, found: Study, model: Path, tolerance: floa
     return digest
 
 
-def _golden(found: Study, tolerance: float) -> list[Golden]:
+def _golden(found: Study, smaller: Quantized | None, tolerance: float) -> list[Golden]:
     converted, outputs = found.converted, found.description.outputs
-    return list(golden_lines(found.trial, found.answers, outputs, converted.gate, converted.contract, tolerance))
+    lines = golden_lines(found.trial, found.answers, outputs, converted.gate, converted.contract, tolerance)
+    if smaller is None:
+        return [line for _, line in lines]
+    # What 8 bits answer is that far from the original, and on these rows it is something else.
+    wider = max(tolerance, smaller.parity.largest)
+    other = {difference.row for difference in smaller.parity.differences}
+    return [msgspec.structs.replace(line, tolerance=wider) for row, line in lines if row not in other]
 
 
 def _baseline(found: Study) -> dict[str, object]:
@@ -84,7 +96,8 @@ def _baseline(found: Study) -> dict[str, object]:
     return baseline(found.features, found.drafts, outputs, answered)
 
 
-def _card(identity: Identity, found: Study, model: Path, tolerance: float, speed: Sequence[Speed]) -> str:
+def _card(identity: Identity, found: Study, smaller: Quantized | None, tolerance: float, speed: Sequence[Speed]) -> str:
+    float_size = found.converted.file.stat().st_size
     return card(
         Facts(
             name=identity.name,
@@ -92,7 +105,7 @@ def _card(identity: Identity, found: Study, model: Path, tolerance: float, speed
             source=identity.source,
             description=found.description,
             plan=found.converted.plan if found.description.convertible else None,
-            size=model.stat().st_size,
+            size=(smaller or found.converted).file.stat().st_size,
             parity=found.converted.parity,
             tolerance=tolerance,
             speed=speed,
@@ -100,5 +113,8 @@ def _card(identity: Identity, found: Study, model: Path, tolerance: float, speed
             drafts=found.drafts,
             cases={str(case): len(rows) for case in Case if (rows := found.trial.rows(case))},
             notices=found.notices,
+            quantized=f"int8: {smaller.describe(float_size)}; the figures below are of the float model"
+            if smaller
+            else "",
         )
     )
