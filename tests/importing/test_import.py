@@ -393,10 +393,11 @@ def test_int8_is_used_where_it_is_faster_and_as_good(tmp_path: Path, run: Any) -
     # given a network whose products of matrices take most of its time
     made = _network(tmp_path, 1024)
     # when
-    ran = run(made, "--quantize", "int8", "--max-accuracy-loss", "5", served=True)
+    ran = run(made, "--quantize", "int8", "--max-accuracy-loss", "5", "--profile", served=True)
     # then
     assert re.search(r"int8      [\d.]+ → [\d.]+ points, .* bytes, 1 row [\d,]+ → [\d,]+ µs", ran.out), ran.err
     assert ran.code == 0, ran.err + ran.out
+    assert re.search(r"\n +\S+ +(MatMul|Gemm|FusedGemm) +[\d.]+ µs +[\d.]+ %\n", ran.out)
     assert "| quantized | int8: " in (ran.folder / "MODEL_CARD.md").read_text()
 
 

@@ -16,6 +16,7 @@ from viridian_import.messages import Source
 from viridian_import.original.detection import detect
 from viridian_import.original.process import OriginalModel
 from viridian_import.prove.conversion import Converted
+from viridian_import.prove.profile import profile
 from viridian_import.prove.quantization import Quantized, quantize
 from viridian_import.prove.speed import Speed, measure
 from viridian_import.prove.study import Study, study
@@ -80,6 +81,7 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
         metavar="POINTS",
         help="what int8 may lose on the sample: percent of right labels, or of R² (0.5)",
     )
+    add("--profile", action="store_true", help="print where the time of a prediction goes, by node of the ONNX graph")
     add("--no-check", action="store_true", help="do not serve the version here once it is written")
     parser.set_defaults(run=run)
 
@@ -127,6 +129,9 @@ def import_model(given: argparse.Namespace) -> Imported:
         speed = measure(original, found.converted.side, found.features, found.converted.contract)
         for each in speed:
             say("speed", f"{each.size}: original {each.original:,.0f} µs, ONNX {each.onnx:,.0f} µs")
+        if given.profile:
+            measured = profile(found.converted.file, found.features, found.converted.contract, Path(scratch))
+            say("profile", f"a call with 1 row, {measured.total:,.0f} µs while it is measured:\n{measured.table()}")
         smaller = _quantized(found, sample, speed, given, Path(scratch)) if given.quantize else None
         digest = write_version(identity, found, smaller, given.tolerance, speed)
         size = size_of((smaller or found.converted).file.stat().st_size)

@@ -19,10 +19,16 @@ def register() -> None:
     )
 
 
+def _fills_nan(imputer: Any) -> bool:  # noqa: ANN401
+    """Whether it fills in NaN, and a number for each column: those without any it would leave out."""
+    # Not "is np.nan": a model that was loaded has a NaN of its own.
+    missing = imputer.missing_values
+    return isinstance(missing, float) and np.isnan(missing) and not np.isnan(imputer.statistics_).any()
+
+
 def _convert(scope: Any, operator: Any, container: Any) -> None:  # noqa: ANN401  skl2onnx has no types
     imputer = operator.raw_operator
-    of_numbers = isinstance(operator.inputs[0].type, DoubleTensorType)
-    if not of_numbers or imputer.missing_values is not np.nan or np.isnan(imputer.statistics_).any():
+    if not isinstance(operator.inputs[0].type, DoubleTensorType) or not _fills_nan(imputer):
         convert_sklearn_imputer(scope, operator, container)
         return
     given = concatenate_variables(scope, operator.inputs, container)

@@ -1,5 +1,6 @@
 """The same model in numbers of 8 bits: worth having only where it is measured to be faster, and as good."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from viridian_import.prove.speed import SIZES, Speed, time_of
 from viridian_import.prove.study import Study
 
 _INTEGER_OPERATORS: Final = ("MatMulInteger", "ConvInteger", "DynamicQuantizeLSTM", "QLinearMatMul", "QLinearConv")
+_PRODUCTS: Final = ("MatMul", "Gemm", "Conv", "LSTM")
 _FASTER: Final = 0.95
 """Share of the float model's time below which it is faster; the rest is noise."""
 
@@ -115,8 +117,18 @@ def to_int8(file: Path, out: Path) -> int:
     import onnxslim
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    model = onnx.load(str(file))
+    if not any(node.op_type in _PRODUCTS for node in model.graph.node):
+        shutil.copyfile(file, out)
+        return 0
+    strings = onnx.TensorProto.STRING
     try:
-        slim = onnxslim.slim(onnx.load(str(file)))
+        # onnxslim cannot write strings, such as the categories of an encoder.
+        slim = (
+            model
+            if any(each.type.tensor_type.elem_type == strings for each in model.graph.input)
+            else onnxslim.slim(model)
+        )
         quantize_dynamic(slim, out, weight_type=QuantType.QInt8)
     except Exception as error:  # neither has errors of its own
         words = " ".join(str(error).split())[:200]
