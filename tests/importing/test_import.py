@@ -77,6 +77,26 @@ def test_a_pipeline_of_mixed_columns_becomes_a_version_that_is_served(tmp_path: 
     assert sum(baseline["predictions"]["label"]["categories"].values()) == baseline["rows"] == 400
 
 
+def test_a_golden_answer_that_differs_fails_the_check(
+    tmp_path: Path, run: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # given a version of which one answer was written down otherwise
+    from sklearn.linear_model import Ridge
+    from tests.importing import makers
+
+    ran = run(makers.numeric(tmp_path / "given", Ridge()))
+    first, *others = golden(ran.folder)
+    first["answer"]["prediction"] = 1e6
+    (ran.folder / "golden.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (first, *others)))
+    # when
+    code = main(["check", str(ran.folder)])
+    # then
+    out = capfd.readouterr().out
+    assert code == 1
+    assert re.search(rf"{first['case']}: prediction is [\d.]+ and not 1000000.0", out), out
+    assert f"{len(others)} of {len(others) + 1} golden requests are answered as written down" in out
+
+
 def test_trees_that_float32_turns_the_wrong_way_are_converted_to_float64(tmp_path: Path, run: Any) -> None:
     from sklearn.ensemble import RandomForestClassifier
     from tests.importing import makers
@@ -153,10 +173,14 @@ def test_a_file_of_skops_needs_no_trust(tmp_path: Path, run: Any) -> None:
 def test_an_onnx_file_gets_a_schema_and_golden_answers(tmp_path: Path, run: Any, named: bool) -> None:
     # given
     from skl2onnx import to_onnx
+    from sklearn.compose import ColumnTransformer
     from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
     from tests.importing import makers
 
-    made = makers.numeric(tmp_path / "given", LogisticRegression(max_iter=500), named=named)
+    columns = [ColumnTransformer([("all", "passthrough", makers.NUMBERS)])] if named else []
+    model = make_pipeline(*columns, LogisticRegression(max_iter=500))
+    made = makers.numeric(tmp_path / "given", model, named=named)
     import pandas as pd
 
     rows = pd.read_csv(made.sample)[makers.NUMBERS].astype("float32")
@@ -168,7 +192,8 @@ def test_an_onnx_file_gets_a_schema_and_golden_answers(tmp_path: Path, run: Any,
     # then
     assert ran.code == 0, ran.err
     line = next(line for line in golden(ran.folder) if line["status"] == 200)
-    chances = made.trained.predict_proba(pd.DataFrame([line["request"]])[makers.NUMBERS].to_numpy())[0]
+    row = pd.DataFrame([line["request"]])[makers.NUMBERS]
+    chances = made.trained.predict_proba(row if named else row.to_numpy())[0]
     assert line["answer"]["probabilities"] == pytest.approx(chances.tolist(), abs=1e-5)
 
 

@@ -5,8 +5,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from signal import Signals
+from signal import SIGKILL, Signals
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -34,6 +35,8 @@ from viridian_serving.schema import Kind
 _COMMAND: Final = ("-P", "-m", "viridian_import.worker")
 _KEPT: Final = ("PATH", "LD_LIBRARY_PATH")
 """Variables without which Python's own libraries may not be found."""
+_ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Threads that wait for each other would be measured in place of the model; ONNX Runtime has one as well."""
 _LAST_WORDS: Final = 600
 """Characters of what a process printed before it ended."""
 _Reply = TypeVar("_Reply")
@@ -65,6 +68,7 @@ class OriginalModel:
                 stderr=printed,
                 cwd=self._home.name,
                 env=_environment(os.environ, self._home.name),
+                start_new_session=True,  # so that what it starts ends with it
             )
         try:
             load = Load(str(path.absolute()), source, trusted, str(code.absolute()) if code else "")
@@ -82,8 +86,9 @@ class OriginalModel:
         self.close()
 
     def close(self) -> None:
-        """End the process."""
-        self._process.kill()
+        """End the process, and what it started."""
+        with suppress(ProcessLookupError):  # nothing of it is left
+            os.killpg(self._process.pid, SIGKILL)
         self._process.communicate()
         self._home.cleanup()
 
@@ -145,4 +150,4 @@ def _environment(environ: Mapping[str, str], home: str) -> dict[str, str]:
     """Make an environment with nothing of the user's in it, from which this Python finds the same packages."""
     kept = {name: environ[name] for name in _KEPT if name in environ}
     paths = [path for path in sys.path if path and os.path.isdir(path)]
-    return kept | {"PYTHONPATH": os.pathsep.join(paths), "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
+    return kept | _ONE_THREAD | {"PYTHONPATH": os.pathsep.join(paths), "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}

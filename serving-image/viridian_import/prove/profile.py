@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 import onnxruntime
@@ -34,7 +35,7 @@ class Profile:
     """A call with one row."""
 
     total: float
-    """Microseconds."""
+    """Microseconds, as the median."""
     nodes: tuple[Node, ...]
     """The slowest first."""
 
@@ -81,15 +82,14 @@ def profile(file: Path, features: Table, contract: Contract, scratch: Path) -> P
 
 
 def profile_of(events: Iterable[Mapping[str, Any]]) -> Profile:
-    """Sum up the events of ONNX Runtime's profile."""
-    calls, total = 0, 0.0
-    times: defaultdict[tuple[str, str], float] = defaultdict(float)
+    """Sum up the events of ONNX Runtime's profile, by their medians: a machine that is busy makes some calls long."""
+    calls: list[float] = []
+    times: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for event in events:
         name = str(event.get("name", ""))
         if name == "model_run":
-            calls, total = calls + 1, total + event["dur"]
+            calls.append(event["dur"])
         elif name.endswith(_KERNEL):
-            times[name.removesuffix(_KERNEL), str(event["args"]["op_name"])] += event["dur"]
-    each = max(1, calls)
-    nodes = [Node(name, operator, spent / each) for (name, operator), spent in times.items()]
-    return Profile(total / each, tuple(sorted(nodes, key=lambda node: -node.microseconds)))
+            times[name.removesuffix(_KERNEL), str(event["args"]["op_name"])].append(event["dur"])
+    nodes = [Node(name, operator, median(spent)) for (name, operator), spent in times.items()]
+    return Profile(median(calls) if calls else 0.0, tuple(sorted(nodes, key=lambda node: -node.microseconds)))

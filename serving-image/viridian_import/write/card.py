@@ -103,7 +103,7 @@ def _fast(speed: Sequence[Speed]) -> str:
     lines += [
         "",
         "Medians, in one process, on the machine of the import. The original was given a pandas data frame, the ONNX "
-        "file arrays, with one thread of ONNX Runtime.",
+        "file arrays, each with one thread.",
     ]
     return "\n".join(lines)
 

@@ -61,6 +61,7 @@ def main() -> int:
     words = [word.lower() for word in parser.parse_args().models.split(",") if word]
     warnings.simplefilter("ignore")
     rows: list[Row] = []
+    before = [Row(**row) for row in json.loads(_RESULT.read_text())["rows"]] if words and _RESULT.exists() else []
     _RESULT.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-import-") as folder:
         for number, artifact in enumerate(artifacts()):
@@ -68,10 +69,17 @@ def main() -> int:
                 started = time.monotonic()
                 rows.append(_row(artifact, Path(folder, str(number))))
                 sys.stderr.write(f"{time.monotonic() - started:5.1f} s  {rows[-1].artifact}: {rows[-1].result[:300]}\n")
-                _RESULT.write_text(json.dumps({"rows": [asdict(row) for row in rows]}, indent=2) + "\n")
+                merged = [asdict(row) for row in _replaced(before, rows)]
+                _RESULT.write_text(json.dumps({"rows": merged}, indent=2) + "\n")
     bad = [row.artifact for row in rows if not row.good]
     print(summary(rows) + (f"; wrong: {', '.join(bad)}" if bad else ""))
     return 1 if bad or not rows else 0
+
+
+def _replaced(before: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    """Put what was tried again in the place of what was found before."""
+    new = {row.artifact: row for row in rows}
+    return [new.pop(row.artifact, row) for row in before] + list(new.values())
 
 
 def summary(rows: Sequence[Row]) -> str:
