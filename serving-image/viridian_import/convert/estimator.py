@@ -48,6 +48,9 @@ def convert(estimator: Any, description: Description, plan: Plan, kinds: Mapping
     inputs = _inputs(plan, kinds)
     readied = told_by_empty_strings(estimator)
     boosting.number_features(readied)
+    for _, each in steps(readied):
+        if hasattr(each, "flatten_transform"):
+            each.flatten_transform = False  # of transform(), which nobody asks; there is no converter for True
     try:
         model = convert_sklearn(
             readied, initial_types=inputs, options=_options(readied, description), target_opset=_OPSETS
