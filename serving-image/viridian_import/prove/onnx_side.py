@@ -49,13 +49,22 @@ class OnnxSide:
         except ModelError as error:
             raise ImportFault(str(error)) from error
 
-    def answer(self, table: Table, contract: Contract) -> Answers:
-        """Answer rows; halves of them where ONNX Runtime fails, until those that it fails are found."""
+    def answer(self, table: Table, contract: Contract, *, apart: bool = False) -> Answers:
+        """Answer rows.
+
+        Args:
+            table: The rows. Where ONNX Runtime fails, halves of them are tried, until those that it fails are found.
+            contract: Which feature goes where.
+            apart: Whether each row has a call of its own.
+
+        Returns:
+            What it answered.
+        """
         feeds = feeds_of(table, contract)
         names = [tensor.name for tensor in self.schema.outputs]
         values: dict[str, list[Any]] = {name: [None] * table.rows for name in names}
         refused: dict[int, str] = {}
-        parts = [(0, table.rows)]
+        parts = [(row, row + 1) for row in range(table.rows)] if apart else [(0, table.rows)]
         while parts:
             start, end = parts.pop()
             try:

@@ -84,7 +84,8 @@ def quantize(found: Study, target: Column, speed: Sequence[Speed], scratch: Path
     file = scratch / "int8.onnx"
     operators = to_int8(found.converted.file, file)
     side, converted = OnnxSide(file), found.converted
-    answers = side.answer(found.trial.table, converted.contract)
+    # The scale of 8-bit numbers is that of all rows of a call, which pods therefore do not join.
+    answers = side.answer(found.trial.table, converted.contract, apart=True)
     rows = found.features.rows
     output = found.description.outputs[0]
     float_answers = converted.side.answer(found.features, converted.contract)

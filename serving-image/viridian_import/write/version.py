@@ -85,7 +85,7 @@ def _golden(found: Study, smaller: Quantized | None, tolerance: float) -> list[G
     if smaller is None:
         return [line for _, line in lines]
     # What 8 bits answer is that far from the original, and on these rows it is something else.
-    wider = max(tolerance, smaller.parity.largest)
+    wider = tolerance + smaller.parity.largest
     other = {difference.row for difference in smaller.parity.differences}
     return [msgspec.structs.replace(line, tolerance=wider) for row, line in lines if row not in other]
 
