@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-pure test-serving test-component test-e2e fuzz mutants cluster images install generate clean
-.PHONY: bench-demo bench-idle bench-faults bench-serving bench-steady bench-models release
+.PHONY: help demo test lint test-pure test-serving test-component test-importing test-e2e fuzz mutants cluster images install generate clean
+.PHONY: bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import release
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -8,8 +8,8 @@ help: ## this list
 demo: ## a good model is promoted and a bad one taken back, on a local cluster with real traffic
 	@dev/demo.sh
 
-test: ## everything: linters, pure, serving, component and end-to-end tests
-	@dev/test.sh lint pure serving component e2e
+test: ## everything: linters, pure, serving, component, importing and end-to-end tests
+	@dev/test.sh lint pure serving component importing e2e
 
 lint: ## ruff, mypy, import-linter, shellcheck, generated files
 	@dev/test.sh lint
@@ -22,6 +22,9 @@ test-serving: ## tests of serving pods as local processes, each with a real Trit
 
 test-component: ## tests against a real API server, Prometheus and Envoy as local processes
 	@dev/test.sh component
+
+test-importing: ## tests of `viridian import`, with the libraries that make models
+	@dev/test.sh importing
 
 test-e2e: ## tests on the local cluster
 	@dev/test.sh e2e
@@ -58,6 +61,9 @@ bench-serving: ## how fast predictions are, beside Triton, KServe, MLServer, Ben
 
 bench-models: ## public models: which start, are answered as by ONNX Runtime, are batched; MODELS=lstm,silero
 	@dev/bench.sh models "$(MODELS)"
+
+bench-import: ## models of many libraries, imported and served: equal, refused, how fast; MODELS=xgboost,forest
+	@dev/bench.sh import "$(MODELS)"
 
 bench-steady: ## how long a serving pod takes to start, and its memory over 10 minutes of load; MINUTES=3
 	@dev/bench.sh steady $(if $(MINUTES),--minutes $(MINUTES))

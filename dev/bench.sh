@@ -16,7 +16,11 @@ case ${1-} in
   serving | steady) # local processes; each server's own packages are installed when its turn comes
     need wrk
     ;;
+  import) # local processes, in the environment that has the libraries that make models
+    python=$("$DEV/environment.sh" requirements/importing.txt)
+    PYTHONPATH=operator:serving-image:. exec "$python" -m tests.bench.importing "${@:2}"
+    ;;
   models) ;; # local processes; what brings or makes the models is fetched when its turn comes
-  *) fail "there is no benchmark \"${1-}\"; there are faults, demo, idle, models, serving and steady." ;;
+  *) fail "there is no benchmark \"${1-}\"; there are faults, demo, idle, import, models, serving and steady." ;;
 esac
 exec "$DEV/python.sh" -m "tests.bench.$1" "${@:2}"

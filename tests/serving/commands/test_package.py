@@ -9,17 +9,20 @@ from zipfile import ZipFile
 
 from tests.serving.pod import ROOT
 
-PACKAGES = ("serving-image/viridian_serving", "operator/viridian_model")
+PACKAGES = ("serving-image/viridian_serving", "serving-image/viridian_import", "operator/viridian_model")
 
 
-def test_it_needs_what_the_image_has() -> None:
-    # given
-    lists = (ROOT / "requirements" / f"{name}.in" for name in ("serving-runtime", "triton"))
-    lines = [line for file in lists for line in file.read_text().splitlines()]
+def requirements(*names: str) -> list[str]:
+    lines = [line for name in names for line in (ROOT / "requirements" / f"{name}.in").read_text().splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_it_needs_what_the_image_has_and_the_extra_what_importing_takes() -> None:
     # when
     project = tomllib.loads((ROOT / "serving-image" / "pyproject.toml").read_text())["project"]
     # then
-    assert project["dependencies"] == [line for line in lines if line and not line.startswith("#")]
+    assert project["dependencies"] == requirements("serving-runtime", "triton")
+    assert project["optional-dependencies"]["import"] == requirements("import")
 
 
 def test_it_holds_every_file_of_its_sources_and_starts_from_them(tmp_path: Path) -> None:
@@ -45,6 +48,6 @@ def test_it_holds_every_file_of_its_sources_and_starts_from_them(tmp_path: Path)
 
     # then nothing is left out, and the pod's programs are found in it
     assert names == sources
-    programs = "from viridian_serving.commands import api, fetch, serve, triton"
+    programs = "from viridian_serving.commands import api, fetch, serve, triton; import viridian_import.commands.main"
     environment = {"PYTHONPATH": str(tmp_path / "installed")}
     subprocess.run([sys.executable, "-c", programs], check=True, cwd=tmp_path, env=environment)

@@ -1,0 +1,1 @@
+"""Whether what is served answers as it should: requests, and the answers that were written down for them."""

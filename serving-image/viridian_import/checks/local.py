@@ -1,0 +1,139 @@
+"""Serves a folder on this machine, as viridian-serve does, and asks it what lies beside the model."""
+
+import asyncio
+import json
+import os
+import signal
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from viridian_import.checks.golden import FILE, Golden, difference, load
+from viridian_import.faults import ImportFault
+from viridian_serving.artifacts.detect import LocalModel, find
+from viridian_serving.artifacts.locate import ModelError, triton_model
+from viridian_serving.artifacts.sample_file import read_sample
+from viridian_serving.commands.local_pod import run
+from viridian_serving.commands.serve import environment_of, free_ports
+from viridian_serving.http1.client import HttpClient, PeerUnreachableError, Reply
+from viridian_serving.settings import config
+from viridian_serving.triton import shared_memory
+
+_HOST: Final = "127.0.0.1"
+_PORTS: Final = (
+    *("HTTP_PORT", "GRPC_PORT", "FALLBACK_PORT", "METRICS_PORT"),
+    *("TRITON_HTTP_PORT", "TRITON_GRPC_PORT", "TRITON_METRICS_PORT"),
+)
+_QUIET: Final = {"VIRIDIAN_DRAIN_DELAY": "0s", "VIRIDIAN_GRACE": "1s"}
+_RETRY: Final = 0.1
+"""Seconds between two questions whether the model is ready."""
+_READY: Final = 120.0
+_ANSWER: Final = 60.0
+
+
+@dataclass
+class Report:
+    """What was found."""
+
+    asked: int = 0
+    """Golden requests."""
+    smoke: str = ""
+    """How the sample was answered, as a sentence."""
+    faults: list[str] = field(default_factory=list)
+    """What is wrong, one sentence each; nothing else was found when there are none."""
+
+
+def check(folder: Path) -> Report:
+    """Serve a folder and check it.
+
+    Args:
+        folder: A version of a model.
+
+    Returns:
+        What was found.
+
+    Raises:
+        ImportFault: It cannot be served, or holds no model.
+    """
+    try:
+        model = find(folder)
+    except ModelError as error:
+        raise ImportFault(str(error)) from None
+    home = _home(model)
+    golden = _golden(home)
+    report = Report()
+    ports = dict(zip(_PORTS, free_ports(_HOST, *[0] * len(_PORTS)), strict=True))
+    with tempfile.TemporaryDirectory(prefix="viridian-check-") as directory:
+        environment = environment_of(model, ports, _HOST, Path(directory), {**os.environ, **_QUIET})
+        settings = config.load(environment)
+        served = asyncio.run(run(environment, lambda: _checked(settings.http_port, home, golden, report)))
+        shared_memory.clear(settings.pod_uid)
+    if not served:
+        raise ImportFault(f"{folder} cannot be served; the lines above say why")
+    return report
+
+
+def _home(model: LocalModel) -> Path:
+    if model.format == "triton":
+        return triton_model(model.path)
+    return model.path if model.path.is_dir() else model.path.parent
+
+
+def _golden(home: Path) -> list[Golden]:
+    file = home / FILE
+    try:
+        return load(file.read_bytes()) if file.exists() else []
+    except ValueError as error:
+        raise ImportFault(str(error)) from None
+
+
+async def _checked(port: int, home: Path, golden: list[Golden], report: Report) -> None:
+    """Ask everything, and then end the pod as Ctrl-C does."""
+    api = HttpClient(_HOST, port, "the API")
+    try:
+        if why := await _wait(api):
+            report.faults.append(f"the model did not get ready within {_READY:g} s: {why}")
+            return
+        await _smoke(api, home, report)
+        for line in golden:
+            reply = await _ask(api, "POST", "/predict", msgspec.json.encode(line.request))
+            report.asked += 1
+            if told := difference(line, reply.status, reply.body):
+                report.faults.append(told)
+    finally:
+        api.close()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def _smoke(api: HttpClient, home: Path, report: Report) -> None:
+    body = read_sample(home)
+    if body is None:
+        schema = json.loads((await _ask(api, "GET", "/schema")).body)
+        body = json.dumps(schema["example"]).encode()
+    reply = await _ask(api, "POST", "/predict", body)
+    report.smoke = f"the sample is answered with status {reply.status}"
+    if reply.status != 200:
+        report.faults.append(f"{report.smoke}: {reply.body.decode(errors='replace')[:300]}")
+
+
+async def _wait(api: HttpClient) -> str:
+    loop = asyncio.get_running_loop()
+    until, why = loop.time() + _READY, ""
+    while loop.time() < until:
+        try:
+            reply = await _ask(api, "GET", "/ready")
+        except PeerUnreachableError as error:
+            why = str(error)
+        else:
+            if reply.status == 200:
+                return ""
+            why = str(json.loads(reply.body)["detail"])
+        await asyncio.sleep(_RETRY)
+    return why
+
+
+async def _ask(api: HttpClient, method: str, path: str, body: bytes = b"") -> Reply:
+    return await api.call(method, path, body=[body], deadline=asyncio.get_running_loop().time() + _ANSWER)

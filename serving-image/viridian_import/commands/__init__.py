@@ -1,0 +1,1 @@
+"""What ``viridian`` does: one module for each command."""

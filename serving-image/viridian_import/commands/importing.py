@@ -1,0 +1,228 @@
+"""``viridian import MODEL --sample FILE``: from the model that somebody has to a version that can be served."""
+
+import argparse
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from viridian_import.checks.local import check
+from viridian_import.commands.checking import tell
+from viridian_import.faults import ImportFault
+from viridian_import.messages import Source
+from viridian_import.original.detection import detect
+from viridian_import.original.process import OriginalModel
+from viridian_import.prove.conversion import Converted
+from viridian_import.prove.profile import profile
+from viridian_import.prove.quantization import Quantized, quantize
+from viridian_import.prove.speed import Speed, measure
+from viridian_import.prove.study import Study, study
+from viridian_import.sample.reading import read_table
+from viridian_import.sample.table import Table
+from viridian_import.write.card import size_of
+from viridian_import.write.folder import claim
+from viridian_import.write.version import Identity, write_version
+from viridian_serving.artifacts.detect import NAME
+from viridian_serving.codec.tensors import Kind
+
+_VERSION: Final = re.compile(r"v?[0-9]+(\.[0-9]+){0,2}([-+][0-9A-Za-z.+-]+)?|[0-9a-f]{7,64}")
+_COMMON: Final = ("model", "pipeline", "clf", "estimator", "best-model")
+"""Names of files that say nothing of what the model is for."""
+
+
+def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to itself
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "import",
+        help="make a version that can be served of a model file",
+        description="Converts a model to ONNX, proves that it answers as the original, and writes a version's folder.",
+    )
+    add = parser.add_argument
+    add("model", type=Path, help="a model's file or folder")
+    add(
+        "--sample",
+        type=Path,
+        required=True,
+        help="rows like those that the model was trained with: CSV, Parquet, JSON lines",
+    )
+    add("--target", help="the column of the sample that the model predicts")
+    add(
+        "--dtype",
+        action="append",
+        default=[],
+        type=_dtype,
+        metavar="COLUMN=TYPE",
+        help="read a column as string, number, integer or boolean",
+    )
+    add("--name", type=_name, help="name of the model (by its file)")
+    add("--version", type=_version, default="v1.0.0", help="its version (v1.0.0)")
+    add("--out", type=Path, help="folder to write (NAME/VERSION)")
+    add(
+        "--uri",
+        type=_uri,
+        help="where the pods will find the files: image:///PATH or pvc://CLAIM/PATH (image:///models/NAME/VERSION)",
+    )
+    add("--trusted", action="store_true", help="load a pickle, which runs the code that is in it")
+    add("--code", type=Path, help="folder with modules of your own that the model needs")
+    add(
+        "--tolerance",
+        type=_positive,
+        default=1e-4,
+        help="largest difference of numbers: absolute below 1, relative above (1e-4)",
+    )
+    add("--quantize", choices=("int8",), help="numbers of 8 bits, where that is measured to be faster and as good")
+    add(
+        "--max-accuracy-loss",
+        type=float,
+        default=0.5,
+        metavar="POINTS",
+        help="what int8 may lose on the sample: percent of right labels, or of R² (0.5)",
+    )
+    add("--profile", action="store_true", help="print where the time of a prediction goes, by node of the ONNX graph")
+    add("--no-check", action="store_true", help="do not serve the version here once it is written")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Import a model; see main()."""
+    imported = import_model(given)
+    return 0 if given.no_check else tell(check(imported.folder))
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A version that was written."""
+
+    folder: Path
+    digest: str
+    found: Study
+    speed: Sequence[Speed]
+
+
+def import_model(given: argparse.Namespace) -> Imported:
+    """Make a version of a model.
+
+    Args:
+        given: Of the command line.
+
+    Returns:
+        The version; its folder is written.
+
+    Raises:
+        ImportFault: It cannot be made; nothing is written.
+    """
+    source = detect(given.model)
+    if source.source is Source.PICKLE and not given.trusted:
+        raise ImportFault(_untrusted(source.path))
+    identity = _identity(given)
+    claim(identity.folder)
+    sample = read_table(given.sample, dict(given.dtype))
+    with (
+        OriginalModel(source.path, source.source, trusted=given.trusted, code=given.code or source.code) as original,
+        tempfile.TemporaryDirectory(prefix="viridian-onnx-") as scratch,
+    ):
+        found = study(original, sample, given.target, given.tolerance, Path(scratch), say)
+        say("faithful", _parity(found.converted))
+        speed = measure(original, found.converted.side, found.features, found.converted.contract)
+        for each in speed:
+            say("speed", f"{each.size}: original {each.original:,.0f} µs, ONNX {each.onnx:,.0f} µs")
+        if given.profile:
+            measured = profile(found.converted.file, found.features, found.converted.contract, Path(scratch))
+            say("profile", f"a call with 1 row, {measured.total:,.0f} µs while it is measured:\n{measured.table()}")
+        smaller = _quantized(found, sample, speed, given, Path(scratch)) if given.quantize else None
+        digest = write_version(identity, found, smaller, given.tolerance, speed)
+        size = size_of((smaller or found.converted).file.stat().st_size)
+    say("written", f"{identity.folder} (model.onnx has {size}) and {identity.manifest}")
+    say("digest", digest)
+    return Imported(identity.folder, digest, found, speed)
+
+
+def _quantized(
+    found: Study, sample: Table, speed: Sequence[Speed], given: argparse.Namespace, scratch: Path
+) -> Quantized:
+    if given.target is None or given.target not in sample.names:
+        raise ImportFault("--quantize measures accuracy on the sample; name the column to predict with --target")
+    quantized = quantize(found, sample[given.target], speed, scratch)
+    say("int8", quantized.describe(found.converted.file.stat().st_size))
+    if refusal := quantized.refusal(given.max_accuracy_loss):
+        raise ImportFault(f"int8 is not used: {refusal}; leave --quantize out to import the float model")
+    return quantized
+
+
+def _identity(given: argparse.Namespace) -> Identity:
+    name = given.name or _name_of(given.model)
+    folder = given.out or Path(name, given.version)
+    return Identity(
+        name, given.version, given.model.name, folder, given.uri or f"image:///models/{name}/{given.version}"
+    )
+
+
+def _parity(converted: Converted) -> str:
+    parity = converted.parity
+    return (
+        f"{parity.compared} rows alike in {converted.plan.describe()}: largest difference {parity.largest:.2g}, "
+        f"median {parity.median:.2g}, labels that differ {parity.disagreements}; refused by both {parity.refused}"
+    )
+
+
+def say(what: str, text: str) -> None:
+    """Print a line."""
+    sys.stdout.write(f"{what:<9} {text}\n")
+    sys.stdout.flush()
+
+
+def _untrusted(path: Path) -> str:
+    return (
+        f"{path} is a pickle, and loading one runs the code that is in it, with all that you may do. If you trust "
+        "whoever made it, add --trusted: it is loaded in a process of its own, without network and without your "
+        "environment variables, but with your files. Or save the model with skops, which runs no code: "
+        "skops.io.dump(model, 'model.skops')"
+    )
+
+
+def _name_of(path: Path) -> str:
+    for word in (path.stem, path.absolute().parent.name):
+        name = re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")[:57].strip("-")
+        if NAME.fullmatch(name) and name not in _COMMON:
+            return name
+    return "model"
+
+
+def _name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no name of a model; write at most 57 lower-case letters, digits and dashes, a letter first"
+        )
+    return text
+
+
+def _version(text: str) -> str:
+    if not _VERSION.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no version; write one such as v1.3.0, or a commit hash")
+    return text
+
+
+def _dtype(text: str) -> tuple[str, Kind]:
+    name, _, kind = text.rpartition("=")
+    if not name or kind not in list(Kind):
+        raise argparse.ArgumentTypeError(f"{text!r} is no COLUMN=TYPE; write for example zip=string")
+    return name, Kind(kind)
+
+
+def _uri(text: str) -> str:
+    if not re.fullmatch(r"image:///\S+|pvc://[a-z0-9][-.a-z0-9]*/\S+", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no image:///PATH and no pvc://CLAIM/PATH")
+    return text
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number between 0 and 1; write one such as 1e-4")
+    return number

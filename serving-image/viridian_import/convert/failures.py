@@ -1,0 +1,41 @@
+"""From what a converter raises to a sentence that names the step at fault, and the ways out."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from viridian_import.convert.steps import steps
+
+_CLASS: Final = re.compile(r"<class '([\w.]+)'>")
+_SAID: Final = 300
+_WAYS_OUT: Final = (
+    "move what it does into preprocess.py beside the model (docs/schema.md) and train without it; use a step that has "
+    "a converter; or teach skl2onnx one with update_registered_converter() in a module of your own, given by --code"
+)
+
+
+def sentence(error: Exception, estimator: Any) -> str:  # noqa: ANN401
+    """Say why a model cannot be converted.
+
+    Args:
+        error: What the converter raised.
+        estimator: What it was given.
+
+    Returns:
+        A sentence with the ways out.
+    """
+    words = " ".join(str(error).partition("\nIt usually means")[0].split())[:_SAID]
+    culprit = next(_culprits(words, estimator), "")
+    where = culprit or "the model"
+    return f"{where} cannot be converted to ONNX ({words or type(error).__name__}); {_WAYS_OUT}"
+
+
+def _culprits(words: str, estimator: Any) -> Iterator[str]:  # noqa: ANN401
+    """Yield the steps whose class is named in these words."""
+    named = {name.rpartition(".")[2] for name in _CLASS.findall(words)}
+    if not hasattr(estimator, "get_params"):
+        return
+    for place, each in steps(estimator):
+        kind = type(each).__name__
+        if place and (kind in named or re.search(rf"\b{kind}\b", words)):
+            yield f"step {place!r} ({kind})"

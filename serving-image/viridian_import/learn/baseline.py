@@ -1,0 +1,75 @@
+"""How features and predictions are distributed in the sample, on fixed bins, to compare traffic with later."""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from viridian_import.learn.draft import Draft
+from viridian_import.messages import Output, Role
+from viridian_import.sample.table import Table
+from viridian_serving.codec.tensors import Kind
+
+_BINS: Final = 10
+_MOST_OUTPUTS: Final = 100
+"""Elements of an output that have a histogram each."""
+
+
+def baseline(
+    features: Table, drafts: Sequence[Draft], outputs: Sequence[Output], answers: Mapping[str, Sequence[Any]]
+) -> dict[str, Any]:
+    """Count the sample.
+
+    Args:
+        features: Of the sample.
+        drafts: Of the features.
+        outputs: Of the model.
+        answers: What the original answered to the sample, by output; None in rows that it refused.
+
+    Returns:
+        A JSON value: ``rows``; for each feature, and each prediction, ``edges`` and ``counts`` (one more than edges:
+        ``counts[i]`` are the values from ``edges[i - 1]`` on and below ``edges[i]``), or ``categories``; and
+        ``missing``.
+    """
+    return {
+        "rows": features.rows,
+        "features": {each.name: _feature(features, each) for each in drafts},
+        "predictions": {output.name: _predictions(output, answers[output.name]) for output in outputs},
+    }
+
+
+def histogram(values: Sequence[float | None]) -> dict[str, Any]:
+    """Count numbers between the deciles of themselves."""
+    present = sorted(value for value in values if value is not None)
+    edges = sorted({present[len(present) * i // _BINS] for i in range(1, _BINS)}) if present else []
+    counts = [0] * (len(edges) + 1)
+    for value in present:
+        counts[bisect_right(edges, value)] += 1
+    return {"edges": edges, "counts": counts, "missing": len(values) - len(present)}
+
+
+def _feature(features: Table, draft: Draft) -> dict[str, Any]:
+    values = features[draft.name].values
+    if draft.kind in (Kind.NUMBER, Kind.INTEGER):
+        return histogram(values)
+    if draft.kind is Kind.STRING and (draft.sensitive or not draft.categories):
+        # Texts and names are nobody's business beyond the sample; how long they are still tells a change.
+        return {"lengths": histogram([None if value is None else len(value) for value in values])}
+    return _counted(values)
+
+
+def _predictions(output: Output, values: Sequence[Any]) -> Any:  # noqa: ANN401  a JSON value
+    rows = [value if isinstance(value, list) else [value] for value in values if value is not None]
+    width = min(len(rows[0]), _MOST_OUTPUTS) if rows else 0
+    count = _counted if output.role is Role.LABEL else histogram
+    each = [count([row[i] for row in rows]) for i in range(width)]
+    return each[0] if width == 1 else each
+
+
+def _counted(values: Sequence[Any]) -> dict[str, Any]:
+    found = Counter(_category(value) for value in values if value is not None)
+    return {"categories": dict(sorted(found.items())), "missing": sum(value is None for value in values)}
+
+
+def _category(value: Any) -> str:  # noqa: ANN401
+    return str(value).lower() if isinstance(value, bool) else str(value)

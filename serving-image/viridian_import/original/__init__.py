@@ -1,0 +1,1 @@
+"""The original model, in a process of its own."""

@@ -1,0 +1,88 @@
+"""What a file or folder is, by its name and its first bytes."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from viridian_import.faults import ImportFault
+from viridian_import.messages import Source
+from viridian_import.original.mlflow_folder import FILE as MLFLOW
+from viridian_import.original.mlflow_folder import read_mlflow
+from viridian_serving.artifacts.foreign_models import way_out
+from viridian_serving.artifacts.locate import MODEL_FILE, format_of
+
+_SUFFIXES: Final = {
+    **dict.fromkeys((".joblib", ".pkl", ".pickle", ".cloudpickle"), Source.PICKLE),
+    ".skops": Source.SKOPS,
+    **dict.fromkeys((".ubj", ".bst", ".xgb"), Source.XGBOOST),
+    **dict.fromkeys((".lgb", ".lgbm"), Source.LIGHTGBM),
+    ".cbm": Source.CATBOOST,
+    ".onnx": Source.ONNX,
+}
+_BEGINNING: Final = 4096
+_FIRST_BYTES: Final = ((b"tree\n", Source.LIGHTGBM), (b"tree\r\n", Source.LIGHTGBM), (b"CBM1", Source.CATBOOST))
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model."""
+
+    path: Path
+    """Its file."""
+    source: Source
+    code: Path | None = None
+    """A folder with modules that came with it."""
+
+
+def detect(path: Path) -> Found:
+    """Find out what a model comes in.
+
+    Args:
+        path: A file or folder.
+
+    Returns:
+        What it is.
+
+    Raises:
+        ImportFault: Nothing is there, or nothing that can be imported.
+    """
+    if not path.exists():
+        raise ImportFault(f"there is no {path}; name the file or folder of a model")
+    if (path / MLFLOW).is_file():
+        model = read_mlflow(path)
+        return replace(detect(model.file), code=model.code)
+    if format_of(path) == "triton":
+        raise ImportFault(
+            f"{path} is a model repository of Triton, which is served as it is: viridian-serve {path}, and in the "
+            "cluster with format: triton; a schema.yaml beside its version folders names its features (docs/schema.md)"
+        )
+    if (path / MODEL_FILE).is_file():
+        return Found(path / MODEL_FILE, Source.ONNX)
+    source = None if path.is_dir() else _of_file(path)
+    if source is Source.CATBOOST:
+        raise ImportFault(
+            f"{path} is a model of CatBoost, which is not imported yet; export it to ONNX, model.save_model("
+            "'model.onnx', format='onnx'), and import that file (CatBoost exports models of numbers only)"
+        )
+    if source is not None:
+        return Found(path, source)
+    if foreign := way_out(path):
+        raise ImportFault(f"{path} is {foreign}; then give the ONNX file to viridian import")
+    raise ImportFault(
+        f"{path} is nothing that can be imported; name a model of scikit-learn (.joblib, .pkl, .skops), XGBoost "
+        "(.json, .ubj), LightGBM (.txt), ONNX (.onnx), or a folder of MLflow or Triton"
+    )
+
+
+def _of_file(file: Path) -> Source | None:
+    source = _SUFFIXES.get(file.suffix.lower())
+    if source is not None:
+        return source
+    try:
+        with file.open("rb") as opened:
+            beginning = opened.read(_BEGINNING).lstrip()
+    except OSError as error:
+        raise ImportFault(f"{file} cannot be read ({error.strerror}); make it readable for you") from None
+    if beginning.startswith(b"{") and b'"learner"' in beginning:
+        return Source.XGBOOST
+    return next((source for first, source in _FIRST_BYTES if beginning.startswith(first)), None)

@@ -1,0 +1,153 @@
+"""Runs the original model in a process of its own: without network, and without the user's environment."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGKILL, Signals
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import msgspec
+
+from viridian_import.faults import ImportFault
+from viridian_import.messages import (
+    Answers,
+    Ask,
+    Convert,
+    Description,
+    Done,
+    Failed,
+    Load,
+    Measure,
+    Plan,
+    Reply,
+    Request,
+    Source,
+    Took,
+)
+from viridian_import.sample.table import Table
+from viridian_serving.codec.tensors import Kind
+
+_COMMAND: Final = ("-P", "-m", "viridian_import.worker")
+_KEPT: Final = ("PATH", "LD_LIBRARY_PATH")
+"""Variables without which Python's own libraries may not be found."""
+_ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Threads that wait for each other would be measured in place of the model; ONNX Runtime has one as well."""
+_LAST_WORDS: Final = 600
+"""Characters of what a process printed before it ended."""
+_Reply = TypeVar("_Reply")
+
+
+class OriginalModel:
+    """The model as its own library runs it. Use it as a context manager."""
+
+    def __init__(self, path: Path, source: Source, *, trusted: bool = False, code: Path | None = None) -> None:
+        """Start the process and load the model.
+
+        Args:
+            path: Its file.
+            source: What the file is.
+            trusted: Whether the user trusts whoever made it.
+            code: A folder with modules of the user's own that the model needs.
+
+        Raises:
+            ImportFault: It cannot be loaded.
+        """
+        self._path = path
+        self._home = tempfile.TemporaryDirectory(prefix="viridian-import-")
+        self._printed = Path(self._home.name) / "printed.txt"
+        with self._printed.open("wb") as printed:
+            self._process = subprocess.Popen(  # noqa: S603  our own program
+                (sys.executable, *_COMMAND),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=printed,
+                cwd=self._home.name,
+                env=_environment(os.environ, self._home.name),
+                start_new_session=True,  # so that what it starts ends with it
+            )
+        try:
+            load = Load(str(path.absolute()), source, trusted, str(code.absolute()) if code else "")
+            self.description = self._ask(load, Description)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process, and what it started."""
+        with suppress(ProcessLookupError):  # nothing of it is left
+            os.killpg(self._process.pid, SIGKILL)
+        self._process.communicate()
+        self._home.cleanup()
+
+    def answer(self, table: Table) -> Answers:
+        """Return what the model answers to each row.
+
+        Raises:
+            ImportFault: The process ended.
+        """
+        return self._ask(Ask(list(table.columns)), Answers)
+
+    def convert(self, plan: Plan, kinds: Mapping[str, Kind], file: Path) -> None:
+        """Write the model as ONNX.
+
+        Args:
+            plan: How.
+            kinds: Of the features, in their order.
+            file: Where to.
+
+        Raises:
+            ImportFault: It cannot be converted this way.
+        """
+        self._ask(Convert(plan, dict(kinds), str(file.absolute())), Done)
+
+    def measure(self, table: Table, seconds: float) -> float:
+        """Return the microseconds that one call with these rows takes, as the median of calls for some seconds."""
+        return self._ask(Measure(list(table.columns), seconds), Took).microseconds
+
+    def _ask(self, request: Request, expected: type[_Reply]) -> _Reply:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None  # noqa: S101  both are pipes
+        assert stdout is not None  # noqa: S101
+        try:
+            stdin.write(msgspec.json.encode(request) + b"\n")
+            stdin.flush()
+        except BrokenPipeError:
+            raise self._ended() from None
+        line = stdout.readline()
+        if not line:
+            raise self._ended()
+        reply = msgspec.json.decode(line, type=Reply)
+        if isinstance(reply, Failed):
+            raise ImportFault(reply.sentence)
+        if not isinstance(reply, expected):
+            raise TypeError(f"the process of the original model answered {type(reply).__name__}")
+        return reply
+
+    def _ended(self) -> ImportFault:
+        code = self._process.wait()
+        how = f"by {Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        said = " ".join(self._printed.read_text("utf-8", "replace").split())[-_LAST_WORDS:]
+        return ImportFault(
+            f"the process that runs {self._path} ended {how}; check that the packages here are those that made the "
+            f"model. It printed: {said or 'nothing'}"
+        )
+
+
+def _environment(environ: Mapping[str, str], home: str) -> dict[str, str]:
+    """Make an environment with nothing of the user's in it, from which this Python finds the same packages."""
+    kept = {name: environ[name] for name in _KEPT if name in environ}
+    paths = [path for path in sys.path if path and os.path.isdir(path)]
+    return kept | _ONE_THREAD | {"PYTHONPATH": os.pathsep.join(paths), "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}

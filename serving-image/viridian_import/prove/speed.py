@@ -1,0 +1,61 @@
+"""How long both models take for one row and for many."""
+
+import time
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from viridian_import.original.process import OriginalModel
+from viridian_import.prove.onnx_side import OnnxSide
+from viridian_import.sample.table import Table
+from viridian_serving.contract.contract import Contract
+
+SIZES: Final = (1, 100)
+_SECONDS: Final = 0.3
+"""For each figure."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Microseconds of a call, as the median."""
+
+    rows: int
+    original: float
+    onnx: float
+
+    @property
+    def size(self) -> str:
+        """How many rows, in words."""
+        return f"{self.rows} row{'s' if self.rows > 1 else ''}"
+
+
+def measure(original: OriginalModel, side: OnnxSide, features: Table, contract: Contract) -> list[Speed]:
+    """Measure both models.
+
+    Args:
+        original: Takes a data frame, as who trained it gives it.
+        side: Takes arrays, with one thread.
+        features: Of the sample; rows are repeated where there are too few.
+        contract: Which feature goes where.
+
+    Returns:
+        A figure for each size.
+    """
+    found = []
+    for size in SIZES:
+        rows = features.take([row % features.rows for row in range(size)])
+        found.append(Speed(size, original.measure(rows, _SECONDS), time_of(side, rows, contract)))
+    return found
+
+
+def time_of(side: OnnxSide, rows: Table, contract: Contract) -> float:
+    """Return the microseconds that one call with these rows takes, as the median of calls for some time."""
+    ask = side.prepared(rows, contract)
+    ask()
+    took: list[float] = []
+    until = time.perf_counter() + _SECONDS
+    while not took or time.perf_counter() < until:
+        started = time.perf_counter()
+        ask()
+        took.append(time.perf_counter() - started)
+    return median(took) * 1e6

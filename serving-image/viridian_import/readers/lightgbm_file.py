@@ -1,0 +1,80 @@
+"""LightGBM's own text files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import lightgbm
+import numpy as np
+
+from viridian_import.faults import ImportFault
+from viridian_import.messages import Description, Layout, Load, Output, Plan, Role
+from viridian_import.readers.model import Original
+from viridian_import.readers.versions import versions_of
+from viridian_serving.codec.tensors import Kind
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class _Booster:
+    booster: Any
+    description: Description
+
+    def answer(self, frame: "pd.DataFrame") -> dict[str, list[Any]]:
+        """Answer rows; see Original."""
+        answered = np.asarray(self.booster.predict(frame))
+        if self.description.classes is None:
+            return {"prediction": answered.tolist()}
+        chances = answered if answered.ndim == 2 else np.stack([1 - answered, answered], axis=1)
+        return {"label": chances.argmax(axis=1).tolist(), "probabilities": chances.tolist()}
+
+    def convert(self, plan: Plan, kinds: Mapping[str, Kind], file: str) -> None:
+        """Write it as ONNX; see Original."""
+        from viridian_import.convert.booster import convert_lightgbm
+
+        convert_lightgbm(self.booster, self.description, plan, len(kinds), file)
+
+
+def read(request: Load) -> Original:
+    """Load a file of LightGBM; see reading.read()."""
+    path = request.path
+    try:
+        booster = lightgbm.Booster(model_file=path)
+    except lightgbm.basic.LightGBMError as error:
+        raise ImportFault(
+            f"{path} cannot be loaded by LightGBM {lightgbm.__version__} ({error}); save it again with "
+            "booster.save_model(path)"
+        ) from None
+    return of_booster(booster)
+
+
+def of_booster(booster: Any) -> Original:  # noqa: ANN401
+    """Take a booster as a model."""
+    objective = str(booster.dump_model(num_iteration=1).get("objective", ""))
+    kind, *details = objective.split()
+    classes: list[Any] | None = None
+    if kind in ("binary", "cross_entropy"):
+        classes = [0, 1]
+    elif kind in ("multiclass", "multiclassova"):
+        classes = list(range(int(next(each for each in details if each.startswith("num_class:"))[10:])))
+    names = booster.feature_name()
+    invented = all(name == f"Column_{i}" for i, name in enumerate(names))
+    outputs = [Output("prediction", Role.NUMBERS, "predict")]
+    if classes is not None:
+        outputs = [Output("label", Role.LABEL, "predict"), Output("probabilities", Role.PROBABILITIES, "predict")]
+    return _Booster(
+        booster,
+        Description(
+            model=f"Booster ({kind})",
+            task="regressor" if classes is None else "classifier",
+            outputs=outputs,
+            versions=versions_of(["lightgbm"]),
+            layouts=[Layout.MATRIX],
+            network="",
+            classes=classes,
+            features=None if invented else names,
+            width=len(names),
+        ),
+    )

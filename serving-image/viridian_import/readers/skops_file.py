@@ -1,0 +1,32 @@
+"""skops: estimators of scikit-learn in a file that runs no code."""
+
+from typing import Final
+
+from viridian_import.faults import ImportFault
+from viridian_import.messages import Load
+from viridian_import.readers.estimator import Estimator
+from viridian_import.readers.model import Original
+
+_HARMLESS: Final = {"numpy.dtype"}
+"""Types that run nothing, and that skops asks about nevertheless."""
+
+
+def read(request: Load) -> Original:
+    """Load a file of skops; see reading.read()."""
+    path = request.path
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    try:
+        unknown = set(skops.io.get_untrusted_types(file=path)) - _HARMLESS
+        if unknown and not request.trusted:
+            raise ImportFault(
+                f"{path} holds types that skops does not know as harmless ({', '.join(sorted(unknown))}); if you "
+                "trust whoever made it, add --trusted"
+            )
+        loaded = skops.io.load(path, trusted=sorted(unknown | _HARMLESS))
+    except (UntrustedTypesFoundException, ValueError, KeyError, OSError) as error:
+        raise ImportFault(
+            f"{path} is not a file of skops that can be used ({error}); save it again with skops.io.dump(model, path)"
+        ) from None
+    return Estimator.of(loaded, path)

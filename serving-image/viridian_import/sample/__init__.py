@@ -1,0 +1,1 @@
+"""The sample: rows like those that the model was trained with."""

@@ -1,0 +1,1 @@
+"""The process that runs the original model; ``original/process.py`` starts it."""

@@ -1,0 +1,54 @@
+"""The ModelDeployment of a version."""
+
+from typing import Final
+
+import yaml
+
+_HEAD: Final = """\
+# {name} {version}, as viridian import wrote it. Check what is behind "set", and then: kubectl apply -f {file}
+apiVersion: viridian.dev/v1alpha1
+kind: ModelDeployment
+metadata:
+  name: {name}
+spec:
+  model:
+    version: {version}
+    uri: {uri}
+    digest: {digest}
+    format: {format}
+"""
+_IMAGE: Final = """\
+  serving:
+    image: {image}   # set: the serving image with the folder {path} in it
+"""
+_TRAFFIC: Final = """\
+  traffic:
+    parentRefs:
+      - name: public   # set: your Gateway
+    path: /{name}
+"""
+
+
+def manifest(*, name: str, version: str, uri: str, digest: str, form: str, file: str) -> str:
+    """Write the manifest.
+
+    Args:
+        name: Of the model.
+        version: Of the model.
+        uri: Where its files will be.
+        digest: Of the files.
+        form: ``onnx`` or ``triton``.
+        file: What the manifest is called.
+
+    Returns:
+        YAML.
+    """
+    head = _HEAD.format(name=name, version=_word(version), uri=_word(uri), digest=digest, format=form, file=file)
+    image = f"registry.example.com/{name}:{version}"
+    serving = _IMAGE.format(image=image, path=uri.removeprefix("image://")) if uri.startswith("image:") else ""
+    return head + serving + _TRAFFIC.format(name=name)
+
+
+def _word(text: str) -> str:
+    """A string as YAML has it: a version such as 1.0 would be a number."""
+    return yaml.safe_dump(text, width=10**9).removesuffix("\n").removesuffix("\n...")

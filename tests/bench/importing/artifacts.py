@@ -1,0 +1,198 @@
+"""The models: as many kinds as people bring."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import lightgbm
+import mlflow
+import pandas as pd
+import xgboost
+from skl2onnx import to_onnx
+from sklearn import (
+    calibration,
+    cluster,
+    decomposition,
+    ensemble,
+    linear_model,
+    multioutput,
+    naive_bayes,
+    neighbors,
+    neural_network,
+    svm,
+    tree,
+)
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
+from tests.importing import makers
+from tests.importing.makers import NUMBERS, Made
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A model to import."""
+
+    name: str
+    kind: str
+    make: Callable[[Path], Made]
+
+
+def artifacts() -> Iterator[Artifact]:
+    """Yield all of them; each is made when its turn comes."""
+    yield from _mixed()
+    yield from _numbers()
+    yield from _files()
+    yield from _refused()
+
+
+def _mixed() -> Iterator[Artifact]:
+    """Pipelines on columns of mixed types, with missing values."""
+    for name, estimator in (
+        ("logistic regression", linear_model.LogisticRegression(max_iter=500)),
+        ("random forest", ensemble.RandomForestClassifier(50, random_state=0)),
+        ("gradient boosting", ensemble.GradientBoostingClassifier(n_estimators=20)),
+        ("calibrated", calibration.CalibratedClassifierCV(linear_model.LogisticRegression(max_iter=500))),
+        ("naive Bayes", naive_bayes.BernoulliNB()),
+    ):
+        yield Artifact(f"mixed, {name}", "mixed columns", lambda folder, e=estimator: makers.churn(folder, e))
+    yield Artifact("mixed, XGBoost", "mixed columns", lambda folder: _regression(folder, xgboost.XGBRegressor()))
+    yield Artifact(
+        "mixed, LightGBM",
+        "mixed columns",
+        lambda folder: makers.churn(folder, lightgbm.LGBMClassifier(n_estimators=20, verbose=-1)),
+    )
+    yield Artifact("mixed, no imputer", "mixed columns", lambda folder: makers.churn(folder, impute=False))
+    yield Artifact("mixed, regression", "mixed columns", lambda folder: _regression(folder, linear_model.Ridge()))
+    yield Artifact("mixed, two targets", "multi-output", _two_targets)
+    yield Artifact("ordinal encoding", "mixed columns", _ordinal)
+    for vectorizer in (TfidfVectorizer(), CountVectorizer()):
+        yield Artifact(f"text, {type(vectorizer).__name__}", "text", lambda folder, v=vectorizer: _text(folder, v))
+
+
+def _numbers() -> Iterator[Artifact]:
+    """Models of numbers alone."""
+    scaled = make_pipeline
+    voting = [("a", linear_model.LogisticRegression(max_iter=900)), ("b", tree.DecisionTreeClassifier(max_depth=4))]
+    for kind, estimator in (
+        ("forest", ensemble.RandomForestClassifier(50, random_state=0)),
+        ("forest", ensemble.ExtraTreesRegressor(50, random_state=0)),
+        ("boosting", ensemble.HistGradientBoostingClassifier(max_iter=30)),
+        ("boosting", ensemble.HistGradientBoostingRegressor(max_iter=30)),
+        ("boosting", xgboost.XGBClassifier(n_estimators=30)),
+        ("boosting", xgboost.XGBRegressor(n_estimators=30)),
+        ("boosting", lightgbm.LGBMClassifier(n_estimators=30, verbose=-1)),
+        ("boosting", lightgbm.LGBMRegressor(n_estimators=30, verbose=-1)),
+        ("ensemble", ensemble.VotingClassifier(voting, voting="soft")),
+        ("ensemble", ensemble.StackingClassifier(voting)),
+        ("calibrated", calibration.CalibratedClassifierCV(scaled(StandardScaler(), svm.LinearSVC()))),
+        ("kernel", scaled(StandardScaler(), svm.SVR())),
+        ("kernel", scaled(StandardScaler(), svm.SVC())),
+        ("neighbours", scaled(StandardScaler(), neighbors.KNeighborsClassifier())),
+        ("network", scaled(StandardScaler(), neural_network.MLPClassifier((256, 256), max_iter=20, random_state=0))),
+        ("linear", linear_model.RidgeClassifier()),
+        ("search", GridSearchCV(tree.DecisionTreeClassifier(), {"max_depth": [2, 4]}, cv=2)),
+        ("anomaly", ensemble.IsolationForest(n_estimators=20, random_state=0)),
+        ("anomaly", scaled(StandardScaler(), svm.OneClassSVM())),
+        ("anomaly", scaled(StandardScaler(), neighbors.LocalOutlierFactor(novelty=True))),
+        ("clusters", cluster.KMeans(3, n_init=1, random_state=0)),
+        ("transformer", decomposition.PCA(2)),
+    ):
+        yield Artifact(_named(estimator), kind, lambda folder, e=estimator: makers.numeric(folder, e))
+
+
+def _named(estimator: Any) -> str:
+    steps = [each for _, each in getattr(estimator, "steps", [("", estimator)])]
+    return " → ".join(type(each).__name__ for each in steps)
+
+
+def _files() -> Iterator[Artifact]:
+    """The libraries' own files, and MLflow's folders."""
+    yield Artifact("pipeline.skops", "skops", lambda folder: makers.churn(folder, suffix=".skops"))
+    for suffix in (".json", ".ubj"):
+        yield Artifact(
+            f"booster{suffix}",
+            "XGBoost file",
+            lambda folder, end=suffix: _native(folder, xgboost.XGBClassifier(n_estimators=30), f"model{end}"),
+        )
+    yield Artifact(
+        "booster.txt",
+        "LightGBM file",
+        lambda folder: _native(folder, lightgbm.LGBMClassifier(n_estimators=30, verbose=-1), "model.txt"),
+    )
+    yield Artifact("model.onnx", "ONNX", _onnx)
+    for flavor, estimator in (
+        ("sklearn", linear_model.LogisticRegression(max_iter=900)),
+        ("xgboost", xgboost.XGBRegressor(n_estimators=30)),
+        ("lightgbm", lightgbm.LGBMRegressor(n_estimators=30, verbose=-1)),
+    ):
+        yield Artifact(
+            f"MLflow, {flavor}", "MLflow folder", lambda folder, f=flavor, e=estimator: _mlflow(folder, f, e)
+        )
+
+
+def _refused() -> Iterator[Artifact]:
+    """What is refused with a way out."""
+    function = make_pipeline(FunctionTransformer(abs), linear_model.Ridge())
+    yield Artifact("function of one's own", "refused", lambda folder: makers.numeric(folder, function))
+    yield Artifact("dictionary", "refused", _dictionary)
+
+
+def _regression(folder: Path, estimator: Any) -> Made:
+    table = makers.customers()
+    trained = make_pipeline(makers.prepared(), estimator).fit(table, table.spend)
+    return makers.saved(folder, trained, table.drop(columns="churned"), "spend")
+
+
+def _two_targets(folder: Path) -> Made:
+    table = makers.customers()
+    targets = table[["spend", "visits"]]
+    trained = make_pipeline(makers.prepared(), multioutput.MultiOutputRegressor(linear_model.Ridge()))
+    return makers.saved(folder, trained.fit(table, targets), table.drop(columns="churned"), "spend")
+
+
+def _ordinal(folder: Path) -> Made:
+    table = makers.customers().fillna({"city": "Graz", "income": 45_000})
+    columns = ColumnTransformer(
+        [
+            ("words", OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), ["city", "plan"]),
+            ("numbers", "passthrough", NUMBERS),
+        ]
+    )
+    trained = make_pipeline(columns, ensemble.HistGradientBoostingClassifier(max_iter=20)).fit(table, table.churned)
+    return makers.saved(folder, trained, table.drop(columns=["spend", "note"]), "churned")
+
+
+def _text(folder: Path, vectorizer: Any) -> Made:
+    table = makers.customers()
+    trained = make_pipeline(vectorizer, linear_model.LogisticRegression()).fit(table.note, table.churned)
+    return makers.saved(folder, trained, table[["note", "churned"]], "churned")
+
+
+def _native(folder: Path, estimator: Any, name: str) -> Made:
+    made = makers.numeric(folder, estimator)
+    getattr(estimator, "booster_", estimator).save_model(folder / name)
+    return Made(folder / name, made.sample, made.target, estimator)
+
+
+def _onnx(folder: Path) -> Made:
+    made = makers.numeric(folder, linear_model.LogisticRegression(max_iter=900), named=False)
+    rows = pd.read_csv(made.sample)[NUMBERS].astype("float32").to_numpy()
+    (folder / "model.onnx").write_bytes(to_onnx(made.trained, rows[:1], options={"zipmap": False}).SerializeToString())
+    return Made(folder / "model.onnx", made.sample, made.target, made.trained)
+
+
+def _mlflow(folder: Path, flavor: str, estimator: Any) -> Made:
+    made = makers.numeric(folder, estimator)
+    getattr(mlflow, flavor).save_model(made.trained, folder / "run", pip_requirements=[])
+    return Made(folder / "run", made.sample, made.target, made.trained)
+
+
+def _dictionary(folder: Path) -> Made:
+    made = makers.numeric(folder, linear_model.Ridge())
+    joblib.dump({"model": made.trained, "encoder": OneHotEncoder()}, made.model)
+    return made

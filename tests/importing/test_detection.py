@@ -1,0 +1,88 @@
+"""What a file or folder is taken for."""
+
+from pathlib import Path
+
+import pytest
+
+from viridian_import.faults import ImportFault
+from viridian_import.messages import Source
+from viridian_import.original.detection import detect
+
+
+def written(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "source"),
+    [
+        ("m.joblib", b"\x80", Source.PICKLE),
+        ("m.PKL", b"\x80", Source.PICKLE),
+        ("m.skops", b"PK", Source.SKOPS),
+        ("m.json", b'{"learner": {}}', Source.XGBOOST),
+        ("m.ubj", b"{L", Source.XGBOOST),
+        ("m.txt", b"tree\nversion=v4\n", Source.LIGHTGBM),
+        ("m.onnx", b"\x08", Source.ONNX),
+    ],
+)
+def test_a_file_is_known_by_its_name_or_its_first_bytes(
+    tmp_path: Path, name: str, content: bytes, source: Source
+) -> None:
+    file = written(tmp_path, {name: content}) / name
+    assert (detect(file).path, detect(file).source) == (file, source)
+
+
+@pytest.mark.parametrize(
+    ("flavors", "source"),
+    [
+        ("sklearn: {pickled_model: model.pkl, serialization_format: cloudpickle}", Source.PICKLE),
+        ("xgboost: {data: model.ubj}", Source.XGBOOST),
+        ("lightgbm: {data: model.lgb}", Source.LIGHTGBM),
+        ("onnx: {data: model.onnx}", Source.ONNX),
+    ],
+)
+def test_a_folder_of_mlflow_is_the_file_that_its_flavour_names(tmp_path: Path, flavors: str, source: Source) -> None:
+    # given
+    mlmodel = f"flavors:\n  {flavors}\n  python_function: {{loader_module: mlflow.x, code: code}}\n"
+    name = flavors.partition(": ")[2].strip("{}").partition(": ")[2].partition(",")[0]
+    folder = written(tmp_path, {"MLmodel": mlmodel.encode(), name: b"", "code/own.py": b""})
+    # when
+    found = detect(folder)
+    # then
+    assert (found.path, found.source, found.code) == (folder / name, source, folder / "code")
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"MLmodel": b"flavors: {sklearn: {pickled_model: ../model.pkl}}"}, "is outside of its folder"),
+        ({"MLmodel": b"flavors: {sklearn: {pickled_model: model.pkl}}"}, "which is not there; fetch all of the"),
+        ({"MLmodel": b"flavors: {prophet: {data: m.json}}"}, "with the flavours prophet, and none of sklearn"),
+        ({"MLmodel": b"{"}, "MLmodel cannot be read"),
+        (
+            {"1/model.py": b"", "config.pbtxt": b'name: "m" backend: "python"'},
+            "model repository of Triton, which is served as it is",
+        ),
+        ({"config.json": b"{}", "model.safetensors": b""}, "a model of Hugging Face; export it to ONNX"),
+        ({"notes.md": b""}, "is nothing that can be imported; name a model of scikit-learn"),
+    ],
+)
+def test_a_folder_that_is_not_imported_is_told_the_way_out(tmp_path: Path, files: dict[str, bytes], words: str) -> None:
+    with pytest.raises(ImportFault, match=words):
+        detect(written(tmp_path, files))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("m.cbm", "not imported yet; export it to ONNX"), ("m.pt", "a model of PyTorch; export it")]
+)
+def test_a_file_that_is_not_imported_is_told_the_way_out(tmp_path: Path, name: str, words: str) -> None:
+    with pytest.raises(ImportFault, match=words):
+        detect(written(tmp_path, {name: b""}) / name)
+
+
+def test_a_path_without_anything_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ImportFault, match=r"there is no .*; name the file or folder of a model"):
+        detect(tmp_path / "none.joblib")

@@ -1,0 +1,139 @@
+"""What is learnt from a sample."""
+
+from typing import Any
+
+import pytest
+
+from viridian_import.faults import ImportFault
+from viridian_import.learn.baseline import histogram
+from viridian_import.learn.draft import draft
+from viridian_import.learn.features import choose
+from viridian_import.learn.ranges import bounds_of
+from viridian_import.learn.schema_text import schema_text
+from viridian_import.learn.sensitive import looks_sensitive
+from viridian_import.messages import Column, Description, Layout, Output, Role
+from viridian_import.sample.table import Table
+from viridian_serving.codec.tensors import Kind
+from viridian_serving.contract.schema_file import parse
+
+OUTPUTS = [Output("label", Role.LABEL, "predict"), Output("probabilities", Role.PROBABILITIES, "predict_proba")]
+
+
+def table(**columns: list[Any]) -> Table:
+    kinds = {int: Kind.INTEGER, float: Kind.NUMBER, str: Kind.STRING, bool: Kind.BOOLEAN}
+    return Table(
+        tuple(
+            Column(name, kinds[type(next(value for value in values if value is not None))], values)
+            for name, values in columns.items()
+        )
+    )
+
+
+def model(features: list[str] | None = None, width: int | None = None) -> Description:
+    return Description("Ridge", "regressor", OUTPUTS, {}, [Layout.MATRIX], "", features=features, width=width)
+
+
+@pytest.mark.parametrize(
+    ("values", "bounds"),
+    [
+        ([18, 90], (0, 170)),
+        ([-1.5, 1.5], (-5, 5)),
+        ([0.1, 0.3], (0, 0.5)),
+        ([5, 5], None),
+        ([], None),
+    ],
+)
+def test_bounds_are_wider_than_the_sample_and_keep_its_sign(
+    values: list[float], bounds: tuple[float, float] | None
+) -> None:
+    assert bounds_of(values) == bounds
+
+
+@pytest.mark.parametrize(
+    ("name", "sensitive"),
+    [("email", True), ("first_name", True), ("customerEmail", True), ("PhoneNumber", True), ("age", False)],
+)
+def test_names_that_tell_of_a_person_are_sensitive(name: str, sensitive: bool) -> None:
+    assert looks_sensitive(name) is sensitive
+
+
+def test_features_are_those_that_the_model_names_in_its_order() -> None:
+    # given
+    sample = table(b=[1.0], y=[0], extra=[2.0], a=[3.0])
+    # when
+    chosen = choose(sample, model(features=["a", "b"]), "y")
+    # then
+    assert chosen.features.names == ["a", "b"]
+    assert chosen.notices == ("column 'extra' of the sample is no feature of the model, and left out",)
+
+
+@pytest.mark.parametrize(
+    ("description", "target", "words"),
+    [
+        (model(features=["a", "c"]), None, "the sample lacks column 'c', which the model was trained with"),
+        (model(width=1), "z", "--target 'z' is no column of the sample; its columns are a, b, y"),
+        (
+            model(width=2),
+            None,
+            "takes 2 columns, without names, and the sample has 3; .*: name the one to predict with",
+        ),
+        (model(width=1), "y", "takes 1 column, without names, and the sample has 2 beside 'y'"),
+    ],
+)
+def test_a_sample_that_does_not_fit_is_said(description: Description, target: str | None, words: str) -> None:
+    with pytest.raises(ImportFault, match=words):
+        choose(table(a=[1.0], b=[2.0], y=[0]), description, target)
+
+
+def test_a_schema_holds_what_was_learnt_and_can_be_read() -> None:
+    # given
+    sample = table(
+        age=[18, 40, 90] * 2,
+        income=[1.5, None, 3.5] * 2,
+        city=["Graz", "Wien", None] * 2,
+        size=["S", "M", "S"] * 2,
+        email=["a@x.org", "b@x.org", "c@x.org", "d@x.org", "e@x.org", "f@x.org"],
+    )
+    # when size is encoded without handle_unknown, and the model fails when income is missing
+    drafts = draft(sample, closed=["size"], refused_missing=["income", "size", "email"])
+    text = schema_text(drafts, OUTPUTS, ["no", "yes"], sample.rows, None)
+    schema = parse(text.encode())
+    # then
+    assert schema.features is not None
+    age, income, city, size, email = schema.features
+    assert (age.type, age.min, age.max, age.example) == (Kind.INTEGER, 0, 170, 40)
+    assert not income.nullable
+    assert (city.categories, size.categories) == ((), ("M", "S"))
+    assert "in the sample Graz, Wien; others are let in, as the model takes them; 33.3 % missing" in text
+    assert (email.sensitive, email.example) == (True, None)
+    assert "@" not in text
+    assert schema.outputs is not None
+    assert schema.outputs.classes == ("no", "yes")
+
+
+@pytest.mark.parametrize(
+    ("classes", "line"),
+    [
+        ([0, 1], "  # classes: [name, …]   # of the model's classes 0, 1"),
+        ([3, 5], "  # The probabilities are those of the classes 3, 5."),
+    ],
+)
+def test_classes_that_are_numbers_keep_their_numbers(classes: list[int], line: str) -> None:
+    text = schema_text(draft(table(a=[1.0, 2.0]), [], []), OUTPUTS, classes, 2, "X")
+    assert line in text.splitlines()
+    assert parse(text.encode()).outputs is not None
+
+
+def test_a_feature_called_like_the_input_of_all_is_still_one_column() -> None:
+    drafts = draft(table(X=[1.0, 2.0], b=[1.0, 2.0]), [], [])
+    schema = parse(schema_text(drafts, OUTPUTS, None, 2, "X").encode())
+    assert [each.tensor for each in schema.features or ()] == ["X", "X"]
+
+
+def test_a_histogram_counts_every_value_between_its_deciles() -> None:
+    # when
+    found = histogram([*map(float, range(100)), None])
+    # then
+    assert found["edges"] == [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0]
+    assert found["counts"] == [10] * 10
+    assert found["missing"] == 1
