@@ -16,8 +16,8 @@ from tests.component.harness.stage import LONG, LONG_BAKE, Stage, stage_in
 from tests.waiting import DEADLINE, eventually, stays
 
 from viridian.api.names import Color
-from viridian.controller import router
-from viridian.controller.models import Model
+from viridian.controller.cache.models import Model
+from viridian.controller.routing import http_route as router
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import Conflict
 from viridian.traffic.route import read_route

@@ -11,11 +11,11 @@ from tests.controller.fakes import NAMESPACE, FakeApi, model
 from tests.waiting import until
 
 from viridian.controller import operator as parts
-from viridian.controller import sweep
-from viridian.controller.configuration import Configuration
-from viridian.controller.jobs import end
-from viridian.controller.leadership import Term
 from viridian.controller.operator import Operator
+from viridian.controller.resync import resync as sweep
+from viridian.controller.runtime.configuration import Configuration
+from viridian.controller.runtime.jobs import end
+from viridian.controller.runtime.leadership import Term
 from viridian.kube import reflector
 from viridian.kube.client import Manifest, Page
 from viridian.kube.errors import KubeError, error_for

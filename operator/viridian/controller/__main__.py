@@ -10,12 +10,12 @@ from kopf._core.engines.peering import Identity
 
 from viridian.api.errors import ConfigurationError
 from viridian.api.names import FIELD_MANAGER
+from viridian.controller.runtime.configuration import Configuration
+from viridian.controller.runtime.leadership import Leadership
 from viridian.kube.client import KubeClient
 from viridian.kube.lease import TIMING
 
-from .configuration import Configuration
 from .handlers import register
-from .leadership import Leadership
 from .operator import Operator
 
 

@@ -6,11 +6,11 @@ from typing import Any
 import kopf
 
 from viridian.api.names import GROUP, PLURAL, VERSION
+from viridian.controller.runtime.leadership import Leadership
+from viridian.controller.runtime.streams import forgive_watch_errors
 from viridian.kube.client import PAGE
 
-from .leadership import Leadership
 from .operator import Operator
-from .streams import forgive_watch_errors
 
 
 def register(registry: kopf.OperatorRegistry, operator: Operator, leadership: Leadership) -> None:

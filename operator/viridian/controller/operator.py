@@ -7,6 +7,22 @@ from datetime import timedelta
 from typing import Any
 
 from viridian.api.names import FIELD_MANAGER, LABEL_MODEL
+from viridian.controller.cache.deployments import Deployments
+from viridian.controller.cache.models import Model, Models
+from viridian.controller.children.drift import Drift
+from viridian.controller.guarding.monitor import EvidenceBook
+from viridian.controller.guarding.own_pods import OwnPods
+from viridian.controller.guarding.ticker import Ticker
+from viridian.controller.guarding.user_queries import Inquirer
+from viridian.controller.reconciling.events import Recorder
+from viridian.controller.reconciling.fence import Fence
+from viridian.controller.reconciling.reconcile import Reconciler
+from viridian.controller.resync.expected import Edits, Resting
+from viridian.controller.resync.resync import Sweep
+from viridian.controller.runtime.configuration import Configuration
+from viridian.controller.runtime.jobs import run_until_cancelled
+from viridian.controller.runtime.leadership import Term
+from viridian.controller.runtime.queue import WorkQueue
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
 from viridian.kube.reflector import Follower, Reflector
@@ -14,23 +30,6 @@ from viridian.kube.resources import DEPLOYMENT, HTTP_ROUTE, SERVICE, Kind
 from viridian.metrics.prometheus import ModelKey, Prometheus
 from viridian.metrics.user_queries import UserQueries
 from viridian.workloads.pod import PodDefaults
-
-from .configuration import Configuration
-from .deployments import Deployments
-from .drift import Drift
-from .events import Recorder
-from .evidence import EvidenceBook
-from .fence import Fence
-from .inquirer import Inquirer
-from .jobs import run_until_cancelled
-from .leadership import Term
-from .models import Model, Models
-from .own_pods import OwnPods
-from .queue import WorkQueue
-from .reconcile import Reconciler
-from .resting import Edits, Resting
-from .sweep import Sweep
-from .ticker import Ticker
 
 _log = logging.getLogger(__name__)
 
