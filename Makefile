@@ -63,8 +63,8 @@ bench-steady: ## how long a serving pod takes to start, and its memory over 10 m
 	@dev/bench.sh steady $(if $(MINUTES),--minutes $(MINUTES))
 
 generate: ## the CRD and the API reference, from the models
-	@dev/python.sh -m viridian.api.crd
-	@dev/python.sh -m viridian.api.reference
+	@dev/python.sh -m viridian.api.generators.crd
+	@dev/python.sh -m viridian.api.generators.reference
 
 clean: ## remove the local cluster
 	@dev/down.sh
