@@ -11,7 +11,8 @@ from viridian.api.names import Color
 from viridian.api.serving import Cache
 from viridian.api.status import Ending, Phase, PinnedRevision
 from viridian.guards.judge import Verdict
-from viridian.rollout.actions import (
+from viridian.rollout.observed import RouteFacts
+from viridian.rollout.planning.actions import (
     ApplyBudget,
     ApplyColorService,
     ApplyLiveSettings,
@@ -23,7 +24,6 @@ from viridian.rollout.actions import (
     RestoreRevision,
     StoreRevision,
 )
-from viridian.rollout.observed import RouteFacts
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
 PINS = [{"matches": [{"headers": [{"name": "x-user-group", "value": "beta"}]}]}]

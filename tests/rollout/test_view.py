@@ -19,9 +19,9 @@ from viridian.api.status import (
     Return,
     StepStatus,
 )
-from viridian.rollout.actions import ApplyBudget, ApplyColor, ApplyColorService, StoreRevision
 from viridian.rollout.decide import decide
 from viridian.rollout.observed import ColorView, Evidence, Observed, Pod, RouteFacts
+from viridian.rollout.planning.actions import ApplyBudget, ApplyColor, ApplyColorService, StoreRevision
 from viridian.rollout.view import View
 
 BLUE, GREEN = Color.BLUE, Color.GREEN

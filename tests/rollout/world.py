@@ -14,7 +14,9 @@ from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ColorStatus, ModelDeploymentStatus
 from viridian.guards.counts import Counts
 from viridian.guards.judge import Judgement, Verdict
-from viridian.rollout.actions import (
+from viridian.rollout.decide import Decision, decide
+from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed, Pod, RouteFacts, Setback, Settings
+from viridian.rollout.planning.actions import (
     Action,
     ApplyAutoscaler,
     ApplyBudget,
@@ -30,8 +32,6 @@ from viridian.rollout.actions import (
     RestoreRevision,
     StoreRevision,
 )
-from viridian.rollout.decide import Decision, decide
-from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed, Pod, RouteFacts, Setback, Settings
 
 NAME = "iris"
 SETTINGS = Settings(scrape_interval=timedelta(seconds=2))

@@ -8,14 +8,14 @@ from viridian.api.quantities import format_duration, parse_duration
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ColorStatus, GuardStatus, ModelDeploymentStatus, PinnedRevision, cut
 from viridian.guards.judge import Judgement, Verdict
+from viridian.rollout.planning.actions import Action
+from viridian.rollout.planning.plan import plan
 
-from .actions import Action
 from .commands import obey, refusal
 from .conditions import conditions
 from .endings import take_back
 from .interrupts import interrupt
 from .observed import Observed, Settings
-from .plan import plan
 from .progress import progress
 from .readiness import track
 from .view import CLOCK_STOPS, View

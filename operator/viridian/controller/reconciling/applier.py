@@ -19,7 +19,8 @@ from viridian.kube.resources import (
     SERVICE,
     Kind,
 )
-from viridian.rollout.actions import (
+from viridian.rollout.observed import Autoscaler
+from viridian.rollout.planning.actions import (
     Action,
     ApplyAutoscaler,
     ApplyBudget,
@@ -35,7 +36,6 @@ from viridian.rollout.actions import (
     RestoreRevision,
     StoreRevision,
 )
-from viridian.rollout.observed import Autoscaler
 from viridian.traffic.route import Weights
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.live_settings import build_live_settings

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from viridian.api.errors import NotAsWritten
 from viridian.metrics.prometheus import ModelKey
-from viridian.rollout.actions import Action, written_by
 from viridian.rollout.observed import Setback
+from viridian.rollout.planning.actions import Action, written_by
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(seconds=30)
 """Before another try, doubled from one to the next: what stands in the way may go without an event."""

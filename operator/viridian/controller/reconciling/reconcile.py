@@ -19,11 +19,11 @@ from viridian.kube.client import KubeClient
 from viridian.kube.errors import Conflict, KubeError, Refused
 from viridian.kube.resources import MODEL_DEPLOYMENT
 from viridian.metrics.prometheus import ModelKey
-from viridian.rollout.actions import MoveWeights
 from viridian.rollout.conditions import with_problem
 from viridian.rollout.decide import Decision, decide, is_worth_writing
 from viridian.rollout.notices import notices
 from viridian.rollout.observed import Setback, Settings
+from viridian.rollout.planning.actions import MoveWeights
 from viridian.workloads.pod import PodDefaults
 
 from .applier import Hands

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from viridian.api.names import Color
 from viridian.api.quantities import parse_duration
 from viridian.api.status import ColorStatus, Phase
+from viridian.rollout.observed import Autoscaler
+from viridian.rollout.view import View
 
 from .actions import Action, ApplyAutoscaler, ApplyColor, RemoveAutoscaler
-from .observed import Autoscaler
-from .view import View
 
 
 def colors(view: View) -> Iterator[Action]:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from viridian.api.names import Color
 from viridian.api.status import Phase
+from viridian.rollout.readiness import candidate_weight
+from viridian.rollout.view import View
 
 from .actions import (
     Action,
@@ -24,8 +26,6 @@ from .actions import (
     Weights,
 )
 from .colors import colors
-from .readiness import candidate_weight
-from .view import View
 
 
 def plan(view: View) -> tuple[Action, ...]:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from viridian.api.names import Color, color_name
-
-from .observed import Autoscaler
+from viridian.rollout.observed import Autoscaler
 
 Weights = tuple[tuple[Color, int], ...]
 """Colors with their weights in percent, sorted."""
