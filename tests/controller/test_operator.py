@@ -12,7 +12,7 @@ from tests.waiting import until
 
 from viridian.controller import operator as parts
 from viridian.controller.operator import Operator
-from viridian.controller.resync import resync as sweep
+from viridian.controller.resync import resync
 from viridian.controller.runtime.configuration import Configuration
 from viridian.controller.runtime.jobs import end
 from viridian.controller.runtime.leadership import Term
@@ -89,7 +89,7 @@ class Stage:
             MODEL_DEPLOYMENT, {**manifest, "metadata": {**manifest["metadata"], **times, "namespace": namespace}}
         )
         stored = self.api.objects[MODEL_DEPLOYMENT, namespace, name]
-        self.operator.saw("ADDED", stored)
+        self.operator.on_model_event("ADDED", stored)
         return stored
 
     def lead(self) -> None:
@@ -104,8 +104,8 @@ async def stage(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     made = Stage()
     monkeypatch.setattr(parts, "KubeClient", lambda *_, **__: made.api)
     monkeypatch.setattr(parts, "SOON", 0.01)
-    monkeypatch.setattr(sweep, "RETRY", timedelta(milliseconds=5))
-    for module in (sweep, reflector):
+    monkeypatch.setattr(resync, "RETRY", timedelta(milliseconds=5))
+    for module in (resync, reflector):
         monkeypatch.setattr(module, "GRACE", 0.1)
     monkeypatch.setattr(reflector, "LONGEST_PAUSE", 0.01)
     yield made
@@ -155,7 +155,7 @@ async def test_only_the_models_of_a_namespace_wait_for_its_deployments(stage: St
 async def test_nothing_piles_up_while_another_operator_leads(stage: Stage) -> None:
     # given an operator that stands by, and models that come and go
     for number in range(3):
-        stage.operator.saw("DELETED", stage.apply(name=f"passing-{number}"))
+        stage.operator.on_model_event("DELETED", stage.apply(name=f"passing-{number}"))
     stage.apply()
     queue: Any = stage.operator.queue
     with pytest.raises(TimeoutError):

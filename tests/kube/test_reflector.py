@@ -21,10 +21,10 @@ class Follower:
     def __init__(self) -> None:
         self.there: set[Name] = set()
 
-    def saw(self, manifest: Manifest) -> None:
+    def on_upsert(self, manifest: Manifest) -> None:
         self.there.add((manifest["metadata"]["namespace"], manifest["metadata"]["name"]))
 
-    def lost(self, name: Name) -> None:
+    def on_delete(self, name: Name) -> None:
         self.there.discard(name)
 
     def names(self, namespace: str) -> set[Name]:

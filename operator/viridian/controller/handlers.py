@@ -31,7 +31,7 @@ def register(registry: kopf.OperatorRegistry, operator: Operator, leadership: Le
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def saw_model(event: kopf.RawEvent, **_: Any) -> None:  # noqa: ANN401
-        operator.saw(event["type"], dict(event["object"]))
+        operator.on_model_event(event["type"], dict(event["object"]))
 
     @kopf.on.probe(registry=registry, id="ticker", errors=kopf.ErrorsMode.PERMANENT)
     async def probe(**_: Any) -> float:  # noqa: ANN401

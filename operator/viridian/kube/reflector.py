@@ -26,10 +26,10 @@ Name = tuple[str, str]
 class Follower(Protocol):
     """Who is told. Both are called with whole manifests, of which the follower keeps what it needs."""
 
-    def saw(self, manifest: Manifest) -> None:
+    def on_upsert(self, manifest: Manifest) -> None:
         """An object is there, or has changed."""
 
-    def lost(self, name: Name) -> None:
+    def on_delete(self, name: Name) -> None:
         """An object is gone."""
 
     def names(self, namespace: str) -> set[Name]:
@@ -111,9 +111,9 @@ class Reflector:
             version = page.version
             for manifest in page.items:
                 there.add(_name(manifest))
-                self._follower.saw(manifest)
+                self._follower.on_upsert(manifest)
         for name in self._follower.names(self._namespace) - there:
-            self._follower.lost(name)
+            self._follower.on_delete(name)
         return version
 
     async def _follow(self, version: str) -> str:
@@ -123,9 +123,9 @@ class Reflector:
         events = self._client.watch(self._kind, self._namespace, self._selector, version, WATCH_SECONDS)
         async for kind, manifest in events:
             if kind == "DELETED":
-                self._follower.lost(_name(manifest))
+                self._follower.on_delete(_name(manifest))
             elif kind != "BOOKMARK":
-                self._follower.saw(manifest)
+                self._follower.on_upsert(manifest)
             self._seen, told = manifest["metadata"]["resourceVersion"], True
             self._works()
         if not told and clock() - begun < LASTED:

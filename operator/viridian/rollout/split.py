@@ -10,7 +10,7 @@ from datetime import datetime
 
 from viridian.api.status import StepStatus
 
-from .view import View
+from .context import RolloutContext
 
 SURE = math.log(10_000)
 """The likelihood ratio, as a logarithm, at which one split is said to be the true one of the two. A test that ends
@@ -41,18 +41,18 @@ def follow(step: StepStatus, candidate: int, stable: int, now: datetime) -> Step
     return step
 
 
-def lag(view: View) -> str:
+def lag(context: RolloutContext) -> str:
     """That the gateway does not follow the present step, and what to do, in a sentence; empty when it may yet.
 
     Requests that were on their way, and proxies that learn of new weights one after the other, are given a moment.
     """
-    step = view.status.step
-    if step is None or step.lagging_since is None or view.now - step.lagging_since < view.settings.quiet:
+    step = context.status.step
+    if step is None or step.lagging_since is None or context.now - step.lagging_since < context.settings.quiet:
         return ""
     return (
         f"the route gives the candidate {step.weight} %, but it is seen to complete {step.weight_before} % of the"
         f" requests, as before this step: check that the gateway's controller runs, what the status of HTTPRoute"
-        f" {view.name} says, and that requests reach the candidate's pods"
+        f" {context.name} says, and that requests reach the candidate's pods"
     )
 
 

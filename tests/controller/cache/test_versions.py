@@ -14,7 +14,7 @@ from viridian.api.status import ModelDeploymentStatus
 from viridian.controller.cache.deployments import Deployments
 from viridian.controller.cache.models import Models
 from viridian.controller.children.drift import Drift, is_same
-from viridian.controller.guarding.monitor import EvidenceBook
+from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
 from viridian.controller.reconciling.events import Recorder
 from viridian.controller.reconciling.fence import Fence
@@ -106,9 +106,11 @@ async def test_a_status_that_cannot_be_read_is_kept_save_for_what_is_said_about_
     api, models = StatusApi(), Models()
     models.see(model(status=newer).manifest)
     client: Any = api  # of the client, only what a status needs
-    deployments, book, pods = Deployments(lambda *_: None), EvidenceBook(2.0), OwnPods(timedelta(seconds=2))
+    deployments, monitor, pods = Deployments(lambda *_: None), GuardMonitor(2.0), OwnPods(timedelta(seconds=2))
     fence = Fence(client, models, epoch="3")
-    reconciler = Reconciler(client, models, deployments, Drift(client), book, pods, Recorder(client), DEFAULTS, fence)
+    reconciler = Reconciler(
+        client, models, deployments, Drift(client), monitor, pods, Recorder(client), DEFAULTS, fence
+    )
 
     # when it is looked at, twice
     again = [await reconciler.reconcile((NAMESPACE, "iris")) for _ in range(2)]

@@ -9,10 +9,10 @@ from tests.controller.counters import INTERVAL, START, Fleet
 from tests.controller.fakes import spec, status
 
 from viridian.api.status import ModelDeploymentStatus
-from viridian.controller.guarding.monitor import Comparison, EvidenceBook, Watch, guard_config, read_state
+from viridian.controller.guarding.monitor import Comparison, GuardMonitor, GuardSession, guard_config, read_state
 from viridian.guards.config import Config, LatencyGuard
 from viridian.guards.judge import Verdict
-from viridian.guards.series import PodCounters, Tally
+from viridian.guards.series import PodCounters, RequestCounts
 from viridian.guards.state import State, encode
 from viridian.metrics.prometheus import PodSamples
 from viridian.metrics.said import Failure, Fallback
@@ -32,15 +32,15 @@ def read(**changes: Any) -> ModelDeploymentStatus:
     return ModelDeploymentStatus.model_validate(status(**changes))
 
 
-def watched(book: EvidenceBook, now: datetime = NOW, **changes: Any) -> Watch:
-    watch = book.watch(KEY, read(**changes), now)
-    assert watch is not None
-    return watch
+def watched(monitor: GuardMonitor, now: datetime = NOW, **changes: Any) -> GuardSession:
+    session = monitor.sync_session(KEY, read(**changes), now)
+    assert session is not None
+    return session
 
 
 @pytest.fixture
-def book() -> EvidenceBook:
-    return EvidenceBook(INTERVAL)
+def monitor() -> GuardMonitor:
+    return GuardMonitor(INTERVAL)
 
 
 def test_guards_are_read_as_plain_numbers() -> None:
@@ -66,114 +66,114 @@ def test_guards_are_read_as_plain_numbers() -> None:
         pytest.param({"ending": {"phase": "RolledBack", "reason": "x", "message": "x"}}, None, id="taken back"),
     ],
 )
-def test_whom_the_guards_look_at(book: EvidenceBook, changes: dict[str, Any], comparison: Comparison | None) -> None:
+def test_whom_the_guards_look_at(monitor: GuardMonitor, changes: dict[str, Any], comparison: Comparison | None) -> None:
     assert Comparison.of(read(**changes)) == comparison
-    watch = book.watch(KEY, read(**changes), NOW)
-    assert (watch.comparison if watch is not None else None) == comparison
+    session = monitor.sync_session(KEY, read(**changes), NOW)
+    assert (session.comparison if session is not None else None) == comparison
 
 
-def test_the_first_look_counts_nothing_and_knows_where_it_began(book: EvidenceBook) -> None:
+def test_the_first_look_counts_nothing_and_knows_where_it_began(monitor: GuardMonitor) -> None:
     # given a stable pod that has failed often, long ago
     fleet = Fleet(errors={"iris-1": 400})
-    watched(book)
+    watched(monitor)
 
     # when the first samples come
-    assert book.take_in(KEY, SPEC, fleet.samples, NOW) == ()
+    assert monitor.ingest(KEY, SPEC, fleet.samples, NOW) == ()
 
     # then they are no evidence, but there are fresh counts, and a place to go on from after a restart
-    evidence = book.evidence(KEY)
+    evidence = monitor.evidence(KEY)
     assert {judgement.verdict for judgement in evidence.judgements} == {Verdict.NOT_ENOUGH_DATA}
     assert evidence.requests == {"iris-1": 1000, "iris-2": 0}
     assert evidence.fresh_at == at(START)
     assert evidence.missing != ()
     assert evidence.state.startswith("iris-2 ")
-    assert book.needs_earlier(KEY) is None
+    assert monitor.needs_earlier(KEY) is None
 
 
-def test_nothing_is_known_without_samples(book: EvidenceBook) -> None:
-    watched(book)
-    assert book.take_in(KEY, SPEC, {}, NOW) == ()
-    evidence = book.evidence(KEY)
+def test_nothing_is_known_without_samples(monitor: GuardMonitor) -> None:
+    watched(monitor)
+    assert monitor.ingest(KEY, SPEC, {}, NOW) == ()
+    evidence = monitor.evidence(KEY)
     assert (evidence.judgements, evidence.requests, evidence.fresh_at, evidence.moved) == ((), {}, None, {})
 
 
-def test_a_good_candidate_gets_all_the_evidence_that_is_asked_for(book: EvidenceBook) -> None:
+def test_a_good_candidate_gets_all_the_evidence_that_is_asked_for(monitor: GuardMonitor) -> None:
     fleet = Fleet()
     for _ in range(20):
-        watched(book)
-        assert book.take_in(KEY, SPEC, fleet.serve(), NOW) == ()
-    evidence = book.evidence(KEY)
+        watched(monitor)
+        assert monitor.ingest(KEY, SPEC, fleet.serve(), NOW) == ()
+    evidence = monitor.evidence(KEY)
     assert {judgement.verdict for judgement in evidence.judgements} == {Verdict.HEALTHY}
     assert (evidence.missing, evidence.breached_at) == ((), None)
     assert evidence.requests["iris-2"] == 2000
 
 
-def test_the_scrape_that_completed_the_evidence_is_remembered(book: EvidenceBook) -> None:
+def test_the_scrape_that_completed_the_evidence_is_remembered(monitor: GuardMonitor) -> None:
     # given a candidate that turns bad after a few good scrapes
     fleet = Fleet()
     for _ in range(4):
-        watched(book)
-        assert book.take_in(KEY, SPEC, fleet.serve(), NOW) == ()
+        watched(monitor)
+        assert monitor.ingest(KEY, SPEC, fleet.serve(), NOW) == ()
 
     # when it fails all of its requests
-    watched(book)
-    breaches = book.take_in(KEY, SPEC, fleet.serve(errors=100), NOW)
+    watched(monitor)
+    breaches = monitor.ingest(KEY, SPEC, fleet.serve(errors=100), NOW)
 
     # then it is blamed, as of the scrape that showed it
     assert {breach.verdict for breach in breaches} == {Verdict.BREACH}
-    assert book.evidence(KEY).breached_at == at(fleet.stamp + 0.5)
+    assert monitor.evidence(KEY).breached_at == at(fleet.stamp + 0.5)
 
     # and later scrapes do not move that moment
     first = fleet.stamp
-    book.take_in(KEY, SPEC, fleet.serve(errors=100), NOW)
-    assert book.evidence(KEY).breached_at == at(first + 0.5)
+    monitor.ingest(KEY, SPEC, fleet.serve(errors=100), NOW)
+    assert monitor.evidence(KEY).breached_at == at(first + 0.5)
 
 
 def test_a_restart_changes_no_evidence() -> None:
     # given a rollout with some errors, whose status was written in the middle of a block
-    before, fleet = EvidenceBook(INTERVAL), Fleet()
+    before, fleet = GuardMonitor(INTERVAL), Fleet()
     watched(before)
-    before.take_in(KEY, SPEC, fleet.samples, NOW)
+    before.ingest(KEY, SPEC, fleet.samples, NOW)
     history = {fleet.stamp: fleet.snapshot}
     for candidate, errors in ((40, 2), (40, 0), (2, 1), (1, 1)):
-        before.take_in(KEY, SPEC, fleet.serve(candidate=candidate, errors=errors), NOW)
+        before.ingest(KEY, SPEC, fleet.serve(candidate=candidate, errors=errors), NOW)
         history[fleet.stamp] = fleet.snapshot
     saved = before.evidence(KEY).state
 
     # when another operator goes on from the status, and reads the counters again as they stood then
-    after = EvidenceBook(INTERVAL)
+    after = GuardMonitor(INTERVAL)
     watched(after, now=NOW + timedelta(hours=1), guardState=saved)
     stamp = after.needs_earlier(KEY)
     assert stamp in history
     assert stamp < fleet.stamp
     samples = fleet.serve(candidate=40, errors=3)
-    after.take_in(KEY, SPEC, samples, NOW, history[stamp])
-    before.take_in(KEY, SPEC, samples, NOW)
+    after.ingest(KEY, SPEC, samples, NOW, history[stamp])
+    before.ingest(KEY, SPEC, samples, NOW)
 
     # then both say the same (but for how long the candidate has been silent, which is asked anew)
     assert after.evidence(KEY).judgements == before.evidence(KEY).judgements
-    states = [read_state(book.evidence(KEY).state, Comparison("iris-2", "iris-1")) for book in (after, before)]
+    states = [read_state(monitor.evidence(KEY).state, Comparison("iris-2", "iris-1")) for monitor in (after, before)]
     assert replace(states[0], reach=states[1].reach) == states[1]
     assert after.needs_earlier(KEY) is None
 
 
-def test_a_restart_without_the_old_counters_goes_on_from_now(book: EvidenceBook) -> None:
+def test_a_restart_without_the_old_counters_goes_on_from_now(monitor: GuardMonitor) -> None:
     # given evidence of a bad candidate that is nearly complete
-    first, fleet = EvidenceBook(INTERVAL), Fleet()
+    first, fleet = GuardMonitor(INTERVAL), Fleet()
     watched(first)
-    first.take_in(KEY, SPEC, fleet.samples, NOW)
-    first.take_in(KEY, SPEC, fleet.serve(candidate=20, errors=6), NOW)
+    first.ingest(KEY, SPEC, fleet.samples, NOW)
+    first.ingest(KEY, SPEC, fleet.serve(candidate=20, errors=6), NOW)
     (before,) = (j for j in first.evidence(KEY).judgements if j.kind == "absolute")
 
     # when Prometheus has forgotten how the counters stood
-    watched(book, guardState=first.evidence(KEY).state)
-    assert book.take_in(KEY, SPEC, fleet.serve(errors=100), NOW, earlier=None) == ()
+    watched(monitor, guardState=first.evidence(KEY).state)
+    assert monitor.ingest(KEY, SPEC, fleet.serve(errors=100), NOW, earlier=None) == ()
 
     # then the evidence stays, and requests since then are lost to it rather than counted twice
-    (after,) = (j for j in book.evidence(KEY).judgements if j.kind == "absolute")
+    (after,) = (j for j in monitor.evidence(KEY).judgements if j.kind == "absolute")
     assert after.e_value == pytest.approx(before.e_value, rel=1e-3)
     assert 1 < after.e_value < after.threshold
-    assert book.take_in(KEY, SPEC, fleet.serve(errors=100), NOW) != ()
+    assert monitor.ingest(KEY, SPEC, fleet.serve(errors=100), NOW) != ()
 
 
 @pytest.mark.parametrize(
@@ -181,90 +181,90 @@ def test_a_restart_without_the_old_counters_goes_on_from_now(book: EvidenceBook)
     ["", "iris-2", "iris-2 {", "iris-2 {}", "iris-2 []", f"iris-7 {encode(State(stamp=START))}"],
     ids=lambda text: text[:9],
 )
-def test_a_saved_state_that_is_of_no_use_begins_anew(book: EvidenceBook, text: str) -> None:
-    assert watched(book, guardState=text).state == State()
-    assert book.needs_earlier(KEY) is None
+def test_a_saved_state_that_is_of_no_use_begins_anew(monitor: GuardMonitor, text: str) -> None:
+    assert watched(monitor, guardState=text).state == State()
+    assert monitor.needs_earlier(KEY) is None
 
 
-def test_another_candidate_is_judged_anew(book: EvidenceBook) -> None:
+def test_another_candidate_is_judged_anew(monitor: GuardMonitor) -> None:
     # given a candidate that was blamed
     fleet = Fleet()
-    watched(book)
-    book.take_in(KEY, SPEC, fleet.samples, NOW)
-    assert book.take_in(KEY, SPEC, fleet.serve(errors=100), NOW) != ()
+    watched(monitor)
+    monitor.ingest(KEY, SPEC, fleet.samples, NOW)
+    assert monitor.ingest(KEY, SPEC, fleet.serve(errors=100), NOW) != ()
 
     # when another takes its place
-    watched(book, candidate={"color": "green", "revision": "iris-3", "version": "v3.0.0", "weight": 0})
+    watched(monitor, candidate={"color": "green", "revision": "iris-3", "version": "v3.0.0", "weight": 0})
 
     # then nothing is held against it
-    evidence = book.evidence(KEY)
+    evidence = monitor.evidence(KEY)
     assert (evidence.judgements, evidence.breached_at, evidence.requests) == ((), None, {})
     assert evidence.fresh_at == at(fleet.stamp)
 
 
-def test_the_watch_knows_since_when_a_weight_holds(book: EvidenceBook) -> None:
+def test_the_watch_knows_since_when_a_weight_holds(monitor: GuardMonitor) -> None:
     # given a candidate seen several times at two weights
     seen = [(0, 0), (1, 10), (2, 10), (3, 50), (4, 50)]
     since = []
     for seconds, weight in seen:
-        watch = watched(book, now=NOW + timedelta(seconds=seconds), weight=weight)
-        since.append((watch.weight, watch.weight_since and watch.weight_since - START))
+        session = watched(monitor, now=NOW + timedelta(seconds=seconds), weight=weight)
+        since.append((session.weight, session.weight_since and session.weight_since - START))
     # then each weight holds since it was first seen
     assert since == [(0, 0.0), (10, 1), (10, 1), (50, 3), (50, 3)]
 
 
-def test_a_first_revision_that_bakes_has_all_traffic(book: EvidenceBook) -> None:
-    assert watched(book, candidate=None).weight == 100
+def test_a_first_revision_that_bakes_has_all_traffic(monitor: GuardMonitor) -> None:
+    assert watched(monitor, candidate=None).weight == 100
 
 
-def test_when_a_revision_last_answered(book: EvidenceBook) -> None:
+def test_when_a_revision_last_answered(monitor: GuardMonitor) -> None:
     # given a model that nobody judges, whose old color answers a little longer
     fleet = Fleet()
     stamps = []
     for stable in (5, 0, 3, 0, 0):
-        book.take_in(KEY, SPEC, fleet.serve(stable=stable, candidate=10), NOW)
+        monitor.ingest(KEY, SPEC, fleet.serve(stable=stable, candidate=10), NOW)
         stamps.append(fleet.stamp)
 
     # then it is told of each revision, and how recent that is
-    evidence = book.evidence(KEY)
+    evidence = monitor.evidence(KEY)
     assert evidence.moved == {"iris-1": at(stamps[2]), "iris-2": at(stamps[4])}
     assert evidence.fresh_at == at(stamps[4])
     assert (evidence.judgements, evidence.state) == ((), "")
 
 
-def test_of_a_revision_that_is_not_scraped_any_more_the_last_moment_is_known(book: EvidenceBook) -> None:
+def test_of_a_revision_that_is_not_scraped_any_more_the_last_moment_is_known(monitor: GuardMonitor) -> None:
     # given a rollout that was scraped, and whose candidate is not any more
     fleet = Fleet()
-    watched(book)
-    book.take_in(KEY, SPEC, fleet.samples, NOW)
+    watched(monitor)
+    monitor.ingest(KEY, SPEC, fleet.samples, NOW)
     last = fleet.stamp
     for _ in range(4):
         alone = {"iris-1": fleet.serve()["iris-1"]}
-        book.take_in(KEY, SPEC, alone, NOW + timedelta(seconds=fleet.stamp - START))
+        monitor.ingest(KEY, SPEC, alone, NOW + timedelta(seconds=fleet.stamp - START))
     # then of stable it is this moment, and the guards have been watching from the start
-    evidence = book.evidence(KEY)
+    evidence = monitor.evidence(KEY)
     assert evidence.seen_at == {"iris-1": at(fleet.stamp), "iris-2": at(last)}
     assert evidence.fresh_at == at(fleet.stamp)
-    assert evidence.watched_since == NOW
+    assert evidence.monitored_since == NOW
 
 
-def test_a_scrape_that_was_seen_before_moves_nothing(book: EvidenceBook) -> None:
+def test_a_scrape_that_was_seen_before_moves_nothing(monitor: GuardMonitor) -> None:
     fleet = Fleet()
-    watched(book)
-    book.take_in(KEY, SPEC, fleet.serve(), NOW)
-    before = book.evidence(KEY)
-    book.take_in(KEY, SPEC, fleet.samples, NOW)
-    assert book.evidence(KEY) == before
+    watched(monitor)
+    monitor.ingest(KEY, SPEC, fleet.serve(), NOW)
+    before = monitor.evidence(KEY)
+    monitor.ingest(KEY, SPEC, fleet.samples, NOW)
+    assert monitor.evidence(KEY) == before
 
 
 @pytest.mark.parametrize(("seconds", "fresh"), [(0, True), (3 * INTERVAL, True), (3 * INTERVAL + 0.1, False)])
-def test_samples_older_than_two_scrapes_are_dropped(book: EvidenceBook, seconds: float, fresh: bool) -> None:
+def test_samples_older_than_two_scrapes_are_dropped(monitor: GuardMonitor, seconds: float, fresh: bool) -> None:
     # given counters whose stamp is so old; a stamp may be one interval older than its scrape
     fleet = Fleet()
-    watched(book)
+    watched(monitor)
     # when they are taken in, then old ones are no news of any pod
-    book.take_in(KEY, SPEC, fleet.samples, NOW + timedelta(seconds=seconds))
-    evidence = book.evidence(KEY)
+    monitor.ingest(KEY, SPEC, fleet.samples, NOW + timedelta(seconds=seconds))
+    evidence = monitor.evidence(KEY)
     assert (evidence.fresh_at is not None) is fresh
     assert (evidence.reporting != {}) is fresh
 
@@ -277,33 +277,33 @@ def test_samples_older_than_two_scrapes_are_dropped(book: EvidenceBook, seconds:
     ],
 )
 def test_when_a_revision_last_had_requests_that_count(
-    book: EvidenceBook, changes: dict[str, Any], counted: dict[str, datetime]
+    monitor: GuardMonitor, changes: dict[str, Any], counted: dict[str, datetime]
 ) -> None:
     # given split requests on stable that stop, and direct ones on the candidate that go on
     mode, stamp = spec(**changes), START
     split, direct = [5, 9, 9, 9], [0, 0, 4, 7]
-    watched(book)
+    watched(monitor)
     for ours, past in zip(split, direct, strict=True):
         stamp += INTERVAL
         samples = {
-            "iris-1": {"s": PodSamples((PodCounters(stamp, Tally(ours)),), ours, stamp)},
-            "iris-2": {"c": PodSamples((PodCounters(stamp, direct=Tally(past)),), past, stamp)},
+            "iris-1": {"s": PodSamples((PodCounters(stamp, RequestCounts(ours)),), ours, stamp)},
+            "iris-2": {"c": PodSamples((PodCounters(stamp, direct=RequestCounts(past)),), past, stamp)},
         }
-        book.take_in(KEY, mode, samples, at(stamp))
+        monitor.ingest(KEY, mode, samples, at(stamp))
 
     # then traffic is what counts, and requests by other ways only keep a color from draining
-    evidence = book.evidence(KEY)
+    evidence = monitor.evidence(KEY)
     assert evidence.counted_at == counted
     assert evidence.moved == {"iris-1": at(START + 2 * INTERVAL), "iris-2": at(stamp)}
     assert evidence.requests == ({"iris-1": 9, "iris-2": 0} if mode.has_route else {"iris-1": 0, "iris-2": 7})
 
 
-def test_counts_that_cannot_be_judged_are_not_fresh(book: EvidenceBook) -> None:
+def test_counts_that_cannot_be_judged_are_not_fresh(monitor: GuardMonitor) -> None:
     # given a guard on latency, and pods that count by other bounds
     guarded = spec(guards={"latency": [{"percentile": "95", "max": "200ms"}]})
     fleet = Fleet()
-    watched(book)
-    book.take_in(KEY, SPEC, fleet.samples, NOW)
+    watched(monitor)
+    monitor.ingest(KEY, SPEC, fleet.samples, NOW)
     odd = fleet.serve()
     for pods in odd.values():
         for pod in pods.values():
@@ -311,16 +311,16 @@ def test_counts_that_cannot_be_judged_are_not_fresh(book: EvidenceBook) -> None:
 
     # when they are taken in, then that is an error, and the weights stay for want of fresh counts
     with pytest.raises(ValueError, match=r"no bucket for 0\.2 s"):
-        book.take_in(KEY, guarded, odd, NOW)
-    assert book.evidence(KEY).fresh_at == at(START)
+        monitor.ingest(KEY, guarded, odd, NOW)
+    assert monitor.evidence(KEY).fresh_at == at(START)
 
 
-def test_a_forgotten_model_has_no_evidence(book: EvidenceBook) -> None:
+def test_a_forgotten_model_has_no_evidence(monitor: GuardMonitor) -> None:
     fleet = Fleet()
-    watched(book)
-    book.take_in(KEY, SPEC, fleet.serve(), NOW)
-    book.forget(KEY)
-    evidence = book.evidence(KEY)
+    watched(monitor)
+    monitor.ingest(KEY, SPEC, fleet.serve(), NOW)
+    monitor.forget(KEY)
+    evidence = monitor.evidence(KEY)
     assert (evidence.fresh_at, evidence.judgements, evidence.moved) == (None, (), {})
 
 
@@ -344,35 +344,35 @@ SAYS = PodSamples(
     ],
 )
 def test_what_stable_can_answer_is_told_of_a_candidate_with_a_route(
-    book: EvidenceBook, changes: dict[str, Any], mode: dict[str, Any], cover: Cover, sentence: str
+    monitor: GuardMonitor, changes: dict[str, Any], mode: dict[str, Any], cover: Cover, sentence: str
 ) -> None:
     # given what the candidate's pods say
-    watched(book, **changes)
-    assert book.evidence(KEY).failure == ""
-    book.take_in(KEY, spec(**mode), {"iris-1": {}, "iris-2": {"c": SAYS}}, NOW)
+    watched(monitor, **changes)
+    assert monitor.evidence(KEY).failure == ""
+    monitor.ingest(KEY, spec(**mode), {"iris-1": {}, "iris-2": {"c": SAYS}}, NOW)
     # then it is told where stable is meant to help, and what failed in any case
-    evidence = book.evidence(KEY)
+    evidence = monitor.evidence(KEY)
     assert (evidence.cover, evidence.no_fallback, evidence.failure) == (cover, sentence, "Mostly 504 timeout.")
 
 
-def test_until_the_pods_are_scraped_it_is_not_known_what_stable_can_answer(book: EvidenceBook) -> None:
-    watched(book)
-    assert book.evidence(KEY).cover is Cover.UNKNOWN
+def test_until_the_pods_are_scraped_it_is_not_known_what_stable_can_answer(monitor: GuardMonitor) -> None:
+    watched(monitor)
+    assert monitor.evidence(KEY).cover is Cover.UNKNOWN
     # what stable's own pods say is not the candidate's
-    book.take_in(KEY, SPEC, {"iris-1": {"s": SAYS}}, NOW)
-    assert (book.evidence(KEY).cover, book.evidence(KEY).failure) == (Cover.UNKNOWN, "")
+    monitor.ingest(KEY, SPEC, {"iris-1": {"s": SAYS}}, NOW)
+    assert (monitor.evidence(KEY).cover, monitor.evidence(KEY).failure) == (Cover.UNKNOWN, "")
 
 
-def test_at_a_breach_it_is_known_what_failed(book: EvidenceBook) -> None:
+def test_at_a_breach_it_is_known_what_failed(monitor: GuardMonitor) -> None:
     # given a candidate that fails all of its requests from one scrape to the next
     fleet = Fleet()
-    watched(book)
-    book.take_in(KEY, SPEC, fleet.samples, NOW)
+    watched(monitor)
+    monitor.ingest(KEY, SPEC, fleet.samples, NOW)
     samples = fleet.serve(errors=100)
     said = {
         uid: replace(pod, failures=(Failure("model-failed", "500", "ValueError", 100),))
         for uid, pod in samples["iris-2"].items()
     }
     # when that scrape completes the evidence, then it holds the reason as well
-    assert book.take_in(KEY, SPEC, {**samples, "iris-2": said}, NOW) != ()
-    assert book.evidence(KEY).failure == 'Mostly 500 model-failed: "ValueError".'
+    assert monitor.ingest(KEY, SPEC, {**samples, "iris-2": said}, NOW) != ()
+    assert monitor.evidence(KEY).failure == 'Mostly 500 model-failed: "ValueError".'

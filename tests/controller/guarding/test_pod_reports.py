@@ -2,7 +2,7 @@
 
 import pytest
 
-from viridian.controller.guarding.pod_reports import Heard, hear
+from viridian.controller.guarding.pod_reports import PodReports, summarize_reports
 from viridian.guards.series import PodCounters
 from viridian.metrics.prometheus import PodSamples
 from viridian.metrics.said import Failure, Fallback
@@ -40,15 +40,15 @@ def pod(said: Fallback | None, *failures: Failure, at: float = 100.0) -> PodSamp
 )
 def test_what_stable_can_answer_for_a_candidate(said: list[Fallback | None], cover: Cover, sentence: str) -> None:
     pods = {f"p{i}": pod(each) for i, each in enumerate(said)}
-    assert hear(pods, "v2", 90.0) == Heard(cover, sentence, "")
+    assert summarize_reports(pods, "v2", 90.0) == PodReports(cover, sentence, "")
 
 
 def test_a_pod_that_is_not_scraped_any_more_says_nothing_about_now() -> None:
-    assert hear({"gone": pod(NEW, at=80.0), "here": pod(Fallback("all"))}, "v2", 90.0).cover is Cover.ALL
-    assert hear({"gone": pod(NEW, at=80.0)}, "v2", 90.0).cover is Cover.UNKNOWN
+    assert summarize_reports({"gone": pod(NEW, at=80.0), "here": pod(Fallback("all"))}, "v2", 90.0).cover is Cover.ALL
+    assert summarize_reports({"gone": pod(NEW, at=80.0)}, "v2", 90.0).cover is Cover.UNKNOWN
 
 
 def test_what_pods_failed_with_counts_even_when_they_are_gone() -> None:
     failure = Failure("model-failed", "500", "KeyError: 'age'", 3)
-    heard = hear({"gone": pod(NEW, failure, at=80.0), "here": pod(Fallback("all"), failure)}, "v2", 90.0)
+    heard = summarize_reports({"gone": pod(NEW, failure, at=80.0), "here": pod(Fallback("all"), failure)}, "v2", 90.0)
     assert heard.failure == "Mostly 500 model-failed: \"KeyError: 'age'\"."

@@ -14,11 +14,11 @@ from tests.waiting import until
 from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_EPOCH, ANNOTATION_SEQ, Color
 from viridian.controller.cache.models import Model, Models
 from viridian.controller.guarding import ticker as module
-from viridian.controller.guarding.monitor import EvidenceBook
+from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
 from viridian.controller.guarding.ticker import Ticker
 from viridian.controller.runtime.queue import WorkQueue
-from viridian.guards.series import PodCounters, Tally
+from viridian.guards.series import PodCounters, RequestCounts
 from viridian.kube.client import Manifest
 from viridian.kube.errors import Refused, Unavailable
 from viridian.kube.resources import HTTP_ROUTE, SERVICE, Kind
@@ -76,7 +76,7 @@ class SkewedFleet(Fleet):
     @property
     def samples(self) -> Samples:
         samples, candidate = self.fleet.samples, f"{self.name}-2"
-        ahead = PodSamples((PodCounters(self.fleet.stamp + 300, Tally(7)),), 7, self.fleet.stamp + 0.5)
+        ahead = PodSamples((PodCounters(self.fleet.stamp + 300, RequestCounts(7)),), 7, self.fleet.stamp + 0.5)
         return {**samples, candidate: {**samples[candidate], "ahead-of-time": ahead}}
 
 
@@ -85,9 +85,9 @@ class Stage:
 
     def __init__(self, interval: float = INTERVAL) -> None:
         self.api, self.prometheus, self.models = FakeApi(), FakePrometheus(), Models()
-        self.book, self.queue = EvidenceBook(interval), Journal(self.api)
+        self.monitor, self.queue = GuardMonitor(interval), Journal(self.api)
         self.pods = OwnPods(timedelta(seconds=interval))
-        parts = (self.api, self.prometheus, self.models, self.book, self.pods, self.queue)
+        parts = (self.api, self.prometheus, self.models, self.monitor, self.pods, self.queue)
         self.ticker = Ticker(*parts, timedelta(seconds=interval), EPOCH)
 
     def roll(self, name: str = "iris", **parts: Any) -> Fleet:
@@ -139,7 +139,7 @@ async def test_a_breach_is_one_patch_of_the_route_before_anything_else(stage: St
     assert stage.queue.woken == [(IRIS, 1)]
     assert stage.gives() == ALL_STABLE
     assert stage.route()["metadata"]["annotations"] == {ANNOTATION_SEQ: "2", ANNOTATION_ABORTED: "iris-2"}
-    evidence = stage.book.evidence(IRIS)
+    evidence = stage.monitor.evidence(IRIS)
     assert evidence.reverted_at is not None
     assert evidence.breached_at is not None
 
@@ -148,7 +148,7 @@ async def test_a_breach_is_one_patch_of_the_route_before_anything_else(stage: St
     await stage.tick()
     await stage.tick()
     assert len(stage.api.writes) == 1
-    assert stage.book.evidence(IRIS).reverted_at == evidence.reverted_at
+    assert stage.monitor.evidence(IRIS).reverted_at == evidence.reverted_at
 
 
 async def test_a_pod_whose_clock_is_ahead_blinds_nobody_and_is_named(stage: Stage) -> None:
@@ -158,7 +158,7 @@ async def test_a_pod_whose_clock_is_ahead_blinds_nobody_and_is_named(stage: Stag
     stage.pods.note(IRIS, skewed.pods, datetime.now(UTC))
     stage.prometheus.fleets[IRIS] = skewed
     await stage.tick()
-    assert "the clock of pod ahead-of-time is" in stage.book.evidence(IRIS).trouble
+    assert "the clock of pod ahead-of-time is" in stage.monitor.evidence(IRIS).trouble
 
     # when the other one fails all requests
     fleet.serve(errors=100)
@@ -228,7 +228,7 @@ async def test_a_model_that_cannot_be_judged_does_not_stop_the_others(
     # given an operator that goes on after a restart, and a model whose earlier counters cannot be read
     before = Stage()
     await before.turn_bad(before.roll("wine"), ticks=0)
-    saved = before.book.evidence(WINE).state
+    saved = before.monitor.evidence(WINE).state
     odd, fleet = stage.roll("wine", status=status("wine", guardState=saved)), stage.roll("iris")
     stage.prometheus.forgotten = {WINE}
 
@@ -239,7 +239,7 @@ async def test_a_model_that_cannot_be_judged_does_not_stop_the_others(
     assert stage.gives("iris") == ALL_STABLE
     assert stage.gives("wine") == HALF
     assert {key for key, _ in stage.queue.woken} == {IRIS, WINE}
-    assert stage.book.evidence(WINE).fresh_at is None
+    assert stage.monitor.evidence(WINE).fresh_at is None
     assert caplog.text.count("default/wine cannot be judged") == 1
 
     # and once they can be read, then that one is judged too
@@ -318,7 +318,7 @@ async def test_where_nobody_could_take_over_the_ticker_writes_nothing(
     fleet = stage.roll(status=status(**changes))
     prepare(stage)
 
-    # when the revision under watch fails all requests, whichever it is
+    # when the revision under session fails all requests, whichever it is
     fleet.requests["iris-1"] = 0
     await stage.tick()
     for _ in range(3):
@@ -328,8 +328,8 @@ async def test_where_nobody_could_take_over_the_ticker_writes_nothing(
         await stage.tick()
 
     # then the breach is known, and left to the worker
-    assert stage.book.evidence(IRIS).breached_at is not None
-    assert stage.book.evidence(IRIS).reverted_at is None
+    assert stage.monitor.evidence(IRIS).breached_at is not None
+    assert stage.monitor.evidence(IRIS).reverted_at is None
     assert stage.api.writes == []
     assert stage.queue.woken == [(IRIS, 0)]
 
@@ -359,12 +359,12 @@ async def test_a_restart_with_many_rollouts_takes_one_more_look(stage: Stage) ->
 
     # when another one goes on from their statuses
     for name in names:
-        stage.roll(name, status=status(name, guardState=before.book.evidence(("default", name)).state)).serve()
+        stage.roll(name, status=status(name, guardState=before.monitor.evidence(("default", name)).state)).serve()
     await stage.tick()
 
     # then one query brings the counters of now, and another one those at the saved timestamps
     assert stage.prometheus.asked == 2
-    assert all(stage.book.needs_earlier(("default", name)) is None for name in names)
+    assert all(stage.monitor.needs_earlier(("default", name)) is None for name in names)
     await stage.tick()
     assert stage.prometheus.asked == 3
 
@@ -381,7 +381,7 @@ async def test_a_tick_that_fails_is_not_the_last_one(caplog: pytest.LogCaptureFi
 
             # when the error passes, and the candidate turns bad
             stage.prometheus.trouble = None
-            await until(lambda: stage.book.evidence(IRIS).fresh_at is not None)
+            await until(lambda: stage.monitor.evidence(IRIS).fresh_at is not None)
             fleet.serve(errors=100)
 
             # then it is turned back, and the ticker is well
@@ -398,7 +398,7 @@ async def test_nobody_is_judged_by_pods_that_are_not_its_own(stage: Stage) -> No
     stage.prometheus.fleets[IRIS] = stranger = Fleet(stamp=fleet.stamp, pod="stranger")
     await stage.turn_bad(stranger, ticks=3)
     assert stage.gives() == HALF
-    assert stage.book.evidence(IRIS).reporting == {}
+    assert stage.monitor.evidence(IRIS).reporting == {}
 
     # when it is its own pod that fails, then it is turned back
     stage.prometheus.fleets[IRIS] = fleet
@@ -425,20 +425,20 @@ async def test_one_model_whose_counters_break_something_holds_up_no_other(
 ) -> None:
     # given two models, and something about the counters of one that nobody has thought of
     iris, _ = stage.roll(), stage.roll("wine")
-    take_in = stage.book.take_in
+    ingest = stage.monitor.ingest
 
     def judge(key: ModelKey, *parts: Any) -> Any:
         if key == WINE:
             raise OverflowError("int too large to convert to float")
-        return take_in(key, *parts)
+        return ingest(key, *parts)
 
-    monkeypatch.setattr(stage.book, "take_in", judge)
+    monkeypatch.setattr(stage.monitor, "ingest", judge)
     # when the other one's candidate turns bad
     await stage.turn_bad(iris)
     # then it is turned back, both are looked at by workers, and the user of the broken one is told
     assert stage.gives() == ALL_STABLE
     assert {key for key, _ in stage.queue.woken} == {IRIS, WINE}
-    assert "OverflowError: int too large" in stage.book.evidence(WINE).trouble
+    assert "OverflowError: int too large" in stage.monitor.evidence(WINE).trouble
 
 
 async def test_a_tick_that_fails_still_wakes_the_workers(stage: Stage) -> None:
@@ -480,7 +480,7 @@ async def test_a_past_that_is_slow_to_be_read_delays_nobody_who_needs_none(
     # given a model that goes on after a restart, whose past takes its time, and one that just began
     before = Stage()
     await before.turn_bad(before.roll("wine"), ticks=0)
-    stage.roll("wine", status=status("wine", guardState=before.book.evidence(WINE).state))
+    stage.roll("wine", status=status("wine", guardState=before.monitor.evidence(WINE).state))
     iris = stage.roll()
     read, answered = stage.prometheus.read, asyncio.Event()
 
@@ -496,11 +496,11 @@ async def test_a_past_that_is_slow_to_be_read_delays_nobody_who_needs_none(
     # when the young one's candidate turns bad, then it is back at once
     await stage.turn_bad(iris)
     assert stage.gives() == ALL_STABLE
-    assert stage.book.needs_earlier(WINE) is not None
+    assert stage.monitor.needs_earlier(WINE) is not None
     # and the other one is judged when its past is there
     answered.set()
     await stage.tick()
-    assert stage.book.needs_earlier(WINE) is None
+    assert stage.monitor.needs_earlier(WINE) is None
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from tests.controller.counters import INTERVAL, Fleet
 from tests.controller.fakes import model, spec, status
 
 from viridian.controller.cache.models import Models
-from viridian.controller.guarding.monitor import EvidenceBook
-from viridian.controller.guarding.user_queries import Inquirer
+from viridian.controller.guarding.monitor import GuardMonitor
+from viridian.controller.guarding.user_queries import UserQueryPoller
 from viridian.guards.judge import Judgement, Verdict
 from viridian.guards.queries import EVERY
 from viridian.metrics.connection import MetricsError
@@ -41,8 +41,8 @@ class Stage:
     """A model in the middle of a rollout, with queries."""
 
     def __init__(self, *queries: dict[str, str], enabled: bool = True, **parts: Any) -> None:
-        self.models, self.book, self.endpoint = Models(), EvidenceBook(INTERVAL), Endpoint()
-        self.inquirer = Inquirer(self.endpoint if enabled else None, self.models, self.book)  # type: ignore[arg-type]
+        self.models, self.monitor, self.endpoint = Models(), GuardMonitor(INTERVAL), Endpoint()
+        self.poller = UserQueryPoller(self.endpoint if enabled else None, self.models, self.monitor)  # type: ignore[arg-type]
         self.now, self.version = NOW, 0
         self.see(*queries, **parts)
 
@@ -54,9 +54,9 @@ class Stage:
     async def look(self, seconds: float = 0) -> list[Judgement]:
         """Time passes, and what is due is asked."""
         self.now += timedelta(seconds=seconds)
-        self.inquirer.look(self.now)
-        await self.inquirer.settle()
-        return [j for j in self.book.evidence(IRIS).judgements if j.kind == "query"]
+        self.poller.look(self.now)
+        await self.poller.settle()
+        return [j for j in self.monitor.evidence(IRIS).judgements if j.kind == "query"]
 
 
 async def test_a_query_is_asked_for_the_candidate_every_thirty_seconds() -> None:
@@ -82,9 +82,9 @@ async def test_three_bad_answers_are_a_breach_like_any_other() -> None:
     # then the ticker hears of it, with or without counters, and so do the workers
     sample = next(stage.models.moving())
     for samples in ({}, fleet.samples):
-        breaches = stage.book.take_in(IRIS, sample.spec, samples, NOW)
+        breaches = stage.monitor.ingest(IRIS, sample.spec, samples, NOW)
         assert [breach.guard for breach in breaches] == ["query-drift"]
-    assert stage.book.evidence(IRIS).breached_at is not None
+    assert stage.monitor.evidence(IRIS).breached_at is not None
 
 
 async def test_no_step_goes_forward_on_a_query_that_does_not_speak() -> None:
@@ -92,10 +92,10 @@ async def test_no_step_goes_forward_on_a_query_that_does_not_speak() -> None:
     stage.endpoint.number = MetricsError("there is no sample")
     (judgement,) = await stage.look()
     assert judgement.sentence == "Query drift is inconclusive: there is no sample."
-    assert "query-drift (no number within its maximum)" in stage.book.evidence(IRIS).missing
+    assert "query-drift (no number within its maximum)" in stage.monitor.evidence(IRIS).missing
     stage.endpoint.number = 0.1
     await stage.look(EVERY)
-    assert "query-drift (no number within its maximum)" not in stage.book.evidence(IRIS).missing
+    assert "query-drift (no number within its maximum)" not in stage.monitor.evidence(IRIS).missing
 
 
 async def test_without_an_endpoint_queries_are_ignored_and_that_is_said() -> None:
@@ -104,7 +104,7 @@ async def test_without_an_endpoint_queries_are_ignored_and_that_is_said() -> Non
     assert judgement.verdict is Verdict.IGNORED
     assert "prometheus.userQueries.url" in judgement.sentence
     assert stage.endpoint.asked == []
-    assert not [guard for guard in stage.book.evidence(IRIS).missing if "drift" in guard]
+    assert not [guard for guard in stage.monitor.evidence(IRIS).missing if "drift" in guard]
 
 
 async def test_a_candidate_without_requests_is_not_asked_about() -> None:
@@ -118,7 +118,7 @@ async def test_a_slow_answer_is_not_asked_for_twice_and_holds_up_no_other() -> N
     stage.endpoint.slow.clear()
     for _ in range(3):
         stage.now += timedelta(seconds=EVERY)
-        stage.inquirer.look(stage.now)
+        stage.poller.look(stage.now)
         await asyncio.sleep(0)
     assert len(stage.endpoint.asked) == 2
     stage.endpoint.slow.set()
@@ -138,14 +138,14 @@ async def test_an_edited_query_begins_anew_and_one_that_was_taken_out_is_gone() 
 async def test_an_answer_to_what_was_asked_before_an_edit_does_not_count() -> None:
     stage = Stage(DRIFT)
     stage.endpoint.slow.clear()
-    stage.inquirer.look(stage.now)
+    stage.poller.look(stage.now)
     await asyncio.sleep(0)
     stage.see({**DRIFT, "query": "other"})
-    stage.inquirer.look(stage.now)
+    stage.poller.look(stage.now)
     stage.endpoint.number = 0.5
     stage.endpoint.slow.set()
-    await stage.inquirer.settle()
-    (judgement,) = (j for j in stage.book.evidence(IRIS).judgements if j.kind == "query")
+    await stage.poller.settle()
+    (judgement,) = (j for j in stage.monitor.evidence(IRIS).judgements if j.kind == "query")
     assert (judgement.verdict, judgement.e_value) == (Verdict.NOT_ENOUGH_DATA, 0)
 
 
@@ -158,10 +158,10 @@ async def test_stable_cannot_stand_for_a_revision_that_is_not_there() -> None:
 
 async def test_models_at_rest_or_unreadable_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     stage = Stage(DRIFT, status={"phase": "Stable"})
-    stage.inquirer.look(stage.now)
+    stage.poller.look(stage.now)
     stage.models.see(model(version=9, spec={}, status=status()).manifest)
-    stage.inquirer.look(stage.now)
-    await stage.inquirer.settle()
+    stage.poller.look(stage.now)
+    await stage.poller.settle()
     assert stage.endpoint.asked == []
 
 

@@ -48,7 +48,7 @@ async def test_everything_that_was_read_changes_and_the_status_is_last() -> None
     before, spec = stage.versions(), stage.get(DEPLOYMENT, "iris-green")["spec"]
 
     # when a new leader fences it
-    fenced = await stage.fence.put_up(stage.model)
+    fenced = await stage.fence.ensure(stage.model)
 
     # then nothing of it is at the version that was read, the status was written after all else, and only marks changed
     assert stage.api.writes == WRITES
@@ -63,16 +63,16 @@ async def test_everything_that_was_read_changes_and_the_status_is_last() -> None
 
 async def test_a_model_is_fenced_once_in_a_term() -> None:
     stage = Stage()
-    fenced = await stage.fence.put_up(stage.model)
+    fenced = await stage.fence.ensure(stage.model)
     stage.api.writes.clear()
-    assert await stage.fence.put_up(fenced) == fenced
+    assert await stage.fence.ensure(fenced) == fenced
     assert stage.api.writes == []
 
 
 async def test_a_model_that_no_leader_knew_needs_no_fence() -> None:
     stage = Stage(status={})
     assert stage.fence.holds(stage.model)
-    assert await stage.fence.put_up(stage.model) == stage.model
+    assert await stage.fence.ensure(stage.model) == stage.model
     assert stage.api.writes == []
 
 
@@ -92,27 +92,27 @@ async def test_a_fence_that_fails_half_way_is_no_fence_yet(number: int) -> None:
 
     # when the model is to be fenced
     with pytest.raises(Refused):
-        await stage.fence.put_up(stage.model)
+        await stage.fence.ensure(stage.model)
 
     # then it does not count as fenced, and the next try makes it whole
     live = stage.models.see(stage.get(MODEL_DEPLOYMENT, "iris"))
     assert not stage.fence.holds(live)
     setattr(stage.api, WRITES[number][0], original[WRITES[number][0]])
-    assert stage.fence.holds(await stage.fence.put_up(live))
+    assert stage.fence.holds(await stage.fence.ensure(live))
 
 
 async def test_a_fence_is_made_over_a_fresh_look_when_somebody_was_faster() -> None:
     # given a Deployment that changes while the fence is put up, as its controller counts pods
     stage = Stage()
     stage.api.trouble = [Conflict(409, "changed"), Conflict(409, "changed")]
-    assert stage.fence.holds(await stage.fence.put_up(stage.model))
+    assert stage.fence.holds(await stage.fence.ensure(stage.model))
 
 
 async def test_a_fence_that_is_always_too_late_says_so() -> None:
     stage = Stage()
     stage.api.trouble = [Conflict(409, "changed")] * module.TRIES
     with pytest.raises(Conflict):
-        await stage.fence.put_up(stage.model)
+        await stage.fence.ensure(stage.model)
 
 
 async def test_children_of_others_are_left_alone() -> None:
@@ -122,7 +122,7 @@ async def test_children_of_others_are_left_alone() -> None:
         stage.api.objects[kind, NAMESPACE, name]["metadata"]["ownerReferences"] = []
 
     # when the model is fenced, then they are not touched
-    await stage.fence.put_up(stage.model)
+    await stage.fence.ensure(stage.model)
     assert [write for write in WRITES if write not in stage.api.writes] == [WRITES[0], WRITES[2]]
 
 
@@ -130,4 +130,4 @@ async def test_a_model_that_was_deleted_is_not_fenced() -> None:
     stage = Stage()
     gone = Model({**stage.model.manifest, "metadata": {**stage.model.manifest["metadata"], "uid": "earlier"}})
     with pytest.raises(Conflict, match="was deleted"):
-        await stage.fence.put_up(gone)
+        await stage.fence.ensure(gone)

@@ -9,10 +9,10 @@ from tests.controller.fakes import DEFAULTS, NAMESPACE, FakeApi, model
 from viridian.controller.cache.deployments import Deployments
 from viridian.controller.cache.models import Models
 from viridian.controller.children.drift import Drift
-from viridian.controller.guarding.monitor import EvidenceBook
+from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
 from viridian.controller.reconciling.events import Recorder
-from viridian.controller.reconciling.failures import ENOUGH, FIRST_PAUSE, LONGEST_PAUSE, STUMBLES
+from viridian.controller.reconciling.failures import API_ERRORS, ENOUGH, FIRST_PAUSE, LONGEST_PAUSE
 from viridian.controller.reconciling.fence import Fence
 from viridian.controller.reconciling.reconcile import Reconciler
 from viridian.kube.client import KubeClient, Manifest
@@ -68,8 +68,8 @@ class Stage:
         self.models.see(self.api.objects[MODEL_DEPLOYMENT, *IRIS])
         client = cast("KubeClient", self.api)
         deployments, fence = Deployments(lambda *_: None), Fence(client, self.models, "1-x")
-        recorder, book, self.pods = Recorder(client), EvidenceBook(2.0), OwnPods(timedelta(seconds=2))
-        parts = (client, self.models, deployments, Drift(client), book, self.pods, recorder, DEFAULTS, fence)
+        recorder, monitor, self.pods = Recorder(client), GuardMonitor(2.0), OwnPods(timedelta(seconds=2))
+        parts = (client, self.models, deployments, Drift(client), monitor, self.pods, recorder, DEFAULTS, fence)
         self.reconciler = Reconciler(*parts)
 
     async def passes(self, number: int) -> list[timedelta | None]:
@@ -181,7 +181,7 @@ async def test_what_is_left_as_it_was_written_ends_that(stage: Stage) -> None:
 async def test_an_api_that_fails_for_long_is_told_by_the_next_status_that_lands(stage: Stage) -> None:
     # given an API server whose own webhook fails whenever a Deployment is written
     stage.api.broken = DEPLOYMENT
-    for _ in range(STUMBLES + 1):
+    for _ in range(API_ERRORS + 1):
         with pytest.raises(Unavailable):
             await stage.passes(1)
     # when that has been so for a while, then it is told

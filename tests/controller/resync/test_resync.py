@@ -1,4 +1,4 @@
-"""What the watches miss is found by the sweep."""
+"""What the watches miss is found by the resync."""
 
 import asyncio
 import logging
@@ -17,9 +17,9 @@ from viridian.controller.cache.deployments import Deployments
 from viridian.controller.cache.models import Models
 from viridian.controller.children.drift import Drift
 from viridian.controller.resync import expected as resting
-from viridian.controller.resync import resync as sweep
-from viridian.controller.resync.expected import Edits, Resting
-from viridian.controller.resync.resync import Sweep
+from viridian.controller.resync import resync as module
+from viridian.controller.resync.expected import ChildEventHandler, ExpectedChildren
+from viridian.controller.resync.resync import Resync
 from viridian.controller.runtime.queue import WorkQueue
 from viridian.kube.client import Manifest, Page
 from viridian.kube.errors import KubeError, error_for
@@ -85,7 +85,7 @@ class PagedApi(FakeApi):
 
 
 class Stage:
-    """One model at rest, with all its children, and a sweep."""
+    """One model at rest, with all its children, and a resync."""
 
     def __init__(self) -> None:
         self.api, self.models, self.queue = PagedApi(), Models(), WorkQueue[ModelKey]()
@@ -104,9 +104,9 @@ class Stage:
         for color in Color:
             live = self.api.objects[DEPLOYMENT, NAMESPACE, f"iris-{color}"]
             pods = live["spec"]["replicas"]
-            self.deployments.saw({**live, "status": {"replicas": pods, "readyReplicas": pods}})
+            self.deployments.on_upsert({**live, "status": {"replicas": pods, "readyReplicas": pods}})
 
-    def saw(self, kind: str | None, manifest: dict[str, Any]) -> None:
+    def on_model_event(self, kind: str | None, manifest: dict[str, Any]) -> None:
         self.told.append((kind, manifest["metadata"]["name"]))
 
     def edit(self, **spec: Any) -> None:
@@ -115,22 +115,22 @@ class Stage:
         manifest["spec"] |= spec
         self.models.see(manifest)
 
-    def make_sweep(self, *namespaces: str) -> Sweep:
-        return Sweep(
+    def make_resync(self, *namespaces: str) -> Resync:
+        return Resync(
             self.api,
             self.models,
             self.deployments,
             self.drift,
-            Resting(self.models, self.deployments, self.queue),
-            self.saw,
+            ExpectedChildren(self.models, self.deployments, self.queue),
+            self.on_model_event,
             namespaces,
             timedelta(milliseconds=10),
         )
 
-    async def sweep(self, *namespaces: str) -> bool:
+    async def resync(self, *namespaces: str) -> bool:
         """One round; whether the model is in doubt, and waits to be looked at."""
-        await self.make_sweep(*namespaces).go_round()
-        doubted = self.models.is_doubted(IRIS)
+        await self.make_resync(*namespaces).go_round()
+        doubted = self.models.is_dirty(IRIS)
         if doubted:
             assert await asyncio.wait_for(self.queue.take(), 30) == IRIS
         return doubted
@@ -142,12 +142,12 @@ def stage() -> Stage:
 
 
 async def test_a_model_that_is_in_line_is_not_disturbed(stage: Stage) -> None:
-    assert not await stage.sweep()
+    assert not await stage.resync()
     assert stage.told == []
     assert [verb for verb, _, _ in stage.api.writes] == ["dry run"]
 
     # and its Deployment is asked about but once
-    assert not await stage.sweep()
+    assert not await stage.resync()
     assert [verb for verb, _, _ in stage.api.writes] == ["dry run"]
 
 
@@ -165,7 +165,7 @@ CHILDREN = [
 @pytest.mark.parametrize(("kind", "name"), CHILDREN, ids=str)
 async def test_a_missing_child_is_noticed(stage: Stage, kind: Kind, name: str) -> None:
     del stage.api.objects[kind, NAMESPACE, name]
-    assert await stage.sweep()
+    assert await stage.resync()
 
 
 @pytest.mark.parametrize(("kind", "name"), CHILDREN, ids=str)
@@ -182,7 +182,7 @@ async def test_a_child_that_is_not_ours_any_more_is_noticed(
     stage: Stage, kind: Kind, name: str, change: Callable[[dict[str, Any]], object]
 ) -> None:
     change(stage.api.objects[kind, NAMESPACE, name]["metadata"])
-    assert await stage.sweep()
+    assert await stage.resync()
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ async def test_an_edited_child_is_noticed(
     stage: Stage, kind: Kind, name: str, edit: Callable[[dict[str, Any]], object]
 ) -> None:
     edit(stage.api.objects[kind, NAMESPACE, name]["spec"])
-    assert await stage.sweep()
+    assert await stage.resync()
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ async def test_an_edited_child_is_noticed(
 )
 async def test_what_the_api_server_adds_to_a_service_is_no_edit(stage: Stage, added: dict[str, Any]) -> None:
     stage.api.objects[SERVICE, NAMESPACE, "iris-blue"]["spec"].update(added)
-    assert not await stage.sweep()
+    assert not await stage.resync()
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ async def test_a_model_that_is_not_at_rest_looks_after_itself(stage: Stage, stat
     assert known is not None
     stage.models.see({**known.manifest, "status": {**STATUS, **status}})
     del stage.api.objects[SERVICE, NAMESPACE, "iris"]
-    assert not await stage.sweep()
+    assert not await stage.resync()
 
 
 async def test_models_that_came_changed_or_went_without_an_event_are_told(stage: Stage) -> None:
@@ -261,7 +261,7 @@ async def test_models_that_came_changed_or_went_without_an_event_are_told(stage:
     stage.api.put(MODEL_DEPLOYMENT, stage.api.objects[MODEL_DEPLOYMENT, NAMESPACE, "iris"])
 
     # when
-    await stage.sweep()
+    await stage.resync()
 
     # then each is told as the watch would have, and what is known already is not
     assert sorted(stage.told, key=lambda told: told[1]) == [
@@ -275,31 +275,31 @@ async def test_a_model_made_again_under_its_name_is_told_as_two(stage: Stage) ->
     known = stage.models.get(IRIS)
     assert known is not None
     stage.models.see({**known.manifest, "metadata": {**known.manifest["metadata"], "uid": "predecessor"}})
-    await stage.sweep()
+    await stage.resync()
     assert stage.told == [("DELETED", "iris"), ("MODIFIED", "iris")]
 
 
 @pytest.mark.parametrize("serving", [{"cache": {"ttl": "30s"}}, {"rateLimit": {"requestsPerSecond": 5}}, {"log": {}}])
 async def test_pods_that_were_not_told_what_to_reload_are_noticed(stage: Stage, serving: dict[str, Any]) -> None:
     # given a model at rest that asked for nothing to reload
-    assert not await stage.sweep()
+    assert not await stage.resync()
     # when it asks for something, and the event was missed
     manifest = stage.api.objects[MODEL_DEPLOYMENT, NAMESPACE, "iris"]
     manifest["spec"]["serving"] |= serving
     stage.models.see(manifest)
     # then
-    assert await stage.sweep()
+    assert await stage.resync()
 
 
 async def test_a_config_map_that_says_something_else_is_noticed(stage: Stage) -> None:
     told = build_live_settings(model().owner, spec(serving={"cache": {"ttl": "30s"}}).serving)
     stage.api.put(CONFIG_MAP, told)
-    assert await stage.sweep()
+    assert await stage.resync()
 
 
 @pytest.fixture
-def edits(stage: Stage) -> Callable[[Kind], Edits]:
-    return lambda kind: Edits(kind, Resting(stage.models, stage.deployments, stage.queue))
+def edits(stage: Stage) -> Callable[[Kind], ChildEventHandler]:
+    return lambda kind: ChildEventHandler(kind, ExpectedChildren(stage.models, stage.deployments, stage.queue))
 
 
 @pytest.mark.parametrize(
@@ -312,17 +312,21 @@ def edits(stage: Stage) -> Callable[[Kind], Edits]:
     ids=["NAME", "a color's Service", "the route"],
 )
 async def test_an_edit_is_noticed_when_it_is_made(
-    stage: Stage, edits: Callable[[Kind], Edits], kind: Kind, name: str, edit: Callable[[dict[str, Any]], object]
+    stage: Stage,
+    edits: Callable[[Kind], ChildEventHandler],
+    kind: Kind,
+    name: str,
+    edit: Callable[[dict[str, Any]], object],
 ) -> None:
     # given events that change nothing, such as a status that a gateway writes
     manifest = stage.api.objects[kind, NAMESPACE, name]
-    edits(kind).saw({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": "1000"}})
-    assert not stage.models.is_doubted(IRIS)
+    edits(kind).on_upsert({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": "1000"}})
+    assert not stage.models.is_dirty(IRIS)
     # when
     edit(manifest["spec"])
-    edits(kind).saw(manifest)
+    edits(kind).on_upsert(manifest)
     # then
-    assert stage.models.is_doubted(IRIS)
+    assert stage.models.is_dirty(IRIS)
     assert await asyncio.wait_for(stage.queue.take(), 30) == IRIS
 
 
@@ -338,44 +342,44 @@ async def test_an_edit_is_noticed_when_it_is_made(
     ],
 )
 def test_a_deletion_is_noticed_by_the_model_whose_object_it_was(
-    stage: Stage, edits: Callable[[Kind], Edits], kind: Kind, name: str, missed: bool
+    stage: Stage, edits: Callable[[Kind], ChildEventHandler], kind: Kind, name: str, missed: bool
 ) -> None:
-    edits(kind).lost((NAMESPACE, name))
-    assert stage.models.is_doubted(IRIS) is missed
+    edits(kind).on_delete((NAMESPACE, name))
+    assert stage.models.is_dirty(IRIS) is missed
 
 
 def test_what_is_edited_while_a_model_moves_is_the_rollouts_own_business(
-    stage: Stage, edits: Callable[[Kind], Edits]
+    stage: Stage, edits: Callable[[Kind], ChildEventHandler]
 ) -> None:
     # given
     moving = deepcopy(stage.api.objects[MODEL_DEPLOYMENT, NAMESPACE, "iris"])
     moving["status"]["phase"] = "Progressing"
     stage.models.see(moving)
     # when
-    edits(SERVICE).lost((NAMESPACE, "iris"))
+    edits(SERVICE).on_delete((NAMESPACE, "iris"))
     # then
-    assert not stage.models.is_doubted(IRIS)
+    assert not stage.models.is_dirty(IRIS)
 
 
 @pytest.mark.parametrize("gone", [False, True], ids=["edited", "deleted"])
 async def test_what_changes_while_a_model_is_looked_at_is_looked_at_again(
-    stage: Stage, edits: Callable[[Kind], Edits], gone: bool
+    stage: Stage, edits: Callable[[Kind], ChildEventHandler], gone: bool
 ) -> None:
     # given a worker that has read everything of a model, and has not ended yet
     stage.queue.add(IRIS)
     await stage.queue.take()
-    doubt = stage.models.doubt(IRIS)
+    doubt = stage.models.mark_dirty(IRIS)
     # when something changes meanwhile, and the worker ends with what it has read
     if gone:
-        edits(HTTP_ROUTE).lost((NAMESPACE, "iris"))
+        edits(HTTP_ROUTE).on_delete((NAMESPACE, "iris"))
     else:
         route = stage.api.objects[HTTP_ROUTE, NAMESPACE, "iris"]
         route["spec"]["rules"] = []
-        edits(HTTP_ROUTE).saw(route)
-    stage.models.trust(IRIS, doubt)
+        edits(HTTP_ROUTE).on_upsert(route)
+    stage.models.mark_clean(IRIS, doubt)
     stage.queue.done(IRIS)
     # then everything is looked at once more
-    assert stage.models.is_doubted(IRIS)
+    assert stage.models.is_dirty(IRIS)
     assert await asyncio.wait_for(stage.queue.take(), 30) == IRIS
 
 
@@ -400,11 +404,11 @@ def scaled(stage: Stage) -> Stage:
 
 async def test_an_autoscaler_as_the_spec_has_it_is_in_line(scaled: Stage) -> None:
     scale(scaled)
-    assert not await scaled.sweep()
+    assert not await scaled.resync()
 
 
 async def test_a_missing_autoscaler_is_noticed(scaled: Stage) -> None:
-    assert await scaled.sweep()
+    assert await scaled.resync()
 
 
 @pytest.mark.parametrize(
@@ -422,18 +426,18 @@ async def test_a_missing_autoscaler_is_noticed(scaled: Stage) -> None:
 )
 async def test_an_edited_autoscaler_is_noticed(scaled: Stage, edit: Callable[[dict[str, Any]], object]) -> None:
     edit(scale(scaled)["spec"])
-    assert await scaled.sweep()
+    assert await scaled.resync()
 
 
 async def test_an_autoscaler_that_the_spec_does_not_ask_for_is_noticed(stage: Stage) -> None:
     scale(stage)
-    assert await stage.sweep()
+    assert await stage.resync()
 
 
 async def test_the_empty_colors_autoscaler_scales_nothing_and_may_stay(scaled: Stage) -> None:
     scale(scaled)
     scale(scaled, Color.GREEN, fewest=7)
-    assert not await scaled.sweep()
+    assert not await scaled.resync()
 
 
 DENIED, MISSING, BUSY = error_for(403, "forbidden"), error_for(404, "no such kind"), error_for(503, "busy")
@@ -448,7 +452,7 @@ async def test_a_namespace_that_may_not_be_read_is_left_out_and_told_once(
     del stage.api.objects[BUDGET, NAMESPACE, "iris-blue"]
     # when
     caplog.set_level(logging.WARNING)
-    assert await stage.sweep("gone", NAMESPACE)
+    assert await stage.resync("gone", NAMESPACE)
     # then the way out is told
     (told,) = caplog.messages
     assert "namespace gone" in told
@@ -457,7 +461,7 @@ async def test_a_namespace_that_may_not_be_read_is_left_out_and_told_once(
 
 async def test_nothing_more_is_asked_of_a_namespace_that_may_not_be_read(stage: Stage) -> None:
     stage.api.fails[MODEL_DEPLOYMENT, NAMESPACE] = DENIED
-    assert not await stage.sweep(NAMESPACE)
+    assert not await stage.resync(NAMESPACE)
     assert stage.api.lists == [(MODEL_DEPLOYMENT, NAMESPACE)]
     assert stage.api.writes == []
 
@@ -471,16 +475,16 @@ async def test_a_kind_that_may_not_be_listed_ends_nothing_but_its_own_comparison
     stage.api.objects[DEPLOYMENT, NAMESPACE, "iris-blue"]["spec"]["template"]["spec"]["nodeSelector"] = {"a": "b"}
     # when
     caplog.set_level(logging.WARNING)
-    assert await stage.sweep(NAMESPACE)
+    assert await stage.resync(NAMESPACE)
     # then
-    assert caplog.messages == [f"the sweep leaves out httproutes in namespace default: {error}"]
+    assert caplog.messages == [f"the resync leaves out httproutes in namespace default: {error}"]
 
 
 @pytest.mark.parametrize("kind", [MODEL_DEPLOYMENT, SERVICE, BUDGET])
 async def test_an_api_that_does_not_answer_breaks_the_round_off(stage: Stage, kind: Kind) -> None:
     stage.api.fails[kind, ""] = BUSY
     with pytest.raises(KubeError, match="busy"):
-        await stage.sweep()
+        await stage.resync()
 
 
 async def test_a_deployment_that_may_not_be_read_is_for_its_worker_to_tell(
@@ -490,24 +494,24 @@ async def test_a_deployment_that_may_not_be_read_is_for_its_worker_to_tell(
         raise DENIED
 
     monkeypatch.setattr(stage.api, "get", denied)
-    assert await stage.sweep()
+    assert await stage.resync()
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "RETRY", timedelta(milliseconds=5))
-    monkeypatch.setattr(sweep, "GRACE", 0.1)
+    monkeypatch.setattr(module, "RETRY", timedelta(milliseconds=5))
+    monkeypatch.setattr(module, "GRACE", 0.1)
 
 
 @pytest.mark.usefixtures("impatient")
 async def test_models_are_known_without_those_that_stay_denied(stage: Stage) -> None:
     # given a namespace whose Role is perhaps being made
     stage.api.fails[MODEL_DEPLOYMENT, "gone"] = DENIED
-    rounds, begun = stage.make_sweep("gone", NAMESPACE), asyncio.get_running_loop().time()
+    rounds, begun = stage.make_resync("gone", NAMESPACE), asyncio.get_running_loop().time()
     task = asyncio.create_task(rounds.run())
     # when it is not, then the others are waited for no longer than for that grace
     await until(rounds.known.is_set)
-    assert asyncio.get_running_loop().time() - begun >= sweep.GRACE
+    assert asyncio.get_running_loop().time() - begun >= module.GRACE
     assert (None, "iris") in stage.told
     # and each later round tries it again
     asked = stage.api.lists.count((MODEL_DEPLOYMENT, "gone"))
@@ -518,7 +522,7 @@ async def test_models_are_known_without_those_that_stay_denied(stage: Stage) -> 
 @pytest.mark.usefixtures("impatient")
 async def test_models_are_not_known_while_the_api_does_not_answer(stage: Stage) -> None:
     stage.api.fails[MODEL_DEPLOYMENT, "slow"] = BUSY
-    rounds = stage.make_sweep("slow", NAMESPACE)
+    rounds = stage.make_resync("slow", NAMESPACE)
     task = asyncio.create_task(rounds.run())
     await asyncio.sleep(0.3)
     assert not rounds.known.is_set()
@@ -546,20 +550,22 @@ def newer(stage: Stage) -> Stage:
     live = deepcopy(stage.api.objects[DEPLOYMENT, NAMESPACE, "iris-blue"])
     live["metadata"] |= {"name": "newer-blue", "ownerReferences": owners}
     live["metadata"]["labels"] |= {"viridian.dev/model": "newer", "viridian.dev/revision": "newer-1"}
-    stage.deployments.saw({**live, "status": {"replicas": 2, "readyReplicas": 2}})
+    stage.deployments.on_upsert({**live, "status": {"replicas": 2, "readyReplicas": 2}})
     return stage
 
 
 async def test_a_spec_that_cannot_be_read_does_not_hide_what_is_wrong_with_other_models(newer: Stage) -> None:
     # given that another model's stored revision is gone
     del newer.api.objects[CONTROLLER_REVISION, NAMESPACE, "iris-1"]
-    # when the sweep comes by, then workers look at both: the one's user has to be told
-    await newer.make_sweep().go_round()
-    assert newer.models.is_doubted(IRIS)
-    assert newer.models.is_doubted((NAMESPACE, "newer"))
+    # when the resync comes by, then workers look at both: the one's user has to be told
+    await newer.make_resync().go_round()
+    assert newer.models.is_dirty(IRIS)
+    assert newer.models.is_dirty((NAMESPACE, "newer"))
 
 
-async def test_a_spec_that_cannot_be_read_ends_no_watch(newer: Stage, edits: Callable[[Kind], Edits]) -> None:
+async def test_a_spec_that_cannot_be_read_ends_no_watch(
+    newer: Stage, edits: Callable[[Kind], ChildEventHandler]
+) -> None:
     # given a watch whose list shows a route of that model's, too
     watch = Reflector(newer.api, HTTP_ROUTE, "", "viridian.dev/model", edits(HTTP_ROUTE))
     newer.api.objects[HTTP_ROUTE, NAMESPACE, "iris"]["spec"]["rules"] = []
@@ -568,13 +574,15 @@ async def test_a_spec_that_cannot_be_read_ends_no_watch(newer: Stage, edits: Cal
     await asyncio.wait_for(watch.synced.wait(), 30)
     task.cancel()
     # then other models' edits are seen
-    assert newer.models.is_doubted(IRIS)
+    assert newer.models.is_dirty(IRIS)
 
 
-def test_an_object_that_cannot_be_read_puts_its_model_in_doubt(stage: Stage, edits: Callable[[Kind], Edits]) -> None:
+def test_an_object_that_cannot_be_read_puts_its_model_in_doubt(
+    stage: Stage, edits: Callable[[Kind], ChildEventHandler]
+) -> None:
     service = stage.api.objects[SERVICE, NAMESPACE, "iris"]
-    edits(SERVICE).saw({"metadata": service["metadata"]})
-    assert stage.models.is_doubted(IRIS)
+    edits(SERVICE).on_upsert({"metadata": service["metadata"]})
+    assert stage.models.is_dirty(IRIS)
 
 
 async def test_a_model_of_which_it_cannot_be_told_what_it_should_have_is_put_in_doubt(
@@ -584,4 +592,4 @@ async def test_a_model_of_which_it_cannot_be_told_what_it_should_have_is_put_in_
         raise BrokenChild("it cannot be read")
 
     monkeypatch.setitem(resting.EXPECTED, BUDGET, resting.Expected(lambda *_: True, broken))
-    assert await stage.sweep()
+    assert await stage.resync()

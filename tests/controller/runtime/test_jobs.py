@@ -30,7 +30,7 @@ class Stubborn:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "PATIENCE", 0.01)
+    monkeypatch.setattr(jobs, "CANCEL_AGAIN_AFTER", 0.01)
 
 
 async def test_a_job_that_survives_its_cancellation_is_cancelled_again() -> None:

@@ -65,7 +65,7 @@ class Deployments:
         self._known: dict[tuple[str, str], SlimDeployment] = {}
         self._changed = changed
 
-    def saw(self, manifest: Manifest) -> None:
+    def on_upsert(self, manifest: Manifest) -> None:
         """A Deployment is there, or has changed."""
         metadata = manifest["metadata"]
         name = (metadata["namespace"], metadata["name"])
@@ -76,7 +76,7 @@ class Deployments:
         written = before is not None and before.marks != now.marks
         self._changed((name[0], _model(manifest)), written)
 
-    def lost(self, name: tuple[str, str]) -> None:
+    def on_delete(self, name: tuple[str, str]) -> None:
         """A Deployment is gone, or does not carry our label any more."""
         if self._known.pop(name, None) is not None:
             namespace, deployment = name

@@ -14,7 +14,7 @@ from viridian.api.names import ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ModelDeploymentStatus, Phase
 from viridian.metrics.prometheus import ModelKey
-from viridian.rollout.view import SETTLED
+from viridian.rollout.context import SETTLED
 from viridian.traffic.claims import Claim, Claims
 from viridian.workloads.owner import Owner
 
@@ -112,7 +112,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sight:
+class _CachedModel:
     """A model as it is kept: packed while it is at rest, since most models always are."""
 
     uid: str
@@ -121,7 +121,7 @@ class _Sight:
     model: Model | None
 
     @classmethod
-    def of(cls, model: Model) -> "_Sight":
+    def of(cls, model: Model) -> "_CachedModel":
         if model.is_moving:
             return cls(model.owner.uid, model.version, b"", model)
         metadata = {key: value for key, value in model.manifest["metadata"].items() if key != "managedFields"}
@@ -137,10 +137,10 @@ class Models:
 
     def __init__(self, disturbed: Callable[[ModelKey], None] = lambda _: None) -> None:
         """Know none yet; `disturbed` is called for each model that another one stood, or now stands, in the way of."""
-        self._models: dict[ModelKey, _Sight] = {}
+        self._models: dict[ModelKey, _CachedModel] = {}
         self._claims = Claims()
         self._disturbed = disturbed
-        self._doubts: dict[ModelKey, int] = {}
+        self._dirty: dict[ModelKey, int] = {}
 
     def see(self, manifest: dict[str, Any]) -> Model:
         """Remember an object unless a newer sight of that name is known; returns the newest.
@@ -151,7 +151,7 @@ class Models:
         known = self._models.get(model.key)
         if known is not None and known.version > model.version:
             return known.open()
-        self._models[model.key] = _Sight.of(model)
+        self._models[model.key] = _CachedModel.of(model)
         self._claim(model.key, Claim.of(manifest))
         return model
 
@@ -160,7 +160,7 @@ class Models:
         known = self._models.get(key)
         if known is not None and known.uid == uid:
             del self._models[key]
-            self._doubts.pop(key, None)
+            self._dirty.pop(key, None)
             self._claim(key, None)
 
     def taken(self, key: ModelKey) -> str | None:
@@ -188,22 +188,22 @@ class Models:
         """Models that are rolling, draining or held."""
         return (known.model for known in list(self._models.values()) if known.model is not None)
 
-    def doubt(self, key: ModelKey) -> int:
+    def mark_dirty(self, key: ModelKey) -> int:
         """Something of this model may be out of line: the next look at it must be at everything.
 
         Returns:
-            What `trust` wants to be told, so that it does not end a doubt which came up after the look began.
+            What `mark_clean` wants to be told, so that it does not clear a mark made after the look began.
         """
         if key not in self._models:
             return 0
-        self._doubts[key] = self._doubts.get(key, 0) + 1
-        return self._doubts[key]
+        self._dirty[key] = self._dirty.get(key, 0) + 1
+        return self._dirty[key]
 
-    def trust(self, key: ModelKey, doubt: int) -> None:
-        """Everything of this model was looked at since that doubt, and nothing was to be done."""
-        if self._doubts.get(key) == doubt:
-            del self._doubts[key]
+    def mark_clean(self, key: ModelKey, mark: int) -> None:
+        """Everything of this model was looked at since that mark, and nothing was to be done."""
+        if self._dirty.get(key) == mark:
+            del self._dirty[key]
 
-    def is_doubted(self, key: ModelKey) -> bool:
+    def is_dirty(self, key: ModelKey) -> bool:
         """Whether the next look must be at everything, whatever is known already."""
-        return key in self._doubts
+        return key in self._dirty

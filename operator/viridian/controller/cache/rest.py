@@ -15,7 +15,7 @@ RESTING = frozenset({Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED})
 def is_at_rest(model: Model, deployments: Mapping[Color, SlimDeployment]) -> bool:
     """Whether status and Deployments say that nothing is to be done.
 
-    It does not know of the other children: whoever finds one of those out of line puts the model in doubt.
+    It does not know of the other children: whoever finds one of those out of line marks the model as dirty.
 
     Args:
         model: the model as it was last seen.
@@ -45,8 +45,8 @@ def _is_hindered(status: ModelDeploymentStatus) -> bool:
     if stalled is None or (available is not None and available.reason == "NotRouted"):
         return True
     # After a rollback a model is stalled until its spec changes, and one in another's way until that is gone: events.
-    pins = {pin.reason for pin in (*status.failed, *status.expired)} if status.phase is not Phase.STABLE else set()
-    return stalled.status == "True" and stalled.reason not in {*pins, "RouteTaken"}
+    blocked = {each.reason for each in (*status.failed, *status.expired)} if status.phase is not Phase.STABLE else set()
+    return stalled.status == "True" and stalled.reason not in {*blocked, "RouteTaken"}
 
 
 def _runs(model: Model, stable: ColorStatus, deployments: Mapping[Color, SlimDeployment]) -> bool:

@@ -17,7 +17,7 @@ from viridian.guards.state import State, decode, encode
 from viridian.metrics.prometheus import ModelKey, Samples
 from viridian.rollout.observed import Cover, Evidence
 
-from .pod_reports import Heard, hear
+from .pod_reports import PodReports, summarize_reports
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Comparison:
 
     @classmethod
     def of(cls, status: ModelDeploymentStatus) -> "Comparison | None":
-        """What a status asks the guards to watch, or None."""
+        """What a status asks the guards to judge, or None."""
         if status.ending is not None or status.returning is not None:
             return None  # what a person brings back was judged before
         if status.candidate is not None:
@@ -61,7 +61,7 @@ class Comparison:
 
 
 @dataclass
-class Watch:
+class GuardSession:
     """The guards of one rollout, in memory; `state` alone is needed to go on after a restart."""
 
     comparison: Comparison
@@ -77,11 +77,11 @@ class Watch:
     breached_at: datetime | None = None
     reverted_at: datetime | None = None
     version: str = ""
-    heard: Heard = field(default_factory=Heard)
+    reports: PodReports = field(default_factory=PodReports)
 
 
 @dataclass
-class _Flow:
+class _TrafficSeen:
     """How many users' requests a model's revisions have answered, and when that last changed.
 
     `counted` and `counted_at` are the same for those that count for steps: assigned at random, or all without a route.
@@ -96,34 +96,34 @@ class _Flow:
     seen_at: dict[str, datetime] = field(default_factory=dict)
 
 
-class EvidenceBook:
+class GuardMonitor:
     """The evidence on all moving models."""
 
     def __init__(self, interval: float) -> None:
         """Start with none; `interval` is the time between two scrapes in seconds."""
         self._interval = interval
-        self._watches: dict[ModelKey, Watch] = {}
-        self._flows: dict[ModelKey, _Flow] = {}
+        self._sessions: dict[ModelKey, GuardSession] = {}
+        self._traffic: dict[ModelKey, _TrafficSeen] = {}
         self._troubles: dict[ModelKey, str] = {}
 
-    def watch(self, key: ModelKey, status: ModelDeploymentStatus, now: datetime) -> Watch | None:
-        """The watch that fits a status: the one in memory, one taken up after a restart, or a new one."""
+    def sync_session(self, key: ModelKey, status: ModelDeploymentStatus, now: datetime) -> GuardSession | None:
+        """The session that fits a status: the one in memory, one taken up after a restart, or a new one."""
         comparison = Comparison.of(status)
         if comparison is None:
-            self._watches.pop(key, None)
+            self._sessions.pop(key, None)
             return None
-        watch = self._watches.get(key)
-        if watch is None or watch.comparison != comparison:
-            watch = Watch(comparison, read_state(status.guard_state, comparison), now)
-            self._watches[key] = watch
+        session = self._sessions.get(key)
+        if session is None or session.comparison != comparison:
+            session = GuardSession(comparison, read_state(status.guard_state, comparison), now)
+            self._sessions[key] = session
         candidate = status.candidate
-        watch.version = candidate.version if candidate is not None else ""
+        session.version = candidate.version if candidate is not None else ""
         weight = 100 if candidate is None else candidate.weight
-        if weight != watch.weight:
-            watch.weight, watch.weight_since = weight, now.timestamp()
-        return watch
+        if weight != session.weight:
+            session.weight, session.weight_since = weight, now.timestamp()
+        return session
 
-    def take_in(
+    def ingest(
         self,
         key: ModelKey,
         spec: ModelDeploymentSpec,
@@ -144,45 +144,49 @@ class EvidenceBook:
             The judgements that blame the candidate.
         """
         series = {revision: {uid: pod.counters for uid, pod in pods.items()} for revision, pods in samples.items()}
-        watch, routed = self._watches.get(key), spec.has_route
-        if watch is not None:
+        session, routed = self._sessions.get(key), spec.has_route
+        if session is not None:
             oldest = now.timestamp() - 3 * self._interval
-            watch.heard = hear(samples.get(watch.comparison.candidate, {}), watch.version, oldest)
-            watch.routed = routed
-        blamed = () if watch is None else blaming(watch.queries)
+            session.reports = summarize_reports(samples.get(session.comparison.candidate, {}), session.version, oldest)
+            session.routed = routed
+        blamed = () if session is None else blaming(session.queries)
         snapshot = align(series, self._interval, now=now.timestamp())
         if snapshot is None:
             return blamed
-        breaches = () if watch is None else self._judge(watch, spec, samples, snapshot, earlier)
+        breaches = () if session is None else self._judge(session, spec, samples, snapshot, earlier)
         # Last, so that counts which cannot be judged do not pass for fresh ones: weights stay without those.
-        self._note_flow(key, samples, snapshot, routed)
+        self._record_traffic(key, samples, snapshot, routed)
         return (*breaches, *blamed)
 
     def _judge(
         self,
-        watch: Watch,
+        session: GuardSession,
         spec: ModelDeploymentSpec,
         samples: Samples,
         snapshot: Snapshot,
         earlier: Snapshot | None,
     ) -> tuple[Judgement, ...]:
-        if watch.window is None and earlier is not None:
-            watch.window = Window.at(earlier)
+        if session.window is None and earlier is not None:
+            session.window = Window.at(earlier)
         rollout = Rollout(
-            watch.comparison.candidate, watch.comparison.stable, watch.weight, watch.weight_since, watch.routed
+            session.comparison.candidate,
+            session.comparison.stable,
+            session.weight,
+            session.weight_since,
+            session.routed,
         )
-        state, window, judgements = advance(guard_config(spec), watch.state, watch.window, snapshot, rollout)
-        watch.state, watch.window, watch.judgements = state, window, tuple(judgements)
+        state, window, judgements = advance(guard_config(spec), session.state, session.window, snapshot, rollout)
+        session.state, session.window, session.judgements = state, window, tuple(judgements)
         breaches = blaming(judgements)
-        if breaches and watch.breached_at is None:
+        if breaches and session.breached_at is None:
             newest = max(pod.scraped_at for pods in samples.values() for pod in pods.values())
-            watch.breached_at = datetime.fromtimestamp(newest, UTC)
+            session.breached_at = datetime.fromtimestamp(newest, UTC)
         return breaches
 
     def needs_earlier(self, key: ModelKey) -> float | None:
         """The stamp at which counters must be read again before the guards can go on, after a restart."""
-        watch = self._watches.get(key)
-        return watch.state.stamp if watch is not None and watch.window is None else None
+        session = self._sessions.get(key)
+        return session.state.stamp if session is not None and session.window is None else None
 
     def note_trouble(self, key: ModelKey, trouble: str) -> bool:
         """Remember why a model cannot be judged (nothing: it can); returns whether that is news."""
@@ -192,55 +196,55 @@ class EvidenceBook:
 
     def evidence(self, key: ModelKey) -> Evidence:
         """What a decision needs of it."""
-        watch, flow = self._watches.get(key), self._flows.get(key, _Flow())
+        session, traffic = self._sessions.get(key), self._traffic.get(key, _TrafficSeen())
         trouble = self._troubles.get(key, "")
         evidence = Evidence(
-            reporting=dict(flow.reporting),
-            moved=dict(flow.moved),
-            counted_at=dict(flow.counted_at),
-            fresh_at=flow.fresh_at,
-            seen_at=dict(flow.seen_at),
+            reporting=dict(traffic.reporting),
+            moved=dict(traffic.moved),
+            counted_at=dict(traffic.counted_at),
+            fresh_at=traffic.fresh_at,
+            seen_at=dict(traffic.seen_at),
             trouble=trouble,
         )
-        if watch is None:
+        if session is None:
             return evidence
         return replace(
             evidence,
-            judgements=(*watch.judgements, *watch.queries),
-            requests=_requests(watch),
-            missing=_missing((*watch.judgements, *watch.queries)),
-            stable_breach=_stable_breach(watch.judgements),
-            state=write_state(watch),
-            breached_at=watch.breached_at,
-            reverted_at=watch.reverted_at,
-            watched_since=watch.since,
-            cover=watch.heard.cover if _has_help(watch) else Cover.UNSAID,
-            no_fallback=watch.heard.no_fallback if _has_help(watch) else "",
-            failure=watch.heard.failure,
+            judgements=(*session.judgements, *session.queries),
+            requests=_requests(session),
+            missing=_missing((*session.judgements, *session.queries)),
+            stable_breach=_stable_breach(session.judgements),
+            state=write_state(session),
+            breached_at=session.breached_at,
+            reverted_at=session.reverted_at,
+            monitored_since=session.since,
+            cover=session.reports.cover if _has_help(session) else Cover.UNSAID,
+            no_fallback=session.reports.no_fallback if _has_help(session) else "",
+            failure=session.reports.failure,
         )
 
     def forget(self, key: ModelKey) -> None:
         """The model has settled or is gone."""
-        self._watches.pop(key, None)
-        self._flows.pop(key, None)
+        self._sessions.pop(key, None)
+        self._traffic.pop(key, None)
         self._troubles.pop(key, None)
 
-    def _note_flow(self, key: ModelKey, samples: Samples, snapshot: Snapshot, routed: bool) -> None:
-        flow = self._flows.setdefault(key, _Flow())
+    def _record_traffic(self, key: ModelKey, samples: Samples, snapshot: Snapshot, routed: bool) -> None:
+        traffic = self._traffic.setdefault(key, _TrafficSeen())
         moment = datetime.fromtimestamp(snapshot.stamp, UTC)
-        flow.fresh_at = moment
-        flow.reporting = {revision: len(snapshot.live(revision)) for revision in samples}
-        flow.seen_at.update({revision: moment for revision, pods in flow.reporting.items() if pods})
+        traffic.fresh_at = moment
+        traffic.reporting = {revision: len(snapshot.live(revision)) for revision in samples}
+        traffic.seen_at.update({revision: moment for revision, pods in traffic.reporting.items() if pods})
         for revision, pods in samples.items():
             answered = sum(pod.answered for pod in pods.values())
-            if flow.answered.get(revision) != answered:
-                flow.answered[revision] = answered
-                flow.moved[revision] = moment
+            if traffic.answered.get(revision) != answered:
+                traffic.answered[revision] = answered
+                traffic.moved[revision] = moment
         for revision, counters in snapshot.pods.items():
             counted = _arrived(counters, routed)
-            if flow.counted.get(revision, 0) != counted:
-                flow.counted[revision] = counted
-                flow.counted_at[revision] = moment
+            if traffic.counted.get(revision, 0) != counted:
+                traffic.counted[revision] = counted
+                traffic.counted_at[revision] = moment
 
 
 def _stable_breach(judgements: Iterable[Judgement]) -> str:
@@ -248,15 +252,15 @@ def _stable_breach(judgements: Iterable[Judgement]) -> str:
     return next((j.stable_breach for j in judgements if j.guard == "errorRate" and j.stable_breach), "")
 
 
-def _has_help(watch: Watch) -> bool:
+def _has_help(session: GuardSession) -> bool:
     """Whether stable is meant to answer for the candidate: not for a first revision, nor where no route splits."""
-    return watch.comparison.stable is not None and watch.routed
+    return session.comparison.stable is not None and session.routed
 
 
-def _requests(watch: Watch) -> Mapping[str, int]:
-    if watch.window is None:
+def _requests(session: GuardSession) -> Mapping[str, int]:
+    if session.window is None:
         return {}
-    return {revision: _arrived(pods, watch.routed) for revision, pods in watch.window.latest.pods.items()}
+    return {revision: _arrived(pods, session.routed) for revision, pods in session.window.latest.pods.items()}
 
 
 def _arrived(pods: Mapping[str, PodCounters], routed: bool) -> int:
@@ -297,6 +301,6 @@ def read_state(text: str, comparison: Comparison) -> State:
         return State()
 
 
-def write_state(watch: Watch) -> str:
+def write_state(session: GuardSession) -> str:
     """The guards' state for the status, with the revision that it speaks of."""
-    return f"{watch.comparison.candidate} {encode(watch.state)}"
+    return f"{session.comparison.candidate} {encode(session.state)}"

@@ -22,7 +22,7 @@ _FROM_WORST = (Cover.NONE, Cover.SOME, Cover.ALL, Cover.UNKNOWN, Cover.UNSAID)
 
 
 @dataclass(frozen=True)
-class Heard:
+class PodReports:
     """How much stable can answer, why not all as a sentence, and what most requests failed with as another."""
 
     cover: Cover = Cover.UNKNOWN
@@ -30,7 +30,7 @@ class Heard:
     failure: str = ""
 
 
-def hear(pods: Mapping[str, PodSamples], version: str, oldest: float) -> Heard:
+def summarize_reports(pods: Mapping[str, PodSamples], version: str, oldest: float) -> PodReports:
     """Put together what pods say.
 
     Args:
@@ -45,7 +45,7 @@ def hear(pods: Mapping[str, PodSamples], version: str, oldest: float) -> Heard:
             said[_cover_of(pod.fallback)][pod.fallback] += 1
     cover = next((each for each in _FROM_WORST if each in said), Cover.UNKNOWN)
     ((why, _),) = said[cover].most_common(1) or [(None, 0)]
-    return Heard(cover, _sentence(cover, why, version), failure)
+    return PodReports(cover, _sentence(cover, why, version), failure)
 
 
 def _cover_of(said: Fallback | None) -> Cover:

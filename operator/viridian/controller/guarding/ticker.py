@@ -20,9 +20,9 @@ from viridian.kube.errors import KubeError
 from viridian.metrics.clocks import without_clocks_ahead
 from viridian.metrics.connection import MetricsError
 from viridian.metrics.prometheus import ModelKey, Prometheus, Samples, trusted
-from viridian.rollout.view import CLOCK_STOPS
+from viridian.rollout.context import CLOCK_STOPS
 
-from .monitor import EvidenceBook, Watch, blaming, guard_config
+from .monitor import GuardMonitor, GuardSession, blaming, guard_config
 from .own_pods import OwnPods
 from .rewind import Past, Rewind
 
@@ -41,7 +41,7 @@ class Ticker:
         client: KubeClient,
         prometheus: Prometheus,
         models: Models,
-        book: EvidenceBook,
+        monitor: GuardMonitor,
         pods: OwnPods,
         queue: WorkQueue[ModelKey],
         interval: timedelta,
@@ -49,12 +49,12 @@ class Ticker:
     ) -> None:
         """Join the parts that a tick needs; `interval` is the time between two scrapes, `epoch` our term."""
         self._client, self._prometheus = client, prometheus
-        self._models, self._book, self._pods, self._queue, self._epoch = models, book, pods, queue, epoch
+        self._models, self._monitor, self._pods, self._queue, self._epoch = models, monitor, pods, queue, epoch
         self._rewind = Rewind(prometheus, interval.total_seconds())
         self._interval = interval.total_seconds()
         self._period = min(LONGEST_TICK, interval / 2).total_seconds()
         self._past: tuple[Mapping[ModelKey, float], asyncio.Task[dict[ModelKey, Past]]] | None = None
-        self._turning: dict[ModelKey, asyncio.Task[None]] = {}
+        self._rollbacks: dict[ModelKey, asyncio.Task[None]] = {}
         self._woken: dict[ModelKey, float] = {}
         self._last = asyncio.get_running_loop().time()
 
@@ -74,7 +74,7 @@ class Ticker:
                     _log.exception("a tick failed; the next one comes in %.1f s", self._period)
                 await asyncio.sleep(self._period)
         finally:
-            await end([*self._turning.values(), *([self._past[1]] if self._past is not None else [])])
+            await end([*self._rollbacks.values(), *([self._past[1]] if self._past is not None else [])])
 
     async def tick(self) -> None:
         """One look at all moving models."""
@@ -95,7 +95,7 @@ class Ticker:
         for model in moving:
             last = self._woken.get(model.key, -math.inf)
             due = not _waits_for_a_person(model) or now - last >= WAITS.total_seconds()
-            if due or blaming(self._book.evidence(model.key).judgements):
+            if due or blaming(self._monitor.evidence(model.key).judgements):
                 self._queue.add(model.key)
             woken[model.key] = now if due else last
         self._woken = woken
@@ -103,7 +103,7 @@ class Ticker:
     def _is_readable(self, model: Model) -> bool:
         """Whether guards can be read from it; the worker tells the user what is wrong otherwise."""
         try:
-            self._book.watch(model.key, model.status, datetime.now(UTC))
+            self._monitor.sync_session(model.key, model.status, datetime.now(UTC))
             guard_config(model.spec)
         except (InvalidSpec, ValueError) as error:
             _log.debug("%s/%s is not judged: %s", *model.key, error)
@@ -116,20 +116,20 @@ class Ticker:
         found = await self._prometheus.read([model.key for model in moving], needed)
         # At first nobody knows whose counters count; the worker that looks is on its way.
         known = [model for model in moving if self._pods.knows(model.key)]
-        stamps = {model.key: stamp for model in known if (stamp := self._book.needs_earlier(model.key)) is not None}
+        stamps = {model.key: stamp for model in known if (stamp := self._monitor.needs_earlier(model.key)) is not None}
         earlier = await self._earlier(stamps, needed)
         ready = [model for model in known if model.key in found and (model.key in earlier or model.key not in stamps)]
         breached = [model for model in ready if self._breaches(model, found[model.key], earlier.get(model.key))]
         for model in breached:
-            if model.key not in self._turning:
-                self._turning[model.key] = asyncio.create_task(self._turn_back(model))
+            if model.key not in self._rollbacks:
+                self._rollbacks[model.key] = asyncio.create_task(self._roll_back(model))
         await self._wait_for_rollbacks()
 
     async def _wait_for_rollbacks(self) -> None:
         """Let rollbacks end, but not for long: a route that is slow to be written delays the guards of no other."""
-        if self._turning:
-            done, _ = await asyncio.wait(self._turning.values(), timeout=self._period)
-            self._turning = {key: task for key, task in self._turning.items() if task not in done}
+        if self._rollbacks:
+            done, _ = await asyncio.wait(self._rollbacks.values(), timeout=self._period)
+            self._rollbacks = {key: task for key, task in self._rollbacks.items() if task not in done}
             for task in done:
                 task.result()
 
@@ -151,7 +151,7 @@ class Ticker:
         try:
             then = trusted(earlier)
             own, ahead = without_clocks_ahead(self._pods.of(model.key, trusted(samples)), self._interval)
-            breaches = self._book.take_in(model.key, model.spec, own, datetime.now(UTC), then)
+            breaches = self._monitor.ingest(model.key, model.spec, own, datetime.now(UTC), then)
         except (MetricsError, ValueError) as error:
             self._note_trouble(model, str(error))
             return False
@@ -159,38 +159,38 @@ class Ticker:
             if self._note_trouble(model, f"its counters cannot be judged ({type(error).__name__}: {error})"):
                 _log.exception("%s/%s", *model.key)
             return False
-        if self._book.note_trouble(model.key, ahead) and ahead:
+        if self._monitor.note_trouble(model.key, ahead) and ahead:
             _log.warning("%s/%s: %s", *model.key, ahead)
         return bool(breaches)
 
     def _note_trouble(self, model: Model, trouble: str) -> bool:
         """Tell the log once, and the status as long as it lasts, why a model cannot be judged; whether that is news."""
-        news = self._book.note_trouble(model.key, trouble)
+        news = self._monitor.note_trouble(model.key, trouble)
         if news:
             _log.warning("%s/%s cannot be judged, its weights stay as they are: %s", *model.key, trouble)
         return news
 
-    async def _turn_back(self, model: Model) -> None:
+    async def _roll_back(self, model: Model) -> None:
         """The rollback's first write: all traffic to stable, before anything is said about it."""
-        watch = self._book.watch(model.key, model.status, datetime.now(UTC))
-        if watch is None or watch.reverted_at is not None or not self._has_refuge(model, watch):
+        session = self._monitor.sync_session(model.key, model.status, datetime.now(UTC))
+        if session is None or session.reverted_at is not None or not self._has_refuge(model, session):
             return
         try:
-            moved = await router.take_back(self._client, model, watch.comparison.candidate, self._epoch)
+            moved = await router.roll_back(self._client, model, session.comparison.candidate, self._epoch)
         except KubeError:
             _log.exception("%s/%s: the rollback could not be written; the next tick tries again", *model.key)
             return
         if moved:
-            watch.reverted_at = datetime.now(UTC)
+            session.reverted_at = datetime.now(UTC)
             _log.warning(
-                "%s/%s: %s breached its guards, all traffic is on stable", *model.key, watch.comparison.candidate
+                "%s/%s: %s breached its guards, all traffic is on stable", *model.key, session.comparison.candidate
             )
 
     @staticmethod
-    def _has_refuge(model: Model, watch: Watch) -> bool:
+    def _has_refuge(model: Model, session: GuardSession) -> bool:
         """Going back needs one ready pod of stable, nothing more."""
         stable, candidate = model.status.stable, model.status.candidate
-        if stable is None or candidate is None or candidate.revision != watch.comparison.candidate:
+        if stable is None or candidate is None or candidate.revision != session.comparison.candidate:
             return False
         return stable.ready > 0
 

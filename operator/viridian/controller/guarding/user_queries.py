@@ -1,6 +1,6 @@
 """Asks users' own queries, apart from the ticker: a slow answer delays no guard and no rollback.
 
-What they say goes into the evidence book, and from there the ticker and the workers act on it as on any guard.
+What they say goes into the guard monitor, and from there the ticker and the workers act on it as on any guard.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from viridian.guards.queries import Answers, QueryGuard, ignored, judge_query
 from viridian.metrics.connection import MetricsError
 from viridian.metrics.user_queries import UserQueries
 
-from .monitor import EvidenceBook, Watch, blaming
+from .monitor import GuardMonitor, GuardSession, blaming
 
 _log = logging.getLogger(__name__)
 
@@ -24,12 +24,12 @@ PERIOD = timedelta(seconds=1)
 """How often it is looked which queries are due."""
 
 
-class Inquirer:
+class UserQueryPoller:
     """Keeps every moving model's queries answered."""
 
-    def __init__(self, queries: UserQueries | None, models: Models, book: EvidenceBook) -> None:
+    def __init__(self, queries: UserQueries | None, models: Models, monitor: GuardMonitor) -> None:
         """Join the parts; without `queries` it only tells users that theirs are ignored."""
-        self._queries, self._models, self._book = queries, models, book
+        self._queries, self._models, self._monitor = queries, models, monitor
         self._asking: set[asyncio.Task[None]] = set()
         self._busy: set[tuple[str, str, str]] = set()
 
@@ -60,21 +60,21 @@ class Inquirer:
 
     def _look_at(self, model: Model, now: datetime) -> None:
         guards = guards_of(model.spec)
-        watch = self._book.watch(model.key, model.status, now)
-        if watch is None:
+        session = self._monitor.sync_session(model.key, model.status, now)
+        if session is None:
             return
-        watch.answers = {
-            guard.name: known if (known := watch.answers.get(guard.name)) and known.guard == guard else Answers(guard)
+        session.answers = {
+            guard.name: known if (known := session.answers.get(guard.name)) and known.guard == guard else Answers(guard)
             for guard in guards
         }
-        self._judge(watch, now)
-        if not watch.weight or self._queries is None:
+        self._judge(session, now)
+        if not session.weight or self._queries is None:
             return  # there are no requests to ask about, or nobody to ask
-        for answers in watch.answers.values():
+        for answers in session.answers.values():
             job = (*model.key, answers.guard.name)
             if answers.is_due(now.timestamp()) and job not in self._busy:
                 self._busy.add(job)
-                task = asyncio.create_task(self._ask(self._queries, model, watch, answers, now), name="/".join(job))
+                task = asyncio.create_task(self._ask(self._queries, model, session, answers, now), name="/".join(job))
                 self._asking.add(task)
                 task.add_done_callback(functools.partial(self._asked, job))
 
@@ -84,23 +84,25 @@ class Inquirer:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("%s/%s: asking query %s failed", *job, exc_info=error)
 
-    async def _ask(self, queries: UserQueries, model: Model, watch: Watch, before: Answers, now: datetime) -> None:
-        guard, seen = before.guard, watch.comparison
+    async def _ask(
+        self, queries: UserQueries, model: Model, session: GuardSession, before: Answers, now: datetime
+    ) -> None:
+        guard, seen = before.guard, session.comparison
         try:
             value = await queries.ask(model.key[0], guard.expression(seen.candidate, seen.stable))
         except (MetricsError, ValueError) as error:
             after = before.inconclusive(str(error), now.timestamp())
         else:
             after = before.answered(value, now.timestamp())
-        if watch.answers.get(guard.name) == before:  # else the user has edited it meanwhile
-            watch.answers[guard.name] = after
-            self._judge(watch, datetime.now(UTC))
+        if session.answers.get(guard.name) == before:  # else the user has edited it meanwhile
+            session.answers[guard.name] = after
+            self._judge(session, datetime.now(UTC))
 
-    def _judge(self, watch: Watch, now: datetime) -> None:
+    def _judge(self, session: GuardSession, now: datetime) -> None:
         tell = judge_query if self._queries is not None else (lambda answers: ignored(answers.guard))
-        watch.queries = tuple(tell(answers) for answers in watch.answers.values())
-        if blaming(watch.queries) and watch.breached_at is None:
-            watch.breached_at = now
+        session.queries = tuple(tell(answers) for answers in session.answers.values())
+        if blaming(session.queries) and session.breached_at is None:
+            session.breached_at = now
 
 
 def guards_of(spec: ModelDeploymentSpec) -> tuple[QueryGuard, ...]:

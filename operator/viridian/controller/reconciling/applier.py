@@ -49,7 +49,7 @@ from viridian.workloads.services import build_color_service, build_stable_servic
 from .observe import Children, claim
 
 
-class Hands:
+class Applier:
     """Writes for one model, over the children that were just observed."""
 
     def __init__(
@@ -65,7 +65,7 @@ class Hands:
         self._client, self._defaults, self._model, self._children = client, defaults, model, children
         self._revisions, self._epoch = revisions, epoch
 
-    async def carry_out(self, action: Action) -> None:
+    async def apply(self, action: Action) -> None:
         """Make the one write of an action.
 
         Raises:

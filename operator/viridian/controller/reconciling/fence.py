@@ -34,7 +34,7 @@ class Fence:
         status = model.manifest.get("status") or {}
         return not status or status.get("epoch") == self.epoch
 
-    async def put_up(self, model: Model) -> Model:
+    async def ensure(self, model: Model) -> Model:
         """Fence a model unless that is done; the status is last, since it says so.
 
         Returns:

@@ -30,7 +30,7 @@ from viridian.kube.resources import (
     SERVICE,
     Kind,
 )
-from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed, Setback
+from viridian.rollout.observed import ApplyFailure, Autoscaler, ColorView, Evidence, Observed
 from viridian.traffic.route import RouteView, read_route
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.live_settings import asks_for_live_settings, live_settings_name
@@ -61,7 +61,7 @@ async def observe(
     evidence: Evidence,
     drift: Drift,
     taken: str | None = None,
-    setback: Setback | None = None,
+    failure: ApplyFailure | None = None,
     *,
     now: datetime,
 ) -> tuple[Children, Observed]:
@@ -73,7 +73,7 @@ async def observe(
         evidence: what the metrics say.
         drift: holds Deployments against what we would write.
         taken: a sentence about the model that has this one's host and path.
-        setback: what kept the last decision from being carried out.
+        failure: what kept the last decision from being carried out.
         now: the time, with a zone.
 
     Raises:
@@ -151,7 +151,7 @@ async def observe(
         command=model.command,
         command_by=model.command_by,
         evidence=evidence,
-        setback=setback,
+        apply_failure=failure,
     )
     return Children(deployments, services, own, autoscalers, of_budgets, view, settings), observed
 

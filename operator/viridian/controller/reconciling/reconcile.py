@@ -13,7 +13,7 @@ from viridian.controller.cache.models import Model, Models
 from viridian.controller.cache.rest import is_at_rest
 from viridian.controller.children.drift import Drift
 from viridian.controller.children.pods import find_pods
-from viridian.controller.guarding.monitor import EvidenceBook
+from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import Conflict, KubeError, Refused
@@ -22,13 +22,13 @@ from viridian.metrics.prometheus import ModelKey
 from viridian.rollout.conditions import with_problem
 from viridian.rollout.decide import Decision, decide, is_worth_writing
 from viridian.rollout.notices import notices
-from viridian.rollout.observed import Setback, Settings
+from viridian.rollout.observed import ApplyFailure, Settings
 from viridian.rollout.planning.actions import MoveWeights
 from viridian.workloads.pod import PodDefaults
 
-from .applier import Hands
+from .applier import Applier
 from .events import Recorder
-from .failures import Setbacks
+from .failures import FailureTracker
 from .fence import Fence
 from .observe import observe
 
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 PAUSE = timedelta(milliseconds=200)
 """Before a model is looked at again after a conflict: somebody is busy with the same object."""
-PATIENCE = timedelta(seconds=5)
+POLL_AFTER = timedelta(seconds=5)
 """Before a model is looked at again that waits for something which may come without an event."""
 
 
@@ -49,19 +49,19 @@ class Reconciler:
         models: Models,
         deployments: Deployments,
         drift: Drift,
-        book: EvidenceBook,
+        monitor: GuardMonitor,
         pods: OwnPods,
         recorder: Recorder,
         defaults: PodDefaults,
         fence: Fence,
     ) -> None:
         """Join the parts that a pass needs."""
-        self._client, self._models, self._book, self._pods = client, models, book, pods
+        self._client, self._models, self._monitor, self._pods = client, models, monitor, pods
         self._deployments, self._drift = deployments, drift
         self._recorder, self._defaults, self._fence = recorder, defaults, fence
         self._settings = Settings(defaults.scrape_interval)
         self._written: dict[ModelKey, datetime] = {}
-        self._setbacks = Setbacks()
+        self._failures = FailureTracker()
 
     async def reconcile(self, key: ModelKey) -> timedelta | None:
         """Look at a model and make the next move.
@@ -78,7 +78,7 @@ class Reconciler:
             self._written.pop(key, None)
             return None
         try:
-            if not self._models.is_doubted(key) and is_at_rest(model, self._deployments.of(key)):
+            if not self._models.is_dirty(key) and is_at_rest(model, self._deployments.of(key)):
                 self._forget(key)
                 return None
             return await self._move(model)
@@ -86,54 +86,56 @@ class Reconciler:
             _log.info("%s/%s: %s; looking again", *key, conflict)
             return await self._look_again(key)
         except (ViridianError, ValueError, Refused) as error:
-            return await self._set_back(self._models.get(key) or model, error)
+            return await self._record_failure(self._models.get(key) or model, error)
         except KubeError as error:
             if error.status == 404 and await self._is_gone(model):
                 return timedelta(0)
-            self._setbacks.stumble(key, Setback(type(error).__name__, str(error)), model.generation, datetime.now(UTC))
+            self._failures.record_api_error(
+                key, ApplyFailure(type(error).__name__, str(error)), model.generation, datetime.now(UTC)
+            )
             raise
 
     def _forget(self, key: ModelKey) -> None:
         """The model is at rest or gone: nothing about its way there is needed any more."""
-        self._book.forget(key)
+        self._monitor.forget(key)
         self._pods.forget(key)
-        self._setbacks.forget(key)
+        self._failures.forget(key)
 
     async def _move(self, model: Model) -> timedelta | None:
         if model.is_moving:
-            model = await self._fence.put_up(model)
+            model = await self._fence.ensure(model)
         now = datetime.now(UTC)
         before = model.status
         if not self._pods.knows(model.key):
             # Guards wait for this, and must not for whatever else may be wrong with the children.
             self._pods.note(model.key, await find_pods(self._client, model.key, now), now)
-        doubt = self._models.doubt(model.key)
-        self._book.watch(model.key, before, now)
-        evidence, taken = self._book.evidence(model.key), self._models.taken(model.key)
-        setback = self._setbacks.of(model.key)
-        children, observed = await observe(self._client, model, evidence, self._drift, taken, setback, now=now)
+        mark = self._models.mark_dirty(model.key)
+        self._monitor.sync_session(model.key, before, now)
+        evidence, taken = self._monitor.evidence(model.key), self._models.taken(model.key)
+        failure = self._failures.of(model.key)
+        children, observed = await observe(self._client, model, evidence, self._drift, taken, failure, now=now)
         self._pods.note(model.key, (pod for color in observed.colors.values() for pod in color.pods), now)
         decision = decide(model.owner.name, model.spec, before, observed, self._settings, now)
         if not self._fence.holds(model) and (decision.actions or self._is_news(model, before, decision.status, now)):
-            await self._fence.put_up(model)
+            await self._fence.ensure(model)
             return timedelta(0)  # what was decided on was read before the fence
-        hands = Hands(self._client, self._defaults, model, children, dict(observed.revisions), self._fence.epoch)
+        applier = Applier(self._client, self._defaults, model, children, dict(observed.revisions), self._fence.epoch)
         if decision.route_first:
             for move in _weights(decision):
-                await hands.carry_out(move)
+                await applier.apply(move)
         model = await self._write(model, before, decision.status, now)
         await self._warn(model, decision.warning, is_new=before.observed_generation != model.generation)
-        if not decision.route_first and (pause := self._setbacks.pause(model.key, decision.actions, now)) is not None:
+        if not decision.route_first and (pause := self._failures.pause(model.key, decision.actions, now)) is not None:
             return pause
         for action in decision.actions:
             if not (decision.route_first and isinstance(action, MoveWeights)):
-                await hands.carry_out(action)
-        overcome = self._setbacks.overcome(model.key, model.owner.name, decision.actions)
-        if overcome or decision.actions or decision.status.phase != before.phase:
+                await applier.apply(action)
+        cleared = self._failures.clear(model.key, model.owner.name, decision.actions)
+        if cleared or decision.actions or decision.status.phase != before.phase:
             return timedelta(0)
-        self._models.trust(model.key, doubt)
+        self._models.mark_clean(model.key, mark)
         waits = not model.is_moving and not is_at_rest(model, self._deployments.of(model.key))
-        return PATIENCE if waits else None
+        return POLL_AFTER if waits else None
 
     async def _warn(self, model: Model, refusal: str | None, *, is_new: bool) -> None:
         """Tell of a command that is not obeyed, and once for each spec of fields that the API server has dropped."""
@@ -169,23 +171,23 @@ class Reconciler:
         manifest = {**model.manifest, "status": marked.manifest()}
         return self._models.see(await self._client.replace_status(MODEL_DEPLOYMENT, manifest))
 
-    async def _set_back(self, model: Model, error: Exception) -> timedelta:
+    async def _record_failure(self, model: Model, error: Exception) -> timedelta:
         """Say what keeps a model from being looked after, and when to try again."""
         _log.warning("%s/%s: %s", *model.key, error)
-        now, setback = datetime.now(UTC), Setback(type(error).__name__, str(error))
-        if self._setbacks.is_news(model.key, setback, model.generation, now):
-            await self._tell(model, setback, now)
-        return self._setbacks.meet(model.key, setback, model.generation, now)
+        now, failure = datetime.now(UTC), ApplyFailure(type(error).__name__, str(error))
+        if self._failures.is_news(model.key, failure, model.generation, now):
+            await self._tell(model, failure, now)
+        return self._failures.record(model.key, failure, model.generation, now)
 
-    async def _tell(self, model: Model, setback: Setback, now: datetime) -> None:
+    async def _tell(self, model: Model, failure: ApplyFailure, now: datetime) -> None:
         """Say it in the conditions; nothing else of the status changes."""
         before = _readable_status(model)
-        after = with_problem(before, setback.reason, setback.message, model.generation, now)
+        after = with_problem(before, failure.reason, failure.message, model.generation, now)
         if after != before:
             status = {**(model.manifest.get("status") or {}), "conditions": after.manifest()["conditions"]}
             manifest = {**model.manifest, "status": status}
             self._models.see(await self._client.replace_status(MODEL_DEPLOYMENT, manifest))
-            await self._recorder.warn(model, setback.reason, setback.message)
+            await self._recorder.warn(model, failure.reason, failure.message)
 
     async def _look_again(self, key: ModelKey) -> timedelta:
         """After a conflict what we know of the model itself may be old."""

@@ -1,4 +1,4 @@
-"""Models at rest, and what puts one in doubt: an object of its own that is not as it should be, or not there."""
+"""Models at rest, and what marks one as dirty: an object of its own that is not as it should be, or not there."""
 
 import logging
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class Expected:
     metadata_only: bool = False
 
 
-class Resting:
+class ExpectedChildren:
     """Holds what is seen of children against what models at rest should have."""
 
     def __init__(self, models: Models, deployments: Deployments, queue: WorkQueue[ModelKey]) -> None:
@@ -44,70 +44,70 @@ class Resting:
         self._models, self._deployments, self._queue = models, deployments, queue
 
     def rests(self, model: Model) -> bool:
-        """Whether a model is at rest and nobody doubts it: all others look after themselves."""
+        """Whether a model is at rest and not dirty: all others look after themselves."""
         try:
-            return not self._models.is_doubted(model.key) and is_at_rest(model, self._deployments.of(model.key))
+            return not self._models.is_dirty(model.key) and is_at_rest(model, self._deployments.of(model.key))
         except ViridianError:
             return False  # the worker has told the user what is wrong with it
 
     def look(self, kind: Kind, manifest: Manifest) -> None:
-        """Doubt the model of an object that is not as it should be."""
+        """Mark the model of an object as dirty that is not as it should be."""
         metadata = manifest["metadata"]
         key = (metadata["namespace"], metadata["labels"][LABEL_MODEL])
-        if self._models.is_doubted(key):
+        if self._models.is_dirty(key):
             self._look_again(key)
             return
         model = self._models.get(key)
         if model is not None and self.rests(model) and not _stands(model, manifest, EXPECTED[kind]):
-            self.doubt(key, f"{kind.plural} {metadata['name']} is not as it should be")
+            self.mark_dirty(key, f"{kind.plural} {metadata['name']} is not as it should be")
 
     def names(self, kind: Kind, model: Model) -> set[str]:
         """The objects of one kind that a model at rest has; none of a model of which that cannot be told."""
         try:
             return EXPECTED[kind].names(model)
         except ViridianError as error:
-            self.doubt(model.key, str(error))
+            self.mark_dirty(model.key, str(error))
             return set()
 
     def miss(self, kind: Kind, key: ModelKey, name: str) -> None:
-        """Doubt a model if an object of this name, which is not there, should be."""
-        if self._models.is_doubted(key):
+        """Mark a model as dirty if an object of this name, which is not there, should be."""
+        if self._models.is_dirty(key):
             self._look_again(key)
             return
         model = self._models.get(key)
         if model is not None and self.rests(model) and name in self.names(kind, model):
-            self.doubt(key, f"{kind.plural} {name} is missing")
+            self.mark_dirty(key, f"{kind.plural} {name} is missing")
 
-    def doubt(self, key: ModelKey, why: str) -> None:
+    def mark_dirty(self, key: ModelKey, why: str) -> None:
         """Let everything of a model be looked at."""
         _log.info("%s/%s: %s", *key, why)
         self._look_again(key)
 
     def _look_again(self, key: ModelKey) -> None:
         """Who is looking at a model just now has read the object before this event, perhaps; he then begins anew."""
-        self._models.doubt(key)
+        self._models.mark_dirty(key)
         self._queue.add(key)
 
 
-class Edits:
+class ChildEventHandler:
     """Follows the objects of one kind, and keeps nothing of them: who is edited or deleted is noticed at once."""
 
-    def __init__(self, kind: Kind, resting: Resting) -> None:
+    def __init__(self, kind: Kind, expected: ExpectedChildren) -> None:
         """Follow objects of this kind."""
-        self._kind, self._resting = kind, resting
+        self._kind, self._expected = kind, expected
 
-    def saw(self, manifest: Manifest) -> None:
+    def on_upsert(self, manifest: Manifest) -> None:
         """Hold it against what it should be."""
-        self._resting.look(self._kind, manifest)
+        self._expected.look(self._kind, manifest)
 
-    def lost(self, name: Name) -> None:
+    def on_delete(self, name: Name) -> None:
         """Tell the model that it may belong to; its labels are gone with it."""
         namespace, child = name
         for model in {child, *(child.removesuffix(f"-{color}") for color in Color)}:
-            self._resting.miss(self._kind, (namespace, model), child)
+            self._expected.miss(self._kind, (namespace, model), child)
 
     def names(self, namespace: str) -> set[Name]:
-        """None: what goes while nobody follows is for the sweep to find."""
+        """None: what goes while nobody follows is for the resync to find."""
         return set()
 
 

@@ -1,6 +1,6 @@
 """What the watches miss: a slow round over everything that models own, by paged lists.
 
-It writes nothing itself. What is out of line puts its model in doubt, so that the next look at it is at everything.
+It writes nothing itself. What is out of line marks its model as dirty, so that the next look at it is at everything.
 """
 
 import asyncio
@@ -22,16 +22,16 @@ from viridian.kube.resources import CONTROLLER_REVISION, DEPLOYMENT, MODEL_DEPLO
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.revisions import read_controller_revision
 
-from .expected import EXPECTED, Resting
+from .expected import EXPECTED, ExpectedChildren
 
 _log = logging.getLogger(__name__)
 
-Saw = Callable[[str | None, dict[str, Any]], None]
+OnModelEvent = Callable[[str | None, dict[str, Any]], None]
 RETRY = timedelta(seconds=5)
 """Before a round that the API broke off is begun again."""
 
 
-class Sweep:
+class Resync:
     """Goes round all models again and again, slowly."""
 
     def __init__(
@@ -40,8 +40,8 @@ class Sweep:
         models: Models,
         deployments: Deployments,
         drift: Drift,
-        resting: Resting,
-        saw: Saw,
+        expected: ExpectedChildren,
+        on_model_event: OnModelEvent,
         namespaces: Sequence[str],
         period: timedelta,
     ) -> None:
@@ -52,13 +52,13 @@ class Sweep:
             models: all of them.
             deployments: what is known of all Deployments.
             drift: remembers which Deployments were found in line.
-            resting: is told of what is out of line.
-            saw: is told of models that the watch missed.
+            expected: is told of what is out of line.
+            on_model_event: is told of models that the watch missed.
             namespaces: those to look at; none means all.
             period: time between two rounds; a round itself is spread over half of it, the first one excepted.
         """
         self._client, self._models, self._deployments, self._drift = client, models, deployments, drift
-        self._resting, self._saw = resting, saw
+        self._expected, self._on_model_event = expected, on_model_event
         self._namespaces = tuple(namespaces) or ("",)
         self._period = period.total_seconds()
         self._rounds = 0
@@ -77,10 +77,10 @@ class Sweep:
                     await event.wait()
                 await self.go_round()
             except KubeError as error:
-                _log.warning("the sweep was broken off: %s; it begins again in %s", error, RETRY)
+                _log.warning("the resync was broken off: %s; it begins again in %s", error, RETRY)
                 await asyncio.sleep(RETRY.total_seconds())
-            except Exception:  # noqa: BLE001 - one object that cannot be read must not end the sweep of all others
-                _log.exception("the sweep failed; it begins again in %s", RETRY)
+            except Exception:  # noqa: BLE001 - one object that cannot be read must not end the resync of all others
+                _log.exception("the resync failed; it begins again in %s", RETRY)
                 await asyncio.sleep(RETRY.total_seconds())
             else:
                 self._rounds += 1
@@ -125,7 +125,7 @@ class Sweep:
             try:
                 async for page in self._client.pages(MODEL_DEPLOYMENT, namespace, ""):
                     for manifest in page.items:
-                        self._saw(None, manifest)
+                        self._on_model_event(None, manifest)
             except KubeError as error:
                 if not is_denied(error):
                     raise
@@ -163,9 +163,9 @@ class Sweep:
             known = self._models.get(key)
             live = await self._client.get(MODEL_DEPLOYMENT, *key)
             if known is not None and (live is None or live["metadata"]["uid"] != known.owner.uid):
-                self._saw("DELETED", known.manifest)
-            if live is not None and (known is None or _sight(known.manifest) != _sight(live)):
-                self._saw("MODIFIED", live)
+                self._on_model_event("DELETED", known.manifest)
+            if live is not None and (known is None or _version(known.manifest) != _version(live)):
+                self._on_model_event("MODIFIED", live)
 
     async def _compare_if_allowed(self, kind: Kind, namespace: str) -> None:
         """Compare one kind; where that is denied, or there is no such kind, the others are compared all the same."""
@@ -174,20 +174,20 @@ class Sweep:
         except KubeError as error:
             if not is_denied(error):
                 raise
-            _log.warning("the sweep leaves out %s %s: %s", kind.plural, _where(namespace), error)
+            _log.warning("the resync leaves out %s %s: %s", kind.plural, _where(namespace), error)
 
     async def _compare(self, kind: Kind, namespace: str) -> None:
-        """Doubt each model at rest of which one object is out of line, or missing."""
-        names, metadata_only = self._resting.names, EXPECTED[kind].metadata_only
+        """Mark each model at rest as dirty of which one object is out of line, or missing."""
+        names, metadata_only = self._expected.names, EXPECTED[kind].metadata_only
         missing = {(model.key, name) async for model in self._at_rest(namespace) for name in names(kind, model)}
         async for page in self._client.pages(kind, namespace, LABEL_MODEL, metadata_only=metadata_only):
             for manifest in page.items:
                 metadata = manifest["metadata"]
                 missing.discard(((metadata["namespace"], metadata["labels"][LABEL_MODEL]), metadata["name"]))
-                self._resting.look(kind, manifest)
+                self._expected.look(kind, manifest)
                 await asyncio.sleep(0)  # the ticker must not wait for a page
         for key, name in missing:
-            self._resting.miss(kind, key, name)
+            self._expected.miss(kind, key, name)
 
     async def _compare_deployments(self, namespaces: Iterable[str]) -> None:
         """Deployments that were not yet held against what we would write, such as all of them after a start."""
@@ -200,11 +200,11 @@ class Sweep:
             model = self._models.get(key)
             if (
                 model is not None
-                and self._resting.rests(model)
+                and self._expected.rests(model)
                 and self._unchecked(model)
                 and await self._has_drifted(model)
             ):
-                self._resting.doubt(key, "its Deployment was edited")
+                self._expected.mark_dirty(key, "its Deployment was edited")
 
     def _unchecked(self, model: Model) -> bool:
         stable = model.status.stable
@@ -238,12 +238,12 @@ class Sweep:
         """One after the other: opened all at once they would fill the memory."""
         for key in self._models.versions():
             model = self._models.get(key) if namespace in {"", key[0]} else None
-            if model is not None and self._resting.rests(model):
+            if model is not None and self._expected.rests(model):
                 yield model
             await asyncio.sleep(0)
 
 
-def _sight(manifest: Manifest) -> tuple[str, str]:
+def _version(manifest: Manifest) -> tuple[str, str]:
     return manifest["metadata"]["uid"], manifest["metadata"]["resourceVersion"]
 
 

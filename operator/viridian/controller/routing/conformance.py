@@ -10,8 +10,8 @@ from viridian.api.revision import Revision
 from viridian.api.status import Phase
 from viridian.controller.cache.models import Model
 from viridian.kube.client import Manifest
+from viridian.rollout.context import full_replicas
 from viridian.rollout.observed import Autoscaler, RouteFacts
-from viridian.rollout.view import full_replicas
 from viridian.traffic.route import RouteView, build_route_spec, read_route, traffic_of
 from viridian.workloads.live_settings import asks_for_live_settings, build_live_settings
 from viridian.workloads.scaling import build_budget

@@ -76,7 +76,7 @@ async def fence(client: KubeClient, model: Model, route: RouteView, epoch: str) 
     await _patch(client, model, route, patch_epoch(route, epoch))
 
 
-async def take_back(client: KubeClient, model: Model, revision: str, epoch: str) -> bool:
+async def roll_back(client: KubeClient, model: Model, revision: str, epoch: str) -> bool:
     """All traffic to stable at once, with the mark that this revision was aborted.
 
     This is the one write that the ticker makes itself, so it reads the route afresh, and once more if it was too late.
@@ -92,7 +92,7 @@ async def take_back(client: KubeClient, model: Model, revision: str, epoch: str)
     if stable is None:
         return False
     if not model.spec.has_route:
-        return await flip.take_back(client, model, stable.color, revision, epoch)
+        return await flip.roll_back(client, model, stable.color, revision, epoch)
     weights = {stable.color: 100, stable.color.other: 0}
     for attempt in (1, 2):
         live = await client.get(HTTP_ROUTE, *model.key)

@@ -27,7 +27,7 @@ def selected(service: Manifest | None) -> Color | None:
     return Color(color) if color in set(Color) else None
 
 
-async def take_back(client: KubeClient, model: Model, stable: Color, revision: str, epoch: str) -> bool:
+async def roll_back(client: KubeClient, model: Model, stable: Color, revision: str, epoch: str) -> bool:
     """Let NAME select stable again at once, with the mark that this revision was aborted.
 
     Returns:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
-PATIENCE = 0.5
+CANCEL_AGAIN_AFTER = 0.5
 """Seconds until a job that goes on after it was cancelled is cancelled again."""
 
 
@@ -31,7 +31,7 @@ async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
         for task in pending:
             task.cancel()
         try:
-            await asyncio.wait(pending, timeout=PATIENCE)
+            await asyncio.wait(pending, timeout=CANCEL_AGAIN_AFTER)
         except asyncio.CancelledError:
             interrupted = True
         pending = {task for task in pending if not task.done()}

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import Conflict, KubeError
-from viridian.kube.lease import TIMING, Lease, Sight, Timing, claim, epoch_of, holder_of, release, renewal
+from viridian.kube.lease import TIMING, Lease, ObservedLease, Timing, claim, epoch_of, holder_of, release, renewal
 from viridian.kube.resources import LEASE
 
 from .jobs import end
@@ -57,7 +57,7 @@ class Leadership:
         """
         self._client, self._lead, self._place, self._identity = client, lead, lease, identity
         self._timing, self._clock = timing, clock
-        self._sight = Sight()
+        self._observed = ObservedLease()
         self._held: Lease | None = None
         self._looked = clock()
         self._term: Term | None = None
@@ -115,10 +115,10 @@ class Leadership:
     async def _claim(self) -> Term | None:
         """Try to begin a term; None while somebody else leads, or was faster."""
         namespace, name = self._place
-        self._sight = self._sight.see(await self._client.get(LEASE, namespace, name), self._clock())
-        seen = self._sight.lease
+        self._observed = self._observed.see(await self._client.get(LEASE, namespace, name), self._clock())
+        seen = self._observed.lease
         times = (self._clock(), datetime.now(UTC), self._timing)
-        wanted = claim(self._sight, self._place, self._identity, *times, resume=self._term is None)
+        wanted = claim(self._observed, self._place, self._identity, *times, resume=self._term is None)
         if wanted is None:
             return None
         sent = self._clock()

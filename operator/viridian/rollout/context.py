@@ -11,7 +11,7 @@ from viridian.api.revision import Revision, RevisionInput
 from viridian.api.rollout import Step
 from viridian.api.serving import Serving
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.api.status import ColorStatus, ModelDeploymentStatus, Phase, PinnedRevision
+from viridian.api.status import BlockedRevision, ColorStatus, ModelDeploymentStatus, Phase
 
 from .observed import ColorView, Observed, Settings
 
@@ -22,7 +22,7 @@ CLOCK_STOPS = frozenset({"Paused", "AwaitingApproval"})
 
 
 @dataclass(frozen=True)
-class View:
+class RolloutContext:
     """What a rule sees: the spec, the status so far, the world, the time."""
 
     name: str
@@ -48,12 +48,12 @@ class View:
         return stored is None or stored.input == self.wanted
 
     @property
-    def pin(self) -> PinnedRevision | None:
+    def blocked(self) -> BlockedRevision | None:
         """How what the spec asks for failed or expired before, so that only a person's word starts it again."""
-        for pin in (*self.status.failed, *self.status.expired):
-            known = self.observed.revisions.get(pin.revision)
+        for blocked in (*self.status.failed, *self.status.expired):
+            known = self.observed.revisions.get(blocked.revision)
             if known is not None and known.input == self.wanted:
-                return pin
+                return blocked
         return None
 
     @property
@@ -123,7 +123,7 @@ class View:
             "",
         )
 
-    def is_watched(self, role: ColorStatus, pods: int) -> bool:
+    def is_monitored(self, role: ColorStatus, pods: int) -> bool:
         """Whether the guards see so many pods of a role: none gets users' requests unseen."""
         return self.reporting(role) >= pods
 
@@ -226,7 +226,7 @@ class View:
         stable = self.status.stable
         if stable is None:
             return None
-        failed = {pin.revision for pin in self.status.failed}
+        failed = {blocked.revision for blocked in self.status.failed}
         for entry in self.status.history:
             served = entry.result in {"Promoted", "Restored"} and entry.revision not in {stable.revision, *failed}
             if served and entry.revision in self.observed.revisions:

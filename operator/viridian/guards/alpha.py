@@ -17,7 +17,7 @@ from viridian.guards.eprocess import EProcess
 from viridian.guards.state import AbsoluteState, RelativeState, State
 
 
-def allot(config: Config, state: State) -> State:
+def allocate_alpha(config: Config, state: State) -> State:
     """Returns the state with exactly one test for each guard of the configuration.
 
     A test whose question is unchanged keeps its evidence; the others start anew with what is left of alpha. If there

@@ -9,10 +9,10 @@ from tests.rollout.scenes import at_stable, at_step, pass_by, rolling, run_until
 from tests.rollout.world import World, judgement, spec_for
 
 from viridian.api.names import Color
-from viridian.api.status import Drain, Ending, Phase, PinnedRevision, Return
+from viridian.api.status import BlockedRevision, Drain, Ending, Phase, Return
 from viridian.guards.judge import Verdict
-from viridian.rollout.endings import HISTORY, add_pin
 from viridian.rollout.observed import Pod, RouteFacts
+from viridian.rollout.rollback import HISTORY, add_blocked
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
 SENTENCE = "40 of 100 requests on the candidate failed."
@@ -150,7 +150,7 @@ def test_the_pin_of_a_failed_revision_says_what_status_says():
     world = at_step()
     breach(world)
     assert world.decide().status.failed == [
-        PinnedRevision(revision="iris-2", version="v2.0.0", reason="GuardBreached", message=SENTENCE, at=world.now)
+        BlockedRevision(revision="iris-2", version="v2.0.0", reason="GuardBreached", message=SENTENCE, at=world.now)
     ]
     assert world.decide().status.expired == []
 
@@ -160,7 +160,7 @@ def test_a_candidate_that_ran_out_of_time_is_pinned_without_blame(cause):
     world = at_step(**ROLLBACK)
     cause(world)
     status = world.decide().status
-    assert [(pin.revision, pin.until_generation) for pin in status.expired] == [("iris-2", None)]
+    assert [(blocked.revision, blocked.until_generation) for blocked in status.expired] == [("iris-2", None)]
     assert status.failed == []
 
 
@@ -176,7 +176,7 @@ def test_a_persons_abort_holds_whatever_else_of_the_spec_is_edited():
     world = at_step()
     world.generation = 7
     abort(world)
-    assert [pin.until_generation for pin in world.decide().status.failed] == [None]
+    assert [blocked.until_generation for blocked in world.decide().status.failed] == [None]
 
 
 def test_the_times_of_evidence_and_of_the_routes_answer_are_kept_to_the_end():
@@ -394,7 +394,7 @@ def test_what_an_operator_did_not_see_because_it_was_not_there_is_not_missing(ki
     step = world.status.step.model_copy(update={"verified_at": None, "intended_at": world.now - timedelta(hours=1)})
     world.status = world.status.model_copy(update={"step": step})
     world.fresh_at, world.moved = None, {}
-    world.says = {"watched_since": world.now}
+    world.says = {"monitored_since": world.now}
     # when it has seen nothing for so long, then the policy's time is over, or not yet
     world.now += timedelta(seconds=seconds)
     assert (ending(world) is not None) is ends
@@ -665,16 +665,16 @@ def test_an_ending_without_a_candidate_is_over():
 
 
 def test_pins_are_kept_newest_first_once_each_and_twenty_of_them():
-    def pin(number: int, at: datetime) -> PinnedRevision:
-        return PinnedRevision(revision=f"iris-{number}", version="v", reason="r", message="m", at=at)
+    def blocked(number: int, at: datetime) -> BlockedRevision:
+        return BlockedRevision(revision=f"iris-{number}", version="v", reason="r", message="m", at=at)
 
     now = World().now
-    pins: list[PinnedRevision] = []
+    pins: list[BlockedRevision] = []
     for number in range(1, 23):
-        pins = add_pin(pins, pin(number, now))
+        pins = add_blocked(pins, blocked(number, now))
     assert HISTORY == 20
     assert [entry.revision for entry in pins] == [f"iris-{number}" for number in range(22, 2, -1)]
-    again = add_pin(pins, pin(5, now + timedelta(seconds=1)))
+    again = add_blocked(pins, blocked(5, now + timedelta(seconds=1)))
     assert [entry.revision for entry in again] == ["iris-5", *(e.revision for e in pins if e.revision != "iris-5")]
 
 

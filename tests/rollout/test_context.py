@@ -9,20 +9,20 @@ from tests.rollout.world import NAME, SETTINGS, START, spec_for
 from viridian.api.names import Color
 from viridian.api.revision import Revision, RevisionInput
 from viridian.api.status import (
+    BlockedRevision,
     ColorStatus,
     Ending,
     HistoryEntry,
     Hold,
     ModelDeploymentStatus,
     Phase,
-    PinnedRevision,
     Return,
     StepStatus,
 )
+from viridian.rollout.context import RolloutContext
 from viridian.rollout.decide import decide
 from viridian.rollout.observed import ColorView, Evidence, Observed, Pod, RouteFacts
 from viridian.rollout.planning.actions import ApplyBudget, ApplyColor, ApplyColorService, StoreRevision
-from viridian.rollout.view import View
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
 STABLE = ColorStatus(color=BLUE, revision="iris-1", version="v1.0.0")
@@ -37,10 +37,12 @@ def revision(number: int, version: str) -> Revision:
 STORED = {f"iris-{number}": revision(number, f"v{number}.0.0") for number in (1, 2, 3)}
 
 
-def view(spec: object = None, seen: dict[str, object] | None = None, now: float = 0, **status: object) -> View:
+def context(
+    spec: object = None, seen: dict[str, object] | None = None, now: float = 0, **status: object
+) -> RolloutContext:
     """A look at a world with three stored revisions, the first of which is stable, and the second the candidate."""
     observed = Observed(generation=1, colors={}, revisions=STORED)
-    return View(
+    return RolloutContext(
         NAME,
         spec_for("v2.0.0", **(spec or {})),
         ModelDeploymentStatus().model_copy(update={"stable": STABLE, "candidate": CANDIDATE, **status}),
@@ -50,8 +52,8 @@ def view(spec: object = None, seen: dict[str, object] | None = None, now: float 
     )
 
 
-def pin(number: int) -> PinnedRevision:
-    return PinnedRevision(revision=f"iris-{number}", version="v", reason="r", message="m", at=START)
+def blocked(number: int) -> BlockedRevision:
+    return BlockedRevision(revision=f"iris-{number}", version="v", reason="r", message="m", at=START)
 
 
 def entry(number: int, result: str) -> HistoryEntry:
@@ -68,10 +70,10 @@ def step(index: int) -> StepStatus:
 
 
 def test_a_role_runs_what_the_spec_asks_for_if_its_input_is_the_same_or_is_still_to_be_stored():
-    assert view().runs_wanted(CANDIDATE)
-    assert not view().runs_wanted(STABLE)
-    assert view(seen={"revisions": {}}).runs_wanted(STABLE)
-    assert not view().runs_wanted(None)
+    assert context().runs_wanted(CANDIDATE)
+    assert not context().runs_wanted(STABLE)
+    assert context(seen={"revisions": {}}).runs_wanted(STABLE)
+    assert not context().runs_wanted(None)
 
 
 @pytest.mark.parametrize(
@@ -87,10 +89,10 @@ def test_a_role_runs_what_the_spec_asks_for_if_its_input_is_the_same_or_is_still
 )
 def test_the_pin_is_the_one_of_what_the_spec_asks_for(failed, expired, expected):
     pins = {
-        "failed": [pin(number).model_copy(update={"reason": "failed"}) for number in failed],
-        "expired": [pin(number).model_copy(update={"reason": "expired"}) for number in expired],
+        "failed": [blocked(number).model_copy(update={"reason": "failed"}) for number in failed],
+        "expired": [blocked(number).model_copy(update={"reason": "expired"}) for number in expired],
     }
-    found = view(**pins).pin
+    found = context(**pins).blocked
     assert (found.reason if found is not None else None) == expected
     assert found is None or found.revision == "iris-2"
 
@@ -109,32 +111,32 @@ def test_the_pin_is_the_one_of_what_the_spec_asks_for(failed, expired, expected)
     ],
 )
 def test_a_rollback_goes_to_what_served_last_is_stored_and_did_not_fail(history, failed, expected):
-    found = view(candidate=None, history=history, failed=[pin(number) for number in failed]).previous
+    found = context(candidate=None, history=history, failed=[blocked(number) for number in failed]).previous
     assert (found.name if found is not None else None) == expected
 
 
 def test_without_stable_there_is_nothing_before_it():
-    assert view(stable=None, history=[entry(3, "Promoted")]).previous is None
+    assert context(stable=None, history=[entry(3, "Promoted")]).previous is None
 
 
 def test_why_there_can_be_no_route_begins_with_the_gateway():
-    assert view().barred is None
-    assert view(seen={"taken": "another's"}).barred == "another's"
-    assert view(seen={"taken": "another's", "gateway_problem": "no Gateway"}).barred == "no Gateway"
+    assert context().barred is None
+    assert context(seen={"taken": "another's"}).barred == "another's"
+    assert context(seen={"taken": "another's", "gateway_problem": "no Gateway"}).barred == "no Gateway"
 
 
 @pytest.mark.parametrize(("generation", "follows"), [(6, False), (7, False), (8, True)])
 def test_what_comes_back_by_command_stays_until_the_spec_is_edited(generation, follows):
     returning = Return(instead_of="iris-2", generation=7)
-    assert view(seen={"generation": generation}, returning=returning).follows_spec is follows
-    assert view(seen={"generation": generation}).follows_spec
+    assert context(seen={"generation": generation}, returning=returning).follows_spec is follows
+    assert context(seen={"generation": generation}).follows_spec
 
 
 def test_a_candidate_lives_until_it_is_taken_back():
     ending = Ending(phase=Phase.EXPIRED, reason="r", message="m")
-    assert view().candidate_is_live
-    assert not view(ending=ending).candidate_is_live
-    assert not view(candidate=None).candidate_is_live
+    assert context().candidate_is_live
+    assert not context(ending=ending).candidate_is_live
+    assert not context(candidate=None).candidate_is_live
 
 
 # ------------------------------------------------------------------ pods
@@ -152,9 +154,9 @@ def test_a_candidate_lives_until_it_is_taken_back():
 )
 def test_pods_that_serve_are_ready_published_stay_and_are_the_roles_own(pod, counts):
     color = ColorView("iris-2", 2, (Pod("other", "iris-2", True, False), pod), frozenset({"uid", "other"}))
-    assert view(seen={"colors": {GREEN: color}}).serving(CANDIDATE) == 1 + counts
-    assert view(seen={"colors": {GREEN: color}}).serving(STABLE) == 0
-    assert view(seen={"colors": {GREEN: color}}).serving(None) == 0
+    assert context(seen={"colors": {GREEN: color}}).serving(CANDIDATE) == 1 + counts
+    assert context(seen={"colors": {GREEN: color}}).serving(STABLE) == 0
+    assert context(seen={"colors": {GREEN: color}}).serving(None) == 0
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_pods_that_serve_are_ready_published_stay_and_are_the_roles_own(pod, cou
     ],
 )
 def test_all_traffic_wants_the_specs_replicas_or_those_that_autoscaling_had(serving, floor, full):
-    assert view({"serving": {**serving, "triton": CPU, "api": CPU}}, floor=floor).full == full
+    assert context({"serving": {**serving, "triton": CPU, "api": CPU}}, floor=floor).full == full
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_all_traffic_wants_the_specs_replicas_or_those_that_autoscaling_had(serv
     ],
 )
 def test_a_weight_wants_its_share_of_pods_and_two_for_a_latency_guard(replicas, guards, weight, pods):
-    assert view({"serving": {"replicas": replicas}, "guards": guards}).required_replicas(weight) == pods
+    assert context({"serving": {"replicas": replicas}, "guards": guards}).required_replicas(weight) == pods
 
 
 # ------------------------------------------------------------------ the route
@@ -209,7 +211,7 @@ def test_a_weight_wants_its_share_of_pods_and_two_for_a_latency_guard(replicas, 
     ],
 )
 def test_a_role_has_the_split_of_the_last_rule_and_is_reachable_by_any(rules, split, reachable):
-    seen = view(seen={"route": None if rules is None else RouteFacts(rules)})
+    seen = context(seen={"route": None if rules is None else RouteFacts(rules)})
     assert seen.route_weight(CANDIDATE) == split
     assert seen.is_reachable(CANDIDATE) is reachable
     assert seen.route_weight(None) == 0
@@ -241,7 +243,7 @@ def test_a_route_gives_what_is_meant_if_the_split_and_every_pin_do(rules, gives)
 )
 def test_metrics_are_fresh_for_three_scrapes(fresh, now, sees):
     at = None if fresh is None else START + timedelta(seconds=fresh)
-    assert view(seen={"evidence": Evidence(fresh_at=at)}, now=now).sees is sees
+    assert context(seen={"evidence": Evidence(fresh_at=at)}, now=now).sees is sees
 
 
 SERVING = {
@@ -267,24 +269,24 @@ SERVING = {
 def test_metrics_are_as_old_as_what_they_tell_of_either_role(seen_at, fresh, unseen, age):
     at = {revision: START + timedelta(seconds=second) for revision, second in seen_at.items()}
     evidence = Evidence(fresh_at=None if fresh is None else START + timedelta(seconds=fresh), seen_at=at)
-    seen = view(seen={"colors": SERVING, "evidence": evidence}, now=60)
+    seen = context(seen={"colors": SERVING, "evidence": evidence}, now=60)
     assert seen.unseen == unseen
     assert seen.fresh_at == (None if age is None else seen.now - timedelta(seconds=age))
 
 
 def test_without_a_candidate_stables_pods_alone_are_missed_and_without_any_role_nobodys():
     evidence = Evidence(fresh_at=START, seen_at={})
-    alone = view(seen={"colors": SERVING, "evidence": evidence}, candidate=None)
+    alone = context(seen={"colors": SERVING, "evidence": evidence}, candidate=None)
     assert (alone.unseen, alone.fresh_at) == (" of v1.0.0's pods", None)
-    nobody = view(seen={"colors": SERVING, "evidence": evidence}, candidate=None, stable=None)
+    nobody = context(seen={"colors": SERVING, "evidence": evidence}, candidate=None, stable=None)
     assert (nobody.unseen, nobody.fresh_at) == ("", None)
 
 
 def test_requests_and_reporting_pods_are_those_of_a_roles_revision():
-    seen = view(seen={"evidence": Evidence(requests={"iris-2": 7}, reporting={"iris-2": 2})})
+    seen = context(seen={"evidence": Evidence(requests={"iris-2": 7}, reporting={"iris-2": 2})})
     assert [seen.requests(role) for role in (CANDIDATE, STABLE, None)] == [7, 0, 0]
-    assert [seen.is_watched(CANDIDATE, pods) for pods in (1, 2, 3)] == [True, True, False]
-    assert [seen.is_watched(STABLE, pods) for pods in (0, 1)] == [True, False]
+    assert [seen.is_monitored(CANDIDATE, pods) for pods in (1, 2, 3)] == [True, True, False]
+    assert [seen.is_monitored(STABLE, pods) for pods in (0, 1)] == [True, False]
 
 
 # ------------------------------------------------------------------ steps
@@ -297,7 +299,7 @@ ROLLOUT = {"steps": STEPS, "bake": {"duration": "30s", "holdback": 5}, "deadline
     ("index", "weight", "hold", "requests"), [(1, 10, 10, 3), (2, 50, 20, 5), (3, 95, 30, 0), (4, 95, 30, 0)]
 )
 def test_the_step_after_the_last_is_the_bake(index, weight, hold, requests):
-    seen = view({"rollout": ROLLOUT})
+    seen = context({"rollout": ROLLOUT})
     assert seen.step_weight(index) == weight
     assert seen.step_hold(index) == timedelta(seconds=hold)
     assert seen.step_min_requests(index) == requests
@@ -305,9 +307,9 @@ def test_the_step_after_the_last_is_the_bake(index, weight, hold, requests):
 
 def test_blue_green_has_no_steps_and_without_a_gateway_nothing_is_held_back():
     flip = {"rollout": {**ROLLOUT, "type": "BlueGreen"}}
-    assert view(flip).steps == []
-    assert view(flip).step_weight(1) == 95
-    assert view({**flip, "traffic": {}}).step_weight(1) == 100
+    assert context(flip).steps == []
+    assert context(flip).step_weight(1) == 95
+    assert context({**flip, "traffic": {}}).step_weight(1) == 100
 
 
 @pytest.mark.parametrize(
@@ -322,7 +324,7 @@ def test_blue_green_has_no_steps_and_without_a_gateway_nothing_is_held_back():
     ],
 )
 def test_behind_a_hold_there_is_the_phase_that_it_stopped(phase, status, live):
-    assert view({"rollout": ROLLOUT}, phase=phase, **status).live_phase is live
+    assert context({"rollout": ROLLOUT}, phase=phase, **status).live_phase is live
 
 
 @pytest.mark.parametrize(
@@ -340,7 +342,7 @@ def test_the_deadlines_clock_leaves_out_the_time_for_which_a_person_is_waited_fo
     if "hold" in status:
         since = START + timedelta(seconds=30)
         status = {**status, "hold": Hold(reason=status["hold"], message="m", since=since)}
-    assert view(now=now, **status).running_for == timedelta(seconds=seconds)
+    assert context(now=now, **status).running_for == timedelta(seconds=seconds)
 
 
 # ------------------------------------------------------------------ a world of which nothing is known
