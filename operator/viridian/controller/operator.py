@@ -19,6 +19,7 @@ from viridian.controller.reconciling.fence import Fence
 from viridian.controller.reconciling.reconcile import Reconciler
 from viridian.controller.resync.expected import ChildEventHandler, ExpectedChildren
 from viridian.controller.resync.resync import Resync
+from viridian.controller.routing.routers import ROUTERS
 from viridian.controller.runtime.configuration import Configuration
 from viridian.controller.runtime.jobs import run_until_cancelled
 from viridian.controller.runtime.leadership import Term
@@ -26,7 +27,7 @@ from viridian.controller.runtime.queue import WorkQueue
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
 from viridian.kube.reflector import Follower, Reflector
-from viridian.kube.resources import DEPLOYMENT, HTTP_ROUTE, SERVICE, Kind
+from viridian.kube.resources import DEPLOYMENT, SERVICE, Kind
 from viridian.metrics.prometheus import ModelKey, Prometheus
 from viridian.metrics.user_queries import UserQueries
 from viridian.workloads.pod import PodDefaults
@@ -93,7 +94,8 @@ class Operator:
             configuration.namespaces,
             configuration.sweep_period,
         )
-        handlers = {kind: ChildEventHandler(kind, expected) for kind in (SERVICE, HTTP_ROUTE)}
+        kinds = dict.fromkeys((SERVICE, *(router.kind for router in ROUTERS)))
+        handlers = {kind: ChildEventHandler(kind, expected) for kind in kinds}
         followers: dict[Kind, Follower] = {DEPLOYMENT: self.deployments, **handlers}
         watches = {
             (kind, namespace): Reflector(client, kind, namespace, LABEL_MODEL, follower)

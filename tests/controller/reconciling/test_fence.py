@@ -17,9 +17,9 @@ from viridian.kube.resources import DEPLOYMENT, HTTP_ROUTE, MODEL_DEPLOYMENT, SE
 EPOCH = "2-0123"
 WRITES = [
     ("patch", HTTP_ROUTE, "iris"),
+    ("replace", SERVICE, "iris"),
     ("replace", DEPLOYMENT, "iris-blue"),
     ("replace", DEPLOYMENT, "iris-green"),
-    ("replace", SERVICE, "iris"),
     ("replace_status", MODEL_DEPLOYMENT, "iris"),
 ]
 
@@ -123,7 +123,7 @@ async def test_children_of_others_are_left_alone() -> None:
 
     # when the model is fenced, then they are not touched
     await stage.fence.ensure(stage.model)
-    assert [write for write in WRITES if write not in stage.api.writes] == [WRITES[0], WRITES[2]]
+    assert [write for write in WRITES if write not in stage.api.writes] == [WRITES[0], WRITES[3]]
 
 
 async def test_a_model_that_was_deleted_is_not_fenced() -> None:

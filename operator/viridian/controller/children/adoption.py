@@ -3,7 +3,7 @@
 import logging
 from functools import lru_cache
 
-from viridian.api.errors import BrokenChild
+from viridian.api.errors import BrokenChild, ForeignChild
 from viridian.api.names import LABEL_MODEL
 from viridian.controller.cache.models import Model
 from viridian.kube.client import KubeClient, Manifest
@@ -94,3 +94,32 @@ def revision_number(model: str, name: str) -> int:
 def _skip(text: str) -> None:
     """Log what is left out; each look at a model finds it again, and the log has it once."""
     _log.warning("%s", text)
+
+
+def is_owned(child: Manifest, model: Model) -> bool:
+    """Whether a child is the model's own."""
+    reference = model.reference_in(child)
+    return reference is not None and bool(reference.get("controller"))
+
+
+async def claim(client: KubeClient, kind: Kind, child: Manifest, model: Model) -> Manifest:
+    """A child that is ours, or has become so by adoption.
+
+    Raises:
+        Conflict: somebody wrote in between.
+        ForeignChild: it belongs to somebody else; the message names it and the way out.
+    """
+    child = await adopt(client, kind, child, model)
+    if not is_owned(child, model):
+        raise _foreign(child)
+    return child
+
+
+def _foreign(child: Manifest) -> ForeignChild:
+    kind, name = child["kind"], child["metadata"]["name"]
+    owner = next(iter(child["metadata"].get("ownerReferences") or []), None)
+    whose = f"belongs to {owner['kind']} {owner['name']} (UID {owner['uid']})" if owner else "belongs to nobody"
+    return ForeignChild(
+        f"{kind} {name} {whose}, and this model needs that name: delete it, or give the model another name;"
+        " if it is left from a deleted model of the same name, it goes by itself"
+    )

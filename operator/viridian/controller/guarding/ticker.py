@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from viridian.api.errors import InvalidSpec
+from viridian.api.names import Color
 from viridian.controller.cache.models import Model, Models
-from viridian.controller.routing import http_route as router
+from viridian.controller.routing.router import Site
+from viridian.controller.routing.routers import router_of
 from viridian.controller.runtime.jobs import end
 from viridian.controller.runtime.queue import WorkQueue
 from viridian.guards.config import bounds
@@ -173,10 +175,14 @@ class Ticker:
     async def _roll_back(self, model: Model) -> None:
         """The rollback's first write: all traffic to stable, before anything is said about it."""
         session = self._monitor.sync_session(model.key, model.status, datetime.now(UTC))
-        if session is None or session.reverted_at is not None or not self._has_refuge(model, session):
+        if session is None or session.reverted_at is not None:
             return
+        refuge = self._refuge(model, session)
+        if refuge is None:
+            return
+        site = Site(self._client, model, self._epoch)
         try:
-            moved = await router.roll_back(self._client, model, session.comparison.candidate, self._epoch)
+            moved = await router_of(model.spec).roll_back(site, refuge, session.comparison.candidate)
         except KubeError:
             _log.exception("%s/%s: the rollback could not be written; the next tick tries again", *model.key)
             return
@@ -187,12 +193,12 @@ class Ticker:
             )
 
     @staticmethod
-    def _has_refuge(model: Model, session: GuardSession) -> bool:
-        """Going back needs one ready pod of stable, nothing more."""
+    def _refuge(model: Model, session: GuardSession) -> Color | None:
+        """The color to go back to: that needs one ready pod of stable, nothing more."""
         stable, candidate = model.status.stable, model.status.candidate
         if stable is None or candidate is None or candidate.revision != session.comparison.candidate:
-            return False
-        return stable.ready > 0
+            return None
+        return stable.color if stable.ready > 0 else None
 
 
 def _waits_for_a_person(model: Model) -> bool:

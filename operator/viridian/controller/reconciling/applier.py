@@ -3,10 +3,11 @@
 from viridian.api.names import Color
 from viridian.api.revision import Revision, RevisionInput
 from viridian.controller.cache.models import Model
-from viridian.controller.routing import conformance as inline
-from viridian.controller.routing import http_route as router
-from viridian.controller.routing import service as flip
-from viridian.controller.runtime.term import check_term
+from viridian.controller.children.adoption import claim
+from viridian.controller.children.writes import delete, write
+from viridian.controller.routing.router import Site, Split
+from viridian.controller.routing.routers import ROUTERS, router_of
+from viridian.controller.routing.timeouts import route_timeout
 from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.errors import Conflict
 from viridian.kube.resources import (
@@ -15,7 +16,6 @@ from viridian.kube.resources import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
-    HTTP_ROUTE,
     SERVICE,
     Kind,
 )
@@ -39,14 +39,12 @@ from viridian.rollout.planning.actions import (
 from viridian.traffic.route import Weights
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.live_settings import build_live_settings
-from viridian.workloads.overlay import overlay
-from viridian.workloads.owner import stamp
 from viridian.workloads.pod import PodDefaults, build_pod_template
 from viridian.workloads.revisions import build_controller_revision
 from viridian.workloads.scaling import build_autoscaler, build_budget
 from viridian.workloads.services import build_color_service, build_stable_service
 
-from .observe import Children, claim
+from .children import Children
 
 
 class Applier:
@@ -64,6 +62,7 @@ class Applier:
         """Remember what the writes are made over, so that each lands only on what was read; `epoch` is our term."""
         self._client, self._defaults, self._model, self._children = client, defaults, model, children
         self._revisions, self._epoch = revisions, epoch
+        self._site = Site(client, model, epoch)
 
     async def apply(self, action: Action) -> None:
         """Make the one write of an action.
@@ -86,10 +85,12 @@ class Applier:
                 await self._move(dict(weights), dict(pins), aborted)
             case ApplyBudget() | ApplyAutoscaler() | RemoveAutoscaler():
                 await self._scale(action)
-            case FollowTraffic() | RemoveRoute():
-                await self._follow(action)
+            case FollowTraffic(pins):
+                await self._follow(dict(pins))
+            case RemoveRoute():
+                await self._remove_strays()
             case PruneRevision(name):
-                await self._delete(CONTROLLER_REVISION, self._children.revisions[name])
+                await delete(self._client, CONTROLLER_REVISION, self._children.revisions[name], self._epoch)
 
     async def _store(self, name: str, number: int) -> None:
         model = self._model
@@ -120,7 +121,7 @@ class Applier:
             case ApplyColorService(color):
                 await self._write(SERVICE, build_color_service(owner, color), children.services.get(color))
             case PointStableService(color):
-                await self._write(SERVICE, build_stable_service(owner, color), children.services.get(None))
+                await self._write(SERVICE, build_stable_service(owner, color), children.carriers.get(SERVICE))
             case ApplyLiveSettings():
                 wanted = build_live_settings(owner, self._model.spec.serving)
                 await self._write(CONFIG_MAP, wanted, children.live_settings)
@@ -135,52 +136,26 @@ class Applier:
                 await self._write(AUTOSCALER, wanted, live)
             case RemoveAutoscaler():
                 if live is not None:
-                    await self._delete(AUTOSCALER, live)
+                    await delete(self._client, AUTOSCALER, live, self._epoch)
 
     async def _move(self, weights: Weights, pins: Weights, aborted: str | None) -> None:
-        client, model, route = self._client, self._model, self._children.route
-        if route is not None:
-            check_term(route.annotations, self._epoch)
-        if not model.spec.has_route:
-            color = max(weights, key=lambda color: weights[color])
-            await self._write(
-                SERVICE, build_stable_service(model.owner, color, aborted), self._children.services.get(None)
-            )
-        elif route is None:
-            await router.create(client, model, self._timeout, weights, pins, self._epoch)
-        else:
-            await router.move(client, model, route, self._timeout, weights, pins, aborted)
+        router = router_of(self._model.spec)
+        split = Split(weights, pins, route_timeout(self._model, self._revisions), aborted)
+        await router.move(self._site, self._children.carriers.get(router.kind), split)
 
-    @property
-    def _timeout(self) -> str:
-        return inline.route_timeout(self._model, self._revisions)
+    async def _follow(self, pins: Weights) -> None:
+        router = router_of(self._model.spec)
+        live = self._children.carriers.get(router.kind)
+        if live is not None:
+            await router.follow(self._site, live, pins, route_timeout(self._model, self._revisions))
 
-    async def _follow(self, action: FollowTraffic | RemoveRoute) -> None:
-        client, model, route = self._client, self._model, self._children.route
-        name = self._children.services.get(None)
-        if route is not None:
-            check_term(route.annotations, self._epoch)
-        if isinstance(action, RemoveRoute):
-            if route is not None:
-                await client.delete(HTTP_ROUTE, *model.key, route.uid, route.version)
-        elif route is not None and model.spec.has_route:
-            await router.follow(client, model, route, self._timeout, dict(action.pins))
-        elif name is not None:
-            facts, color = flip.read_flip(name), flip.selected(name)
-            if facts is not None and color is not None:
-                await self._write(SERVICE, build_stable_service(model.owner, color, facts.aborted), name)
-
-    async def _delete(self, kind: Kind, live: Manifest) -> None:
-        metadata = live["metadata"]
-        check_term(metadata.get("annotations"), self._epoch)
-        names = (metadata["namespace"], metadata["name"])
-        await self._client.delete(kind, *names, metadata["uid"], metadata["resourceVersion"])
+    async def _remove_strays(self) -> None:
+        """Delete what carried the traffic before the spec named something else."""
+        ours = router_of(self._model.spec)
+        for router in ROUTERS:
+            live = self._children.carriers.get(router.kind)
+            if router is not ours and router.is_dedicated and live is not None:
+                await delete(self._client, router.kind, live, self._epoch)
 
     async def _write(self, kind: Kind, manifest: Manifest, live: Manifest | None) -> None:
-        """Create what was not there, change what was; each is a conflict when somebody was faster."""
-        wanted = stamp(manifest, self._epoch)
-        if live is None:
-            await self._client.create(kind, wanted)
-        else:
-            check_term(live["metadata"].get("annotations"), self._epoch)
-            await self._client.replace(kind, overlay(live, wanted))
+        await write(self._client, kind, manifest, live, self._epoch)

@@ -9,11 +9,11 @@ import logging
 
 from viridian.api.names import LABEL_MODEL, Color, color_name
 from viridian.controller.cache.models import Model, Models
-from viridian.controller.routing import http_route as router
+from viridian.controller.routing.router import Site
+from viridian.controller.routing.routers import ROUTERS
 from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.errors import Conflict
-from viridian.kube.resources import AUTOSCALER, DEPLOYMENT, HTTP_ROUTE, MODEL_DEPLOYMENT, SERVICE, Kind
-from viridian.traffic.route import read_route
+from viridian.kube.resources import AUTOSCALER, DEPLOYMENT, MODEL_DEPLOYMENT, Kind
 from viridian.workloads.owner import stamp
 
 _log = logging.getLogger(__name__)
@@ -55,18 +55,15 @@ class Fence:
 
     async def _pass(self, model: Model) -> Model:
         namespace, name = model.key
-        await self._fence_route(model)
+        for router in ROUTERS:
+            live = await self._client.get(router.kind, namespace, name)
+            if live is not None and model.reference_in(live) is not None:
+                await router.fence(Site(self._client, model, self.epoch), live)
         for color in Color:
             await self._mark(model, DEPLOYMENT, await self._client.get(DEPLOYMENT, namespace, color_name(name, color)))
-        await self._mark(model, SERVICE, await self._client.get(SERVICE, namespace, name))
         for scaler in await self._client.find(AUTOSCALER, namespace, {LABEL_MODEL: name}):
             await self._mark(model, AUTOSCALER, scaler)
         return await self._mark_status(model)
-
-    async def _fence_route(self, model: Model) -> None:
-        live = await self._client.get(HTTP_ROUTE, *model.key)
-        if live is not None and model.reference_in(live) is not None:
-            await router.fence(self._client, model, read_route(model.owner.name, live), self.epoch)
 
     async def _mark(self, model: Model, kind: Kind, live: Manifest | None) -> None:
         if live is not None and model.reference_in(live) is not None:

@@ -9,12 +9,14 @@ from viridian.api.names import LABEL_COLOR, LABEL_MODEL, Color, color_name
 from viridian.controller.cache.deployments import Deployments
 from viridian.controller.cache.models import Model, Models
 from viridian.controller.cache.rest import is_at_rest
-from viridian.controller.reconciling.observe import read_autoscaler
-from viridian.controller.routing import conformance as inline
+from viridian.controller.children import conformance
+from viridian.controller.routing.router import TrafficRouter
+from viridian.controller.routing.routers import ROUTERS
+from viridian.controller.routing.service import selected
 from viridian.controller.runtime.queue import WorkQueue
 from viridian.kube.client import Manifest
 from viridian.kube.reflector import Name
-from viridian.kube.resources import AUTOSCALER, BUDGET, CONFIG_MAP, CONTROLLER_REVISION, HTTP_ROUTE, SERVICE, Kind
+from viridian.kube.resources import AUTOSCALER, BUDGET, CONFIG_MAP, CONTROLLER_REVISION, SERVICE, Kind
 from viridian.metrics.prometheus import ModelKey
 from viridian.workloads.live_settings import asks_for_live_settings, live_settings_name
 
@@ -114,19 +116,27 @@ class ChildEventHandler:
 def _is_service(model: Model, stable: Color, service: Manifest) -> bool:
     color = service["metadata"]["labels"].get(LABEL_COLOR)
     if color in set(Color):
-        return inline.is_color_service(model, Color(color), service)
-    return inline.selected(model, service) is stable
+        return conformance.is_color_service(model, Color(color), service)
+    return selected(model, service) is stable
 
 
 def _is_autoscaler(model: Model, stable: Color, scaler: Manifest) -> bool:
     """Whether nothing would be written to it: the empty color's is made anew before it scales anything."""
-    facts = read_autoscaler(scaler)
-    return scaler["metadata"]["labels"].get(LABEL_COLOR) != stable or facts == inline.scaling_at_rest(model)
+    facts = conformance.read_autoscaler(scaler)
+    return scaler["metadata"]["labels"].get(LABEL_COLOR) != stable or facts == conformance.scaling_at_rest(model)
 
 
 def _is_budget(model: Model, _: Color, budget: Manifest) -> bool:
     color = budget["metadata"]["labels"].get(LABEL_COLOR)
-    return color in set(Color) and inline.is_budget(model, Color(color), budget)
+    return color in set(Color) and conformance.is_budget(model, Color(color), budget)
+
+
+def _carrier(router: TrafficRouter) -> Expected:
+    """What carries the traffic where the spec says so; a stray one is out of line."""
+    return Expected(
+        lambda model, stable, live: router.carries(model.spec) and router.is_at_rest(model, stable, live),
+        lambda model: {model.owner.name} if router.carries(model.spec) else set(),
+    )
 
 
 def _of_colors(model: Model) -> set[str]:
@@ -147,13 +157,13 @@ def _of_stable(model: Model) -> set[str]:
 
 EXPECTED: dict[Kind, Expected] = {
     SERVICE: Expected(_is_service, lambda model: {model.owner.name, *_of_colors(model)}),
-    HTTP_ROUTE: Expected(inline.rests_on, lambda model: {model.owner.name} if model.spec.has_route else set()),
+    **{router.kind: _carrier(router) for router in ROUTERS if router.is_dedicated},
     # What a ControllerRevision stores cannot be edited; it can only be gone.
     CONTROLLER_REVISION: Expected(lambda *_: True, _of_stable, metadata_only=True),
     BUDGET: Expected(_is_budget, _of_colors),
     AUTOSCALER: Expected(_is_autoscaler, _of_autoscaler),
     CONFIG_MAP: Expected(
-        lambda model, _, settings: inline.are_live_settings(model, settings),
+        lambda model, _, settings: conformance.are_live_settings(model, settings),
         lambda model: {live_settings_name(model.owner.name)} if asks_for_live_settings(model.spec.serving) else set(),
     ),
 }
