@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from viridian.api.rollout import Approval
 from viridian.api.status import Approved, ModelDeploymentStatus
+from viridian.api.status_changes import StatusChanges, evolve
 
 from .context import SETTLED, RolloutContext
 
@@ -62,7 +63,7 @@ def obey(context: RolloutContext, status: ModelDeploymentStatus) -> ModelDeploym
     """
     if not context.observed.command:
         return status
-    update: dict[str, object] = {"last_command": context.observed.command[:512]}
+    update: StatusChanges = {"last_command": context.observed.command[:512]}
     command = pending_command(context)
     match command:
         case Command(Verb.ABORT, revision) if status.ending is None:
@@ -78,7 +79,7 @@ def obey(context: RolloutContext, status: ModelDeploymentStatus) -> ModelDeploym
             update["paused"] = revision
         case Command(Verb.RESUME, _):
             update["paused"] = ""
-    return status.model_copy(update=update)
+    return evolve(status, update)
 
 
 def _is_new(context: RolloutContext) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from viridian.api.status import Condition, ModelDeploymentStatus, Phase
+from viridian.api.status_changes import evolve
 
 from .context import CLOCK_STOPS, SETTLED, RolloutContext
 from .fallback import describe
@@ -179,4 +180,4 @@ def with_problem(
     claims = {"Ready": _Claim(False, reason, message), "Stalled": _Claim(True, reason, message)}
     problems = [_condition(status, kind, claim, generation, now) for kind, claim in claims.items()]
     kept = [condition for condition in status.conditions if condition.type not in claims]
-    return status.model_copy(update={"conditions": [*problems, *kept]})
+    return evolve(status, conditions=[*problems, *kept])

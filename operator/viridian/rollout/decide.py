@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from viridian.api.quantities import format_duration, parse_duration
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import BlockedRevision, ColorStatus, GuardStatus, ModelDeploymentStatus, cut
+from viridian.api.status_changes import StatusChanges, evolve
 from viridian.guards.judge import Judgement, Verdict
 from viridian.rollout.planning.actions import Action
 from viridian.rollout.planning.plan import plan
@@ -63,14 +64,14 @@ def decide(
     following = obey(context, _clocked(context, following))
     decided = replace(context, status=following)
     shown = _show_roles(decided)
-    shown = shown.model_copy(update={"conditions": conditions(replace(context, status=shown))})
+    shown = evolve(shown, conditions=conditions(replace(context, status=shown)))
     return Decision(shown, plan(decided), route_first=ending is not None, warning=warning)
 
 
 def _noted(status: ModelDeploymentStatus, observed: Observed) -> ModelDeploymentStatus:
     """Take over what was observed and needs no decision."""
     evidence = observed.evidence
-    update: dict[str, object] = {
+    update: StatusChanges = {
         "observed_generation": observed.generation,
         "failed": [blocked for blocked in status.failed if _still_blocked(blocked, observed.generation)],
     }
@@ -79,17 +80,15 @@ def _noted(status: ModelDeploymentStatus, observed: Observed) -> ModelDeployment
         update["verdict"] = cut(summary(evidence.judgements))
     if evidence.state:
         update["guard_state"] = evidence.state
-    return status.model_copy(update=update)
+    return evolve(status, update)
 
 
 def is_worth_writing(before: ModelDeploymentStatus, after: ModelDeploymentStatus, age: timedelta) -> bool:
     """Whether a status says anything new; what the guards count changes all the time and is written now and then."""
     if before == after:
         return False
-    counts = {"guards": [], "guard_state": "", "verdict": "", "conditions": []}
-    return (
-        age >= LEISURE or before.model_copy(update=counts) != after.model_copy(update=counts) or _turned(before, after)
-    )
+    counts: StatusChanges = {"guards": [], "guard_state": "", "verdict": "", "conditions": []}
+    return age >= LEISURE or evolve(before, counts) != evolve(after, counts) or _turned(before, after)
 
 
 def _turned(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> bool:
@@ -116,7 +115,7 @@ def _clocked(context: RolloutContext, after: ModelDeploymentStatus) -> ModelDepl
     if after.hold is not None and after.hold.since == before.since:
         return after
     waited = parse_duration(context.status.waited or "0s") + (context.now - before.since)
-    return after.model_copy(update={"waited": format_duration(waited)})
+    return evolve(after, waited=format_duration(waited))
 
 
 def show_judgement(judgement: Judgement) -> GuardStatus:
@@ -152,15 +151,12 @@ def _show_roles(context: RolloutContext) -> ModelDeploymentStatus:
         if role is None:
             return None
         color, stored = context.color(role.color), context.observed.revisions.get(role.revision)
-        return role.model_copy(
-            update={
-                "version": stored.version if stored is not None else role.version,
-                "weight": context.route_weight(role),
-                "replicas": color.replicas if color.revision == role.revision else 0,
-                "ready": context.serving(role),
-            }
+        return evolve(
+            role,
+            version=stored.version if stored is not None else role.version,
+            weight=context.route_weight(role),
+            replicas=color.replicas if color.revision == role.revision else 0,
+            ready=context.serving(role),
         )
 
-    return context.status.model_copy(
-        update={"stable": shown(context.status.stable), "candidate": shown(context.status.candidate)}
-    )
+    return evolve(context.status, stable=shown(context.status.stable), candidate=shown(context.status.candidate))

@@ -15,6 +15,7 @@ from viridian.api.status import (
     Phase,
     Return,
 )
+from viridian.api.status_changes import StatusChanges, evolve
 from viridian.guards.judge import Verdict
 
 from .commands import Verb, pending_command
@@ -49,17 +50,18 @@ def _begin(context: RolloutContext) -> ModelDeploymentStatus:
         return _return_to_previous(context)
     if context.blocked is not None:
         phase = Phase.ROLLED_BACK if context.blocked in status.failed else Phase.EXPIRED
-        return status.model_copy(update={"phase": phase})
+        return evolve(status, phase=phase)
     if context.runs_wanted(status.stable):
         if context.condemned:  # its own guard has the last word once more
-            return status.model_copy(update={**AT_REST, "phase": Phase.BAKING, "started_at": context.now})
-        return status.model_copy(update={"phase": Phase.STABLE, "expired": []})
+            return evolve(status, AT_REST, phase=Phase.BAKING, started_at=context.now)
+        return evolve(status, phase=Phase.STABLE, expired=[])
     number = highest_revision(context) + 1
     name = revision_name(context.name, number)
-    update = {**_fresh_start(context, name, context.spec.model.version), "last_revision": number, "expired": []}
+    update = _fresh_start(context, name, context.spec.model.version)
+    update["last_revision"], update["expired"] = number, []
     if status.phase is not Phase.STABLE and context.bakes_alone:
         update["history"] = remember_first(context, *_first_result(context))
-    return status.model_copy(update=update)
+    return evolve(status, update)
 
 
 def _first_result(context: RolloutContext) -> tuple[str, str]:
@@ -69,7 +71,7 @@ def _first_result(context: RolloutContext) -> tuple[str, str]:
     return "Promoted", _promotion_summary(context) or "the first revision"
 
 
-def _fresh_start(context: RolloutContext, revision: str, version: str) -> dict[str, object]:
+def _fresh_start(context: RolloutContext, revision: str, version: str) -> StatusChanges:
     """What a status begins a rollout with."""
     stable = context.status.stable
     color = stable.color.other if stable is not None else Color.BLUE
@@ -91,21 +93,20 @@ def _return_to_previous(context: RolloutContext) -> ModelDeploymentStatus:
     if status.stable is None or previous is None:
         return status
     returning = Return(instead_of=status.stable.revision, generation=context.observed.generation)
-    update = {**_fresh_start(context, previous.name, previous.version), "returning": returning}
-    return status.model_copy(update=update)
+    return evolve(status, _fresh_start(context, previous.name, previous.version), returning=returning)
 
 
 def _start(context: RolloutContext) -> ModelDeploymentStatus:
     """Starting: wait for ready and published pods; then the first step, or all traffic at once where none is split."""
     candidate = context.status.candidate
     if candidate is None:
-        return context.status.model_copy(update={"phase": Phase.PENDING})
+        return evolve(context.status, phase=Phase.PENDING)
     first = context.status.stable is None
     if first and context.barred is not None:
-        return context.status.model_copy(update={"phase": Phase.STALLED})
+        return evolve(context.status, phase=Phase.STALLED)
     at_once = first or context.status.returning is not None or bool(context.condemned)
     need = required_pods(context)
-    starting = context.status.model_copy(update={"phase": Phase.STARTING, "hold": None})
+    starting = evolve(context.status, phase=Phase.STARTING, hold=None)
     hold = paused_hold(context)
     if hold is None and context.serving(candidate) < need and not context.failed_over:
         return starting
@@ -115,19 +116,19 @@ def _start(context: RolloutContext) -> ModelDeploymentStatus:
         return _hold_still(context, hold)
     watched = not context.condemned or context.is_monitored(candidate, need)
     if at_once:
-        return starting.model_copy(update={"phase": Phase.FINISHING}) if watched else starting
+        return evolve(starting, phase=Phase.FINISHING) if watched else starting
     known = context.is_monitored(candidate, need) and not awaits_word(context)
     return _intend(context, 1) if context.failed_over or known else starting
 
 
 def _hold_still(context: RolloutContext, hold: Hold) -> ModelDeploymentStatus:
-    return context.status.model_copy(update={"phase": Phase.HELD, "hold": hold})
+    return evolve(context.status, phase=Phase.HELD, hold=hold)
 
 
 def _intend(context: RolloutContext, index: int) -> ModelDeploymentStatus:
     """Decide on a step; the route follows once enough pods are ready for it."""
     phase = Phase.BAKING if index > len(context.steps) else Phase.PROGRESSING
-    return context.status.model_copy(update={"phase": phase, "step": step_at(context, index), "hold": None})
+    return evolve(context.status, phase=phase, step=step_at(context, index), hold=None)
 
 
 def _run_step(context: RolloutContext) -> ModelDeploymentStatus:
@@ -138,7 +139,7 @@ def _run_step(context: RolloutContext) -> ModelDeploymentStatus:
     hold = hold_of(context)
     if hold is not None:
         return takes_over(context, hold) or _hold_still(context, hold)
-    status = context.status.model_copy(update={"phase": context.live_phase, "hold": None})
+    status = evolve(context.status, phase=context.live_phase, hold=None)
     if status.shortfall is not None:
         return status
     if found := context.observed.evidence.stable_breach:
@@ -147,7 +148,7 @@ def _run_step(context: RolloutContext) -> ModelDeploymentStatus:
     if step.verified_at is None:
         if context.route_weight(status.candidate) != step.weight or not context.sees:
             return status
-        return status.model_copy(update={"step": follow(step, seen, context.requests(status.stable), context.now)})
+        return evolve(status, step=follow(step, seen, context.requests(status.stable), context.now))
     done = (
         context.sees
         and context.now - step.verified_at >= context.step_hold(step.index)
@@ -160,7 +161,7 @@ def _run_step(context: RolloutContext) -> ModelDeploymentStatus:
     if step.index <= len(context.steps):
         return _intend(context, step.index + 1)
     hold = gate(context, Approval.BEFORE_PROMOTION)
-    return status.model_copy(update={"phase": Phase.FINISHING}) if hold is None else _hold_still(context, hold)
+    return evolve(status, phase=Phase.FINISHING) if hold is None else _hold_still(context, hold)
 
 
 def _bake_first(context: RolloutContext) -> ModelDeploymentStatus:
@@ -174,12 +175,12 @@ def _bake_first(context: RolloutContext) -> ModelDeploymentStatus:
         again = "There is no revision to go back to: apply a better one, it gets all traffic as soon as it is ready."
         condemned = Condemned(revision=status.stable.revision, message=sentence)
         on_hold = _hold_still(context, held(context, "GuardBreached", f"{sentence} {again}"))
-        return on_hold.model_copy(update={"condemned": condemned})
+        return evolve(on_hold, condemned=condemned)
     drains = status.drain is not None and not context.color(status.drain.color).is_empty
     if drains or context.now - started < parse_duration(context.spec.rollout.bake.duration):
-        return status.model_copy(update={"phase": Phase.BAKING, "hold": None})
-    update = {"phase": Phase.STABLE, "condemned": None, "history": remember_first(context, *_first_result(context))}
-    return status.model_copy(update={**AT_REST, **update})
+        return evolve(status, phase=Phase.BAKING, hold=None)
+    history = remember_first(context, *_first_result(context))
+    return evolve(status, AT_REST, phase=Phase.STABLE, condemned=None, history=history)
 
 
 def _finish(context: RolloutContext) -> ModelDeploymentStatus:
@@ -188,21 +189,19 @@ def _finish(context: RolloutContext) -> ModelDeploymentStatus:
     if candidate is None:
         return _finish_drain(context)
     if status.shortfall is not None:  # its pods went before it took over
-        return status.model_copy(update={"phase": Phase.BAKING if status.step is not None else Phase.STARTING})
+        return evolve(status, phase=Phase.BAKING if status.step is not None else Phase.STARTING)
     if context.route_weight(candidate) != 100 or context.observed.stable_service is not candidate.color:
         return status
     old = status.stable
-    swapped = status.model_copy(update={"stable": candidate, "candidate": None, "step": None, "outage": None})
+    swapped = evolve(status, stable=candidate, candidate=None, step=None, outage=None)
     drain = Drain(color=old.color, revision=old.revision, since=context.now) if old is not None else None
     if old is None or context.condemned:
-        return swapped.model_copy(
-            update={"phase": Phase.BAKING, "started_at": context.now, "condemned": None, "drain": drain, "floor": None}
-        )
-    update: dict[str, object] = {"drain": drain, "history": remember(context, *_result(context, old, candidate))}
+        return evolve(swapped, phase=Phase.BAKING, started_at=context.now, condemned=None, drain=drain, floor=None)
+    update: StatusChanges = {"drain": drain, "history": remember(context, *_result(context, old, candidate))}
     failed = status.failed
     if status.returning is not None:
         failed = add_blocked(failed, _blocked_by_command(context, status.returning, old, candidate))
-    return swapped.model_copy(update={**update, "failed": failed})
+    return evolve(swapped, update, failed=failed)
 
 
 def _blocked_by_command(
@@ -244,7 +243,7 @@ def _finish_drain(context: RolloutContext) -> ModelDeploymentStatus:
     drain = context.status.drain
     if drain is not None and not context.color(drain.color).is_empty:
         return context.status
-    return context.status.model_copy(update={**AT_REST, "phase": Phase.STABLE})
+    return evolve(context.status, AT_REST, phase=Phase.STABLE)
 
 
 _PHASES: dict[Phase, Callable[[RolloutContext], ModelDeploymentStatus]] = {

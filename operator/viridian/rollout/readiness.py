@@ -6,6 +6,7 @@ weight needs, so it gets what those carry until it has had enough of them for th
 """
 
 from viridian.api.status import ModelDeploymentStatus, Outage, Phase, Shortfall, StepStatus
+from viridian.api.status_changes import evolve
 
 from .context import RolloutContext
 from .holds import entry_gate, paused_hold
@@ -13,17 +14,17 @@ from .holds import entry_gate, paused_hold
 
 def track(context: RolloutContext) -> ModelDeploymentStatus:
     """Note who is ready to answer, and begin the step anew when the interruption is over."""
-    before, status = context.status, context.status.model_copy(update={"floor": _highest(context)})
+    before, status = context.status, evolve(context.status, floor=_highest(context))
     if status.stable is None or not context.candidate_is_live:
-        return status.model_copy(update={"outage": None, "shortfall": None})
+        return evolve(status, outage=None, shortfall=None)
     outage = _outage(context)
     shortfall = None if outage is not None and outage.failed_over_at is not None else _shortfall(context)
     step = status.step
     if step is not None and (shortfall is not None or (outage is not None and outage.failed_over_at is not None)):
-        step = step.model_copy(update={"verified_at": None, "lagging_since": None})
+        step = evolve(step, verified_at=None, lagging_since=None)
     elif step is not None and (before.shortfall or (before.outage and before.outage.failed_over_at)):
         step = step_at(context, step.index)
-    return status.model_copy(update={"outage": outage, "shortfall": shortfall, "step": step})
+    return evolve(status, outage=outage, shortfall=shortfall, step=step)
 
 
 def candidate_weight(context: RolloutContext) -> int:
@@ -69,11 +70,11 @@ def _outage(context: RolloutContext) -> Outage | None:
             return None
         ready_since = outage.ready_since or context.now
         over = context.now - ready_since >= context.settings.quiet
-        return None if over else outage.model_copy(update={"ready_since": ready_since})
-    outage = Outage(since=context.now) if outage is None else outage.model_copy(update={"ready_since": None})
+        return None if over else evolve(outage, ready_since=ready_since)
+    outage = Outage(since=context.now) if outage is None else evolve(outage, ready_since=None)
     due = context.now - outage.since >= context.settings.quiet and candidate_answers and _may_answer(context)
     if outage.failed_over_at is None and due:
-        return outage.model_copy(update={"failed_over_at": context.now})
+        return evolve(outage, failed_over_at=context.now)
     return outage
 
 
@@ -105,7 +106,7 @@ def _shortfall(context: RolloutContext) -> Shortfall | None:
     watched = status.returning is not None or context.is_monitored(status.candidate, need)
     if watched and context.now - since >= context.settings.quiet:
         return None
-    return shortfall.model_copy(update={"ready_since": since})
+    return evolve(shortfall, ready_since=since)
 
 
 def _highest(context: RolloutContext) -> int | None:

@@ -2,6 +2,7 @@
 
 from viridian.api.names import Color
 from viridian.api.status import ColorStatus, Drain, ModelDeploymentStatus, Phase
+from viridian.api.status_changes import StatusChanges, evolve
 
 from .context import RolloutContext
 
@@ -61,13 +62,12 @@ def _take_up(context: RolloutContext) -> ModelDeploymentStatus | None:
     drain = None
     if other.revision is not None and other.replicas:
         drain = Drain(color=color.other, revision=other.revision, since=context.now)
-    return context.status.model_copy(
-        update={
-            "phase": Phase.FINISHING if drain is not None else Phase.STABLE,
-            "stable": ColorStatus(color=color, revision=revision.name, version=revision.version),
-            "drain": drain,
-            "last_revision": highest_revision(context),
-        }
+    return evolve(
+        context.status,
+        phase=Phase.FINISHING if drain is not None else Phase.STABLE,
+        stable=ColorStatus(color=color, revision=revision.name, version=revision.version),
+        drain=drain,
+        last_revision=highest_revision(context),
     )
 
 
@@ -80,7 +80,7 @@ def _can_be_stable(context: RolloutContext, color: Color) -> bool:
 
 def _forget(context: RolloutContext) -> ModelDeploymentStatus:
     """Begin with the spec, as a new model does; what was said of earlier revisions stays."""
-    kept = {
+    kept: StatusChanges = {
         "failed": context.status.failed,
         "history": context.status.history,
         "last_command": context.status.last_command,
@@ -88,7 +88,7 @@ def _forget(context: RolloutContext) -> ModelDeploymentStatus:
         "observed_generation": context.status.observed_generation,
         "epoch": context.status.epoch,
     }
-    return ModelDeploymentStatus().model_copy(update={**kept, "last_revision": highest_revision(context)})
+    return evolve(ModelDeploymentStatus(), kept, last_revision=highest_revision(context))
 
 
 def highest_revision(context: RolloutContext) -> int:

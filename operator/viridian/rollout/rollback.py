@@ -10,13 +10,14 @@ from viridian.api.status import (
     Phase,
     Reaction,
 )
+from viridian.api.status_changes import StatusChanges, evolve
 
 from .context import RolloutContext
 
 HISTORY = 20
 """Finished rollouts and pinned revisions to remember in status, at the most."""
 
-AT_REST: dict[str, object] = {
+AT_REST: StatusChanges = {
     "step": None,
     "hold": None,
     "outage": None,
@@ -34,7 +35,6 @@ AT_REST: dict[str, object] = {
 }
 """What a status does not have while nothing moves: no step, no deadline, no guards."""
 
-_LISTS = {Phase.ROLLED_BACK: "failed", Phase.EXPIRED: "expired"}
 _RESULTS = {Phase.ROLLED_BACK: "RolledBack", Phase.EXPIRED: "Expired"}
 
 
@@ -50,13 +50,11 @@ def roll_back(context: RolloutContext, ending: Ending) -> ModelDeploymentStatus:
         message=ending.message,
         at=context.now,
     )
-    times = {
-        "evidence_at": context.observed.evidence.breached_at,
-        "reverted_at": context.observed.evidence.reverted_at or context.now,
-    }
-    update: dict[str, object] = {
+    evidence = context.observed.evidence
+    known = evolve(ending, evidence_at=evidence.breached_at, reverted_at=evidence.reverted_at or context.now)
+    update: StatusChanges = {
         "phase": Phase.ROLLING_BACK,
-        "ending": ending.model_copy(update=times),
+        "ending": known,
         "step": None,
         "hold": None,
         "outage": None,
@@ -65,29 +63,29 @@ def roll_back(context: RolloutContext, ending: Ending) -> ModelDeploymentStatus:
         "verdict": ending.message,
         "drain": Drain(color=candidate.color, revision=candidate.revision, since=context.now),
     }
-    if ending.phase in _LISTS:
-        field = _LISTS[ending.phase]
-        update[field] = add_blocked(getattr(context.status, field), blocked)
-    return context.status.model_copy(update=update)
+    if ending.phase is Phase.ROLLED_BACK:
+        update["failed"] = add_blocked(context.status.failed, blocked)
+    elif ending.phase is Phase.EXPIRED:
+        update["expired"] = add_blocked(context.status.expired, blocked)
+    return evolve(context.status, update)
 
 
 def finish_rollback(context: RolloutContext) -> ModelDeploymentStatus:
     """RollingBack: over when the color has neither weight nor pods; one that is stuck is left to the next rollout."""
     candidate, ending = context.status.candidate, context.status.ending
     if candidate is None or ending is None:
-        return context.status.model_copy(update={"phase": Phase.STABLE, "drain": None, "ending": None})
+        return evolve(context.status, phase=Phase.STABLE, drain=None, ending=None)
     color = context.color(candidate.color)
     if context.is_reachable(candidate) or not color.is_empty or color.replicas:
         return context.status
     phase = Phase.PENDING if context.status.stable is None and ending.phase is Phase.STABLE else ending.phase
-    return context.status.model_copy(
-        update={
-            **AT_REST,
-            "phase": phase,
-            "candidate": None,
-            "ending": None,
-            "history": remember(context, _RESULTS.get(ending.phase, ending.reason), ending.message),
-        }
+    return evolve(
+        context.status,
+        AT_REST,
+        phase=phase,
+        candidate=None,
+        ending=None,
+        history=remember(context, _RESULTS.get(ending.phase, ending.reason), ending.message),
     )
 
 

@@ -9,6 +9,7 @@ import math
 from datetime import datetime
 
 from viridian.api.status import StepStatus
+from viridian.api.status_changes import StepChanges, evolve
 
 from .context import RolloutContext
 
@@ -29,15 +30,15 @@ def follow(step: StepStatus, candidate: int, stable: int, now: datetime) -> Step
         stable: the same of stable.
         now: the time, with a zone.
     """
-    counted = {"requests_before": candidate, "stable_requests_before": stable}
+    counted: StepChanges = {"requests_before": candidate, "stable_requests_before": stable}
     here, there = candidate - step.requests_before, stable - step.stable_requests_before
     if here < 0 or there < 0:  # pods took their counts with them
-        return step.model_copy(update=counted)
+        return evolve(step, counted)
     for_it = _log_likelihood_ratio(here, there, step.weight, step.weight_before)
     if for_it >= SURE:
-        return step.model_copy(update={**counted, "verified_at": now, "lagging_since": None})
+        return evolve(step, counted, verified_at=now, lagging_since=None)
     if for_it <= -SURE:
-        return step.model_copy(update={**counted, "lagging_since": step.lagging_since or now})
+        return evolve(step, counted, lagging_since=step.lagging_since or now)
     return step
 
 

@@ -2,6 +2,7 @@
 
 from viridian.api.rollout import Approval
 from viridian.api.status import Condemned, Hold, ModelDeploymentStatus, Phase
+from viridian.api.status_changes import evolve
 
 from .context import RolloutContext
 from .holds import gate
@@ -26,14 +27,14 @@ def takes_over(context: RolloutContext, hold: Hold) -> ModelDeploymentStatus | N
     breach = breach_of(context)
     bake = context.step_hold(len(context.steps) + 1)
     baked = outage.failed_over_at is not None and context.now - outage.failed_over_at >= bake
-    finishing = status.model_copy(update={"phase": Phase.FINISHING, "hold": None, "aborting": ""})
+    finishing = evolve(status, phase=Phase.FINISHING, hold=None, aborting="")
     if not context.runs_wanted(candidate):
         leaves = context.follows_spec and not context.runs_wanted(stable) and context.failed_over
         if not leaves or not (baked or breach or status.aborting):
             return None
         message = breach or f"{candidate.version} answered because no pod of {stable.version} was ready"
         condemned = Condemned(revision=candidate.revision, message=message)
-        return finishing.model_copy(update={"condemned": condemned})
+        return evolve(finishing, condemned=condemned)
     ready = baked and breach is None and not status.aborting and context.sees and not context.observed.evidence.missing
     return finishing if ready and gate(context, Approval.BEFORE_PROMOTION) is None else None
 
@@ -46,4 +47,4 @@ def replace_what_fails(context: RolloutContext, status: ModelDeploymentStatus, f
     need = context.required_replicas(100)
     ready = context.serving(status.candidate) >= need and context.is_monitored(status.candidate, need)
     phase = Phase.FINISHING if ready and gate(context, Approval.BEFORE_PROMOTION) is None else status.phase
-    return status.model_copy(update={"phase": phase, "condemned": condemned})
+    return evolve(status, phase=phase, condemned=condemned)

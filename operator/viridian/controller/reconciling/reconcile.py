@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from viridian.api.errors import ViridianError
 from viridian.api.status import ModelDeploymentStatus
+from viridian.api.status_changes import evolve
 from viridian.api.unknown import unknown_fields
 from viridian.controller.cache.deployments import Deployments
 from viridian.controller.cache.models import Model, Models
@@ -167,7 +168,7 @@ class Reconciler:
     async def _put(self, model: Model, status: ModelDeploymentStatus) -> Model:
         """Write a status over the model as it was read, with the mark of our term, which says that it is fenced."""
         epoch = self._fence.epoch if self._fence.holds(model) else status.epoch
-        marked = status.model_copy(update={"epoch": epoch})
+        marked = evolve(status, epoch=epoch)
         manifest = {**model.manifest, "status": marked.manifest()}
         return self._models.see(await self._client.replace_status(MODEL_DEPLOYMENT, manifest))
 
