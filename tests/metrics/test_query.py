@@ -11,10 +11,11 @@ from tests.metrics.answers import IRIS, requests, stamps
 from tests.metrics.server import Server
 from tests.waiting import until
 
+from viridian.api.model_key import ModelKey
 from viridian.guards.latency import GRID
 from viridian.metrics.batches import BATCH, GIVE_UP_AFTER, HALVES
 from viridian.metrics.connection import MetricsError
-from viridian.metrics.prometheus import ModelKey, Prometheus, Samples, build_query, trusted
+from viridian.metrics.prometheus import Prometheus, Samples, build_query, trusted
 
 LABEL = re.compile(r"(\w+)=~`([^`]*)`")
 

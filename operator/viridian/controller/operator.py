@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Mapping
 from datetime import timedelta
 from typing import Any
 
+from viridian.api.model_key import ModelKey
 from viridian.api.names import FIELD_MANAGER, LABEL_MODEL
 from viridian.controller.cache.deployments import Deployments
 from viridian.controller.cache.models import Model, Models
@@ -28,7 +29,7 @@ from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
 from viridian.kube.reflector import Follower, Reflector
 from viridian.kube.resources import DEPLOYMENT, SERVICE, Kind
-from viridian.metrics.prometheus import ModelKey, Prometheus
+from viridian.metrics.prometheus import Prometheus
 from viridian.metrics.user_queries import UserQueries
 from viridian.workloads.pod import PodDefaults
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+from viridian.api.model_key import ModelKey
 from viridian.api.names import PORT_METRICS
 from viridian.guards.series import PodCounters, RequestCounts
 
@@ -40,9 +41,6 @@ T = TypeVar("T")
 
 LARGEST = 2.0**53
 """Above it a sample is no exact whole number any more, and no count of anything that happened."""
-
-ModelKey = tuple[str, str]
-"""Namespace and name of a ModelDeployment."""
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.controller.counters import INTERVAL, START, Fleet
 
+from viridian.api.model_key import ModelKey
 from viridian.controller.guarding.rewind import GROUPS, TRIES, Rewind, group_stamps
 from viridian.metrics.connection import MetricsError
-from viridian.metrics.prometheus import SCRAPES, ModelKey, Samples
+from viridian.metrics.prometheus import SCRAPES, Samples
 
 SPAN = 15.0
 

@@ -11,6 +11,7 @@ from tests.controller.counters import INTERVAL, Fleet
 from tests.controller.fakes import NAMESPACE, FakeApi, model, spec, status
 from tests.waiting import until
 
+from viridian.api.model_key import ModelKey
 from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_EPOCH, ANNOTATION_SEQ, Color
 from viridian.controller.cache.models import Model, Models
 from viridian.controller.guarding import ticker as module
@@ -23,7 +24,7 @@ from viridian.kube.client import Manifest
 from viridian.kube.errors import Refused, Unavailable
 from viridian.kube.resources import HTTP_ROUTE, SERVICE, Kind
 from viridian.metrics.connection import MetricsError
-from viridian.metrics.prometheus import ModelKey, PodSamples, Samples
+from viridian.metrics.prometheus import PodSamples, Samples
 from viridian.traffic.route import read_route
 
 IRIS, WINE = ("default", "iris"), ("default", "wine")

@@ -12,6 +12,7 @@ from tests.controller.fakes import NAMESPACE, FakeApi, model, spec
 from tests.waiting import until
 
 from viridian.api.errors import BrokenChild
+from viridian.api.model_key import ModelKey
 from viridian.api.names import Color
 from viridian.controller.cache.deployments import Deployments
 from viridian.controller.cache.models import Models
@@ -35,7 +36,6 @@ from viridian.kube.resources import (
     SERVICE,
     Kind,
 )
-from viridian.metrics.prometheus import ModelKey
 from viridian.workloads.live_settings import build_live_settings
 from viridian.workloads.scaling import build_autoscaler
 

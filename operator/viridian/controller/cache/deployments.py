@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from viridian.api.model_key import ModelKey
 from viridian.api.names import ANNOTATION_INPUT, LABEL_COLOR, LABEL_MODEL, LABEL_REVISION, Color, color_name
 from viridian.kube.client import Manifest
-from viridian.metrics.prometheus import ModelKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from viridian.api.errors import InvalidSpec
+from viridian.api.model_key import ModelKey
 from viridian.api.names import ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ModelDeploymentStatus, Phase
-from viridian.metrics.prometheus import ModelKey
 from viridian.rollout.context import SETTLED
 from viridian.traffic.claims import Claim, Claims
 from viridian.workloads.owner import Owner

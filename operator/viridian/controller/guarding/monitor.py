@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from viridian.api.model_key import ModelKey
 from viridian.api.quantities import parse_decimal, parse_duration, parse_percent
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ModelDeploymentStatus, Phase
@@ -14,7 +15,7 @@ from viridian.guards.judge import Judgement, Verdict
 from viridian.guards.queries import Answers
 from viridian.guards.series import PodCounters, Snapshot, align
 from viridian.guards.state import State, decode, encode
-from viridian.metrics.prometheus import ModelKey, Samples
+from viridian.metrics.prometheus import Samples
 from viridian.rollout.observed import Cover, Evidence
 
 from .pod_reports import PodReports, summarize_reports

@@ -7,7 +7,8 @@ scrape adds hold for what the chart configures; this holds for whatever else Pro
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from viridian.metrics.prometheus import SCRAPES, ModelKey, Samples
+from viridian.api.model_key import ModelKey
+from viridian.metrics.prometheus import SCRAPES, Samples
 from viridian.rollout.observed import Pod
 
 

@@ -8,9 +8,10 @@ constant.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from viridian.api.model_key import ModelKey
 from viridian.guards.series import Snapshot, align
 from viridian.metrics.connection import MetricsError
-from viridian.metrics.prometheus import ModelKey, Prometheus, trusted
+from viridian.metrics.prometheus import Prometheus, trusted
 from viridian.rollout.decide import LEISURE
 
 GROUPS = 3

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from viridian.api.errors import InvalidSpec
+from viridian.api.model_key import ModelKey
 from viridian.api.names import Color
 from viridian.controller.cache.models import Model, Models
 from viridian.controller.routing.router import Site
@@ -21,7 +22,7 @@ from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
 from viridian.metrics.clocks import without_clocks_ahead
 from viridian.metrics.connection import MetricsError
-from viridian.metrics.prometheus import ModelKey, Prometheus, Samples, trusted
+from viridian.metrics.prometheus import Prometheus, Samples, trusted
 from viridian.rollout.context import CLOCK_STOPS
 
 from .monitor import GuardMonitor, GuardSession, blaming, guard_config

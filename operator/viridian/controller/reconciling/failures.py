@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from viridian.api.errors import NotAsWritten
-from viridian.metrics.prometheus import ModelKey
+from viridian.api.model_key import ModelKey
 from viridian.rollout.observed import ApplyFailure
 from viridian.rollout.planning.actions import Action, written_by
 

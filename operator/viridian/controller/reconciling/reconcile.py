@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import ValidationError
 
 from viridian.api.errors import ViridianError
+from viridian.api.model_key import ModelKey
 from viridian.api.status import ModelDeploymentStatus
 from viridian.api.status_changes import evolve
 from viridian.api.unknown import unknown_fields
@@ -19,7 +20,6 @@ from viridian.controller.guarding.own_pods import OwnPods
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import Conflict, KubeError, Refused
 from viridian.kube.resources import MODEL_DEPLOYMENT
-from viridian.metrics.prometheus import ModelKey
 from viridian.rollout.conditions import with_problem
 from viridian.rollout.decide import Decision, decide, is_worth_writing
 from viridian.rollout.notices import notices

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from viridian.api.errors import ViridianError
+from viridian.api.model_key import ModelKey
 from viridian.api.names import LABEL_COLOR, LABEL_MODEL, Color, color_name
 from viridian.controller.cache.deployments import Deployments
 from viridian.controller.cache.models import Model, Models
@@ -17,7 +18,6 @@ from viridian.controller.runtime.queue import WorkQueue
 from viridian.kube.client import Manifest
 from viridian.kube.reflector import Name
 from viridian.kube.resources import AUTOSCALER, BUDGET, CONFIG_MAP, CONTROLLER_REVISION, SERVICE, Kind
-from viridian.metrics.prometheus import ModelKey
 from viridian.workloads.live_settings import asks_for_live_settings, live_settings_name
 
 _log = logging.getLogger(__name__)
