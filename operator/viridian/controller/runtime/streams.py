@@ -20,7 +20,8 @@ def forgive_watch_errors() -> None:
     """Let an ERROR in a watch end that watch, not the operator.
 
     Kopf takes any but 410 (which makes it list anew) for fatal. But an API server says 500 or 504 there when etcd
-    elects a leader, and 429 when it is busy. A watch that ends is simply begun again where it was.
+    elects a leader, and 429 when it is busy (https://github.com/nolar/kopf/issues/962). A watch that ends is simply
+    begun again where it was. There is no setting for it, so this replaces a function of Kopf's that is not public.
     """
     module: Any = watching
     if not isinstance(module.watch_objs, _Forgiving):
