@@ -81,9 +81,17 @@ class Ticker:
 
     async def tick(self) -> None:
         """One look at all moving models."""
-        moving = [model for model in self._models.moving() if self._is_readable(model)]
+        moving = []
+        for model in self._models.moving():
+            if _is_readable(model):
+                moving.append(model)
+            else:
+                self._queue.add(model.key)  # the worker tells the user what is wrong
         if not moving:
             return
+        now = datetime.now(UTC)
+        for model in moving:
+            self._monitor.sync_session(model.key, model.status, now)
         try:
             await self._judge(moving)
         except MetricsError as error:
@@ -102,17 +110,6 @@ class Ticker:
                 self._queue.add(model.key)
             woken[model.key] = now if due else last
         self._woken = woken
-
-    def _is_readable(self, model: Model) -> bool:
-        """Whether guards can be read from it; the worker tells the user what is wrong otherwise."""
-        try:
-            self._monitor.sync_session(model.key, model.status, datetime.now(UTC))
-            guard_config(model.spec)
-        except (InvalidSpec, ValueError) as error:
-            _log.debug("%s/%s is not judged: %s", *model.key, error)
-            self._queue.add(model.key)
-            return False
-        return True
 
     async def _judge(self, moving: Sequence[Model]) -> None:
         needed = bounds(guard_config(model.spec) for model in moving)
@@ -200,6 +197,17 @@ class Ticker:
         if stable is None or candidate is None or candidate.revision != session.comparison.candidate:
             return None
         return stable.color if stable.ready > 0 else None
+
+
+def _is_readable(model: Model) -> bool:
+    """Whether status and guards can be read from it."""
+    try:
+        guard_config(model.spec)
+        model.status  # noqa: B018 - reading it is what may fail
+    except (InvalidSpec, ValueError) as error:
+        _log.debug("%s/%s is not judged: %s", *model.key, error)
+        return False
+    return True
 
 
 def _waits_for_a_person(model: Model) -> bool:
