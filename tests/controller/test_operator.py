@@ -17,6 +17,7 @@ from viridian.controller.runtime.configuration import Configuration
 from viridian.controller.runtime.jobs import end
 from viridian.controller.runtime.leadership import Term
 from viridian.kube import reflector
+from viridian.kube.backoff import Backoff
 from viridian.kube.client import Manifest, Page
 from viridian.kube.errors import KubeError, error_for
 from viridian.kube.resources import DEPLOYMENT, GATEWAY, MODEL_DEPLOYMENT, Kind
@@ -107,7 +108,7 @@ async def stage(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     monkeypatch.setattr(resync, "RETRY", timedelta(milliseconds=5))
     for module in (resync, reflector):
         monkeypatch.setattr(module, "GRACE", 0.1)
-    monkeypatch.setattr(reflector, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(reflector, "BACKOFF", Backoff(0.01, 0.01))
     yield made
     if made.work is not None:
         await end([made.work])

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from tests.waiting import until
 
 from viridian.kube import reflector
+from viridian.kube.backoff import Backoff
 from viridian.kube.client import Manifest, Page
 from viridian.kube.errors import KubeError, error_for
 from viridian.kube.reflector import Name, Reflector
@@ -66,14 +68,15 @@ def follow(api: Api, follower: Follower | None = None) -> Reflector:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reflector, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(reflector, "LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr(reflector, "BACKOFF", Backoff(0.001, 0.001))
     monkeypatch.setattr(reflector, "GRACE", 0.1)
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a reflector until it has paused so often; returns the pauses."""
+
+    monkeypatch.setattr(reflector, "BACKOFF", replace(reflector.BACKOFF, jitter=0))
 
     async def pauses(api: Api, count: int) -> list[float]:
         taken: list[float] = []

@@ -16,9 +16,11 @@ from viridian.controller.cache.models import Models
 from viridian.controller.children.drift import Drift, is_same
 from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
+from viridian.controller.reconciling import failures
 from viridian.controller.reconciling.events import Recorder
 from viridian.controller.reconciling.fence import Fence
 from viridian.controller.reconciling.reconcile import Reconciler
+from viridian.kube.backoff import Backoff
 from viridian.kube.client import Manifest
 from viridian.kube.resources import MODEL_DEPLOYMENT
 from viridian.workloads.deployments import build_deployment
@@ -99,7 +101,9 @@ class StatusApi(FakeApi):
         return manifest
 
 
-async def test_a_status_that_cannot_be_read_is_kept_save_for_what_is_said_about_it() -> None:
+async def test_a_status_that_cannot_be_read_is_kept_save_for_what_is_said_about_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     # given a model whose status a newer operator wrote, in a phase that this one does not know
     memory = ModelDeploymentStatus.model_validate({"lastRevision": 7}).manifest()
     newer = {**memory, "phase": "Mirroring", "mirror": {"percent": 5}, "epoch": "3"}
@@ -113,6 +117,7 @@ async def test_a_status_that_cannot_be_read_is_kept_save_for_what_is_said_about_
     )
 
     # when it is looked at, twice
+    monkeypatch.setattr(failures, "BACKOFF", Backoff(5.0, 30.0, jitter=0))
     again = [await reconciler.reconcile((NAMESPACE, "iris")) for _ in range(2)]
 
     # then it is said once, and all that the newer operator remembers is still there

@@ -11,16 +11,20 @@ from viridian.controller.cache.models import Models
 from viridian.controller.children.drift import Drift
 from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
+from viridian.controller.reconciling import failures
 from viridian.controller.reconciling.events import Recorder
-from viridian.controller.reconciling.failures import API_ERRORS, ENOUGH, FIRST_PAUSE, LONGEST_PAUSE
+from viridian.controller.reconciling.failures import API_ERRORS, ENOUGH
 from viridian.controller.reconciling.fence import Fence
 from viridian.controller.reconciling.reconcile import Reconciler
+from viridian.kube.backoff import Backoff
 from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.errors import NotLeading, Refused, Unavailable
 from viridian.kube.resources import CONTROLLER_REVISION, DEPLOYMENT, EVENT, GATEWAY, MODEL_DEPLOYMENT, SERVICE, Kind
 
 IRIS = (NAMESPACE, "iris")
 DENIED = 'admission webhook "policy" denied the request: label team is missing'
+
+FIRST, LONGEST = timedelta(seconds=5), timedelta(seconds=30)
 
 
 class Admission(FakeApi):
@@ -81,7 +85,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Stage:
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.setattr(failures, "BACKOFF", Backoff(FIRST.total_seconds(), LONGEST.total_seconds(), jitter=0))
     return Stage()
 
 
@@ -97,7 +102,7 @@ async def test_a_refused_write_is_told_once_and_tried_again_ever_less_often(stag
     assert stage.api.events("Refused") == 1
     assert stage.api.count("replace_status", MODEL_DEPLOYMENT) <= written + 1
     assert pauses == sorted(cast("list[timedelta]", pauses))
-    assert pauses[-1] == LONGEST_PAUSE > FIRST_PAUSE
+    assert pauses[-1] == LONGEST > FIRST
 
 
 async def test_words_that_differ_from_one_refusal_to_the_next_are_not_told_each_time(stage: Stage) -> None:
@@ -148,7 +153,7 @@ async def test_another_generation_of_the_spec_is_told_of_anew(stage: Stage) -> N
     stage.models.see(live)
     pauses = await stage.passes(2)
     assert stage.api.events("Refused") == 2
-    assert FIRST_PAUSE in pauses
+    assert FIRST in pauses
 
 
 async def test_what_somebody_else_changes_each_time_is_named_and_not_written_without_end(stage: Stage) -> None:
@@ -162,7 +167,7 @@ async def test_what_somebody_else_changes_each_time_is_named_and_not_written_wit
     told = stage.api.objects[MODEL_DEPLOYMENT, *IRIS]["status"]["conditions"]
     assert any("Service iris-blue" in each["message"] for each in told)
     assert stage.api.events("NotAsWritten") == 1
-    assert timedelta(0) < cast("timedelta", pauses[-1]) <= FIRST_PAUSE
+    assert timedelta(0) < cast("timedelta", pauses[-1]) <= FIRST
 
 
 async def test_what_is_left_as_it_was_written_ends_that(stage: Stage) -> None:

@@ -1,6 +1,6 @@
 """What kept decisions from being applied: it is said once, and tried again ever less often.
 
-It is kept in memory alone: a later leader meets with it anew.
+It is kept in memory alone: a later leader finds it anew.
 """
 
 from dataclasses import dataclass
@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 from viridian.api.errors import NotAsWritten
 from viridian.api.model_key import ModelKey
+from viridian.kube.backoff import Backoff
 from viridian.rollout.observed import ApplyFailure
 from viridian.rollout.planning.actions import Action, written_by
 
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(seconds=30)
-"""Before another try, doubled from one to the next: what stands in the way may go without an event."""
+BACKOFF = Backoff(first=5.0, longest=30.0)
+"""Before another try: what stands in the way may go without an event."""
 RETELL = timedelta(seconds=15)
 """Between two tellings of one reason in different words, such as those of a webhook that numbers its answers."""
 ENOUGH = 3
@@ -23,11 +24,11 @@ API_ERRORS = 5
 
 @dataclass(frozen=True)
 class _Recorded:
-    """A failure of one model: for which generation of the spec, its pause, the end of that, and when it was told."""
+    """A failure of one model: for which generation of the spec, how often, when to try again, and when it was told."""
 
     failure: ApplyFailure
     generation: int
-    pause: timedelta
+    times: int
     until: datetime
     told: datetime
 
@@ -43,22 +44,23 @@ class FailureTracker:
 
     def of(self, key: ModelKey) -> ApplyFailure | None:
         """What stands in the way of a model, as it was told."""
-        met = self._recorded.get(key)
-        return met.failure if met is not None else None
+        known = self._recorded.get(key)
+        return known.failure if known is not None else None
 
     def is_news(self, key: ModelKey, failure: ApplyFailure, generation: int, now: datetime) -> bool:
-        """Whether the user has to be told of a failure that was met with this generation of the spec."""
-        met = self._recorded.get(key)
-        if met is None or (met.failure.reason, met.generation) != (failure.reason, generation):
+        """Whether the user has to be told of a failure of this generation of the spec."""
+        known = self._recorded.get(key)
+        if known is None or (known.failure.reason, known.generation) != (failure.reason, generation):
             return True
-        return met.failure != failure and now - met.told >= RETELL
+        return known.failure != failure and now - known.told >= RETELL
 
     def record(self, key: ModelKey, failure: ApplyFailure, generation: int, now: datetime) -> timedelta:
-        """Note a failure, told if it was news; gives the time to wait before another try."""
-        met, news = self._recorded.get(key), self.is_news(key, failure, generation, now)
-        pause = min(LONGEST_PAUSE, 2 * met.pause) if met is not None and met.generation == generation else FIRST_PAUSE
-        shown, told = (failure, now) if met is None or news else (met.failure, met.told)
-        self._recorded[key] = _Recorded(shown, generation, pause, now + pause, told)
+        """Record a failure, told if it was news; returns the time to wait before another try."""
+        known, news = self._recorded.get(key), self.is_news(key, failure, generation, now)
+        times = known.times + 1 if known is not None and known.generation == generation else 1
+        pause = timedelta(seconds=BACKOFF.pause(times))
+        shown, told = (failure, now) if known is None or news else (known.failure, known.told)
+        self._recorded[key] = _Recorded(shown, generation, times, now + pause, told)
         return pause
 
     def record_api_error(self, key: ModelKey, failure: ApplyFailure, generation: int, now: datetime) -> None:
@@ -69,10 +71,10 @@ class FailureTracker:
 
     def pause(self, key: ModelKey, actions: tuple[Action, ...], now: datetime) -> timedelta | None:
         """For how long actions are not worth while that were carried out again and again; None if they may be now."""
-        met, (last, times) = self._recorded.get(key), self._written.get(key, ((), 0))
-        if met is None or last != actions or times < ENOUGH or now >= met.until:
+        known, (last, times) = self._recorded.get(key), self._written.get(key, ((), 0))
+        if known is None or last != actions or times < ENOUGH or now >= known.until:
             return None
-        return met.until - now
+        return known.until - now
 
     def clear(self, key: ModelKey, name: str, actions: tuple[Action, ...]) -> bool:
         """All that a decision asked for was carried out for the model of this name; says whether that ends a failure.

@@ -8,7 +8,12 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from viridian.kube.backoff import Backoff
+
 K = TypeVar("K", bound=Hashable)
+
+BACKOFF = Backoff(first=0.2, longest=30.0)
+"""Before a key whose work failed comes again."""
 
 
 class WorkQueue(Generic[K]):
@@ -17,15 +22,13 @@ class WorkQueue(Generic[K]):
     def __init__(
         self,
         group: Callable[[K], Hashable] = lambda _: None,
-        first_retry: float = 0.2,
-        longest_retry: float = 30.0,
+        backoff: Backoff = BACKOFF,
     ) -> None:
         """Make an empty queue.
 
         Args:
             group: of a key; those of one group come in the order in which they were added.
-            first_retry: seconds after which a failed key comes again, doubling each time.
-            longest_retry: seconds up to which they double.
+            backoff: when a failed key comes again.
         """
         self._group = group
         self._ready: OrderedDict[Hashable, deque[K]] = OrderedDict()
@@ -35,7 +38,7 @@ class WorkQueue(Generic[K]):
         self._failures: dict[K, int] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
-        self._first_retry, self._longest_retry = first_retry, longest_retry
+        self._backoff = backoff
 
     def add(self, key: K) -> None:
         """Ask for a key to be worked on soon."""
@@ -79,9 +82,8 @@ class WorkQueue(Generic[K]):
 
     def failed(self, key: K) -> float:
         """The work on a key failed: it comes again after a growing delay, which is returned in seconds."""
-        count = self._failures.get(key, 0)
-        self._failures[key] = count + 1
-        delay = min(self._longest_retry, self._first_retry * 2.0 ** min(count, 16))
+        self._failures[key] = self._failures.get(key, 0) + 1
+        delay = self._backoff.pause(self._failures[key])
         self._release(key)
         self.add_after(key, delay)
         return delay
