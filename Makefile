@@ -35,7 +35,7 @@ fuzz: ## what reads requests, with inputs that follow its code (atheris, Linux o
 	  dev/python.sh -m tests.fuzz.$$target -max_total_time=$(or $(SECONDS),60) -max_len=4096 -timeout=5 \
 	    -artifact_prefix=build/fuzz-$$target- build/fuzz-corpus/$$target || exit; done
 
-mutants: ## whether the tests of the pure core notice small mistakes in it; MODULES="view plan" for some of its modules
+mutants: ## whether the tests of the pure core notice small mistakes in it; MODULES="context plan" for some of its modules
 	@dev/mutants.sh $(MODULES)
 
 cluster: ## a local Kubernetes cluster with a gateway and Prometheus
@@ -69,8 +69,8 @@ bench-steady: ## how long a serving pod takes to start, and its memory over 10 m
 	@dev/bench.sh steady $(if $(MINUTES),--minutes $(MINUTES))
 
 generate: ## the CRD and the API reference, from the models
-	@dev/python.sh -m viridian.api.crd
-	@dev/python.sh -m viridian.api.reference
+	@dev/python.sh -m viridian.api.generators.crd
+	@dev/python.sh -m viridian.api.generators.reference
 
 release: ## wheels, chart, image archives, SBOMs and checksums in dist/; a draft without FINAL=1
 	@dev/release.sh

@@ -13,8 +13,8 @@ lint() {
   "$DEV/python.sh" -m mypy
   "$DEV/python.sh" -c 'from importlinter.cli import lint_imports_command as lint; lint()'
   "$DEV/python.sh" dev/import_graph.py viridian viridian_serving viridian_import
-  "$DEV/python.sh" -m viridian.api.crd --check
-  "$DEV/python.sh" -m viridian.api.reference --check
+  "$DEV/python.sh" -m viridian.api.generators.crd --check
+  "$DEV/python.sh" -m viridian.api.generators.reference --check
   need shellcheck
   shellcheck -x -P SCRIPTDIR dev/*.sh .ci/run
 }

@@ -116,7 +116,7 @@ def test_every_rule_has_a_test() -> None:
 
 def reasons() -> set[str]:
     """What the code can put into the reason of a condition or an Event, or into the result of a rollout."""
-    trees = [ast.parse(file.read_text()) for file in (OPERATOR / "rollout").glob("*.py")]
+    trees = [ast.parse(file.read_text()) for file in (OPERATOR / "rollout").rglob("*.py")]
     found = {text for tree in trees for text in compound_words(tree)}
     for file in OPERATOR.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):

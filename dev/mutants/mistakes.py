@@ -79,6 +79,7 @@ class Mistakes(MutationVisitor):
 class Mutant:
     """One mistake: the function and the lines of it that were changed, as they were and as they are."""
 
+    package: str
     module: str
     function: str
     before: str
@@ -88,7 +89,7 @@ class Mutant:
     @property
     def name(self) -> str:
         """The module's full name."""
-        return f"{PACKAGE}.{self.module}"
+        return f"{self.package}.{self.module}"
 
     @property
     def key(self) -> str:
@@ -111,7 +112,7 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
             continue
         if meaning not in seen:
             seen.add(meaning)
-            yield _described(path.stem, source, mutated)
+            yield _described(path, source, mutated)
 
 
 def _meaning(source: str) -> str:
@@ -123,12 +124,13 @@ def _mutated(module: cst.Module, mutation: Mutation) -> str:
     return mutated.code if isinstance(mutated, cst.Module) else ""
 
 
-def _described(module: str, source: str, mutated: str) -> Mutant:
+def _described(path: Path, source: str, mutated: str) -> Mutant:
     before, after = source.splitlines(), mutated.splitlines()
     changes = [c for c in difflib.SequenceMatcher(None, before, after, False).get_opcodes() if c[0] != "equal"]
     first, last = changes[0], changes[-1]
     old, new = before[first[1] : last[2]], after[first[3] : last[4]]
-    return Mutant(module, _function_at(source, first[1] + 1), _in_one_line(old), _in_one_line(new), mutated)
+    package = ".".join(path.parent.parts[1:])  # below the folder `operator`
+    return Mutant(package, path.stem, _function_at(source, first[1] + 1), _in_one_line(old), _in_one_line(new), mutated)
 
 
 def _in_one_line(lines: list[str]) -> str:

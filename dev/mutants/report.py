@@ -28,7 +28,7 @@ class Report:
 
     def fill(self, runner: Runner) -> None:
         """Test all mutants."""
-        paths = sorted(path for path in SOURCES.glob("*.py") if not self.modules or path.stem in self.modules)
+        paths = sorted(path for path in SOURCES.rglob("*.py") if not self.modules or path.stem in self.modules)
         self.began = True
         for path in paths:
             mutants = list(mutants_of(path))

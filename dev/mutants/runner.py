@@ -130,7 +130,7 @@ def _functions_called(work: Callable[[], None]) -> set[CodeType]:
 def _replace_function(function: FunctionType, mutant: Mutant) -> None:
     """Give a function the mutant's code, wherever it is known by now."""
     mutated = ModuleType(mutant.name)
-    mutated.__package__ = PACKAGE
+    mutated.__package__ = mutant.package
     exec(mutant.source, vars(mutated))  # noqa: S102 - to run it is what a mutant is made for
     new = _function(mutated, mutant.function)
     if new is None:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from viridian.api.generators.structural import structural_schema
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.api.structural import structural_schema
 
 MINIMAL = {
     "model": {"version": "v1.3.0", "uri": "image:///models/iris/v1.3.0"},

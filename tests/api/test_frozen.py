@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from viridian.api.generators.structural import structural_schema
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.api.structural import structural_schema
 
 FROZEN = yaml.safe_load(Path(__file__).with_name("frozen.yaml").read_text())
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from viridian.api import crd, generated, reference
+from viridian.api.generators import crd, generated, reference
+from viridian.api.generators.structural import structural_schema
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.api.structural import structural_schema
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

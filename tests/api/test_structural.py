@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from viridian.api.structural import SchemaError, structural_schema, without_defaults
+from viridian.api.generators.structural import SchemaError, structural_schema, without_defaults
 
 
 class Shade(StrEnum):

@@ -12,7 +12,7 @@ from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.loopback import kubernetes_client
 
 from viridian.api.serving import Resources
-from viridian.controller.configuration import Configuration
+from viridian.controller.runtime.configuration import Configuration
 
 
 def of_kind(manifests: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
@@ -173,7 +173,7 @@ def test_a_digest_wins_over_a_tag() -> None:
 
 def test_the_operator_starts_with_the_settings_that_the_chart_gives_it() -> None:
     # given the environment of the rendered container
-    configuration = pytest.importorskip("viridian.controller.configuration")
+    configuration = pytest.importorskip("viridian.controller.runtime.configuration")
     [deployment] = of_kind(chart.render(watch__namespaces="{ml,research}", logLevel="DEBUG"), "Deployment")
     pod = {
         "metadata.namespace": "viridian-system",

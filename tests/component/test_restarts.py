@@ -24,15 +24,15 @@ ROLLOUT = {
     "deadline": "2h",
     "drainMax": "10s",
 }
-PATIENCE = 1200.0
+LIMIT = 1200.0
 
 
 def good(stage: Stage) -> None:
     """A first revision that serves, and a better one that takes over."""
     stage.apply("v1.0.0", rollout=ROLLOUT)
-    stage.reaches("Stable", "v1.0.0", within=PATIENCE)
+    stage.reaches("Stable", "v1.0.0", within=LIMIT)
     stage.apply("v2.0.0", rollout=ROLLOUT)
-    stage.reaches("Stable", "v2.0.0", within=PATIENCE)
+    stage.reaches("Stable", "v2.0.0", within=LIMIT)
 
 
 def bad(stage: Stage) -> None:
@@ -43,10 +43,10 @@ def bad(stage: Stage) -> None:
         0.02,
     )
     stage.apply("v1.0.0", rollout=ROLLOUT)
-    stage.reaches("Stable", "v1.0.0", within=PATIENCE)
+    stage.reaches("Stable", "v1.0.0", within=LIMIT)
     # Its bake is as long as it takes to find out.
     stage.apply("v2.0.0", rollout={**ROLLOUT, "bake": {"duration": "1h", "holdback": 10}})
-    stage.reaches("RolledBack", "v1.0.0", within=PATIENCE)
+    stage.reaches("RolledBack", "v1.0.0", within=LIMIT)
 
 
 STORIES: dict[str, Callable[[Stage], None]] = {"good": good, "bad": bad}
@@ -125,7 +125,7 @@ class Theatre:
             )
             proxy.rule = KILLS[kill](stage.operator.restart)
             STORIES[story](stage)
-            end = eventually(lambda: settled(stage), "the end of it", PATIENCE)
+            end = eventually(lambda: settled(stage), "the end of it", LIMIT)
             # With an operator that is left alone at last, nothing more happens.
             proxy.rule = KILLS["never"](stage.operator.restart)
             stage.operator.restart()

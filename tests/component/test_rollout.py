@@ -16,11 +16,11 @@ from tests.component.harness.stage import LONG, LONG_BAKE, Stage, stage_in
 from tests.waiting import DEADLINE, eventually, stays
 
 from viridian.api.names import Color
-from viridian.controller import router
-from viridian.controller.models import Model
+from viridian.controller.cache.models import Model
+from viridian.controller.routing.router import Site, Split
+from viridian.controller.routing.routers import GATEWAY_ROUTER
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import Conflict
-from viridian.traffic.route import read_route
 
 GREEN = "viridian.dev/color=green"
 
@@ -141,7 +141,8 @@ async def test_a_patch_with_a_stale_sequence_number_is_refused(
     # given a route that has moved since it was read
     stage.apply("v1.0.0")
     stage.reaches("Stable", "v1.0.0")
-    model, stale = Model(stage.model), read_route("iris", stage.route)
+    model, stale = Model(stage.model), stage.route
+    epoch = stale["metadata"]["annotations"]["viridian.dev/epoch"]
     stage.apply("v2.0.0")
     eventually(lambda: stage.route["metadata"]["annotations"]["viridian.dev/seq"] != "1", "the route to move")
 
@@ -150,7 +151,7 @@ async def test_a_patch_with_a_stale_sequence_number_is_refused(
     async with KubeClient("late-writer") as late:
         all_green = {Color.BLUE: 0, Color.GREEN: 100}
         with pytest.raises(Conflict, match="not 1 any more"):
-            await router.move(late, model, stale, "2s", all_green, all_green, None)
+            await GATEWAY_ROUTER.move(Site(late, model, epoch), stale, Split(all_green, all_green, "2s"))
 
     # then the API refused it whole, and the rollout goes on
     stage.reaches("Stable", "v2.0.0")

@@ -25,7 +25,7 @@ SLOW = {
     "drainMax": "5s",
 }
 """A rollout that is still under way when somebody takes over."""
-PATIENCE = 300.0
+LIMIT = 300.0
 
 
 class Pair:
@@ -58,7 +58,7 @@ class Pair:
         def why() -> str:
             return f"{operator.name} to lead; the Lease names {self.holder!r}, and its log says:\n{operator.log}"
 
-        eventually(lambda: operator.pid and self.holder == operator.name, why, PATIENCE)
+        eventually(lambda: operator.pid and self.holder == operator.name, why, LIMIT)
 
 
 @contextmanager
@@ -108,24 +108,24 @@ def landed(request: Request) -> bool:
 def in_the_middle(pair: Pair) -> None:
     """A rollout at one of its steps."""
     pair.stage.apply("v1.0.0", rollout=SLOW)
-    pair.stage.reaches("Stable", "v1.0.0", within=PATIENCE)
+    pair.stage.reaches("Stable", "v1.0.0", within=LIMIT)
     pair.stage.apply("v2.0.0", rollout=SLOW)
-    eventually(lambda: pair.stage.weights["iris-green"] >= 20, "the first step", PATIENCE)
+    eventually(lambda: pair.stage.weights["iris-green"] >= 20, "the first step", LIMIT)
 
 
 def test_a_follower_is_healthy_and_writes_and_asks_nothing(
     control_plane: ControlPlane, crd: str, gateway_api: list[str], prometheus: Prometheus, namespace: str, logs: Path
 ) -> None:
-    # given two operators, of which the second has a Prometheus that would hear of any question
+    # given two operators, of which the second has a Prometheus that would summarize_reports of any question
     with socket.create_server(("127.0.0.1", 0)) as ear:
         ear.setblocking(False)
         url = f"http://127.0.0.1:{ear.getsockname()[1]}"
         with pair_in(namespace, control_plane, prometheus, logs / namespace, url) as pair:
             # when the first rolls a model out
             pair.stage.apply("v1.0.0")
-            pair.stage.reaches("Stable", "v1.0.0", within=PATIENCE)
+            pair.stage.reaches("Stable", "v1.0.0", within=LIMIT)
             pair.stage.apply("v2.0.0")
-            pair.stage.reaches("Stable", "v2.0.0", within=PATIENCE)
+            pair.stage.reaches("Stable", "v2.0.0", within=LIMIT)
 
             # then the second has sent no write, not even for the Lease, and asked nobody
             assert [str(request) for request in pair.of_second.requests if request.method != "GET"] == []
@@ -152,7 +152,7 @@ def test_a_leader_that_is_killed_is_followed_and_the_rollout_finished(pair: Pair
 
     # then the other goes on where it stood, in a term of its own, after a fence
     pair.leads(pair.second)
-    status = pair.stage.reaches("Stable", "v2.0.0", within=PATIENCE)
+    status = pair.stage.reaches("Stable", "v2.0.0", within=LIMIT)
     assert (status["lastRevision"], status["epoch"] != before) == (2, True)
     assert pair.stage.weights == {"iris-blue": 0, "iris-green": 100}
     fence = [request for request in pair.of_second.requests if is_write(request)][:5]
@@ -180,7 +180,7 @@ def test_a_leader_that_is_told_to_end_gives_the_lease_back_and_the_other_follows
     assert (last.resource, json.loads(last.body)["spec"]["holderIdentity"], last.status) == ("leases", "", 200)
     # and the other finishes the rollout
     pair.leads(pair.second)
-    pair.stage.reaches("Stable", "v2.0.0", within=PATIENCE)
+    pair.stage.reaches("Stable", "v2.0.0", within=LIMIT)
 
 
 def test_a_leader_that_was_frozen_changes_nothing_when_it_thaws(pair: Pair) -> None:
@@ -188,7 +188,7 @@ def test_a_leader_that_was_frozen_changes_nothing_when_it_thaws(pair: Pair) -> N
     in_the_middle(pair)
     pair.first.freeze()
     pair.leads(pair.second)
-    eventually(lambda: pair.stage.weights["iris-green"] >= 50, "the other to take the next step", PATIENCE)
+    eventually(lambda: pair.stage.weights["iris-green"] >= 50, "the other to take the next step", LIMIT)
 
     # when it thaws
     sent = len(pair.of_first.requests)
@@ -198,7 +198,7 @@ def test_a_leader_that_was_frozen_changes_nothing_when_it_thaws(pair: Pair) -> N
     eventually(
         lambda: any(looks_at_lease(request) for request in pair.of_first.requests[sent:]), "it to look at the Lease"
     )
-    pair.stage.reaches("Stable", "v2.0.0", within=PATIENCE)
+    pair.stage.reaches("Stable", "v2.0.0", within=LIMIT)
     assert pair.holder == "second"
     late = [request for request in pair.of_first.requests if request.number > sent and is_write(request)]
     assert [str(request) for request in late if landed(request)] == []
@@ -208,7 +208,7 @@ def test_a_leader_that_was_frozen_changes_nothing_when_it_thaws(pair: Pair) -> N
     pair.second.stop()
     pair.leads(pair.first)
     pair.stage.apply("v3.0.0")
-    pair.stage.reaches("Stable", "v3.0.0", within=PATIENCE)
+    pair.stage.reaches("Stable", "v3.0.0", within=LIMIT)
 
 
 LATE: dict[str, Callable[[Request], bool]] = {
@@ -246,15 +246,15 @@ def test_a_write_that_was_under_way_when_its_leader_froze_is_refused(pair: Pair,
         pair.stage.apply("v1.0.0")
     else:
         pair.stage.apply("v1.0.0")
-        pair.stage.reaches("Stable", "v1.0.0", within=PATIENCE)
+        pair.stage.reaches("Stable", "v1.0.0", within=LIMIT)
         pair.of_first.rule = rule
         pair.stage.apply("v2.0.0")
-    eventually(lambda: held, f"the moment at which {what}", PATIENCE)
+    eventually(lambda: held, f"the moment at which {what}", LIMIT)
 
     # when the write arrives after another leader has finished the rollout
     pair.leads(pair.second)
     wanted = "v1.0.0" if what == "the route is made" else "v2.0.0"
-    pair.stage.reaches("Stable", wanted, within=PATIENCE)
+    pair.stage.reaches("Stable", wanted, within=LIMIT)
     released.set()
 
     # then it is refused: the test of the route fails, or what was read is not there any more
@@ -280,14 +280,14 @@ def test_an_api_that_is_away_for_longer_than_the_lease_costs_a_term_and_no_resta
         proxy.go_down()
 
     # when that lasts until it may not lead any more
-    eventually(lambda: "does not lead any more" in pair.log_of_first, "the leader to step down", PATIENCE)
+    eventually(lambda: "does not lead any more" in pair.log_of_first, "the leader to step down", LIMIT)
     if not both:
         pair.leads(pair.second)
     for proxy in cut:
         proxy.come_up()
 
     # then one of them finishes the rollout in another term, and both still run
-    status = pair.stage.reaches("Stable", "v2.0.0", within=PATIENCE)
+    status = pair.stage.reaches("Stable", "v2.0.0", within=LIMIT)
     assert status["epoch"] != before
     operators = (pair.first, pair.second)
     eventually(lambda: [health(operator)["leads"] for operator in operators].count(True) == 1, "one of them to lead")

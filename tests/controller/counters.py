@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from viridian.guards.series import PodCounters, Snapshot, Tally
+from viridian.guards.series import PodCounters, RequestCounts, Snapshot
 from viridian.metrics.prometheus import PodSamples, Samples
 from viridian.rollout.observed import Pod
 
@@ -38,7 +38,9 @@ class Fleet:
         return {
             revision: {
                 f"{self.pod}-of-{revision}": PodSamples(
-                    (PodCounters(self.stamp, Tally(count, self.errors.get(revision, 0))),), count, self.stamp + 0.5
+                    (PodCounters(self.stamp, RequestCounts(count, self.errors.get(revision, 0))),),
+                    count,
+                    self.stamp + 0.5,
                 )
             }
             for revision, count in self.requests.items()

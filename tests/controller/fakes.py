@@ -10,7 +10,7 @@ from tests.workloads.children import DEFAULTS, Rendered, render
 
 from viridian.api.names import Color
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.controller.models import Model
+from viridian.controller.cache.models import Model
 from viridian.kube.client import Manifest
 from viridian.kube.errors import Conflict, KubeError, Refused, error_for
 from viridian.kube.resources import (

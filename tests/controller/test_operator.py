@@ -11,12 +11,13 @@ from tests.controller.fakes import NAMESPACE, FakeApi, model
 from tests.waiting import until
 
 from viridian.controller import operator as parts
-from viridian.controller import sweep
-from viridian.controller.configuration import Configuration
-from viridian.controller.jobs import end
-from viridian.controller.leadership import Term
 from viridian.controller.operator import Operator
+from viridian.controller.resync import resync
+from viridian.controller.runtime.configuration import Configuration
+from viridian.controller.runtime.jobs import end
+from viridian.controller.runtime.leadership import Term
 from viridian.kube import reflector
+from viridian.kube.backoff import Backoff
 from viridian.kube.client import Manifest, Page
 from viridian.kube.errors import KubeError, error_for
 from viridian.kube.resources import DEPLOYMENT, GATEWAY, MODEL_DEPLOYMENT, Kind
@@ -89,7 +90,7 @@ class Stage:
             MODEL_DEPLOYMENT, {**manifest, "metadata": {**manifest["metadata"], **times, "namespace": namespace}}
         )
         stored = self.api.objects[MODEL_DEPLOYMENT, namespace, name]
-        self.operator.saw("ADDED", stored)
+        self.operator.on_model_event("ADDED", stored)
         return stored
 
     def lead(self) -> None:
@@ -104,10 +105,10 @@ async def stage(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     made = Stage()
     monkeypatch.setattr(parts, "KubeClient", lambda *_, **__: made.api)
     monkeypatch.setattr(parts, "SOON", 0.01)
-    monkeypatch.setattr(sweep, "RETRY", timedelta(milliseconds=5))
-    for module in (sweep, reflector):
+    monkeypatch.setattr(resync, "RETRY", timedelta(milliseconds=5))
+    for module in (resync, reflector):
         monkeypatch.setattr(module, "GRACE", 0.1)
-    monkeypatch.setattr(reflector, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(reflector, "BACKOFF", Backoff(0.01, 0.01))
     yield made
     if made.work is not None:
         await end([made.work])
@@ -155,7 +156,7 @@ async def test_only_the_models_of_a_namespace_wait_for_its_deployments(stage: St
 async def test_nothing_piles_up_while_another_operator_leads(stage: Stage) -> None:
     # given an operator that stands by, and models that come and go
     for number in range(3):
-        stage.operator.saw("DELETED", stage.apply(name=f"passing-{number}"))
+        stage.operator.on_model_event("DELETED", stage.apply(name=f"passing-{number}"))
     stage.apply()
     queue: Any = stage.operator.queue
     with pytest.raises(TimeoutError):

@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from viridian.guards import Config, Judgement, PodCounters, Rollout, Snapshot, State, Tally, Window, advance
+from viridian.guards import Config, Judgement, PodCounters, RequestCounts, Rollout, Snapshot, State, Window, advance
 from viridian.guards.state import decode, encode
 
 INTERVAL = 2.0
@@ -21,7 +21,7 @@ class Pod:
     requests: int = 0
     errors: int = 0
     slow: int = 0
-    pinned: Tally = field(default_factory=Tally)
+    pinned: RequestCounts = field(default_factory=RequestCounts)
 
     def serve(self, requests: int, errors: int = 0, slow: int = 0) -> None:
         self.requests += requests
@@ -30,7 +30,7 @@ class Pod:
 
     def counters(self, stamp: float, bound: float = 0.2) -> PodCounters:
         buckets = {bound: self.requests - self.slow, math.inf: self.requests}
-        return PodCounters(stamp, Tally(self.requests, self.errors, buckets), self.pinned)
+        return PodCounters(stamp, RequestCounts(self.requests, self.errors, buckets), self.pinned)
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Fleet:
 
     def pin(self, requests: int, errors: int = 0) -> None:
         """Clients send so many requests to the candidate by choice; the next tick scrapes them."""
-        self.candidate[0].pinned += Tally(requests, errors)
+        self.candidate[0].pinned += RequestCounts(requests, errors)
 
     def random_tick(
         self, rng: random.Random, per_minute: float, p_candidate: float, p_stable: float

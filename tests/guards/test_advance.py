@@ -12,16 +12,16 @@ from viridian.guards import (
     Config,
     LatencyGuard,
     PodCounters,
+    RequestCounts,
     Rollout,
     Snapshot,
     State,
-    Tally,
     Verdict,
     advance,
     decode,
     encode,
 )
-from viridian.guards.allot import spent
+from viridian.guards.alpha import spent
 
 ERRORS = Config(error_rate_max=0.10, worse_than_stable=1.5)
 FULL = Config(error_rate_max=0.10, worse_than_stable=1.5, latencies=(LatencyGuard(95, 0.2),))
@@ -180,7 +180,9 @@ def test_without_stable_there_is_no_control_and_the_fixed_maximum_still_guards()
 def test_without_a_route_fixed_maxima_guard_what_comes_past_it_and_nothing_is_compared():
     def snapshot(stamp, stable, candidate):
         counters = {"s": stable, "c": candidate}
-        pods = {name: {f"{name}1": PodCounters(stamp, direct=Tally(*numbers))} for name, numbers in counters.items()}
+        pods = {
+            name: {f"{name}1": PodCounters(stamp, direct=RequestCounts(*numbers))} for name, numbers in counters.items()
+        }
         return Snapshot(stamp, pods)
 
     state, window = State(), None

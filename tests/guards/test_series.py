@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from viridian.guards.counts import Counts
 from viridian.guards.latency import GRID, round_up
-from viridian.guards.series import PodCounters, Snapshot, Tally, align, delta
+from viridian.guards.series import PodCounters, RequestCounts, Snapshot, align, delta
 
 
 def pod(stamp, requests=0, errors=0, **more):
-    return PodCounters(stamp, Tally(requests, errors), **more)
+    return PodCounters(stamp, RequestCounts(requests, errors), **more)
 
 
 def snapshot(stamp, **pods):
@@ -50,9 +50,9 @@ def test_more_errors_than_requests_betray_a_restart():
 
 def test_bounds_that_another_models_guard_asks_for_are_no_restart():
     # given counters that were read for a guard at 0.2 s, and later for another model's at 0.3 s as well
-    start = Snapshot(0, {"r": {"a": PodCounters(0, Tally(1000, 9, {0.2: 950, math.inf: 1000}))}})
-    more = Snapshot(2, {"r": {"a": PodCounters(2, Tally(1010, 9, {0.2: 958, 0.3: 1005, math.inf: 1010}))}})
-    less = Snapshot(4, {"r": {"a": PodCounters(4, Tally(1011, 9, {0.2: 958, math.inf: 1011}))}})
+    start = Snapshot(0, {"r": {"a": PodCounters(0, RequestCounts(1000, 9, {0.2: 950, math.inf: 1000}))}})
+    more = Snapshot(2, {"r": {"a": PodCounters(2, RequestCounts(1010, 9, {0.2: 958, 0.3: 1005, math.inf: 1010}))}})
+    less = Snapshot(4, {"r": {"a": PodCounters(4, RequestCounts(1011, 9, {0.2: 958, math.inf: 1011}))}})
 
     # then only what was completed meanwhile counts
     for before, after, slow in ((start, more, Counts(10, 2)), (more, less, Counts(1, 1)), (start, less, Counts(11, 3))):
@@ -62,7 +62,7 @@ def test_bounds_that_another_models_guard_asks_for_are_no_restart():
 
 
 def test_a_new_pod_brings_all_of_its_bounds():
-    after = Snapshot(2, {"r": {"a": PodCounters(2, Tally(5, 0, {0.2: 3, math.inf: 5}))}})
+    after = Snapshot(2, {"r": {"a": PodCounters(2, RequestCounts(5, 0, {0.2: 3, math.inf: 5}))}})
     assert delta(Snapshot(0), after, "r").comparable.slow(0.2) == Counts(5, 2)
 
 
@@ -93,8 +93,8 @@ def test_nothing_is_lost_or_counted_twice(pods):
             before = snapshots[-1].pods["r"][str(i)].comparable
             total, errors, restart = steps[step] if step < len(steps) else (0, 0, False)
             # A restart that cannot be seen (every counter has overtaken its old value) counts what it can.
-            base = Tally() if restart else before
-            now = Tally(base.requests + total, base.errors + errors)
+            base = RequestCounts() if restart else before
+            now = RequestCounts(base.requests + total, base.errors + errors)
             visible = not restart or not (now - before).possible
             served[i] += Counts(total, errors) if visible else (now - before).failed()
             current[str(i)] = PodCounters(step + 1.0, now)
@@ -106,7 +106,7 @@ def test_nothing_is_lost_or_counted_twice(pods):
 
 
 def test_pinned_requests_are_counted_apart():
-    after = Snapshot(2, {"r": {"a": PodCounters(2, Tally(10, 1), Tally(5, 5))}})
+    after = Snapshot(2, {"r": {"a": PodCounters(2, RequestCounts(10, 1), RequestCounts(5, 5))}})
     traffic = delta(Snapshot(0), after, "r")
     assert traffic.comparable.failed() == Counts(10, 1)
     assert traffic.unpinned.failed() == Counts(10, 1)
@@ -114,26 +114,28 @@ def test_pinned_requests_are_counted_apart():
 
 
 def test_requests_past_the_route_count_only_where_there_is_no_route():
-    after = Snapshot(2, {"r": {"a": PodCounters(2, Tally(10, 1), Tally(5, 5), Tally(20, 4), rest=3)}})
+    after = Snapshot(
+        2, {"r": {"a": PodCounters(2, RequestCounts(10, 1), RequestCounts(5, 5), RequestCounts(20, 4), rest=3)}}
+    )
     routed, service = delta(Snapshot(0), after, "r"), delta(Snapshot(0), after, "r", routed=False)
     assert (routed.unpinned.failed(), service.unpinned.failed()) == (Counts(10, 1), Counts(30, 5))
-    assert routed.pinned == service.pinned == Tally(5, 5)
+    assert routed.pinned == service.pinned == RequestCounts(5, 5)
     assert routed.comparable == service.comparable
     assert routed.answered == service.answered == 38
 
 
 def test_a_counter_that_fell_anywhere_makes_all_of_them_count_from_zero():
-    before = Snapshot(0, {"r": {"a": PodCounters(0, Tally(10, 1), direct=Tally(9), rest=7)}})
-    after = Snapshot(2, {"r": {"a": PodCounters(2, Tally(12, 1), direct=Tally(9), rest=2)}})
+    before = Snapshot(0, {"r": {"a": PodCounters(0, RequestCounts(10, 1), direct=RequestCounts(9), rest=7)}})
+    after = Snapshot(2, {"r": {"a": PodCounters(2, RequestCounts(12, 1), direct=RequestCounts(9), rest=2)}})
     traffic = delta(before, after, "r")
     assert traffic.comparable.failed() == Counts(12, 1)
     assert traffic.answered == 12 + 9 + 2
 
 
 def test_slow_requests_are_those_beyond_the_bound():
-    tally = Tally(10, 0, {0.2: 7, 0.5: 9, math.inf: 10})
+    tally = RequestCounts(10, 0, {0.2: 7, 0.5: 9, math.inf: 10})
     assert tally.slow(0.2) == Counts(10, 3)
-    assert Tally().slow(0.2) == Counts(0, 0)
+    assert RequestCounts().slow(0.2) == Counts(0, 0)
     with pytest.raises(ValueError, match=r"no bucket for 0\.3 s"):
         tally.slow(0.3)
 

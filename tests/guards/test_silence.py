@@ -7,8 +7,19 @@ from dataclasses import dataclass, field
 import pytest
 from tests.guards.fleet import seeded
 
-from viridian.guards import Config, LatencyGuard, PodCounters, Rollout, Snapshot, State, Tally, Verdict, Window, advance
-from viridian.guards.silence import at_least, patience
+from viridian.guards import (
+    Config,
+    LatencyGuard,
+    PodCounters,
+    RequestCounts,
+    Rollout,
+    Snapshot,
+    State,
+    Verdict,
+    Window,
+    advance,
+)
+from viridian.guards.silence import at_least, longest_answer
 from viridian.guards.state import decode, encode
 
 QUICK = Config(error_rate_max=0.10, worse_than_stable=1.5, request_timeout=5.0)
@@ -92,7 +103,7 @@ class Gateway:
         for side, uid in self.pods.items():
             if side == "s" or not self.silent_metrics:
                 requests, errors, rest, hits = self.counts.get(uid, [0, 0, 0, 0])
-                pods[side][uid] = PodCounters(self.now, Tally(requests, errors, hits=hits), rest=rest)
+                pods[side][uid] = PodCounters(self.now, RequestCounts(requests, errors, hits=hits), rest=rest)
         return Snapshot(self.now, pods)
 
 
@@ -249,7 +260,7 @@ def test_silence_by_chance_is_as_rare_as_it_is_said_to_be():
 def test_long_silences_take_little_memory():
     gateway = Gateway(seeded(11), weight=5, sends=0.0)
     gateway.run(3600)
-    assert len(gateway.window.run.marks) <= 40
+    assert len(gateway.window.silent.marks) <= 40
 
 
 @pytest.mark.parametrize(
@@ -263,7 +274,7 @@ def test_long_silences_take_little_memory():
     ],
 )
 def test_how_long_a_healthy_candidate_may_take(latencies, timeout, expected):
-    assert patience(Config(latencies=latencies, request_timeout=timeout)) == expected
+    assert longest_answer(Config(latencies=latencies, request_timeout=timeout)) == expected
 
 
 def test_a_share_that_was_seen_is_never_taken_for_more():

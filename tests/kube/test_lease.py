@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viridian.kube.lease import Lease, Sight, Timing, claim, epoch_of, holder_of, is_later, release, renewal
+from viridian.kube.lease import Lease, ObservedLease, Timing, claim, epoch_of, holder_of, is_later, release, renewal
 
 PLACE = ("viridian-system", "viridian")
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -30,13 +30,13 @@ def lease(holder: str = "a", transitions: int = 3, **spec: Any) -> Lease:
     }
 
 
-def claimed(sight: Sight, identity: str = "b", now: float = 100.0, *, resume: bool = True) -> Lease | None:
-    return claim(sight, PLACE, identity, now, NOON, TIMING, resume=resume)
+def claimed(observed: ObservedLease, identity: str = "b", now: float = 100.0, *, resume: bool = True) -> Lease | None:
+    return claim(observed, PLACE, identity, now, NOON, TIMING, resume=resume)
 
 
 def test_where_there_is_no_lease_one_is_made() -> None:
     # given no Lease, when somebody claims it
-    made = claimed(Sight())
+    made = claimed(ObservedLease())
 
     # then it is a complete one, to be created: without a version
     assert made == {
@@ -54,9 +54,9 @@ def test_where_there_is_no_lease_one_is_made() -> None:
 
 
 def test_a_held_lease_is_left_alone_for_its_whole_duration_and_no_longer() -> None:
-    sight = Sight().see(lease(), now=100.0)
-    assert claimed(sight, now=114.9) is None
-    taken = claimed(sight, now=115.0)
+    observed = ObservedLease().see(lease(), now=100.0)
+    assert claimed(observed, now=114.9) is None
+    taken = claimed(observed, now=115.0)
     assert taken is not None
     assert holder_of(taken) == "b"
 
@@ -67,7 +67,7 @@ def test_the_claim_is_written_over_what_was_read() -> None:
     there["metadata"]["labels"] = {"team": "ml"}
 
     # when it is claimed
-    taken = claimed(Sight(there, since=0.0))
+    taken = claimed(ObservedLease(there, since=0.0))
 
     # then version, marks and unknown fields are what they were: a write in between makes it fail
     assert taken is not None
@@ -76,23 +76,23 @@ def test_the_claim_is_written_over_what_was_read() -> None:
 
 
 def test_every_change_of_the_lease_begins_the_wait_anew() -> None:
-    sight = Sight().see(lease(), now=100.0)
-    sight = sight.see(lease(renewTime="2026-01-01T12:00:00.000000Z"), now=110.0)
-    sight = sight.see(lease(renewTime="2026-01-01T12:00:00.000000Z"), now=120.0)
-    assert sight.since == 110.0
-    assert claimed(sight, now=124.9) is None
-    assert claimed(sight, now=125.0) is not None
+    observed = ObservedLease().see(lease(), now=100.0)
+    observed = observed.see(lease(renewTime="2026-01-01T12:00:00.000000Z"), now=110.0)
+    observed = observed.see(lease(renewTime="2026-01-01T12:00:00.000000Z"), now=120.0)
+    assert observed.since == 110.0
+    assert claimed(observed, now=124.9) is None
+    assert claimed(observed, now=125.0) is not None
 
 
 def test_a_version_that_changes_alone_is_no_sign_of_life() -> None:
     # given a holder that is dead, and somebody who labels its Lease again and again
-    sight = Sight().see(lease(), now=100.0)
+    observed = ObservedLease().see(lease(), now=100.0)
     touched = lease()
     touched["metadata"] = {**touched["metadata"], "resourceVersion": "8", "labels": {"seen": "yes"}}
-    sight = sight.see(touched, now=110.0)
+    observed = observed.see(touched, now=110.0)
 
     # then its end is not put off, and the claim is over the version of now
-    taken = claimed(sight, now=115.0)
+    taken = claimed(observed, now=115.0)
     assert taken is not None
     assert taken["metadata"]["resourceVersion"] == "8"
 
@@ -101,22 +101,22 @@ def test_a_version_that_changes_alone_is_no_sign_of_life() -> None:
 def test_the_clocks_of_other_machines_do_not_matter(offset: timedelta) -> None:
     # given a holder whose clock is wrong
     stamp = (NOON + offset).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    sight = Sight().see(lease(renewTime=stamp, acquireTime=stamp), now=100.0)
+    observed = ObservedLease().see(lease(renewTime=stamp, acquireTime=stamp), now=100.0)
 
     # then only our own monotonic clock decides
-    assert claimed(sight, now=114.0) is None
-    assert claimed(sight, now=115.0) is not None
+    assert claimed(observed, now=114.0) is None
+    assert claimed(observed, now=115.0) is not None
 
 
 def test_a_lease_that_was_given_back_is_free_at_once() -> None:
     given_back = release(lease(), NOON)
     assert holder_of(given_back) == ""
-    assert claimed(Sight().see(given_back, now=100.0), now=100.0) is not None
+    assert claimed(ObservedLease().see(given_back, now=100.0), now=100.0) is not None
 
 
 def test_a_container_that_is_restarted_in_its_pod_goes_on_at_once() -> None:
     # given a Lease that a process of our name holds, which is dead since we run
-    taken = claimed(Sight().see(lease("b"), now=100.0), now=100.0)
+    taken = claimed(ObservedLease().see(lease("b"), now=100.0), now=100.0)
 
     # then nobody needs to wait, and the term is the same
     assert taken is not None
@@ -125,7 +125,7 @@ def test_a_container_that_is_restarted_in_its_pod_goes_on_at_once() -> None:
 
 def test_a_process_that_lost_its_term_begins_another_though_nobody_followed_it() -> None:
     # given a Lease that names us, and that we could not renew in time
-    taken = claimed(Sight().see(lease("b"), now=100.0), now=100.0, resume=False)
+    taken = claimed(ObservedLease().see(lease("b"), now=100.0), now=100.0, resume=False)
 
     # then what we may have sent is of an earlier term
     assert taken is not None
@@ -134,21 +134,21 @@ def test_a_process_that_lost_its_term_begins_another_though_nobody_followed_it()
 
 
 def test_another_ones_lease_is_never_gone_on_with() -> None:
-    taken = claimed(Sight(lease("a"), since=0.0), resume=True)
+    taken = claimed(ObservedLease(lease("a"), since=0.0), resume=True)
     assert taken is not None
     assert taken["spec"]["leaseTransitions"] == 4
 
 
 def test_the_holder_says_how_long_it_holds() -> None:
-    sight = Sight().see(lease(leaseDurationSeconds=40), now=100.0)
-    assert claimed(sight, now=139.0) is None
-    assert claimed(sight, now=140.0) is not None
+    observed = ObservedLease().see(lease(leaseDurationSeconds=40), now=100.0)
+    assert claimed(observed, now=139.0) is None
+    assert claimed(observed, now=140.0) is not None
 
 
 @pytest.mark.parametrize("spec", [None, {}, {"holderIdentity": None}, {"holderIdentity": ""}])
 def test_a_lease_that_somebody_made_by_hand_can_be_claimed(spec: dict[str, Any] | None) -> None:
     there = {**lease(), "spec": spec}
-    taken = claimed(Sight().see(there, now=100.0), now=100.0)
+    taken = claimed(ObservedLease().see(there, now=100.0), now=100.0)
     assert taken is not None
     assert taken["spec"]["leaseTransitions"] == 1
 
@@ -183,14 +183,14 @@ def test_no_look_finds_a_lease_over_that_was_renewed_within_its_duration(
     for pause in changes:
         moment += pause
         renewals.append(moment)
-    sight, now = Sight(), 0.0
+    observed, now = ObservedLease(), 0.0
     for pause in looks:
         now += pause
         last = max(renewal for renewal in renewals if renewal <= now)
-        sight = sight.see(lease(renewTime=str(last)), now)
+        observed = observed.see(lease(renewTime=str(last)), now)
 
         # then it never follows sooner than the duration after the last renewal
-        if claimed(sight, now=now) is not None:
+        if claimed(observed, now=now) is not None:
             assert now - last >= TIMING.duration
 
 

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from tests.waiting import until
 
 from viridian.kube import reflector
+from viridian.kube.backoff import Backoff
 from viridian.kube.client import Manifest, Page
 from viridian.kube.errors import KubeError, error_for
 from viridian.kube.reflector import Name, Reflector
@@ -21,10 +23,10 @@ class Follower:
     def __init__(self) -> None:
         self.there: set[Name] = set()
 
-    def saw(self, manifest: Manifest) -> None:
+    def on_upsert(self, manifest: Manifest) -> None:
         self.there.add((manifest["metadata"]["namespace"], manifest["metadata"]["name"]))
 
-    def lost(self, name: Name) -> None:
+    def on_delete(self, name: Name) -> None:
         self.there.discard(name)
 
     def names(self, namespace: str) -> set[Name]:
@@ -66,14 +68,15 @@ def follow(api: Api, follower: Follower | None = None) -> Reflector:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reflector, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(reflector, "LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr(reflector, "BACKOFF", Backoff(0.001, 0.001))
     monkeypatch.setattr(reflector, "GRACE", 0.1)
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a reflector until it has paused so often; returns the pauses."""
+
+    monkeypatch.setattr(reflector, "BACKOFF", replace(reflector.BACKOFF, jitter=0))
 
     async def pauses(api: Api, count: int) -> list[float]:
         taken: list[float] = []

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from viridian.metrics.prometheus import ModelKey
+from viridian.api.model_key import ModelKey
 
 IRIS: ModelKey = ("default", "iris")
 

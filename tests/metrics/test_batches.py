@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
-from viridian.metrics.batches import ALONE, BATCH, HALVES, LONGEST_PAUSE, PATIENCE, Batches
+from viridian.metrics.batches import ALONE, BATCH, GIVE_UP_AFTER, HALVES, LONGEST_PAUSE, Batches
 from viridian.metrics.connection import MetricsError, QueryRefused, Unanswered
 
 SIX = [f"m-{number:04}" for number in range(6 * BATCH)]
@@ -187,11 +187,11 @@ async def test_the_rest_is_not_asked_of_one_who_went_away(answered: int) -> None
         assert blind(found) == {*SIX[answered * BATCH :]}
 
     # and it is found out by a few queries
-    assert len(source.asked) == min(answered + PATIENCE, 6)
+    assert len(source.asked) == min(answered + GIVE_UP_AFTER, 6)
 
 
 async def test_one_who_goes_away_while_halves_are_asked_is_not_asked_on() -> None:
     source = Source([TWO[0]], silent_from=3)
     found = await Batches[str, int]().read(TWO, source.ask)
     assert blind(found) == {*TWO}
-    assert len(source.asked) == 3 + PATIENCE
+    assert len(source.asked) == 3 + GIVE_UP_AFTER

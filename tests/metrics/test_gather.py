@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.metrics.answers import IRIS, Series, durations, requests, series, stamps
 
-from viridian.guards.series import PodCounters, Tally
+from viridian.guards.series import PodCounters, RequestCounts
 from viridian.metrics.connection import MetricsError
 from viridian.metrics.prometheus import PodSamples, gather, trusted
 
@@ -31,7 +31,7 @@ def test_two_scrapes_of_two_pods_in_two_revisions() -> None:
 
     # then each pod has its counters scrape by scrape, at the stamps that it gave
     def counters(stamp: float, ok: int, errors: int, fast: int) -> PodCounters:
-        return PodCounters(stamp, Tally(ok + errors, errors, {0.2: fast, math.inf: ok}))
+        return PodCounters(stamp, RequestCounts(ok + errors, errors, {0.2: fast, math.inf: ok}))
 
     assert found == {
         IRIS: {
@@ -68,7 +68,7 @@ def test_who_counts_for_what(via: str, field: str | None, rest: int, answered: i
     pod = gather(answer, ONLY_IRIS)[IRIS]["iris-1"]["p1"]
 
     # then guards count them, or not; rejected ones never; and a draining color waits for all that users sent
-    tally = Tally(12, 3, {0.1: 8, math.inf: 12})
+    tally = RequestCounts(12, 3, {0.1: 8, math.inf: 12})
     assert pod.counters == (PodCounters(100, **({field: tally} if field else {}), rest=rest),)
     assert pod.answered == answered
 
@@ -78,7 +78,13 @@ def test_several_ways_and_outcomes_add_up() -> None:
     answer = [stamps(100), *(requests(via, outcome, 10**index) for index, (via, outcome) in enumerate(ways))]
     pod = gather(answer, ONLY_IRIS)[IRIS]["iris-1"]["p1"]
     assert pod.counters == (
-        PodCounters(100, Tally(11, 10), Tally(11_000, 10_000), Tally(11_000_000, 10_000_000), rest=100_100_100),
+        PodCounters(
+            100,
+            RequestCounts(11, 10),
+            RequestCounts(11_000, 10_000),
+            RequestCounts(11_000_000, 10_000_000),
+            rest=100_100_100,
+        ),
     )
     assert pod.answered == 111_111_111
 
@@ -120,8 +126,8 @@ def test_a_scrape_of_which_a_series_is_not_there_yet_tells_nothing(late: str) ->
 
     # then the pod stands as at the last whole one: nothing fell
     assert pod.counters == (
-        PodCounters(98, Tally(101, 1), rest=10),
-        PodCounters(100, Tally(202, 2), rest=20),
+        PodCounters(98, RequestCounts(101, 1), rest=10),
+        PodCounters(100, RequestCounts(202, 2), rest=20),
     )
     assert (pod.answered, pod.scraped_at) == (222, 102.0)
 

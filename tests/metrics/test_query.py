@@ -11,10 +11,11 @@ from tests.metrics.answers import IRIS, requests, stamps
 from tests.metrics.server import Server
 from tests.waiting import until
 
+from viridian.api.model_key import ModelKey
 from viridian.guards.latency import GRID
-from viridian.metrics.batches import BATCH, HALVES, PATIENCE
+from viridian.metrics.batches import BATCH, GIVE_UP_AFTER, HALVES
 from viridian.metrics.connection import MetricsError
-from viridian.metrics.prometheus import ModelKey, Prometheus, Samples, build_query, trusted
+from viridian.metrics.prometheus import Prometheus, Samples, build_query, trusted
 
 LABEL = re.compile(r"(\w+)=~`([^`]*)`")
 
@@ -345,7 +346,7 @@ async def test_a_prometheus_that_is_away_is_not_asked_for_every_batch(server: Se
     with server.running() as url:
         with pytest.raises(MetricsError, match=r"timed out.*check that it runs"):
             await Prometheus(url, timedelta(seconds=2), timeout=timedelta(seconds=0.1)).read(keys, [])
-        assert len(server.asked) == PATIENCE
+        assert len(server.asked) == GIVE_UP_AFTER
 
 
 async def test_what_is_refused_now_is_not_looked_for_in_the_past(server: Server, prometheus: Prometheus) -> None:

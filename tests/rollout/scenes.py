@@ -3,7 +3,7 @@
 from tests.rollout.world import World, spec_for
 
 from viridian.api.status import Phase
-from viridian.rollout.actions import ApplyColor
+from viridian.rollout.planning.actions import ApplyColor
 
 
 def at_stable(version: str = "v1.0.0", **changes: object) -> World:

@@ -3,8 +3,8 @@
 import pytest
 
 from viridian.api.names import Color
-from viridian.rollout import actions
 from viridian.rollout.observed import Autoscaler
+from viridian.rollout.planning import actions
 
 BLUE = Color.BLUE
 

@@ -11,8 +11,8 @@ from tests.rollout.world import World, spec_for
 from viridian.api.names import Color
 from viridian.api.status import Phase
 from viridian.guards.judge import Verdict
-from viridian.rollout.actions import ApplyColor
 from viridian.rollout.observed import RouteFacts
+from viridian.rollout.planning.actions import ApplyColor
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
 

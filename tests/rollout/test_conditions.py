@@ -12,7 +12,7 @@ from viridian.api.names import Color
 from viridian.api.status import Condition, ModelDeploymentStatus, Phase
 from viridian.guards.judge import Verdict
 from viridian.rollout.conditions import with_problem
-from viridian.rollout.observed import RouteFacts, Setback
+from viridian.rollout.observed import ApplyFailure, RouteFacts
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
 AGAIN = "v2.0.0 starts again only on the command retry; another version in the spec starts at once."
@@ -224,13 +224,13 @@ def test_a_model_that_waits_for_its_first_revision_is_at_work():
     [
         ({"gateway_problem": "spec.traffic.parentRefs[0]: there is no Gateway public"}, "GatewayNotFound"),
         ({"taken": "spec.traffic: path /iris belongs to older"}, "RouteTaken"),
-        ({"setback": "admission webhook denied the request"}, "Refused"),
+        ({"apply_failure": "admission webhook denied the request"}, "Refused"),
     ],
 )
 def test_what_only_the_user_can_put_right_stalls_and_keeps_a_model_that_serves_from_being_ready(obstacle, reason):
     world = at_stable()
     for field, text in obstacle.items():
-        setattr(world, field, Setback(reason, text) if field == "setback" else text)
+        setattr(world, field, ApplyFailure(reason, text) if field == "apply_failure" else text)
     conditions, text = said(world), next(iter(obstacle.values()))
     assert conditions["Stalled"] == ("True", reason, text)
     assert conditions["Ready"] == ("False", reason, text)

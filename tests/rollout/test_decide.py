@@ -251,7 +251,7 @@ def test_a_candidate_that_never_gets_ready_expires_and_stable_is_untouched():
         world.reconcile()
         world.traffic()
     assert world.status.phase is Phase.EXPIRED
-    assert [pin.version for pin in world.status.expired] == ["v2.0.0"]
+    assert [blocked.version for blocked in world.status.expired] == ["v2.0.0"]
     assert world.status.failed == []
     assert world.weights_seen == [100]
     assert world.deployments[Color.BLUE] == ("iris-1", 3)

@@ -8,8 +8,8 @@ from tests.rollout.world import World, spec_for
 
 from viridian.api.names import Color
 from viridian.api.status import ModelDeploymentStatus, Phase
-from viridian.rollout.actions import ApplyColor, MoveWeights
 from viridian.rollout.observed import RouteFacts
+from viridian.rollout.planning.actions import ApplyColor, MoveWeights
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
 TAKEN = "spec.traffic: path /iris belongs to ModelDeployment older in namespace ml"

@@ -14,8 +14,8 @@ from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import Phase
 from viridian.guards.judge import Verdict
 from viridian.rollout.commands import Verb
+from viridian.rollout.context import CLOCK_STOPS
 from viridian.rollout.observed import Pod
-from viridian.rollout.view import CLOCK_STOPS
 
 VERSIONS = ("v1.0.0", "v2.0.0", "v3.0.0")
 AT_REST = {Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED}
@@ -133,7 +133,7 @@ class Rollouts(RuleBasedStateMachine):
         names = {
             "candidate": status.candidate.revision if status.candidate is not None else "iris-1",
             "stable": status.stable.revision if status.stable is not None else "iris-1",
-            "failed": next((pin.revision for pin in [*status.failed, *status.expired]), "iris-2"),
+            "failed": next((blocked.revision for blocked in [*status.failed, *status.expired]), "iris-2"),
             "none": "iris-99",
         }
         self.world.command = f"{verb}/{names[role]}/{next(self.nonces)}"
@@ -264,7 +264,7 @@ class Rollouts(RuleBasedStateMachine):
         world = getattr(self, "world", None)
         if world is None or world.status.candidate is None or world.status.ending is not None:
             return
-        assert world.status.candidate.revision not in {pin.revision for pin in world.status.failed}
+        assert world.status.candidate.revision not in {blocked.revision for blocked in world.status.failed}
 
     @invariant()
     def each_condition_is_there_once(self):
@@ -342,7 +342,7 @@ def final(world: World) -> tuple[object, ...]:
         status.stable.version if status.stable else None,
         status.stable.color if status.stable else None,
         status.candidate,
-        [pin.version for pin in status.failed],
+        [blocked.version for blocked in status.failed],
         world.route.rules if world.route else None,
         world.stable_service,
         world.deployments,

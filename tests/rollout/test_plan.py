@@ -9,9 +9,10 @@ from tests.rollout.world import START, World, spec_for
 
 from viridian.api.names import Color
 from viridian.api.serving import Cache
-from viridian.api.status import Ending, Phase, PinnedRevision
+from viridian.api.status import BlockedRevision, Ending, Phase
 from viridian.guards.judge import Verdict
-from viridian.rollout.actions import (
+from viridian.rollout.observed import RouteFacts
+from viridian.rollout.planning.actions import (
     ApplyBudget,
     ApplyColorService,
     ApplyLiveSettings,
@@ -23,7 +24,6 @@ from viridian.rollout.actions import (
     RestoreRevision,
     StoreRevision,
 )
-from viridian.rollout.observed import RouteFacts
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
 PINS = [{"matches": [{"headers": [{"name": "x-user-group", "value": "beta"}]}]}]
@@ -307,7 +307,7 @@ def test_nothing_goes_that_is_in_use_pinned_or_could_be_gone_back_to():
     world = at_step(revisionHistoryLimit=1)
     stored(world, *range(3, 10))
     pins = [
-        PinnedRevision(revision=f"iris-{number}", version="v", reason="r", message="m", at=START) for number in (3, 4)
+        BlockedRevision(revision=f"iris-{number}", version="v", reason="r", message="m", at=START) for number in (3, 4)
     ]
     before = world.status.history[0].model_copy(update={"revision": "iris-5"})
     world.status = world.status.model_copy(

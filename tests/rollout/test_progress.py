@@ -13,20 +13,20 @@ from viridian.api.names import Color
 from viridian.api.rollout import Approval
 from viridian.api.status import (
     Approved,
+    BlockedRevision,
     ColorStatus,
     Drain,
     HistoryEntry,
     Hold,
     ModelDeploymentStatus,
     Phase,
-    PinnedRevision,
     Return,
     StepStatus,
 )
 from viridian.guards.counts import Counts
 from viridian.guards.judge import Verdict
-from viridian.rollout.endings import AT_REST
 from viridian.rollout.observed import RouteFacts
+from viridian.rollout.rollback import AT_REST
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
 
@@ -62,7 +62,7 @@ def at_rest(status: ModelDeploymentStatus) -> bool:
 def test_a_rollout_begins_in_the_other_color_with_the_next_number_and_nothing_of_the_last_one():
     # given what an earlier rollout may have left
     world = promoted()
-    old = PinnedRevision(revision="iris-9", version="v", reason="r", message="m", at=world.now)
+    old = BlockedRevision(revision="iris-9", version="v", reason="r", message="m", at=world.now)
     set_status(world, expired=[old], verdict="all was well", waited="10s", paused="iris-1", guard_state="[]")
     world.edit(spec_for("v3.0.0"))
 
@@ -109,7 +109,7 @@ def test_no_number_that_anything_still_knows_is_given_again(last, highest, store
 
 def test_what_serves_already_ends_what_had_expired():
     world = at_stable()
-    old = PinnedRevision(revision="iris-9", version="v", reason="r", message="m", at=world.now)
+    old = BlockedRevision(revision="iris-9", version="v", reason="r", message="m", at=world.now)
     set_status(world, phase=Phase.EXPIRED, expired=[old])
     status = next_status(world)
     assert (status.phase, status.expired, status.candidate) == (Phase.STABLE, [], None)
@@ -119,8 +119,8 @@ def test_what_serves_already_ends_what_had_expired():
 def test_what_is_pinned_is_not_begun_and_status_says_how_it_ended(field, phase):
     # given a second version that ended badly once, and is asked for again
     world = promoted()
-    pin = PinnedRevision(revision="iris-1", version="v1.0.0", reason="r", message="m", at=world.now)
-    set_status(world, **{field: [pin]})
+    blocked = BlockedRevision(revision="iris-1", version="v1.0.0", reason="r", message="m", at=world.now)
+    set_status(world, **{field: [blocked]})
     world.edit(spec_for("v1.0.0"))
     status = next_status(world)
     assert (status.phase, status.candidate) == (phase, None)
@@ -590,7 +590,7 @@ def test_what_was_brought_back_pins_what_it_replaced_until_the_spec_changes():
     status = next_status(world)
     # then
     assert status.failed == [
-        PinnedRevision(
+        BlockedRevision(
             revision="iris-2",
             version="v2.0.0",
             reason="RolledBackByCommand",

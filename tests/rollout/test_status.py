@@ -9,13 +9,13 @@ from tests.rollout.world import START, judgement
 
 from viridian.api.names import Color
 from viridian.api.status import (
+    BlockedRevision,
     ColorStatus,
     Condition,
     GuardStatus,
     Hold,
     ModelDeploymentStatus,
     Phase,
-    PinnedRevision,
 )
 from viridian.guards.counts import Counts
 from viridian.guards.judge import Verdict
@@ -34,8 +34,8 @@ def condition(**changes: object) -> Condition:
     return Condition.model_validate({**fields, **changes})
 
 
-def pin(until: int | None) -> PinnedRevision:
-    return PinnedRevision(
+def blocked(until: int | None) -> BlockedRevision:
+    return BlockedRevision(
         revision=f"iris-{until}", version="v", reason="r", message="m", at=START, until_generation=until
     )
 
@@ -158,9 +158,9 @@ def test_what_the_guards_say_is_taken_over_and_stays_while_they_are_silent():
 def test_a_persons_pin_holds_until_the_generation_is_above_it():
     world = at_stable()
     world.generation = 7
-    pins = [pin(None), pin(6), pin(7), pin(8)]
+    pins = [blocked(None), blocked(6), blocked(7), blocked(8)]
     world.status = world.status.model_copy(update={"failed": pins})
-    assert world.decide().status.failed == [pin(None), pin(7), pin(8)]
+    assert world.decide().status.failed == [blocked(None), blocked(7), blocked(8)]
 
 
 # ------------------------------------------------------------------ roles

@@ -14,7 +14,9 @@ from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ColorStatus, ModelDeploymentStatus
 from viridian.guards.counts import Counts
 from viridian.guards.judge import Judgement, Verdict
-from viridian.rollout.actions import (
+from viridian.rollout.decide import Decision, decide
+from viridian.rollout.observed import ApplyFailure, Autoscaler, ColorView, Evidence, Observed, Pod, RouteFacts, Settings
+from viridian.rollout.planning.actions import (
     Action,
     ApplyAutoscaler,
     ApplyBudget,
@@ -30,8 +32,6 @@ from viridian.rollout.actions import (
     RestoreRevision,
     StoreRevision,
 )
-from viridian.rollout.decide import Decision, decide
-from viridian.rollout.observed import Autoscaler, ColorView, Evidence, Observed, Pod, RouteFacts, Setback, Settings
 
 NAME = "iris"
 SETTINGS = Settings(scrape_interval=timedelta(seconds=2))
@@ -97,7 +97,7 @@ class World:
     command_by: str = ""
     gateway_problem: str | None = None
     taken: str | None = None
-    setback: Setback | None = None
+    apply_failure: ApplyFailure | None = None
     drifted: set[Color] = field(default_factory=set)
     refused: dict[Color, str] = field(default_factory=dict)
     writes: int = 0
@@ -137,7 +137,7 @@ class World:
             command=self.command,
             command_by=self.command_by,
             evidence=self.evidence(),
-            setback=self.setback,
+            apply_failure=self.apply_failure,
         )
 
     def _published(self, color: Color) -> frozenset[str]:
@@ -329,8 +329,8 @@ class World:
 
     def _is_failed(self, revision: str) -> bool:
         mine = self.revisions.get(revision)
-        pins = (self.revisions.get(pin.revision) for pin in self.status.failed)
-        return mine is not None and any(pin is not None and pin.input == mine.input for pin in pins)
+        pins = (self.revisions.get(blocked.revision) for blocked in self.status.failed)
+        return mine is not None and any(blocked is not None and blocked.input == mine.input for blocked in pins)
 
     def _prune(self, name: str) -> None:
         roles = (self.status.stable, self.status.candidate, *self.status.failed)

@@ -195,7 +195,7 @@ class GuardStatus(StatusModel):
     message: Annotated[Sentence, Field(description="The same in a sentence for people, with the counts.")]
 
 
-class PinnedRevision(StatusModel):
+class BlockedRevision(StatusModel):
     """A revision that does not start again by itself."""
 
     revision: Annotated[Name, Field(description="Name of the ControllerRevision.")]
@@ -285,10 +285,10 @@ class ModelDeploymentStatus(StatusModel):
     ] = ""
     verdict: Annotated[Sentence, Field(description="The last verdict in words.")] = ""
     failed: Annotated[
-        list[PinnedRevision], Field(max_length=20, description="Revisions that were taken back for their own faults.")
+        list[BlockedRevision], Field(max_length=20, description="Revisions that were taken back for their own faults.")
     ] = Field(default_factory=list)
     expired: Annotated[
-        list[PinnedRevision],
+        list[BlockedRevision],
         Field(max_length=20, description="Revisions that ran out of time; retry starts them again."),
     ] = Field(default_factory=list)
     history: Annotated[list[HistoryEntry], Field(max_length=20, description="Finished rollouts, newest first.")] = (

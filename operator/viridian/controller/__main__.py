@@ -4,18 +4,18 @@ import asyncio
 import logging
 import os
 import sys
+from typing import Any
 
 import kopf
-from kopf._core.engines.peering import Identity
 
 from viridian.api.errors import ConfigurationError
 from viridian.api.names import FIELD_MANAGER
+from viridian.controller.runtime.configuration import Configuration
+from viridian.controller.runtime.leadership import Leadership
 from viridian.kube.client import KubeClient
 from viridian.kube.lease import TIMING
 
-from .configuration import Configuration
 from .handlers import register
-from .leadership import Leadership
 from .operator import Operator
 
 
@@ -37,11 +37,13 @@ def main() -> int:
     operator = Operator(configuration)
     client = KubeClient(FIELD_MANAGER, timeout=TIMING.request)
     register(registry, operator, Leadership(client, operator.lead, configuration.lease, configuration.identity))
+    # Kopf's own guess fails for a user that is in no password file, as in our image. Its type for this, a plain string,
+    # is not public.
+    identity: Any = configuration.identity
     asyncio.run(
         kopf.operator(
             registry=registry,
-            # Kopf's own guess fails for a user that is in no password file, as in our image.
-            identity=Identity(configuration.identity),
+            identity=identity,
             clusterwide=not configuration.namespaces,
             namespaces=configuration.namespaces,
             liveness_endpoint=configuration.probe_endpoint,

@@ -1,16 +1,19 @@
 """Kopf is the informer and the runtime: its handlers only put what they see into the queue."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import kopf
 
 from viridian.api.names import GROUP, PLURAL, VERSION
+from viridian.controller.runtime.leadership import Leadership
+from viridian.controller.runtime.streams import forgive_watch_errors
+from viridian.kube.backoff import Backoff
 from viridian.kube.client import PAGE
 
-from .leadership import Leadership
 from .operator import Operator
-from .streams import forgive_watch_errors
+
+BACKOFF = Backoff(first=0.2, longest=8.0)
+"""Between Kopf's requests. It never runs out: an API that is away for an hour must not end the operator."""
 
 
 def register(registry: kopf.OperatorRegistry, operator: Operator, leadership: Leadership) -> None:
@@ -31,7 +34,7 @@ def register(registry: kopf.OperatorRegistry, operator: Operator, leadership: Le
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def saw_model(event: kopf.RawEvent, **_: Any) -> None:  # noqa: ANN401
-        operator.saw(event["type"], dict(event["object"]))
+        operator.on_model_event(event["type"], dict(event["object"]))
 
     @kopf.on.probe(registry=registry, id="ticker", errors=kopf.ErrorsMode.PERMANENT)
     async def probe(**_: Any) -> float:  # noqa: ANN401
@@ -42,22 +45,12 @@ def register(registry: kopf.OperatorRegistry, operator: Operator, leadership: Le
         return leadership.health()
 
 
-class _Forever:
-    """Back-offs that never run out: an API that is away for an hour must not end the operator."""
-
-    def __iter__(self) -> Iterator[float]:
-        """Start over, as every request does."""
-        yield from (0.2, 0.5, 1, 2, 4)
-        while True:
-            yield 8
-
-
 def configure(settings: kopf.OperatorSettings) -> None:
     """Settings of Kopf that let it survive a bad network and leave no traces on users' objects."""
     forgive_watch_errors()
     settings.networking.connect_timeout = 5
     settings.networking.request_timeout = 30
-    settings.networking.error_backoffs = _Forever()
+    settings.networking.error_backoffs = BACKOFF
     settings.watching.server_timeout = 300
     settings.watching.connect_timeout = 5
     # A thousand objects are listed at every start: in pieces, and without a task for each that lingers for seconds.

@@ -6,31 +6,32 @@ from collections.abc import Coroutine, Mapping
 from datetime import timedelta
 from typing import Any
 
+from viridian.api.model_key import ModelKey
 from viridian.api.names import FIELD_MANAGER, LABEL_MODEL
+from viridian.controller.cache.deployments import Deployments
+from viridian.controller.cache.models import Model, Models
+from viridian.controller.children.drift import Drift
+from viridian.controller.guarding.monitor import GuardMonitor
+from viridian.controller.guarding.own_pods import OwnPods
+from viridian.controller.guarding.ticker import Ticker
+from viridian.controller.guarding.user_queries import UserQueryPoller
+from viridian.controller.reconciling.events import Recorder
+from viridian.controller.reconciling.fence import Fence
+from viridian.controller.reconciling.reconcile import Reconciler
+from viridian.controller.resync.expected import ChildEventHandler, ExpectedChildren
+from viridian.controller.resync.resync import Resync
+from viridian.controller.routing.routers import ROUTERS
+from viridian.controller.runtime.configuration import Configuration
+from viridian.controller.runtime.jobs import run_until_cancelled
+from viridian.controller.runtime.leadership import Term
+from viridian.controller.runtime.queue import WorkQueue
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
 from viridian.kube.reflector import Follower, Reflector
-from viridian.kube.resources import DEPLOYMENT, HTTP_ROUTE, SERVICE, Kind
-from viridian.metrics.prometheus import ModelKey, Prometheus
+from viridian.kube.resources import DEPLOYMENT, SERVICE, Kind
+from viridian.metrics.prometheus import Prometheus
 from viridian.metrics.user_queries import UserQueries
 from viridian.workloads.pod import PodDefaults
-
-from .configuration import Configuration
-from .deployments import Deployments
-from .drift import Drift
-from .events import Recorder
-from .evidence import EvidenceBook
-from .fence import Fence
-from .inquirer import Inquirer
-from .jobs import run_until_cancelled
-from .leadership import Term
-from .models import Model, Models
-from .own_pods import OwnPods
-from .queue import WorkQueue
-from .reconcile import Reconciler
-from .resting import Edits, Resting
-from .sweep import Sweep
-from .ticker import Ticker
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Operator:
         """Prepare; nothing runs yet."""
         self.configuration = configuration
         self.models = Models(self._disturbed)
-        self.deployments = Deployments(self._saw_deployment)
+        self.deployments = Deployments(self._on_deployment)
         self.queue = _queue()
         self._leads = False
         self._ticker: Ticker | None = None
@@ -63,7 +64,7 @@ class Operator:
         try:
             async with KubeClient(FIELD_MANAGER, may_write=term.holds) as client:
                 fence = Fence(client, self.models, term.epoch)
-                await asyncio.gather(*(_put_up(fence, model) for model in self.models.moving()))
+                await asyncio.gather(*(_ensure_fence(fence, model) for model in self.models.moving()))
                 for key in self.models:
                     self.queue.add(key)
                 await run_until_cancelled(self._jobs(client, fence))
@@ -74,28 +75,29 @@ class Operator:
         """All that a leader does at the same time."""
         configuration = self.configuration
         interval = configuration.scrape_interval
-        book, pods = EvidenceBook(interval.total_seconds()), OwnPods(interval)
+        monitor, pods = GuardMonitor(interval.total_seconds()), OwnPods(interval)
         defaults = PodDefaults(
             configuration.serving_image, interval, configuration.default_resources, configuration.allow_model_code
         )
         drift = Drift(client)
         recorder = Recorder(client)
-        reconciler = Reconciler(client, self.models, self.deployments, drift, book, pods, recorder, defaults, fence)
+        reconciler = Reconciler(client, self.models, self.deployments, drift, monitor, pods, recorder, defaults, fence)
         prometheus = Prometheus(configuration.prometheus_url, interval)
-        self._ticker = Ticker(client, prometheus, self.models, book, pods, self.queue, interval, fence.epoch)
-        resting = Resting(self.models, self.deployments, self.queue)
-        sweep = Sweep(
+        self._ticker = Ticker(client, prometheus, self.models, monitor, pods, self.queue, interval, fence.epoch)
+        expected = ExpectedChildren(self.models, self.deployments, self.queue)
+        resync = Resync(
             client,
             self.models,
             self.deployments,
             drift,
-            resting,
-            self.saw,
+            expected,
+            self.on_model_event,
             configuration.namespaces,
             configuration.sweep_period,
         )
-        edits = {kind: Edits(kind, resting) for kind in (SERVICE, HTTP_ROUTE)}
-        followers: dict[Kind, Follower] = {DEPLOYMENT: self.deployments, **edits}
+        kinds = dict.fromkeys((SERVICE, *(router.kind for router in ROUTERS)))
+        handlers = {kind: ChildEventHandler(kind, expected) for kind in kinds}
+        followers: dict[Kind, Follower] = {DEPLOYMENT: self.deployments, **handlers}
         watches = {
             (kind, namespace): Reflector(client, kind, namespace, LABEL_MODEL, follower)
             for kind, follower in followers.items()
@@ -103,16 +105,16 @@ class Operator:
         }
         synced = {namespace: watch.synced for (kind, namespace), watch in watches.items() if kind is DEPLOYMENT}
         url = configuration.user_query_url
-        inquirer = Inquirer(UserQueries(url) if url else None, self.models, book)
+        poller = UserQueryPoller(UserQueries(url) if url else None, self.models, monitor)
         return {
-            **{f"worker-{number}": self._work(reconciler, sweep.known, synced) for number in range(WORKERS)},
+            **{f"worker-{number}": self._work(reconciler, resync.known, synced) for number in range(WORKERS)},
             **{f"{kind.plural} {namespace}": watch.run() for (kind, namespace), watch in watches.items()},
-            "sweep": sweep.run(list(synced.values())),
+            "resync": resync.run(list(synced.values())),
             "ticker": self._ticker.run(),
-            "inquirer": inquirer.run(),
+            "user queries": poller.run(),
         }
 
-    def saw(self, kind: str | None, manifest: dict[str, Any]) -> None:
+    def on_model_event(self, kind: str | None, manifest: dict[str, Any]) -> None:
         """The watch saw a ModelDeployment; `kind` is DELETED when it went away."""
         metadata = manifest["metadata"]
         key = (metadata["namespace"], metadata["name"])
@@ -125,13 +127,13 @@ class Operator:
 
     def _disturbed(self, key: ModelKey) -> None:
         """Another model came into its way, or left it."""
-        self.models.doubt(key)
+        self.models.mark_dirty(key)
         self._ask(key)
 
-    def _saw_deployment(self, key: ModelKey, written: bool) -> None:
+    def _on_deployment(self, key: ModelKey, written: bool) -> None:
         """A Deployment changed; `written` says that its specification did, and not only its pods."""
         if written:
-            self.models.doubt(key)
+            self.models.mark_dirty(key)
         self._ask(key)
 
     def _ask(self, key: ModelKey) -> None:
@@ -180,9 +182,9 @@ def _queue() -> WorkQueue[ModelKey]:
     return WorkQueue(lambda key: key[0])
 
 
-async def _put_up(fence: Fence, model: Model) -> None:
+async def _ensure_fence(fence: Fence, model: Model) -> None:
     """Fence a moving model first of all; where that fails, the worker does it before its first write."""
     try:
-        await fence.put_up(model)
+        await fence.ensure(model)
     except KubeError as error:
         _log.warning("%s/%s is not fenced yet: %s", *model.key, error)

@@ -23,10 +23,10 @@ A_FEW: Final = 3
 SETTLED: Final = math.log(1000)
 """The likelihood ratio, as a logarithm, at which stable is said not to fail as the candidate does."""
 
-PATIENCE: Final = 10.0
+SHORT_WAIT: Final = 10.0
 """Seconds that blame waits for stable's requests while there are hardly any."""
 
-MUCH_PATIENCE: Final = 60.0
+LONG_WAIT: Final = 60.0
 """The same while there are some, none of which tells the two apart: a mild failure takes more of them than a total one,
 and does less harm meanwhile."""
 
@@ -34,7 +34,7 @@ _HIGHEST: Final = 0.99
 
 
 @dataclass(frozen=True)
-class Doubt:
+class Attribution:
     """Whether stable fails as well, as far as is known. Kept in memory only: after a restart one waits again.
 
     Attributes:
@@ -45,7 +45,7 @@ class Doubt:
     apart: float = 0.0
     since: float | None = None
 
-    def after(self, tick: Block, candidate: Counts, maximum: float, over: float | None) -> Doubt:
+    def after(self, tick: Block, candidate: Counts, maximum: float, over: float | None) -> Attribution:
         """Takes in the requests since the last look.
 
         Args:
@@ -61,7 +61,7 @@ class Doubt:
             apart += tick.stable.events * math.log(maximum / rate)
             apart += good * (math.log1p(-maximum) - math.log1p(-rate))
         since = self.since if over is not None and self.since is not None else over
-        return Doubt(apart, since)
+        return Attribution(apart, since)
 
     @property
     def settled(self) -> bool:
@@ -70,5 +70,5 @@ class Doubt:
 
     def waited(self, stamp: float, stable: Counts) -> bool:
         """Whether stable has been waited for long enough, given its requests in the same time."""
-        patience = PATIENCE if stable.total < A_FEW else MUCH_PATIENCE
-        return self.since is not None and stamp - self.since >= patience
+        wait = SHORT_WAIT if stable.total < A_FEW else LONG_WAIT
+        return self.since is not None and stamp - self.since >= wait

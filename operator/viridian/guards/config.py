@@ -8,7 +8,7 @@ from typing import Final
 
 from viridian.guards.counts import Counts
 from viridian.guards.latency import round_up
-from viridian.guards.series import Tally
+from viridian.guards.series import RequestCounts
 
 SILENCE: Final = 0.01
 """The part of alpha for silence. Its evidence comes so fast, once there is any, that a small part will do."""
@@ -96,7 +96,7 @@ class AbsoluteGuard:
     maximum: float
     latency: LatencyGuard | None = None
 
-    def counts(self, tally: Tally) -> Counts:
+    def counts(self, tally: RequestCounts) -> Counts:
         """Picks what this guard looks at."""
         return tally.slow(self.latency.bound) if self.latency else tally.failed()
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from viridian.guards.allot import allot
-from viridian.guards.blame import Doubt
+from viridian.guards.alpha import allocate_alpha
+from viridian.guards.blame import Attribution
 from viridian.guards.config import Config
-from viridian.guards.judge import Evidence, Judgement, judge
+from viridian.guards.judge import Judgement, Observation, judge
 from viridian.guards.series import Snapshot, Traffic, delta
-from viridian.guards.silence import Look, Run, listen
+from viridian.guards.silence import SilentPeriod, Tick, check_liveness
 from viridian.guards.state import State
 
 BLOCK: Final = 5
@@ -30,14 +30,14 @@ class Window:
         start: The counters at the end of the last closed block. After a restart they are read again as they stood at
             `State.stamp`.
         latest: The counters as last seen. Pods that have vanished since stay in it with their last counts.
-        doubts: Whether stable fails as well, for each guard with a fixed maximum.
-        run: The stretch of time in which the candidate has answered nothing; None where it is not asked to.
+        attributions: Whether stable fails as well, for each guard with a fixed maximum.
+        silent: The stretch of time in which the candidate has answered nothing; None where it is not asked to.
     """
 
     start: Snapshot
     latest: Snapshot
-    doubts: Mapping[str, Doubt] = field(default_factory=dict)
-    run: Run | None = None
+    attributions: Mapping[str, Attribution] = field(default_factory=dict)
+    silent: SilentPeriod | None = None
 
     @classmethod
     def at(cls, snapshot: Snapshot) -> Window:
@@ -91,7 +91,7 @@ def advance(
         The new state, the new window, and one judgement per guard; and one more if the candidate is silent.
     """
     edited = state.reserve is not None
-    before, state = state, allot(config, state)
+    before, state = state, allocate_alpha(config, state)
     if window is None:
         window = Window.at(now)
     elif edited and state is not before:
@@ -109,9 +109,9 @@ def advance(
         or _enough(candidate, stable, rollout.control)
         or _pods_changed(window.start, now, rollout)
     )
-    seen = Evidence(now.stamp, candidate, stable, candidate_tick, stable_tick, close, comparable, rollout.control)
-    state, doubts, judgements = judge(config, state, seen, window.doubts)
-    look = Look(
+    seen = Observation(now.stamp, candidate, stable, candidate_tick, stable_tick, close, comparable, rollout.control)
+    state, attributions, judgements = judge(config, state, seen, window.attributions)
+    tick = Tick(
         now.stamp,
         rollout.weight / 100 if rollout.control else 0.0,
         moved,
@@ -119,9 +119,9 @@ def advance(
         candidate_tick,
         stable_tick,
     )
-    reach, run, silence = listen(config, state.reach, window.run, look)
+    reach, silent, silence = check_liveness(config, state.reach, window.silent, tick)
 
-    window = Window(now if close else window.start, now, doubts, run)
+    window = Window(now if close else window.start, now, attributions, silent)
     comparable_from = rollout.weight_since + config.request_timeout if moved else state.comparable_from
     state = replace(
         state, stamp=window.start.stamp, weight=rollout.weight, comparable_from=comparable_from, reach=reach

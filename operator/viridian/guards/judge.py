@@ -9,7 +9,7 @@ from typing import Literal
 
 from viridian.guards import absolute, relative
 from viridian.guards import sentences as say
-from viridian.guards.blame import A_FEW, SHARED_ALPHA, Doubt
+from viridian.guards.blame import A_FEW, SHARED_ALPHA, Attribution
 from viridian.guards.config import AbsoluteGuard, Config, RelativeGuard, absolute_guards, relative_guards
 from viridian.guards.counts import Block, Counts
 from viridian.guards.power import SPEAK_ALPHA, requests_missing, requests_to_decide
@@ -61,7 +61,7 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Observation:
     """What happened since the last block was closed.
 
     Attributes:
@@ -86,8 +86,8 @@ class Evidence:
 
 
 def judge(
-    config: Config, state: State, seen: Evidence, doubts: Mapping[str, Doubt]
-) -> tuple[State, dict[str, Doubt], list[Judgement]]:
+    config: Config, state: State, seen: Observation, attributions: Mapping[str, Attribution]
+) -> tuple[State, dict[str, Attribution], list[Judgement]]:
     """Weighs one block.
 
     Guards with a fixed maximum weigh open blocks as well, provisionally: their evidence may be looked at after every
@@ -95,24 +95,24 @@ def judge(
     carries no evidence and would use up the requests in it.
 
     Args:
-        config: The guards. `state` must hold a test for each (see `allot`).
+        config: The guards. `state` must hold a test for each (see `allocate_alpha`).
         state: The evidence up to the last closed block.
         seen: What happened since.
-        doubts: For each guard with a fixed maximum whether stable fails as well, as returned by the last look.
+        attributions: For each guard with a fixed maximum whether stable fails as well, as returned by the last look.
 
     Returns:
-        The state, with the block in it if that was closed; the doubts; and one judgement per guard.
+        The state, with the block in it if that was closed; the attributions; and one judgement per guard.
     """
     fixed, compared = dict(state.absolute), dict(state.relative)
-    left: dict[str, Doubt] = {}
+    left: dict[str, Attribution] = {}
     judgements = []
     for guard in absolute_guards(config):
         name = guard.name
-        after, doubt, judgement = _judge_absolute(guard, fixed[name], seen, doubts.get(name, Doubt()))
+        after, attribution, judgement = _judge_absolute(guard, fixed[name], seen, attributions.get(name, Attribution()))
         if seen.close:
             fixed[name] = after
-            doubt = Doubt() if after.shared or after.stretch == Block() else doubt
-        left[name] = doubt
+            attribution = Attribution() if after.shared or after.stretch == Block() else attribution
+        left[name] = attribution
         judgements.append(judgement)
     for other in relative_guards(config):
         compared[other.name], judgement = _judge_relative(other, compared[other.name], seen)
@@ -121,19 +121,19 @@ def judge(
 
 
 def _judge_absolute(
-    guard: AbsoluteGuard, before: AbsoluteState, seen: Evidence, doubt: Doubt
-) -> tuple[AbsoluteState, Doubt, Judgement]:
+    guard: AbsoluteGuard, before: AbsoluteState, seen: Observation, attribution: Attribution
+) -> tuple[AbsoluteState, Attribution, Judgement]:
     """The state if the block ended here, what is known about stable, and the judgement."""
     block = Block(guard.counts(seen.candidate.unpinned), guard.counts(seen.stable.unpinned))
     tick = Block(guard.counts(seen.candidate_tick.unpinned), guard.counts(seen.stable_tick.unpinned))
     after = _weighed(guard, before, block, guard.counts(seen.candidate.pinned))
     over = after.evidence >= 1 / after.alpha
-    doubt = doubt.after(tick, after.stretch.candidate, guard.maximum, seen.stamp if over else None)
+    attribution = attribution.after(tick, after.stretch.candidate, guard.maximum, seen.stamp if over else None)
     if over:
-        verdict = _blame(guard, after, seen, doubt, failing=tick.candidate.rate > guard.maximum)
+        verdict = _blame(guard, after, seen, attribution, failing=tick.candidate.rate > guard.maximum)
     else:
         verdict = _unblamed(guard, after, seen)
-    return _closed(after, block, verdict), doubt, _say_absolute(guard, after, verdict)
+    return _closed(after, block, verdict), attribution, _say_absolute(guard, after, verdict)
 
 
 def _weighed(guard: AbsoluteGuard, before: AbsoluteState, block: Block, pins: Counts) -> AbsoluteState:
@@ -154,20 +154,22 @@ def _weighed(guard: AbsoluteGuard, before: AbsoluteState, block: Block, pins: Co
     )
 
 
-def _blame(guard: AbsoluteGuard, after: AbsoluteState, seen: Evidence, doubt: Doubt, failing: bool) -> Verdict:
+def _blame(
+    guard: AbsoluteGuard, after: AbsoluteState, seen: Observation, attribution: Attribution, failing: bool
+) -> Verdict:
     """The verdict when the candidate is over its maximum: is it the candidate's fault?"""
     stable = after.stretch.stable
     if after.stable_above.evidence >= 1 / SHARED_ALPHA:
         return Verdict.SHARED_INCIDENT
     # One failure of stable's first few requests is no incident if the others went well while the candidate failed.
-    if stable.rate > guard.maximum and (stable.events >= A_FEW or not doubt.settled):
+    if stable.rate > guard.maximum and (stable.events >= A_FEW or not attribution.settled):
         return Verdict.SHARED_INCIDENT
-    if doubt.settled or not seen.control:
+    if attribution.settled or not seen.control:
         return Verdict.BREACH
-    return Verdict.BREACH if failing and doubt.waited(seen.stamp, stable) else Verdict.NOT_ENOUGH_DATA
+    return Verdict.BREACH if failing and attribution.waited(seen.stamp, stable) else Verdict.NOT_ENOUGH_DATA
 
 
-def _unblamed(guard: AbsoluteGuard, after: AbsoluteState, seen: Evidence) -> Verdict:
+def _unblamed(guard: AbsoluteGuard, after: AbsoluteState, seen: Observation) -> Verdict:
     """The verdict when the candidate is not over its maximum."""
     # A shared incident lasts until two blocks together show one of the two within the maximum: one may be luck.
     both = min(after.stretch.candidate.rate, after.stretch.stable.rate) > guard.maximum
@@ -231,7 +233,7 @@ def _say_absolute(guard: AbsoluteGuard, after: AbsoluteState, verdict: Verdict) 
     )
 
 
-def _judge_relative(guard: RelativeGuard, before: RelativeState, seen: Evidence) -> tuple[RelativeState, Judgement]:
+def _judge_relative(guard: RelativeGuard, before: RelativeState, seen: Observation) -> tuple[RelativeState, Judgement]:
     after = before
     if seen.close and seen.comparable:
         block = Block(seen.candidate.comparable.failed(), seen.stable.comparable.failed())
@@ -242,7 +244,7 @@ def _judge_relative(guard: RelativeGuard, before: RelativeState, seen: Evidence)
     return replace(after, stretch=Block() if after.worse.quiet else after.stretch), judgement
 
 
-def _say_relative(guard: RelativeGuard, after: RelativeState, seen: Evidence) -> Judgement:
+def _say_relative(guard: RelativeGuard, after: RelativeState, seen: Observation) -> Judgement:
     value, threshold = after.worse.evidence, 1 / after.alpha
     breach = value >= threshold
     counts = after.stretch if breach else after.total

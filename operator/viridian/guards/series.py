@@ -20,7 +20,7 @@ _TELLING = 3
 
 
 @dataclass(frozen=True)
-class Tally:
+class RequestCounts:
     """Cumulative numbers of requests, or differences of such.
 
     Attributes:
@@ -44,19 +44,19 @@ class Tally:
         """Requests that came and were answered, by the model or from the cache."""
         return self.requests + self.hits
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(
+    def __add__(self, other: RequestCounts) -> RequestCounts:
+        return RequestCounts(
             self.requests + other.requests,
             self.errors + other.errors,
             {le: self.buckets.get(le, 0) + other.buckets.get(le, 0) for le in {*self.buckets, *other.buckets}},
             self.hits + other.hits,
         )
 
-    def __sub__(self, other: Tally) -> Tally:
+    def __sub__(self, other: RequestCounts) -> RequestCounts:
         # Which bounds are read depends on the guards of all models in a query. One that was not read before says
         # nothing about the time since; only a tally that holds none at all stands for the beginning.
         known = self.buckets if not other.buckets else {le: n for le, n in self.buckets.items() if le in other.buckets}
-        return Tally(
+        return RequestCounts(
             self.requests - other.requests,
             self.errors - other.errors,
             {le: count - other.buckets.get(le, 0) for le, count in known.items()},
@@ -103,9 +103,9 @@ class PodCounters:
     """
 
     stamp: float
-    comparable: Tally = Tally()
-    other: Tally = Tally()
-    direct: Tally = Tally()
+    comparable: RequestCounts = RequestCounts()
+    other: RequestCounts = RequestCounts()
+    direct: RequestCounts = RequestCounts()
     rest: int = 0
     started: float | None = None
 
@@ -169,9 +169,9 @@ class Traffic:
         answered: All requests of users that were answered, whether any guard looks at them or not.
     """
 
-    comparable: Tally = Tally()
-    unpinned: Tally = Tally()
-    pinned: Tally = Tally()
+    comparable: RequestCounts = RequestCounts()
+    unpinned: RequestCounts = RequestCounts()
+    pinned: RequestCounts = RequestCounts()
     answered: int = 0
 
 
@@ -194,7 +194,7 @@ def delta(before: Snapshot, after: Snapshot, revision: str, routed: bool = True)
         if uid not in known and pod.started is not None and pod.started <= before.stamp:
             continue
         change = pod - known.get(uid, PodCounters(before.stamp))
-        unpinned = change.comparable + (Tally() if routed else change.direct)
+        unpinned = change.comparable + (RequestCounts() if routed else change.direct)
         answered = change.comparable.requests + change.other.requests + change.direct.requests + change.rest
         traffic = Traffic(
             traffic.comparable + change.comparable,

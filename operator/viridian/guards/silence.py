@@ -4,9 +4,9 @@ The gateway assigns each request at random. If the candidate's share is p, the c
 stable answers well none was preceded by one for the candidate is at most (1 - p)^n. That is an e-value turned around;
 the j-th stretch of silence in a rollout may spend alpha / (j * (j + 1)), which sums to alpha over all of them.
 
-Requests take their time, on either side: whatever began in a stretch of silence counts once it is over `patience`, in
-which a healthy candidate would have answered. Stable's answers in the first `patience` of a stretch may have begun
-before it, and are left out.
+Requests take their time, on either side: whatever began in a stretch of silence counts once it is as old as the longest
+answer of a healthy candidate takes (`longest_answer`). Stable's answers in the first so many seconds of a stretch may
+have begun before it, and are left out.
 
 For blame, p is what the gateway was *seen* to give the candidate, not the weight in the route: a gateway that does not
 follow the route, or has lost the way to the pods, is no fault of the model.
@@ -36,12 +36,13 @@ _Z: Final = 4.0
 """Standard errors by which the share that was seen is lowered: chance goes beyond once in 30,000 looks."""
 
 _MARKS: Final = 32
-"""At how many moments a stretch of silence remembers what stable has answered: it looks back to a 32nd of patience."""
+"""At how many moments a stretch of silence remembers what stable has answered: it looks back to a 32nd of the longest
+answer."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """What happened since the last look.
+class Tick:
+    """What happened since the last tick.
 
     Attributes:
         stamp: Now, in seconds since the epoch.
@@ -61,7 +62,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Run:
+class SilentPeriod:
     """A stretch of time without any answer of the candidate. Kept in memory only: a restart begins another.
 
     Attributes:
@@ -81,27 +82,27 @@ class Run:
     base: int | None = None
     marks: tuple[tuple[float, int], ...] = ()
 
-    def after(self, look: Look, patience: float) -> Run:
-        """The same stretch, with another look in which the candidate was silent."""
-        tick = look.stable.comparable
-        good = self.good + tick.answered - tick.errors
-        base = good if self.base is None and look.stamp >= self.since + patience else self.base
+    def after(self, tick: Tick, longest: float) -> SilentPeriod:
+        """The same stretch, with another tick, in which the candidate was silent."""
+        latest = tick.stable.comparable
+        good = self.good + latest.answered - latest.errors
+        base = good if self.base is None and tick.stamp >= self.since + longest else self.base
         marks = self.marks
-        if len(marks) > 1 and look.stamp - marks[-2][0] < patience / _MARKS:
+        if len(marks) > 1 and tick.stamp - marks[-2][0] < longest / _MARKS:
             marks = marks[:-1]
-        marks = (*marks, (look.stamp, good))
-        older = sum(stamp <= look.stamp - patience for stamp, _ in marks)
+        marks = (*marks, (tick.stamp, good))
+        older = sum(stamp <= tick.stamp - longest for stamp, _ in marks)
         return replace(
-            self, compared=self.compared + tick.answered, good=good, base=base, marks=marks[max(0, older - 1) :]
+            self, compared=self.compared + latest.answered, good=good, base=base, marks=marks[max(0, older - 1) :]
         )
 
-    def heard(self, patience: float, stamp: float) -> int:
+    def expected_answers(self, longest: float, stamp: float) -> int:
         """How many good answers of stable a healthy candidate would have had its share of by now."""
         moment, count = self.marks[0] if self.marks else (stamp, 0)
-        return max(0, count - self.base) if self.base is not None and moment <= stamp - patience else 0
+        return max(0, count - self.base) if self.base is not None and moment <= stamp - longest else 0
 
 
-def patience(config: Config) -> tuple[float, float]:
+def longest_answer(config: Config) -> tuple[float, float]:
     """How long a healthy candidate may take.
 
     Returns:
@@ -127,43 +128,45 @@ def at_least(candidate: int, stable: int) -> float:
     return (share + slack / 2 - spread) / (1 + slack)
 
 
-def listen(config: Config, reach: Reach, run: Run | None, look: Look) -> tuple[Reach, Run | None, Judgement | None]:
-    """Takes in what happened since the last look.
+def check_liveness(
+    config: Config, reach: Reach, period: SilentPeriod | None, tick: Tick
+) -> tuple[Reach, SilentPeriod | None, Judgement | None]:
+    """Takes in what happened since the last tick.
 
     Args:
         config: The guards.
         reach: What the gateway was seen to give the candidate.
-        run: The stretch of silence so far; None at first.
-        look: What happened since.
+        period: The stretch of silence so far; None at first.
+        tick: What happened since.
 
     Returns:
         The same anew, and a judgement if the silence is longer than chance allows.
     """
-    if look.moved:
+    if tick.moved:
         reach = replace(reach, share=max(reach.share, at_least(reach.candidate, reach.stable)), candidate=0, stable=0)
-    if not look.weight or not look.pods:
+    if not tick.weight or not tick.pods:
         return reach, None, None
-    if run is not None and not run.pods & look.pods:
+    if period is not None and not period.pods & tick.pods:
         reach = Reach(reach.runs)  # other pods, and the gateway may not know the way to them
-    if run is None or look.moved or run.pods != look.pods:
-        return replace(reach, runs=reach.runs + 1), Run(look.stamp, look.pods), None
-    if look.candidate.answered:
-        compared = look.candidate.comparable.answered, run.compared + look.stable.comparable.answered
+    if period is None or tick.moved or period.pods != tick.pods:
+        return replace(reach, runs=reach.runs + 1), SilentPeriod(tick.stamp, tick.pods), None
+    if tick.candidate.answered:
+        compared = tick.candidate.comparable.answered, period.compared + tick.stable.comparable.answered
         reach = replace(
             reach, runs=reach.runs + 1, candidate=reach.candidate + compared[0], stable=reach.stable + compared[1]
         )
-        return reach, Run(look.stamp, look.pods), None
-    run = run.after(look, patience(config)[0])
-    return reach, run, _judge(config, reach, run, look)
+        return reach, SilentPeriod(tick.stamp, tick.pods), None
+    period = period.after(tick, longest_answer(config)[0])
+    return reach, period, _judge(config, reach, period, tick)
 
 
-def _judge(config: Config, reach: Reach, run: Run, look: Look) -> Judgement | None:
-    longest, surely = patience(config)
-    answers = run.heard(longest, look.stamp)
+def _judge(config: Config, reach: Reach, period: SilentPeriod, tick: Tick) -> Judgement | None:
+    longest, surely = longest_answer(config)
+    answers = period.expected_answers(longest, tick.stamp)
     threshold = reach.runs * (reach.runs + 1) / config.silence_alpha
-    seen = min(look.weight, max(reach.share, at_least(reach.candidate, reach.stable)))
-    blamed, meant = _evidence(seen * surely, answers), _evidence(look.weight * surely, answers)
-    silence = say.duration(round(look.stamp - run.since))
+    seen = min(tick.weight, max(reach.share, at_least(reach.candidate, reach.stable)))
+    blamed, meant = _evidence(seen * surely, answers), _evidence(tick.weight * surely, answers)
+    silence = say.duration(round(tick.stamp - period.since))
     silent = f"The candidate has answered no request for {silence}, while stable answered {answers:,}"
     if blamed >= threshold:
         verdict, value = Verdict.BREACH, blamed
@@ -174,7 +177,7 @@ def _judge(config: Config, reach: Reach, run: Run, look: Look) -> Judgement | No
     elif meant >= threshold:
         verdict, value = Verdict.UNREACHED, meant
         sentence = (
-            f"{silent}, although its weight is {say.limit(look.weight)}. The gateway does not follow the route, or does"
+            f"{silent}, although its weight is {say.limit(tick.weight)}. The gateway does not follow the route, or does"
             " not reach the pods, so the model is not blamed: look at the gateway's controller, and at what may block"
             " the way (a NetworkPolicy, a port)."
         )

@@ -29,25 +29,32 @@ TIMING = Timing()
 
 
 @dataclass(frozen=True)
-class Sight:
+class ObservedLease:
     """A Lease as it was read last (None: there is none), and since when it looks like that, on our own clock."""
 
     lease: Lease | None = None
     since: float = 0.0
 
-    def see(self, lease: Lease | None, now: float) -> "Sight":
+    def see(self, lease: Lease | None, now: float) -> "ObservedLease":
         """Look again: the wait for an end begins anew with every change."""
         changed = self.lease is None or lease is None or _heartbeat(lease) != _heartbeat(self.lease)
-        return Sight(lease, now if changed else self.since)
+        return ObservedLease(lease, now if changed else self.since)
 
 
 def claim(
-    sight: Sight, place: tuple[str, str], identity: str, now: float, wall: datetime, timing: Timing, *, resume: bool
+    observed: ObservedLease,
+    place: tuple[str, str],
+    identity: str,
+    now: float,
+    wall: datetime,
+    timing: Timing,
+    *,
+    resume: bool,
 ) -> Lease | None:
     """The Lease as we have to write it to lead; None while somebody else does.
 
     Args:
-        sight: the Lease as we see it.
+        observed: the Lease as we see it.
         place: its namespace and name, for when there is none.
         identity: our own name, which no other process that runs has.
         now: our monotonic clock, in seconds.
@@ -56,10 +63,10 @@ def claim(
         resume: go on in a term in which the Lease names us still, since whoever began it under our name is dead. For a
             process that has lost a term and lives it is False: what it sent in that one may be under way.
     """
-    lease: Lease = sight.lease or {"metadata": {"namespace": place[0], "name": place[1]}}
+    lease: Lease = observed.lease or {"metadata": {"namespace": place[0], "name": place[1]}}
     spec = lease.get("spec") or {}
     holder = spec.get("holderIdentity")
-    if holder and holder != identity and now - sight.since < spec.get("leaseDurationSeconds", timing.duration):
+    if holder and holder != identity and now - observed.since < spec.get("leaseDurationSeconds", timing.duration):
         return None
     begins = not (resume and holder == identity)
     taken = {

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from typing import Protocol
 
+from .backoff import Backoff
 from .client import KubeClient, Manifest
 from .errors import Expired, KubeError, Unavailable
 from .resources import Kind
@@ -12,8 +13,8 @@ _log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 300
 """How long one watch lasts; the next one goes on where it ended."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 8.0
-"""Seconds before another try after an error, doubled from one error to the next."""
+BACKOFF = Backoff(first=0.2, longest=8.0)
+"""Before another try after an error."""
 LASTED = 1.0
 """Seconds after which a watch that ended without an event is taken for one that worked."""
 GRACE = 30.0
@@ -26,10 +27,10 @@ Name = tuple[str, str]
 class Follower(Protocol):
     """Who is told. Both are called with whole manifests, of which the follower keeps what it needs."""
 
-    def saw(self, manifest: Manifest) -> None:
+    def on_upsert(self, manifest: Manifest) -> None:
         """An object is there, or has changed."""
 
-    def lost(self, name: Name) -> None:
+    def on_delete(self, name: Name) -> None:
         """An object is gone."""
 
     def names(self, namespace: str) -> set[Name]:
@@ -48,7 +49,7 @@ class Reflector:
         """Prepare; an empty namespace means all of them."""
         self._client, self._kind, self._namespace, self._selector = client, kind, namespace, selector
         self._follower = follower
-        self._pause, self._seen, self._trouble = FIRST_PAUSE, "", ""
+        self._failures, self._seen, self._trouble = 0, "", ""
         self._denied_since: float | None = None
         self.synced = asyncio.Event()
         """Set once the follower has been told of everything that is there, or that was denied for too long."""
@@ -69,11 +70,10 @@ class Reflector:
                 # A broken watch goes on where it was; whatever else the API says, a new list puts right.
                 version = self._seen if isinstance(error, Unavailable) else ""
                 self._give_up_if_denied(error)
-                self._note(str(error))
-                await self._wait()
+                await self._wait(str(error))
             except Exception:  # noqa: BLE001 - nobody would see Deployments any more
                 version = ""
-                _log.exception("following %s failed; again in %.1f s", self._what, self._pause)
+                _log.exception("following %s failed; it begins again", self._what)
                 await self._wait()
 
     @property
@@ -90,18 +90,21 @@ class Reflector:
         elif now - self._denied_since >= GRACE:
             self.synced.set()
 
-    def _note(self, trouble: str) -> None:
+    def _note(self, trouble: str, pause: float) -> None:
         """Tell the log once of each trouble, however long it lasts."""
         level = logging.DEBUG if trouble == self._trouble else logging.WARNING
-        _log.log(level, "following %s: %s; again in %.1f s", self._what, trouble, self._pause)
+        _log.log(level, "following %s: %s; again in %.1f s", self._what, trouble, pause)
         self._trouble = trouble
 
     def _works(self) -> None:
-        self._pause, self._trouble = FIRST_PAUSE, ""
+        self._failures, self._trouble = 0, ""
 
-    async def _wait(self) -> None:
-        await asyncio.sleep(self._pause)
-        self._pause = min(LONGEST_PAUSE, 2 * self._pause)
+    async def _wait(self, trouble: str = "") -> None:
+        self._failures += 1
+        pause = BACKOFF.pause(self._failures)
+        if trouble:
+            self._note(trouble, pause)
+        await asyncio.sleep(pause)
 
     async def _list(self) -> str:
         self._seen = ""
@@ -111,9 +114,9 @@ class Reflector:
             version = page.version
             for manifest in page.items:
                 there.add(_name(manifest))
-                self._follower.saw(manifest)
+                self._follower.on_upsert(manifest)
         for name in self._follower.names(self._namespace) - there:
-            self._follower.lost(name)
+            self._follower.on_delete(name)
         return version
 
     async def _follow(self, version: str) -> str:
@@ -123,9 +126,9 @@ class Reflector:
         events = self._client.watch(self._kind, self._namespace, self._selector, version, WATCH_SECONDS)
         async for kind, manifest in events:
             if kind == "DELETED":
-                self._follower.lost(_name(manifest))
+                self._follower.on_delete(_name(manifest))
             elif kind != "BOOKMARK":
-                self._follower.saw(manifest)
+                self._follower.on_upsert(manifest)
             self._seen, told = manifest["metadata"]["resourceVersion"], True
             self._works()
         if not told and clock() - begun < LASTED:

@@ -1,9 +1,12 @@
 """When a request is sent once more within the same call: only if that can do no harm, and not for long."""
 
+import math
+
+from .backoff import Backoff
 from .errors import KubeError, Unavailable
 
-FIRST_PAUSE = 0.2
-"""Seconds before the second attempt, doubled before each further one."""
+BACKOFF = Backoff(first=0.2, longest=math.inf)
+"""Before the second attempt, and each further one."""
 LONGEST_PAUSE = 5.0
 """Seconds to wait within a call at the most: whoever is asked to wait longer gives up, and comes back later."""
 
@@ -24,5 +27,5 @@ def pause_before_retry(error: KubeError, method: str, attempt: int) -> float | N
         return None
     if method != "GET" and not error.unsent:
         return None
-    pause = max(FIRST_PAUSE * 2.0 ** (attempt - 1), error.retry_after or 0.0)
+    pause = max(BACKOFF.pause(attempt), error.retry_after or 0.0)
     return pause if pause <= LONGEST_PAUSE else None

@@ -14,7 +14,7 @@ ALONE = 16
 """Further queries per reading, for models that were refused by themselves and are asked for alone since."""
 LONGEST_PAUSE = 32
 """Readings that such a model waits for its next turn, at the most: what is refused may have cost Prometheus seconds."""
-PATIENCE = 2
+GIVE_UP_AFTER = 2
 """Queries in a row that nobody answers, after which the rest is not asked: each may take as long as a timeout."""
 
 Key = TypeVar("Key", bound=Hashable)
@@ -131,7 +131,7 @@ class _Reading(Generic[Key, Value]):
             self.size, self.crowded = max(1, min(together) // 2), True
 
     async def _answer(self, part: Sequence[Key]) -> Mapping[Key, Value | MetricsError]:
-        if self._silence is not None and self._silences >= PATIENCE:
+        if self._silence is not None and self._silences >= GIVE_UP_AFTER:
             raise self._silence
         try:
             answer = await self._ask(part)

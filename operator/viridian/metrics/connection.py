@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -30,6 +31,9 @@ _CHUNK = 2**14
 """Bytes that are read at a time; compressed ones may become a thousand times as many."""
 
 T = TypeVar("T")
+
+_IN_BODY = ("query", "limit")
+"""Parameters that travel in the body; the others stay in the URL, where proxies look for them."""
 
 _REFUSED = frozenset({400, 413, 414, 422})
 """Statuses by which Prometheus, or what stands before it, says that it is this query which cannot be carried out."""
@@ -68,8 +72,9 @@ class Connection:
             threads: queries at the same time.
         """
         self._setting, self._timeout = setting, timeout.total_seconds()
-        self._session = requests.Session()
-        self._api = PrometheusConnect(url=url, session=self._session, retry=Retry(total=0), timeout=self._timeout)
+        self._api = PrometheusConnect(
+            url=url, session=_Session(), retry=Retry(total=0), timeout=self._timeout, method="POST"
+        )
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=setting)
         self._turns = asyncio.Semaphore(threads)
 
@@ -88,68 +93,111 @@ class Connection:
             async with self._turns, asyncio.timeout(self._timeout + 1):
                 running = asyncio.get_running_loop()
                 return await running.run_in_executor(self._threads, self._ask, query, params, read)
-        except (requests.RequestException, TimeoutError) as error:
+        except (_NoAnswer, requests.RequestException, TimeoutError) as error:
             raise self._unanswered(str(error) or type(error).__name__) from error
 
     def _ask(self, query: str, params: Mapping[str, str], read: Callable[[list[Any]], T]) -> T:
         """In a thread: post the query and read the answer."""
-        # The client's own custom_query() would put the query into the URL, and many models make it too long for that.
         # One series more than is read shows that there are too many; servers that know no limit are cut off by bytes.
-        asked = {"query": query, "limit": str(MOST_SERIES + 1)}
-        with self._session.post(
-            f"{self._api.url}/api/v1/query", params=dict(params), data=asked, timeout=self._timeout, stream=True
-        ) as response:
-            if response.request.method != "POST":
-                where = response.url.partition("?")[0]
-                raise self._unanswered(f"it redirects to {where}, and a query is lost on the way")
-            return read(self._result(response.status_code, self._body(response)))
-
-    def _body(self, response: requests.Response) -> bytes:
-        """The body, as far as it may be read.
-
-        Raises:
-            TooLarge: it is longer.
-            requests.Timeout: it does not end.
-        """
-        body, until = bytearray(), time.monotonic() + self._timeout
-        for chunk in response.iter_content(_CHUNK):
-            body += chunk
-            if len(body) > LARGEST_ANSWER:
-                body.clear()  # else the error would keep it
-                raise TooLarge(f"Prometheus' answer is larger than the {LARGEST_ANSWER >> 20} MiB that are read")
-            if time.monotonic() > until:
-                raise requests.Timeout("its answer timed out")
-        return bytes(body)
-
-    def _result(self, status: int, body: bytes) -> list[Any]:
-        """The `result` that a body holds."""
-        # Before anything is made of them: within strings a quote is escaped, so this is in keys alone.
-        if body.count(b'"metric"') > MOST_SERIES:
-            raise TooLarge(f"Prometheus' answer has more than the {MOST_SERIES:,} series that are read")
-        said = _read_json(body)
-        if status != requests.codes.ok:
-            raise self._failed(status, said.get("error") or _text(body))
-        result, warnings = _result(said), said.get("warnings")
-        if result is None:
-            raise self._unanswered(f"{status}, but no answer of Prometheus: {_text(body)}")
-        if warnings:
-            raise MetricsError(f"Prometheus answered only in part: {excerpt(_joined(warnings))}")
-        return result
-
-    def _failed(self, status: int, why: object) -> MetricsError:
-        said = f"{status}: {why}"
-        if status not in _REFUSED:
-            return self._unanswered(said)
-        return QueryRefused(
-            f"Prometheus refused the query ({excerpt(said)}): correct it where it is yours, or raise the"
-            " limits of Prometheus"
-        )
+        return read(self._api.custom_query(query, params={"limit": str(MOST_SERIES + 1), **params}))
 
     def _unanswered(self, why: str) -> Unanswered:
         return Unanswered(
             f"Prometheus did not answer ({excerpt(why)}): check that it runs and that the operator's {self._setting}"
             " is right"
         )
+
+
+class _NoAnswer(Exception):
+    """Whoever answered is no working Prometheus."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """An answer as far as `PrometheusConnect` looks at one: it was read and understood."""
+
+    said: dict[str, Any]
+    status_code: int = requests.codes.ok
+
+    def json(self) -> dict[str, Any]:
+        """What Prometheus said."""
+        return self.said
+
+
+class _Session:
+    """The session that `PrometheusConnect` sends its queries through, with what that lacks.
+
+    It would put a query into the URL, and many models make it too long for that; it would read answers of any size, and
+    lose what Prometheus warns of.
+    """
+
+    verify, cert = True, None
+
+    def __init__(self) -> None:
+        self._session = requests.Session()
+
+    def mount(self, prefix: str, adapter: requests.adapters.BaseAdapter) -> None:
+        """Send what begins with this prefix through an adapter."""
+        self._session.mount(prefix, adapter)
+
+    def request(self, method: str, url: str, params: Mapping[str, str], timeout: float, **options: Any) -> _Answer:  # noqa: ANN401
+        """Send a query in the body, and read its answer in bounds.
+
+        Raises:
+            _NoAnswer: whoever answered is no working Prometheus.
+            MetricsError: the answer is a refusal, too large, or only a part.
+            requests.RequestException: nobody answered in time.
+        """
+        body = {name: params[name] for name in _IN_BODY if name in params}
+        rest = {name: value for name, value in params.items() if name not in body}
+        with self._session.request(
+            method, url, params=rest, data=body, timeout=timeout, stream=True, **options
+        ) as response:
+            if response.request.method != method:
+                raise _NoAnswer(f"it redirects to {response.url.partition('?')[0]}, and a query is lost on the way")
+            return _Answer(_understood(response.status_code, _body(response, timeout)))
+
+
+def _body(response: requests.Response, timeout: float) -> bytes:
+    """The body, as far as it may be read.
+
+    Raises:
+        TooLarge: it is longer.
+        requests.Timeout: it does not end.
+    """
+    body, until = bytearray(), time.monotonic() + timeout
+    for chunk in response.iter_content(_CHUNK):
+        body += chunk
+        if len(body) > LARGEST_ANSWER:
+            body.clear()  # else the error would keep it
+            raise TooLarge(f"Prometheus' answer is larger than the {LARGEST_ANSWER >> 20} MiB that are read")
+        if time.monotonic() > until:
+            raise requests.Timeout("its answer timed out")
+    return bytes(body)
+
+
+def _understood(status: int, body: bytes) -> dict[str, Any]:
+    """What a body says, which has a `result`."""
+    # Before anything is made of them: within strings a quote is escaped, so this is in keys alone.
+    if body.count(b'"metric"') > MOST_SERIES:
+        raise TooLarge(f"Prometheus' answer has more than the {MOST_SERIES:,} series that are read")
+    said = _read_json(body)
+    if status != requests.codes.ok:
+        raise _failed(f"{status}: {said.get('error') or _text(body)}", status)
+    if not _has_result(said):
+        raise _NoAnswer(f"{status}, but no answer of Prometheus: {_text(body)}")
+    if warnings := said.get("warnings"):
+        raise MetricsError(f"Prometheus answered only in part: {excerpt(_joined(warnings))}")
+    return said
+
+
+def _failed(said: str, status: int) -> Exception:
+    if status not in _REFUSED:
+        return _NoAnswer(said)
+    return QueryRefused(
+        f"Prometheus refused the query ({excerpt(said)}): correct it where it is yours, or raise the limits of"
+        " Prometheus"
+    )
 
 
 def excerpt(text: str, longest: int = LONGEST_EXCERPT) -> str:
@@ -171,12 +219,12 @@ def _read_json(body: bytes) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _result(said: Mapping[str, Any]) -> list[Any] | None:
+def _has_result(said: Mapping[str, Any]) -> bool:
     match said:
-        case {"data": {"result": list(result)}}:
-            return result
+        case {"data": {"result": list()}}:
+            return True
         case _:
-            return None
+            return False
 
 
 def _joined(warnings: object) -> str:

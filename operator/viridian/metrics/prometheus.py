@@ -13,8 +13,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+from viridian.api.model_key import ModelKey
 from viridian.api.names import PORT_METRICS
-from viridian.guards.series import PodCounters, Tally
+from viridian.guards.series import PodCounters, RequestCounts
 
 from .batches import Batches
 from .connection import MOST_SERIES, Connection, MetricsError, TooLarge
@@ -40,9 +41,6 @@ T = TypeVar("T")
 
 LARGEST = 2.0**53
 """Above it a sample is no exact whole number any more, and no count of anything that happened."""
-
-ModelKey = tuple[str, str]
-"""Namespace and name of a ModelDeployment."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class _Scrape:
         """The counters, unless the scrape lacks its stamp."""
         if self.stamp is None:
             return None
-        comparable, other, direct = (_tally(self.outcomes[via], self.buckets[via]) for via in JUDGED)
+        comparable, other, direct = (_request_counts(self.outcomes[via], self.buckets[via]) for via in JUDGED)
         rest = self.answered - comparable.requests - other.requests - direct.requests
         return PodCounters(self.stamp, comparable, other, direct, rest, self.started)
 
@@ -302,9 +300,9 @@ def _add(scrape: _Scrape, labels: Mapping[str, str], value: float) -> None:
         scrape.buckets[via][float(labels["le"])] += int(value)
 
 
-def _tally(outcomes: Mapping[str, int], buckets: Mapping[float, int]) -> Tally:
+def _request_counts(outcomes: Mapping[str, int], buckets: Mapping[float, int]) -> RequestCounts:
     errors = outcomes.get("error", 0)
-    return Tally(outcomes.get("ok", 0) + errors, errors, dict(buckets), hits=outcomes.get("cached", 0))
+    return RequestCounts(outcomes.get("ok", 0) + errors, errors, dict(buckets), hits=outcomes.get("cached", 0))
 
 
 def _spellings(bound: float) -> set[str]:

@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from viridian.api.rollout import Approval
 from viridian.api.status import Approved, ModelDeploymentStatus
+from viridian.api.status_changes import StatusChanges, evolve
 
-from .view import SETTLED, View
+from .context import SETTLED, RolloutContext
 
 
 class Verb(StrEnum):
@@ -32,75 +33,79 @@ class Command:
     revision: str
 
 
-def pending_command(view: View, *verbs: Verb) -> Command | None:
+def pending_command(context: RolloutContext, *verbs: Verb) -> Command | None:
     """The command in the annotation that can be obeyed now, if it is one of these (none named: any)."""
-    command = _read(view)
-    if command is None or (verbs and command.verb not in verbs) or _REFUSALS[command.verb](view, command.revision):
+    command = _read(context)
+    if command is None or (verbs and command.verb not in verbs) or _REFUSALS[command.verb](context, command.revision):
         return None
     return command
 
 
-def refusal(view: View) -> str | None:
+def refusal(context: RolloutContext) -> str | None:
     """Why a new command cannot be obeyed, as a sentence; None when there is nothing to refuse."""
-    if not _is_new(view):
+    if not _is_new(context):
         return None
-    command = _read(view)
+    command = _read(context)
     if command is None:
         verbs = ", ".join(Verb)
         return (
-            f"command {view.observed.command[:512]!r} cannot be read: write VERB/REVISION/ID with an ID of your choice"
-            f" and one of the verbs {verbs}"
+            f"command {context.observed.command[:512]!r} cannot be read: write VERB/REVISION/ID with an ID of your"
+            f" choice and one of the verbs {verbs}"
         )
-    return _REFUSALS[command.verb](view, command.revision)
+    return _REFUSALS[command.verb](context, command.revision)
 
 
-def obey(view: View, status: ModelDeploymentStatus) -> ModelDeploymentStatus:
+def obey(context: RolloutContext, status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     """Do what a command asks of the status itself, and remember each that was dealt with, refused ones too.
 
     `abort` is an interrupt and `rollback` a beginning: those act elsewhere. An abort that cannot be carried out yet,
     because stable has nobody to answer, is remembered.
     """
-    if not view.observed.command:
+    if not context.observed.command:
         return status
-    update: dict[str, object] = {"last_command": view.observed.command[:512]}
-    command = pending_command(view)
+    update: StatusChanges = {"last_command": context.observed.command[:512]}
+    command = pending_command(context)
     match command:
         case Command(Verb.ABORT, revision) if status.ending is None:
             update["aborting"] = revision
         case Command(Verb.RETRY, revision):
-            update["failed"] = [pin for pin in status.failed if pin.revision != revision]
-            update["expired"] = [pin for pin in status.expired if pin.revision != revision]
+            update["failed"] = [blocked for blocked in status.failed if blocked.revision != revision]
+            update["expired"] = [blocked for blocked in status.expired if blocked.revision != revision]
         case Command(Verb.APPROVE, revision):
             update["approved"] = Approved(
-                revision=revision, gate=view.spec.rollout.approval, by=view.observed.command_by[:256]
+                revision=revision, gate=context.spec.rollout.approval, by=context.observed.command_by[:256]
             )
         case Command(Verb.PAUSE, revision):
             update["paused"] = revision
         case Command(Verb.RESUME, _):
             update["paused"] = ""
-    return status.model_copy(update=update)
+    return evolve(status, update)
 
 
-def _is_new(view: View) -> bool:
-    return bool(view.observed.command) and view.observed.command[:512] != view.status.last_command
+def _is_new(context: RolloutContext) -> bool:
+    return bool(context.observed.command) and context.observed.command[:512] != context.status.last_command
 
 
-def _read(view: View) -> Command | None:
-    verb, _, rest = view.observed.command.partition("/")
+def _read(context: RolloutContext) -> Command | None:
+    verb, _, rest = context.observed.command.partition("/")
     revision, _, nonce = rest.partition("/")
-    if not _is_new(view) or verb not in set(Verb) or not revision or not nonce:
+    if not _is_new(context) or verb not in set(Verb) or not revision or not nonce:
         return None
     return Command(Verb(verb), revision)
 
 
-def _is_rolling(view: View, revision: str) -> bool:
-    return view.candidate_is_live and view.status.candidate is not None and view.status.candidate.revision == revision
+def _is_rolling(context: RolloutContext, revision: str) -> bool:
+    return (
+        context.candidate_is_live
+        and context.status.candidate is not None
+        and context.status.candidate.revision == revision
+    )
 
 
-def _no_abort(view: View, revision: str) -> str | None:
-    if not _is_rolling(view, revision):
+def _no_abort(context: RolloutContext, revision: str) -> str | None:
+    if not _is_rolling(context, revision):
         return f"nothing to abort: {revision} is not being rolled out"
-    if view.status.stable is None and view.is_reachable(view.status.candidate):
+    if context.status.stable is None and context.is_reachable(context.status.candidate):
         return (
             f"{revision} cannot be aborted: it is the first revision and serves all requests, so there is nothing to go"
             " back to; apply a version that works, or delete the model"
@@ -108,38 +113,38 @@ def _no_abort(view: View, revision: str) -> str | None:
     return None
 
 
-def _no_retry(view: View, revision: str) -> str | None:
-    pinned = {pin.revision for pin in [*view.status.failed, *view.status.expired]}
+def _no_retry(context: RolloutContext, revision: str) -> str | None:
+    pinned = {blocked.revision for blocked in [*context.status.failed, *context.status.expired]}
     return None if revision in pinned else f"nothing to retry: {revision} neither failed nor expired"
 
 
-def _no_approval(view: View, revision: str) -> str | None:
-    if view.spec.rollout.approval is Approval.NONE:
+def _no_approval(context: RolloutContext, revision: str) -> str | None:
+    if context.spec.rollout.approval is Approval.NONE:
         return "nothing to approve: rollout.approval is None, so the rollout does not wait for it"
-    return None if _is_rolling(view, revision) else f"nothing to approve: {revision} is not being rolled out"
+    return None if _is_rolling(context, revision) else f"nothing to approve: {revision} is not being rolled out"
 
 
-def _no_pause(view: View, revision: str) -> str | None:
-    return None if _is_rolling(view, revision) else f"nothing to pause: {revision} is not being rolled out"
+def _no_pause(context: RolloutContext, revision: str) -> str | None:
+    return None if _is_rolling(context, revision) else f"nothing to pause: {revision} is not being rolled out"
 
 
-def _no_resume(view: View, revision: str) -> str | None:
-    return None if view.status.paused == revision else f"nothing to resume: {revision} is not paused"
+def _no_resume(context: RolloutContext, revision: str) -> str | None:
+    return None if context.status.paused == revision else f"nothing to resume: {revision} is not paused"
 
 
-def _no_rollback(view: View, revision: str) -> str | None:
-    stable = view.status.stable
+def _no_rollback(context: RolloutContext, revision: str) -> str | None:
+    stable = context.status.stable
     if stable is None or stable.revision != revision:
         serving = f": {stable.revision} does" if stable is not None else ""
         return f"nothing to roll back: {revision} does not serve as stable{serving}"
-    if view.status.candidate is not None or view.status.phase not in SETTLED:
+    if context.status.candidate is not None or context.status.phase not in SETTLED:
         return f"{revision} cannot be rolled back while a rollout is under way: abort that one, or wait for its end"
-    if view.previous is None:
+    if context.previous is None:
         return f"{revision} cannot be rolled back: no revision that served before it is stored any more"
     return None
 
 
-_REFUSALS: Mapping[Verb, Callable[[View, str], str | None]] = {
+_REFUSALS: Mapping[Verb, Callable[[RolloutContext, str], str | None]] = {
     Verb.ABORT: _no_abort,
     Verb.RETRY: _no_retry,
     Verb.APPROVE: _no_approval,

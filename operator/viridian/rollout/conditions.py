@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from viridian.api.status import Condition, ModelDeploymentStatus, Phase
+from viridian.api.status_changes import evolve
 
+from .context import CLOCK_STOPS, SETTLED, RolloutContext
 from .fallback import describe
 from .interrupts import shared_deaths
-from .story import count, left_behind, pod_trouble, story, stuck_pod
-from .view import CLOCK_STOPS, SETTLED, View
+from .messages import count, left_behind, pod_trouble, state_message, stuck_pod
 
 
 @dataclass(frozen=True)
@@ -18,19 +19,22 @@ class _Claim:
     message: str
 
 
-def conditions(view: View) -> list[Condition]:
-    """All conditions of a view; each keeps its transition time while its status stays the same."""
+def conditions(context: RolloutContext) -> list[Condition]:
+    """All conditions of a context; each keeps its transition time while its status stays the same."""
     claims = {
-        "Ready": _ready(view),
-        "Reconciling": _reconciling(view),
-        "Stalled": _stalled(view),
-        "Available": _available(view),
-        "RolledBack": _rolled_back(view),
-        "RollbackReady": _rollback_ready(view),
-        "FallbackReady": _Claim(*describe(view)),
-        "Settled": _settled(view),
+        "Ready": _ready(context),
+        "Reconciling": _reconciling(context),
+        "Stalled": _stalled(context),
+        "Available": _available(context),
+        "RolledBack": _rolled_back(context),
+        "RollbackReady": _rollback_ready(context),
+        "FallbackReady": _Claim(*describe(context)),
+        "Settled": _settled(context),
     }
-    return [_condition(view.status, kind, claim, view.observed.generation, view.now) for kind, claim in claims.items()]
+    return [
+        _condition(context.status, kind, claim, context.observed.generation, context.now)
+        for kind, claim in claims.items()
+    ]
 
 
 def _condition(status: ModelDeploymentStatus, kind: str, claim: _Claim, generation: int, now: datetime) -> Condition:
@@ -47,123 +51,123 @@ def _condition(status: ModelDeploymentStatus, kind: str, claim: _Claim, generati
     )
 
 
-def _ready(view: View) -> _Claim:
-    status = view.status
+def _ready(context: RolloutContext) -> _Claim:
+    status = context.status
     if status.phase is Phase.STABLE and status.stable is not None:
-        obstacle = _obstacle(view)
+        obstacle = _obstacle(context)
         if obstacle is not None:
             return replace(obstacle, holds=False)
-        if unrouted := _unrouted(view):
+        if unrouted := _unrouted(context):
             return _Claim(False, "NotRouted", unrouted)
         if status.stable.ready:
             ready, wanted = status.stable.ready, status.stable.replicas
             short = f" with {ready} of {wanted} pods" if ready < wanted else ""
             return _Claim(True, "Stable", f"{status.stable.version} serves all requests{short}")
         return _Claim(False, "PodsNotReady", f"no pod of {status.stable.version} is ready")
-    return _Claim(False, status.phase, story(view))
+    return _Claim(False, status.phase, state_message(context))
 
 
-def _reconciling(view: View) -> _Claim:
+def _reconciling(context: RolloutContext) -> _Claim:
     # What is stuck until somebody acts is stalled, and kstatus must not take it for work in progress.
-    waits = _stalled(view).holds
-    moving = not waits and (view.status.phase not in SETTLED or view.status.phase is Phase.PENDING)
-    hold = view.status.hold
-    return _Claim(moving, hold.reason if hold is not None and moving else view.status.phase, story(view))
+    waits = _stalled(context).holds
+    moving = not waits and (context.status.phase not in SETTLED or context.status.phase is Phase.PENDING)
+    hold = context.status.hold
+    return _Claim(moving, hold.reason if hold is not None and moving else context.status.phase, state_message(context))
 
 
-def _stalled(view: View) -> _Claim:
-    status = view.status
-    obstacle = _obstacle(view)
+def _stalled(context: RolloutContext) -> _Claim:
+    status = context.status
+    obstacle = _obstacle(context)
     if obstacle is not None:
         return obstacle
     if status.hold is not None and status.hold.reason in CLOCK_STOPS:
         return _Claim(False, status.hold.reason, status.hold.message)  # a person is meant to take time over it
     if status.hold is not None:
         return _Claim(True, status.hold.reason, status.hold.message)
-    if shared := shared_deaths(view):
+    if shared := shared_deaths(context):
         return _Claim(True, "SharedIncident", shared)
     if status.phase in {Phase.ROLLED_BACK, Phase.EXPIRED}:
-        if left := left_behind(view):
-            return _Claim(True, "PodStuckTerminating", f"{story(view)} But {left}")
-        return _Claim(True, _pin_reason(view), story(view))
+        if left := left_behind(context):
+            return _Claim(True, "PodStuckTerminating", f"{state_message(context)} But {left}")
+        return _Claim(True, _blocked_reason(context), state_message(context))
     return _Claim(False, status.phase, "nothing stands in the way")
 
 
-def _available(view: View) -> _Claim:
-    status = view.status
+def _available(context: RolloutContext) -> _Claim:
+    status = context.status
     if status.stable is None:
         return _Claim(False, "NotServing", "no revision has served yet")
-    if view.condemned and not view.route_weight(status.candidate):
-        return _Claim(False, "GuardBreached", f"{status.stable.version} serves and fails: {view.condemned}")
-    if unrouted := _unrouted(view):
+    if context.condemned and not context.route_weight(status.candidate):
+        return _Claim(False, "GuardBreached", f"{status.stable.version} serves and fails: {context.condemned}")
+    if unrouted := _unrouted(context):
         return _Claim(False, "NotRouted", unrouted)
     roles = [role for role in (status.stable, status.candidate) if role is not None]
     for role, reason in zip(roles, ("StableUnavailable", "CandidateUnavailable"), strict=False):
-        share = view.route_weight(role)
-        if share and not view.serving(role):
+        share = context.route_weight(role)
+        if share and not context.serving(role):
             lost = "no request is answered" if share == 100 else f"{share} % of the requests are not answered"
             return _Claim(False, reason, f"no pod of {role.version} is ready, so {lost}")
-    answering = [f"{count(role.ready, 'ready pod')} of {role.version}" for role in roles if view.route_weight(role)]
+    answering = [f"{count(role.ready, 'ready pod')} of {role.version}" for role in roles if context.route_weight(role)]
     return _Claim(True, "Serving", " and ".join(answering))
 
 
-def _unrouted(view: View) -> str:
+def _unrouted(context: RolloutContext) -> str:
     """Why no request from outside can arrive; empty when one can."""
-    route, stable = view.observed.route, view.status.stable
+    route, stable = context.observed.route, context.status.stable
     if route is None:
         return f"nothing leads to {stable.version if stable else 'a revision'} yet"
     if not route.accepted:
-        gateways = ", ".join(parent.name for parent in view.spec.traffic.parent_refs)
+        gateways = ", ".join(parent.name for parent in context.spec.traffic.parent_refs)
         return f"no gateway has accepted the HTTPRoute yet: waiting for Gateway {gateways}"
     return ""
 
 
-def _settled(view: View) -> _Claim:
+def _settled(context: RolloutContext) -> _Claim:
     """For scripts: it turns True however a rollout ends, and says how."""
-    status = view.status
+    status = context.status
     breached = status.hold is not None and status.hold.reason == "GuardBreached"
     over = status.phase in {Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED} or breached
     if not over:
-        return _Claim(False, status.phase, story(view))
-    return _Claim(True, "GuardBreached" if breached else status.phase, story(view))
+        return _Claim(False, status.phase, state_message(context))
+    return _Claim(True, "GuardBreached" if breached else status.phase, state_message(context))
 
 
-def _rolled_back(view: View) -> _Claim:
-    status = view.status
+def _rolled_back(context: RolloutContext) -> _Claim:
+    status = context.status
     back = status.phase is Phase.ROLLED_BACK or (status.ending is not None and status.ending.phase is Phase.ROLLED_BACK)
     if back:
-        return _Claim(True, _pin_reason(view), story(view))
+        return _Claim(True, _blocked_reason(context), state_message(context))
     return _Claim(False, status.phase, "the version that the spec asks for was not turned back")
 
 
-def _rollback_ready(view: View) -> _Claim:
-    stable = view.status.stable
+def _rollback_ready(context: RolloutContext) -> _Claim:
+    stable = context.status.stable
     if stable is None:
         return _Claim(False, "NoStable", "there is no revision to go back to yet")
-    if stable.revision not in view.observed.revisions:
+    if stable.revision not in context.observed.revisions:
         return _Claim(False, "RevisionLost", f"ControllerRevision {stable.revision} is missing")
-    back = view.previous
+    back = context.previous
     also = f"; the command rollback would bring back {back.name} ({back.version})" if back is not None else ""
     return _Claim(True, "Kept", f"{stable.revision} ({stable.version}) is stored and can be run again{also}")
 
 
-def _pin_reason(view: View) -> str:
-    return view.pin.reason if view.pin is not None else str(view.status.phase)
+def _blocked_reason(context: RolloutContext) -> str:
+    return context.blocked.reason if context.blocked is not None else str(context.status.phase)
 
 
-def _obstacle(view: View) -> _Claim | None:
+def _obstacle(context: RolloutContext) -> _Claim | None:
     """What the user has to put right before anything can go on."""
-    if view.observed.gateway_problem is not None:
-        return _Claim(True, "GatewayNotFound", view.observed.gateway_problem)
-    if view.observed.taken is not None:
-        return _Claim(True, "RouteTaken", view.observed.taken)
-    if view.observed.route is not None and view.observed.route.problem is not None:
-        return _Claim(True, "RouteRefused", view.observed.route.problem)
-    if (setback := view.observed.setback) is not None:
-        return _Claim(True, setback.reason, setback.message)
-    if stuck := stuck_pod(view):
+    if context.observed.gateway_problem is not None:
+        return _Claim(True, "GatewayNotFound", context.observed.gateway_problem)
+    if context.observed.taken is not None:
+        return _Claim(True, "RouteTaken", context.observed.taken)
+    if context.observed.route is not None and context.observed.route.problem is not None:
+        return _Claim(True, "RouteRefused", context.observed.route.problem)
+    if (apply_failure := context.observed.apply_failure) is not None:
+        return _Claim(True, apply_failure.reason, apply_failure.message)
+    if stuck := stuck_pod(context):
         return _Claim(True, "PodStuckTerminating", stuck)
-    trouble = pod_trouble(view)
+    trouble = pod_trouble(context)
     if trouble:
         return _Claim(True, "PodsCannotStart", trouble)
     return None
@@ -176,4 +180,4 @@ def with_problem(
     claims = {"Ready": _Claim(False, reason, message), "Stalled": _Claim(True, reason, message)}
     problems = [_condition(status, kind, claim, generation, now) for kind, claim in claims.items()]
     kept = [condition for condition in status.conditions if condition.type not in claims]
-    return status.model_copy(update={"conditions": [*problems, *kept]})
+    return evolve(status, conditions=[*problems, *kept])

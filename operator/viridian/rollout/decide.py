@@ -6,19 +6,20 @@ from datetime import datetime, timedelta
 
 from viridian.api.quantities import format_duration, parse_duration
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.api.status import ColorStatus, GuardStatus, ModelDeploymentStatus, PinnedRevision, cut
+from viridian.api.status import BlockedRevision, ColorStatus, GuardStatus, ModelDeploymentStatus, cut
+from viridian.api.status_changes import StatusChanges, evolve
 from viridian.guards.judge import Judgement, Verdict
+from viridian.rollout.planning.actions import Action
+from viridian.rollout.planning.plan import plan
 
-from .actions import Action
 from .commands import obey, refusal
 from .conditions import conditions
-from .endings import take_back
+from .context import CLOCK_STOPS, RolloutContext
 from .interrupts import interrupt
 from .observed import Observed, Settings
-from .plan import plan
 from .progress import progress
 from .readiness import track
-from .view import CLOCK_STOPS, View
+from .rollback import roll_back
 
 LEISURE = timedelta(seconds=15)
 """How often a status is written in which nothing but counts has changed."""
@@ -55,41 +56,39 @@ def decide(
         settings: the operator's own configuration.
         now: the time, with a zone.
     """
-    view = View(name, spec, _noted(status, observed), observed, settings, now)
-    view = replace(view, status=track(view))
-    warning = refusal(view)
-    ending = interrupt(view)
-    following = take_back(view, ending) if ending is not None else progress(view)
-    following = obey(view, _clocked(view, following))
-    decided = replace(view, status=following)
+    context = RolloutContext(name, spec, _noted(status, observed), observed, settings, now)
+    context = replace(context, status=track(context))
+    warning = refusal(context)
+    ending = interrupt(context)
+    following = roll_back(context, ending) if ending is not None else progress(context)
+    following = obey(context, _clocked(context, following))
+    decided = replace(context, status=following)
     shown = _show_roles(decided)
-    shown = shown.model_copy(update={"conditions": conditions(replace(view, status=shown))})
+    shown = evolve(shown, conditions=conditions(replace(context, status=shown)))
     return Decision(shown, plan(decided), route_first=ending is not None, warning=warning)
 
 
 def _noted(status: ModelDeploymentStatus, observed: Observed) -> ModelDeploymentStatus:
     """Take over what was observed and needs no decision."""
     evidence = observed.evidence
-    update: dict[str, object] = {
+    update: StatusChanges = {
         "observed_generation": observed.generation,
-        "failed": [pin for pin in status.failed if _still_pinned(pin, observed.generation)],
+        "failed": [blocked for blocked in status.failed if _still_blocked(blocked, observed.generation)],
     }
     if evidence.judgements:
         update["guards"] = [show_judgement(judgement) for judgement in evidence.judgements]
         update["verdict"] = cut(summary(evidence.judgements))
     if evidence.state:
         update["guard_state"] = evidence.state
-    return status.model_copy(update=update)
+    return evolve(status, update)
 
 
 def is_worth_writing(before: ModelDeploymentStatus, after: ModelDeploymentStatus, age: timedelta) -> bool:
     """Whether a status says anything new; what the guards count changes all the time and is written now and then."""
     if before == after:
         return False
-    counts = {"guards": [], "guard_state": "", "verdict": "", "conditions": []}
-    return (
-        age >= LEISURE or before.model_copy(update=counts) != after.model_copy(update=counts) or _turned(before, after)
-    )
+    counts: StatusChanges = {"guards": [], "guard_state": "", "verdict": "", "conditions": []}
+    return age >= LEISURE or evolve(before, counts) != evolve(after, counts) or _turned(before, after)
 
 
 def _turned(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> bool:
@@ -104,19 +103,19 @@ def _turned(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> bool
     return turns(before) != turns(after)
 
 
-def _still_pinned(pin: PinnedRevision, generation: int) -> bool:
-    return pin.until_generation is None or generation <= pin.until_generation
+def _still_blocked(blocked: BlockedRevision, generation: int) -> bool:
+    return blocked.until_generation is None or generation <= blocked.until_generation
 
 
-def _clocked(view: View, after: ModelDeploymentStatus) -> ModelDeploymentStatus:
+def _clocked(context: RolloutContext, after: ModelDeploymentStatus) -> ModelDeploymentStatus:
     """Add the time for which a person was waited for, once that is over, to what the deadline leaves out."""
-    before = view.status.hold
+    before = context.status.hold
     if before is None or before.reason not in CLOCK_STOPS or after.hold == before or after.started_at is None:
         return after
     if after.hold is not None and after.hold.since == before.since:
         return after
-    waited = parse_duration(view.status.waited or "0s") + (view.now - before.since)
-    return after.model_copy(update={"waited": format_duration(waited)})
+    waited = parse_duration(context.status.waited or "0s") + (context.now - before.since)
+    return evolve(after, waited=format_duration(waited))
 
 
 def show_judgement(judgement: Judgement) -> GuardStatus:
@@ -147,20 +146,17 @@ def summary(judgements: Sequence[Judgement]) -> str:
     return max(judgements, key=says).sentence
 
 
-def _show_roles(view: View) -> ModelDeploymentStatus:
+def _show_roles(context: RolloutContext) -> ModelDeploymentStatus:
     def shown(role: ColorStatus | None) -> ColorStatus | None:
         if role is None:
             return None
-        color, stored = view.color(role.color), view.observed.revisions.get(role.revision)
-        return role.model_copy(
-            update={
-                "version": stored.version if stored is not None else role.version,
-                "weight": view.route_weight(role),
-                "replicas": color.replicas if color.revision == role.revision else 0,
-                "ready": view.serving(role),
-            }
+        color, stored = context.color(role.color), context.observed.revisions.get(role.revision)
+        return evolve(
+            role,
+            version=stored.version if stored is not None else role.version,
+            weight=context.route_weight(role),
+            replicas=color.replicas if color.revision == role.revision else 0,
+            ready=context.serving(role),
         )
 
-    return view.status.model_copy(
-        update={"stable": shown(view.status.stable), "candidate": shown(view.status.candidate)}
-    )
+    return evolve(context.status, stable=shown(context.status.stable), candidate=shown(context.status.candidate))

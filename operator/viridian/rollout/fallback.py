@@ -1,7 +1,7 @@
 """What stable can answer in a candidate's stead, as far as it matters to a rollout and to those who read its status."""
 
+from .context import RolloutContext
 from .observed import Cover
-from .view import View
 
 GAPS = frozenset({"PartlyCovered", "NoFallback"})
 """Reasons by which clients see some of what the candidate fails."""
@@ -9,44 +9,44 @@ UNSAID = "do not say whether stable can answer for them (an earlier serving imag
 """What the pods of a revision do, as the end of a clause."""
 
 
-def lack(view: View) -> str:
+def lack(context: RolloutContext) -> str:
     """Why stable answers nothing for the candidate, as a clause; empty where it answers, or is not meant to.
 
     That the candidate's pods have not said it yet is no reason.
     """
-    evidence = view.observed.evidence
-    if view.status.stable is None or not view.spec.has_route:
+    evidence = context.observed.evidence
+    if context.status.stable is None or not context.spec.has_route:
         return ""
     if evidence.cover is Cover.UNSAID:
         return f"its pods {UNSAID}"
     return evidence.no_fallback if evidence.cover is Cover.NONE else ""
 
 
-def awaits_word(view: View) -> bool:
+def awaits_word(context: RolloutContext) -> bool:
     """Whether the candidate's pods have yet to say what stable can answer: until then no user's request is theirs."""
-    return view.observed.evidence.cover is Cover.UNKNOWN
+    return context.observed.evidence.cover is Cover.UNKNOWN
 
 
-def gap(view: View) -> str:
+def gap(context: RolloutContext) -> str:
     """What stable cannot answer for a candidate that has, or is to get, a part of the traffic; empty for nothing."""
-    concerned = view.candidate_is_live and view.status.returning is None and not view.failed_over
-    return view.observed.evidence.no_fallback if concerned else ""
+    concerned = context.candidate_is_live and context.status.returning is None and not context.failed_over
+    return context.observed.evidence.no_fallback if concerned else ""
 
 
-def describe(view: View) -> tuple[bool, str, str]:
+def describe(context: RolloutContext) -> tuple[bool, str, str]:
     """Whether stable answers all that the candidate fails, why (not) in a word, and in a sentence."""
-    candidate, stable = view.status.candidate, view.status.stable
-    if candidate is None or stable is None or not view.candidate_is_live:
+    candidate, stable = context.status.candidate, context.status.stable
+    if candidate is None or stable is None or not context.candidate_is_live:
         return False, "NoCandidate", "there is no candidate that stable would have to answer for"
-    if not view.spec.has_route:
+    if not context.spec.has_route:
         return (
             False,
             "NoGateway",
             "without a gateway no candidate has a part of the traffic, so stable answers for none",
         )
-    if view.status.returning is not None:
+    if context.status.returning is not None:
         return False, "NoCandidate", f"{candidate.version} comes back by command and takes over all traffic at once"
-    version, evidence = candidate.version, view.observed.evidence
+    version, evidence = candidate.version, context.observed.evidence
     match evidence.cover:
         case Cover.ALL:
             return True, "Ready", f"{stable.version} answers what {version} fails"

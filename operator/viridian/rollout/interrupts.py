@@ -9,10 +9,10 @@ from viridian.api.status import Ending, Phase
 from viridian.guards.judge import Verdict
 
 from .commands import Verb, pending_command
+from .context import RolloutContext
+from .messages import blindness, pod_trouble, waits_for
 from .observed import Pod
 from .split import lag
-from .story import blindness, pod_trouble, waits_for
-from .view import View
 
 DEATHS = 2
 """So many deaths of candidate containers by an error are proof without statistics."""
@@ -20,56 +20,56 @@ TOGETHER = timedelta(minutes=10)
 """Deaths of both colors within this time have one cause; the kubelet waits up to five minutes between two starts."""
 
 
-def interrupt(view: View) -> Ending | None:
+def interrupt(context: RolloutContext) -> Ending | None:
     """The first reason to take the candidate back, or None."""
-    if not view.candidate_is_live:
+    if not context.candidate_is_live:
         return None
-    if view.status.stable is None and view.is_reachable(view.status.candidate):
+    if context.status.stable is None and context.is_reachable(context.status.candidate):
         return None  # a first revision that serves: there is nothing to go back to
-    if stable_is_gone(view):
-        return _marked_in_route(view)
-    reasons = _REASONS if view.status.returning is None else _REASONS_WHILE_RETURNING
-    return next((ending for reason in reasons if (ending := reason(view)) is not None), None)
+    if stable_is_gone(context):
+        return _marked_in_route(context)
+    reasons = _REASONS if context.status.returning is None else _REASONS_WHILE_RETURNING
+    return next((ending for reason in reasons if (ending := reason(context)) is not None), None)
 
 
-def breach_of(view: View) -> str | None:
+def breach_of(context: RolloutContext) -> str | None:
     """The sentence of the first guard that blames the candidate, with what most requests failed with, or None."""
-    evidence = view.observed.evidence
+    evidence = context.observed.evidence
     breach = next((judgement for judgement in evidence.judgements if judgement.verdict is Verdict.BREACH), None)
     if breach is None or not evidence.failure or breach.kind == "query":
         return None if breach is None else breach.sentence
     return f"{breach.sentence} {evidence.failure}"
 
 
-def stable_is_gone(view: View) -> bool:
+def stable_is_gone(context: RolloutContext) -> bool:
     """Whether the candidate serves users while stable has nobody to answer: then going back would help nobody."""
-    status = view.status
+    status = context.status
     return (
         status.stable is not None
-        and view.serving(status.stable) == 0
-        and view.serving(status.candidate) > 0
-        and view.is_reachable(status.candidate)
+        and context.serving(status.stable) == 0
+        and context.serving(status.candidate) > 0
+        and context.is_reachable(status.candidate)
     )
 
 
-def _marked_in_route(view: View) -> Ending | None:
-    route, candidate = view.observed.route, view.status.candidate
+def _marked_in_route(context: RolloutContext) -> Ending | None:
+    route, candidate = context.observed.route, context.status.candidate
     if route is None or candidate is None or route.aborted != candidate.revision:
         return None
-    why = breach_of(view) or view.status.verdict or "the guards turned it back"
+    why = breach_of(context) or context.status.verdict or "the guards turned it back"
     return Ending(phase=Phase.ROLLED_BACK, reason="GuardBreached", message=why)
 
 
-def _guard_breached(view: View) -> Ending | None:
-    sentence = breach_of(view)
+def _guard_breached(context: RolloutContext) -> Ending | None:
+    sentence = breach_of(context)
     if sentence is None:
         return None
     return Ending(phase=Phase.ROLLED_BACK, reason="GuardBreached", message=sentence)
 
 
-def _pods_die(view: View) -> Ending | None:
-    candidate, pods = view.status.candidate, _candidate_pods(view)
-    if candidate is None or sum(pod.deaths for pod in pods) < DEATHS or _stable_dies_too(view, pods):
+def _pods_die(context: RolloutContext) -> Ending | None:
+    candidate, pods = context.status.candidate, _candidate_pods(context)
+    if candidate is None or sum(pod.deaths for pod in pods) < DEATHS or _stable_dies_too(context, pods):
         return None
     last = next(pod.death for pod in pods if pod.deaths)
     return Ending(
@@ -79,23 +79,25 @@ def _pods_die(view: View) -> Ending | None:
     )
 
 
-def _candidate_pods(view: View) -> list[Pod]:
-    candidate = view.status.candidate
+def _candidate_pods(context: RolloutContext) -> list[Pod]:
+    candidate = context.status.candidate
     if candidate is None:
         return []
-    return [pod for pod in view.color(candidate.color).pods if pod.revision == candidate.revision and not pod.deleting]
+    return [
+        pod for pod in context.color(candidate.color).pods if pod.revision == candidate.revision and not pod.deleting
+    ]
 
 
-def shared_deaths(view: View) -> str:
+def shared_deaths(context: RolloutContext) -> str:
     """That pods of both versions die together, so that the candidate is not blamed, as a sentence; else empty."""
-    candidate, stable, pods = view.status.candidate, view.status.stable, _candidate_pods(view)
+    candidate, stable, pods = context.status.candidate, context.status.stable, _candidate_pods(context)
     dead = [pod for pod in pods if pod.deaths and not pod.ready]
     if (
         candidate is None
         or stable is None
         or not dead
-        or not view.candidate_is_live
-        or not _stable_dies_too(view, pods)
+        or not context.candidate_is_live
+        or not _stable_dies_too(context, pods)
     ):
         return ""
     return (
@@ -104,23 +106,23 @@ def shared_deaths(view: View) -> str:
     )
 
 
-def _stable_dies_too(view: View, pods: Sequence[Pod]) -> bool:
+def _stable_dies_too(context: RolloutContext, pods: Sequence[Pod]) -> bool:
     """Whether pods of stable died in this rollout together with these: what both share is at fault then."""
-    stable, began = view.status.stable, view.status.started_at
+    stable, began = context.status.stable, context.status.started_at
     if stable is None or began is None:
         return False
-    last = max((pod.died_at for pod in pods if pod.died_at is not None), default=view.now)
+    last = max((pod.died_at for pod in pods if pod.died_at is not None), default=context.now)
     return any(
         pod.died_at is not None and pod.died_at >= max(began, last - TOGETHER)
-        for pod in view.color(stable.color).pods
+        for pod in context.color(stable.color).pods
         if pod.revision == stable.revision and pod.deaths and not pod.deleting
     )
 
 
-def _nothing_comes_back(view: View) -> Ending | None:
+def _nothing_comes_back(context: RolloutContext) -> Ending | None:
     """What a person brings back is lost: made anew from the spec, it would be another one under its name."""
-    candidate = view.status.candidate
-    if candidate is None or candidate.revision in view.observed.revisions:
+    candidate = context.status.candidate
+    if candidate is None or candidate.revision in context.observed.revisions:
         return None
     return Ending(
         phase=Phase.STABLE,
@@ -130,11 +132,11 @@ def _nothing_comes_back(view: View) -> Ending | None:
     )
 
 
-def _person_aborts(view: View) -> Ending | None:
-    candidate = view.status.candidate
+def _person_aborts(context: RolloutContext) -> Ending | None:
+    candidate = context.status.candidate
     if candidate is None:
         return None
-    if pending_command(view, Verb.ABORT) is None and view.status.aborting != candidate.revision:
+    if pending_command(context, Verb.ABORT) is None and context.status.aborting != candidate.revision:
         return None
     return Ending(
         phase=Phase.ROLLED_BACK,
@@ -143,89 +145,89 @@ def _person_aborts(view: View) -> Ending | None:
     )
 
 
-def _spec_is_stable_again(view: View) -> Ending | None:
-    stable = view.status.stable
-    known = stable is not None and stable.revision in view.observed.revisions
-    if stable is None or not known or not view.runs_wanted(stable) or not view.follows_spec:
+def _spec_is_stable_again(context: RolloutContext) -> Ending | None:
+    stable = context.status.stable
+    known = stable is not None and stable.revision in context.observed.revisions
+    if stable is None or not known or not context.runs_wanted(stable) or not context.follows_spec:
         return None
     return Ending(
         phase=Phase.STABLE, reason="Reverted", message=f"the spec asks for {stable.version}, which is stable, again"
     )
 
 
-def _spec_is_newer(view: View) -> Ending | None:
-    candidate = view.status.candidate
-    lost = view.status.shortfall is not None and view.serving(candidate) == 0
-    waits = view.live_phase in {Phase.BAKING, Phase.FINISHING} and not lost
-    if candidate is None or waits or not view.follows_spec:
+def _spec_is_newer(context: RolloutContext) -> Ending | None:
+    candidate = context.status.candidate
+    lost = context.status.shortfall is not None and context.serving(candidate) == 0
+    waits = context.live_phase in {Phase.BAKING, Phase.FINISHING} and not lost
+    if candidate is None or waits or not context.follows_spec:
         return None
     # A candidate that was named but not stored yet would be rendered from this very spec.
-    harmless = candidate.revision in view.observed.revisions or view.pin is None
-    if harmless and view.runs_wanted(candidate):
+    harmless = candidate.revision in context.observed.revisions or context.blocked is None
+    if harmless and context.runs_wanted(candidate):
         return None
     return Ending(
         phase=Phase.STABLE,
         reason="Replaced",
-        message=f"replaced by {view.spec.model.version}, which the spec asks for now",
+        message=f"replaced by {context.spec.model.version}, which the spec asks for now",
     )
 
 
-def _deadline_passed(view: View) -> Ending | None:
-    passed = view.running_for >= parse_duration(view.spec.rollout.deadline)
-    if view.status.stable is None or view.live_phase is Phase.FINISHING or not passed:
+def _deadline_passed(context: RolloutContext) -> Ending | None:
+    passed = context.running_for >= parse_duration(context.spec.rollout.deadline)
+    if context.status.stable is None or context.live_phase is Phase.FINISHING or not passed:
         return None
-    hold = view.status.hold
-    waiting = waits_for(view)
-    why = hold.message if hold is not None else pod_trouble(view) or lag(view) or blindness(view)
+    hold = context.status.hold
+    waiting = waits_for(context)
+    why = hold.message if hold is not None else pod_trouble(context) or lag(context) or blindness(context)
     why = why or (f"it still waited for {waiting}" if waiting else "")
     return Ending(
         phase=Phase.EXPIRED,
         reason="DeadlineExceeded",
-        message=f"not promoted within {view.spec.rollout.deadline} (rollout.deadline)" + (f": {why}" if why else ""),
+        message=f"not promoted within {context.spec.rollout.deadline} (rollout.deadline)" + (f": {why}" if why else ""),
     )
 
 
-def metrics_missing_for(view: View) -> timedelta:
+def metrics_missing_for(context: RolloutContext) -> timedelta:
     """How long the guards have been blind while they were meant to watch; zero when they see."""
-    step = view.status.step
-    if step is None or view.status.candidate is None:
+    step = context.status.step
+    if step is None or context.status.candidate is None:
         return timedelta(0)
-    return _since_the_last_of(view, step.intended_at, view.fresh_at)
+    return _since_the_last_of(context, step.intended_at, context.fresh_at)
 
 
-def no_traffic_for(view: View) -> timedelta:
+def no_traffic_for(context: RolloutContext) -> timedelta:
     """How long an unverified step has seen no request on either color; zero once it was verified."""
-    step, counted_at = view.status.step, view.observed.evidence.counted_at
-    if step is None or step.verified_at is not None or view.route_weight(view.status.candidate) != step.weight:
+    step, counted_at = context.status.step, context.observed.evidence.counted_at
+    if step is None or step.verified_at is not None or context.route_weight(context.status.candidate) != step.weight:
         return timedelta(0)
-    roles = (view.status.stable, view.status.candidate)
+    roles = (context.status.stable, context.status.candidate)
     return _since_the_last_of(
-        view, step.intended_at, *(counted_at.get(role.revision) for role in roles if role is not None)
+        context, step.intended_at, *(counted_at.get(role.revision) for role in roles if role is not None)
     )
 
 
-def _since_the_last_of(view: View, *moments: datetime | None) -> timedelta:
+def _since_the_last_of(context: RolloutContext, *moments: datetime | None) -> timedelta:
     """How long ago the last of these moments was, at which all was well; nor was the operator there for longer."""
-    known = [moment for moment in (*moments, view.observed.evidence.watched_since) if moment is not None]
-    return max(timedelta(0), view.now - max(known))
+    known = [moment for moment in (*moments, context.observed.evidence.monitored_since) if moment is not None]
+    return max(timedelta(0), context.now - max(known))
 
 
-def _metrics_are_missing(view: View) -> Ending | None:
-    policy = view.spec.guards.metrics_missing
-    if policy.then is not Policy.ROLLBACK or metrics_missing_for(view) <= parse_duration(policy.after):
+def _metrics_are_missing(context: RolloutContext) -> Ending | None:
+    policy = context.spec.guards.metrics_missing
+    if policy.then is not Policy.ROLLBACK or metrics_missing_for(context) <= parse_duration(policy.after):
         return None
     return Ending(
         phase=Phase.EXPIRED,
         reason="MetricsMissing",
-        message=f"no metrics{view.unseen} for {policy.after} (guards.metricsMissing)"
+        message=f"no metrics{context.unseen} for {policy.after} (guards.metricsMissing)"
         ", so the candidate could not be judged"
-        + (f": {view.observed.evidence.trouble}" if view.observed.evidence.trouble else ""),
+        + (f": {context.observed.evidence.trouble}" if context.observed.evidence.trouble else ""),
     )
 
 
-def _traffic_is_missing(view: View) -> Ending | None:
-    policy = view.spec.guards.no_traffic
-    if policy.then is not Policy.ROLLBACK or no_traffic_for(view) <= parse_duration(policy.after):
+def _traffic_is_missing(context: RolloutContext) -> Ending | None:
+    policy = context.spec.guards.no_traffic
+    if policy.then is not Policy.ROLLBACK or no_traffic_for(context) <= parse_duration(policy.after):
         return None
     return Ending(
         phase=Phase.EXPIRED,
@@ -234,7 +236,7 @@ def _traffic_is_missing(view: View) -> Ending | None:
     )
 
 
-_REASONS: tuple[Callable[[View], Ending | None], ...] = (
+_REASONS: tuple[Callable[[RolloutContext], Ending | None], ...] = (
     _guard_breached,
     _marked_in_route,
     _pods_die,

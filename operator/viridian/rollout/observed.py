@@ -131,11 +131,11 @@ class Evidence:
     `fresh_at` is the newest moment of which all pods have reported, `seen_at` the newest of which any pod of a revision
     has; `missing` lists the absolute guards that have too few requests to speak; `trouble` is why the metrics cannot be
     used, as a sentence; `breached_at` is the scrape that completed the evidence against the candidate, `reverted_at`
-    when the route's patch was acknowledged; `watched_since` is when this operator began to look: what it knows nothing
-    about, because it was not there, it holds against nobody; `stable_breach` is what a guard found against stable while
-    it is kept by the candidate, as a sentence; `cover` is how much stable can answer in the candidate's stead,
-    `no_fallback` why not all of it, and `failure` what most of the candidate's failed requests failed with, both as
-    sentences.
+    when the route's patch was acknowledged; `monitored_since` is when this operator began to look: what it knows
+    nothing about, because it was not there, it holds against nobody; `stable_breach` is what a guard found against
+    stable while it is kept by the candidate, as a sentence; `cover` is how much stable can answer in the candidate's
+    stead, `no_fallback` why not all of it, and `failure` what most of the candidate's failed requests failed with, both
+    as sentences.
     """
 
     judgements: tuple[Judgement, ...] = ()
@@ -150,7 +150,7 @@ class Evidence:
     reverted_at: datetime | None = None
     counted_at: Mapping[str, datetime] = field(default_factory=dict)
     seen_at: Mapping[str, datetime] = field(default_factory=dict)
-    watched_since: datetime | None = None
+    monitored_since: datetime | None = None
     stable_breach: str = ""
     cover: Cover = Cover.UNSAID
     no_fallback: str = ""
@@ -158,7 +158,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Setback:
+class ApplyFailure:
     """Why the last decision could not be carried out: the name of the error, and a sentence for the user."""
 
     reason: str
@@ -173,7 +173,7 @@ class Observed:
     `highest` is the highest revision number on any pod or ControllerRevision of this name, a deleted predecessor's too;
     `stray_route` is set when a route of ours is left although the spec names no gateway any more; `taken` is a sentence
     about the model that has this one's host and path; `live_settings` says that the pods are told what the spec has for
-    them to reload; `setback` is what kept the last decision from being carried out.
+    them to reload; `apply_failure` is what kept the last decision from being carried out.
     """
 
     generation: int
@@ -190,7 +190,7 @@ class Observed:
     command: str = ""
     command_by: str = ""
     evidence: Evidence = Evidence()
-    setback: Setback | None = None
+    apply_failure: ApplyFailure | None = None
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import math
 from datetime import datetime
 
 from viridian.api.status import StepStatus
+from viridian.api.status_changes import StepChanges, evolve
 
-from .view import View
+from .context import RolloutContext
 
 SURE = math.log(10_000)
 """The likelihood ratio, as a logarithm, at which one split is said to be the true one of the two. A test that ends
@@ -29,30 +30,30 @@ def follow(step: StepStatus, candidate: int, stable: int, now: datetime) -> Step
         stable: the same of stable.
         now: the time, with a zone.
     """
-    counted = {"requests_before": candidate, "stable_requests_before": stable}
+    counted: StepChanges = {"requests_before": candidate, "stable_requests_before": stable}
     here, there = candidate - step.requests_before, stable - step.stable_requests_before
     if here < 0 or there < 0:  # pods took their counts with them
-        return step.model_copy(update=counted)
+        return evolve(step, counted)
     for_it = _log_likelihood_ratio(here, there, step.weight, step.weight_before)
     if for_it >= SURE:
-        return step.model_copy(update={**counted, "verified_at": now, "lagging_since": None})
+        return evolve(step, counted, verified_at=now, lagging_since=None)
     if for_it <= -SURE:
-        return step.model_copy(update={**counted, "lagging_since": step.lagging_since or now})
+        return evolve(step, counted, lagging_since=step.lagging_since or now)
     return step
 
 
-def lag(view: View) -> str:
+def lag(context: RolloutContext) -> str:
     """That the gateway does not follow the present step, and what to do, in a sentence; empty when it may yet.
 
     Requests that were on their way, and proxies that learn of new weights one after the other, are given a moment.
     """
-    step = view.status.step
-    if step is None or step.lagging_since is None or view.now - step.lagging_since < view.settings.quiet:
+    step = context.status.step
+    if step is None or step.lagging_since is None or context.now - step.lagging_since < context.settings.quiet:
         return ""
     return (
         f"the route gives the candidate {step.weight} %, but it is seen to complete {step.weight_before} % of the"
         f" requests, as before this step: check that the gateway's controller runs, what the status of HTTPRoute"
-        f" {view.name} says, and that requests reach the candidate's pods"
+        f" {context.name} says, and that requests reach the candidate's pods"
     )
 
 

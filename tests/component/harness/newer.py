@@ -53,7 +53,7 @@ def newer_operator(folder: Path) -> Path:
 def crd_of(operator: Path) -> dict[str, Any]:
     """The CustomResourceDefinition that belongs to an operator."""
     done = subprocess.run(
-        [sys.executable, "-c", "import viridian.api.crd as crd; print(crd.render())"],
+        [sys.executable, "-c", "from viridian.api.generators import crd; print(crd.render())"],
         env={**ENVIRONMENT, "PYTHONPATH": str(operator)},
         cwd=operator,
         stdout=subprocess.PIPE,

@@ -1,0 +1,1 @@
+"""Generates the CRD and the API reference from the models. May import `viridian.api`; nothing else imports it."""

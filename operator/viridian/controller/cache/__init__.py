@@ -1,0 +1,1 @@
+"""What is known of all models and Deployments without a request. Imports no other room."""

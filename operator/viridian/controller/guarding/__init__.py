@@ -1,0 +1,1 @@
+"""Judges moving models by their metrics and rolls back. May import `routing` and the rooms below it."""

@@ -1,0 +1,1 @@
+"""One pass over one model: observe, decide, apply. May import `guarding` and the rooms below it."""

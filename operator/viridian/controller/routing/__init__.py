@@ -1,0 +1,1 @@
+"""Reads and writes what carries the traffic. May import `children`, `cache` and `runtime`."""

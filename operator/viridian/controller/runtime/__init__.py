@@ -1,0 +1,1 @@
+"""What any operator needs: settings, leadership, queue, jobs, streams. Imports no other room."""

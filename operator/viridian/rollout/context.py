@@ -1,0 +1,247 @@
+"""One decision's inputs together, with the questions that several rules ask of them."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from viridian.api.names import Color
+from viridian.api.quantities import parse_duration
+from viridian.api.revision import Revision, RevisionInput
+from viridian.api.rollout import Step
+from viridian.api.serving import Serving
+from viridian.api.spec import ModelDeploymentSpec
+from viridian.api.status import BlockedRevision, ColorStatus, ModelDeploymentStatus, Phase
+
+from .observed import ColorView, Observed, Settings
+
+SETTLED = frozenset({Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED, Phase.PENDING})
+"""Phases in which nothing is moving."""
+CLOCK_STOPS = frozenset({"Paused", "AwaitingApproval"})
+"""Holds in which a person is waited for; the deadline's clock stands still."""
+
+
+@dataclass(frozen=True)
+class RolloutContext:
+    """What a rule sees: the spec, the status so far, the world, the time."""
+
+    name: str
+    spec: ModelDeploymentSpec
+    status: ModelDeploymentStatus
+    observed: Observed
+    settings: Settings
+    now: datetime
+
+    @cached_property
+    def wanted(self) -> RevisionInput:
+        """What the spec asks for."""
+        return RevisionInput.of(self.spec)
+
+    def runs_wanted(self, role: ColorStatus | None) -> bool:
+        """Whether a role's revision is what the spec asks for.
+
+        A revision that has not been stored yet will be rendered from the spec, so it is.
+        """
+        if role is None:
+            return False
+        stored = self.observed.revisions.get(role.revision)
+        return stored is None or stored.input == self.wanted
+
+    @property
+    def blocked(self) -> BlockedRevision | None:
+        """How what the spec asks for failed or expired before, so that only a person's word starts it again."""
+        for blocked in (*self.status.failed, *self.status.expired):
+            known = self.observed.revisions.get(blocked.revision)
+            if known is not None and known.input == self.wanted:
+                return blocked
+        return None
+
+    @property
+    def barred(self) -> str | None:
+        """Why there can be no route as the spec has it: no such Gateway, or host and path are another model's."""
+        return self.observed.gateway_problem or self.observed.taken
+
+    def color(self, color: Color) -> ColorView:
+        """What was seen of a color."""
+        return self.observed.colors.get(color, ColorView())
+
+    def serving(self, role: ColorStatus | None) -> int:
+        """Ready and published pods of a role's own revision."""
+        return 0 if role is None else self.color(role.color).serving(role.revision)
+
+    def route_weight(self, role: ColorStatus | None) -> int:
+        """A role's share of the split in the live route, in percent."""
+        return 0 if role is None or self.observed.route is None else self.observed.route.split(role.color)
+
+    def is_reachable(self, role: ColorStatus | None) -> bool:
+        """Whether any rule of the live route leads to a role: users may be on it, pinned ones at least."""
+        return role is not None and self.observed.route is not None and self.observed.route.weight(role.color) > 0
+
+    def requests(self, role: ColorStatus | None) -> int:
+        """Comparable requests that a role has completed since the rollout began."""
+        return 0 if role is None else self.observed.evidence.requests.get(role.revision, 0)
+
+    def told_of(self, color: Color, revision: str) -> datetime | None:
+        """The newest moment of which the metrics tell about a revision's pods; without a ready one, about any."""
+        evidence = self.observed.evidence
+        seen = evidence.seen_at.get(revision)
+        if evidence.fresh_at is None or not self.color(color).serving(revision):
+            return evidence.fresh_at
+        return None if seen is None else min(seen, evidence.fresh_at)
+
+    @property
+    def fresh_at(self) -> datetime | None:
+        """The newest moment of which the metrics tell about the candidate and stable both."""
+        told = [
+            self.told_of(role.color, role.revision)
+            for role in (self.status.candidate, self.status.stable)
+            if role is not None
+        ]
+        return min((moment for moment in told if moment is not None), default=None) if all(told) else None
+
+    @property
+    def sees(self) -> bool:
+        """Whether the metrics are recent enough to go forward on; without them weights stay."""
+        return self.is_recent(self.fresh_at)
+
+    def is_recent(self, moment: datetime | None) -> bool:
+        """Whether what the metrics told of at a moment is still worth anything."""
+        return moment is not None and self.now - moment <= self.settings.quiet
+
+    @property
+    def unseen(self) -> str:
+        """Whose pods the metrics do not tell of, as the end of a noun; empty when they tell of none, or of both."""
+        if not self.is_recent(self.observed.evidence.fresh_at):
+            return ""
+        roles = (self.status.candidate, self.status.stable)
+        return next(
+            (
+                f" of {role.version}'s pods"
+                for role in roles
+                if role is not None and not self.is_recent(self.told_of(role.color, role.revision))
+            ),
+            "",
+        )
+
+    def is_monitored(self, role: ColorStatus, pods: int) -> bool:
+        """Whether the guards see so many pods of a role: none gets users' requests unseen."""
+        return self.reporting(role) >= pods
+
+    def reporting(self, role: ColorStatus) -> int:
+        """Pods of a role whose counters the metrics have."""
+        return self.observed.evidence.reporting.get(role.revision, 0)
+
+    @property
+    def failed_over(self) -> bool:
+        """Whether the candidate carries everything because stable has, or just had, nobody to answer."""
+        return self.status.outage is not None and self.status.outage.failed_over_at is not None
+
+    @property
+    def bakes_alone(self) -> bool:
+        """Whether stable is in a bake without a comparison, as a first revision is."""
+        status = self.status
+        return status.candidate is None and status.stable is not None and self.live_phase is Phase.BAKING
+
+    @property
+    def condemned(self) -> str:
+        """What its own guard found against stable, in a sentence; empty while nothing was found."""
+        stable, condemned = self.status.stable, self.status.condemned
+        mine = stable is not None and condemned is not None and condemned.revision == stable.revision
+        return condemned.message if condemned is not None and mine else ""
+
+    @property
+    def full(self) -> int:
+        """Pods that carry all traffic: those the spec asks for, or the most that an autoscaler had in this rollout.
+
+        At rest autoscaling may go down to its minimum.
+        """
+        return full_replicas(self.spec.serving, self.status.floor)
+
+    def required_replicas(self, weight: int) -> int:
+        """Pods that must be ready for `weight` percent: that share of stable's, and two for a latency guard."""
+        floor = 2 if self.spec.guards.latency else 1
+        return min(self.full, max(floor, math.ceil(self.full * weight / 100)))
+
+    def carried(self, pods: int) -> int:
+        """The weight that so many pods can carry, in percent.
+
+        A Service cannot be split: there, it is everything, or nothing with less than half of the pods.
+        """
+        if not self.spec.has_route:
+            return 100 if pods and 2 * pods >= self.full else 0
+        return min(100, 100 * pods // self.full)
+
+    @property
+    def steps(self) -> list[Step]:
+        """The steps before the bake; BlueGreen has none."""
+        return self.spec.rollout.steps if self.spec.is_canary else []
+
+    @cached_property
+    def bake_weight(self) -> int:
+        """The candidate's weight during the bake, in percent; without a gateway nothing can be held back."""
+        return 100 - self.spec.rollout.bake.holdback if self.spec.has_route else 100
+
+    def step_weight(self, index: int) -> int:
+        """Weight of the step with this number (from 1); one more than the last is the bake."""
+        return self.steps[index - 1].weight if index <= len(self.steps) else self.bake_weight
+
+    def step_hold(self, index: int) -> timedelta:
+        """How long the step with this number is watched after it was verified."""
+        bakes = index > len(self.steps)
+        return parse_duration(self.spec.rollout.bake.duration if bakes else self.steps[index - 1].hold)
+
+    def step_min_requests(self, index: int) -> int:
+        """Requests that the candidate must have completed in that step."""
+        return self.steps[index - 1].min_requests if index <= len(self.steps) else 0
+
+    @property
+    def live_phase(self) -> Phase:
+        """The phase with a hold looked through."""
+        step = self.status.step
+        if self.status.phase is not Phase.HELD:
+            return self.status.phase
+        if step is not None:
+            return Phase.PROGRESSING if step.index <= len(self.steps) else Phase.BAKING
+        return Phase.BAKING if self.status.candidate is None else Phase.STARTING
+
+    @property
+    def running_for(self) -> timedelta:
+        """How long the deadline's clock has run: not while a person was waited for."""
+        started, hold = self.status.started_at, self.status.hold
+        if started is None:
+            return timedelta(0)
+        waited = parse_duration(self.status.waited or "0s")
+        waits_since = hold.since if hold is not None and hold.reason in CLOCK_STOPS else self.now
+        return waits_since - started - waited
+
+    @property
+    def follows_spec(self) -> bool:
+        """Whether the spec is what counts; an earlier revision that comes back by command stays until it is edited."""
+        returning = self.status.returning
+        return returning is None or self.observed.generation > returning.generation
+
+    @property
+    def previous(self) -> Revision | None:
+        """What a person's rollback would go back to: what served before stable, is still stored, and did not fail."""
+        stable = self.status.stable
+        if stable is None:
+            return None
+        failed = {blocked.revision for blocked in self.status.failed}
+        for entry in self.status.history:
+            served = entry.result in {"Promoted", "Restored"} and entry.revision not in {stable.revision, *failed}
+            if served and entry.revision in self.observed.revisions:
+                return self.observed.revisions[entry.revision]
+        return None
+
+    @property
+    def candidate_is_live(self) -> bool:
+        """Whether there is a candidate that is not being taken back."""
+        return self.status.candidate is not None and self.status.ending is None
+
+
+def full_replicas(serving: Serving, floor: int | None) -> int:
+    """Pods that carry all traffic; at least `floor`, which is none while no rollout runs or none was autoscaled."""
+    scaling = serving.autoscaling
+    if scaling is None:
+        return max(serving.replicas, floor or 0)
+    return min(scaling.max_replicas, max(scaling.min_replicas, floor or 0))

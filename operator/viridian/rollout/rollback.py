@@ -1,0 +1,123 @@
+"""How a rollout ends badly: the candidate is taken back, its color drains, and what became of it is remembered."""
+
+from viridian.api.status import (
+    BlockedRevision,
+    ColorStatus,
+    Drain,
+    Ending,
+    HistoryEntry,
+    ModelDeploymentStatus,
+    Phase,
+    Reaction,
+)
+from viridian.api.status_changes import StatusChanges, evolve
+
+from .context import RolloutContext
+
+HISTORY = 20
+"""Finished rollouts and pinned revisions to remember in status, at the most."""
+
+AT_REST: StatusChanges = {
+    "step": None,
+    "hold": None,
+    "outage": None,
+    "shortfall": None,
+    "aborting": "",
+    "drain": None,
+    "started_at": None,
+    "waited": None,
+    "floor": None,
+    "approved": None,
+    "paused": "",
+    "returning": None,
+    "guards": [],
+    "guard_state": "",
+}
+"""What a status does not have while nothing moves: no step, no deadline, no guards."""
+
+_RESULTS = {Phase.ROLLED_BACK: "RolledBack", Phase.EXPIRED: "Expired"}
+
+
+def roll_back(context: RolloutContext, ending: Ending) -> ModelDeploymentStatus:
+    """Turn the candidate back: block it where the ending blames it, and let its color drain."""
+    candidate = context.status.candidate
+    if candidate is None:
+        raise ValueError("there is no candidate to take back")
+    blocked = BlockedRevision(
+        revision=candidate.revision,
+        version=candidate.version,
+        reason=ending.reason,
+        message=ending.message,
+        at=context.now,
+    )
+    evidence = context.observed.evidence
+    known = evolve(ending, evidence_at=evidence.breached_at, reverted_at=evidence.reverted_at or context.now)
+    update: StatusChanges = {
+        "phase": Phase.ROLLING_BACK,
+        "ending": known,
+        "step": None,
+        "hold": None,
+        "outage": None,
+        "shortfall": None,
+        "aborting": "",
+        "verdict": ending.message,
+        "drain": Drain(color=candidate.color, revision=candidate.revision, since=context.now),
+    }
+    if ending.phase is Phase.ROLLED_BACK:
+        update["failed"] = add_blocked(context.status.failed, blocked)
+    elif ending.phase is Phase.EXPIRED:
+        update["expired"] = add_blocked(context.status.expired, blocked)
+    return evolve(context.status, update)
+
+
+def finish_rollback(context: RolloutContext) -> ModelDeploymentStatus:
+    """RollingBack: over when the color has neither weight nor pods; one that is stuck is left to the next rollout."""
+    candidate, ending = context.status.candidate, context.status.ending
+    if candidate is None or ending is None:
+        return evolve(context.status, phase=Phase.STABLE, drain=None, ending=None)
+    color = context.color(candidate.color)
+    if context.is_reachable(candidate) or not color.is_empty or color.replicas:
+        return context.status
+    phase = Phase.PENDING if context.status.stable is None and ending.phase is Phase.STABLE else ending.phase
+    return evolve(
+        context.status,
+        AT_REST,
+        phase=phase,
+        candidate=None,
+        ending=None,
+        history=remember(context, _RESULTS.get(ending.phase, ending.reason), ending.message),
+    )
+
+
+def add_blocked(pins: list[BlockedRevision], blocked: BlockedRevision) -> list[BlockedRevision]:
+    """Pinned revisions with one more, the newest first."""
+    return [blocked, *(other for other in pins if other.revision != blocked.revision)][:HISTORY]
+
+
+def remember(context: RolloutContext, result: str, message: str) -> list[HistoryEntry]:
+    """The history with the candidate's rollout, the newest first."""
+    return _remember(context, context.status.candidate, result, message)
+
+
+def remember_first(context: RolloutContext, result: str, message: str) -> list[HistoryEntry]:
+    """The history with the bake of a revision that was put to use without a comparison, the newest first."""
+    return _remember(context, context.status.stable, result, message)
+
+
+def _remember(context: RolloutContext, role: ColorStatus | None, result: str, message: str) -> list[HistoryEntry]:
+    ending = context.status.ending
+    if role is None:
+        return context.status.history
+    reaction = Reaction() if ending is None else ending
+    entry = HistoryEntry(
+        revision=role.revision,
+        version=role.version,
+        result=result,
+        message=message,
+        changes=context.spec.model.changes if context.runs_wanted(role) else "",
+        started_at=context.status.started_at or context.now,
+        ended_at=context.now,
+        evidence_at=reaction.evidence_at,
+        reverted_at=reaction.reverted_at,
+    )
+    return [entry, *context.status.history][:HISTORY]

@@ -1,0 +1,91 @@
+"""Which field of the spec keeps a container from being made."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tests.controller.pod_manifests import container, pod
+
+from viridian.controller.children.pods import read_pod
+from viridian.controller.children.spec_fields import field_of_mount
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+IMAGE = "registry.example.com/iris:1.0"
+
+
+def refers(name: str, kind: str, target: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "valueFrom": {kind: {"name": target, "key": "k", **more}}}
+
+
+ENV = [
+    {"name": "VIRIDIAN_MODEL", "value": "iris"},
+    {"name": "VIRIDIAN_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+    refers("VIRIDIAN_FEEDBACK_KEY", "secretKeyRef", "iris-feedback", optional=True),
+    refers("TOKEN", "secretKeyRef", "token"),
+    refers("PROXY", "configMapKeyRef", "proxy"),
+    refers("NO_PROXY", "configMapKeyRef", "proxy"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "field"),
+    [
+        ("api", 'secret "token" not found', "spec.serving.podTemplate.env (TOKEN)"),
+        ("api", "couldn't find key k in Secret ml/token", "spec.serving.podTemplate.env (TOKEN)"),
+        ("api", 'configmap "proxy" not found', "spec.serving.podTemplate.env (PROXY, NO_PROXY)"),
+        ("fetch", 'secret "token" not found', "spec.serving.podTemplate.env (TOKEN)"),
+        ("api", 'secret "iris-feedback" not found', "container api"),
+        ("api", 'secret "another" not found', "container api"),
+        ("api", "container has runAsNonRoot and image will run as root", "container api"),
+        ("istio-proxy", 'secret "token" not found', "container istio-proxy"),
+    ],
+)
+def test_a_secret_or_config_map_that_a_container_lacks_is_told_with_its_variables(
+    name: str, message: str, field: str
+) -> None:
+    # given a pod with variables of the user's, one of which also an injected container has
+    waiting = container(name, waiting={"reason": "CreateContainerConfigError", "message": message})
+    statuses = {"initContainerStatuses" if name == "fetch" else "containerStatuses": [waiting]}
+    env = {"env": ENV}
+    spec = {"initContainers": [{"name": "fetch", **env}], "containers": [{"name": "triton"}, {"name": "api", **env}]}
+    # when
+    read = read_pod(pod() | {"status": statuses, "spec": spec}, NOW)
+    # then
+    assert read.trouble == f"{field}: CreateContainerConfigError for {IMAGE}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("message", "secrets"),
+    [
+        ("not found", False),
+        ("no such host", False),
+        ("401 Unauthorized", True),
+        ("pull access denied, repository does not exist or may require authorization", True),
+        ("403 Forbidden", True),
+        ("no basic auth credentials", True),
+    ],
+)
+def test_an_image_that_the_registry_keeps_is_told_with_the_field_of_the_secrets(message: str, secrets: bool) -> None:
+    waiting = container(waiting={"reason": "ErrImagePull", "message": message})
+    field = "spec.serving.image" + (" and spec.serving.podTemplate.imagePullSecrets" if secrets else "")
+    assert read_pod(pod(waiting), NOW).trouble == f"{field}: ErrImagePull for {IMAGE}: {message}"
+
+
+CLAIM = {"name": "model", "persistentVolumeClaim": {"claimName": "models"}}
+TMP = {"name": "tmp", "emptyDir": {}}
+
+
+@pytest.mark.parametrize(
+    ("message", "volumes", "field"),
+    [
+        ('Multi-Attach error for volume "pvc-1"', [CLAIM, TMP], "spec.model.uri"),
+        ('MountVolume.SetUp failed for volume "model" : no such export', [CLAIM, TMP], "spec.model.uri"),
+        ('MountVolume.SetUp failed for volume "tmp" : disk full', [CLAIM, TMP], ""),
+        ("timed out waiting for the condition", [TMP], ""),
+        ("timed out waiting for the condition", [], ""),
+    ],
+)
+def test_a_volume_that_cannot_be_mounted_is_the_models_unless_another_one_is_named(
+    message: str, volumes: list[dict[str, Any]], field: str
+) -> None:
+    assert field_of_mount(message, {"spec": {"volumes": volumes}}) == field

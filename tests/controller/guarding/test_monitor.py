@@ -1,0 +1,378 @@
+"""What the metrics have shown of moving models."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.controller.counters import INTERVAL, START, Fleet
+from tests.controller.fakes import spec, status
+
+from viridian.api.status import ModelDeploymentStatus
+from viridian.controller.guarding.monitor import Comparison, GuardMonitor, GuardSession, guard_config, read_state
+from viridian.guards.config import Config, LatencyGuard
+from viridian.guards.judge import Verdict
+from viridian.guards.series import PodCounters, RequestCounts
+from viridian.guards.state import State, encode
+from viridian.metrics.prometheus import PodSamples
+from viridian.metrics.said import Failure, Fallback
+from viridian.rollout.observed import Cover
+
+KEY = ("default", "iris")
+SPEC = spec()
+NOW = datetime.fromtimestamp(START, UTC)
+STABLE = {"color": "blue", "revision": "iris-1", "version": "v1.0.0"}
+
+
+def at(stamp: float) -> datetime:
+    return datetime.fromtimestamp(stamp, UTC)
+
+
+def read(**changes: Any) -> ModelDeploymentStatus:
+    return ModelDeploymentStatus.model_validate(status(**changes))
+
+
+def watched(monitor: GuardMonitor, now: datetime = NOW, **changes: Any) -> GuardSession:
+    session = monitor.sync_session(KEY, read(**changes), now)
+    assert session is not None
+    return session
+
+
+@pytest.fixture
+def monitor() -> GuardMonitor:
+    return GuardMonitor(INTERVAL)
+
+
+def test_guards_are_read_as_plain_numbers() -> None:
+    guards = {
+        "errorRate": {"max": "0.5%", "worseThanStable": "2"},
+        "latency": [{"percentile": "99.9", "max": "1500ms"}],
+    }
+    assert guard_config(spec(guards=guards)) == Config(0.005, 2.0, (LatencyGuard(99.9, 1.5),), request_timeout=2.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "comparison"),
+    [
+        pytest.param({}, Comparison("iris-2", "iris-1"), id="a candidate against stable"),
+        pytest.param({"stable": None}, Comparison("iris-2", None), id="a first revision that starts"),
+        pytest.param({"candidate": None}, Comparison("iris-1", None), id="a first revision that bakes"),
+        pytest.param({"candidate": None, "startedAt": None}, None, id="at rest"),
+        pytest.param(
+            {"candidate": None, "drain": {"color": "green", "revision": "iris-0", "since": "2026-01-01T00:00:00Z"}},
+            None,
+            id="promoted, the old color drains",
+        ),
+        pytest.param({"ending": {"phase": "RolledBack", "reason": "x", "message": "x"}}, None, id="taken back"),
+    ],
+)
+def test_whom_the_guards_look_at(monitor: GuardMonitor, changes: dict[str, Any], comparison: Comparison | None) -> None:
+    assert Comparison.of(read(**changes)) == comparison
+    session = monitor.sync_session(KEY, read(**changes), NOW)
+    assert (session.comparison if session is not None else None) == comparison
+
+
+def test_the_first_look_counts_nothing_and_knows_where_it_began(monitor: GuardMonitor) -> None:
+    # given a stable pod that has failed often, long ago
+    fleet = Fleet(errors={"iris-1": 400})
+    watched(monitor)
+
+    # when the first samples come
+    assert monitor.ingest(KEY, SPEC, fleet.samples, NOW) == ()
+
+    # then they are no evidence, but there are fresh counts, and a place to go on from after a restart
+    evidence = monitor.evidence(KEY)
+    assert {judgement.verdict for judgement in evidence.judgements} == {Verdict.NOT_ENOUGH_DATA}
+    assert evidence.requests == {"iris-1": 1000, "iris-2": 0}
+    assert evidence.fresh_at == at(START)
+    assert evidence.missing != ()
+    assert evidence.state.startswith("iris-2 ")
+    assert monitor.needs_earlier(KEY) is None
+
+
+def test_nothing_is_known_without_samples(monitor: GuardMonitor) -> None:
+    watched(monitor)
+    assert monitor.ingest(KEY, SPEC, {}, NOW) == ()
+    evidence = monitor.evidence(KEY)
+    assert (evidence.judgements, evidence.requests, evidence.fresh_at, evidence.moved) == ((), {}, None, {})
+
+
+def test_a_good_candidate_gets_all_the_evidence_that_is_asked_for(monitor: GuardMonitor) -> None:
+    fleet = Fleet()
+    for _ in range(20):
+        watched(monitor)
+        assert monitor.ingest(KEY, SPEC, fleet.serve(), NOW) == ()
+    evidence = monitor.evidence(KEY)
+    assert {judgement.verdict for judgement in evidence.judgements} == {Verdict.HEALTHY}
+    assert (evidence.missing, evidence.breached_at) == ((), None)
+    assert evidence.requests["iris-2"] == 2000
+
+
+def test_the_scrape_that_completed_the_evidence_is_remembered(monitor: GuardMonitor) -> None:
+    # given a candidate that turns bad after a few good scrapes
+    fleet = Fleet()
+    for _ in range(4):
+        watched(monitor)
+        assert monitor.ingest(KEY, SPEC, fleet.serve(), NOW) == ()
+
+    # when it fails all of its requests
+    watched(monitor)
+    breaches = monitor.ingest(KEY, SPEC, fleet.serve(errors=100), NOW)
+
+    # then it is blamed, as of the scrape that showed it
+    assert {breach.verdict for breach in breaches} == {Verdict.BREACH}
+    assert monitor.evidence(KEY).breached_at == at(fleet.stamp + 0.5)
+
+    # and later scrapes do not move that moment
+    first = fleet.stamp
+    monitor.ingest(KEY, SPEC, fleet.serve(errors=100), NOW)
+    assert monitor.evidence(KEY).breached_at == at(first + 0.5)
+
+
+def test_a_restart_changes_no_evidence() -> None:
+    # given a rollout with some errors, whose status was written in the middle of a block
+    before, fleet = GuardMonitor(INTERVAL), Fleet()
+    watched(before)
+    before.ingest(KEY, SPEC, fleet.samples, NOW)
+    history = {fleet.stamp: fleet.snapshot}
+    for candidate, errors in ((40, 2), (40, 0), (2, 1), (1, 1)):
+        before.ingest(KEY, SPEC, fleet.serve(candidate=candidate, errors=errors), NOW)
+        history[fleet.stamp] = fleet.snapshot
+    saved = before.evidence(KEY).state
+
+    # when another operator goes on from the status, and reads the counters again as they stood then
+    after = GuardMonitor(INTERVAL)
+    watched(after, now=NOW + timedelta(hours=1), guardState=saved)
+    stamp = after.needs_earlier(KEY)
+    assert stamp in history
+    assert stamp < fleet.stamp
+    samples = fleet.serve(candidate=40, errors=3)
+    after.ingest(KEY, SPEC, samples, NOW, history[stamp])
+    before.ingest(KEY, SPEC, samples, NOW)
+
+    # then both say the same (but for how long the candidate has been silent, which is asked anew)
+    assert after.evidence(KEY).judgements == before.evidence(KEY).judgements
+    states = [read_state(monitor.evidence(KEY).state, Comparison("iris-2", "iris-1")) for monitor in (after, before)]
+    assert replace(states[0], reach=states[1].reach) == states[1]
+    assert after.needs_earlier(KEY) is None
+
+
+def test_a_restart_without_the_old_counters_goes_on_from_now(monitor: GuardMonitor) -> None:
+    # given evidence of a bad candidate that is nearly complete
+    first, fleet = GuardMonitor(INTERVAL), Fleet()
+    watched(first)
+    first.ingest(KEY, SPEC, fleet.samples, NOW)
+    first.ingest(KEY, SPEC, fleet.serve(candidate=20, errors=6), NOW)
+    (before,) = (j for j in first.evidence(KEY).judgements if j.kind == "absolute")
+
+    # when Prometheus has forgotten how the counters stood
+    watched(monitor, guardState=first.evidence(KEY).state)
+    assert monitor.ingest(KEY, SPEC, fleet.serve(errors=100), NOW, earlier=None) == ()
+
+    # then the evidence stays, and requests since then are lost to it rather than counted twice
+    (after,) = (j for j in monitor.evidence(KEY).judgements if j.kind == "absolute")
+    assert after.e_value == pytest.approx(before.e_value, rel=1e-3)
+    assert 1 < after.e_value < after.threshold
+    assert monitor.ingest(KEY, SPEC, fleet.serve(errors=100), NOW) != ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "iris-2", "iris-2 {", "iris-2 {}", "iris-2 []", f"iris-7 {encode(State(stamp=START))}"],
+    ids=lambda text: text[:9],
+)
+def test_a_saved_state_that_is_of_no_use_begins_anew(monitor: GuardMonitor, text: str) -> None:
+    assert watched(monitor, guardState=text).state == State()
+    assert monitor.needs_earlier(KEY) is None
+
+
+def test_another_candidate_is_judged_anew(monitor: GuardMonitor) -> None:
+    # given a candidate that was blamed
+    fleet = Fleet()
+    watched(monitor)
+    monitor.ingest(KEY, SPEC, fleet.samples, NOW)
+    assert monitor.ingest(KEY, SPEC, fleet.serve(errors=100), NOW) != ()
+
+    # when another takes its place
+    watched(monitor, candidate={"color": "green", "revision": "iris-3", "version": "v3.0.0", "weight": 0})
+
+    # then nothing is held against it
+    evidence = monitor.evidence(KEY)
+    assert (evidence.judgements, evidence.breached_at, evidence.requests) == ((), None, {})
+    assert evidence.fresh_at == at(fleet.stamp)
+
+
+def test_the_watch_knows_since_when_a_weight_holds(monitor: GuardMonitor) -> None:
+    # given a candidate seen several times at two weights
+    seen = [(0, 0), (1, 10), (2, 10), (3, 50), (4, 50)]
+    since = []
+    for seconds, weight in seen:
+        session = watched(monitor, now=NOW + timedelta(seconds=seconds), weight=weight)
+        since.append((session.weight, session.weight_since and session.weight_since - START))
+    # then each weight holds since it was first seen
+    assert since == [(0, 0.0), (10, 1), (10, 1), (50, 3), (50, 3)]
+
+
+def test_a_first_revision_that_bakes_has_all_traffic(monitor: GuardMonitor) -> None:
+    assert watched(monitor, candidate=None).weight == 100
+
+
+def test_when_a_revision_last_answered(monitor: GuardMonitor) -> None:
+    # given a model that nobody judges, whose old color answers a little longer
+    fleet = Fleet()
+    stamps = []
+    for stable in (5, 0, 3, 0, 0):
+        monitor.ingest(KEY, SPEC, fleet.serve(stable=stable, candidate=10), NOW)
+        stamps.append(fleet.stamp)
+
+    # then it is told of each revision, and how recent that is
+    evidence = monitor.evidence(KEY)
+    assert evidence.moved == {"iris-1": at(stamps[2]), "iris-2": at(stamps[4])}
+    assert evidence.fresh_at == at(stamps[4])
+    assert (evidence.judgements, evidence.state) == ((), "")
+
+
+def test_of_a_revision_that_is_not_scraped_any_more_the_last_moment_is_known(monitor: GuardMonitor) -> None:
+    # given a rollout that was scraped, and whose candidate is not any more
+    fleet = Fleet()
+    watched(monitor)
+    monitor.ingest(KEY, SPEC, fleet.samples, NOW)
+    last = fleet.stamp
+    for _ in range(4):
+        alone = {"iris-1": fleet.serve()["iris-1"]}
+        monitor.ingest(KEY, SPEC, alone, NOW + timedelta(seconds=fleet.stamp - START))
+    # then of stable it is this moment, and the guards have been watching from the start
+    evidence = monitor.evidence(KEY)
+    assert evidence.seen_at == {"iris-1": at(fleet.stamp), "iris-2": at(last)}
+    assert evidence.fresh_at == at(fleet.stamp)
+    assert evidence.monitored_since == NOW
+
+
+def test_a_scrape_that_was_seen_before_moves_nothing(monitor: GuardMonitor) -> None:
+    fleet = Fleet()
+    watched(monitor)
+    monitor.ingest(KEY, SPEC, fleet.serve(), NOW)
+    before = monitor.evidence(KEY)
+    monitor.ingest(KEY, SPEC, fleet.samples, NOW)
+    assert monitor.evidence(KEY) == before
+
+
+@pytest.mark.parametrize(("seconds", "fresh"), [(0, True), (3 * INTERVAL, True), (3 * INTERVAL + 0.1, False)])
+def test_samples_older_than_two_scrapes_are_dropped(monitor: GuardMonitor, seconds: float, fresh: bool) -> None:
+    # given counters whose stamp is so old; a stamp may be one interval older than its scrape
+    fleet = Fleet()
+    watched(monitor)
+    # when they are taken in, then old ones are no news of any pod
+    monitor.ingest(KEY, SPEC, fleet.samples, NOW + timedelta(seconds=seconds))
+    evidence = monitor.evidence(KEY)
+    assert (evidence.fresh_at is not None) is fresh
+    assert (evidence.reporting != {}) is fresh
+
+
+@pytest.mark.parametrize(
+    ("changes", "counted"),
+    [
+        pytest.param({}, {"iris-1": at(START + 2 * INTERVAL)}, id="with a route, split requests count"),
+        pytest.param({"traffic": {}}, {"iris-2": at(START + 4 * INTERVAL)}, id="without one, direct ones do"),
+    ],
+)
+def test_when_a_revision_last_had_requests_that_count(
+    monitor: GuardMonitor, changes: dict[str, Any], counted: dict[str, datetime]
+) -> None:
+    # given split requests on stable that stop, and direct ones on the candidate that go on
+    mode, stamp = spec(**changes), START
+    split, direct = [5, 9, 9, 9], [0, 0, 4, 7]
+    watched(monitor)
+    for ours, past in zip(split, direct, strict=True):
+        stamp += INTERVAL
+        samples = {
+            "iris-1": {"s": PodSamples((PodCounters(stamp, RequestCounts(ours)),), ours, stamp)},
+            "iris-2": {"c": PodSamples((PodCounters(stamp, direct=RequestCounts(past)),), past, stamp)},
+        }
+        monitor.ingest(KEY, mode, samples, at(stamp))
+
+    # then traffic is what counts, and requests by other ways only keep a color from draining
+    evidence = monitor.evidence(KEY)
+    assert evidence.counted_at == counted
+    assert evidence.moved == {"iris-1": at(START + 2 * INTERVAL), "iris-2": at(stamp)}
+    assert evidence.requests == ({"iris-1": 9, "iris-2": 0} if mode.has_route else {"iris-1": 0, "iris-2": 7})
+
+
+def test_counts_that_cannot_be_judged_are_not_fresh(monitor: GuardMonitor) -> None:
+    # given a guard on latency, and pods that count by other bounds
+    guarded = spec(guards={"latency": [{"percentile": "95", "max": "200ms"}]})
+    fleet = Fleet()
+    watched(monitor)
+    monitor.ingest(KEY, SPEC, fleet.samples, NOW)
+    odd = fleet.serve()
+    for pods in odd.values():
+        for pod in pods.values():
+            pod.counters[0].comparable.buckets[0.3] = 1  # type: ignore[index]
+
+    # when they are taken in, then that is an error, and the weights stay for want of fresh counts
+    with pytest.raises(ValueError, match=r"no bucket for 0\.2 s"):
+        monitor.ingest(KEY, guarded, odd, NOW)
+    assert monitor.evidence(KEY).fresh_at == at(START)
+
+
+def test_a_forgotten_model_has_no_evidence(monitor: GuardMonitor) -> None:
+    fleet = Fleet()
+    watched(monitor)
+    monitor.ingest(KEY, SPEC, fleet.serve(), NOW)
+    monitor.forget(KEY)
+    evidence = monitor.evidence(KEY)
+    assert (evidence.fresh_at, evidence.judgements, evidence.moved) == (None, (), {})
+
+
+def test_what_a_person_brings_back_is_not_judged() -> None:
+    back = {"insteadOf": "iris-3", "generation": 2}
+    assert Comparison.of(ModelDeploymentStatus.model_validate({**status(), "returning": back})) is None
+    assert Comparison.of(ModelDeploymentStatus.model_validate(status())) == Comparison("iris-2", "iris-1")
+
+
+SAYS = PodSamples(
+    (PodCounters(START),), 0, START + 0.5, Fallback("none", "feature 'age' is new"), (Failure("timeout", "504", "", 2),)
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "mode", "cover", "sentence"),
+    [
+        pytest.param({}, {}, Cover.NONE, "stable cannot answer for v2.0.0: feature 'age' is new", id="a candidate"),
+        pytest.param({"stable": None}, {}, Cover.UNSAID, "", id="a first revision"),
+        pytest.param({}, {"traffic": {}}, Cover.UNSAID, "", id="service mode"),
+    ],
+)
+def test_what_stable_can_answer_is_told_of_a_candidate_with_a_route(
+    monitor: GuardMonitor, changes: dict[str, Any], mode: dict[str, Any], cover: Cover, sentence: str
+) -> None:
+    # given what the candidate's pods say
+    watched(monitor, **changes)
+    assert monitor.evidence(KEY).failure == ""
+    monitor.ingest(KEY, spec(**mode), {"iris-1": {}, "iris-2": {"c": SAYS}}, NOW)
+    # then it is told where stable is meant to help, and what failed in any case
+    evidence = monitor.evidence(KEY)
+    assert (evidence.cover, evidence.no_fallback, evidence.failure) == (cover, sentence, "Mostly 504 timeout.")
+
+
+def test_until_the_pods_are_scraped_it_is_not_known_what_stable_can_answer(monitor: GuardMonitor) -> None:
+    watched(monitor)
+    assert monitor.evidence(KEY).cover is Cover.UNKNOWN
+    # what stable's own pods say is not the candidate's
+    monitor.ingest(KEY, SPEC, {"iris-1": {"s": SAYS}}, NOW)
+    assert (monitor.evidence(KEY).cover, monitor.evidence(KEY).failure) == (Cover.UNKNOWN, "")
+
+
+def test_at_a_breach_it_is_known_what_failed(monitor: GuardMonitor) -> None:
+    # given a candidate that fails all of its requests from one scrape to the next
+    fleet = Fleet()
+    watched(monitor)
+    monitor.ingest(KEY, SPEC, fleet.samples, NOW)
+    samples = fleet.serve(errors=100)
+    said = {
+        uid: replace(pod, failures=(Failure("model-failed", "500", "ValueError", 100),))
+        for uid, pod in samples["iris-2"].items()
+    }
+    # when that scrape completes the evidence, then it holds the reason as well
+    assert monitor.ingest(KEY, SPEC, {**samples, "iris-2": said}, NOW) != ()
+    assert monitor.evidence(KEY).failure == 'Mostly 500 model-failed: "ValueError".'
