@@ -6,7 +6,10 @@ import grimp
 
 
 def rows(root: str) -> list[tuple[str, list[str]]]:
-    """The packages of a root package, each with those that it imports; importers stand before what they import."""
+    """The packages of a root package, each with those that it imports; importers stand before what they import.
+
+    A package in one whose own modules it imports, and that import it, is shown as a part of that one.
+    """
     graph = grimp.build_graph(root)
 
     def package_of(module: str) -> str:
@@ -16,6 +19,15 @@ def rows(root: str) -> list[tuple[str, list[str]]]:
     for module in graph.modules:
         others = map(package_of, graph.find_modules_directly_imported_by(module))
         imports[package_of(module)].update(other for other in others if other != package_of(module))
+    for inner in sorted(imports, reverse=True):
+        outer = inner.rpartition(".")[0]
+        if outer in imports[inner] and inner in imports.get(outer, ()):
+            imports[outer] |= imports.pop(inner) - {outer}
+            for others in imports.values():
+                if inner in others:
+                    others.discard(inner)
+                    others.add(outer)
+            imports[outer].discard(outer)
     ordered: list[tuple[str, list[str]]] = []
     while imports:
         free = sorted(package for package in imports if not any(package in others for others in imports.values()))
