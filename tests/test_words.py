@@ -28,10 +28,24 @@ class Renamed:
     where: tuple[str, ...] = (*OPERATOR, *DOCS)
 
 
+SERVING = ("serving-image/**/*.py", "tests/serving/**/*.py", "tests/fuzz/*.py")
 IN_CODE = OPERATOR
 """For words that mean something else in sentences."""
 
 RENAMED = (
+    # the serving image
+    Renamed("_?[Jj]oiner", "DynamicBatcher", SERVING),
+    Renamed(r"Interest|(?<=\.)interest", "Demand", SERVING),
+    Renamed("class Seen|request_context import Seen", "RequestContext", SERVING),
+    Renamed("_?Plea|plea", "_FallbackRequest", SERVING),
+    Renamed("Rescue", "FallbackReason", SERVING),
+    Renamed("Beside", "ModelAssets", SERVING),
+    Renamed("Meaning|meaning_of", "FeatureMetadata, feature_metadata", SERVING),
+    Renamed("welcome", "quickstart", SERVING),
+    Renamed("Shipper", "BatchExporter", SERVING),
+    Renamed("_?patience", "client_timeout, abandoned_after", ("serving-image/**/*.py",)),
+    Renamed("ModelWatch|LiveWatch|StableWatch", "HealthCheck, FileWatch, StablePoller", SERVING),
+    Renamed("Observations", "ModelMetrics", SERVING),
     # reconciling
     Renamed("Hands", "Applier"),
     Renamed("carry_out", "Applier.apply"),

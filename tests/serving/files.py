@@ -17,7 +17,7 @@ _RANGE = re.compile(r"bytes=(\d+)-")
 
 
 @dataclass
-class Seen:
+class SeenRequest:
     """One request as the server saw it."""
 
     path: str
@@ -37,7 +37,7 @@ class FileServer:
     files: dict[str, bytes] = field(default_factory=dict)
     behaviours: list[Behaviour] = field(default_factory=list)
     always: Behaviour | None = None
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[SeenRequest] = field(default_factory=list)
     tag: str = '"1"'
     ending: threading.Event = field(default_factory=threading.Event)
 
@@ -50,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
     files: FileServer
 
     def do_GET(self) -> None:
-        self.files.seen.append(Seen(self.path, {name.lower(): value for name, value in self.headers.items()}))
+        self.files.seen.append(SeenRequest(self.path, {name.lower(): value for name, value in self.headers.items()}))
         body = self.files.files.get(self.path.partition("?")[0])
         if body is None and self.files.always is None:
             self.answer(404, b"")

@@ -94,7 +94,7 @@ def _expression(value: object) -> str:
     return f"[{', '.join(map(_expression, value))}]" if isinstance(value, list) else repr(value)
 
 
-def welcome(health: dict[str, Any], url: str, example: Example | None) -> str:
+def quickstart(health: dict[str, Any], url: str, example: Example | None) -> str:
     """Write the text.
 
     Args:

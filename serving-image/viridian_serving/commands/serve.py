@@ -25,7 +25,7 @@ from viridian_serving.artifacts.detect import NAME, LocalModel, find
 from viridian_serving.artifacts.locate import ModelError, model_home
 from viridian_serving.artifacts.sample_file import SAMPLE_FILE, read_sample
 from viridian_serving.commands.local_pod import run, say
-from viridian_serving.commands.quickstart import Example, request, sample, sample_command, welcome
+from viridian_serving.commands.quickstart import Example, quickstart, request, sample, sample_command
 from viridian_serving.http1.client import HttpClient, PeerUnreachableError, Reply
 from viridian_serving.http1.listeners import open_listener
 from viridian_serving.settings import config
@@ -215,7 +215,7 @@ async def greet(settings: Settings) -> None:
     api = HttpClient(host, settings.http_port, "the API")
     await _until_ready(api, settings, url)
     health = json.loads((await _ask(api, "GET", "/health")).body)
-    sys.stdout.write(welcome(health, url, await _example(api, settings)))
+    sys.stdout.write(quickstart(health, url, await _example(api, settings)))
     sys.stdout.flush()
     api.close()
 

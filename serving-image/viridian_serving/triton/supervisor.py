@@ -7,7 +7,7 @@ not answer what it has already accepted.
 And Triton does not outlive a process that it has started for the model: it would not start it again, answer nothing but
 errors, and call itself ready (an out-of-memory kill is enough). The kubelet starts the container again in seconds.
 
-Beside Triton it runs what starts the processes for preprocess.py.
+Besides Triton it runs what starts the processes for preprocess.py.
 """
 
 import http.client

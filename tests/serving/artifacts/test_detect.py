@@ -14,7 +14,7 @@ from viridian_serving.artifacts.detect import LocalModel, find
 from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.commands import serve
 from viridian_serving.commands.local_pod import readable
-from viridian_serving.commands.quickstart import request, sample, sample_command, welcome
+from viridian_serving.commands.quickstart import quickstart, request, sample, sample_command
 from viridian_serving.commands.serve import environment_of, main
 
 
@@ -240,7 +240,7 @@ def test_the_welcome_says_where_what_and_how() -> None:
         "outputs": [{"name": "y", "datatype": "FP32", "shape": []}],
     }
     # when
-    text = welcome(health, "http://127.0.0.1:8000", request(SMALL))
+    text = quickstart(health, "http://127.0.0.1:8000", request(SMALL))
     # then
     assert text.splitlines()[1:8] == [
         "Model iris, version v1, is ready at http://127.0.0.1:8000",
@@ -251,7 +251,7 @@ def test_the_welcome_says_where_what_and_how() -> None:
         "  docs   http://127.0.0.1:8000/docs",
         "",
     ]
-    assert "sample.json beside the model" in welcome(health, "http://127.0.0.1:8000", None)
+    assert "sample.json beside the model" in quickstart(health, "http://127.0.0.1:8000", None)
 
 
 @pytest.mark.parametrize(
