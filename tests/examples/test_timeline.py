@@ -6,6 +6,7 @@ from examples.demo.timeline import Role, Status, Timeline, read_weights
 
 from viridian.api.names import Color
 from viridian.api.status import (
+    BlockedRevision,
     ColorStatus,
     Condition,
     GuardStatus,
@@ -13,7 +14,6 @@ from viridian.api.status import (
     Hold,
     ModelDeploymentStatus,
     Phase,
-    PinnedRevision,
     StepStatus,
 )
 
@@ -34,7 +34,7 @@ def written_by_the_operator() -> dict[str, object]:
             )
         ],
         verdict="Nothing speaks against it.",
-        failed=[PinnedRevision(revision="digits-0", version="v0", reason="Errors", message="Bad.", at=NOW)],
+        failed=[BlockedRevision(revision="digits-0", version="v0", reason="Errors", message="Bad.", at=NOW)],
         history=[
             HistoryEntry(
                 revision="digits-1", version="v1", result="Promoted", message="Good.", started_at=NOW, ended_at=NOW
