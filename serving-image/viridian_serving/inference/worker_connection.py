@@ -6,6 +6,7 @@ from typing import Self, cast
 
 from viridian_serving.codec.frames import CODE, LAST, LENGTH
 from viridian_serving.inference.model import UnreachableError
+from viridian_serving.settings.unix_socket import short_address
 
 
 class WorkerEndedError(Exception):
@@ -33,7 +34,8 @@ class WorkerConnection(asyncio.Protocol):
             UnreachableError: Nobody listens there.
         """
         try:
-            _, connection = await asyncio.get_running_loop().create_unix_connection(cls, str(path))
+            with short_address(path) as address:
+                _, connection = await asyncio.get_running_loop().create_unix_connection(cls, address)
         except OSError as error:
             raise UnreachableError(f"the triton container does not listen on {path} ({error})") from error
         return connection

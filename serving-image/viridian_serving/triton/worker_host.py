@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from viridian_serving.codec.frames import last_frame
+from viridian_serving.settings.unix_socket import short_address
 
 LOG = logging.getLogger("viridian.triton")
 
@@ -55,7 +56,8 @@ class WorkerHost:
         path.unlink(missing_ok=True)
         mask = os.umask(0o177)  # the file is there as soon as it is bound: nobody else may connect in between
         try:
-            self._listener.bind(str(path))
+            with short_address(path) as address:
+                self._listener.bind(address)
         finally:
             os.umask(mask)
         self._listener.listen(_BACKLOG)
