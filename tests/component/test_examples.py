@@ -12,7 +12,7 @@ from viridian.api.spec import ModelDeploymentSpec
 from .harness.binaries import REPOSITORY
 from .harness.control_plane import ControlPlane
 
-EXAMPLES = sorted((REPOSITORY / "examples").glob("**/*.yaml"))
+EXAMPLES = sorted(path for path in (REPOSITORY / "examples").glob("**/*.yaml") if path.parent.name != "authentication")
 
 
 def models(path: Path) -> list[dict[str, Any]]:

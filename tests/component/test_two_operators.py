@@ -116,7 +116,7 @@ def in_the_middle(pair: Pair) -> None:
 def test_a_follower_is_healthy_and_writes_and_asks_nothing(
     control_plane: ControlPlane, crd: str, gateway_api: list[str], prometheus: Prometheus, namespace: str, logs: Path
 ) -> None:
-    # given two operators, of which the second has a Prometheus that would summarize_reports of any question
+    # given two operators, of which the second has a Prometheus that would hear of any question
     with socket.create_server(("127.0.0.1", 0)) as ear:
         ear.setblocking(False)
         url = f"http://127.0.0.1:{ear.getsockname()[1]}"
@@ -158,9 +158,9 @@ def test_a_leader_that_is_killed_is_followed_and_the_rollout_finished(pair: Pair
     fence = [request for request in pair.of_second.requests if is_write(request)][:5]
     assert [request.resource for request in fence] == [
         "httproutes",
-        "deployments",
-        "deployments",
         "services",
+        "deployments",
+        "deployments",
         "modeldeployments/status",
     ]
     # and what it found was marked with that term
