@@ -91,7 +91,7 @@ class Fault:
     """What befalls a request; with `forwarded`, only after the API server has acknowledged it.
 
     Attributes:
-        act: Called at that moment, before the operator could summarize_reports of anything: to kill it, for instance.
+        act: Called at that moment, before the operator could hear of anything: to kill it, for instance.
     """
 
     forwarded: bool = False

@@ -110,7 +110,7 @@ class OperatorProcess:
         """Ask it to end, as a kubelet would."""
         if self._server is not None:
             if isinstance(self._server, Server) and self._server.process.poll() is None:
-                self.thaw()  # a frozen one would not summarize_reports of it
+                self.thaw()  # a frozen one would not hear of it
             self._server.stop()
 
     @property
