@@ -102,8 +102,8 @@ class App:
         self.inferences.limits.apply(settings.rate_limit)
         self.telemetry.apply(settings.log)
         self._live_settings = settings
-        if self.inferences.loaded is not None:
-            self.inferences.loaded.predictor.cache = cache_of(settings)
+        if self.inferences.predictor is not None:
+            self.inferences.predictor.cache = cache_of(settings)
         LOG.info("settings: %s", settings.model_dump_json(by_alias=True, exclude_none=True))
 
     def use_keys(self, keys: KeyRing) -> None:
@@ -248,7 +248,7 @@ class App:
         return Response(200, render(self._registry), CONTENT_TYPE.encode())
 
     def _cache_and_limits(self) -> dict[str, tuple[str, float]]:
-        predictor = self.inferences.loaded.predictor if self.inferences.loaded is not None else None
+        predictor = self.inferences.predictor
         stats = predictor.cache_stats if predictor is not None else CacheStats()
         kept = len(predictor.cache) if predictor is not None and predictor.cache is not None else 0
         return {
@@ -261,7 +261,7 @@ class App:
         }
 
     def _live(self) -> dict[str, tuple[str, float]]:
-        predictor = self.inferences.loaded.predictor if self.inferences.loaded is not None else None
+        predictor = self.inferences.predictor
         batcher = predictor.model.batcher if predictor is not None else None
         return {
             "viridian_ready": ("Whether the pod takes traffic", float(self.readiness.ready)),

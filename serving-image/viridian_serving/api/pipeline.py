@@ -107,6 +107,11 @@ class Inferences:
         self.keys = KeyRing() if settings.api_keys_dir is not None else None
         """The keys of clients; None where the model answers everybody."""
 
+    @property
+    def predictor(self) -> Predictor | None:
+        """What predicts; None until it is known what the model takes."""
+        return None if self.loaded is None else self.loaded.predictor
+
     def find(self, request: Request) -> Answer | None:
         """Return what answers a request, if it is an inference."""
         if request.path == b"/predict":
@@ -182,7 +187,7 @@ class Inferences:
     async def _or_stale(self, context: RequestContext, end: float, trust: Trust, answer: Answer) -> Response:
         """Where the answer is an error, an earlier one is better, if it may be given."""
         response = await self._or_fallback(context, end, trust, answer)
-        predictor = self.loaded.predictor if self.loaded is not None else None
+        predictor = self.predictor
         if predictor is None or predictor.cache is None:
             return response
         if MARK in response.headers and response.status == 200:
@@ -290,7 +295,7 @@ class Inferences:
         return self._loop.time() + seconds - (time.perf_counter() - request.received)
 
     def _is_busy(self) -> bool:
-        queued = self.loaded.predictor.model.batcher.queued_rows if self.loaded is not None else 0
+        queued = self.predictor.model.batcher.queued_rows if self.predictor is not None else 0
         return queued + self._passing > _FALLBACK_SHARE * self._settings.max_queue
 
     def _predict(self, context: RequestContext) -> Awaitable[Response]:
@@ -315,9 +320,9 @@ class Inferences:
         Raises:
             Problem: It is not known yet what the model takes.
         """
-        if self.loaded is None:
+        if (predictor := self.predictor) is None:
             raise Problem(503, "starting", f"{self.readiness.reason}; try again shortly.")
-        return self.loaded.predictor
+        return predictor
 
     def _infer(self, context: RequestContext) -> Awaitable[Response]:
         return self._pass(self._forward, context)
