@@ -27,6 +27,7 @@ from viridian_import.write.folder import claim
 from viridian_import.write.version import Identity, write_version
 from viridian_serving.artifacts.detect import NAME
 from viridian_serving.codec.tensors import Kind
+from viridian_serving.commands.serve import model_name
 
 _VERSION: Final = re.compile(r"v?[0-9]+(\.[0-9]+){0,2}([-+][0-9A-Za-z.+-]+)?|[0-9a-f]{7,64}")
 _COMMON: Final = ("model", "pipeline", "clf", "estimator", "best-model")
@@ -57,7 +58,7 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
         metavar="COLUMN=TYPE",
         help="read a column as string, number, integer or boolean",
     )
-    add("--name", type=_name, help="name of the model (by its file)")
+    add("--name", type=model_name, help="name of the model (by its file)")
     add("--version", type=_version, default="v1.0.0", help="its version (v1.0.0)")
     add("--out", type=Path, help="folder to write (NAME/VERSION)")
     add(
@@ -189,14 +190,6 @@ def _name_of(path: Path) -> str:
         if NAME.fullmatch(name) and name not in _COMMON:
             return name
     return "model"
-
-
-def _name(text: str) -> str:
-    if not NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no name of a model; write at most 57 lower-case letters, digits and dashes, a letter first"
-        )
-    return text
 
 
 def _version(text: str) -> str:

@@ -1,13 +1,12 @@
 """How long both models take for one row and for many."""
 
-import time
 from dataclasses import dataclass
-from statistics import median
 from typing import Final
 
 from viridian_import.original.process import OriginalModel
 from viridian_import.prove.onnx_side import OnnxSide
 from viridian_import.sample.table import Table
+from viridian_import.timing import microseconds_of
 from viridian_serving.contract.contract import Contract
 
 SIZES: Final = (1, 100)
@@ -50,12 +49,4 @@ def measure(original: OriginalModel, side: OnnxSide, features: Table, contract: 
 
 def time_of(side: OnnxSide, rows: Table, contract: Contract) -> float:
     """Return the microseconds that one call with these rows takes, as the median of calls for some time."""
-    ask = side.prepared(rows, contract)
-    ask()
-    took: list[float] = []
-    until = time.perf_counter() + _SECONDS
-    while not took or time.perf_counter() < until:
-        started = time.perf_counter()
-        ask()
-        took.append(time.perf_counter() - started)
-    return median(took) * 1e6
+    return microseconds_of(side.prepared(rows, contract), _SECONDS)

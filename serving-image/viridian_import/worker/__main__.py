@@ -2,16 +2,14 @@
 
 import os
 import sys
-import time
 import warnings
-from collections.abc import Callable
-from statistics import median
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Answers, Ask, Convert, Done, Failed, Load, Reply, Request, Took
+from viridian_import.timing import microseconds_of
 from viridian_import.worker.isolation import leave_network
 
 if TYPE_CHECKING:
@@ -56,7 +54,7 @@ class Worker:
         frame = frame_of(request.columns)
         if isinstance(request, Ask):
             return _answers(original, frame)
-        return Took(_measure(lambda: original.answer(frame), request.seconds))
+        return Took(microseconds_of(lambda: original.answer(frame), request.seconds))
 
     def _load(self, request: Load) -> Reply:
         from viridian_import.readers.reading import read
@@ -86,17 +84,6 @@ def _answers(original: "Original", frame: "pd.DataFrame") -> Answers:
             for name, rows in answered.items():
                 values[name][start:end] = rows
     return Answers(values, refused)
-
-
-def _measure(call: Callable[[], object], seconds: float) -> float:
-    call()  # the first one makes what later ones find
-    took: list[float] = []
-    until = time.perf_counter() + seconds
-    while not took or time.perf_counter() < until:
-        started = time.perf_counter()
-        call()
-        took.append(time.perf_counter() - started)
-    return median(took) * 1e6
 
 
 def main() -> int:

@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=_port, default=8000, help="where it is asked; 0 takes a free one (8000)")
     host = os.environ.get(f"{config.PREFIX}BIND") or "127.0.0.1"
     parser.add_argument("--host", default=host, help=f"address to listen on; :: for every one ({host})")
-    parser.add_argument("--name", type=_name, help="name of the model (that of its file or folder)")
+    parser.add_argument("--name", type=model_name, help="name of the model (that of its file or folder)")
     parser.add_argument("--version", type=_version, help="version of the model (by its folder's name, or dev)")
     parser.add_argument("--format", choices=get_args(config.Format), help="format of the model (found out)")
     return parser
@@ -113,7 +113,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _name(text: str) -> str:
+def model_name(text: str) -> str:
+    """Return a word of the command line that is the name of a model.
+
+    Raises:
+        ArgumentTypeError: It is none.
+    """
     if not NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is no name of a model; write at most 57 lower-case letters, digits and dashes, a letter first"
