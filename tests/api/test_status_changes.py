@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from viridian.api import status_changes as module
 from viridian.api.status import (
+    CheckStatus,
     ColorStatus,
     Ending,
     Hold,
@@ -33,6 +34,7 @@ HOLD = Hold(reason="Paused", message="m", since=NOON)
         (module.EndingChanges, Ending),
         (module.OutageChanges, Outage),
         (module.ShortfallChanges, Shortfall),
+        (module.CheckChanges, CheckStatus),
     ],
 )
 def test_every_field_can_be_changed(changes: type, model: type[StatusModel]) -> None:

@@ -11,7 +11,7 @@ from tests.rollout.world import Pass, World, spec_for
 
 from viridian.api.names import Color
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.api.status import Phase
+from viridian.api.status import CheckResult, Phase
 from viridian.guards.judge import Verdict
 from viridian.rollout.commands import Verb
 from viridian.rollout.context import CLOCK_STOPS
@@ -35,6 +35,7 @@ TRAFFICS = st.sampled_from([{"parentRefs": GATEWAY}, {"parentRefs": GATEWAY, "pi
 APPROVALS = ("None", "None", "BeforeTraffic", "BeforePromotion", "WithoutFallback")
 """The last one needs a gateway: nobody answers for a candidate without one."""
 POLICIES = st.sampled_from(["Hold", "Rollback"])
+CHECKS = st.sampled_from([{}, {}, {"smoke": True}, {"golden": {}, "jobs": [{"name": "contract"}]}])
 
 
 @st.composite
@@ -54,8 +55,8 @@ def specs(draw: st.DrawFn) -> ModelDeploymentSpec:
         "metricsMissing": {"after": "1m", "then": draw(POLICIES)},
         "noTraffic": {"after": "1m", "then": draw(POLICIES)},
     }
-    version = draw(st.sampled_from(VERSIONS))
-    return spec_for(version, serving=draw(SERVINGS) | draw(CACHES), traffic=traffic, rollout=rollout, guards=guards)
+    version, serving = draw(st.sampled_from(VERSIONS)), draw(SERVINGS) | draw(CACHES)
+    return spec_for(version, serving=serving, traffic=traffic, rollout=rollout, guards=guards, checks=draw(CHECKS))
 
 
 class Rollouts(RuleBasedStateMachine):
@@ -105,7 +106,15 @@ class Rollouts(RuleBasedStateMachine):
         """The other one leads from now on, and first touches whatever a late write could go to."""
         self.leader = OPERATORS[self.leader == OPERATORS[0]]
         self.passes.pop(self.leader, None)
-        targets = ["model", "route", "name", "settings", *((kind, color) for kind in CHILDREN for color in Color)]
+        checks = [("job", name) for name in ("smoke", "golden", "contract")]
+        targets = [
+            "model",
+            "route",
+            "name",
+            "settings",
+            *checks,
+            *((kind, color) for kind in CHILDREN for color in Color),
+        ]
         self.world.versions.update(targets)
         self.world.versions.update(("revision", f"iris-{number}") for number in range(40))
 
@@ -188,6 +197,18 @@ class Rollouts(RuleBasedStateMachine):
     @rule(healthy=st.sets(st.sampled_from([f"iris-{n}" for n in range(1, 8)])))
     def kubelet(self, healthy):
         self.world.kubelet(frozenset(healthy))
+
+    @rule(result=st.sampled_from(list(CheckResult)))
+    def jobs(self, result):
+        self.world.end_jobs(result, "as a test says")
+
+    @precondition(lambda self: self.is_quiet)
+    @rule()
+    def jobs_deleted_by_hand(self):
+        candidate = self.world.status.candidate
+        for name in self.world.checks():
+            if candidate is not None and self.world.checks()[name].result is not CheckResult.PASSED:
+                del self.world.jobs[candidate.revision, name]
 
     @rule(rate=st.integers(0, 100), seconds=st.sampled_from([2.0, 2.0, 2.0, 30.0, 700.0]))
     def requests(self, rate, seconds):

@@ -11,11 +11,21 @@ from viridian.api.names import Color
 from viridian.api.revision import Revision, RevisionInput
 from viridian.api.serving import Cache
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.api.status import ColorStatus, ModelDeploymentStatus
+from viridian.api.status import CheckResult, ColorStatus, ModelDeploymentStatus
 from viridian.guards.counts import Counts
 from viridian.guards.judge import Judgement, Verdict
 from viridian.rollout.decide import Decision, decide
-from viridian.rollout.observed import ApplyFailure, Autoscaler, ColorView, Evidence, Observed, Pod, RouteFacts, Settings
+from viridian.rollout.observed import (
+    ApplyFailure,
+    Autoscaler,
+    CheckView,
+    ColorView,
+    Evidence,
+    Observed,
+    Pod,
+    RouteFacts,
+    Settings,
+)
 from viridian.rollout.planning.actions import (
     Action,
     ApplyAutoscaler,
@@ -23,6 +33,7 @@ from viridian.rollout.planning.actions import (
     ApplyColor,
     ApplyColorService,
     ApplyLiveSettings,
+    EndCheck,
     FollowTraffic,
     MoveWeights,
     PointStableService,
@@ -30,6 +41,7 @@ from viridian.rollout.planning.actions import (
     RemoveAutoscaler,
     RemoveRoute,
     RestoreRevision,
+    RunCheck,
     StoreRevision,
 )
 
@@ -99,6 +111,7 @@ class World:
     taken: str | None = None
     apply_failure: ApplyFailure | None = None
     drifted: set[Color] = field(default_factory=set)
+    jobs: dict[tuple[str, str], CheckView] = field(default_factory=dict)
     refused: dict[Color, str] = field(default_factory=dict)
     writes: int = 0
     versions: Counter[object] = field(default_factory=Counter)
@@ -137,6 +150,7 @@ class World:
             command=self.command,
             command_by=self.command_by,
             evidence=self.evidence(),
+            checks=self.checks(),
             apply_failure=self.apply_failure,
         )
 
@@ -144,6 +158,20 @@ class World:
         """The endpoints behind a color's Service; they go with it."""
         ready = frozenset(pod.uid for pod in self.pods[color] if pod.ready and not pod.deleting)
         return ready if color in self.services else frozenset()
+
+    def checks(self) -> dict[str, CheckView]:
+        """The Jobs of the candidate's checks."""
+        candidate = self.status.candidate
+        return (
+            {}
+            if candidate is None
+            else {name: job for (of, name), job in self.jobs.items() if of == candidate.revision}
+        )
+
+    def end_jobs(self, result: CheckResult, message: str = "") -> None:
+        """All Jobs that run, or cannot, end like this."""
+        going = {CheckResult.RUNNING, CheckResult.CANNOT_RUN}
+        self.jobs |= {key: CheckView(result, message) for key, job in self.jobs.items() if job.result in going}
 
     def gone(self) -> set[str]:
         """Lost revisions that no Deployment runs either."""
@@ -215,12 +243,25 @@ class World:
                 self._move(dict(weights), dict(pins), aborted)
             case FollowTraffic() | RemoveRoute():
                 self._follow(action)
-            case ApplyBudget() | ApplyAutoscaler() | RemoveAutoscaler():
+            case ApplyBudget() | ApplyAutoscaler() | RemoveAutoscaler() | ApplyLiveSettings():
                 self._scale(action)
-            case ApplyLiveSettings():
-                self.told = self.spec.serving.cache
+            case RunCheck() | EndCheck():
+                self._check(action)
             case PruneRevision(name):
                 self._prune(name)
+
+    def _check(self, action: RunCheck | EndCheck) -> None:
+        candidate = self.status.candidate
+        if candidate is None:
+            raise Violation("a check runs without a candidate")
+        if isinstance(action, EndCheck):
+            del self.jobs[candidate.revision, action.name]
+            return
+        if (action.revision, action.name) in self.jobs:
+            raise Violation(f"{action.name} of {action.revision} runs twice")
+        if not self.ready(candidate):
+            raise Violation(f"{action.name} of {action.revision} runs without a pod to check")
+        self.jobs[action.revision, action.name] = CheckView(CheckResult.RUNNING)
 
     def _store(self, name: str, number: int) -> None:
         if name in self.revisions:
@@ -264,8 +305,10 @@ class World:
             rules = (*(dict(action.pins) for _ in self.spec.traffic.pins), self.route.rules[-1])
             self.route = replace(self.route, rules=rules, follows_spec=True)
 
-    def _scale(self, action: ApplyBudget | ApplyAutoscaler | RemoveAutoscaler) -> None:
+    def _scale(self, action: ApplyBudget | ApplyAutoscaler | RemoveAutoscaler | ApplyLiveSettings) -> None:
         match action:
+            case ApplyLiveSettings():
+                self.told = self.spec.serving.cache
             case ApplyBudget(color):
                 self.budgets.add(color)
             case ApplyAutoscaler(color, autoscaler):
@@ -289,6 +332,8 @@ class World:
                 raise Violation(f"weight {weights} with {ready} ready pods, {needed} needed")
             if self._is_failed(candidate.revision):
                 raise Violation(f"failed revision {candidate.revision} got traffic again")
+            if before == 0:
+                self._hold_against_checks(candidate.revision)
         self._hold_against_readiness(weights)
         rules = self.route.rules[:-1] if self.route is not None else self.spec.traffic.pins
         follows = self.route is None or self.route.follows_spec
@@ -297,6 +342,14 @@ class World:
             self.stable_service = max(weights, key=lambda color: weights[color])
         if candidate is not None:
             self.weights_seen.append(weights[candidate.color])
+
+    def _hold_against_checks(self, revision: str) -> None:
+        """No user's request before all checks were passed; an earlier revision that comes back was checked before."""
+        if self.status.step is not None or self.status.returning is not None:
+            return
+        passed = {name for (of, name), job in self.jobs.items() if of == revision and job.result is CheckResult.PASSED}
+        if missing := set(self.spec.checks.names) - passed:
+            raise Violation(f"{revision} got traffic without {missing}")
 
     def ready(self, role: ColorStatus | None) -> int:
         """Pods of a role that answer users."""
@@ -341,7 +394,12 @@ class World:
     # ------------------------------------------------------------------ the rest of the world
 
     def kubelet(self, healthy: frozenset[str] | None = None) -> None:
-        """Bring pods to what the Deployments ask for; those of `healthy` revisions (None: all) become ready."""
+        """Bring pods to what the Deployments ask for; those of `healthy` revisions (None: all) become ready.
+
+        Where all are healthy, the checks that run are passed.
+        """
+        if healthy is None:
+            self.end_jobs(CheckResult.PASSED)
         for color in Color:
             revision, replicas = self.deployments.get(color, ("", 0))
             if color in self.autoscalers and replicas:
@@ -412,6 +470,16 @@ def target_of(write: Action | ModelDeploymentStatus) -> object:
             return "name"
         case StoreRevision(name) | RestoreRevision(name) | PruneRevision(name):
             return "revision", name
+        case RunCheck(name) | EndCheck(name):
+            return "job", name
+        case _:
+            return _child_of(write)
+
+
+def _child_of(
+    write: ApplyColor | ApplyColorService | ApplyBudget | ApplyAutoscaler | RemoveAutoscaler | ApplyLiveSettings,
+) -> object:
+    match write:
         case ApplyColor(color):
             return "deployment", color
         case ApplyColorService(color):

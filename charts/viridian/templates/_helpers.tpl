@@ -72,6 +72,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [list, create, update, patch, delete]
+# Checks of a candidate before traffic.
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [list, create, delete]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [list, create, update, patch]

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, model_validator
 
 from .base import ApiModel
+from .checks import Checks
 from .guards import Guards
 from .model import ModelSource
 from .quantities import DURATION, parse_duration
@@ -60,6 +61,7 @@ class ModelDeploymentSpec(ApiModel):
     serving: Annotated[Serving, Field(description="How the model is served.")] = Serving()
     traffic: Annotated[Traffic, Field(description="Where requests come from.")] = Traffic()
     rollout: Annotated[Rollout, Field(description="How a new revision takes over.")] = Rollout()
+    checks: Annotated[Checks, Field(description="What a candidate must pass before any traffic.")] = Checks()
     guards: Annotated[Guards, Field(description="When a candidate is turned back.")] = Guards()
     revision_history_limit: Annotated[
         int, Field(ge=1, le=50, description="Old revisions to keep beside those in use.")

@@ -195,6 +195,28 @@ class GuardStatus(StatusModel):
     message: Annotated[Sentence, Field(description="The same in a sentence for people, with the counts.")]
 
 
+class CheckResult(StrEnum):
+    """How a check of the candidate stands."""
+
+    RUNNING = "Running"
+    PASSED = "Passed"
+    FAILED = "Failed"
+    CANNOT_RUN = "CannotRun"
+
+
+class CheckStatus(StatusModel):
+    """One check of the candidate before traffic."""
+
+    name: Annotated[str, Field(max_length=32, description="smoke, golden, load, or the name of a job.")]
+    revision: Annotated[Name, Field(description="Name of the ControllerRevision that is checked.")]
+    result: Annotated[
+        CheckResult, Field(description="Failed takes the candidate back; CannotRun holds it, and blames nobody.")
+    ]
+    message: Annotated[Sentence, Field(description="What was found, in a sentence for people, with the figures.")] = ""
+    started_at: Annotated[Time, Field(description="When it was started.")]
+    ended_at: Annotated[Time | None, Field(description="When its result was known.")] = None
+
+
 class BlockedRevision(StatusModel):
     """A revision that does not start again by itself."""
 
@@ -224,6 +246,7 @@ class HistoryEntry(Reaction):
     ]
     message: Annotated[Sentence, Field(description="How it ended, in a sentence for people.")]
     changes: Annotated[str, Field(max_length=1024, description="spec.model.changes of that revision.")] = ""
+    checks: Annotated[str, Field(max_length=1024, description="Which checks it passed or failed, and when.")] = ""
     started_at: Annotated[Time, Field(description="When the rollout began.")]
     ended_at: Annotated[Time, Field(description="When it was over.")]
 
@@ -277,6 +300,9 @@ class ModelDeploymentStatus(StatusModel):
     ] = ""
     drain: Drain | None = None
     ending: Ending | None = None
+    checks: Annotated[
+        list[CheckStatus], Field(max_length=16, description="The checks of the last candidate, in their order.")
+    ] = Field(default_factory=list)
     guards: Annotated[list[GuardStatus], Field(max_length=16, description="What each guard says.")] = Field(
         default_factory=list
     )

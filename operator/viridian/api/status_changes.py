@@ -13,6 +13,8 @@ from .names import Color
 from .status import (
     Approved,
     BlockedRevision,
+    CheckResult,
+    CheckStatus,
     ColorStatus,
     Condemned,
     Condition,
@@ -54,6 +56,7 @@ class StatusChanges(TypedDict, total=False):
     aborting: str
     drain: Drain | None
     ending: Ending | None
+    checks: list[CheckStatus]
     guards: list[GuardStatus]
     guard_state: str
     verdict: str
@@ -116,6 +119,17 @@ class ShortfallChanges(TypedDict, total=False):
     ready_since: datetime | None
 
 
+class CheckChanges(TypedDict, total=False):
+    """Fields of `CheckStatus`."""
+
+    name: str
+    revision: str
+    result: CheckResult
+    message: str
+    started_at: datetime
+    ended_at: datetime | None
+
+
 @overload
 def evolve(
     model: ModelDeploymentStatus, changes: StatusChanges = ..., /, **more: Unpack[StatusChanges]
@@ -130,6 +144,8 @@ def evolve(model: Ending, changes: EndingChanges = ..., /, **more: Unpack[Ending
 def evolve(model: Outage, changes: OutageChanges = ..., /, **more: Unpack[OutageChanges]) -> Outage: ...
 @overload
 def evolve(model: Shortfall, changes: ShortfallChanges = ..., /, **more: Unpack[ShortfallChanges]) -> Shortfall: ...
+@overload
+def evolve(model: CheckStatus, changes: CheckChanges = ..., /, **more: Unpack[CheckChanges]) -> CheckStatus: ...
 def evolve(model: M, changes: Mapping[str, Any] | None = None, /, **more: object) -> M:
     """The same model with other values in some of its fields.
 

@@ -205,7 +205,9 @@ class KubeClient:
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str, version: str) -> None:
         """Delete an object; `Conflict` unless it is still as it was read. One that is gone already is fine."""
         seen = {"uid": uid, "resourceVersion": version}
-        body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": seen}
+        # Jobs would leave their pods behind without saying so.
+        options = {"preconditions": seen, "propagationPolicy": "Background"}
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", **options}
         try:
             await self._request("DELETE", kind.path(namespace, name), body)
         except KubeError as error:

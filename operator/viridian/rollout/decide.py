@@ -12,6 +12,7 @@ from viridian.guards.judge import Judgement, Verdict
 from viridian.rollout.planning.actions import Action
 from viridian.rollout.planning.plan import plan
 
+from .checks import track_checks
 from .commands import obey, refusal
 from .conditions import conditions
 from .context import CLOCK_STOPS, RolloutContext
@@ -58,6 +59,7 @@ def decide(
     """
     context = RolloutContext(name, spec, _noted(status, observed), observed, settings, now)
     context = replace(context, status=track(context))
+    context = replace(context, status=track_checks(context))
     warning = refusal(context)
     ending = interrupt(context)
     following = roll_back(context, ending) if ending is not None else progress(context)

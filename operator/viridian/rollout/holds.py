@@ -3,9 +3,10 @@
 from viridian.api.guards import Policy
 from viridian.api.quantities import parse_duration
 from viridian.api.rollout import Approval
-from viridian.api.status import Hold
+from viridian.api.status import CheckResult, Hold
 from viridian.guards.judge import Verdict
 
+from .checks import made, open_check
 from .context import RolloutContext
 from .fallback import lack
 from .interrupts import breach_of, metrics_missing_for, no_traffic_for, stable_is_gone
@@ -97,6 +98,19 @@ def gate(context: RolloutContext, gate: Approval) -> Hold | None:
         f"{candidate.version} {what} before a person approves (rollout.approval: {gate}){reason}: annotate the model"
         f" with {again}",
     )
+
+
+def check_hold(context: RolloutContext) -> Hold | None:
+    """The hold of a candidate whose check cannot be made, or None."""
+    name = open_check(context)
+    check = next((each for each in made(context) if each.name == name), None)
+    if check is None or check.result is not CheckResult.CANNOT_RUN or context.status.candidate is None:
+        return None
+    text = (
+        f"the check {check.name} of {context.status.candidate.version} cannot run, so the candidate gets no traffic and"
+        f" is not blamed: {check.message}"
+    )
+    return held(context, "CheckCannotRun", text)
 
 
 def entry_gate(context: RolloutContext) -> Hold | None:

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 from viridian.api.guards import Policy
 from viridian.api.quantities import parse_duration
-from viridian.api.status import Ending, Phase
+from viridian.api.status import CheckResult, Ending, Phase
 from viridian.guards.judge import Verdict
 
+from .checks import made
 from .commands import Verb, pending_command
 from .context import RolloutContext
 from .messages import blindness, pod_trouble, waits_for
@@ -65,6 +66,19 @@ def _guard_breached(context: RolloutContext) -> Ending | None:
     if sentence is None:
         return None
     return Ending(phase=Phase.ROLLED_BACK, reason="GuardBreached", message=sentence)
+
+
+def _check_failed(context: RolloutContext) -> Ending | None:
+    """How a candidate ends that has failed a check before its first request; None when it has not."""
+    candidate = context.status.candidate
+    failed = next((each for each in made(context) if each.result is CheckResult.FAILED), None)
+    if candidate is None or failed is None or context.status.step is not None:
+        return None
+    return Ending(
+        phase=Phase.ROLLED_BACK,
+        reason="ChecksFailed",
+        message=f"{candidate.version} failed the check {failed.name} before any traffic: {failed.message}",
+    )
 
 
 def _pods_die(context: RolloutContext) -> Ending | None:
@@ -239,6 +253,7 @@ def _traffic_is_missing(context: RolloutContext) -> Ending | None:
 _REASONS: tuple[Callable[[RolloutContext], Ending | None], ...] = (
     _guard_breached,
     _marked_in_route,
+    _check_failed,
     _pods_die,
     _person_aborts,
     _spec_is_stable_again,

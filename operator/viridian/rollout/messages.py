@@ -7,6 +7,7 @@ from viridian.api.names import Color
 from viridian.api.quantities import format_duration
 from viridian.api.status import ColorStatus, Phase, StepStatus
 
+from .checks import open_check
 from .context import RolloutContext
 from .fallback import awaits_word, gap
 from .split import lag
@@ -78,13 +79,7 @@ def waits_for(context: RolloutContext) -> str:
     if context.status.shortfall is not None:
         return f"its pods to stay ready for {context.settings.quiet.total_seconds():.0f} s"
     if step is None:
-        if stable is None or context.status.returning is not None:
-            return ""
-        if not context.is_monitored(candidate, need):
-            return context.observed.evidence.trouble or "Prometheus to have the counters of its pods"
-        if awaits_word(context):
-            return "its pods to say whether stable can answer for them"
-        return f"a ready pod of {stable.version}" if _stable_is_missing(context) else ""
+        return _waits_for_before_traffic(context, candidate, need)
     if context.route_weight(candidate) != step.weight:
         missing = stable is not None and _stable_is_missing(context)
         return f"a ready pod of {stable.version}" if stable is not None and missing else "the route to be written"
@@ -92,6 +87,19 @@ def waits_for(context: RolloutContext) -> str:
         split = f"requests to be seen split at {step.weight} %" if context.spec.has_route else "requests to arrive"
         return lag(context) or split
     return " and ".join(_open_points(context, step, step.verified_at))
+
+
+def _waits_for_before_traffic(context: RolloutContext, candidate: ColorStatus, need: int) -> str:
+    stable = context.status.stable
+    if due := open_check(context):
+        return f"its check {due}"
+    if stable is None or context.status.returning is not None:
+        return ""
+    if not context.is_monitored(candidate, need):
+        return context.observed.evidence.trouble or "Prometheus to have the counters of its pods"
+    if awaits_word(context):
+        return "its pods to say whether stable can answer for them"
+    return f"a ready pod of {stable.version}" if _stable_is_missing(context) else ""
 
 
 def required_pods(context: RolloutContext) -> int:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from viridian.api.names import Color
 from viridian.api.revision import Revision
+from viridian.api.status import CheckResult
 from viridian.guards.judge import Judgement
 
 
@@ -158,6 +159,14 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class CheckView:
+    """How the Job of a check of the candidate stands, and what it says, as a sentence with its figures."""
+
+    result: CheckResult
+    message: str = ""
+
+
+@dataclass(frozen=True)
 class ApplyFailure:
     """Why the last decision could not be carried out: the name of the error, and a sentence for the user."""
 
@@ -173,7 +182,8 @@ class Observed:
     `highest` is the highest revision number on any pod or ControllerRevision of this name, a deleted predecessor's too;
     `stray_route` is set when a route of ours is left although the spec names no gateway any more; `taken` is a sentence
     about the model that has this one's host and path; `live_settings` says that the pods are told what the spec has for
-    them to reload; `apply_failure` is what kept the last decision from being carried out.
+    them to reload; `checks` are the candidate's, by their names; `apply_failure` is what kept the last decision from
+    being carried out.
     """
 
     generation: int
@@ -190,6 +200,7 @@ class Observed:
     command: str = ""
     command_by: str = ""
     evidence: Evidence = Evidence()
+    checks: Mapping[str, CheckView] = field(default_factory=dict)
     apply_failure: ApplyFailure | None = None
 
 

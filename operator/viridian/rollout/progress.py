@@ -18,10 +18,11 @@ from viridian.api.status import (
 from viridian.api.status_changes import StatusChanges, evolve
 from viridian.guards.judge import Verdict
 
+from .checks import open_check, start_check
 from .commands import Verb, pending_command
 from .context import RolloutContext
 from .fallback import awaits_word
-from .holds import entry_gate, gate, held, hold_of, paused_hold
+from .holds import check_hold, entry_gate, gate, held, hold_of, paused_hold
 from .interrupts import breach_of
 from .messages import blindness, required_pods
 from .readiness import step_at
@@ -84,6 +85,7 @@ def _fresh_start(context: RolloutContext, revision: str, version: str) -> Status
         if stable is not None and context.spec.serving.autoscaling
         else None,
         "verdict": "",
+        "checks": [],
     }
 
 
@@ -110,6 +112,10 @@ def _start(context: RolloutContext) -> ModelDeploymentStatus:
     hold = paused_hold(context)
     if hold is None and context.serving(candidate) < need and not context.failed_over:
         return starting
+    if hold is None and (due := open_check(context)) is not None:
+        hold = check_hold(context)
+        if hold is None:
+            return evolve(start_check(context, due), phase=Phase.STARTING, hold=None)
     if hold is None and context.status.returning is None:
         hold = entry_gate(context)
     if hold is not None:

@@ -8,6 +8,7 @@ weight needs, so it gets what those carry until it has had enough of them for th
 from viridian.api.status import ModelDeploymentStatus, Outage, Phase, Shortfall, StepStatus
 from viridian.api.status_changes import evolve
 
+from .checks import open_check
 from .context import RolloutContext
 from .holds import entry_gate, paused_hold
 
@@ -85,7 +86,7 @@ def _may_answer(context: RolloutContext) -> bool:
         return False
     if status.step is not None or status.returning is not None or status.phase is Phase.FINISHING:
         return True
-    return paused_hold(context) is None and entry_gate(context) is None
+    return paused_hold(context) is None and open_check(context) is None and entry_gate(context) is None
 
 
 def _shortfall(context: RolloutContext) -> Shortfall | None:

@@ -12,6 +12,7 @@ from viridian.api.status import (
 )
 from viridian.api.status_changes import StatusChanges, evolve
 
+from .checks import summary
 from .context import RolloutContext
 
 HISTORY = 20
@@ -115,6 +116,7 @@ def _remember(context: RolloutContext, role: ColorStatus | None, result: str, me
         result=result,
         message=message,
         changes=context.spec.model.changes if context.runs_wanted(role) else "",
+        checks=summary([check for check in context.status.checks if check.revision == role.revision]),
         started_at=context.status.started_at or context.now,
         ended_at=context.now,
         evidence_at=reaction.evidence_at,

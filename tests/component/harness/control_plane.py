@@ -28,6 +28,7 @@ _ADMIN_TOKEN = "component-tests"  # noqa: S105 - of a server that lives on loopb
 _CONTROLLERS = (
     "deployment-controller",
     "replicaset-controller",
+    "job-controller",
     "endpointslice-controller",
     "serviceaccount-controller",
     "garbage-collector-controller",

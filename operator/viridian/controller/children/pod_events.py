@@ -39,11 +39,12 @@ def trouble_in(events: Iterable[Manifest], pod: Manifest) -> str:
         return ""
     last, spec = told[-1], pod.get("spec") or {}
     field = field_of_mount(_words(last), pod) if last["reason"] in _MOUNTS else ""
-    return f"{field or _place(pod['metadata']['name'], spec)}: {last['reason']}: {_words(last)}"
+    return f"{field or _place(pod, spec)}: {last['reason']}: {_words(last)}"
 
 
-def _place(name: str, spec: Manifest) -> str:
-    return f"pod {name} on node {spec['nodeName']}" if spec.get("nodeName") else f"pod {name}"
+def _place(about: Manifest, spec: Manifest) -> str:
+    what = f"{about.get('kind', 'Pod').lower()} {about['metadata']['name']}"
+    return f"{what} on node {spec['nodeName']}" if spec.get("nodeName") else what
 
 
 def _last_seen(event: Manifest) -> datetime:

@@ -16,6 +16,7 @@ from viridian.kube.resources import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
+    JOB,
     SERVICE,
     Kind,
 )
@@ -27,6 +28,7 @@ from viridian.rollout.planning.actions import (
     ApplyColor,
     ApplyColorService,
     ApplyLiveSettings,
+    EndCheck,
     FollowTraffic,
     MoveWeights,
     PointStableService,
@@ -34,9 +36,11 @@ from viridian.rollout.planning.actions import (
     RemoveAutoscaler,
     RemoveRoute,
     RestoreRevision,
+    RunCheck,
     StoreRevision,
 )
 from viridian.traffic.route import Weights
+from viridian.workloads.checks import build_check_job
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.live_settings import build_live_settings
 from viridian.workloads.pod import PodDefaults, build_pod_template
@@ -85,10 +89,10 @@ class Applier:
                 await self._move(dict(weights), dict(pins), aborted)
             case ApplyBudget() | ApplyAutoscaler() | RemoveAutoscaler():
                 await self._scale(action)
-            case FollowTraffic(pins):
-                await self._follow(dict(pins))
-            case RemoveRoute():
-                await self._remove_strays()
+            case FollowTraffic() | RemoveRoute():
+                await self._follow(action)
+            case RunCheck() | EndCheck():
+                await self._check(action)
             case PruneRevision(name):
                 await delete(self._client, CONTROLLER_REVISION, self._children.revisions[name], self._epoch)
 
@@ -126,6 +130,17 @@ class Applier:
                 wanted = build_live_settings(owner, self._model.spec.serving)
                 await self._write(CONFIG_MAP, wanted, children.live_settings)
 
+    async def _check(self, action: RunCheck | EndCheck) -> None:
+        model = self._model
+        if isinstance(action, EndCheck):
+            await delete(self._client, JOB, self._children.checks[action.name], self._epoch)
+            return
+        revision, has_stable = self._revisions[action.revision], model.status.stable is not None
+        wanted = build_check_job(
+            model.owner, action.color, revision, action.name, model.spec.checks, has_stable=has_stable
+        )
+        await self._write(JOB, wanted, None)
+
     async def _scale(self, action: ApplyBudget | ApplyAutoscaler | RemoveAutoscaler) -> None:
         owner, live = self._model.owner, self._children.autoscalers.get(action.color)
         match action:
@@ -143,11 +158,14 @@ class Applier:
         split = Split(weights, pins, route_timeout(self._model, self._revisions), aborted)
         await router.move(self._site, self._children.carriers.get(router.kind), split)
 
-    async def _follow(self, pins: Weights) -> None:
+    async def _follow(self, action: FollowTraffic | RemoveRoute) -> None:
+        if isinstance(action, RemoveRoute):
+            await self._remove_strays()
+            return
         router = router_of(self._model.spec)
         live = self._children.carriers.get(router.kind)
         if live is not None:
-            await router.follow(self._site, live, pins, route_timeout(self._model, self._revisions))
+            await router.follow(self._site, live, dict(action.pins), route_timeout(self._model, self._revisions))
 
     async def _remove_strays(self) -> None:
         """Delete what carried the traffic before the spec named something else."""

@@ -9,6 +9,7 @@ from viridian.api.revision import Revision
 from viridian.controller.cache.models import Model
 from viridian.controller.children import conformance
 from viridian.controller.children.adoption import revision_number
+from viridian.controller.children.check_jobs import read_check
 from viridian.controller.children.drift import Drift
 from viridian.controller.children.pods import read_pods
 from viridian.controller.children.refusals import refused_creation
@@ -57,6 +58,9 @@ async def observe(
     revisions = {**lost, **stored}
     drifted = await _drifted(drift, model, children.deployments, revisions)
     pods = await _pods_by_color(client, around.pods, now)
+    checks = await asyncio.gather(
+        *(read_check(client, job, around.check_pods, model.spec.checks, now) for job in children.checks.values())
+    )
     router = router_of(model.spec)
     observed = Observed(
         generation=model.generation,
@@ -75,6 +79,7 @@ async def observe(
         command=model.command,
         command_by=model.command_by,
         evidence=evidence,
+        checks=dict(zip(children.checks, checks, strict=True)),
         apply_failure=failure,
     )
     return children, observed

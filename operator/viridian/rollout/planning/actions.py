@@ -99,6 +99,22 @@ class RemoveRoute:
 
 
 @dataclass(frozen=True)
+class RunCheck:
+    """Create the Job of a check of the candidate."""
+
+    name: str
+    color: Color
+    revision: str
+
+
+@dataclass(frozen=True)
+class EndCheck:
+    """Delete the Job of a check that is no longer needed: the candidate is being taken back."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class PruneRevision:
     """Delete a ControllerRevision that nothing needs any more."""
 
@@ -118,6 +134,8 @@ Action = (
     | MoveWeights
     | FollowTraffic
     | RemoveRoute
+    | RunCheck
+    | EndCheck
     | PruneRevision
 )
 
@@ -139,5 +157,7 @@ def written_by(action: Action, model: str) -> str:
             return f"ConfigMap of {model}'s live settings"
         case MoveWeights() | FollowTraffic() | RemoveRoute():
             return f"what carries {model}'s traffic"
+        case RunCheck(name) | EndCheck(name):
+            return f"Job of the check {name}"
         case StoreRevision(name) | RestoreRevision(name) | PruneRevision(name):
             return f"ControllerRevision {name}"

@@ -7,7 +7,8 @@ published pods, and no traffic moves to a color without any while the other has 
 from collections.abc import Iterator
 
 from viridian.api.names import Color
-from viridian.api.status import Phase
+from viridian.api.status import CheckResult, Phase
+from viridian.rollout.checks import made, open_check
 from viridian.rollout.context import RolloutContext
 from viridian.rollout.readiness import candidate_weight
 
@@ -16,12 +17,14 @@ from .actions import (
     ApplyBudget,
     ApplyColorService,
     ApplyLiveSettings,
+    EndCheck,
     FollowTraffic,
     MoveWeights,
     PointStableService,
     PruneRevision,
     RemoveRoute,
     RestoreRevision,
+    RunCheck,
     StoreRevision,
     Weights,
 )
@@ -35,6 +38,7 @@ def plan(context: RolloutContext) -> tuple[Action, ...]:
         *_services(context),
         *colors(context),
         *_route(context),
+        *_checks(context),
         *_stable_service(context),
         *_prune(context),
     )
@@ -144,6 +148,20 @@ def _stable_service(context: RolloutContext) -> Iterator[Action]:
             yield PointStableService(candidate.color)
     elif status.stable is not None and selected is not status.stable.color:
         yield PointStableService(status.stable.color)
+
+
+def _checks(context: RolloutContext) -> Iterator[Action]:
+    """Run what was decided to run; end what runs for a candidate that is being taken back."""
+    candidate, seen = context.status.candidate, context.observed.checks
+    if candidate is None:
+        return
+    if not context.candidate_is_live:
+        going = {CheckResult.RUNNING, CheckResult.CANNOT_RUN}
+        yield from (EndCheck(name) for name, view in sorted(seen.items()) if view.result in going)
+    elif candidate.revision in context.observed.revisions:
+        for check in made(context):
+            if check.result is CheckResult.RUNNING and check.name not in seen and check.name == open_check(context):
+                yield RunCheck(check.name, candidate.color, candidate.revision)
 
 
 def _prune(context: RolloutContext) -> Iterator[Action]:

@@ -1,0 +1,204 @@
+"""`spec.checks`: what a candidate must pass before the first user's request reaches it."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Final, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from .base import ApiModel
+from .objects import LABEL, ObjectName
+from .pod_template import ConfigMapKey, EnvVar
+from .quantities import DECIMAL, Decimal, Duration, Percent, between, cel, matches
+from .serving import Resources
+
+SMOKE: Final = "smoke"
+GOLDEN: Final = "golden"
+LOAD: Final = "load"
+BUILT_IN: Final = (SMOKE, GOLDEN, LOAD)
+"""The checks that the serving image makes, in their order. Jobs of the user follow."""
+
+_NO_CONFIG_MAP = "from: ConfigMap needs configMapRef, and from: Model has none"
+_NAMES_ARE_TAKEN = f"the names of jobs must be different, and none of {', '.join(BUILT_IN)}"
+
+
+class GoldenSource(StrEnum):
+    """Where requests with expected answers come from."""
+
+    MODEL = "Model"
+    CONFIG_MAP = "ConfigMap"
+
+
+class GoldenCheck(ApiModel):
+    """Requests whose right answers are known: each is sent to the candidate and compared."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "(has(self.from) && self.from == 'ConfigMap') == has(self.configMapRef)",
+                    "message": _NO_CONFIG_MAP,
+                    "fieldPath": ".configMapRef",
+                }
+            ]
+        }
+    )
+
+    source: Annotated[
+        GoldenSource,
+        Field(
+            alias="from",
+            description="Model: the file golden.jsonl beside the model, as viridian import writes it. ConfigMap: a key"
+            " of one, in the same form.",
+        ),
+    ] = GoldenSource.MODEL
+    config_map_ref: Annotated[ConfigMapKey | None, Field(description="Key of the ConfigMap with the requests.")] = None
+    tolerance: Annotated[
+        Decimal | None,
+        Field(
+            description="How far apart numbers may be: absolute below 1, relative above. Absent: as each request says,"
+            " which is 0.0001 by default.",
+            json_schema_extra=cel(matches(DECIMAL.pattern), "must be a decimal number in quotes, such as '0.001'"),
+        ),
+    ] = None
+    min_agreement: Annotated[
+        Percent | None, Field(description="Share of the requests whose answers must be as expected. Absent: all.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _has_its_source(self) -> Self:
+        if (self.source is GoldenSource.CONFIG_MAP) != (self.config_map_ref is not None):
+            raise ValueError(_NO_CONFIG_MAP)
+        return self
+
+
+class LoadCheck(ApiModel):
+    """Real inputs at a fixed rate, sent whether or not earlier ones were answered."""
+
+    requests: Annotated[int, Field(ge=10, le=100_000, description="Requests to send.")] = 500
+    rate: Annotated[
+        int,
+        Field(ge=1, le=5000, description="Requests a second. Each is sent at its time, however late answers are."),
+    ] = 50
+    p99: Annotated[
+        Duration | None,
+        Field(
+            description="99 of 100 answers must not take longer, from the time at which the request was due.",
+            json_schema_extra=cel(between("1ms", "60s"), "must be a duration from 1ms to 60s, such as 200ms"),
+        ),
+    ] = None
+    max_errors: Annotated[Percent | None, Field(description="Share of requests that may fail. Absent: none.")] = None
+    compared_with_stable: Annotated[
+        Decimal | None,
+        Field(
+            description="The candidate's P99 may be at most so many times stable's, measured right before with the same"
+            " requests at a tenth of the rate. Without a stable revision it says nothing.",
+            json_schema_extra=cel(
+                f"{matches(DECIMAL.pattern)} && double(self) >= 1.0",
+                "must be a decimal number of at least 1 in quotes, such as '1.5'",
+            ),
+        ),
+    ] = None
+
+
+class JobTemplate(ApiModel):
+    """The container of a check of your own. It runs without the rights of a service account."""
+
+    image: Annotated[
+        str,
+        Field(
+            max_length=512,
+            description="Its image; empty takes the serving image.",
+        ),
+    ] = ""
+    command: Annotated[
+        list[Annotated[str, Field(max_length=4096)]], Field(max_length=32, description="What it runs.")
+    ] = Field(default_factory=list)
+    args: Annotated[
+        list[Annotated[str, Field(max_length=4096)]], Field(max_length=64, description="Arguments of that.")
+    ] = Field(default_factory=list)
+    env: Annotated[
+        list[EnvVar],
+        Field(
+            max_length=32,
+            description="Variables beside VIRIDIAN_CANDIDATE_URL, VIRIDIAN_STABLE_URL, VIRIDIAN_MODEL,"
+            " VIRIDIAN_MODEL_VERSION and VIRIDIAN_REVISION.",
+        ),
+    ] = Field(default_factory=list)
+    resources: Annotated[Resources, Field(description="CPU and memory.")] = Resources()
+
+
+class JobCheck(ApiModel):
+    """A test suite of your own; its exit code decides: 0 is passed, anything else failed."""
+
+    name: Annotated[
+        str,
+        Field(
+            max_length=24,
+            description="What status and messages call it.",
+            json_schema_extra=cel(matches(f"^{LABEL}$"), "must be lower-case letters, digits and dashes"),
+        ),
+    ]
+    template: Annotated[JobTemplate, Field(description="The container that runs it.")] = JobTemplate()
+    config_map_ref: Annotated[
+        ObjectName | None,
+        Field(description="ConfigMap whose keys are files below /etc/viridian/check, such as a test script."),
+    ] = None
+    timeout: Annotated[
+        Duration,
+        Field(
+            description="A suite that has not ended by then has failed.",
+            json_schema_extra=cel(between("1s", "24h"), "must be a duration from 1s to 24h, such as 10m"),
+        ),
+    ] = "10m"
+
+
+class Checks(ApiModel):
+    """Checks of the candidate's pods before any user's request, one after the other, in the order of the fields.
+
+    Every pod has answered a trial inference before it is ready, whatever is written here.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "self.jobs.all(j, self.jobs.exists_one(k, k.name == j.name)"
+                    f" && !(j.name in {list(BUILT_IN)}))",
+                    "message": _NAMES_ARE_TAKEN,
+                    "fieldPath": ".jobs",
+                }
+            ]
+        }
+    )
+
+    smoke: Annotated[
+        bool,
+        Field(
+            description="Compare the schema with stable's, and send the sample to each of the candidate's pods. Absent:"
+            " only if another check is asked for."
+        ),
+    ] = False
+    golden: Annotated[GoldenCheck | None, Field(description="Compare answers with expected ones.")] = None
+    load: Annotated[LoadCheck | None, Field(description="Send a bounded load.")] = None
+    jobs: Annotated[list[JobCheck], Field(max_length=8, description="Test suites of your own.")] = Field(
+        default_factory=list
+    )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The checks that are asked for, in their order."""
+        wanted: dict[str, Any] = {GOLDEN: self.golden, LOAD: self.load}
+        built_in = [name for name in wanted if wanted[name] is not None]
+        others = (*built_in, *(job.name for job in self.jobs))
+        return (SMOKE, *others) if self.smoke or others else ()
+
+    def job(self, name: str) -> JobCheck | None:
+        """The user's own check of this name."""
+        return next((job for job in self.jobs if job.name == name), None)
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        names = [job.name for job in self.jobs]
+        if len(set(names)) < len(names) or not set(names).isdisjoint(BUILT_IN):
+            raise ValueError(_NAMES_ARE_TAKEN)
+        return self

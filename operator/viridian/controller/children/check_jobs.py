@@ -1,0 +1,106 @@
+"""Read the Jobs of a candidate's checks: do they run, and what have they found."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from viridian.api.checks import BUILT_IN, Checks
+from viridian.api.names import LABEL_REVISION
+from viridian.api.status import CheckResult
+from viridian.controller.cache.models import Model
+from viridian.kube.client import KubeClient, Manifest
+from viridian.kube.resources import JOB, POD
+from viridian.rollout.observed import CheckView
+from viridian.workloads.checks import CONTAINER, FAILED, LABEL_CHECK
+
+from .adoption import is_owned
+from .pod_events import find_events, trouble_in
+from .pods import read_pods
+
+_DEADLINE: Final = "DeadlineExceeded"
+
+
+async def find_checks(client: KubeClient, model: Model) -> tuple[dict[str, Manifest], list[Manifest]]:
+    """The Jobs of the candidate's checks by the checks' names, and all their pods; none without a candidate."""
+    candidate = model.status.candidate
+    if candidate is None or not model.spec.checks.names:
+        return {}, []
+    labels = {LABEL_REVISION: candidate.revision}
+    jobs, pods = await asyncio.gather(client.find(JOB, model.key[0], labels), client.find(POD, model.key[0], labels))
+    ours = {job["metadata"]["labels"].get(LABEL_CHECK, ""): job for job in jobs if is_owned(job, model)}
+    return ours, [pod for pod in pods if LABEL_CHECK in pod["metadata"]["labels"]]
+
+
+async def read_check(
+    client: KubeClient, job: Manifest, pods: Iterable[Manifest], checks: Checks, now: datetime
+) -> CheckView:
+    """How one Job stands.
+
+    Args:
+        client: reads.
+        job: the Job.
+        pods: pods of any checks.
+        checks: what the spec asks for, for the words of a message.
+        now: the time, with a zone.
+    """
+    mine = [pod for pod in pods if _belongs(pod, job)]
+    mine.sort(key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+    conditions = {c["type"]: c for c in (job.get("status") or {}).get("conditions") or [] if c["status"] == "True"}
+    if "Complete" in conditions:
+        return CheckView(CheckResult.PASSED, _last_words(mine) or "it ended with exit code 0")
+    ended = conditions.get("Failed") or conditions.get("FailureTarget")
+    if ended is not None:
+        return _failure(job, mine, checks, str(ended.get("message", "")))
+    if not mine:
+        told = trouble_in(await find_events(client, job), job)
+        return CheckView(CheckResult.CANNOT_RUN, told) if told else CheckView(CheckResult.RUNNING)
+    troubles = [pod.trouble for pod in await read_pods(client, mine, now) if pod.trouble]
+    return CheckView(CheckResult.CANNOT_RUN, troubles[0]) if troubles else CheckView(CheckResult.RUNNING)
+
+
+def _failure(job: Manifest, pods: list[Manifest], checks: Checks, message: str) -> CheckView:
+    """Whether a Job that has failed says something about the model, or only about itself."""
+    name, again = job["metadata"]["name"], f"delete Job {job['metadata']['name']} to run it again"
+    check = job["metadata"]["labels"][LABEL_CHECK]
+    mine = check not in BUILT_IN
+    ended = _ended(pods[-1]) if pods else None
+    late = bool(pods) and (pods[-1].get("status") or {}).get("reason") == _DEADLINE
+    wanted = checks.job(check)
+    if late and mine and wanted is not None and (ended is not None or _started(pods[-1])):
+        return CheckView(
+            CheckResult.FAILED,
+            f"it did not end within {wanted.timeout} (checks.jobs, timeout): kubectl logs job/{name}",
+        )
+    if ended is None:
+        return CheckView(CheckResult.CANNOT_RUN, f"its pod never ran: {message}; {again}")
+    code, said = ended.get("exitCode", 0), str(ended.get("message", "")).strip()[-1024:]
+    if mine or code == FAILED:
+        words = said or f"it ended with exit code {code} ({ended.get('reason', 'Error')}): kubectl logs job/{name}"
+        return CheckView(CheckResult.FAILED, words)
+    why = said or f"it ended with exit code {code} ({ended.get('reason', 'Error')})"
+    return CheckView(CheckResult.CANNOT_RUN, f"{why}; {again}")
+
+
+def _belongs(pod: Manifest, job: Manifest) -> bool:
+    owners = pod["metadata"].get("ownerReferences") or []
+    return any(owner.get("uid") == job["metadata"]["uid"] for owner in owners)
+
+
+def _container(pod: Manifest) -> dict[str, Any]:
+    found = (each for each in (pod.get("status") or {}).get("containerStatuses") or [] if each["name"] == CONTAINER)
+    return next(found, {})
+
+
+def _ended(pod: Manifest) -> dict[str, Any] | None:
+    ended: dict[str, Any] | None = (_container(pod).get("state") or {}).get("terminated")
+    return ended
+
+
+def _started(pod: Manifest) -> bool:
+    return bool(_container(pod).get("started") or _container(pod).get("lastState"))
+
+
+def _last_words(pods: list[Manifest]) -> str:
+    ended = _ended(pods[-1]) if pods else None
+    return "" if ended is None else str(ended.get("message", "")).strip()[:1024]

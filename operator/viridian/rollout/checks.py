@@ -1,0 +1,62 @@
+"""Checks of a candidate before its first user's request: which is due, what was found, and what that means."""
+
+from viridian.api.status import CheckResult, CheckStatus, ModelDeploymentStatus, Phase
+from viridian.api.status_changes import evolve
+
+from .context import RolloutContext
+from .observed import CheckView
+
+
+def open_check(context: RolloutContext) -> str | None:
+    """The first check that the candidate has not passed yet; None when nothing is left to check.
+
+    One that has had a step, or that comes back by command, was checked before. One that already answers because stable
+    cannot is not taken from its users for a check.
+    """
+    status = context.status
+    if not context.candidate_is_live or status.step is not None or status.returning is not None or context.failed_over:
+        return None
+    if status.phase is Phase.FINISHING or (status.stable is None and context.is_reachable(status.candidate)):
+        return None
+    passed = {check.name for check in made(context) if check.result is CheckResult.PASSED}
+    return next((name for name in context.spec.checks.names if name not in passed), None)
+
+
+def made(context: RolloutContext) -> list[CheckStatus]:
+    """The checks of this candidate that were started, in their order."""
+    candidate = context.status.candidate
+    return [] if candidate is None else [each for each in context.status.checks if each.revision == candidate.revision]
+
+
+def track_checks(context: RolloutContext) -> ModelDeploymentStatus:
+    """Note what became of the checks that run. A result is final, and is kept when its Job is gone.
+
+    One that could not run is run again when somebody has deleted its Job.
+    """
+    mine = {check.name for check in made(context)}
+    return evolve(
+        context.status,
+        checks=[_noted(context, check) if check.name in mine else check for check in context.status.checks],
+    )
+
+
+def start_check(context: RolloutContext, name: str) -> ModelDeploymentStatus:
+    """Decide that a check is to run, if it was not decided before."""
+    candidate = context.status.candidate
+    if candidate is None or any(check.name == name for check in made(context)):
+        return context.status
+    check = CheckStatus(name=name, revision=candidate.revision, result=CheckResult.RUNNING, started_at=context.now)
+    return evolve(context.status, checks=[*made(context), check])
+
+
+def summary(checks: list[CheckStatus]) -> str:
+    """The results in one line for the history; empty without any."""
+    return ", ".join(f"{check.name} {check.result.lower()}" for check in checks)[:1024]
+
+
+def _noted(context: RolloutContext, check: CheckStatus) -> CheckStatus:
+    if check.result in {CheckResult.PASSED, CheckResult.FAILED}:
+        return check
+    seen = context.observed.checks.get(check.name, CheckView(CheckResult.RUNNING))
+    ended = None if seen.result is CheckResult.RUNNING else check.ended_at or context.now
+    return evolve(check, result=seen.result, message=seen.message, ended_at=ended)

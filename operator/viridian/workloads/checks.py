@@ -1,0 +1,167 @@
+"""The Job of one check of a candidate: of the serving image, beside the model's files, or a test suite of the user."""
+
+import hashlib
+import json
+from typing import Any, Final
+
+from viridian.api.checks import BUILT_IN, GOLDEN, LOAD, Checks, JobCheck
+from viridian.api.names import (
+    GROUP,
+    LABEL_REVISION,
+    PORT_SPLIT,
+    PORT_STABLE,
+    Color,
+    color_name,
+)
+from viridian.api.quantities import parse_duration
+from viridian.api.revision import Revision
+
+from .owner import Owner, build_metadata
+
+LABEL_CHECK: Final = f"{GROUP}/check"
+"""On a check's Job and its pods: the check's name. Its pods have no label of the model, whose pods they are not."""
+CONTAINER: Final = "check"
+FAILED: Final = 1
+"""Exit code of the serving image's own checks by which the model has failed; any other one but 0 blames nobody."""
+
+_FILES_PATH: Final = "/etc/viridian/check"
+_KEPT: Final = 24 * 3600
+"""Seconds for which the logs of a Job that has ended can be read."""
+_RETRIES: Final = 3
+_LONGEST_NAME: Final = 63
+_OWN_DEADLINE: Final = 1800
+"""Seconds that a check of the serving image may run."""
+
+
+def build_check_job(
+    owner: Owner, color: Color, revision: Revision, name: str, checks: Checks, *, has_stable: bool
+) -> dict[str, Any]:
+    """The Job that checks the pods of a revision.
+
+    Args:
+        owner: the model.
+        color: where the revision runs.
+        revision: what is checked; its stored template has the image, the model's files and the placement.
+        name: which check.
+        checks: what the spec asks for.
+        has_stable: whether there is a revision to compare with.
+
+    Raises:
+        KeyError: the spec has no such check any more.
+    """
+    labels = {LABEL_CHECK: name, LABEL_REVISION: revision.name}
+    template = revision.template["spec"]
+    urls = _urls(owner, color, revision, has_stable=has_stable)
+    job = checks.job(name)
+    if job is not None:
+        pod, codes = _suite(template, job, urls), {"operator": "NotIn", "values": [0]}
+    elif name in BUILT_IN:
+        pod, codes = _own(template, name, checks, urls), {"operator": "In", "values": [FAILED]}
+    else:
+        raise KeyError(name)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": build_metadata(owner, check_job_name(revision.name, name), labels),
+        "spec": {
+            "backoffLimit": _RETRIES,
+            "ttlSecondsAfterFinished": _KEPT,
+            "podFailurePolicy": {
+                "rules": [
+                    # What the cluster ends is no verdict.
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
+                    {"action": "FailJob", "onExitCodes": {"containerName": CONTAINER, **codes}},
+                ]
+            },
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
+
+
+def check_job_name(revision: str, check: str) -> str:
+    """Name of a check's Job; one that would be too long for a label ends in a hash instead."""
+    name = f"{revision}-{check}"
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _own(template: dict[str, Any], name: str, checks: Checks, urls: dict[str, str]) -> dict[str, Any]:
+    """The serving image, with the model's files, as a pod of the revision has it."""
+    api = next(each for each in template["containers"] if each["name"] == "api")
+    mounts = [*api["volumeMounts"]]
+    volumes = [*template["volumes"]]
+    settings: dict[str, Any] = {"check": name}
+    if name == GOLDEN and checks.golden is not None:
+        settings[GOLDEN] = checks.golden.manifest()
+        if (source := checks.golden.config_map_ref) is not None:
+            volumes.append(_files(source.name, [{"key": source.key, "path": "golden.jsonl"}]))
+            mounts.append({"name": _FILES, "mountPath": _FILES_PATH, "readOnly": True})
+    if name == LOAD and checks.load is not None:
+        settings[LOAD] = checks.load.manifest()
+    variables = {**urls, "VIRIDIAN_CHECK": json.dumps(settings, sort_keys=True)}
+    container = {
+        **{key: api[key] for key in ("image", "resources", "securityContext")},
+        "name": CONTAINER,
+        "command": ["viridian-check"],
+        "env": [*api["env"], *_plain(variables)],
+        "volumeMounts": mounts,
+    }
+    return {**_pod(template, container), "activeDeadlineSeconds": _OWN_DEADLINE, "volumes": volumes}
+
+
+def _suite(template: dict[str, Any], job: JobCheck, urls: dict[str, str]) -> dict[str, Any]:
+    """The user's own container, without the model's files and the rights of an account."""
+    api = next(each for each in template["containers"] if each["name"] == "api")
+    wanted = job.template
+    files = job.config_map_ref
+    container = {
+        "name": CONTAINER,
+        "image": wanted.image or api["image"],
+        **({"command": wanted.command} if wanted.command else {}),
+        **({"args": wanted.args} if wanted.args else {}),
+        "env": [*_plain(urls), *(variable.manifest() for variable in wanted.env)],
+        "resources": wanted.resources.manifest(),
+        "securityContext": api["securityContext"],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a path in the container
+            *([{"name": _FILES, "mountPath": _FILES_PATH, "readOnly": True}] if files else []),
+        ],
+    }
+    return {
+        **_pod(template, container),
+        "activeDeadlineSeconds": int(parse_duration(job.timeout).total_seconds()),
+        "initContainers": [],
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}, *([_files(files)] if files else [])],
+    }
+
+
+_FILES: Final = "check-files"
+
+
+def _files(config_map: str, items: list[dict[str, str]] | None = None) -> dict[str, Any]:
+    return {"name": _FILES, "configMap": {"name": config_map, **({"items": items} if items else {})}}
+
+
+def _pod(template: dict[str, Any], container: dict[str, Any]) -> dict[str, Any]:
+    """A pod like those of the revision, on the same kind of node, with this container alone."""
+    kept = {key: value for key, value in template.items() if key not in {"containers", "terminationGracePeriodSeconds"}}
+    return {**kept, "restartPolicy": "Never", "containers": [container]}
+
+
+def _urls(owner: Owner, color: Color, revision: Revision, *, has_stable: bool) -> dict[str, str]:
+    candidate = f"http://{color_name(owner.name, color)}.{owner.namespace}.svc:{PORT_SPLIT}"
+    stable = {"VIRIDIAN_STABLE_URL": f"http://{owner.name}.{owner.namespace}.svc:{PORT_STABLE}"} if has_stable else {}
+    return {
+        "VIRIDIAN_CANDIDATE_URL": candidate,
+        **stable,
+        "VIRIDIAN_MODEL": owner.name,
+        "VIRIDIAN_MODEL_VERSION": revision.version,
+        "VIRIDIAN_REVISION": revision.name,
+    }
+
+
+def _plain(variables: dict[str, str]) -> list[dict[str, Any]]:
+    # In what others wrote, a dollar sign stands for itself, not for another variable.
+    return [{"name": name, "value": value.replace("$", "$$")} for name, value in variables.items()]

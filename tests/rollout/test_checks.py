@@ -1,0 +1,182 @@
+"""Checks before traffic: a candidate that fails one is taken back, and no user has met it."""
+
+import pytest
+from tests.rollout.scenes import at_stable, condition, message, pass_by, rolling, run_until
+from tests.rollout.world import World, spec_for
+
+from viridian.api.names import Color
+from viridian.api.status import CheckResult, Phase
+
+CHECKS = {"golden": {}, "jobs": [{"name": "contract"}]}
+
+
+def checking(**changes: object) -> World:
+    """A candidate whose pods are ready and whose first check runs."""
+    world = at_stable(checks=CHECKS, **changes)
+    world.jobs.clear()
+    world.weights_seen.clear()
+    world.edit(spec_for("v2.0.0", checks=CHECKS, **changes))
+    for _ in range(20):
+        world.kubelet(frozenset({"iris-1", "iris-2"}))
+        world.reconcile()
+        world.traffic()
+        if world.jobs:
+            return world
+    raise AssertionError("no check has begun")
+
+
+def later(world: World, passes: int = 3) -> None:
+    """Passes in which pods stay as they are, and so do Jobs."""
+    for _ in range(passes):
+        world.kubelet(frozenset({"iris-1", "iris-2"}))
+        world.reconcile()
+        world.traffic()
+
+
+def wait_for(world: World, phase: Phase) -> None:
+    """Passes in which nothing else happens until a phase is reached."""
+    for _ in range(60):
+        if world.status.phase is phase:
+            return
+        later(world, 1)
+    raise AssertionError(f"{phase} was not reached, but {world.status.phase}")
+
+
+def names(world: World) -> list[tuple[str, str]]:
+    return [(check.name, check.result) for check in world.status.checks]
+
+
+def test_checks_run_one_after_the_other_and_traffic_follows():
+    # given a candidate with three checks
+    world = checking()
+    assert names(world) == [("smoke", "Running")]
+    later(world)
+    assert list(world.jobs) == [("iris-2", "smoke")]
+    assert message(world, "Reconciling") == "v2.0.0 starts: 2 of 2 pods ready; waiting for its check smoke"
+    # when each is passed, the next one begins
+    for name in ("golden", "contract"):
+        world.end_jobs(CheckResult.PASSED, "30 of 30 answers are as expected")
+        later(world)
+        assert list(world.jobs)[-1] == ("iris-2", name)
+        assert world.route is not None
+        assert world.route.split(Color.GREEN) == 0
+    world.end_jobs(CheckResult.PASSED)
+    # then the walk of weights begins, and history names them
+    run_until(world, Phase.STABLE)
+    assert names(world) == [("smoke", "Passed"), ("golden", "Passed"), ("contract", "Passed")]
+    assert world.status.checks[1].message == "30 of 30 answers are as expected"
+    assert world.status.history[0].checks == "smoke passed, golden passed, contract passed"
+
+
+@pytest.mark.parametrize("rollout", [{}, {"rollout": {"type": "BlueGreen", "bake": {"duration": "20s"}}}])
+def test_a_failed_check_takes_the_candidate_back_before_any_traffic(rollout):
+    world = checking(**rollout)
+    world.end_jobs(CheckResult.FAILED, "3 of 30 answers differ: row 7 is 0.2 and not 0.9")
+    wait_for(world, Phase.ROLLED_BACK)
+    # then nobody was led to it, it is blocked, and the reason is told
+    assert set(world.weights_seen) <= {0}
+    assert condition(world, "Stalled") == ("True", "ChecksFailed")
+    told = "v2.0.0 failed the check smoke before any traffic: 3 of 30 answers differ: row 7 is 0.2 and not 0.9"
+    assert world.status.failed[0].message == told
+    assert world.status.history[0].checks == "smoke failed"
+    # and retry runs the checks again, as another revision's
+    world.command = "retry/iris-2/1"
+    run_until(world, Phase.STABLE)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == "iris-3"
+    assert [check.revision for check in world.status.checks] == ["iris-3"] * 3
+
+
+def test_a_first_revision_passes_its_checks_before_its_route_exists():
+    world = World(spec_for(checks={"smoke": True}))
+    later(world, 6)
+    assert names(world) == [("smoke", "Running")]
+    assert world.route is None
+    world.end_jobs(CheckResult.FAILED, "the sample is answered with status 500")
+    run_until(world, Phase.ROLLED_BACK)
+    assert world.route is None
+    assert world.status.stable is None
+
+
+def test_a_check_that_cannot_run_blames_nobody():
+    # given
+    world = checking()
+    # when its pod cannot start
+    world.end_jobs(CheckResult.CANNOT_RUN, "no room on any node")
+    later(world)
+    # then the candidate waits
+    assert world.status.phase is Phase.HELD
+    assert condition(world, "Stalled") == ("True", "CheckCannotRun")
+    assert message(world, "Stalled").endswith("gets no traffic and is not blamed: no room on any node")
+    assert world.status.failed == []
+    # until it can
+    world.end_jobs(CheckResult.RUNNING)
+    later(world)
+    assert (world.status.phase, world.status.hold) == (Phase.STARTING, None)
+    # or until somebody has deleted the Job, or time has run out
+    world.end_jobs(CheckResult.CANNOT_RUN, "image not found")
+    later(world)
+    world.jobs.clear()
+    later(world)
+    assert list(world.jobs) == [("iris-2", "smoke")]
+    world.end_jobs(CheckResult.CANNOT_RUN, "image not found")
+    later(world)
+    world.now = world.fresh_at = world.now.replace(hour=1)
+    wait_for(world, Phase.EXPIRED)
+    assert "the check smoke of v2.0.0 cannot run" in world.status.history[0].message
+
+
+def test_a_check_that_runs_ends_with_its_candidate():
+    world = checking()
+    world.command = "abort/iris-2/1"
+    later(world)
+    assert world.jobs == {}
+    run_until(world, Phase.ROLLED_BACK)
+    assert world.status.history[0].result == "RolledBack"
+
+
+def test_a_paused_candidate_is_not_checked():
+    world = at_stable(checks=CHECKS)
+    world.jobs.clear()
+    world.edit(spec_for("v2.0.0", checks=CHECKS))
+    world.reconcile()
+    world.kubelet(frozenset({"iris-1"}))
+    world.command = "pause/iris-2/1"
+    world.reconcile()
+    later(world, 6)
+    assert world.status.phase is Phase.HELD
+    assert world.jobs == {}
+
+
+def test_a_result_stays_when_the_job_is_gone():
+    world = checking()
+    world.end_jobs(CheckResult.PASSED)
+    later(world, 1)
+    world.jobs = {key: job for key, job in world.jobs.items() if key[1] != "smoke"}
+    later(world, 1)
+    assert names(world)[0] == ("smoke", "Passed")
+    assert ("iris-2", "smoke") not in world.jobs
+
+
+def test_an_earlier_revision_that_comes_back_is_not_checked_again():
+    world = rolling(Phase.FINISHING, checks=CHECKS)
+    run_until(world, Phase.STABLE)
+    world.jobs.clear()
+    world.command = "rollback/iris-2/1"
+    pass_by(world)
+    run_until(world, Phase.ROLLED_BACK)
+    assert world.jobs == {}
+    assert world.status.stable is not None
+    assert world.status.stable.revision == "iris-1"
+
+
+def test_stable_that_is_gone_hands_nobody_to_a_candidate_that_was_not_checked():
+    world = checking()
+    world.kubelet(frozenset({"iris-2"}))
+    for _ in range(20):
+        world.kubelet(frozenset({"iris-2"}))
+        world.reconcile()
+        world.traffic()
+    assert world.status.candidate is not None
+    assert world.route is not None
+    assert world.route.split(Color.GREEN) == 0
