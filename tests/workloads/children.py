@@ -11,6 +11,7 @@ from viridian.api.names import Color, revision_name
 from viridian.api.revision import Revision, RevisionInput
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.traffic.route import build_route, build_route_spec
+from viridian.workloads.checks import build_check_job
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.live_settings import asks_for_live_settings, build_live_settings
 from viridian.workloads.owner import Owner, build_metadata
@@ -41,6 +42,7 @@ class Rendered:
     live_settings: list[dict[str, Any]]
     autoscalers: list[dict[str, Any]]
     routes: list[dict[str, Any]]
+    checks: list[dict[str, Any]]
 
     @property
     def manifests(self) -> list[dict[str, Any]]:
@@ -52,6 +54,7 @@ class Rendered:
             *self.live_settings,
             *self.autoscalers,
             *self.routes,
+            *self.checks,
         ]
 
 
@@ -82,4 +85,8 @@ def render(spec: ModelDeploymentSpec, owner: Owner = OWNER) -> Rendered:
             for s in ([spec.serving.autoscaling] if spec.serving.autoscaling is not None else [])
         ],
         routes=[build_route(build_metadata(owner, owner.name), route)] if spec.has_route else [],
+        checks=[
+            build_check_job(owner, Color.GREEN, revision, name, spec.checks, has_stable=True)
+            for name in spec.checks.names
+        ],
     )

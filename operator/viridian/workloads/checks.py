@@ -24,6 +24,10 @@ CONTAINER: Final = "check"
 FAILED: Final = 1
 """Exit code of the serving image's own checks by which the model has failed; any other one but 0 blames nobody."""
 
+_FILES: Final = "check-files"
+_MOUNTED: Final = frozenset({"tmp", "model", "api-keys"})
+"""What a check needs of what a pod's API has."""
+_UNUSED: Final = frozenset({"run", "shm", "live-settings", "log-secret"})
 _FILES_PATH: Final = "/etc/viridian/check"
 _KEPT: Final = 24 * 3600
 """Seconds for which the logs of a Job that has ended can be read."""
@@ -89,8 +93,8 @@ def check_job_name(revision: str, check: str) -> str:
 def _own(template: dict[str, Any], name: str, checks: Checks, urls: dict[str, str]) -> dict[str, Any]:
     """The serving image, with the model's files, as a pod of the revision has it."""
     api = next(each for each in template["containers"] if each["name"] == "api")
-    mounts = [*api["volumeMounts"]]
-    volumes = [*template["volumes"]]
+    mounts = [mount for mount in api["volumeMounts"] if mount["name"] in _MOUNTED]
+    volumes = [volume for volume in template["volumes"] if volume["name"] not in _UNUSED]
     settings: dict[str, Any] = {"check": name}
     if name == GOLDEN and checks.golden is not None:
         settings[GOLDEN] = checks.golden.manifest()
@@ -99,15 +103,22 @@ def _own(template: dict[str, Any], name: str, checks: Checks, urls: dict[str, st
             mounts.append({"name": _FILES, "mountPath": _FILES_PATH, "readOnly": True})
     if name == LOAD and checks.load is not None:
         settings[LOAD] = checks.load.manifest()
-    variables = {**urls, "VIRIDIAN_CHECK": json.dumps(settings, sort_keys=True)}
+    known = {variable["name"] for variable in api["env"]}
+    told = {**urls, "VIRIDIAN_CHECK": json.dumps(settings, sort_keys=True)}
+    added = {variable: value for variable, value in told.items() if variable not in known}
     container = {
         **{key: api[key] for key in ("image", "resources", "securityContext")},
         "name": CONTAINER,
         "command": ["viridian-check"],
-        "env": [*api["env"], *_plain(variables)],
+        "env": [*(variable for variable in api["env"] if _is_told(variable["name"])), *_plain(added)],
         "volumeMounts": mounts,
     }
     return {**_pod(template, container), "activeDeadlineSeconds": _OWN_DEADLINE, "volumes": volumes}
+
+
+def _is_told(variable: str) -> bool:
+    """Whether a check is told what the API is told: not its secrets, and nothing that is meant for the model's code."""
+    return variable.startswith("VIRIDIAN_") and variable not in {"VIRIDIAN_FEEDBACK_KEY", "VIRIDIAN_COLOR"}
 
 
 def _suite(template: dict[str, Any], job: JobCheck, urls: dict[str, str]) -> dict[str, Any]:
@@ -135,9 +146,6 @@ def _suite(template: dict[str, Any], job: JobCheck, urls: dict[str, str]) -> dic
         "initContainers": [],
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}, *([_files(files)] if files else [])],
     }
-
-
-_FILES: Final = "check-files"
 
 
 def _files(config_map: str, items: list[dict[str, str]] | None = None) -> dict[str, Any]:
