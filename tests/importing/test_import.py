@@ -97,6 +97,22 @@ def test_a_golden_answer_that_differs_fails_the_check(
     assert f"{len(others)} of {len(others) + 1} golden requests are answered as written down" in out
 
 
+def test_a_version_is_put_under_load(tmp_path: Path, run: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    from sklearn.linear_model import Ridge
+    from tests.importing import makers
+
+    ran = run(makers.numeric(tmp_path / "given", Ridge()))
+    # when few requests have much time, and when they have none
+    arguments = ["check", str(ran.folder), "--requests", "40"]
+    kept = main([*arguments, "--concurrency", "2", "--p99", "60s"]), capfd.readouterr().out
+    broken = main([*arguments, "--concurrency", "2", "--p99", "0.001ms"]), capfd.readouterr().out
+    # then
+    assert kept[0] == 0, kept[1]
+    assert re.search(r"load      2 clients at once: p50 .* ms, p99 .* ms, 0 of 40 requests failed", kept[1])
+    assert broken[0] == 1
+    assert re.search(r"load, 2 clients at once: p99 is .* ms, above 0.001 ms", broken[1])
+
+
 def test_trees_that_float32_turns_the_wrong_way_are_converted_to_float64(tmp_path: Path, run: Any) -> None:
     from sklearn.ensemble import RandomForestClassifier
     from tests.importing import makers

@@ -6,12 +6,14 @@ import os
 import signal
 import tempfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from viridian_import.checks.golden import FILE, Golden, difference, load
+from viridian_import.checks.load_check import LoadPlan, LoadReport, check_load
 from viridian_import.faults import ImportFault
 from viridian_serving.artifacts.detect import LocalModel, find
 from viridian_serving.artifacts.locate import ModelError, triton_model
@@ -32,6 +34,9 @@ _RETRY: Final = 0.1
 """Seconds between two questions whether the model is ready."""
 _READY: Final = 120.0
 _ANSWER: Final = 60.0
+_LIMIT: Final = 10.0
+"""Times the objective's p99 after which a request under load counts as unanswered."""
+_SHORTEST_LIMIT: Final = 1.0
 
 
 @dataclass
@@ -44,13 +49,16 @@ class Report:
     """How the sample was answered, as a sentence."""
     faults: list[str] = field(default_factory=list)
     """What is wrong, one sentence each; nothing else was found when there are none."""
+    load: LoadReport | None = None
+    """None where no load was asked for, or other answers are wrong already."""
 
 
-def check(folder: Path) -> Report:
+def check(folder: Path, load_plan: LoadPlan | None = None) -> Report:
     """Serve a folder and check it.
 
     Args:
         folder: A version of a model.
+        load_plan: The load to put on it; None for none.
 
     Returns:
         What was found.
@@ -69,7 +77,7 @@ def check(folder: Path) -> Report:
     with tempfile.TemporaryDirectory(prefix="viridian-check-") as directory:
         environment = environment_of(model, ports, _HOST, Path(directory), {**os.environ, **_QUIET})
         settings = config.load(environment)
-        served = asyncio.run(run(environment, lambda: _checked(settings.http_port, home, golden, report)))
+        served = asyncio.run(run(environment, lambda: _checked(settings.http_port, home, golden, load_plan, report)))
         shared_memory.clear(settings.pod_uid)
     if not served:
         raise ImportFault(f"{folder} cannot be served; the lines above say why")
@@ -90,25 +98,34 @@ def _golden(home: Path) -> list[Golden]:
         raise ImportFault(str(error)) from None
 
 
-async def _checked(port: int, home: Path, golden: list[Golden], report: Report) -> None:
+async def _checked(port: int, home: Path, golden: list[Golden], load_plan: LoadPlan | None, report: Report) -> None:
     """Ask everything, and then end the pod as Ctrl-C does."""
     api = HttpClient(_HOST, port, "the API")
     try:
         if why := await _wait(api):
             report.faults.append(f"the model did not get ready within {_READY:g} s: {why}")
             return
-        await _smoke(api, home, report)
+        sample = await _smoke(api, home, report)
         for line in golden:
             reply = await _ask(api, "POST", "/predict", msgspec.json.encode(line.request))
             report.asked += 1
             if told := difference(line, reply.status, reply.body):
                 report.faults.append(told)
+        if load_plan is not None and not report.faults:
+            questions = [line for line in golden if line.status == 200] or [sample]
+            report.load = await check_load(partial(_post, api, load_plan), questions, load_plan)
     finally:
         api.close()
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def _smoke(api: HttpClient, home: Path, report: Report) -> None:
+async def _post(api: HttpClient, load_plan: LoadPlan, body: bytes) -> Reply:
+    limit = max(_SHORTEST_LIMIT, _LIMIT * load_plan.objective.p99)
+    return await api.call("POST", "/predict", body=[body], deadline=asyncio.get_running_loop().time() + limit)
+
+
+async def _smoke(api: HttpClient, home: Path, report: Report) -> Golden:
+    """Ask the sample, and return it."""
     body = read_sample(home)
     if body is None:
         schema = json.loads((await _ask(api, "GET", "/schema")).body)
@@ -117,6 +134,7 @@ async def _smoke(api: HttpClient, home: Path, report: Report) -> None:
     report.smoke = f"the sample is answered with status {reply.status}"
     if reply.status != 200:
         report.faults.append(f"{report.smoke}: {reply.body.decode(errors='replace')[:300]}")
+    return Golden("the sample", json.loads(body), 200)
 
 
 async def _wait(api: HttpClient) -> str:
