@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from viridian_import.checks.golden import Golden, difference, dump, load
+from viridian_serving.checks.golden import Golden, difference, dump, load
 
 LINE = Golden("row 1", {"x": 1}, 200, {"prediction": "a", "probabilities": {"a": 0.75, "b": 0.25}}, 1e-3)
 

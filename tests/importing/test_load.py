@@ -7,10 +7,10 @@ import math
 
 import pytest
 
-from viridian_import.checks.golden import Golden
-from viridian_import.checks.load import Objective, Sent, Trial, highest, measured, next_rate, percentile
-from viridian_import.checks.load_check import LoadPlan, check_load
-from viridian_import.checks.sending import at_rate
+from viridian_serving.checks.golden import Golden
+from viridian_serving.checks.load import Objective, Sent, Trial, highest, measured, next_rate, percentile
+from viridian_serving.checks.load_check import LoadPlan, check_load
+from viridian_serving.checks.sending import at_rate
 from viridian_serving.http1.client import PeerUnreachableError, Reply
 
 QUESTION = Golden("row 1", {"x": 1}, 200, {"prediction": 1.0})

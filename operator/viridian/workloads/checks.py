@@ -9,7 +9,6 @@ from viridian.api.names import (
     GROUP,
     LABEL_REVISION,
     PORT_SPLIT,
-    PORT_STABLE,
     Color,
     color_name,
 )
@@ -28,6 +27,8 @@ _FILES: Final = "check-files"
 _MOUNTED: Final = frozenset({"tmp", "model", "api-keys"})
 """What a check needs of what a pod's API has."""
 _UNUSED: Final = frozenset({"run", "shm", "live-settings", "log-secret"})
+_TOLD_ANEW: Final = frozenset({"VIRIDIAN_COLOR"})
+"""A pod reads its color from its label, which a check's pod has not: no Service may find it."""
 _FILES_PATH: Final = "/etc/viridian/check"
 _KEPT: Final = 24 * 3600
 """Seconds for which the logs of a Job that has ended can be read."""
@@ -103,7 +104,7 @@ def _own(template: dict[str, Any], name: str, checks: Checks, urls: dict[str, st
             mounts.append({"name": _FILES, "mountPath": _FILES_PATH, "readOnly": True})
     if name == LOAD and checks.load is not None:
         settings[LOAD] = checks.load.manifest()
-    known = {variable["name"] for variable in api["env"]}
+    known = {variable["name"] for variable in api["env"]} - _TOLD_ANEW
     told = {**urls, "VIRIDIAN_CHECK": json.dumps(settings, sort_keys=True)}
     added = {variable: value for variable, value in told.items() if variable not in known}
     container = {
@@ -118,7 +119,7 @@ def _own(template: dict[str, Any], name: str, checks: Checks, urls: dict[str, st
 
 def _is_told(variable: str) -> bool:
     """Whether a check is told what the API is told: not its secrets, and nothing that is meant for the model's code."""
-    return variable.startswith("VIRIDIAN_") and variable not in {"VIRIDIAN_FEEDBACK_KEY", "VIRIDIAN_COLOR"}
+    return variable.startswith("VIRIDIAN_") and variable not in {"VIRIDIAN_FEEDBACK_KEY", *_TOLD_ANEW}
 
 
 def _suite(template: dict[str, Any], job: JobCheck, urls: dict[str, str]) -> dict[str, Any]:
@@ -159,11 +160,13 @@ def _pod(template: dict[str, Any], container: dict[str, Any]) -> dict[str, Any]:
 
 
 def _urls(owner: Owner, color: Color, revision: Revision, *, has_stable: bool) -> dict[str, str]:
-    candidate = f"http://{color_name(owner.name, color)}.{owner.namespace}.svc:{PORT_SPLIT}"
-    stable = {"VIRIDIAN_STABLE_URL": f"http://{owner.name}.{owner.namespace}.svc:{PORT_STABLE}"} if has_stable else {}
+    def url(color: Color) -> str:
+        return f"http://{color_name(owner.name, color)}.{owner.namespace}.svc:{PORT_SPLIT}"
+
     return {
-        "VIRIDIAN_CANDIDATE_URL": candidate,
-        **stable,
+        "VIRIDIAN_CANDIDATE_URL": url(color),
+        **({"VIRIDIAN_STABLE_URL": url(color.other)} if has_stable else {}),
+        "VIRIDIAN_COLOR": str(color),
         "VIRIDIAN_MODEL": owner.name,
         "VIRIDIAN_MODEL_VERSION": revision.version,
         "VIRIDIAN_REVISION": revision.name,

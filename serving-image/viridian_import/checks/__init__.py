@@ -1,1 +1,1 @@
-"""Whether what is served answers as it should: requests, and the answers that were written down for them."""
+"""Checks of a folder on this machine: it is served, and asked as a candidate in the cluster is."""

@@ -12,12 +12,12 @@ from typing import Final
 
 import msgspec
 
-from viridian_import.checks.golden import FILE, Golden, difference, load
-from viridian_import.checks.load_check import LoadPlan, LoadReport, check_load
 from viridian_import.faults import ImportFault
 from viridian_serving.artifacts.detect import LocalModel, find
 from viridian_serving.artifacts.locate import ModelError, triton_model
 from viridian_serving.artifacts.sample_file import read_sample
+from viridian_serving.checks.golden import FILE, Golden, difference, load
+from viridian_serving.checks.load_check import LoadPlan, LoadReport, check_load
 from viridian_serving.commands.local_pod import run
 from viridian_serving.commands.serve import environment_of, free_ports
 from viridian_serving.http1.client import HttpClient, PeerUnreachableError, Reply

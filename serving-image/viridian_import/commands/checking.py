@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from viridian_import.checks.load import Objective
-from viridian_import.checks.load_check import LoadPlan
 from viridian_import.checks.local import Report, check
 from viridian_import.faults import ImportFault
+from viridian_serving.checks.load import Objective
+from viridian_serving.checks.load_check import LoadPlan
 from viridian_serving.settings.durations import parse_duration
 
 _SHOWN: Final = 10

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from viridian_import.checks.golden import Golden
 from viridian_import.messages import Answers, Output
 from viridian_import.prove.onnx_side import Gate
 from viridian_import.prove.probes import Case, Trial
+from viridian_serving.checks.golden import Golden
 from viridian_serving.codec.answers import AnswerWriter, NotFiniteError
 from viridian_serving.codec.oip import TensorValues
 from viridian_serving.contract.contract import Contract

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import msgspec
 
-from viridian_import.checks.golden import FILE as GOLDEN
-from viridian_import.checks.golden import Golden, dump
 from viridian_import.learn.baseline import baseline
 from viridian_import.prove.probes import Case
 from viridian_import.prove.quantization import Quantized
@@ -18,6 +16,8 @@ from viridian_import.write.folder import staged, write_json
 from viridian_import.write.golden import golden_lines
 from viridian_import.write.manifest import manifest
 from viridian_model.digest import digest_of
+from viridian_serving.checks.golden import FILE as GOLDEN
+from viridian_serving.checks.golden import Golden, dump
 
 
 @dataclass(frozen=True)

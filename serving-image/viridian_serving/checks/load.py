@@ -12,8 +12,8 @@ from typing import Final
 
 FAILED: Final = math.inf
 """Seconds that a request took that was not answered as it should be: errors count as slow."""
-_MOST: Final = 50_000.0
-"""Requests a second beyond which nothing is looked for."""
+LEAST, MOST = 1.0, 50_000.0
+"""Requests a second between which the highest rate is looked for."""
 _NEAR: Final = 1.1
 """How close to the lowest rate that is too high the highest one that is not has to come."""
 _KEEPING_UP: Final = 0.9
@@ -148,7 +148,7 @@ def lowest_failing(trials: Sequence[Trial]) -> float | None:
     return min((rate for rate in failed if failed.count(rate) >= _TRIES), default=None)
 
 
-def next_rate(trials: Sequence[Trial], first: float) -> float | None:
+def next_rate(trials: Sequence[Trial], first: float, least: float = LEAST, most: float = MOST) -> float | None:
     """Return the rate to try next in search of the highest that keeps the objective.
 
     It is doubled until one fails, and then halved between the last two, on a logarithmic scale.
@@ -156,19 +156,21 @@ def next_rate(trials: Sequence[Trial], first: float) -> float | None:
     Args:
         trials: So far, in their order.
         first: The rate to begin with.
+        least: The lowest rate to try.
+        most: The highest rate to try.
 
     Returns:
         Requests a second; None when the highest was found, or there is none.
     """
     if not trials:
-        return first
+        return min(first, most)
     if not trials[-1].kept and sum(each.rate == trials[-1].rate for each in trials) < _TRIES:
         return trials[-1].rate
     low, high = highest(trials), lowest_failing(trials)
     if low is None:
-        return high / 2 if high is not None and high >= 2 else None
+        return high / 2 if high is not None and high >= 2 * least else None
     if high is None:
-        return min(2 * low, _MOST) if low < _MOST else None
+        return min(2 * low, most) if low < most else None
     return math.sqrt(low * high) if high > _NEAR * low else None
 
 

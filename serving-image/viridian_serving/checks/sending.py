@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from viridian_import.checks.golden import Golden, difference
-from viridian_import.checks.load import Sent, due_times
+from viridian_serving.checks.golden import Golden, difference
+from viridian_serving.checks.load import Sent, due_times
 from viridian_serving.http1.client import PeerUnreachableError, Reply
 
 Post = Callable[[bytes], Awaitable[Reply]]

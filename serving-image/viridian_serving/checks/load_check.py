@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from viridian_import.checks.golden import Golden
-from viridian_import.checks.load import (
+from viridian_serving.checks.golden import Golden
+from viridian_serving.checks.load import (
+    LEAST,
+    MOST,
     Measured,
     Objective,
     Trial,
@@ -15,7 +17,7 @@ from viridian_import.checks.load import (
     milliseconds,
     next_rate,
 )
-from viridian_import.checks.sending import Post, at_rate, by_clients
+from viridian_serving.checks.sending import Post, at_rate, by_clients
 
 _WARM_UP: Final = 20
 """Requests one after the other, before anything is measured: the search begins at half the rate that one client has."""
@@ -39,6 +41,9 @@ class LoadPlan:
     """In place of a rate: clients that each wait for their answers."""
     trial: float = 3.0
     """Seconds for which each rate is tried in the search."""
+    least: float = LEAST
+    most: float = MOST
+    """Requests a second between which the highest rate is looked for."""
 
 
 @dataclass
@@ -98,7 +103,7 @@ async def _search(
 ) -> None:
     last: Measured | None = None
     why = ""
-    while (rate := next_rate(trials, 0.5 / max(warm.p50, 1e-4))) is not None:
+    while (rate := next_rate(trials, 0.5 / max(warm.p50, 1e-4), plan.least, plan.most)) is not None:
         count = int(min(max(rate * plan.trial, _FEWEST), rate * _LONGEST_TRIAL)) or 1
         found = measured(await at_rate(post, questions, rate, count))
         fault = found.fault(plan.objective, rate)
@@ -109,7 +114,9 @@ async def _search(
         trials.append(Trial(rate, fault is None))
     report.highest = highest(trials)
     if report.highest is None:
-        report.faults.append(f"load: no rate keeps the objective ({why})")
+        report.faults.append(
+            f"load: no rate of {plan.least:,.3g} requests a second or more keeps the objective ({why})"
+        )
         return
     figures = f" ({_figures(last)})" if last else ""
     above = f"; {high:,.0f} do not: {why}" if (high := lowest_failing(trials)) and why else ""

@@ -1,0 +1,103 @@
+"""The container of a check, as a process, against pods with a real Triton in each."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.serving import models
+from tests.serving.pod import Pod
+
+pytestmark = pytest.mark.serving
+
+PASSED, FAILED, CANNOT_RUN = 0, 1, 3
+GOLDEN = [{"case": f"row {n}", "request": {"index": n}, "status": 200} for n in range(5)]
+
+
+def check(pod: Pod, wanted: dict[str, Any], stable: Pod | None = None, **variables: str) -> tuple[int, str]:
+    """Run it against a pod; returns the exit code and its last words."""
+    environment = pod.environment | variables
+    environment["VIRIDIAN_CANDIDATE_URL"] = f"http://127.0.0.1:{pod.ports['HTTP_PORT']}"
+    environment["VIRIDIAN_CHECK"] = json.dumps(wanted)
+    environment["VIRIDIAN_TERMINATION_LOG"] = str(pod.directory / "check-log")
+    if stable is not None:
+        environment["VIRIDIAN_STABLE_URL"] = f"http://127.0.0.1:{stable.ports['HTTP_PORT']}"
+    ended = subprocess.run(
+        [sys.executable, "-m", "viridian_serving.commands.check"], env=environment, check=False, timeout=120
+    )
+    return ended.returncode, (pod.directory / "check-log").read_text().strip()
+
+
+def write_golden(pod: Pod, *more: dict[str, Any]) -> None:
+    """Beside the model: what it answers, and more."""
+    answers = [line | {"answer": {"prediction": pod.predict(line["request"]).json["prediction"]}} for line in GOLDEN]
+    lines = "\n".join(json.dumps(line) for line in (*answers, *more))
+    (pod.model_directory / "golden.jsonl").write_text(lines + "\n")
+
+
+def test_each_check_passes_and_fails(pod: Callable[..., Pod]) -> None:
+    served = pod(models.lookup)
+    sample = served.get("/schema").json["example"]
+    feature = next(iter(sample))
+    for line in GOLDEN:
+        line["request"] = {feature: line["request"].get("index", 0)} if "index" in line["request"] else line["request"]
+    before = served.counts()
+
+    # smoke
+    assert check(served, {"check": "smoke"}) == (PASSED, "the sample is answered")
+    assert check(served, {"check": "smoke"}, stable=served)[1].endswith("takes all that stable's takes")
+
+    # golden: nothing to compare with, then as expected, then not
+    code, words = check(served, {"check": "golden", "golden": {"from": "Model"}})
+    assert code == CANNOT_RUN
+    assert words.startswith("spec.checks.golden: there is no golden.jsonl beside the model")
+    write_golden(served)
+    asked = {"check": "golden", "golden": {"from": "Model"}}
+    assert check(served, asked) == (PASSED, "5 of 5 answers are as expected")
+    write_golden(
+        served, {"case": "a lie", "request": GOLDEN[0]["request"], "status": 200, "answer": {"prediction": -7}}
+    )
+    code, words = check(served, asked)
+    assert code == FAILED
+    assert words.startswith("5 of 6 answers are as expected, and all must be: a lie: prediction is")
+    assert check(served, {"check": "golden", "golden": {"from": "Model", "minAgreement": "80%"}})[0] == PASSED
+
+    # load: an objective that holds, one that cannot, and stable beside it
+    write_golden(served)
+    code, words = check(served, {"check": "load", "load": {"requests": 60, "rate": 30, "p99": "10s"}}, stable=served)
+    assert code == PASSED, words
+    assert "30 requests a second: p50" in words
+    assert "highest rate that keeps it" in words
+    code, words = check(served, {"check": "load", "load": {"requests": 60, "rate": 60, "p99": "1ms"}})
+    assert code == FAILED
+    assert "above 1 ms" in words
+    compared = {"requests": 30, "rate": 30, "comparedWithStable": "1000"}
+    assert "; stable's p99 is" in check(served, {"check": "load", "load": compared}, stable=served)[1]
+
+    # and none of it counts as a user's
+    assert {via for via, _ in served.since(before)} == {"check", "direct"}
+    assert sum(count for (via, _), count in served.since(before).items() if via == "direct") == len(GOLDEN) * 3
+
+
+def test_a_candidate_that_is_not_there_is_not_blamed(tmp_path: Path) -> None:
+    absent = Pod.create(tmp_path)
+    models.lookup(absent.model_directory)
+    code, words = check(absent, {"check": "smoke"})
+    assert code == CANNOT_RUN
+    assert words.startswith("no answer came:")
+    assert words.endswith("look at the candidate's pods")
+
+
+def test_an_api_key_is_taken_from_the_secret(pod: Callable[..., Pod], tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    (keys / "shop").write_text("0123456789abcdef0123456789abcdef\n")
+    served = pod(models.lookup, API_KEYS_DIR=str(keys))
+    assert check(served, {"check": "smoke"})[0] == PASSED
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    code, words = check(served, {"check": "smoke"}, VIRIDIAN_API_KEYS_DIR=str(empty))
+    assert (code, words) == (CANNOT_RUN, "spec.serving.apiKeysSecretRef: the Secret has no key")
