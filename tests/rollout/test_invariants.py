@@ -239,6 +239,7 @@ class Rollouts(RuleBasedStateMachine):
         for _ in range(16):  # enough to replace a candidate that is not wanted any more, too
             revision = world.deployments.get(alive, ("", 0))[0]
             world.kubelet(frozenset({revision}))
+            world.end_jobs(CheckResult.PASSED)
             world.reconcile()
             world.traffic()
         assert world.is_answered() or self._is_nobody_to_answer(world), (world.route, world.status)
