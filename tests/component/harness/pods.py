@@ -97,6 +97,23 @@ def cannot_mount(core: Core, pods: list[Pod], message: str) -> None:
         core.create_namespaced_event(pod.metadata.namespace, event)
 
 
+def end(core: Core, pod: Pod, exit_code: int, message: str) -> None:
+    """The pod's only container has ended, and so has the pod; its last words are this message."""
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if not pod.spec.node_name:
+        _bind(core, pod)
+    terminated = {"exitCode": exit_code, "reason": "Error" if exit_code else "Completed", "message": message}
+    terminated |= {"startedAt": now, "finishedAt": now}
+    container = pod.spec.containers[0]
+    state = {"restartCount": 0, "ready": False, "imageID": "", "state": {"terminated": terminated}}
+    status = {
+        "phase": "Failed" if exit_code else "Succeeded",
+        "startTime": now,
+        "containerStatuses": [{"name": container.name, "image": container.image, **state}],
+    }
+    core.patch_namespaced_pod_status(pod.metadata.name, pod.metadata.namespace, {"status": status})
+
+
 class ReadyKeeper(Repeated):
     """Makes every pod of a namespace ready as it appears, for as long as the `with` block lasts.
 
