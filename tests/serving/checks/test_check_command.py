@@ -32,7 +32,7 @@ def check(pod: Pod, wanted: dict[str, Any], stable: Pod | None = None, **variabl
 
 
 def write_golden(pod: Pod, *more: dict[str, Any]) -> None:
-    """Beside the model: what it answers, and more."""
+    """Write what the model answers into its folder, and more."""
     answers = [line | {"answer": {"prediction": pod.predict(line["request"]).json["prediction"]}} for line in GOLDEN]
     lines = "\n".join(json.dumps(line) for line in (*answers, *more))
     (pod.model_directory / "golden.jsonl").write_text(lines + "\n")

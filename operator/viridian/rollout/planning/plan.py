@@ -157,7 +157,7 @@ def _checks(context: RolloutContext) -> Iterator[Action]:
         return
     if not context.candidate_is_live:
         going = {CheckResult.RUNNING, CheckResult.CANNOT_RUN}
-        yield from (EndCheck(name) for name, view in sorted(seen.items()) if view.result in going)
+        yield from (EndCheck(name) for name, check in sorted(seen.items()) if check.result in going)
     elif candidate.revision in context.observed.revisions:
         for check in made(context):
             if check.result is CheckResult.RUNNING and check.name not in seen and check.name == open_check(context):
