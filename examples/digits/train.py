@@ -1,4 +1,4 @@
-"""Train six versions of a classifier of handwritten digits and export them to ONNX.
+"""Train seven versions of a classifier of handwritten digits and export them to ONNX.
 
 The data are scikit-learn's bundled digits: 1797 real scans of 8 x 8 pixels with ink levels from 0 to 16.
 All versions take `X` (float, [N, 64]) and give `label` (int64, [N]) and `probabilities` (float, [N, 10]).
@@ -12,6 +12,9 @@ v4  slow, and its unit tests do not see it: v2 behind a smoothing filter that sh
     changes. With much ink it never meets its tolerance, and runs to a limit that nobody thought would matter.
 v5  fails always: v3 with a table that ends at the first level of ink. An empty image is all that it answers.
 v6  hangs always: v4 with a tolerance that no image with ink on it can meet, and no limit that is ever reached.
+v7  wrong, quickly and with status 200: v2 that reads images column by column. Most digits look like others then.
+
+Beside each there is golden.jsonl: images with the digit that a person read on them.
 
 Run it as `python -m examples.digits.train --models build/demo/models --samples build/demo/samples.json`.
 """
@@ -43,6 +46,7 @@ IR_VERSION = 8
 
 FEW_IMAGES = 150
 HELD_OUT = 600
+GOLDEN = 40
 
 LIGHT_SHARE = 0.55
 """Share of the training images, the lightest ones, that v3's calibration has seen: the others fail."""
@@ -182,6 +186,17 @@ def hang_v6(good: onnx.ModelProto, _: Digits) -> onnx.ModelProto:
     return _smoothed(good, 0.5, ENDLESS)
 
 
+def turn_v7(good: onnx.ModelProto, _: Digits) -> onnx.ModelProto:
+    """`good` with rows and columns of the image taken for one another."""
+    model = _rename(good, "X", "turned")
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    by_columns = np.arange(PIXELS).reshape(8, 8).T.reshape(-1)
+    model.graph.node.extend([helper.make_node("Gather", ["X", "by_columns"], ["turned"], axis=1), *nodes])
+    model.graph.initializer.append(_constant("by_columns", by_columns, np.int64))
+    return model
+
+
 def _smoothed(good: onnx.ModelProto, heavy_ink: float, most_passes: int) -> onnx.ModelProto:
     """`good` behind an iterated filter whose tolerance cannot be met on images with much ink.
 
@@ -255,6 +270,7 @@ def build_models(data: Digits) -> dict[str, bytes]:
         "v4": slow_v4,
         "v5": break_v5,
         "v6": hang_v6,
+        "v7": turn_v7,
     }
     models = {"v1": v1, "v2": v2} | {version: derive(v2, data) for version, derive in derived.items()}
     return {version: _finish(model, version) for version, model in models.items()}
@@ -266,6 +282,21 @@ def samples(data: Digits) -> dict[str, list[Any]]:
         "instances": [[float(level) for level in image] for image in data.held_out],
         "labels": [int(label) for label in data.held_out_labels],
     }
+
+
+def golden(data: Digits) -> str:
+    """Some held-out images as golden requests: what a good model answers to them."""
+    pairs = zip(data.held_out[:GOLDEN], data.held_out_labels[:GOLDEN], strict=True)
+    lines = (
+        {
+            "case": f"image {number}",
+            "request": {"X": [float(level) for level in image]},
+            "status": 200,
+            "answer": {"prediction": int(label)},
+        }
+        for number, (image, label) in enumerate(pairs)
+    )
+    return "".join(json.dumps(line) + "\n" for line in lines)
 
 
 def main() -> None:
@@ -280,6 +311,7 @@ def main() -> None:
         path = arguments.models / "digits" / version / "model.onnx"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(model)
+        (path.parent / "golden.jsonl").write_text(golden(data))
     arguments.samples.parent.mkdir(parents=True, exist_ok=True)
     arguments.samples.write_text(json.dumps(samples(data)))
 
