@@ -20,7 +20,7 @@ from viridian.rollout.observed import Cover, Evidence
 
 from .pod_reports import PodReports, summarize_reports
 
-_log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 
 def guard_config(spec: ModelDeploymentSpec) -> Config:
@@ -298,7 +298,7 @@ def read_state(text: str, comparison: Comparison) -> State:
     try:
         return decode(rest)
     except ValueError:
-        _log.exception("the guards' state of %s in the status cannot be read, so its evidence is gathered anew", owner)
+        LOG.exception("the guards' state of %s in the status cannot be read, so its evidence is gathered anew", owner)
         return State()
 
 
