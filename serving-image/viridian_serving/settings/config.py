@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from viridian_model.digest import PATTERN as DIGEST
 from viridian_serving.http1.listeners import ANY, reach
 from viridian_serving.settings.cpu import parse_cpus
 from viridian_serving.settings.durations import parse_duration
+from viridian_shared.digest import PATTERN as DIGEST
 
 # The operator's grid, which it renders into every revision so that two can be compared bucket by bucket. This copy
 # serves a pod that runs by hand; a test holds the two equal.
