@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from viridian.api.model_key import ModelKey
-from viridian.api.quantities import parse_decimal, parse_duration, parse_percent
+from viridian.api.quantities import parse_decimal, parse_percent
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ModelDeploymentStatus, Phase
 from viridian.guards.config import Config, LatencyGuard
@@ -17,6 +17,7 @@ from viridian.guards.series import PodCounters, Snapshot, align
 from viridian.guards.state import State, decode, encode
 from viridian.metrics.prometheus import Samples
 from viridian.rollout.observed import Cover, Evidence
+from viridian_shared.durations import parse_duration
 
 from .pod_reports import PodReports, summarize_reports
 
