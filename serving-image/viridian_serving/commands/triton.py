@@ -139,7 +139,7 @@ def worker_host(settings: Settings, environ: Mapping[str, str]) -> WorkerHost | 
     except OSError as error:
         raise ModelError(
             f"its {PREPROCESS_FILE} cannot be run, because nothing can listen on {path} ({error}); "
-            f"let {variables.PREFIX}RUN_DIR be a folder that can be written, with a short path"
+            f"let {variables.PREFIX}RUN_DIR be a folder that can be written"
         ) from error
 
 
