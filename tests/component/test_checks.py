@@ -7,6 +7,8 @@ from tests.component.harness.pods import cannot_pull, end, wait_for_pods
 from tests.component.harness.stage import LONG, Stage
 from tests.waiting import eventually, stays
 
+from viridian_shared.exit_codes import CHECK_FAILED
+
 CHECKS = {
     "golden": {"minAgreement": "99%"},
     "jobs": [{"name": "contract", "template": {"command": ["pytest"]}, "configMapRef": "tests", "timeout": "1m"}],
@@ -62,7 +64,7 @@ def test_a_candidate_that_fails_a_check_is_taken_back_and_no_request_was_its(sta
     serving(stage)
     stage.apply("v2.0.0", checks=CHECKS)
     finish(stage, "smoke", "iris-2")
-    finish(stage, "golden", "iris-2", 1, "27 of 30 answers are as expected, and 0.99 of them must be: row 7")
+    finish(stage, "golden", "iris-2", CHECK_FAILED, "27 of 30 answers are as expected, and 0.99 of them must be: row 7")
     # then
     stage.reaches("RolledBack")
     stalled = stage.condition("Stalled")
@@ -107,7 +109,7 @@ def test_a_check_that_ends_without_a_verdict_blames_nobody_and_runs_again_when_i
     job = check_pod(stage, "golden", "iris-2").metadata.owner_references[0].name
     jobs = client.BatchV1Api(stage.control_plane.api)
     jobs.patch_namespaced_job(job, stage.namespace, {"spec": {"backoffLimit": 0}})
-    finish(stage, "golden", "iris-2", 3, words)
+    finish(stage, "golden", "iris-2", 69, words)
     eventually(lambda: stage.condition("Stalled").get("reason") == "CheckCannotRun", "the hold")
     assert f"is not blamed: {words}; delete Job {job} to run it again" in stage.condition("Stalled")["message"]
     # when somebody has put the file there, and deletes the Job

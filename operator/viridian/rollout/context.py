@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import Final
 
 from viridian.api.names import Color
-from viridian.api.quantities import parse_duration
 from viridian.api.revision import Revision, RevisionInput
 from viridian.api.rollout import Step
 from viridian.api.serving import Serving
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import BlockedRevision, ColorStatus, ModelDeploymentStatus, Phase
+from viridian_shared.durations import parse_duration
 
 from .observed import ColorView, Observed, Settings
 

@@ -8,28 +8,29 @@ from viridian.api.checks import BUILT_IN, GOLDEN, LOAD, Checks, JobCheck
 from viridian.api.names import (
     GROUP,
     LABEL_REVISION,
-    PORT_SPLIT,
     Color,
     color_name,
 )
-from viridian.api.quantities import parse_duration
 from viridian.api.revision import Revision
+from viridian_shared.check_variables import CANDIDATE_URL, CHECK, STABLE_URL
+from viridian_shared.durations import parse_duration
+from viridian_shared.exit_codes import CHECK_FAILED
+from viridian_shared.paths import CHECK_FILES
+from viridian_shared.ports import SPLIT
+from viridian_shared.variables import COLOR, FEEDBACK_KEY, MODEL, MODEL_VERSION, PREFIX, REVISION
 
 from .owner import Owner, build_metadata
 
 LABEL_CHECK: Final = f"{GROUP}/check"
 """On a check's Job and its pods: the check's name. Its pods have no label of the model, whose pods they are not."""
 CONTAINER: Final = "check"
-FAILED: Final = 1
-"""Exit code of the serving image's own checks by which the model has failed; any other one but 0 blames nobody."""
 
 _FILES: Final = "check-files"
 _MOUNTED: Final = frozenset({"tmp", "model", "api-keys"})
 """What a check needs of what a pod's API has."""
 _UNUSED: Final = frozenset({"run", "shm", "live-settings", "log-secret"})
-_TOLD_ANEW: Final = frozenset({"VIRIDIAN_COLOR"})
+_TOLD_ANEW: Final = frozenset({COLOR})
 """A pod reads its color from its label, which a check's pod has not: no Service may find it."""
-_FILES_PATH: Final = "/etc/viridian/check"
 _KEPT: Final = 24 * 3600
 """Seconds for which the logs of a Job that has ended can be read."""
 _RETRIES: Final = 3
@@ -61,7 +62,7 @@ def build_check_job(
     if job is not None:
         pod, codes = _suite(template, job, urls), {"operator": "NotIn", "values": [0]}
     elif name in BUILT_IN:
-        pod, codes = _own(template, name, checks, urls), {"operator": "In", "values": [FAILED]}
+        pod, codes = _own(template, name, checks, urls), {"operator": "In", "values": [CHECK_FAILED]}
     else:
         raise KeyError(name)
     return {
@@ -101,11 +102,11 @@ def _own(template: dict[str, Any], name: str, checks: Checks, urls: dict[str, st
         settings[GOLDEN] = checks.golden.manifest()
         if (source := checks.golden.config_map_ref) is not None:
             volumes.append(_files(source.name, [{"key": source.key, "path": "golden.jsonl"}]))
-            mounts.append({"name": _FILES, "mountPath": _FILES_PATH, "readOnly": True})
+            mounts.append({"name": _FILES, "mountPath": CHECK_FILES, "readOnly": True})
     if name == LOAD and checks.load is not None:
         settings[LOAD] = checks.load.manifest()
     known = {variable["name"] for variable in api["env"]} - _TOLD_ANEW
-    told = {**urls, "VIRIDIAN_CHECK": json.dumps(settings, sort_keys=True)}
+    told = {**urls, CHECK: json.dumps(settings, sort_keys=True)}
     added = {variable: value for variable, value in told.items() if variable not in known}
     container = {
         **{key: api[key] for key in ("image", "resources", "securityContext")},
@@ -119,7 +120,7 @@ def _own(template: dict[str, Any], name: str, checks: Checks, urls: dict[str, st
 
 def _is_told(variable: str) -> bool:
     """Whether a check is told what the API is told: not its secrets, and nothing that is meant for the model's code."""
-    return variable.startswith("VIRIDIAN_") and variable not in {"VIRIDIAN_FEEDBACK_KEY", *_TOLD_ANEW}
+    return variable.startswith(PREFIX) and variable not in {FEEDBACK_KEY, *_TOLD_ANEW}
 
 
 def _suite(template: dict[str, Any], job: JobCheck, urls: dict[str, str]) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def _suite(template: dict[str, Any], job: JobCheck, urls: dict[str, str]) -> dic
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a path in the container
-            *([{"name": _FILES, "mountPath": _FILES_PATH, "readOnly": True}] if files else []),
+            *([{"name": _FILES, "mountPath": CHECK_FILES, "readOnly": True}] if files else []),
         ],
     }
     return {
@@ -161,15 +162,15 @@ def _pod(template: dict[str, Any], container: dict[str, Any]) -> dict[str, Any]:
 
 def _urls(owner: Owner, color: Color, revision: Revision, *, has_stable: bool) -> dict[str, str]:
     def url(color: Color) -> str:
-        return f"http://{color_name(owner.name, color)}.{owner.namespace}.svc:{PORT_SPLIT}"
+        return f"http://{color_name(owner.name, color)}.{owner.namespace}.svc:{SPLIT}"
 
     return {
-        "VIRIDIAN_CANDIDATE_URL": url(color),
-        **({"VIRIDIAN_STABLE_URL": url(color.other)} if has_stable else {}),
-        "VIRIDIAN_COLOR": str(color),
-        "VIRIDIAN_MODEL": owner.name,
-        "VIRIDIAN_MODEL_VERSION": revision.version,
-        "VIRIDIAN_REVISION": revision.name,
+        CANDIDATE_URL: url(color),
+        **({STABLE_URL: url(color.other)} if has_stable else {}),
+        COLOR: str(color),
+        MODEL: owner.name,
+        MODEL_VERSION: revision.version,
+        REVISION: revision.name,
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from viridian_serving.http1.client import HttpClient, Reply
-from viridian_serving.metrics.guard_counters import Via
+from viridian_shared import via
 
 
 class Target:
@@ -25,7 +25,7 @@ class Target:
         self._seconds = seconds
         self._client = HttpClient(parts.hostname or "", parts.port or 80, peer)
         self._headers: Sequence[tuple[bytes, bytes]] = [
-            (b"Viridian-Via", Via.CHECK.value.encode()),
+            (via.HEADER.encode(), via.Via.CHECK.value.encode()),
             (b"Content-Type", b"application/json"),
             *([(b"X-Api-Key", key.encode())] if key else []),
         ]

@@ -24,12 +24,14 @@ from viridian_serving.checks.target import Target
 from viridian_serving.http1.client import PeerUnreachableError, Reply
 from viridian_serving.settings import config
 from viridian_serving.settings.config import Settings
-from viridian_serving.settings.durations import parse_duration
 from viridian_serving.settings.termination_log import report
+from viridian_shared.check_variables import CANDIDATE_URL, CHECK, STABLE_URL
+from viridian_shared.durations import parse_duration
+from viridian_shared.exit_codes import CHECK_FAILED
+from viridian_shared.paths import CHECK_FILES
 
-PASSED, FAULTY, CANNOT_RUN = 0, 1, 3
-"""Exit codes. Any but the first two blames nobody: the operator says what is in the way."""
-_FILES: Final = Path("/etc/viridian/check")
+PASSED, CANNOT_RUN = 0, 69
+"""Exit codes; a model that fails is CHECK_FAILED."""
 _RANGE: Final = 4.0
 """Times the rate that is asked for up to which the highest one is looked for: beyond, neighbours would feel it."""
 _OVER: Final = 5.0
@@ -75,7 +77,7 @@ def main() -> int:
     """Run the container.
 
     Returns:
-        The exit code: 0 when the check was passed, 1 when the model failed it, 3 when it could not be made.
+        The exit code: 0 when the check was passed, 65 when the model failed it, 69 when it could not be made.
     """
     log = config.termination_log(os.environ)
     try:
@@ -88,20 +90,20 @@ def main() -> int:
         report(log, [str(error)])
         return CANNOT_RUN
     report(settings.termination_log, [finding.sentence])
-    return PASSED if finding.passed else FAULTY
+    return PASSED if finding.passed else CHECK_FAILED
 
 
 async def _check(settings: Settings, environ: Mapping[str, str]) -> Finding:
-    wish = msgspec.json.decode(environ["VIRIDIAN_CHECK"], type=Wish)
+    wish = msgspec.json.decode(environ[CHECK], type=Wish)
     key = _key(settings)
-    stable_url = environ.get("VIRIDIAN_STABLE_URL")
+    stable_url = environ.get(STABLE_URL)
     with ExitStack() as open_targets:
 
         def target(url: str, name: str) -> Target:
             # The API itself answers once its own time is up; that is the model's fault, and not to be met before.
             return open_targets.enter_context(closing(Target(url, name, key, settings.timeout + _OVER)))
 
-        candidate = target(environ["VIRIDIAN_CANDIDATE_URL"], "the candidate")
+        candidate = target(environ[CANDIDATE_URL], "the candidate")
         stable = target(stable_url, "stable") if stable_url else None
         try:
             if wish.check == "golden":
@@ -142,7 +144,7 @@ async def _load(settings: Settings, wish: LoadWish, candidate: Target, stable: T
     questions = [line for line in _lines_if_there(settings) if line.status == 200]
     if not questions:
         questions = [Golden("the sample", json.loads(await _sample(settings, candidate)), 200)]
-    p99 = FAILED if wish.p99 is None else parse_duration(wish.p99)
+    p99 = FAILED if wish.p99 is None else parse_duration(wish.p99).total_seconds()
     told = ""
     if wish.compared_with_stable is not None and stable is not None:
         # Other answers than stable's are what a new version is for; here, only how soon they come is compared.
@@ -167,7 +169,7 @@ def _post(target: Target, seconds: float = FAILED) -> Post:
 
 
 def _lines(settings: Settings, wish: GoldenWish) -> list[Golden]:
-    file = _FILES / FILE if wish.source == "ConfigMap" else model_home(settings) / FILE
+    file = Path(CHECK_FILES) / FILE if wish.source == "ConfigMap" else model_home(settings) / FILE
     if not file.is_file():
         raise CannotRunError(
             f"spec.checks.golden: there is no {FILE} beside the model, {settings.model_uri}; viridian import writes one"

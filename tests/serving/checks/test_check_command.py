@@ -11,9 +11,11 @@ import pytest
 from tests.serving import models
 from tests.serving.pod import Pod
 
+from viridian_shared.exit_codes import CHECK_FAILED
+
 pytestmark = pytest.mark.serving
 
-PASSED, FAILED, CANNOT_RUN = 0, 1, 3
+PASSED, CANNOT_RUN = 0, 69
 GOLDEN = [{"case": f"row {n}", "request": {"index": n}, "status": 200} for n in range(5)]
 
 
@@ -61,7 +63,7 @@ def test_each_check_passes_and_fails(pod: Callable[..., Pod]) -> None:
         served, {"case": "a lie", "request": GOLDEN[0]["request"], "status": 200, "answer": {"prediction": -7}}
     )
     code, words = check(served, asked)
-    assert code == FAILED
+    assert code == CHECK_FAILED
     assert words.startswith("5 of 6 answers are as expected, and all must be: a lie: prediction is")
     assert check(served, {"check": "golden", "golden": {"from": "Model", "minAgreement": "80%"}})[0] == PASSED
 
@@ -72,7 +74,7 @@ def test_each_check_passes_and_fails(pod: Callable[..., Pod]) -> None:
     assert "30 requests a second: p50" in words
     assert "highest rate that keeps it" in words
     code, words = check(served, {"check": "load", "load": {"requests": 60, "rate": 60, "p99": "1ms"}})
-    assert code == FAILED
+    assert code == CHECK_FAILED
     assert "above 1 ms" in words
     compared = {"requests": 30, "rate": 30, "comparedWithStable": "1000"}
     assert "; stable's p99 is" in check(served, {"check": "load", "load": compared}, stable=served)[1]

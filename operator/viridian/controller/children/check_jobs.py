@@ -12,7 +12,8 @@ from viridian.controller.cache.models import Model
 from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.resources import JOB, POD
 from viridian.rollout.observed import CheckView
-from viridian.workloads.checks import CONTAINER, FAILED, LABEL_CHECK
+from viridian.workloads.checks import CONTAINER, LABEL_CHECK
+from viridian_shared.exit_codes import CHECK_FAILED
 
 from .adoption import is_owned
 from .pod_events import find_events, trouble_in
@@ -75,7 +76,7 @@ def _failure(job: Manifest, pods: list[Manifest], checks: Checks, message: str) 
     if ended is None:
         return CheckView(CheckResult.CANNOT_RUN, f"its pod never ran: {message}; {again}")
     code, said = ended.get("exitCode", 0), str(ended.get("message", "")).strip()[-1024:]
-    if mine or code == FAILED:
+    if mine or code == CHECK_FAILED:
         words = said or f"it ended with exit code {code} ({ended.get('reason', 'Error')}): kubectl logs job/{name}"
         return CheckView(CheckResult.FAILED, words)
     why = said or f"it ended with exit code {code} ({ended.get('reason', 'Error')})"

@@ -1,0 +1,8 @@
+"""How a container's end tells the operator more than that it ended."""
+
+from typing import Final
+
+ENDED_UNDER_REQUEST: Final = 86
+"""The triton container's, when its end may be a request's fault: such an end is not held against the model."""
+CHECK_FAILED: Final = 65
+"""A check's container, when the model has failed it; any other one but 0 says nothing about the model."""
