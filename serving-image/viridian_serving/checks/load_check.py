@@ -83,6 +83,8 @@ async def check_load(post: Post, questions: Sequence[Golden], plan: LoadPlan) ->
         found = measured(await at_rate(post, questions, plan.rate, plan.requests))
         _judge(report, found, plan, f"{plan.rate:,.4g} requests a second")
         trials = [Trial(plan.rate, found.fault(plan.objective, plan.rate) is None)]
+        if report.faults and plan.least >= plan.rate:
+            return report
     await _search(post, questions, plan, trials, report, warm)
     return report
 

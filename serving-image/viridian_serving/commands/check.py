@@ -32,7 +32,7 @@ from viridian_shared.paths import CHECK_FILES
 
 PASSED, CANNOT_RUN = 0, 69
 """Exit codes; a model that fails is CHECK_FAILED."""
-_RANGE: Final = 4.0
+_MORE: Final = 4.0
 """Times the rate that is asked for up to which the highest one is looked for: beyond, neighbours would feel it."""
 _OVER: Final = 5.0
 """Seconds beyond the API's own time limit for which an answer is waited for."""
@@ -144,21 +144,21 @@ async def _load(settings: Settings, wish: LoadWish, candidate: Target, stable: T
     questions = [line for line in _lines_if_there(settings) if line.status == 200]
     if not questions:
         questions = [Golden("the sample", json.loads(await _sample(settings, candidate)), 200)]
+    # Whether answers are right is the golden check's affair; here, only whether and how soon they come.
+    questions = [msgspec.structs.replace(line, answer=None) for line in questions]
     p99 = FAILED if wish.p99 is None else parse_duration(wish.p99).total_seconds()
     told = ""
     if wish.compared_with_stable is not None and stable is not None:
-        # Other answers than stable's are what a new version is for; here, only how soon they come is compared.
-        asked = [msgspec.structs.replace(line, answer=None) for line in questions]
         count = max(_FEWEST, int(wish.requests * _CONTROL))
-        control = measured(await at_rate(_post(stable), asked, wish.rate * _CONTROL, count))
+        control = measured(await at_rate(_post(stable), questions, wish.rate * _CONTROL, count))
         p99 = min(p99, float(wish.compared_with_stable) * control.p99)
         told = f"; stable's p99 is {milliseconds(control.p99)} at a tenth of the rate"
     plan = LoadPlan(
         Objective(p99, _share(wish.max_errors, 0.0)),
         wish.requests,
         rate=float(wish.rate),
-        least=wish.rate / _RANGE,
-        most=wish.rate * _RANGE,
+        least=float(wish.rate),
+        most=wish.rate * _MORE,
     )
     found = await check_load(_post(candidate, _LIMIT * p99), questions, plan)
     return Finding(not found.faults, "; ".join([*found.faults, *found.lines]) + told)
