@@ -136,8 +136,12 @@ class Rollouts(RuleBasedStateMachine):
         model = self.world.spec.model.model_copy(update={"version": version, "uri": f"image:///models/iris/{version}"})
         self.world.edit(self.world.spec.model_copy(update={"model": model}))
 
-    @rule(verb=st.sampled_from([*Verb, "nonsense"]), role=st.sampled_from(["candidate", "stable", "failed", "none"]))
-    def command(self, verb, role):
+    @rule(
+        verb=st.sampled_from([*Verb, "nonsense"]),
+        role=st.sampled_from(["candidate", "stable", "failed", "none"]),
+        number=st.integers(0, 5),
+    )
+    def command(self, verb, role, number):
         status = self.world.status
         names = {
             "candidate": status.candidate.revision if status.candidate is not None else "iris-1",
@@ -145,7 +149,8 @@ class Rollouts(RuleBasedStateMachine):
             "failed": next((blocked.revision for blocked in [*status.failed, *status.expired]), "iris-2"),
             "none": "iris-99",
         }
-        self.world.command = f"{verb}/{names[role]}/{next(self.nonces)}"
+        target = f":iris-{number}" if verb is Verb.ROLLBACK and number else ""
+        self.world.command = f"{verb}/{names[role]}{target}/{next(self.nonces)}"
 
     # What follows is not seen by those who have looked already, and another object than the one they write to.
 

@@ -154,3 +154,61 @@ def test_what_is_lost_on_its_way_back_is_not_made_anew_from_another_spec():
         "iris-1 (v1.0.0) cannot come back: its ControllerRevision is gone"
     )
     assert "iris-1" not in world.revisions.keys() - world.gone()
+
+
+# ------------------------------------------------------------------ further back than one
+
+
+def fourth() -> World:
+    """A world in which v4 serves, v1 and v2 served before, and v3 failed."""
+    world = promoted()
+    world.edit(spec_for("v3.0.0"))
+    run_until(world, Phase.PROGRESSING)
+    world.verdicts["iris-3"] = Verdict.BREACH
+    world.settle()
+    world.edit(spec_for("v4.0.0"))
+    world.settle()
+    assert world.status.stable is not None
+    assert world.status.stable.revision == "iris-4"
+    return world
+
+
+def test_any_kept_revision_can_be_brought_back_by_its_name():
+    world = fourth()
+    told = message(world, "RollbackReady")
+    assert told.endswith("would bring back iris-2 (v2.0.0), and rollback/iris-4:REVISION/ID one of iris-1 (v1.0.0)")
+    # when a person asks for the third last
+    world.command = "rollback/iris-4:iris-1/now"
+    run_until(world, Phase.FINISHING)
+    run_until(world, Phase.ROLLED_BACK)
+    # then it serves all requests, and stays until the spec changes
+    assert world.status.stable is not None
+    assert world.status.stable.revision == "iris-1"
+    assert world.status.history[0].result == "Restored"
+    # and what was rolled back can be brought back in turn, by its name alone
+    world.command = "rollback/iris-1:iris-4/again"
+    run_until(world, Phase.FINISHING)
+    run_until(world, Phase.STABLE)
+    assert world.status.stable.revision == "iris-4"
+    world.edit(spec_for("v5.0.0"))
+    world.settle()
+    assert world.status.stable.version == "v5.0.0"
+
+
+@pytest.mark.parametrize("revision", ["iris-3", "iris-4", "iris-9"])
+def test_what_failed_serves_or_is_not_stored_is_not_brought_back(revision):
+    world = fourth()
+    world.command = f"rollback/iris-4:{revision}/now"
+    warning = world.decide().warning
+    assert warning is not None
+    assert warning.startswith(f"iris-4 cannot be rolled back to {revision}: it is not stored, never served, or was")
+    assert warning.endswith("revisions that can be brought back: iris-2 (v2.0.0), iris-1 (v1.0.0)")
+    world.settle()
+    assert world.status.stable is not None
+    assert world.status.stable.revision == "iris-4"
+
+
+def test_a_command_that_was_meant_for_another_stable_brings_nothing_back():
+    world = fourth()
+    world.command = "rollback/iris-2:iris-1/old"
+    assert world.decide().warning == "nothing to roll back: iris-2 does not serve as stable: iris-4 does"

@@ -31,6 +31,7 @@ class Command:
 
     verb: Verb
     revision: str
+    """Of a rollback, also what is to come back: STABLE:TARGET. Naming stable makes one that is old do nothing."""
 
 
 def pending_command(context: RolloutContext, *verbs: Verb) -> Command | None:
@@ -133,15 +134,21 @@ def _no_resume(context: RolloutContext, revision: str) -> str | None:
 
 
 def _no_rollback(context: RolloutContext, revision: str) -> str | None:
-    stable = context.status.stable
-    if stable is None or stable.revision != revision:
+    stable, (current, _, target) = context.status.stable, revision.partition(":")
+    if stable is None or stable.revision != current:
         serving = f": {stable.revision} does" if stable is not None else ""
-        return f"nothing to roll back: {revision} does not serve as stable{serving}"
+        return f"nothing to roll back: {current} does not serve as stable{serving}"
     if context.status.candidate is not None or context.status.phase not in SETTLED:
-        return f"{revision} cannot be rolled back while a rollout is under way: abort that one, or wait for its end"
-    if context.previous is None:
-        return f"{revision} cannot be rolled back: no revision that served before it is stored any more"
-    return None
+        return f"{current} cannot be rolled back while a rollout is under way: abort that one, or wait for its end"
+    if context.return_target(target) is not None:
+        return None
+    if not target:
+        return f"{current} cannot be rolled back: no revision that served before it is stored any more"
+    kept = ", ".join(f"{each.name} ({each.version})" for each in context.kept) or "none"
+    return (
+        f"{current} cannot be rolled back to {target}: it is not stored, never served, or was found at fault; revisions"
+        f" that can be brought back: {kept}"
+    )
 
 
 _REFUSALS: Mapping[Verb, Callable[[RolloutContext, str], str | None]] = {

@@ -148,6 +148,8 @@ def _rollback_ready(context: RolloutContext) -> _Claim:
         return _Claim(False, "RevisionLost", f"ControllerRevision {stable.revision} is missing")
     back = context.previous
     also = f"; the command rollback would bring back {back.name} ({back.version})" if back is not None else ""
+    if others := [f"{each.name} ({each.version})" for each in context.kept if each is not back]:
+        also += f", and rollback/{stable.revision}:REVISION/ID one of {', '.join(others)}"
     return _Claim(True, "Kept", f"{stable.revision} ({stable.version}) is stored and can be run again{also}")
 
 

@@ -20,6 +20,8 @@ SETTLED = frozenset({Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED, Phase.PENDI
 """Phases in which nothing is moving."""
 CLOCK_STOPS = frozenset({"Paused", "AwaitingApproval"})
 """Holds in which a person is waited for; the deadline's clock stands still."""
+_SERVED: Final = frozenset({"Promoted", "Restored"})
+"""How rollouts ended whose revisions users were served by."""
 _FEWEST: Final = 2
 """Pods of a candidate, where stable has as many: its PodDisruptionBudget then keeps one of them."""
 
@@ -227,17 +229,24 @@ class RolloutContext:
         return returning is None or self.observed.generation > returning.generation
 
     @property
-    def previous(self) -> Revision | None:
-        """What a person's rollback would go back to: what served before stable, is still stored, and did not fail."""
-        stable = self.status.stable
+    def kept(self) -> list[Revision]:
+        """Revisions that a person can go back to: served before, stored, and not found faulty; the last one first."""
+        stable, served = self.status.stable, [entry for entry in self.status.history if entry.result in _SERVED]
         if stable is None:
-            return None
-        failed = {blocked.revision for blocked in self.status.failed}
-        for entry in self.status.history:
-            served = entry.result in {"Promoted", "Restored"} and entry.revision not in {stable.revision, *failed}
-            if served and entry.revision in self.observed.revisions:
-                return self.observed.revisions[entry.revision]
-        return None
+            return []
+        out = {stable.revision, *(blocked.revision for blocked in self.status.failed if not blocked.until_generation)}
+        names = dict.fromkeys(entry.revision for entry in served if entry.revision not in out)
+        return [self.observed.revisions[name] for name in names if name in self.observed.revisions]
+
+    @property
+    def previous(self) -> Revision | None:
+        """What a person's rollback goes back to unless it names another one: what served last before stable."""
+        rolled_back = {blocked.revision for blocked in self.status.failed}
+        return next((revision for revision in self.kept if revision.name not in rolled_back), None)
+
+    def return_target(self, name: str) -> Revision | None:
+        """What the command rollback brings back: the revision of this name, or without one what served before."""
+        return next((kept for kept in self.kept if kept.name == name), None) if name else self.previous
 
     @property
     def candidate_is_live(self) -> bool:

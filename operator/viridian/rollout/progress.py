@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from viridian.api.names import Color, revision_name
+from viridian.api.revision import Revision
 from viridian.api.rollout import Approval
 from viridian.api.status import (
     BlockedRevision,
@@ -47,8 +48,8 @@ def _begin(context: RolloutContext) -> ModelDeploymentStatus:
     found = recovered(context)
     if found is not None:
         return found
-    if pending_command(context, Verb.ROLLBACK) is not None:
-        return _return_to_previous(context)
+    if (command := pending_command(context, Verb.ROLLBACK)) is not None:
+        return _return_to(context, context.return_target(command.revision.partition(":")[2]))
     if context.blocked is not None:
         phase = Phase.ROLLED_BACK if context.blocked in status.failed else Phase.EXPIRED
         return evolve(status, phase=phase)
@@ -89,13 +90,14 @@ def _fresh_start(context: RolloutContext, revision: str, version: str) -> Status
     }
 
 
-def _return_to_previous(context: RolloutContext) -> ModelDeploymentStatus:
+def _return_to(context: RolloutContext, target: Revision | None) -> ModelDeploymentStatus:
     """A person's rollback: what served before is warmed up in the other color, and then gets all traffic at once."""
-    status, previous = context.status, context.previous
-    if status.stable is None or previous is None:
+    status = context.status
+    if status.stable is None or target is None:
         return status
     returning = Return(instead_of=status.stable.revision, generation=context.observed.generation)
-    return evolve(status, _fresh_start(context, previous.name, previous.version), returning=returning)
+    failed = [blocked for blocked in status.failed if blocked.revision != target.name]
+    return evolve(status, _fresh_start(context, target.name, target.version), returning=returning, failed=failed)
 
 
 def _start(context: RolloutContext) -> ModelDeploymentStatus:
