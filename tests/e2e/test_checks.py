@@ -1,7 +1,7 @@
 """Checks before traffic on the cluster: what a bad version would have answered, no user has seen."""
 
 import pytest
-from tests.e2e.harness.stage import AT_ONCE, Stage
+from tests.e2e.harness.stage import AT_ONCE, NAME, Stage
 
 pytestmark = pytest.mark.e2e
 
@@ -43,8 +43,10 @@ def test_a_model_that_answers_wrongly_meets_no_user(stage: Stage) -> None:
     assert "of 40 answers are as expected" in status["checks"][1]["message"]
 
     # and a good one is promoted
-    stage.apply("v2", rollout=AT_ONCE, **GOLDEN)
-    stage.reaches("Stable", "v2")
+    with stage.clients() as clients:
+        clients.go_on()
+        stage.apply("v2", rollout=AT_ONCE, **GOLDEN)
+        stage.reaches("Stable", "v2")
 
 
 def test_a_suite_of_the_user_decides(stage: Stage) -> None:
@@ -67,5 +69,9 @@ def test_a_check_that_cannot_run_blames_nobody(stage: Stage) -> None:
     stage.apply("v2", checks={"jobs": [{"name": "suite", "template": missing}]})
     assert "is not blamed" in stage.says("Stalled", "CheckCannotRun")
     # when the check is taken back, then the version goes on, and is promoted
-    stage.apply("v2", rollout=AT_ONCE, checks={})
-    stage.reaches("Stable", "v2")
+    with stage.clients() as clients:
+        clients.go_on()
+        stage.apply("v2", rollout=AT_ONCE, checks={})
+        stage.reaches("Stable", "v2")
+    assert stage.read("jobs")["items"][0]["metadata"]["name"] == f"{NAME}-2-smoke"
+    assert len(stage.read("jobs")["items"]) == 1

@@ -135,6 +135,17 @@ def test_a_check_that_runs_ends_with_its_candidate():
     assert world.status.history[0].result == "RolledBack"
 
 
+def test_a_check_that_the_spec_asks_for_no_more_ends_and_is_not_waited_for():
+    world = checking()
+    world.end_jobs(CheckResult.CANNOT_RUN, "no room on any node")
+    later(world)
+    world.edit(spec_for("v2.0.0"))
+    later(world)
+    assert world.jobs == {}
+    assert world.status.checks == []
+    wait_for(world, Phase.PROGRESSING)
+
+
 def test_a_paused_candidate_is_not_checked():
     world = at_stable(checks=CHECKS)
     world.jobs.clear()

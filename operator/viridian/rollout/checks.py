@@ -6,6 +6,8 @@ from viridian.api.status_changes import evolve
 from .context import RolloutContext
 from .observed import CheckView
 
+_FINAL = frozenset({CheckResult.PASSED, CheckResult.FAILED})
+
 
 def open_check(context: RolloutContext) -> str | None:
     """The first check that the candidate has not passed yet; None when nothing is left to check.
@@ -31,12 +33,16 @@ def made(context: RolloutContext) -> list[CheckStatus]:
 def track_checks(context: RolloutContext) -> ModelDeploymentStatus:
     """Note what became of the checks that run. A result is final, and is kept when its Job is gone.
 
-    One that could not run is run again when somebody has deleted its Job.
+    One that could not run is run again when somebody has deleted its Job. One that the spec asks for no more is gone.
     """
-    mine = {check.name for check in made(context)}
+    mine, wanted = made(context), context.spec.checks.names
     return evolve(
         context.status,
-        checks=[_noted(context, check) if check.name in mine else check for check in context.status.checks],
+        checks=[
+            _noted(context, check) if check in mine else check
+            for check in context.status.checks
+            if check not in mine or check.name in wanted or check.result in _FINAL
+        ],
     )
 
 
@@ -55,7 +61,7 @@ def summary(checks: list[CheckStatus]) -> str:
 
 
 def _noted(context: RolloutContext, check: CheckStatus) -> CheckStatus:
-    if check.result in {CheckResult.PASSED, CheckResult.FAILED}:
+    if check.result in _FINAL:
         return check
     seen = context.observed.checks.get(check.name, CheckView(CheckResult.RUNNING))
     ended = None if seen.result is CheckResult.RUNNING else check.ended_at or context.now

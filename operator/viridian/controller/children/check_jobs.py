@@ -25,7 +25,7 @@ _DEADLINE: Final = "DeadlineExceeded"
 async def find_checks(client: KubeClient, model: Model) -> tuple[dict[str, Manifest], list[Manifest]]:
     """The Jobs of the candidate's checks by the checks' names, and all their pods; none without a candidate."""
     candidate = model.status.candidate
-    if candidate is None or not model.spec.checks.names:
+    if candidate is None or not (model.spec.checks.names or model.status.checks):
         return {}, []
     labels = {LABEL_REVISION: candidate.revision}
     jobs, pods = await asyncio.gather(client.find(JOB, model.key[0], labels), client.find(POD, model.key[0], labels))

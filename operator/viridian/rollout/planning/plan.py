@@ -151,14 +151,14 @@ def _stable_service(context: RolloutContext) -> Iterator[Action]:
 
 
 def _checks(context: RolloutContext) -> Iterator[Action]:
-    """Run what was decided to run; end what runs for a candidate that is being taken back."""
+    """End what runs and is not wanted any more; run what was decided to run."""
     candidate, seen = context.status.candidate, context.observed.checks
     if candidate is None:
         return
-    if not context.candidate_is_live:
-        going = {CheckResult.RUNNING, CheckResult.CANNOT_RUN}
-        yield from (EndCheck(name) for name, check in sorted(seen.items()) if check.result in going)
-    elif candidate.revision in context.observed.revisions:
+    wanted = context.spec.checks.names if context.candidate_is_live else ()
+    going = {CheckResult.RUNNING, CheckResult.CANNOT_RUN}
+    yield from (EndCheck(name) for name, job in sorted(seen.items()) if job.result in going and name not in wanted)
+    if context.candidate_is_live and candidate.revision in context.observed.revisions:
         for check in made(context):
             if check.result is CheckResult.RUNNING and check.name not in seen and check.name == open_check(context):
                 yield RunCheck(check.name, candidate.color, candidate.revision)
