@@ -138,6 +138,13 @@ class Settings(BaseModel):
     model_max_size: Size = 2 << 30
     """Bytes that may be fetched, and again bytes that may be unpacked."""
     fetch_timeout: PositiveSeconds = 600.0
+    store_endpoint: Annotated[str, Field(pattern="^https?://[^/?#]+$")] | None = None
+    """Address of the store's server; None for that of the cloud."""
+    store_region: Text | None = None
+    store_path_style: bool | None = None
+    """Whether a bucket is a folder of the endpoint, rather than a part of its name; None goes by the endpoint."""
+    store_anonymous: bool = False
+    """Whether the store is asked without credentials."""
 
     timeout: PositiveSeconds = 30.0
     scrape_interval: PositiveSeconds = 15.0
@@ -199,7 +206,9 @@ class Settings(BaseModel):
     model_mount: Path = Path("/mnt/model")
     """The claim of ``pvc://``, or the volume in which ``viridian-fetch`` puts what it fetched."""
     credentials_dir: Path = Path("/etc/viridian/model-credentials")
-    """The Secret for ``https://``: a file for each key."""
+    """The Secret of ``spec.model.credentialsSecretRef``: a file for each key."""
+    store_ca: Path | None = None
+    """Certificates of the authorities that vouch for the store's server, beside the system's."""
     live_settings: Path = Path("/etc/viridian/serving/serving.json")
     """What may change while the pod runs."""
     log_secret_dir: Path = Path("/etc/viridian/log-secret")

@@ -1,0 +1,24 @@
+"""The certificates of ``spec.model.store.caConfigMap``."""
+
+from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.settings.config import Settings
+
+
+def read_authorities(settings: Settings) -> str:
+    """Read the certificates of authorities of one's own.
+
+    Returns:
+        Certificates as text; empty where there are none.
+
+    Raises:
+        ModelError: They cannot be read.
+    """
+    if settings.store_ca is None:
+        return ""
+    try:
+        return settings.store_ca.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(
+            f"spec.model.store.caConfigMap: the certificates cannot be read ({error}); see that the ConfigMap exists "
+            "and has the key, with certificates as text (PEM)"
+        ) from error

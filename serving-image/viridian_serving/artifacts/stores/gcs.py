@@ -1,0 +1,58 @@
+"""``gs://BUCKET/KEY``: Google Cloud Storage."""
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from obstore.store import GCSStore
+
+from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.stores.objects import RETRIES, Objects, Words, client_options
+from viridian_serving.artifacts.stores.secret import FIELD, read_secret
+from viridian_serving.settings.config import Settings
+
+if TYPE_CHECKING:
+    from obstore.store import GCSConfig
+
+_KEY: Final = "GOOGLE_APPLICATION_CREDENTIALS"
+_WORDS: Final = Words(
+    "Google Cloud Storage",
+    f"check the Secret's {_KEY}, which is the JSON of a service account's key, and what that account may read, or give "
+    "the pods a ServiceAccount with access (spec.serving.podTemplate.serviceAccountName), or write "
+    "spec.model.store.anonymous: true for a public bucket",
+    frozenset(),
+)
+
+
+def open_store(settings: Settings) -> Objects:
+    """Open the bucket of ``settings.model_uri``.
+
+    Raises:
+        ModelError: The Secret or other settings cannot be used.
+    """
+    address = urlsplit(settings.model_uri)
+    options = client_options(settings)
+
+    def connect() -> tuple[GCSStore, Iterable[str]]:
+        secret = read_secret(settings.credentials_dir, (_KEY,))
+        config: GCSConfig = {"skip_signature": settings.store_anonymous}
+        if settings.store_endpoint is not None:
+            config["base_url"] = settings.store_endpoint
+        if secret:
+            config["service_account_key"] = secret[_KEY]
+        store = GCSStore(address.netloc, config=config, client_options=options, retry_config=RETRIES)
+        return store, _secrets(secret[_KEY]) if secret else ()
+
+    return Objects(connect, settings.model_uri, address.path.lstrip("/"), _WORDS)
+
+
+def _secrets(key: str) -> list[str]:
+    """Return what must not be repeated of a service account's key."""
+    try:
+        private = json.loads(key)["private_key"]
+    except (ValueError, TypeError, KeyError):
+        raise ModelError(
+            f"{FIELD}: key {_KEY} is not the JSON of a service account's key; write the whole file, as Google gave it"
+        ) from None
+    return [key, str(private), *str(private).splitlines()]

@@ -1,0 +1,192 @@
+"""What S3, Google Cloud Storage and Azure have in common: obstore, one client for them all."""
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import obstore
+from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
+
+from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.retries import SILENCE, PassingError
+from viridian_serving.artifacts.stores.authorities import read_authorities
+from viridian_serving.artifacts.stores.secret import FIELD as CREDENTIALS
+from viridian_serving.artifacts.stores.secret import hidden
+from viridian_serving.artifacts.stores.store import Checksum, StoredFile
+from viridian_serving.settings.config import Settings
+
+if TYPE_CHECKING:
+    from obstore import GetOptions, ObjectMeta
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+
+_CHUNK: Final = 256 * 1024
+"""Bytes that are handed on at once; the library's own default is as much as ten megabytes."""
+RETRIES: "Final[RetryConfig]" = {"max_retries": 0}
+"""Who reads here tries again itself: it knows the deadline and what has come already."""
+_STATUS: Final = re.compile(r"status code: (\d{3})")
+_CODE: Final = re.compile(r"<Code>(.*?)</Code>", re.DOTALL)
+_MESSAGE: Final = re.compile(r"<(?:Message|Details)>(.*?)</(?:Message|Details)>", re.DOTALL)
+_JSON_MESSAGE: Final = re.compile(r'"(?:error_description|message|error)"\s*:\s*"(.*?)"')
+_QUERY: Final = re.compile(r"\?[^\s)\"']*")
+_MOST_WORDS: Final = 300
+
+
+def client_options(settings: Settings) -> "ClientConfig":
+    """Return how to connect, alike for all stores.
+
+    Raises:
+        ModelError: The certificates of ``spec.model.store.caConfigMap`` cannot be read.
+    """
+    options: ClientConfig = {
+        "connect_timeout": timedelta(seconds=SILENCE),
+        "read_timeout": timedelta(seconds=SILENCE),
+        # The deadline is another's; the library's own 30 s would end a range that comes slowly.
+        "timeout": timedelta(seconds=settings.fetch_timeout),
+        "allow_http": (settings.store_endpoint or "").startswith("http:"),
+        "user_agent": "viridian",
+    }
+    if authorities := read_authorities(settings):
+        options["root_certificate"] = authorities
+    return options
+
+
+@dataclass(frozen=True)
+class Words:
+    """How a store speaks of its own."""
+
+    name: str
+    no_credentials: str
+    """What to do where there are none, or where they do not suffice."""
+    expired: frozenset[str]
+    """Its codes for credentials that are refused, where the status does not tell."""
+
+
+class Objects:
+    """The objects below an address, as a ``Store``."""
+
+    def __init__(
+        self,
+        connect: "Callable[[], tuple[ObjectStore, Iterable[str]]]",
+        shown: str,
+        key: str,
+        words: Words,
+        version: str | None = None,
+    ) -> None:
+        """Connect.
+
+        Args:
+            connect: Makes a client, and tells the secrets that it holds, which no message repeats. It is called
+                again when credentials have expired.
+            shown: The address, as it may stand in a log.
+            key: Of an object, or of a folder.
+            words: Of the store.
+            version: Of that object; None for the newest.
+        """
+        self._connect = connect
+        self._client, self._secrets = connect()
+        self._shown = shown
+        self._key = key.rstrip("/")
+        self._is_folder = key.endswith("/")
+        self._words = words
+        self._version = version
+        self._works = False
+
+    async def files(self) -> Sequence[StoredFile]:
+        """List the object, or what is below it if there is none."""
+        try:
+            if not self._is_folder and (single := await self._single()):
+                return [single]
+            if self._version is not None:
+                raise ModelError(f"spec.model.uri: there is no such version: {self._shown}; correct the address")
+            return await self._folder()
+        except (BaseError, OSError) as error:
+            raise self._explained(error) from None
+
+    async def read(self, file: StoredFile, start: int, end: int) -> AsyncIterator[bytes | memoryview]:
+        """Read a range of an object."""
+        options: GetOptions = {"range": (start, end)}
+        if self._version is not None:
+            options["version"] = self._version
+        else:
+            options["if_match"] = file.tag
+        try:
+            answer = await obstore.get_async(self._client, self._key_of(file), options=options)
+            self._works = True
+            async for chunk in answer.stream(min_chunk_size=_CHUNK):
+                yield memoryview(chunk)
+        except (BaseError, OSError) as error:
+            raise self._explained(error) from None
+
+    async def aclose(self) -> None:
+        """Do nothing: the library closes its connections itself."""
+
+    def _key_of(self, file: StoredFile) -> str:
+        return f"{self._key}/{file.path}" if file.path else self._key
+
+    async def _single(self) -> StoredFile | None:
+        options: GetOptions = {"head": True}
+        if self._version is not None:
+            options["version"] = self._version
+        try:
+            found = (await obstore.get_async(self._client, self._key, options=options)).meta
+        except FileNotFoundError:
+            return None
+        return _stored(found, "", None if self._version is None else self._checksum(found))
+
+    def _checksum(self, found: "ObjectMeta") -> Checksum | None:
+        """Return what the version's tag says about its bytes: their MD5, of an object that was uploaded in one."""
+        tag = (found["e_tag"] or "").strip('"')
+        return Checksum("md5", tag) if re.fullmatch("[0-9a-f]{32}", tag) else None
+
+    async def _folder(self) -> list[StoredFile]:
+        found: list[StoredFile] = []
+        async for batch in obstore.list(self._client, prefix=self._key):
+            found += [_stored(each, each["path"].removeprefix(f"{self._key}/")) for each in batch]
+        # Some tools make an empty object for a folder. The library shows it without its slash.
+        folders = {path[:at] for file in found for path in [file.path] for at, c in enumerate(path) if c == "/"}
+        return [file for file in found if file.size or file.path not in {*folders, self._key}]
+
+    def _explained(self, error: Exception) -> Exception:
+        said = words_of(error, self._secrets)
+        text = str(error)
+        status, code = (found[1] if (found := pattern.search(text)) else "" for pattern in (_STATUS, _CODE))
+        refused = isinstance(error, PermissionDeniedError | UnauthenticatedError)
+        if isinstance(error, FileNotFoundError):
+            return ModelError(f"spec.model.uri: {self._words.name} has no {self._shown} ({said}); correct the address")
+        if isinstance(error, PreconditionError):
+            return ModelError(
+                f"spec.model.uri: {self._shown} changed while it was fetched; give each version an address of its own"
+            )
+        if refused or code in self._words.expired:
+            return self._refused(said)
+        if status.startswith("4") and status not in ("408", "425", "429"):
+            return ModelError(f"spec.model.uri: {self._words.name} refuses {self._shown} ({said}); correct the address")
+        return PassingError(f"{self._words.name}: {said}")
+
+    def _refused(self, said: str) -> Exception:
+        sentence = ModelError(
+            f"{CREDENTIALS}: {self._words.name} refuses {self._shown} ({said}); {self._words.no_credentials}"
+        )
+        if not self._works:
+            return sentence
+        # They were good until now: a Secret or a token may have been renewed.
+        self._client, self._secrets = self._connect()
+        return PassingError(f"{self._words.name} no longer takes the credentials ({said})", otherwise=sentence)
+
+
+def words_of(error: Exception, secrets: Iterable[str]) -> str:
+    """Return what the store itself says, in one short line without a secret."""
+    text = str(error).partition("\n\nDebug source:")[0]
+    status = _STATUS.search(text)
+    parts = [found[1].strip() for pattern in (_CODE, _MESSAGE) if (found := pattern.search(text))]
+    if not parts and status and (found := _JSON_MESSAGE.search(text[status.end() :])):
+        parts = [found[1]]
+    line = ": ".join(([status[1]] if status else []) + parts) if status else _QUERY.sub("?…", text)
+    return hidden(" ".join(line.split())[:_MOST_WORDS], secrets)
+
+
+def _stored(found: "ObjectMeta", path: str, checksum: Checksum | None = None) -> StoredFile:
+    tag = found["e_tag"] or f"{found['last_modified'].isoformat()} {found['size']}"
+    return StoredFile(path, found["size"], tag, checksum)
