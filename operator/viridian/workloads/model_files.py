@@ -3,12 +3,16 @@
 from typing import Any
 
 from viridian.api.model import ModelSource
+from viridian.api.model_store import CertificatesRef, ModelStore
 from viridian.api.quantities import parse_size
 
 _MODEL = "model"
 _MODEL_PATH = "/mnt/model"
 _CREDENTIALS = "model-credentials"
 _CREDENTIALS_PATH = "/etc/viridian/model-credentials"
+_AUTHORITIES = "store-ca"
+_AUTHORITIES_PATH = "/etc/viridian/store-ca"
+_AUTHORITIES_FILE = "ca.crt"
 
 
 def build_volumes(model: ModelSource) -> list[dict[str, Any]]:
@@ -16,7 +20,7 @@ def build_volumes(model: ModelSource) -> list[dict[str, Any]]:
     volumes: list[dict[str, Any]] = []
     if model.claim is not None:
         volumes.append({"name": _MODEL, "persistentVolumeClaim": {"claimName": model.claim, "readOnly": True}})
-    elif model.scheme == "https":
+    elif model.is_fetched:
         # Room for an archive beside what it holds, and for the blocks of their folders.
         volumes.append({"name": _MODEL, "emptyDir": {"sizeLimit": f"{2 * parse_size(model.max_size) + 1}Mi"}})
     if model.credentials_secret_ref is not None:
@@ -24,6 +28,11 @@ def build_volumes(model: ModelSource) -> list[dict[str, Any]]:
         # without a word; so the fetch container starts, and says what it misses.
         secret = {"secretName": model.credentials_secret_ref.name, "defaultMode": 0o440, "optional": True}
         volumes.append({"name": _CREDENTIALS, "secret": secret})
+    if (authorities := _authorities(model)) is not None:
+        items = [{"key": authorities.key, "path": _AUTHORITIES_FILE}]
+        volumes.append(
+            {"name": _AUTHORITIES, "configMap": {"name": authorities.name, "items": items, "optional": True}}
+        )
     return volumes
 
 
@@ -35,17 +44,39 @@ def build_mounts(model: ModelSource) -> list[dict[str, Any]]:
 def build_fetch_mounts(model: ModelSource) -> list[dict[str, Any]]:
     """The mounts of the fetch container, which alone writes, and alone sees the credentials."""
     mounts = build_mounts(model)
-    if model.scheme == "https":
+    if model.is_fetched:
         mounts = [{"name": _MODEL, "mountPath": _MODEL_PATH}]
     if model.credentials_secret_ref is not None:
         mounts.append({"name": _CREDENTIALS, "mountPath": _CREDENTIALS_PATH, "readOnly": True})
+    if _authorities(model) is not None:
+        mounts.append({"name": _AUTHORITIES, "mountPath": _AUTHORITIES_PATH, "readOnly": True})
     return mounts
 
 
-def build_fetch_environment(model: ModelSource, digest: str) -> dict[str, str]:
+def build_fetch_environment(model: ModelSource) -> dict[str, str]:
     """What only the fetch container needs to know."""
-    return {
-        "VIRIDIAN_MODEL_DIGEST": digest,
-        "VIRIDIAN_MODEL_MAX_SIZE": model.max_size,
-        "VIRIDIAN_FETCH_TIMEOUT": model.fetch_timeout,
-    }
+    told = {"VIRIDIAN_MODEL_MAX_SIZE": model.max_size, "VIRIDIAN_FETCH_TIMEOUT": model.fetch_timeout}
+    if model.digest is not None:
+        told = {"VIRIDIAN_MODEL_DIGEST": model.digest, **told}
+    if model.store is not None:
+        told |= _build_store_environment(model.store)
+    return told
+
+
+def _build_store_environment(store: ModelStore) -> dict[str, str]:
+    told = {}
+    if store.endpoint is not None:
+        told["VIRIDIAN_STORE_ENDPOINT"] = store.endpoint
+    if store.region is not None:
+        told["VIRIDIAN_STORE_REGION"] = store.region
+    if store.path_style is not None:
+        told["VIRIDIAN_STORE_PATH_STYLE"] = str(store.path_style).lower()
+    if store.anonymous:
+        told["VIRIDIAN_STORE_ANONYMOUS"] = "true"
+    if store.ca_config_map is not None:
+        told["VIRIDIAN_STORE_CA"] = f"{_AUTHORITIES_PATH}/{_AUTHORITIES_FILE}"
+    return told
+
+
+def _authorities(model: ModelSource) -> CertificatesRef | None:
+    return None if model.store is None else model.store.ca_config_map

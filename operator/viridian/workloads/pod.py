@@ -146,10 +146,10 @@ def _placement(wanted: PodTemplate) -> dict[str, Any]:
 
 
 def _fetching(image: str, env: list[dict[str, Any]], spec: RevisionInput, resources: Resources) -> dict[str, Any]:
-    """The container that brings and checks the model's files before the others start, if there is a digest."""
-    if spec.model.digest is None:
+    """The container that brings and checks the model's files before the others start, if there is anything to do."""
+    if spec.model.digest is None and not spec.model.is_fetched:
         return {}
-    told = _plain(build_fetch_environment(spec.model, spec.model.digest))
+    told = _plain(build_fetch_environment(spec.model))
     mounts = build_fetch_mounts(spec.model)
     # Its resources are Triton's: it runs before Triton does, so it adds nothing to what the pod reserves.
     return {"initContainers": [_container("fetch", image, told + env, resources, mounts)]}
