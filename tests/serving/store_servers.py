@@ -5,6 +5,7 @@ has expired.
 """
 
 import functools
+import hashlib
 import re
 import ssl
 import subprocess
@@ -21,7 +22,7 @@ from obstore.store import S3Store
 from tests.component.harness.binaries import REPOSITORY
 from tests.component.harness.processes import start
 from tests.ports import free_port
-from tests.serving.files import make_certificate
+from tests.serving.files import make_signed_certificate
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
@@ -137,6 +138,11 @@ def answering(status: int, body: str = "", **headers: str) -> Fault:
     return answer
 
 
+def beyond_the_first_range(fault: Fault) -> Fault:
+    """Lets the beginning of a file pass."""
+    return lambda handler, reply: (send if handler.headers["Range"].startswith("bytes=0-") else fault)(handler, reply)
+
+
 def silent(handler: StoreHandler, _: Reply) -> None:
     """Takes the request and says nothing, until the test ends."""
     handler.store.ending.wait(60)
@@ -157,9 +163,9 @@ def serving(store: StoreServer, tls: Path | None = None) -> Iterator[None]:
     """Serve until the end of the block, by TLS if there is a folder for the certificate."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (StoreHandler,), {"store": store}))
     if tls is not None:
-        store.ca, key = make_certificate(tls)
+        store.ca, certificate, key = make_signed_certificate(tls)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(store.ca, key)
+        context.load_cert_chain(certificate, key)
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     store.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -225,6 +231,17 @@ def _versitygw() -> Path:
     return Path(cache.stdout.strip()) / "bin" / "versitygw"
 
 
+def _ask_signed(port: int, method: str, path: str, body: str = "") -> None:
+    """What the client that is tested cannot ask for: it only reads and writes objects."""
+    keys = ":".join(KEYS.values())
+    command = ["curl", "--fail-with-body", "--silent", "--noproxy", "*", "--aws-sigv4", "aws:amz:us-east-1:s3"]
+    hashed = f"x-amz-content-sha256: {hashlib.sha256(body.encode()).hexdigest()}"
+    address = f"http://127.0.0.1:{port}{path}"
+    subprocess.run(
+        [*command, "--user", keys, "--header", hashed, "--request", method, "--data", body, address], check=True
+    )
+
+
 def _is_healthy(port: int) -> bool:
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
@@ -250,6 +267,13 @@ def s3(directory: Path, tls: Path | None = None) -> Iterator[Gateway]:
     server = start("versitygw", command, directory / "versitygw.log")
     try:
         server.wait_until(functools.partial(_is_healthy, gateway.behind))
+        _ask_signed(gateway.behind, "PUT", f"/{BUCKET}")
+        _ask_signed(
+            gateway.behind,
+            "PUT",
+            f"/{BUCKET}?versioning=",
+            "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>",
+        )
         with serving(gateway, tls):
             yield gateway
     finally:

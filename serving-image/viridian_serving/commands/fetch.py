@@ -38,15 +38,19 @@ _SEAL: Final = "model.digest"
 """The digest of what was put in place; of an archive, that is not the one in the spec."""
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Run the container.
 
-    Returns:
-        The exit code: 0 when the files are there and right, 1 when they are not, 2 when the environment is wrong.
+    The process ends with 0 when the files are there and right, 1 when they are not, 2 when the environment is wrong.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # The first process of a container is not ended by a signal unless it says so.
-    signal.signal(signal.SIGTERM, _stop)
+    # The first process of a container is not ended by a signal unless it says so. What is on the disk is whole at any
+    # moment.
+    signal.signal(signal.SIGTERM, lambda *_: _end(128 + signal.SIGTERM))
+    _end(_run())
+
+
+def _run() -> int:
     try:
         settings = config.load(os.environ)
     except config.ConfigError as error:
@@ -60,8 +64,10 @@ def main() -> int:
     return 0
 
 
-def _stop(*_: object) -> NoReturn:
-    sys.exit(128 + signal.SIGTERM)
+def _end(code: int) -> NoReturn:
+    """End the process without taking Python down: a thread of a store's library that still runs would abort that."""
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def fetch(settings: Settings) -> None:
@@ -186,4 +192,4 @@ def _digest(path: Path, deadline: Deadline) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -22,3 +22,16 @@ def read_authorities(settings: Settings) -> str:
             f"spec.model.store.caConfigMap: the certificates cannot be read ({error}); see that the ConfigMap exists "
             "and has the key, with certificates as text (PEM)"
         ) from error
+
+
+def untrusted(name: str, why: str) -> ModelError:
+    """What to say of a server whose certificate nobody vouches for.
+
+    Args:
+        name: Of the store.
+        why: In the words of the library that looked at it.
+    """
+    return ModelError(
+        f"spec.model.store.caConfigMap: the certificate of {name} is not trusted ({why}); name a ConfigMap with the "
+        "certificate of the authority that signed it. The server's own must be another than the authority's"
+    )

@@ -20,7 +20,7 @@ from huggingface_hub.hf_api import RepoFile
 
 from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.artifacts.retries import SILENCE, PassingError
-from viridian_serving.artifacts.stores.authorities import read_authorities
+from viridian_serving.artifacts.stores.authorities import read_authorities, untrusted
 from viridian_serving.artifacts.stores.secret import FIELD as CREDENTIALS
 from viridian_serving.artifacts.stores.secret import hidden, read_secret
 from viridian_serving.artifacts.stores.store import Checksum, StoredFile
@@ -93,9 +93,11 @@ class HuggingFace:
         """List the file, or the folder, or the whole repository."""
         try:
             # The library's own listing has no asynchronous form.
-            return await asyncio.to_thread(self._list)
+            files = await asyncio.to_thread(self._list)
         except (HfHubHTTPError, httpx2.HTTPError) as error:
             raise self._explained(error) from None
+        self._works = True
+        return files
 
     def _list(self) -> list[StoredFile]:
         if self._path:
@@ -124,7 +126,6 @@ class HuggingFace:
                     raise ModelError(
                         f"spec.model.uri: the server of {self._shown} sends no parts of files; use another"
                     )
-                self._works = True
                 if answer.history:
                     self._leads_to[file.path] = str(answer.url)
                 async for chunk in answer.aiter_bytes(_CHUNK):
@@ -146,6 +147,8 @@ class HuggingFace:
 
     def _explained(self, error: Exception) -> Exception:
         if not isinstance(error, HfHubHTTPError):
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                return untrusted("the hub", str(error))
             return PassingError(f"the hub: {str(error) or type(error).__name__}")
         status = error.response.status_code
         words = error.response.headers.get("X-Error-Message") or error.server_message or error.response.reason_phrase
@@ -159,7 +162,7 @@ class HuggingFace:
             f"{CREDENTIALS}: the hub refuses {self._shown} ({said}); it says so of what does not exist as well. "
             f"Correct the address, or check the Secret's {_TOKEN}, and whether its owner may read the repository"
         )
-        if not self._works:
+        if not self._works or isinstance(error, GatedRepoError):
             return sentence
         return PassingError(f"the hub no longer takes the token ({said})", otherwise=sentence)
 

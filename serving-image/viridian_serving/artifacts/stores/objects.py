@@ -11,7 +11,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionErr
 
 from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.artifacts.retries import SILENCE, PassingError
-from viridian_serving.artifacts.stores.authorities import read_authorities
+from viridian_serving.artifacts.stores.authorities import read_authorities, untrusted
 from viridian_serving.artifacts.stores.secret import FIELD as CREDENTIALS
 from viridian_serving.artifacts.stores.secret import hidden
 from viridian_serving.artifacts.stores.store import Checksum, StoredFile
@@ -26,10 +26,18 @@ _CHUNK: Final = 256 * 1024
 RETRIES: "Final[RetryConfig]" = {"max_retries": 0}
 """Who reads here tries again itself: it knows the deadline and what has come already."""
 _STATUS: Final = re.compile(r"status code: (\d{3})")
+_ISSUER: Final = re.compile(r"token request|token file|POST REDACTED|://169\.254\.")
+"""How the library tells of what gives it tokens: an issuer, a file, or the node's metadata."""
 _CODE: Final = re.compile(r"<Code>(.*?)</Code>", re.DOTALL)
 _MESSAGE: Final = re.compile(r"<(?:Message|Details)>(.*?)</(?:Message|Details)>", re.DOTALL)
-_JSON_MESSAGE: Final = re.compile(r'"(?:error_description|message|error)"\s*:\s*"(.*?)"')
+_JSON_MESSAGES: Final = tuple(
+    re.compile(rf'"{name}"\s*:\s*"(.*?)"') for name in ("error_description", "message", "error")
+)
+_CERTIFICATE: Final = re.compile(r"InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)")
+_CAUSE: Final = re.compile(r'(?:message|error): "([^"]+)"')
+"""What the operating system says, in the library's account of an error."""
 _QUERY: Final = re.compile(r"\?[^\s)\"']*")
+_PASSING: Final = frozenset({"408", "425", "429"})
 _MOST_WORDS: Final = 300
 
 
@@ -92,17 +100,22 @@ class Objects:
         self._words = words
         self._version = version
         self._works = False
+        """Whether the credentials were good once."""
 
     async def files(self) -> Sequence[StoredFile]:
         """List the object, or what is below it if there is none."""
         try:
-            if not self._is_folder and (single := await self._single()):
-                return [single]
-            if self._version is not None:
-                raise ModelError(f"spec.model.uri: there is no such version: {self._shown}; correct the address")
-            return await self._folder()
+            return await self._list()
         except (BaseError, OSError) as error:
             raise self._explained(error) from None
+
+    async def _list(self) -> Sequence[StoredFile]:
+        single = None if self._is_folder else await self._single()
+        if single is None and self._version is not None:
+            raise ModelError(f"spec.model.uri: there is no such version: {self._shown}; correct the address")
+        found = await self._folder() if single is None else [single]
+        self._works = True
+        return found
 
     async def read(self, file: StoredFile, start: int, end: int) -> AsyncIterator[bytes | memoryview]:
         """Read a range of an object."""
@@ -113,7 +126,6 @@ class Objects:
             options["if_match"] = file.tag
         try:
             answer = await obstore.get_async(self._client, self._key_of(file), options=options)
-            self._works = True
             async for chunk in answer.stream(min_chunk_size=_CHUNK):
                 yield memoryview(chunk)
         except (BaseError, OSError) as error:
@@ -133,6 +145,10 @@ class Objects:
             found = (await obstore.get_async(self._client, self._key, options=options)).meta
         except FileNotFoundError:
             return None
+        except (PermissionDeniedError, UnauthenticatedError):
+            # An answer to HEAD has no words of the store; an answer to GET has.
+            first: GetOptions = {**options, "head": False, "range": (0, 1)}
+            found = (await obstore.get_async(self._client, self._key, options=first)).meta
         return _stored(found, "", None if self._version is None else self._checksum(found))
 
     def _checksum(self, found: "ObjectMeta") -> Checksum | None:
@@ -151,19 +167,31 @@ class Objects:
     def _explained(self, error: Exception) -> Exception:
         said = words_of(error, self._secrets)
         text = str(error)
+        name, shown = self._words.name, self._shown
         status, code = (found[1] if (found := pattern.search(text)) else "" for pattern in (_STATUS, _CODE))
-        refused = isinstance(error, PermissionDeniedError | UnauthenticatedError)
+        passing = status in _PASSING or not status.startswith("4")
         if isinstance(error, FileNotFoundError):
-            return ModelError(f"spec.model.uri: {self._words.name} has no {self._shown} ({said}); correct the address")
+            return ModelError(f"spec.model.uri: {name} has no {shown} ({said}); correct the address")
         if isinstance(error, PreconditionError):
             return ModelError(
-                f"spec.model.uri: {self._shown} changed while it was fetched; give each version an address of its own"
+                f"spec.model.uri: {shown} changed while it was fetched; give each version an address of its own"
             )
-        if refused or code in self._words.expired:
+        if found := _CERTIFICATE.search(text):
+            return untrusted(name, found[1])
+        if _ISSUER.search(text):
+            return self._without_token(said, passing=passing)
+        if isinstance(error, PermissionDeniedError | UnauthenticatedError) or code in self._words.expired:
             return self._refused(said)
-        if status.startswith("4") and status not in ("408", "425", "429"):
-            return ModelError(f"spec.model.uri: {self._words.name} refuses {self._shown} ({said}); correct the address")
-        return PassingError(f"{self._words.name}: {said}")
+        if passing:
+            return PassingError(f"{name}: {said}")
+        return ModelError(f"spec.model.uri: {name} refuses {shown} ({said}); correct the address")
+
+    def _without_token(self, said: str, *, passing: bool) -> Exception:
+        sentence = ModelError(
+            f"{CREDENTIALS}: nobody gives a token with which to read {self._shown} ({said}); "
+            f"{self._words.no_credentials}"
+        )
+        return PassingError(f"nobody gives a token ({said})", otherwise=sentence) if passing else sentence
 
     def _refused(self, said: str) -> Exception:
         sentence = ModelError(
@@ -178,15 +206,22 @@ class Objects:
 
 def words_of(error: Exception, secrets: Iterable[str]) -> str:
     """Return what the store itself says, in one short line without a secret."""
-    text = str(error).partition("\n\nDebug source:")[0]
+    text, _, details = str(error).partition("\n\nDebug source:")
     status = _STATUS.search(text)
-    parts = [found[1].strip() for pattern in (_CODE, _MESSAGE) if (found := pattern.search(text))]
-    if not parts and status and (found := _JSON_MESSAGE.search(text[status.end() :])):
-        parts = [found[1]]
-    line = ": ".join(([status[1]] if status else []) + parts) if status else _QUERY.sub("?…", text)
+    if status is None:
+        cause = _CAUSE.search(details)
+        line = _QUERY.sub("?…", text) + (f" ({cause[1]})" if cause else "")
+    else:
+        parts = [found[1].strip() for pattern in (_CODE, _MESSAGE) if (found := pattern.search(text))]
+        if not parts:
+            parts = [found[1] for pattern in _JSON_MESSAGES if (found := pattern.search(text, status.end()))][:1]
+        line = ": ".join([status[1], *parts])
     return hidden(" ".join(line.split())[:_MOST_WORDS], secrets)
 
 
 def _stored(found: "ObjectMeta", path: str, checksum: Checksum | None = None) -> StoredFile:
     tag = found["e_tag"] or f"{found['last_modified'].isoformat()} {found['size']}"
+    # Azure's listings leave out the quotes, which a request must have.
+    if not tag.endswith('"'):
+        tag = f'"{tag}"'
     return StoredFile(path, found["size"], tag, checksum)

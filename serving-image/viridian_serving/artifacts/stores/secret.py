@@ -43,8 +43,12 @@ def hidden(text: str, secrets: Iterable[str]) -> str:
 
 def _value(file: Path) -> str:
     try:
-        return file.read_text().strip()
+        text = file.read_text().strip()
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{FIELD}: key {file.name} cannot be read ({error}); write it as text") from error
+    # Only JSON, which is in no header, has more than one line.
+    if not text.startswith("{") and not (text.isascii() and text.isprintable()):
+        raise ModelError(f"{FIELD}: key {file.name} has characters that no header can carry; write one line of text")
+    return text
