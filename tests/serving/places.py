@@ -78,6 +78,7 @@ def s3_place(directory: Path) -> Iterator[Place]:
 
 @contextmanager
 def gs_place(directory: Path) -> Iterator[Place]:
+    directory.mkdir(parents=True, exist_ok=True)
     server = Google(account="reader@acme.example")
     with serving(server, directory):
         yield Place(
@@ -96,6 +97,7 @@ def gs_place(directory: Path) -> Iterator[Place]:
 
 @contextmanager
 def az_place(directory: Path) -> Iterator[Place]:
+    directory.mkdir(parents=True, exist_ok=True)
     server = Azure(signature="a-signature-that-is-good")
     with serving(server, directory):
         yield Place(
@@ -114,6 +116,7 @@ def az_place(directory: Path) -> Iterator[Place]:
 
 @contextmanager
 def hf_place(directory: Path) -> Iterator[Place]:
+    directory.mkdir(parents=True, exist_ok=True)
     server = Hub(tokens={"hf_a-token-that-is-good"})
     with serving(server, directory):
         yield Place(

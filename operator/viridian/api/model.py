@@ -29,12 +29,9 @@ _URI_WRONG = (
     " pvc://CLAIM/PATH, or https://HOST/PATH, or s3://BUCKET/KEY, gs://BUCKET/KEY, az://ACCOUNT/CONTAINER/KEY, or"
     " hf://OWNER/REPO@COMMIT with the 40 digits of a commit"
 )
-_VOUCHED = (
-    "self.uri.startsWith('image:')",
-    "self.uri.startsWith('hf:')",
-    "self.uri.startsWith('s3:') && self.uri.contains('?versionId=')",
-)
-"""Addresses that mean the same bytes for ever, with checksums of their own."""
+_NEED_DIGEST = frozenset({"https", "pvc", "s3", "gs", "az"})
+"""Their addresses can mean other bytes tomorrow; all but those of a version in S3."""
+_IS_VERSION = "self.uri.startsWith('s3:') && self.uri.contains('?versionId=')"
 _IS_FETCHED = "!(self.uri.startsWith('image:') || self.uri.startsWith('pvc:'))"
 _DIGEST_MISSING = (
     "it is needed, so that every pod serves the same files, for all but image and hf models and s3 objects with"
@@ -63,7 +60,8 @@ class ModelSource(ApiModel):
         json_schema_extra={
             "x-kubernetes-validations": [
                 {
-                    "rule": f"has(self.digest) || {' || '.join(_VOUCHED)}",
+                    "rule": f"has(self.digest) || {_IS_VERSION}"
+                    f" || !{sorted(_NEED_DIGEST)}.exists(scheme, self.uri.startsWith(scheme + ':'))",
                     "message": _DIGEST_MISSING,
                     "fieldPath": ".digest",
                 },
@@ -181,7 +179,8 @@ class ModelSource(ApiModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.digest is None and not self._is_vouched:
+        is_version = self.scheme == "s3" and "?versionId=" in self.uri
+        if self.digest is None and self.scheme in _NEED_DIGEST and not is_version:
             raise ValueError(f"digest: {_DIGEST_MISSING}")
         if self.credentials_secret_ref is not None and not self.is_fetched:
             raise ValueError(f"credentialsSecretRef: {_CREDENTIALS_UNUSED}")
@@ -209,11 +208,6 @@ class ModelSource(ApiModel):
     def is_fetched(self) -> bool:
         """Whether a container brings the files before the others start."""
         return self.scheme in FETCHED
-
-    @property
-    def _is_vouched(self) -> bool:
-        """Whether the address means the same bytes for ever."""
-        return self.scheme in ("image", "hf") or (self.scheme == "s3" and "?versionId=" in self.uri)
 
     @property
     def claim(self) -> str | None:

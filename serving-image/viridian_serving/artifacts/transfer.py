@@ -126,7 +126,7 @@ class Transfer:
         if self._wanted is None and (unknown := [file.path for file in files if file.checksum is None]):
             raise ModelError(
                 f"spec.model.digest: the store gives no checksum for {unknown[0] or self._shown}, as for what was "
-                "uploaded in parts; write the digest, as printed by `viridian digest URI`"
+                "uploaded in parts; write the digest, as printed by `kubectl viridian digest URI`"
             )
         size = sum(file.size for file in files)
         if size > self._max_size:

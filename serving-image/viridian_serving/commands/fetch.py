@@ -22,6 +22,7 @@ from viridian_serving.artifacts.download import Download
 from viridian_serving.artifacts.locate import FETCHED, MODEL_FILE, ModelError, locate
 from viridian_serving.artifacts.retries import Deadline
 from viridian_serving.artifacts.stores.opening import open_store
+from viridian_serving.artifacts.stores.source import Source
 from viridian_serving.artifacts.transfer import Fetched, Transfer, wrong
 from viridian_serving.settings import config
 from viridian_serving.settings.config import Settings
@@ -143,7 +144,7 @@ def _arrange(settings: Settings, content: Path, digest: str, folder: Path, deadl
 
 async def _transfer(settings: Settings, deadline: Deadline) -> Fetched:
     """Fetch what is in a store."""
-    async with aclosing(open_store(settings)) as store:
+    async with aclosing(open_store(Source.of_pod(settings))) as store:
         return await Transfer(
             store,
             settings.model_uri,

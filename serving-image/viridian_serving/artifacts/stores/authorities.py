@@ -1,10 +1,10 @@
 """The certificates of ``spec.model.store.caConfigMap``."""
 
 from viridian_serving.artifacts.locate import ModelError
-from viridian_serving.settings.config import Settings
+from viridian_serving.artifacts.stores.source import Source
 
 
-def read_authorities(settings: Settings) -> str:
+def read_authorities(source: Source) -> str:
     """Read the certificates of authorities of one's own.
 
     Returns:
@@ -13,10 +13,10 @@ def read_authorities(settings: Settings) -> str:
     Raises:
         ModelError: They cannot be read.
     """
-    if settings.store_ca is None:
+    if source.authorities is None:
         return ""
     try:
-        return settings.store_ca.read_text()
+        return source.authorities.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(
             f"spec.model.store.caConfigMap: the certificates cannot be read ({error}); see that the ConfigMap exists "

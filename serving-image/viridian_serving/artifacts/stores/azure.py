@@ -8,7 +8,7 @@ from obstore.store import AzureStore
 
 from viridian_serving.artifacts.stores.objects import RETRIES, Objects, Words, client_options
 from viridian_serving.artifacts.stores.secret import read_secret
-from viridian_serving.settings.config import Settings
+from viridian_serving.artifacts.stores.source import Source
 
 if TYPE_CHECKING:
     from obstore.store import AzureConfig
@@ -24,21 +24,21 @@ _WORDS: Final = Words(
 )
 
 
-def open_store(settings: Settings) -> Objects:
-    """Open the container of ``settings.model_uri``.
+def open_store(source: Source) -> Objects:
+    """Open the container of ``source.uri``.
 
     Raises:
         ModelError: The Secret or other settings cannot be used.
     """
-    address = urlsplit(settings.model_uri)
+    address = urlsplit(source.uri)
     container, _, key = address.path.lstrip("/").partition("/")
-    options = client_options(settings)
+    options = client_options(source)
 
     def connect() -> tuple[AzureStore, Iterable[str]]:
-        secret = read_secret(settings.credentials_dir, (_KEY,), (_SAS,), _PRINCIPAL)
-        config: AzureConfig = {"account_name": address.netloc, "skip_signature": settings.store_anonymous}
-        if settings.store_endpoint is not None:
-            config["endpoint"] = settings.store_endpoint
+        secret = read_secret(source.credentials_dir, (_KEY,), (_SAS,), _PRINCIPAL)
+        config: AzureConfig = {"account_name": address.netloc, "skip_signature": source.anonymous}
+        if source.endpoint is not None:
+            config["endpoint"] = source.endpoint
         if _KEY in secret:
             config["account_key"] = secret[_KEY]
         elif _SAS in secret:
@@ -48,4 +48,4 @@ def open_store(settings: Settings) -> Objects:
         store = AzureStore(container, config=config, client_options=options, retry_config=RETRIES)
         return store, secret.values()
 
-    return Objects(connect, settings.model_uri, key, _WORDS)
+    return Objects(connect, source.uri, key, _WORDS)

@@ -10,7 +10,7 @@ from obstore.store import GCSStore
 from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.artifacts.stores.objects import RETRIES, Objects, Words, client_options
 from viridian_serving.artifacts.stores.secret import FIELD, read_secret
-from viridian_serving.settings.config import Settings
+from viridian_serving.artifacts.stores.source import Source
 
 if TYPE_CHECKING:
     from obstore.store import GCSConfig
@@ -25,26 +25,26 @@ _WORDS: Final = Words(
 )
 
 
-def open_store(settings: Settings) -> Objects:
-    """Open the bucket of ``settings.model_uri``.
+def open_store(source: Source) -> Objects:
+    """Open the bucket of ``source.uri``.
 
     Raises:
         ModelError: The Secret or other settings cannot be used.
     """
-    address = urlsplit(settings.model_uri)
-    options = client_options(settings)
+    address = urlsplit(source.uri)
+    options = client_options(source)
 
     def connect() -> tuple[GCSStore, Iterable[str]]:
-        secret = read_secret(settings.credentials_dir, (_KEY,))
-        config: GCSConfig = {"skip_signature": settings.store_anonymous}
-        if settings.store_endpoint is not None:
-            config["base_url"] = settings.store_endpoint
+        secret = read_secret(source.credentials_dir, (_KEY,))
+        config: GCSConfig = {"skip_signature": source.anonymous}
+        if source.endpoint is not None:
+            config["base_url"] = source.endpoint
         if secret:
             config["service_account_key"] = secret[_KEY]
         store = GCSStore(address.netloc, config=config, client_options=options, retry_config=RETRIES)
         return store, _secrets(secret[_KEY]) if secret else ()
 
-    return Objects(connect, settings.model_uri, address.path.lstrip("/"), _WORDS)
+    return Objects(connect, source.uri, address.path.lstrip("/"), _WORDS)
 
 
 def _secrets(key: str) -> list[str]:

@@ -10,6 +10,7 @@ import httpx2
 from huggingface_hub import (
     HfApi,
     get_async_session,
+    get_token,
     hf_hub_url,
     hf_raise_for_status,
     set_async_client_factory,
@@ -23,8 +24,8 @@ from viridian_serving.artifacts.retries import SILENCE, PassingError
 from viridian_serving.artifacts.stores.authorities import read_authorities, untrusted
 from viridian_serving.artifacts.stores.secret import FIELD as CREDENTIALS
 from viridian_serving.artifacts.stores.secret import hidden, read_secret
+from viridian_serving.artifacts.stores.source import Source
 from viridian_serving.artifacts.stores.store import Checksum, StoredFile
-from viridian_serving.settings.config import Settings
 
 _ADDRESS: Final = re.compile(r"hf://([^/@]+/[^/@]+)@([0-9a-f]{40})(?:/(.+))?")
 _TOKEN: Final = "HF_TOKEN"  # noqa: S105  the name of a key
@@ -34,20 +35,20 @@ _MOST_WORDS: Final = 300
 _PASSING: Final = frozenset({408, 425, 429})
 
 
-def open_store(settings: Settings) -> "HuggingFace":
-    """Open the repository of ``settings.model_uri``.
+def open_store(source: Source) -> "HuggingFace":
+    """Open the repository of ``source.uri``.
 
     Raises:
         ModelError: The address, the Secret or other settings cannot be used.
     """
-    _connect_by(settings)
-    return HuggingFace(settings)
+    _connect_by(source)
+    return HuggingFace(source)
 
 
-def _connect_by(settings: Settings) -> None:
+def _connect_by(source: Source) -> None:
     """Tell the library how to connect: with timeouts, with authorities of one's own, and by https alone."""
     context = ssl.create_default_context()
-    if authorities := read_authorities(settings):
+    if authorities := read_authorities(source):
         context.load_verify_locations(cadata=authorities)
     options: dict[str, Any] = {"verify": context, "timeout": SILENCE, "follow_redirects": True}
 
@@ -68,22 +69,22 @@ def _connect_by(settings: Settings) -> None:
 class HuggingFace:
     """The files of a commit, as a ``Store``."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, source: Source) -> None:
         """Prepare; the library is told by then how to connect.
 
         Raises:
             ModelError: The address or the Secret cannot be used.
         """
-        found = _ADDRESS.fullmatch(settings.model_uri)
+        found = _ADDRESS.fullmatch(source.uri)
         if found is None:
             raise ModelError(
-                f"spec.model.uri: {settings.model_uri} is not hf://OWNER/REPO@COMMIT with the 40 digits of a commit; a "
+                f"spec.model.uri: {source.uri} is not hf://OWNER/REPO@COMMIT with the 40 digits of a commit; a "
                 "branch or a tag can mean other files tomorrow"
             )
         self._repository, self._commit, self._path = found[1], found[2], found[3] or ""
-        self._shown = settings.model_uri
-        self._directory = settings.credentials_dir
-        self._api = HfApi(endpoint=settings.store_endpoint, token=self._token())
+        self._shown = source.uri
+        self._directory = source.credentials_dir
+        self._api = HfApi(endpoint=source.endpoint, token=self._token())
         self._client = get_async_session()
         self._works = False
         self._leads_to: dict[str, str] = {}
@@ -138,8 +139,8 @@ class HuggingFace:
         await self._client.aclose()
 
     def _token(self) -> str | None:
-        """Return the token of now: the Secret may have been renewed."""
-        return read_secret(self._directory, (_TOKEN,)).get(_TOKEN)
+        """Return the token of now, which may have been renewed; without a Secret, that of the environment."""
+        return read_secret(self._directory, (_TOKEN,)).get(_TOKEN) or get_token()
 
     def _url(self, file: StoredFile) -> str:
         name = "/".join(filter(None, (self._path, file.path)))

@@ -14,8 +14,8 @@ from viridian_serving.artifacts.retries import SILENCE, PassingError
 from viridian_serving.artifacts.stores.authorities import read_authorities, untrusted
 from viridian_serving.artifacts.stores.secret import FIELD as CREDENTIALS
 from viridian_serving.artifacts.stores.secret import hidden
+from viridian_serving.artifacts.stores.source import Source
 from viridian_serving.artifacts.stores.store import Checksum, StoredFile
-from viridian_serving.settings.config import Settings
 
 if TYPE_CHECKING:
     from obstore import GetOptions, ObjectMeta
@@ -41,7 +41,7 @@ _PASSING: Final = frozenset({"408", "425", "429"})
 _MOST_WORDS: Final = 300
 
 
-def client_options(settings: Settings) -> "ClientConfig":
+def client_options(source: Source) -> "ClientConfig":
     """Return how to connect, alike for all stores.
 
     Raises:
@@ -51,11 +51,11 @@ def client_options(settings: Settings) -> "ClientConfig":
         "connect_timeout": timedelta(seconds=SILENCE),
         "read_timeout": timedelta(seconds=SILENCE),
         # The deadline is another's; the library's own 30 s would end a range that comes slowly.
-        "timeout": timedelta(seconds=settings.fetch_timeout),
-        "allow_http": (settings.store_endpoint or "").startswith("http:"),
+        "timeout": timedelta(seconds=source.timeout),
+        "allow_http": (source.endpoint or "").startswith("http:"),
         "user_agent": "viridian",
     }
-    if authorities := read_authorities(settings):
+    if authorities := read_authorities(source):
         options["root_certificate"] = authorities
     return options
 

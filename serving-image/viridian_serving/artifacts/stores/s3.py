@@ -8,7 +8,7 @@ from obstore.store import S3Store
 
 from viridian_serving.artifacts.stores.objects import RETRIES, Objects, Words, client_options
 from viridian_serving.artifacts.stores.secret import read_secret
-from viridian_serving.settings.config import Settings
+from viridian_serving.artifacts.stores.source import Source
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
@@ -23,37 +23,37 @@ _WORDS: Final = Words(
 )
 
 
-def open_store(settings: Settings) -> Objects:
-    """Open the bucket of ``settings.model_uri``.
+def open_store(source: Source) -> Objects:
+    """Open the bucket of ``source.uri``.
 
     Raises:
         ModelError: The Secret or other settings cannot be used.
     """
-    address = urlsplit(settings.model_uri)
+    address = urlsplit(source.uri)
     version = parse_qs(address.query).get("versionId", [None])[0]
-    options = client_options(settings)
+    options = client_options(source)
 
     def connect() -> tuple[S3Store, Iterable[str]]:
-        secret = read_secret(settings.credentials_dir, (_KEY, _SECRET), optional=(_TOKEN,))
-        config = _config(settings, address.netloc)
+        secret = read_secret(source.credentials_dir, (_KEY, _SECRET), optional=(_TOKEN,))
+        config = _config(source, address.netloc)
         if secret:
             config["access_key_id"], config["secret_access_key"] = secret[_KEY], secret[_SECRET]
         if _TOKEN in secret:
             config["session_token"] = secret[_TOKEN]
         return S3Store(address.netloc, config=config, client_options=options, retry_config=RETRIES), secret.values()
 
-    return Objects(connect, settings.model_uri, address.path.lstrip("/"), _WORDS, version)
+    return Objects(connect, source.uri, address.path.lstrip("/"), _WORDS, version)
 
 
-def _config(settings: Settings, bucket: str) -> "S3Config":
+def _config(source: Source, bucket: str) -> "S3Config":
     # Most stores that are not Amazon's know buckets as folders only; Amazon's certificates know none with dots.
-    path_style = settings.store_path_style
+    path_style = source.path_style
     if path_style is None:
-        path_style = bool(settings.store_endpoint) or "." in bucket
-    config: S3Config = {"virtual_hosted_style_request": not path_style, "skip_signature": settings.store_anonymous}
-    if settings.store_endpoint:
-        scheme, _, host = settings.store_endpoint.partition("://")
+        path_style = bool(source.endpoint) or "." in bucket
+    config: S3Config = {"virtual_hosted_style_request": not path_style, "skip_signature": source.anonymous}
+    if source.endpoint:
+        scheme, _, host = source.endpoint.partition("://")
         config["endpoint"] = f"{scheme}://{host}" if path_style else f"{scheme}://{bucket}.{host}"
-    if settings.store_region:
-        config["region"] = settings.store_region
+    if source.region:
+        config["region"] = source.region
     return config
