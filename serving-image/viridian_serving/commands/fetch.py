@@ -20,6 +20,7 @@ from viridian_serving.artifacts.archive import is_archive, unpack
 from viridian_serving.artifacts.credentials import read_authorization
 from viridian_serving.artifacts.download import Download
 from viridian_serving.artifacts.locate import FETCHED, MODEL_FILE, ModelError, locate
+from viridian_serving.artifacts.model_cache import ModelCache
 from viridian_serving.artifacts.retries import Deadline
 from viridian_serving.artifacts.stores.opening import open_store
 from viridian_serving.artifacts.stores.source import Source
@@ -34,6 +35,7 @@ _TRIES: Final = 3
 """Downloads in pieces, or of answers whose end nobody can tell, that are wrong before the digest is held to be."""
 _PART: Final = "download.part"
 _PARTS: Final = "download.parts"
+_CACHED: Final = "cached"
 _UNPACKING: Final = "unpacking"
 _SEAL: Final = "model.digest"
 """The digest of what was put in place; of an archive, that is not the one in the spec."""
@@ -108,12 +110,7 @@ def _bring(settings: Settings, deadline: Deadline) -> None:
                 return
             shutil.rmtree(ready)
         shutil.rmtree(unpacking, ignore_errors=True)
-        if settings.model_uri.startswith("https:"):
-            content = settings.model_mount / _PART
-            digest = _download(settings, content, deadline)
-        else:
-            fetched = asyncio.run(_transfer(settings, deadline))
-            content, digest = fetched.path, fetched.digest
+        content, digest = _obtain(settings, deadline)
         seal.write_text(_arrange(settings, content, digest, unpacking, deadline))
         unpacking.rename(ready)
     except OSError as error:
@@ -121,6 +118,26 @@ def _bring(settings: Settings, deadline: Deadline) -> None:
             f"spec.model.uri: what was fetched cannot be stored: {error}; see whether the node's disk is full"
         ) from error
     LOG.info("%s is ready", ready)
+
+
+def _obtain(settings: Settings, deadline: Deadline) -> tuple[Path, str]:
+    """Bring what is at the address; return where it is now, and its digest."""
+    if settings.model_cache is None or settings.model_digest is None:
+        return _fetch(settings, deadline)
+    cache = ModelCache(settings.model_cache, settings.model_cache_max_size, deadline)
+    copied = settings.model_mount / _CACHED
+    if copied.is_dir():
+        shutil.rmtree(copied)
+    content = cache.get(settings.model_digest, copied, lambda: _fetch(settings, deadline)[0])
+    return content, settings.model_digest
+
+
+def _fetch(settings: Settings, deadline: Deadline) -> tuple[Path, str]:
+    if settings.model_uri.startswith("https:"):
+        content = settings.model_mount / _PART
+        return content, _download(settings, content, deadline)
+    fetched = asyncio.run(_transfer(settings, deadline))
+    return fetched.path, fetched.digest
 
 
 def _arrange(settings: Settings, content: Path, digest: str, folder: Path, deadline: Deadline) -> str:

@@ -138,6 +138,8 @@ class Settings(BaseModel):
     model_max_size: Size = 2 << 30
     """Bytes that may be fetched, and again bytes that may be unpacked."""
     fetch_timeout: PositiveSeconds = 600.0
+    model_cache_max_size: Size = 50 << 30
+    """Bytes of all that is in ``model_cache``."""
     store_endpoint: Annotated[str, Field(pattern="^https?://[^/?#]+$")] | None = None
     """Address of the store's server; None for that of the cloud."""
     store_region: Text | None = None
@@ -207,6 +209,8 @@ class Settings(BaseModel):
     """The claim of ``pvc://``, or the volume in which ``viridian-fetch`` puts what it fetched."""
     credentials_dir: Path = Path("/etc/viridian/model-credentials")
     """The Secret of ``spec.model.credentialsSecretRef``: a file for each key."""
+    model_cache: Path | None = None
+    """Where pods keep for each other what they fetched."""
     store_ca: Path | None = None
     """Certificates of the authorities that vouch for the store's server, beside the system's."""
     live_settings: Path = Path("/etc/viridian/serving/serving.json")
