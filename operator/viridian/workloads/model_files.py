@@ -53,6 +53,14 @@ def build_fetch_mounts(model: ModelSource) -> list[dict[str, Any]]:
     return mounts
 
 
+def build_identity_annotations(model: ModelSource) -> dict[str, str]:
+    """What keeps the webhooks of clouds from giving the pod's identity to the containers that serve."""
+    return {
+        "s3": {"eks.amazonaws.com/skip-containers": "triton,api"},
+        "az": {"azure.workload.identity/skip-containers": "triton;api"},
+    }.get(model.scheme, {})
+
+
 def build_fetch_environment(model: ModelSource) -> dict[str, str]:
     """What only the fetch container needs to know."""
     told = {"VIRIDIAN_MODEL_MAX_SIZE": model.max_size, "VIRIDIAN_FETCH_TIMEOUT": model.fetch_timeout}

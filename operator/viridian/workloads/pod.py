@@ -25,7 +25,13 @@ from viridian.guards.latency import GRID
 from .api_keys import build_api_key_environment, build_api_key_mounts, build_api_key_volumes
 from .live_settings import build_live_settings_mounts, build_live_settings_volumes
 from .model_cache import ModelCache, build_cache_environment, build_cache_mounts, build_cache_volumes
-from .model_files import build_fetch_environment, build_fetch_mounts, build_mounts, build_volumes
+from .model_files import (
+    build_fetch_environment,
+    build_fetch_mounts,
+    build_identity_annotations,
+    build_mounts,
+    build_volumes,
+)
 from .resources import DefaultResources, with_defaults
 
 SERVING_CONTAINERS = frozenset({"triton", "api"})
@@ -72,7 +78,7 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
     triton = with_defaults(spec.serving.triton.resources, defaults.resources.triton)
     api = with_defaults(spec.serving.api.resources, defaults.resources.api)
     return {
-        "metadata": _metadata(model, revision, spec.serving.pod_template),
+        "metadata": _metadata(model, revision, spec),
         "spec": {
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
@@ -129,10 +135,11 @@ def _refuse_loaders(wanted: PodTemplate) -> None:
             )
 
 
-def _metadata(model: str, revision: str, wanted: PodTemplate) -> dict[str, Any]:
+def _metadata(model: str, revision: str, spec: RevisionInput) -> dict[str, Any]:
+    wanted = spec.serving.pod_template
     return {
         "labels": {**wanted.labels, LABEL_MODEL: model, LABEL_REVISION: revision},
-        "annotations": {SAFE_TO_EVICT: "true", **wanted.annotations},
+        "annotations": {SAFE_TO_EVICT: "true", **build_identity_annotations(spec.model), **wanted.annotations},
     }
 
 

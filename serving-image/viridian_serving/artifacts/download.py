@@ -26,18 +26,22 @@ _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 class Download:
     """A file that is being fetched; what there is of it outlives this process."""
 
-    def __init__(self, url: str, authorization: str, part: Path, max_size: int, deadline: Deadline) -> None:
+    def __init__(
+        self, url: str, authorization: str, authorities: str, part: Path, max_size: int, deadline: Deadline
+    ) -> None:
         """Prepare.
 
         Args:
             url: Of the file, https.
             authorization: Request header; empty for none.
+            authorities: Certificates that are trusted beside the system's; empty for none.
             part: Where to put it. A file that is there is what an earlier run has got.
             max_size: Bytes.
             deadline: When to give up.
         """
         self._url = url
         self._authorization = authorization
+        self._authorities = authorities
         self._part = part
         self._validator_file = part.with_name(f"{part.name}.validator")
         self._max_size = max_size
@@ -80,7 +84,8 @@ class Download:
 
     def _ask(self, headers: Mapping[str, str]) -> Any:  # noqa: ANN401  urllib's answers have no common type
         try:
-            return open_https(self._url, min(SILENCE, self._deadline.remaining), headers, self._authorization)
+            timeout = min(SILENCE, self._deadline.remaining)
+            return open_https(self._url, timeout, headers, self._authorization, self._authorities)
         except LeavesTls as error:
             raise ModelError(
                 f"spec.model.uri: {error}, which is not encrypted; write an address that stays with https"
@@ -161,8 +166,8 @@ class Download:
         if isinstance(reason, ssl.SSLCertVerificationError):
             return ModelError(
                 f"spec.model.uri: the certificate of {shown(self._url)} is not trusted: {reason.verify_message}; for a "
-                "certificate authority of your own, name a file with its certificate in the serving image in "
-                "SSL_CERT_FILE in spec.serving.podTemplate.env"
+                "certificate authority of your own, name a ConfigMap with its certificate in "
+                "spec.model.store.caConfigMap"
             )
         return PassingError(f"no answer: {str(reason) or type(reason).__name__}")
 

@@ -17,6 +17,7 @@ from viridian_model.digest import PREFIX, UnclearFiles, digest_of, digest_of_has
 from viridian_model.https import shown
 from viridian_model.sources import FETCHED as SCHEMES
 from viridian_serving.artifacts.archive import is_archive, unpack
+from viridian_serving.artifacts.authorities import read_authorities
 from viridian_serving.artifacts.credentials import read_authorization
 from viridian_serving.artifacts.download import Download
 from viridian_serving.artifacts.locate import FETCHED, MODEL_FILE, ModelError, locate
@@ -178,7 +179,12 @@ def _download(settings: Settings, part: Path, deadline: Deadline) -> str:
     if wanted is None:
         raise ModelError("spec.model.digest: it is not set, so there is nothing to check; write it")
     download = Download(
-        settings.model_uri, read_authorization(settings.credentials_dir), part, settings.model_max_size, deadline
+        settings.model_uri,
+        read_authorization(settings.credentials_dir),
+        read_authorities(settings.store_ca),
+        part,
+        settings.model_max_size,
+        deadline,
     )
     if part.is_file() and _digest(part, deadline) == wanted:
         return wanted  # an earlier run got this far

@@ -23,9 +23,9 @@ _OBJECT = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 class Configuration:
     """Settings that do not change while the operator runs.
 
-    `default_resources`, `allow_model_code` and `model_cache` are for pods of new revisions. `namespaces` empty means all
-    of them, `user_query_url` empty that users' own queries are ignored; `lease` is the namespace and name of the Lease by which
-    one of several operators leads, and `identity` the name by which it tells them apart.
+    `default_resources`, `allow_model_code` and `model_cache` are for pods of new revisions. `namespaces` empty means
+    all of them, `user_query_url` empty that users' own queries are ignored; `lease` is the namespace and name of the
+    Lease by which one of several operators leads, and `identity` the name by which it tells them apart.
     """
 
     prometheus_url: str

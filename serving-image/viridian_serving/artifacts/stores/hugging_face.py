@@ -19,9 +19,9 @@ from huggingface_hub import (
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
+from viridian_serving.artifacts.authorities import read_authorities, untrusted
 from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.artifacts.retries import SILENCE, PassingError
-from viridian_serving.artifacts.stores.authorities import read_authorities, untrusted
 from viridian_serving.artifacts.stores.secret import FIELD as CREDENTIALS
 from viridian_serving.artifacts.stores.secret import hidden, read_secret
 from viridian_serving.artifacts.stores.source import Source
@@ -48,7 +48,7 @@ def open_store(source: Source) -> "HuggingFace":
 def _connect_by(source: Source) -> None:
     """Tell the library how to connect: with timeouts, with authorities of one's own, and by https alone."""
     context = ssl.create_default_context()
-    if authorities := read_authorities(source):
+    if authorities := read_authorities(source.authorities):
         context.load_verify_locations(cadata=authorities)
     options: dict[str, Any] = {"verify": context, "timeout": SILENCE, "follow_redirects": True}
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 
+from viridian_serving.artifacts.authorities import read_authorities, untrusted
 from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.artifacts.retries import SILENCE, PassingError
-from viridian_serving.artifacts.stores.authorities import read_authorities, untrusted
 from viridian_serving.artifacts.stores.secret import FIELD as CREDENTIALS
 from viridian_serving.artifacts.stores.secret import hidden
 from viridian_serving.artifacts.stores.source import Source
@@ -55,7 +55,7 @@ def client_options(source: Source) -> "ClientConfig":
         "allow_http": (source.endpoint or "").startswith("http:"),
         "user_agent": "viridian",
     }
-    if authorities := read_authorities(source):
+    if authorities := read_authorities(source.authorities):
         options["root_certificate"] = authorities
     return options
 

@@ -1,22 +1,23 @@
 """The certificates of ``spec.model.store.caConfigMap``."""
 
+from pathlib import Path
+
 from viridian_serving.artifacts.locate import ModelError
-from viridian_serving.artifacts.stores.source import Source
 
 
-def read_authorities(source: Source) -> str:
+def read_authorities(file: Path | None) -> str:
     """Read the certificates of authorities of one's own.
 
     Returns:
-        Certificates as text; empty where there are none.
+        Certificates as text; empty without a file.
 
     Raises:
         ModelError: They cannot be read.
     """
-    if source.authorities is None:
+    if file is None:
         return ""
     try:
-        return source.authorities.read_text()
+        return file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(
             f"spec.model.store.caConfigMap: the certificates cannot be read ({error}); see that the ConfigMap exists "
