@@ -3,7 +3,8 @@
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import httpx2
@@ -111,28 +112,35 @@ class HuggingFace:
 
     async def read(self, file: StoredFile, start: int, end: int) -> AsyncIterator[bytes | memoryview]:
         """Read a range of a file."""
-        known = self._leads_to.get(file.path)
         headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
-        if known is None and (token := self._token()):
-            headers["Authorization"] = f"Bearer {token}"
         try:
-            async with self._client.stream("GET", known or self._url(file), headers=headers) as answer:
-                if answer.is_error:
-                    await answer.aread()
-                    if known is not None:
-                        del self._leads_to[file.path]
-                        raise PassingError(f"{answer.url.host} answers {answer.status_code}; asking the hub again")
-                hf_raise_for_status(answer)
+            async with self._answer(file, headers) as answer:
                 if answer.status_code != httpx2.codes.PARTIAL_CONTENT:
-                    raise ModelError(
-                        f"spec.model.uri: the server of {self._shown} sends no parts of files; use another"
-                    )
-                if answer.history:
-                    self._leads_to[file.path] = str(answer.url)
+                    raise ModelError(f"spec.model.uri: the server of {self._shown} sends no parts of files")
                 async for chunk in answer.aiter_bytes(_CHUNK):
                     yield chunk
         except (HfHubHTTPError, httpx2.HTTPError) as error:
             raise self._explained(error) from None
+
+    @asynccontextmanager
+    async def _answer(self, file: StoredFile, headers: Mapping[str, str]) -> AsyncIterator[httpx2.Response]:
+        """Ask where the hub sent us before, or the hub."""
+        if (known := self._leads_to.get(file.path)) is not None:
+            async with self._client.stream("GET", known, headers=headers) as answer:
+                if not answer.is_error:
+                    yield answer
+                    return
+            # Such an address is good for a while only.
+            self._leads_to.pop(file.path, None)
+        token = self._token()
+        known_as = {"Authorization": f"Bearer {token}"} if token else {}
+        async with self._client.stream("GET", self._url(file), headers={**headers, **known_as}) as answer:
+            if answer.is_error:
+                await answer.aread()
+            hf_raise_for_status(answer)
+            if answer.history:
+                self._leads_to[file.path] = str(answer.url)
+            yield answer
 
     async def aclose(self) -> None:
         """Give up the connections."""

@@ -21,9 +21,10 @@ from tests.serving.store_servers import (
 from viridian_model.digest import digest_of
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param("s3", marks=pytest.mark.serving), *(name for name in PLACES if name != "s3")]
-)
+pytestmark = pytest.mark.serving
+
+
+@pytest.fixture(scope="module", params=PLACES)
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with PLACES[request.param](tmp_path_factory.mktemp(request.param)) as place:
         place.put("model.onnx", MODEL)
