@@ -10,7 +10,7 @@ from tests.serving.places import PLACES, Place, hf_place
 from tests.serving.store_servers import cut_after
 
 from viridian.cli.main import main
-from viridian_model.digest import digest_of
+from viridian_shared.digest import digest_of
 
 FILES = {"model.onnx": b"0123456789" * 30_000, "a folder/labels.txt": b"cat\n"}
 

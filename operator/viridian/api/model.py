@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
 
-from viridian_model.sources import FETCHED
+from viridian_shared.sources import FETCHED
 
 from .base import ApiModel
 from .model_store import ModelStore

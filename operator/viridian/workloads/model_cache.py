@@ -7,10 +7,10 @@ from pydantic import Field, model_validator
 from viridian.api.base import ApiModel
 from viridian.api.model import ModelSource
 from viridian.api.objects import LABELS
-from viridian.api.quantities import parse_size
+from viridian_shared import paths, variables
+from viridian_shared.sizes import parse_size
 
 _VOLUME: Final = "model-cache"
-_PATH: Final = "/var/cache/viridian-models"
 
 
 class ModelCache(ApiModel):
@@ -51,11 +51,11 @@ def build_cache_volumes(cache: ModelCache, model: ModelSource) -> list[dict[str,
 
 def build_cache_mounts(cache: ModelCache, model: ModelSource) -> list[dict[str, Any]]:
     """The mount of the fetch container; no other sees it."""
-    return [{"name": volume["name"], "mountPath": _PATH} for volume in build_cache_volumes(cache, model)]
+    return [{"name": volume["name"], "mountPath": paths.MODEL_CACHE} for volume in build_cache_volumes(cache, model)]
 
 
 def build_cache_environment(cache: ModelCache, model: ModelSource) -> dict[str, str]:
     """What the fetch container needs to know of it."""
     if not build_cache_volumes(cache, model):
         return {}
-    return {"VIRIDIAN_MODEL_CACHE": _PATH, "VIRIDIAN_MODEL_CACHE_MAX_SIZE": cache.max_size}
+    return {variables.MODEL_CACHE: paths.MODEL_CACHE, variables.MODEL_CACHE_MAX_SIZE: cache.max_size}

@@ -4,15 +4,12 @@ from typing import Any
 
 from viridian.api.model import ModelSource
 from viridian.api.model_store import CertificatesRef, ModelStore
-from viridian.api.quantities import parse_size
+from viridian_shared import paths, variables
+from viridian_shared.sizes import parse_size
 
 _MODEL = "model"
-_MODEL_PATH = "/mnt/model"
 _CREDENTIALS = "model-credentials"
-_CREDENTIALS_PATH = "/etc/viridian/model-credentials"
 _AUTHORITIES = "store-ca"
-_AUTHORITIES_PATH = "/etc/viridian/store-ca"
-_AUTHORITIES_FILE = "ca.crt"
 
 
 def build_volumes(model: ModelSource) -> list[dict[str, Any]]:
@@ -29,7 +26,7 @@ def build_volumes(model: ModelSource) -> list[dict[str, Any]]:
         secret = {"secretName": model.credentials_secret_ref.name, "defaultMode": 0o440, "optional": True}
         volumes.append({"name": _CREDENTIALS, "secret": secret})
     if (authorities := _authorities(model)) is not None:
-        items = [{"key": authorities.key, "path": _AUTHORITIES_FILE}]
+        items = [{"key": authorities.key, "path": paths.STORE_AUTHORITIES_FILE}]
         volumes.append(
             {"name": _AUTHORITIES, "configMap": {"name": authorities.name, "items": items, "optional": True}}
         )
@@ -38,18 +35,18 @@ def build_volumes(model: ModelSource) -> list[dict[str, Any]]:
 
 def build_mounts(model: ModelSource) -> list[dict[str, Any]]:
     """The mounts of the containers that serve."""
-    return [] if model.scheme == "image" else [{"name": _MODEL, "mountPath": _MODEL_PATH, "readOnly": True}]
+    return [] if model.scheme == "image" else [{"name": _MODEL, "mountPath": paths.MODEL, "readOnly": True}]
 
 
 def build_fetch_mounts(model: ModelSource) -> list[dict[str, Any]]:
     """The mounts of the fetch container, which alone writes, and alone sees the credentials."""
     mounts = build_mounts(model)
     if model.is_fetched:
-        mounts = [{"name": _MODEL, "mountPath": _MODEL_PATH}]
+        mounts = [{"name": _MODEL, "mountPath": paths.MODEL}]
     if model.credentials_secret_ref is not None:
-        mounts.append({"name": _CREDENTIALS, "mountPath": _CREDENTIALS_PATH, "readOnly": True})
+        mounts.append({"name": _CREDENTIALS, "mountPath": paths.MODEL_CREDENTIALS, "readOnly": True})
     if _authorities(model) is not None:
-        mounts.append({"name": _AUTHORITIES, "mountPath": _AUTHORITIES_PATH, "readOnly": True})
+        mounts.append({"name": _AUTHORITIES, "mountPath": paths.STORE_AUTHORITIES, "readOnly": True})
     return mounts
 
 
@@ -63,9 +60,9 @@ def build_identity_annotations(model: ModelSource) -> dict[str, str]:
 
 def build_fetch_environment(model: ModelSource) -> dict[str, str]:
     """What only the fetch container needs to know."""
-    told = {"VIRIDIAN_MODEL_MAX_SIZE": model.max_size, "VIRIDIAN_FETCH_TIMEOUT": model.fetch_timeout}
+    told = {variables.MODEL_MAX_SIZE: model.max_size, variables.FETCH_TIMEOUT: model.fetch_timeout}
     if model.digest is not None:
-        told = {"VIRIDIAN_MODEL_DIGEST": model.digest, **told}
+        told = {variables.MODEL_DIGEST: model.digest, **told}
     if model.store is not None:
         told |= _build_store_environment(model.store)
     return told
@@ -74,15 +71,15 @@ def build_fetch_environment(model: ModelSource) -> dict[str, str]:
 def _build_store_environment(store: ModelStore) -> dict[str, str]:
     told = {}
     if store.endpoint is not None:
-        told["VIRIDIAN_STORE_ENDPOINT"] = store.endpoint
+        told[variables.STORE_ENDPOINT] = store.endpoint
     if store.region is not None:
-        told["VIRIDIAN_STORE_REGION"] = store.region
+        told[variables.STORE_REGION] = store.region
     if store.path_style is not None:
-        told["VIRIDIAN_STORE_PATH_STYLE"] = str(store.path_style).lower()
+        told[variables.STORE_PATH_STYLE] = str(store.path_style).lower()
     if store.anonymous:
-        told["VIRIDIAN_STORE_ANONYMOUS"] = "true"
+        told[variables.STORE_ANONYMOUS] = "true"
     if store.ca_config_map is not None:
-        told["VIRIDIAN_STORE_CA"] = f"{_AUTHORITIES_PATH}/{_AUTHORITIES_FILE}"
+        told[variables.STORE_CA] = f"{paths.STORE_AUTHORITIES}/{paths.STORE_AUTHORITIES_FILE}"
     return told
 
 

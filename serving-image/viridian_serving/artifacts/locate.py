@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from viridian_model.sources import FETCHED as SCHEMES
 from viridian_serving.artifacts.foreign_models import way_out
 from viridian_serving.settings.config import Format, Settings
+from viridian_shared.sources import FETCHED as SCHEMES
 
 MODEL_FILE = "model.onnx"
 CONFIG_FILE = "config.pbtxt"

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from viridian_model.digest import CHUNK, PREFIX, digest_of_hashes
 from viridian_serving.artifacts.retries import Deadline
+from viridian_shared.digest import CHUNK, PREFIX, digest_of_hashes
 
 LOG = logging.getLogger("viridian.fetch")
 

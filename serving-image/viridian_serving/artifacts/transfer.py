@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, Protocol
 
-from viridian_model.digest import CHUNK, PREFIX, digest_of_hashes, unclear
 from viridian_serving.artifacts.archive import MAX_FILES
 from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.artifacts.retries import SILENCE, Deadline, PassingError, Tries
 from viridian_serving.artifacts.stores.store import Checksum, Store, StoredFile
+from viridian_shared.digest import CHUNK, PREFIX, digest_of_hashes, unclear
 
 LOG = logging.getLogger("viridian.fetch")
 

@@ -13,9 +13,6 @@ from pathlib import Path
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
-from viridian_model.digest import PREFIX, UnclearFiles, digest_of, digest_of_hashes
-from viridian_model.https import shown
-from viridian_model.sources import FETCHED as SCHEMES
 from viridian_serving.artifacts.archive import is_archive, unpack
 from viridian_serving.artifacts.authorities import read_authorities
 from viridian_serving.artifacts.credentials import read_authorization
@@ -29,6 +26,9 @@ from viridian_serving.artifacts.transfer import Fetched, Transfer, wrong
 from viridian_serving.settings import config
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.termination_log import report
+from viridian_shared.digest import PREFIX, UnclearFiles, digest_of, digest_of_hashes
+from viridian_shared.https import shown
+from viridian_shared.sources import FETCHED as SCHEMES
 
 LOG = logging.getLogger("viridian.fetch")
 

@@ -59,8 +59,8 @@ def test_what_has_a_default_may_be_left_out() -> None:
             DefaultResources(api=Resources(requests={"cpu": 1}, limits={"cpu": "1500m"})),
         ),
         ("VIRIDIAN_ALLOW_MODEL_CODE", "false", "allow_model_code", False),
-        ("VIRIDIAN_MODEL_CACHE", "", "model_cache", ModelCache()),
-        ("VIRIDIAN_MODEL_CACHE", '{"hostPath": "/srv/models"}', "model_cache", ModelCache(host_path="/srv/models")),
+        ("VIRIDIAN_MODEL_CACHE_VOLUME", "", "model_cache", ModelCache()),
+        ("VIRIDIAN_MODEL_CACHE_VOLUME", '{"hostPath": "/srv/models"}', "model_cache", ModelCache(host_path="/srv/models")),
         ("VIRIDIAN_NAMESPACES", " team-a, team-b,", "namespaces", ("team-a", "team-b")),
         ("VIRIDIAN_SWEEP_PERIOD", "1s", "sweep_period", timedelta(seconds=1)),
         ("VIRIDIAN_SWEEP_PERIOD", "24h", "sweep_period", timedelta(hours=24)),
@@ -93,7 +93,7 @@ BAD = {
         *["serving@sha256:0a", f"serving@sha256:{'0A' * 32}", "serving@md5:0a"],
     ],
     ("VIRIDIAN_ALLOW_MODEL_CODE", "serving.allowModelCode"): ["no", "False", ""],
-    ("VIRIDIAN_MODEL_CACHE", "serving.modelCache"): [
+    ("VIRIDIAN_MODEL_CACHE_VOLUME", "serving.modelCache"): [
         *["on", '{"hostPath": "models"}', '{"claim": "No"}', '{"maxSize": "2GB"}', '{"hostPath": "/a/../b"}'],
         '{"hostPath": "/srv", "claim": "models"}',
     ],

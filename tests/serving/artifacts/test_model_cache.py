@@ -12,7 +12,7 @@ from tests.serving.places import Place, az_place
 from tests.serving.pod import Pod, eventually
 from tests.serving.store_servers import answering, beyond_the_first_range, silent
 
-from viridian_model.digest import digest_of
+from viridian_shared.digest import digest_of
 
 NAME = sha256(MODEL).removeprefix("sha256:")
 

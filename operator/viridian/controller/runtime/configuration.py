@@ -9,9 +9,9 @@ from datetime import timedelta
 from pydantic import ValidationError
 
 from viridian.api.errors import ConfigurationError
-from viridian.api.quantities import parse_duration
 from viridian.workloads.model_cache import ModelCache
 from viridian.workloads.resources import DefaultResources, check_resources
+from viridian_shared.durations import parse_duration
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _URL = re.compile(r"^https?://[^/\s]+")
@@ -151,12 +151,12 @@ def _code(environment: Mapping[str, str]) -> bool:
 
 
 def _cache(environment: Mapping[str, str]) -> ModelCache:
-    value = environment.get("VIRIDIAN_MODEL_CACHE", "") or "{}"
+    value = environment.get("VIRIDIAN_MODEL_CACHE_VOLUME", "") or "{}"
     try:
         return ModelCache.model_validate_json(value)
     except ValueError as error:
         raise ConfigurationError(
-            f"VIRIDIAN_MODEL_CACHE is {value!r}, which cannot be used: {_first(error)}; set it (chart value"
+            f"VIRIDIAN_MODEL_CACHE_VOLUME is {value!r}, which cannot be used: {_first(error)}; set it (chart value"
             " serving.modelCache) to a hostPath or a claim, and a maxSize such as 50Gi"
         ) from error
 

@@ -5,12 +5,12 @@ import hashlib
 import time
 from contextlib import aclosing
 
-from viridian_model.digest import PREFIX, digest_of_hashes
 from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.artifacts.retries import Deadline, PassingError, Tries
 from viridian_serving.artifacts.stores.opening import open_store
 from viridian_serving.artifacts.stores.source import Source
 from viridian_serving.artifacts.stores.store import Store, StoredFile
+from viridian_shared.digest import PREFIX, digest_of_hashes
 
 __all__ = ["ModelError", "digest_of_source"]
 

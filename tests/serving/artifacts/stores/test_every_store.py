@@ -18,8 +18,7 @@ from tests.serving.store_servers import (
     silent,
 )
 
-from viridian_model.digest import digest_of
-
+from viridian_shared.digest import digest_of
 
 pytestmark = pytest.mark.serving
 
