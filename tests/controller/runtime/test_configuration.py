@@ -60,7 +60,12 @@ def test_what_has_a_default_may_be_left_out() -> None:
         ),
         ("VIRIDIAN_ALLOW_MODEL_CODE", "false", "allow_model_code", False),
         ("VIRIDIAN_MODEL_CACHE_VOLUME", "", "model_cache", ModelCache()),
-        ("VIRIDIAN_MODEL_CACHE_VOLUME", '{"hostPath": "/srv/models"}', "model_cache", ModelCache(host_path="/srv/models")),
+        (
+            "VIRIDIAN_MODEL_CACHE_VOLUME",
+            '{"hostPath": "/srv/models"}',
+            "model_cache",
+            ModelCache(host_path="/srv/models"),
+        ),
         ("VIRIDIAN_NAMESPACES", " team-a, team-b,", "namespaces", ("team-a", "team-b")),
         ("VIRIDIAN_SWEEP_PERIOD", "1s", "sweep_period", timedelta(seconds=1)),
         ("VIRIDIAN_SWEEP_PERIOD", "24h", "sweep_period", timedelta(hours=24)),

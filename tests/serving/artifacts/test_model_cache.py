@@ -1,13 +1,14 @@
 """The cache of models, with real fetch containers that share a folder."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.serving.artifacts.stores.expected import MODEL
-from tests.serving.fetching import fails, fetched, succeeds
-from tests.serving.files import sha256
+from tests.serving.fetching import fails, fetched, mount, succeeds
+from tests.serving.files import FileServer, sha256
 from tests.serving.places import Place, az_place
 from tests.serving.pod import Pod, eventually
 from tests.serving.store_servers import answering, beyond_the_first_range, silent
@@ -153,3 +154,16 @@ def test_a_server_that_is_gone_matters_no_more(place: Place, pod: Callable[..., 
     succeeds(pod("one"))
     place.server.always = answering(503)
     succeeds(pod("two"))
+
+
+def test_what_comes_by_https_is_kept_as_well(server: FileServer, fetcher: Callable[..., Pod], tmp_path: Path) -> None:
+    # given a pod that fetched a file by https
+    (tmp_path / "cache").mkdir()
+    first = fetcher(MODEL_CACHE=str(tmp_path / "cache"))
+    succeeds(first)
+    # when it has to start from nothing
+    shutil.rmtree(mount(first))
+    mount(first).mkdir()
+    succeeds(first)
+    # then the server is asked once
+    assert len(server.seen) == 1

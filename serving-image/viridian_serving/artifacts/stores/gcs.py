@@ -39,10 +39,11 @@ def open_store(source: Source) -> Objects:
         config: GCSConfig = {"skip_signature": source.anonymous}
         if source.endpoint is not None:
             config["base_url"] = source.endpoint
+        secrets: Iterable[str] = ()
         if secret:
+            secrets = _secrets(secret[_KEY])
             config["service_account_key"] = secret[_KEY]
-        store = GCSStore(address.netloc, config=config, client_options=options, retry_config=RETRIES)
-        return store, _secrets(secret[_KEY]) if secret else ()
+        return GCSStore(address.netloc, config=config, client_options=options, retry_config=RETRIES), secrets
 
     return Objects(connect, source.uri, address.path.lstrip("/"), _WORDS)
 

@@ -5,6 +5,7 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import islice
 from typing import Any, Final
 
 import httpx2
@@ -20,6 +21,7 @@ from huggingface_hub import (
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
+from viridian_serving.artifacts.archive import MAX_FILES
 from viridian_serving.artifacts.authorities import read_authorities, untrusted
 from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.artifacts.retries import SILENCE, PassingError
@@ -108,7 +110,8 @@ class HuggingFace:
                 return [_stored(named[0], "")]
         tree = self._api.list_repo_tree(self._repository, self._path or None, recursive=True, revision=self._commit)
         below = f"{self._path}/" if self._path else ""
-        return [_stored(entry, entry.path.removeprefix(below)) for entry in tree if isinstance(entry, RepoFile)]
+        files = (_stored(entry, entry.path.removeprefix(below)) for entry in tree if isinstance(entry, RepoFile))
+        return list(islice(files, MAX_FILES + 1))
 
     async def read(self, file: StoredFile, start: int, end: int) -> AsyncIterator[bytes | memoryview]:
         """Read a range of a file."""

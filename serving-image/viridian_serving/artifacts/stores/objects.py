@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 
+from viridian_serving.artifacts.archive import MAX_FILES
 from viridian_serving.artifacts.authorities import read_authorities, untrusted
 from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.artifacts.retries import SILENCE, PassingError
@@ -91,9 +92,11 @@ class Objects:
             key: Of an object, or of a folder.
             words: Of the store.
             version: Of that object; None for the newest.
+
+        Raises:
+            ModelError: The credentials make no sense.
         """
         self._connect = connect
-        self._client, self._secrets = connect()
         self._shown = shown
         self._key = key.rstrip("/")
         self._is_folder = key.endswith("/")
@@ -101,6 +104,16 @@ class Objects:
         self._version = version
         self._works = False
         """Whether the credentials were good once."""
+        self._client, self._secrets = self._connected()
+
+    def _connected(self) -> "tuple[ObjectStore, Iterable[str]]":
+        try:
+            return self._connect()
+        except BaseError as error:
+            # Before it asks anybody, the library says nothing of values.
+            raise ModelError(
+                f"{CREDENTIALS}: they cannot be used ({words_of(error, ())}); {self._words.no_credentials}"
+            ) from None
 
     async def files(self) -> Sequence[StoredFile]:
         """List the object, or what is below it if there is none."""
@@ -160,6 +173,8 @@ class Objects:
         found: list[StoredFile] = []
         async for batch in obstore.list(self._client, prefix=self._key):
             found += [_stored(each, each["path"].removeprefix(f"{self._key}/")) for each in batch]
+            if len(found) > MAX_FILES:  # which is said by who asked
+                break
         # Some tools make an empty object for a folder. The library shows it without its slash.
         folders = {path[:at] for file in found for path in [file.path] for at, c in enumerate(path) if c == "/"}
         return [file for file in found if file.size or file.path not in {*folders, self._key}]
@@ -200,7 +215,7 @@ class Objects:
         if not self._works:
             return sentence
         # They were good until now: a Secret or a token may have been renewed.
-        self._client, self._secrets = self._connect()
+        self._client, self._secrets = self._connected()
         return PassingError(f"{self._words.name} no longer takes the credentials ({said})", otherwise=sentence)
 
 

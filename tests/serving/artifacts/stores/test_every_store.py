@@ -29,6 +29,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         place.put("model.onnx", MODEL)
         for path, content in FOLDER.items():
             place.put(f"v1/{path}", content)
+        place.put("v10/model.onnx", b"of another version")
         yield place
 
 
