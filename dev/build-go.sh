@@ -20,6 +20,7 @@ required() {
     prometheus-operator) echo "github.com/prometheus-operator/prometheus-operator v$PROMETHEUS_OPERATOR_VERSION" ;;
     prom-label-proxy) echo "github.com/prometheus-community/prom-label-proxy v$PROM_LABEL_PROXY_VERSION" ;;
     otel-collector) echo "go.opentelemetry.io/collector/otelcol v$OTEL_COLLECTOR_VERSION" ;;
+    versitygw) echo "github.com/versity/versitygw v$VERSITYGW_VERSION" ;;
     pause) ;; # ours alone
     *) fail "there is no tool \"$1\" in dev/go." ;;
   esac

@@ -20,7 +20,10 @@ lint() {
 }
 pure() { run_pytest pure -n 2 --dist worksteal -m "not serving and not component and not importing and not e2e"; }
 # Pods as local processes, with a real Triton in each: they compute more than they wait.
-serving() { run_pytest serving -n 2 --dist worksteal -m serving; }
+serving() {
+  "$DEV/build-go.sh" versitygw # the S3 that models are fetched from
+  run_pytest serving -n 2 --dist worksteal -m serving
+}
 component() {
   "$DEV/bin.sh" >/dev/null
   "$DEV/build-go.sh" helm prometheus prometheus-operator prom-label-proxy otel-collector

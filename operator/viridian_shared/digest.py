@@ -17,7 +17,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -54,13 +54,21 @@ def digest_of(path: Path, went_on: Callable[[int], None] = _go_on) -> str:
             raise UnclearFiles(f"{path} is neither a file nor a folder; name one of these")
         with path.open("rb") as file:
             return digest_of_stream(file, went_on)
-    files = sorted(_files(path, path), key=lambda found: found[0].encode())
+    files = list(_files(path, path))
     if not files:
         raise UnclearFiles(f"{path} holds no file; name the folder with the model's files")
-    listing = hashlib.sha256()
+    hashes = {}
     for name, file_path in files:
         with file_path.open("rb") as file:
-            listing.update(f"{_hexadecimal(file, went_on)}  {name}\n".encode())
+            hashes[name] = _hexadecimal(file, went_on)
+    return digest_of_hashes(hashes)
+
+
+def digest_of_hashes(hashes: Mapping[str, str]) -> str:
+    """The digest of a folder whose files are known by their paths in it and the SHA-256 of each, in hexadecimal."""
+    listing = hashlib.sha256()
+    for name in sorted(hashes, key=str.encode):
+        listing.update(f"{hashes[name]}  {name}\n".encode())
     return PREFIX + listing.hexdigest()
 
 

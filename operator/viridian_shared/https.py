@@ -41,7 +41,13 @@ class _WithinTls(urllib.request.HTTPRedirectHandler):
         return redirected
 
 
-def open_https(url: str, timeout: float, headers: Mapping[str, str] | None = None, authorization: str = "") -> Any:  # noqa: ANN401
+def open_https(
+    url: str,
+    timeout: float,
+    headers: Mapping[str, str] | None = None,
+    authorization: str = "",
+    authorities: str = "",
+) -> Any:  # noqa: ANN401
     """Ask for an address.
 
     Args:
@@ -49,6 +55,7 @@ def open_https(url: str, timeout: float, headers: Mapping[str, str] | None = Non
         timeout: Seconds to connect, and for each read of the answer.
         headers: More request headers.
         authorization: The header of this name; it is not sent to another host.
+        authorities: Certificates, as text, that are trusted beside the system's.
 
     Returns:
         The answer, a file with `status`, `headers` and `read1`, to be closed.
@@ -66,11 +73,14 @@ def open_https(url: str, timeout: float, headers: Mapping[str, str] | None = Non
     )
     if authorization:
         request.add_unredirected_header("Authorization", authorization)
+    context = ssl.create_default_context()
+    if authorities:
+        context.load_verify_locations(cadata=authorities)
     # Not urlopen(): its opener also knows file:, ftp: and data:.
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
-        urllib.request.HTTPSHandler(context=ssl.create_default_context()),
+        urllib.request.HTTPSHandler(context=context),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         _WithinTls(),

@@ -62,6 +62,9 @@ def test_each_default_of_a_parent_is_made_of_its_childrens() -> None:
     check(structural_schema(ModelDeploymentSpec), "spec")
 
 
+AT_HUB = {"version": "v1", "uri": f"hf://acme/iris@{'0a' * 20}"}
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -75,7 +78,17 @@ def test_each_default_of_a_parent_is_made_of_its_childrens() -> None:
         ({"model": {"version": "v1", "uri": "pvc://models/m"}}, "kubectl viridian digest URI"),
         (
             {"model": {**MINIMAL["model"], "credentialsSecretRef": {"name": "reader"}}},
-            "only https models are fetched with credentials",
+            "only models that are fetched need credentials",
+        ),
+        ({"model": {"version": "v1", "uri": "s3://models/m"}}, "kubectl viridian digest URI"),
+        ({"model": {"version": "v1", "uri": "https://m/m?versionId=1"}}, "kubectl viridian digest URI"),
+        ({"model": {**MINIMAL["model"], "store": {"region": "eu"}}}, "only fetched models come from a store"),
+        ({"model": {**AT_HUB, "store": {"region": "eu"}}}, "are for s3 uris alone"),
+        ({"model": {**AT_HUB, "store": {"endpoint": "http://hub"}}}, "are for s3 uris alone"),
+        ({"model": {**AT_HUB, "store": {"anonymous": True}}}, "anonymous is for s3, gs and az uris"),
+        (
+            {"model": {**AT_HUB, "uri": "https://m/m", "digest": "x", "store": {"endpoint": "https://m"}}},
+            "the whole address of an https uri is in the uri",
         ),
         ({"model": {**MINIMAL["model"], "maxSize": "2GB"}}, "'2GB' is not a size"),
         ({"serving": {"log": {"sink": "OTLP"}}}, "endpoint: sink OTLP needs the collector's whole address"),

@@ -168,7 +168,7 @@ def test_an_address_without_an_answer(
         ("pvc://models/iris", "only pods can read a PersistentVolumeClaim"),
         ("image:///models/iris", "digest the folder from which the image was built"),
         ("http://example.com/m", "by https only"),
-        ("s3://models/iris", "write the path of a file or folder"),
+        ("ftp://models/iris", "write the path of a file or folder"),
         ("/no/such/folder", "/no/such/folder cannot be read: No such file"),
         ("https://localhost:1/m", "SSL_CERT_FILE"),
     ],

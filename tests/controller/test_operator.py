@@ -21,6 +21,7 @@ from viridian.kube.backoff import Backoff
 from viridian.kube.client import Manifest, Page
 from viridian.kube.errors import KubeError, error_for
 from viridian.kube.resources import DEPLOYMENT, GATEWAY, MODEL_DEPLOYMENT, Kind
+from viridian.workloads.model_cache import ModelCache
 from viridian.workloads.resources import DefaultResources
 
 OTHER = "team-b"
@@ -78,6 +79,7 @@ class Stage:
                 lease=("viridian", "viridian"),
                 identity="me",
                 allow_model_code=True,
+                model_cache=ModelCache(),
             )
         )
         self.work: asyncio.Task[None] | None = None

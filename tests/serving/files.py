@@ -172,6 +172,23 @@ def make_certificate(directory: Path) -> tuple[Path, Path]:
     return certificate, key
 
 
+def make_signed_certificate(directory: Path) -> tuple[Path, Path, Path]:
+    """An authority, and a certificate for localhost that it signs, with its key: some clients insist on two."""
+    ca, certificate, key = (directory / f"{name}.pem" for name in ("authority", "localhost", "localhost-key"))
+    if certificate.exists():
+        return ca, certificate, key
+    made = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    authority = ("-subj", "/CN=tests", "-keyout", str(directory / "authority-key.pem"), "-out", str(ca))
+    signed = ("-CA", str(ca), "-CAkey", str(directory / "authority-key.pem"), "-subj", "/CN=localhost")
+    named = ("-addext", "basicConstraints=critical,CA:FALSE", "-addext", "subjectAltName=DNS:localhost")
+    for command in (
+        (*made, *authority, "-days", "2"),
+        (*made, *signed, *named, "-days", "2", "-keyout", str(key), "-out", str(certificate)),
+    ):
+        subprocess.run(command, check=True, capture_output=True)
+    return ca, certificate, key
+
+
 def sha256(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 

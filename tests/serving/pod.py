@@ -52,6 +52,8 @@ class Pod:
     settings: dict[str, str]
     environ: dict[str, str] = field(default_factory=dict)
     """Variables that are not ours."""
+    file_limit: int | None = None
+    """Bytes that a file may have: beyond them, the disk is full."""
     triton: subprocess.Popen[bytes] | None = None
     api: subprocess.Popen[bytes] | None = None
     logs: list[Path] = field(default_factory=list)
@@ -110,13 +112,14 @@ class Pod:
         return self.api
 
     def start_fetch(self) -> "subprocess.Popen[bytes]":
-        return self._start("fetch")
+        limited = () if self.file_limit is None else ("prlimit", f"--fsize={self.file_limit}", "--")
+        return self._start("fetch", *limited)
 
-    def _start(self, part: str) -> "subprocess.Popen[bytes]":
+    def _start(self, part: str, *through: str) -> "subprocess.Popen[bytes]":
         log = self.directory / f"{part}.log"
         with log.open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", f"viridian_serving.commands.{part}"],
+                [*through, sys.executable, "-m", f"viridian_serving.commands.{part}"],
                 env=self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,

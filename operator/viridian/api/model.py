@@ -6,7 +6,10 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
 
+from viridian_shared.sources import FETCHED
+
 from .base import ApiModel
+from .model_store import ModelStore
 from .objects import SecretRef
 from .quantities import Duration, Size, between, cel, matches
 
@@ -16,12 +19,31 @@ _URIS = (
     rf"^pvc://[a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/{_SEGMENTS}$",
     # A user name and a password have their own field, and what comes after # never reaches a server.
     r"^https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/[A-Za-z0-9._~%!$&()*+,;=:@/?-]+$",
+    rf"^s3://[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9]/{_SEGMENTS}(/|[?]versionId=[A-Za-z0-9._~-]+)?$",
+    rf"^gs://[a-z0-9][a-z0-9._-]{{1,220}}[a-z0-9]/{_SEGMENTS}/?$",
+    rf"^az://[a-z0-9]{{3,24}}/[a-z0-9$][a-z0-9-]{{1,62}}/{_SEGMENTS}/?$",
+    rf"^hf://[A-Za-z0-9._-]+/[A-Za-z0-9._-]+@[0-9a-f]{{40}}(/{_SEGMENTS})?$",
 )
+_URI_WRONG = (
+    "must be image:///PATH, the absolute path of a folder in the serving image, such as image:///models/iris/v1.3.0, or"
+    " pvc://CLAIM/PATH, or https://HOST/PATH, or s3://BUCKET/KEY, gs://BUCKET/KEY, az://ACCOUNT/CONTAINER/KEY, or"
+    " hf://OWNER/REPO@COMMIT with the 40 digits of a commit"
+)
+_NEED_DIGEST = frozenset({"https", "pvc", "s3", "gs", "az"})
+"""Their addresses can mean other bytes tomorrow; all but those of a version in S3."""
+_IS_VERSION = "self.uri.startsWith('s3:') && self.uri.contains('?versionId=')"
+_IS_FETCHED = "!(self.uri.startsWith('image:') || self.uri.startsWith('pvc:'))"
 _DIGEST_MISSING = (
-    "https and pvc models need it, so that every pod serves the same files: write sha256:<64 hexadecimal digits>, as"
-    " printed by `kubectl viridian digest URI`"
+    "it is needed, so that every pod serves the same files, for all but image and hf models and s3 objects with"
+    " ?versionId=: write sha256:<64 hexadecimal digits>, as printed by `kubectl viridian digest URI`"
 )
-_CREDENTIALS_UNUSED = "only https models are fetched with credentials: remove it, or write an https uri"
+_CREDENTIALS_UNUSED = (
+    "only models that are fetched need credentials: remove it, or write an https, s3, gs, az or hf uri"
+)
+_STORE_UNUSED = "only fetched models come from a store: remove it, or write an https, s3, gs, az or hf uri"
+_OF_S3_ALONE = "region, pathStyle and an endpoint without TLS (http://) are for s3 uris alone: remove them"
+_NOT_OF_HTTPS = "the whole address of an https uri is in the uri: remove the endpoint"
+_NOT_ANONYMOUS = "anonymous is for s3, gs and az uris without credentialsSecretRef: remove one of them"
 
 
 class ModelFormat(StrEnum):
@@ -38,14 +60,35 @@ class ModelSource(ApiModel):
         json_schema_extra={
             "x-kubernetes-validations": [
                 {
-                    "rule": "has(self.digest) || !(self.uri.startsWith('https:') || self.uri.startsWith('pvc:'))",
+                    "rule": f"has(self.digest) || {_IS_VERSION}"
+                    f" || !{sorted(_NEED_DIGEST)}.exists(scheme, self.uri.startsWith(scheme + ':'))",
                     "message": _DIGEST_MISSING,
                     "fieldPath": ".digest",
                 },
                 {
-                    "rule": "!has(self.credentialsSecretRef) || self.uri.startsWith('https:')",
+                    "rule": f"!has(self.credentialsSecretRef) || {_IS_FETCHED}",
                     "message": _CREDENTIALS_UNUSED,
                     "fieldPath": ".credentialsSecretRef",
+                },
+                {"rule": f"!has(self.store) || {_IS_FETCHED}", "message": _STORE_UNUSED, "fieldPath": ".store"},
+                {
+                    "rule": "!has(self.store) || self.uri.startsWith('s3:') || !(has(self.store.region)"
+                    " || has(self.store.pathStyle)"
+                    " || has(self.store.endpoint) && self.store.endpoint.startsWith('http:'))",
+                    "message": _OF_S3_ALONE,
+                    "fieldPath": ".store",
+                },
+                {
+                    "rule": "!has(self.store) || !has(self.store.endpoint) || !self.uri.startsWith('https:')",
+                    "message": _NOT_OF_HTTPS,
+                    "fieldPath": ".store.endpoint",
+                },
+                {
+                    "rule": "!has(self.store) || !self.store.anonymous"
+                    " || !(self.uri.startsWith('https:') || self.uri.startsWith('hf:')"
+                    " || has(self.credentialsSecretRef))",
+                    "message": _NOT_ANONYMOUS,
+                    "fieldPath": ".store.anonymous",
                 },
             ]
         }
@@ -71,11 +114,12 @@ class ModelSource(ApiModel):
             max_length=1024,
             description="Where the model's files are: image:///PATH, a folder baked into the serving image;"
             " pvc://CLAIM/PATH, a file or folder in a PersistentVolumeClaim of the model's namespace, which is mounted"
-            " read-only; https://HOST/PATH, a file, or a .tar.gz, .tar or .zip of a folder.",
+            " read-only; https://HOST/PATH, a file, or a .tar.gz, .tar or .zip of a folder; s3://BUCKET/KEY,"
+            " gs://BUCKET/KEY or az://ACCOUNT/CONTAINER/KEY, such an object, or all below KEY/ as a folder;"
+            " hf://OWNER/REPO@COMMIT or hf://OWNER/REPO@COMMIT/PATH, a repository of Hugging Face, or a part of it.",
             json_schema_extra=cel(
                 f"({' || '.join(map(matches, _URIS))}) && !self.contains('/..')",
-                "must be image:///PATH, the absolute path of a folder in the serving image, such as"
-                " image:///models/iris/v1.3.0, or pvc://CLAIM/PATH, or https://HOST/PATH",
+                _URI_WRONG,
             ),
         ),
     ]
@@ -84,8 +128,9 @@ class ModelSource(ApiModel):
         Field(
             max_length=71,
             description="What the files must be, checked by every pod before it serves them; required unless they are"
-            " in the serving image. Of a file, archives included, the SHA-256 of its bytes; of a folder, that of the"
-            " sorted list of its files. `kubectl viridian digest URI` prints it.",
+            " in the serving image or the uri names bytes that never change. Of a file, archives included, the"
+            " SHA-256 of its bytes; of a folder, that of the sorted list of its files. `kubectl viridian"
+            " digest URI` prints it.",
             json_schema_extra=cel(
                 matches("^sha256:[0-9a-f]{64}$"),
                 "must be sha256:<64 hexadecimal digits in lower case>, as printed by `kubectl viridian digest URI`",
@@ -102,13 +147,20 @@ class ModelSource(ApiModel):
     credentials_secret_ref: Annotated[
         SecretRef | None,
         Field(
-            description="Secret of the model's namespace with the keys username and password, or token, for an https"
-            " uri. Only the container that fetches the model sees it."
+            description="Secret of the model's namespace, with the store's usual keys. For https: username and"
+            " password, or token; s3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there is one,"
+            " AWS_SESSION_TOKEN; gs: GOOGLE_APPLICATION_CREDENTIALS, the JSON of a service account; az:"
+            " AZURE_STORAGE_KEY, or AZURE_STORAGE_SAS_TOKEN, or AZURE_TENANT_ID, AZURE_CLIENT_ID and"
+            " AZURE_CLIENT_SECRET; hf: HF_TOKEN. Without one, s3, gs and az use the pod's identity. Only the"
+            " container that fetches the model sees it."
         ),
+    ] = None
+    store: Annotated[
+        ModelStore | None, Field(description="How to reach the store, where that is not the cloud's own.")
     ] = None
     max_size: Annotated[
         Size,
-        Field(description="Largest size of what is fetched by https, as it is sent and again as it is unpacked."),
+        Field(description="Largest size of what is fetched, as it is sent and again as it is unpacked."),
     ] = "2Gi"
     fetch_timeout: Annotated[
         Duration,
@@ -127,16 +179,35 @@ class ModelSource(ApiModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.digest is None and self.scheme in ("https", "pvc"):
+        is_version = self.scheme == "s3" and "?versionId=" in self.uri
+        if self.digest is None and self.scheme in _NEED_DIGEST and not is_version:
             raise ValueError(f"digest: {_DIGEST_MISSING}")
-        if self.credentials_secret_ref is not None and self.scheme != "https":
+        if self.credentials_secret_ref is not None and not self.is_fetched:
             raise ValueError(f"credentialsSecretRef: {_CREDENTIALS_UNUSED}")
+        if self.store is not None:
+            self._check_store(self.store)
         return self
+
+    def _check_store(self, store: ModelStore) -> None:
+        if not self.is_fetched:
+            raise ValueError(f"store: {_STORE_UNUSED}")
+        plain = (store.endpoint or "").startswith("http:")
+        if self.scheme != "s3" and (store.region is not None or store.path_style is not None or plain):
+            raise ValueError(f"store: {_OF_S3_ALONE}")
+        if self.scheme == "https" and store.endpoint is not None:
+            raise ValueError(f"store.endpoint: {_NOT_OF_HTTPS}")
+        if store.anonymous and (self.scheme in ("https", "hf") or self.credentials_secret_ref is not None):
+            raise ValueError(f"store.anonymous: {_NOT_ANONYMOUS}")
 
     @property
     def scheme(self) -> str:
-        """What the uri begins with: image, pvc or https."""
+        """What the uri begins with: image, pvc, https, s3, gs, az or hf."""
         return urlsplit(self.uri).scheme
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether a container brings the files before the others start."""
+        return self.scheme in FETCHED
 
     @property
     def claim(self) -> str | None:

@@ -1,28 +1,45 @@
 """`kubectl viridian digest`: reads a model wherever it is, and says what its digest is."""
 
 import http.client
+import importlib
 import sys
 import urllib.error
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from viridian.api.errors import ViridianError
 from viridian_shared.digest import UnclearFiles, digest_of, digest_of_stream
 from viridian_shared.https import LeavesTls, open_https, shown
+from viridian_shared.sources import STORES
 
 _TIMEOUT = 60.0
 """Seconds without a byte after which a server is given up."""
+_LONGEST = 24 * 3600.0
+"""Seconds for a model in a store."""
 
 
 class CannotDigest(ViridianError):
     """The files have no digest, or cannot be read."""
 
 
-def digest_of_uri(uri: str) -> str:
+@dataclass(frozen=True)
+class Reach:
+    """How to reach a store that is not the cloud's own, as in `spec.model.store`."""
+
+    endpoint: str | None = None
+    region: str | None = None
+    path_style: bool | None = None
+    anonymous: bool = False
+    authorities: Path | None = None
+
+
+def digest_of_uri(uri: str, reach: Reach = Reach()) -> str:
     """The digest of a model.
 
     Args:
-        uri: A path, `file:///PATH`, `https://HOST/PATH`, or `-` for standard input.
+        uri: A path, `file:///PATH`, `https://HOST/PATH`, an address of a store, or `-` for standard input.
+        reach: How to reach that store.
 
     Returns:
         `sha256:` and 64 hexadecimal digits.
@@ -39,7 +56,26 @@ def digest_of_uri(uri: str) -> str:
         return _of_path(Path(unquote(parts.path)))
     if parts.scheme == "https":
         return _of_url(uri)
+    if parts.scheme in STORES:
+        return _of_store(uri, reach)
     raise CannotDigest(f"{uri} cannot be read from here: {_way_out(parts.scheme)}")
+
+
+def _of_store(uri: str, reach: Reach) -> str:
+    """Ask the serving image's package, which is not part of this one: the clients of stores are large."""
+    try:
+        source = importlib.import_module("viridian_serving.artifacts.stores.source")
+        stores = importlib.import_module("viridian_serving.artifacts.stores.digest")
+    except ImportError as error:
+        raise CannotDigest(
+            f"{uri} cannot be read without the clients of stores ({error.name} is missing): install them beside this"
+            " command with `pip install ./serving-image`, or download the files and digest the copy"
+        ) from error
+    try:
+        digest: str = stores.digest_of_source(source.Source(uri=uri, timeout=_LONGEST, **asdict(reach)))
+    except stores.ModelError as error:
+        raise CannotDigest(f"{error}") from error
+    return digest
 
 
 def _way_out(scheme: str) -> str:
@@ -53,7 +89,7 @@ def _way_out(scheme: str) -> str:
         return "digest the folder from which the image was built; a digest is optional here"
     if scheme == "http":
         return "models are fetched by https only"
-    return "write the path of a file or folder, https://HOST/PATH, or - for standard input"
+    return "write the path of a file or folder, https://HOST/PATH, an address of a store, or - for standard input"
 
 
 def _of_path(path: Path) -> str:

@@ -77,7 +77,11 @@ class Operator:
         interval = configuration.scrape_interval
         monitor, pods = GuardMonitor(interval.total_seconds()), OwnPods(interval)
         defaults = PodDefaults(
-            configuration.serving_image, interval, configuration.default_resources, configuration.allow_model_code
+            configuration.serving_image,
+            interval,
+            configuration.default_resources,
+            configuration.allow_model_code,
+            configuration.model_cache,
         )
         drift = Drift(client)
         recorder = Recorder(client)

@@ -3,11 +3,13 @@
 from typing import Any
 
 from viridian.api.model import ModelSource
+from viridian.api.model_store import CertificatesRef, ModelStore
 from viridian_shared import paths, variables
 from viridian_shared.sizes import parse_size
 
 _MODEL = "model"
 _CREDENTIALS = "model-credentials"
+_AUTHORITIES = "store-ca"
 
 
 def build_volumes(model: ModelSource) -> list[dict[str, Any]]:
@@ -15,7 +17,7 @@ def build_volumes(model: ModelSource) -> list[dict[str, Any]]:
     volumes: list[dict[str, Any]] = []
     if model.claim is not None:
         volumes.append({"name": _MODEL, "persistentVolumeClaim": {"claimName": model.claim, "readOnly": True}})
-    elif model.scheme == "https":
+    elif model.is_fetched:
         # Room for an archive beside what it holds, and for the blocks of their folders.
         volumes.append({"name": _MODEL, "emptyDir": {"sizeLimit": f"{2 * parse_size(model.max_size) + 1}Mi"}})
     if model.credentials_secret_ref is not None:
@@ -23,6 +25,11 @@ def build_volumes(model: ModelSource) -> list[dict[str, Any]]:
         # without a word; so the fetch container starts, and says what it misses.
         secret = {"secretName": model.credentials_secret_ref.name, "defaultMode": 0o440, "optional": True}
         volumes.append({"name": _CREDENTIALS, "secret": secret})
+    if (authorities := _authorities(model)) is not None:
+        items = [{"key": authorities.key, "path": paths.STORE_AUTHORITIES_FILE}]
+        volumes.append(
+            {"name": _AUTHORITIES, "configMap": {"name": authorities.name, "items": items, "optional": True}}
+        )
     return volumes
 
 
@@ -34,17 +41,47 @@ def build_mounts(model: ModelSource) -> list[dict[str, Any]]:
 def build_fetch_mounts(model: ModelSource) -> list[dict[str, Any]]:
     """The mounts of the fetch container, which alone writes, and alone sees the credentials."""
     mounts = build_mounts(model)
-    if model.scheme == "https":
+    if model.is_fetched:
         mounts = [{"name": _MODEL, "mountPath": paths.MODEL}]
     if model.credentials_secret_ref is not None:
         mounts.append({"name": _CREDENTIALS, "mountPath": paths.MODEL_CREDENTIALS, "readOnly": True})
+    if _authorities(model) is not None:
+        mounts.append({"name": _AUTHORITIES, "mountPath": paths.STORE_AUTHORITIES, "readOnly": True})
     return mounts
 
 
-def build_fetch_environment(model: ModelSource, digest: str) -> dict[str, str]:
-    """What only the fetch container needs to know."""
+def build_identity_annotations(model: ModelSource) -> dict[str, str]:
+    """What keeps the webhooks of clouds from giving the pod's identity to the containers that serve."""
     return {
-        variables.MODEL_DIGEST: digest,
-        variables.MODEL_MAX_SIZE: model.max_size,
-        variables.FETCH_TIMEOUT: model.fetch_timeout,
-    }
+        "s3": {"eks.amazonaws.com/skip-containers": "triton,api"},
+        "az": {"azure.workload.identity/skip-containers": "triton;api"},
+    }.get(model.scheme, {})
+
+
+def build_fetch_environment(model: ModelSource) -> dict[str, str]:
+    """What only the fetch container needs to know."""
+    told = {variables.MODEL_MAX_SIZE: model.max_size, variables.FETCH_TIMEOUT: model.fetch_timeout}
+    if model.digest is not None:
+        told = {variables.MODEL_DIGEST: model.digest, **told}
+    if model.store is not None:
+        told |= _build_store_environment(model.store)
+    return told
+
+
+def _build_store_environment(store: ModelStore) -> dict[str, str]:
+    told = {}
+    if store.endpoint is not None:
+        told[variables.STORE_ENDPOINT] = store.endpoint
+    if store.region is not None:
+        told[variables.STORE_REGION] = store.region
+    if store.path_style is not None:
+        told[variables.STORE_PATH_STYLE] = str(store.path_style).lower()
+    if store.anonymous:
+        told[variables.STORE_ANONYMOUS] = "true"
+    if store.ca_config_map is not None:
+        told[variables.STORE_CA] = f"{paths.STORE_AUTHORITIES}/{paths.STORE_AUTHORITIES_FILE}"
+    return told
+
+
+def _authorities(model: ModelSource) -> CertificatesRef | None:
+    return None if model.store is None else model.store.ca_config_map

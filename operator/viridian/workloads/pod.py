@@ -22,7 +22,14 @@ from viridian_shared.shutdown import DRAIN_DELAY, SHUTDOWN
 
 from .api_keys import build_api_key_environment, build_api_key_mounts, build_api_key_volumes
 from .live_settings import build_live_settings_mounts, build_live_settings_volumes
-from .model_files import build_fetch_environment, build_fetch_mounts, build_mounts, build_volumes
+from .model_cache import ModelCache, build_cache_environment, build_cache_mounts, build_cache_volumes
+from .model_files import (
+    build_fetch_environment,
+    build_fetch_mounts,
+    build_identity_annotations,
+    build_mounts,
+    build_volumes,
+)
 from .resources import DefaultResources, with_defaults
 
 SERVING_CONTAINERS = frozenset({"triton", "api"})
@@ -48,6 +55,7 @@ class PodDefaults:
     scrape_interval: timedelta
     resources: DefaultResources = field(default_factory=DefaultResources)
     allow_model_code: bool = True
+    model_cache: ModelCache = field(default_factory=ModelCache)
 
 
 def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults: PodDefaults) -> dict[str, Any]:
@@ -64,14 +72,14 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
     triton = with_defaults(spec.serving.triton.resources, defaults.resources.triton)
     api = with_defaults(spec.serving.api.resources, defaults.resources.api)
     return {
-        "metadata": _metadata(model, revision, spec.serving.pod_template),
+        "metadata": _metadata(model, revision, spec),
         "spec": {
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": int((timeout + SHUTDOWN).total_seconds()),
             "securityContext": _security(spec.serving.pod_template),
             **_placement(spec.serving.pod_template),
-            **_fetching(image, env, spec, triton),
+            **_fetching(image, env, spec, triton, defaults.model_cache),
             "containers": [
                 {
                     **_container("triton", image, env, triton, _mounts(spec.model)),
@@ -104,6 +112,7 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
                 *build_live_settings_volumes(model),
                 *build_api_key_volumes(spec.serving),
                 *build_volumes(spec.model),
+                *build_cache_volumes(defaults.model_cache, spec.model),
             ],
         },
     }
@@ -120,10 +129,11 @@ def _refuse_loaders(wanted: PodTemplate) -> None:
             )
 
 
-def _metadata(model: str, revision: str, wanted: PodTemplate) -> dict[str, Any]:
+def _metadata(model: str, revision: str, spec: RevisionInput) -> dict[str, Any]:
+    wanted = spec.serving.pod_template
     return {
         "labels": {**wanted.labels, LABEL_MODEL: model, LABEL_REVISION: revision},
-        "annotations": {SAFE_TO_EVICT: "true", **wanted.annotations},
+        "annotations": {SAFE_TO_EVICT: "true", **build_identity_annotations(spec.model), **wanted.annotations},
     }
 
 
@@ -139,12 +149,14 @@ def _placement(wanted: PodTemplate) -> dict[str, Any]:
     return {name: value for name, value in wanted.manifest().items() if name in _PLACEMENT and value}
 
 
-def _fetching(image: str, env: list[dict[str, Any]], spec: RevisionInput, resources: Resources) -> dict[str, Any]:
-    """The container that brings and checks the model's files before the others start, if there is a digest."""
-    if spec.model.digest is None:
+def _fetching(
+    image: str, env: list[dict[str, Any]], spec: RevisionInput, resources: Resources, cache: ModelCache
+) -> dict[str, Any]:
+    """The container that brings and checks the model's files before the others start, if there is anything to do."""
+    if spec.model.digest is None and not spec.model.is_fetched:
         return {}
-    told = _plain(build_fetch_environment(spec.model, spec.model.digest))
-    mounts = build_fetch_mounts(spec.model)
+    told = _plain(build_fetch_environment(spec.model) | build_cache_environment(cache, spec.model))
+    mounts = build_fetch_mounts(spec.model) + build_cache_mounts(cache, spec.model)
     # Its resources are Triton's: it runs before Triton does, so it adds nothing to what the pod reserves.
     return {"initContainers": [_container("fetch", image, told + env, resources, mounts)]}
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, Self
 
-from viridian_serving.artifacts.download import Deadline
 from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.retries import Deadline
 from viridian_shared.digest import CHUNK, unclear
 
 MAX_FILES: Final = 10_000

@@ -2,7 +2,6 @@
 
 import http.client
 import logging
-import random
 import re
 import ssl
 import time
@@ -13,78 +12,36 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.retries import LONGEST_PAUSE, SILENCE, Deadline, PassingError, Tries
 from viridian_shared.digest import CHUNK
 from viridian_shared.https import LeavesTls, open_https, shown
 
 LOG = logging.getLogger("viridian.fetch")
 
-_SILENCE: Final = 20.0
-"""Seconds without a byte after which a connection is given up."""
-_TRIES: Final = 5
-"""Tries in a row that bring nothing new. Then the kubelet starts the container again, later each time, and meanwhile
-everybody can read why."""
-_FIRST_PAUSE: Final = 0.5
-_LONGEST_PAUSE: Final = 30.0
 _PASSING: Final = frozenset({408, 416, 425, 429})
 """Statuses below 500 that another try may change; 416 because that starts from the beginning."""
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
-class Deadline:
-    """The end of ``spec.model.fetchTimeout``."""
-
-    def __init__(self, seconds: float, now: float) -> None:
-        """Start the time.
-
-        Args:
-            seconds: How long it is.
-            now: On the monotonic clock.
-        """
-        self._seconds = seconds
-        self._end = now + seconds
-
-    @property
-    def remaining(self) -> float:
-        """Seconds, never below a moment: zero would mean 'without a timeout' to a socket."""
-        return max(self._end - time.monotonic(), 0.001)
-
-    def check(self, doing: str) -> None:
-        """Raise if it has passed.
-
-        Raises:
-            ModelError: It has.
-        """
-        if time.monotonic() >= self._end:
-            raise ModelError(
-                f"spec.model.fetchTimeout: {self._seconds:g} s passed while {doing}; it goes on with the next try of "
-                "the pod. Raise it if that is how long it takes"
-            )
-
-
-class _PassingError(Exception):
-    """This try failed, another may not."""
-
-    def __init__(self, why: str, pause: float = 0.0) -> None:
-        super().__init__(why)
-        self.pause = pause
-        """Seconds for which the server asks to be left alone."""
-
-
 class Download:
     """A file that is being fetched; what there is of it outlives this process."""
 
-    def __init__(self, url: str, authorization: str, part: Path, max_size: int, deadline: Deadline) -> None:
+    def __init__(
+        self, url: str, authorization: str, authorities: str, part: Path, max_size: int, deadline: Deadline
+    ) -> None:
         """Prepare.
 
         Args:
             url: Of the file, https.
             authorization: Request header; empty for none.
+            authorities: Certificates that are trusted beside the system's; empty for none.
             part: Where to put it. A file that is there is what an earlier run has got.
             max_size: Bytes.
             deadline: When to give up.
         """
         self._url = url
         self._authorization = authorization
+        self._authorities = authorities
         self._part = part
         self._validator_file = part.with_name(f"{part.name}.validator")
         self._max_size = max_size
@@ -105,22 +62,12 @@ class Download:
             ModelError: It cannot be fetched, or not now; the message names the field of the spec.
             OSError: It cannot be stored.
         """
-        tries, most = 0, self._size()
+        tries = Tries(shown(self._url), self._deadline, self._size())
         while True:
             try:
                 return self._try()
-            except _PassingError as failure:
-                # Only what has never been there before is progress.
-                tries, most = (0, self._size()) if self._size() > most else (tries + 1, most)
-                self._deadline.check(f"fetching {shown(self._url)} ({failure})")
-                if tries >= _TRIES:
-                    raise ModelError(
-                        f"spec.model.uri: {shown(self._url)} cannot be fetched: {failure}; {_TRIES} tries in a row "
-                        "failed, the pod goes on trying. Check address, network and server"
-                    ) from failure
-                pause = max(failure.pause, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**tries) * random.uniform(0.5, 1.0))  # noqa: S311
-                LOG.warning("%s; trying again in %.1f s", failure, pause)
-                time.sleep(min(pause, self._deadline.remaining))
+            except PassingError as failure:
+                time.sleep(tries.pause_after(failure, self._size()))
 
     def _size(self) -> int:
         return self._part.stat().st_size if self._part.is_file() else 0
@@ -137,7 +84,8 @@ class Download:
 
     def _ask(self, headers: Mapping[str, str]) -> Any:  # noqa: ANN401  urllib's answers have no common type
         try:
-            return open_https(self._url, min(_SILENCE, self._deadline.remaining), headers, self._authorization)
+            timeout = min(SILENCE, self._deadline.remaining)
+            return open_https(self._url, timeout, headers, self._authorization, self._authorities)
         except LeavesTls as error:
             raise ModelError(
                 f"spec.model.uri: {error}, which is not encrypted; write an address that stays with https"
@@ -156,7 +104,7 @@ class Download:
             given = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
             if given is None or int(given[1]) != asked_from:
                 self.discard()
-                raise _PassingError("the server answered with another part of the file than it was asked for")
+                raise PassingError("the server answered with another part of the file than it was asked for")
             offset = asked_from
         else:
             # The whole: there was nothing yet, or it has changed since, or the server knows no parts.
@@ -170,7 +118,7 @@ class Download:
             file.seek(offset)
             received = self._copy(answer, file, offset)
         if total is not None and received != total:
-            raise _PassingError(f"the connection ended after {received} of {total} bytes")
+            raise PassingError(f"the connection ended after {received} of {total} bytes")
         # The last chunk says as much as a length does.
         return offset == 0 and (total is not None or bool(answer.chunked))
 
@@ -208,7 +156,7 @@ class Download:
         if error.code >= 500 or error.code in _PASSING:
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 self.discard()
-            return _PassingError(answered, _retry_after(error.headers))
+            return PassingError(answered, _retry_after(error.headers))
         if error.code in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
             way_out = "the Secret's token, or username and password" if self._authorization else "set it"
             return ModelError(f"spec.model.credentialsSecretRef: {answered} for {shown(self._url)}; check {way_out}")
@@ -218,10 +166,10 @@ class Download:
         if isinstance(reason, ssl.SSLCertVerificationError):
             return ModelError(
                 f"spec.model.uri: the certificate of {shown(self._url)} is not trusted: {reason.verify_message}; for a "
-                "certificate authority of your own, name a file with its certificate in the serving image in "
-                "SSL_CERT_FILE in spec.serving.podTemplate.env"
+                "certificate authority of your own, name a ConfigMap with its certificate in "
+                "spec.model.store.caConfigMap"
             )
-        return _PassingError(f"no answer: {str(reason) or type(reason).__name__}")
+        return PassingError(f"no answer: {str(reason) or type(reason).__name__}")
 
 
 def _validator(headers: Message) -> str:
@@ -232,4 +180,4 @@ def _validator(headers: Message) -> str:
 
 def _retry_after(headers: Message) -> float:
     text = headers.get("Retry-After", "")
-    return min(float(text), 2 * _LONGEST_PAUSE) if text.isascii() and text.isdigit() else 0.0
+    return min(float(text), 2 * LONGEST_PAUSE) if text.isascii() and text.isdigit() else 0.0

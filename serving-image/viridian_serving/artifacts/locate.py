@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 
 from viridian_serving.artifacts.foreign_models import way_out
 from viridian_serving.settings.config import Format, Settings
+from viridian_shared.sources import FETCHED as SCHEMES
 
 MODEL_FILE = "model.onnx"
 CONFIG_FILE = "config.pbtxt"
 FETCHED = "model"
-"""Below the mount: what was fetched by https. It is there when all of it is, and has been checked."""
+"""Below the mount: what was fetched. It is there when all of it is, and has been checked."""
 
 T = TypeVar("T")
 
@@ -41,11 +42,14 @@ def locate(settings: Settings) -> Path:
     """
     uri = settings.model_uri
     parts = urlsplit(uri)
-    if parts.scheme == "https":
+    if parts.scheme in SCHEMES:
         return _existing(settings.model_mount / FETCHED, f"model.uri {uri!r} has not been fetched; run viridian-fetch")
     path = PurePosixPath(parts.path)
     if parts.scheme not in ("image", "pvc"):
-        raise ModelError(f"model.uri {uri!r} is not served; write image:///PATH, pvc://CLAIM/PATH or https://HOST/PATH")
+        raise ModelError(
+            f"model.uri {uri!r} is not served; write image:///PATH, pvc://CLAIM/PATH, https://HOST/PATH, or an address "
+            "of a store: s3://, gs://, az:// or hf://"
+        )
     if not path.is_absolute() or ".." in path.parts or parts.query or parts.fragment:
         raise ModelError(f"model.uri {uri!r} has no absolute path; write {parts.scheme}://…/models/NAME/VERSION")
     if parts.scheme == "pvc":

@@ -1,44 +1,60 @@
 """The fetch container, before the others start: brings the model's files, or finds them, and checks their digest."""
 
+import asyncio
 import logging
 import os
 import shutil
 import signal
 import sys
 import time
+from contextlib import aclosing
 from itertools import count
 from pathlib import Path
 from typing import Final, NoReturn
+from urllib.parse import urlsplit
 
 from viridian_serving.artifacts.archive import is_archive, unpack
+from viridian_serving.artifacts.authorities import read_authorities
 from viridian_serving.artifacts.credentials import read_authorization
-from viridian_serving.artifacts.download import Deadline, Download
+from viridian_serving.artifacts.download import Download
 from viridian_serving.artifacts.locate import FETCHED, MODEL_FILE, ModelError, locate
+from viridian_serving.artifacts.model_cache import ModelCache
+from viridian_serving.artifacts.retries import Deadline
+from viridian_serving.artifacts.stores.opening import open_store
+from viridian_serving.artifacts.stores.source import Source
+from viridian_serving.artifacts.transfer import Fetched, Transfer, wrong
 from viridian_serving.settings import config
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.termination_log import report
-from viridian_shared.digest import UnclearFiles, digest_of
+from viridian_shared.digest import PREFIX, UnclearFiles, digest_of, digest_of_hashes
 from viridian_shared.https import shown
+from viridian_shared.sources import FETCHED as SCHEMES
 
 LOG = logging.getLogger("viridian.fetch")
 
 _TRIES: Final = 3
 """Downloads in pieces, or of answers whose end nobody can tell, that are wrong before the digest is held to be."""
 _PART: Final = "download.part"
+_PARTS: Final = "download.parts"
+_CACHED: Final = "cached"
 _UNPACKING: Final = "unpacking"
 _SEAL: Final = "model.digest"
 """The digest of what was put in place; of an archive, that is not the one in the spec."""
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Run the container.
 
-    Returns:
-        The exit code: 0 when the files are there and right, 1 when they are not, 2 when the environment is wrong.
+    The process ends with 0 when the files are there and right, 1 when they are not, 2 when the environment is wrong.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # The first process of a container is not ended by a signal unless it says so.
-    signal.signal(signal.SIGTERM, _stop)
+    # The first process of a container is not ended by a signal unless it says so. What is on the disk is whole at any
+    # moment.
+    signal.signal(signal.SIGTERM, lambda *_: _end(128 + signal.SIGTERM))
+    _end(_run())
+
+
+def _run() -> int:
     try:
         settings = config.load(os.environ)
     except config.ConfigError as error:
@@ -52,8 +68,10 @@ def main() -> int:
     return 0
 
 
-def _stop(*_: object) -> NoReturn:
-    sys.exit(128 + signal.SIGTERM)
+def _end(code: int) -> NoReturn:
+    """End the process without taking Python down: a thread of a store's library that still runs would abort that."""
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def fetch(settings: Settings) -> None:
@@ -65,26 +83,26 @@ def fetch(settings: Settings) -> None:
     Raises:
         ModelError: They are not; the message names the field of the spec.
     """
+    deadline = Deadline(settings.fetch_timeout, time.monotonic())
+    if urlsplit(settings.model_uri).scheme in SCHEMES:
+        _bring(settings, deadline)
+        return
     if settings.model_digest is None:
         raise ModelError("spec.model.digest: it is not set, so there is nothing to check; write it")
-    deadline = Deadline(settings.fetch_timeout, time.monotonic())
-    if settings.model_uri.startswith("https:"):
-        _bring(settings, settings.model_digest, deadline)
-        return
     try:
         path = locate(settings)
     except ModelError as error:
         raise ModelError(f"spec.{error}") from error
     found = _digest(path, deadline)
     if found != settings.model_digest:
-        raise _wrong(settings.model_uri, found, settings.model_digest)
+        raise wrong(settings.model_uri, found, settings.model_digest)
     LOG.info("%s is %s", path, found)
 
 
-def _bring(settings: Settings, wanted: str, deadline: Deadline) -> None:
+def _bring(settings: Settings, deadline: Deadline) -> None:
     """Fetch, check, unpack, and only then put in place: whoever finds the folder finds all of it."""
     ready = settings.model_mount / FETCHED
-    part, unpacking, seal = (settings.model_mount / name for name in (_PART, _UNPACKING, _SEAL))
+    unpacking, seal = (settings.model_mount / name for name in (_UNPACKING, _SEAL))
     try:
         if ready.is_dir():
             # A node that lost its power can have lost what was written last, though the folder is there.
@@ -92,20 +110,9 @@ def _bring(settings: Settings, wanted: str, deadline: Deadline) -> None:
                 LOG.info("%s is already there", ready)
                 return
             shutil.rmtree(ready)
-        _download(settings, part, wanted, deadline)
         shutil.rmtree(unpacking, ignore_errors=True)
-        unpacking.mkdir()
-        if is_archive(part):
-            unpack(part, unpacking, settings.model_max_size, deadline)
-            part.unlink()
-        elif settings.model_format == "triton":
-            raise ModelError(
-                "spec.model.uri: what was fetched is no .tar.gz, .tar or .zip, and format triton wants a folder; pack "
-                "the model repository into an archive"
-            )
-        else:
-            part.rename(unpacking / MODEL_FILE)
-        seal.write_text(_digest(unpacking, deadline))
+        content, digest = _obtain(settings, deadline)
+        seal.write_text(_arrange(settings, content, digest, unpacking, deadline))
         unpacking.rename(ready)
     except OSError as error:
         raise ModelError(
@@ -114,22 +121,84 @@ def _bring(settings: Settings, wanted: str, deadline: Deadline) -> None:
     LOG.info("%s is ready", ready)
 
 
-def _download(settings: Settings, part: Path, wanted: str, deadline: Deadline) -> None:
+def _obtain(settings: Settings, deadline: Deadline) -> tuple[Path, str]:
+    """Bring what is at the address; return where it is now, and its digest."""
+    if settings.model_cache is None or settings.model_digest is None:
+        return _fetch(settings, deadline)
+    cache = ModelCache(settings.model_cache, settings.model_cache_max_size, deadline)
+    copied = settings.model_mount / _CACHED
+    if copied.is_dir():
+        shutil.rmtree(copied)
+    content = cache.get(settings.model_digest, copied, lambda: _fetch(settings, deadline)[0])
+    return content, settings.model_digest
+
+
+def _fetch(settings: Settings, deadline: Deadline) -> tuple[Path, str]:
+    if settings.model_uri.startswith("https:"):
+        content = settings.model_mount / _PART
+        return content, _download(settings, content, deadline)
+    fetched = asyncio.run(_transfer(settings, deadline))
+    return fetched.path, fetched.digest
+
+
+def _arrange(settings: Settings, content: Path, digest: str, folder: Path, deadline: Deadline) -> str:
+    """Make the model's folder of what was fetched; return the folder's digest."""
+    if content.is_dir():
+        content.rename(folder)
+        return digest
+    folder.mkdir()
+    if is_archive(content):
+        unpack(content, folder, settings.model_max_size, deadline)
+        content.unlink()
+        return _digest(folder, deadline)
+    if settings.model_format == "triton":
+        raise ModelError(
+            "spec.model.uri: what was fetched is no .tar.gz, .tar or .zip, and format triton wants a folder; pack "
+            "the model repository into an archive, or name its folder"
+        )
+    content.rename(folder / MODEL_FILE)
+    return digest_of_hashes({MODEL_FILE: digest.removeprefix(PREFIX)})
+
+
+async def _transfer(settings: Settings, deadline: Deadline) -> Fetched:
+    """Fetch what is in a store."""
+    async with aclosing(open_store(Source.of_pod(settings))) as store:
+        return await Transfer(
+            store,
+            settings.model_uri,
+            settings.model_digest,
+            settings.model_mount / _PARTS,
+            settings.model_max_size,
+            deadline,
+        ).run()
+
+
+def _download(settings: Settings, part: Path, deadline: Deadline) -> str:
+    """Fetch a file by https; return its digest."""
+    wanted = settings.model_digest
+    if wanted is None:
+        raise ModelError("spec.model.digest: it is not set, so there is nothing to check; write it")
     download = Download(
-        settings.model_uri, read_authorization(settings.credentials_dir), part, settings.model_max_size, deadline
+        settings.model_uri,
+        read_authorization(settings.credentials_dir),
+        read_authorities(settings.store_ca),
+        part,
+        settings.model_max_size,
+        deadline,
     )
     if part.is_file() and _digest(part, deadline) == wanted:
-        return  # an earlier run got this far
+        return wanted  # an earlier run got this far
     for tries in count(1):
         whole = download.run()
         found = _digest(part, deadline)
         if found == wanted:
             LOG.info("%s is %s", shown(settings.model_uri), found)
-            return
+            break
         download.discard()
         if whole or tries == _TRIES:
-            raise _wrong(shown(settings.model_uri), found, wanted)
+            raise wrong(shown(settings.model_uri), found, wanted)
         LOG.warning("the pieces do not fit together (%s); fetching it in one", found)
+    return wanted
 
 
 def _digest(path: Path, deadline: Deadline) -> str:
@@ -146,12 +215,5 @@ def _digest(path: Path, deadline: Deadline) -> str:
         raise ModelError(f"spec.model.uri: {error.filename or path} cannot be read: {error.strerror}") from error
 
 
-def _wrong(uri: str, found: str, wanted: str) -> ModelError:
-    return ModelError(
-        f"spec.model.digest: {uri} has {found}, not {wanted}; these are other files than those the digest was made of. "
-        "Correct the uri, or, if these are the right ones, the digest"
-    )
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

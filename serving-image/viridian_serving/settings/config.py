@@ -123,6 +123,15 @@ class Settings(BaseModel):
     model_max_size: Size = 2 << 30
     """Bytes that may be fetched, and again bytes that may be unpacked."""
     fetch_timeout: PositiveSeconds = 600.0
+    model_cache_max_size: Size = 50 << 30
+    """Bytes of all that is in ``model_cache``."""
+    store_endpoint: Annotated[str, Field(pattern="^https?://[^/?#]+$")] | None = None
+    """Address of the store's server; None for that of the cloud."""
+    store_region: Text | None = None
+    store_path_style: bool | None = None
+    """Whether a bucket is a folder of the endpoint, rather than a part of its name; None goes by the endpoint."""
+    store_anonymous: bool = False
+    """Whether the store is asked without credentials."""
 
     timeout: PositiveSeconds = 30.0
     scrape_interval: PositiveSeconds = 15.0
@@ -184,7 +193,11 @@ class Settings(BaseModel):
     model_mount: Path = Path(paths.MODEL)
     """The claim of ``pvc://``, or the volume in which ``viridian-fetch`` puts what it fetched."""
     credentials_dir: Path = Path(paths.MODEL_CREDENTIALS)
-    """The Secret for ``https://``: a file for each key."""
+    """The Secret of ``spec.model.credentialsSecretRef``: a file for each key."""
+    model_cache: Path | None = None
+    """Where pods keep for each other what they fetched."""
+    store_ca: Path | None = None
+    """Certificates of the authorities that vouch for the store's server, beside the system's."""
     live_settings: Path = Path(paths.LIVE_SETTINGS, paths.LIVE_SETTINGS_FILE)
     """What may change while the pod runs."""
     log_secret_dir: Path = Path(paths.LOG_SECRET)

@@ -7,6 +7,7 @@ import pytest
 from viridian.api.errors import ConfigurationError
 from viridian.api.serving import Resources
 from viridian.controller.runtime.configuration import Configuration
+from viridian.workloads.model_cache import ModelCache
 from viridian.workloads.resources import DefaultResources
 
 GIVEN = {
@@ -25,6 +26,7 @@ def test_what_has_a_default_may_be_left_out() -> None:
         serving_image="registry.example.com/viridian/serving:1.0.0",
         default_resources=DefaultResources(),
         allow_model_code=True,
+        model_cache=ModelCache(),
         namespaces=(),
         sweep_period=timedelta(minutes=10),
         log_level="INFO",
@@ -57,6 +59,13 @@ def test_what_has_a_default_may_be_left_out() -> None:
             DefaultResources(api=Resources(requests={"cpu": 1}, limits={"cpu": "1500m"})),
         ),
         ("VIRIDIAN_ALLOW_MODEL_CODE", "false", "allow_model_code", False),
+        ("VIRIDIAN_MODEL_CACHE_VOLUME", "", "model_cache", ModelCache()),
+        (
+            "VIRIDIAN_MODEL_CACHE_VOLUME",
+            '{"hostPath": "/srv/models"}',
+            "model_cache",
+            ModelCache(host_path="/srv/models"),
+        ),
         ("VIRIDIAN_NAMESPACES", " team-a, team-b,", "namespaces", ("team-a", "team-b")),
         ("VIRIDIAN_SWEEP_PERIOD", "1s", "sweep_period", timedelta(seconds=1)),
         ("VIRIDIAN_SWEEP_PERIOD", "24h", "sweep_period", timedelta(hours=24)),
@@ -89,6 +98,10 @@ BAD = {
         *["serving@sha256:0a", f"serving@sha256:{'0A' * 32}", "serving@md5:0a"],
     ],
     ("VIRIDIAN_ALLOW_MODEL_CODE", "serving.allowModelCode"): ["no", "False", ""],
+    ("VIRIDIAN_MODEL_CACHE_VOLUME", "serving.modelCache"): [
+        *["on", '{"hostPath": "models"}', '{"claim": "No"}', '{"maxSize": "2GB"}', '{"hostPath": "/a/../b"}'],
+        '{"hostPath": "/srv", "claim": "models"}',
+    ],
     ("VIRIDIAN_DEFAULT_RESOURCES", "serving.defaultResources"): [
         *["100m", '{"tritons": {}}', '{"api": {"requests": {"cpu": 0.5}}}', '{"api": {"requests": {"cpu": "-1"}}}'],
         *['{"triton": {"limits": {"memory": "1GB"}}}', '{"api": {"requests": {"cpu": 2}, "limits": {"cpu": "1999m"}}}'],

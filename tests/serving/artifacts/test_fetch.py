@@ -239,8 +239,14 @@ def test_an_endless_answer_without_a_length_ends_at_the_limit(server: FileServer
 def test_an_unknown_authority_is_not_trusted(server: FileServer, fetcher: Callable[..., Pod]) -> None:
     pod = fetcher()
     del pod.environ["SSL_CERT_FILE"]
-    fails(pod, "spec.model.uri: the certificate of ", "is not trusted", "SSL_CERT_FILE")
+    fails(pod, "spec.model.uri: the certificate of ", "is not trusted", "spec.model.store.caConfigMap")
     assert not server.seen
+
+
+def test_an_authority_that_the_spec_names_is_trusted(server: FileServer, fetcher: Callable[..., Pod]) -> None:
+    pod = fetcher(STORE_CA=str(server.ca))
+    del pod.environ["SSL_CERT_FILE"]
+    succeeds(pod)
 
 
 def test_another_host_s_certificate_is_not_trusted(server: FileServer, fetcher: Callable[..., Pod]) -> None:

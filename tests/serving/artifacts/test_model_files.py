@@ -22,7 +22,7 @@ def settings(root: Path, uri: str) -> Settings:
 @pytest.mark.parametrize(
     ("uri", "wanted"),
     [
-        ("s3://models/iris", "write image:///PATH, pvc://CLAIM/PATH or https://HOST/PATH"),
+        ("ftp://models/iris", "write image:///PATH, pvc://CLAIM/PATH, https://HOST/PATH, or an address of a store"),
         ("/models/iris", "write image:///PATH"),
         ("image://models/iris/v1", "write three slashes"),
         ("image:///models/../etc", "has no absolute path"),

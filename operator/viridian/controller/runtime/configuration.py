@@ -9,6 +9,7 @@ from datetime import timedelta
 from pydantic import ValidationError
 
 from viridian.api.errors import ConfigurationError
+from viridian.workloads.model_cache import ModelCache
 from viridian.workloads.resources import DefaultResources, check_resources
 from viridian_shared.durations import parse_duration
 
@@ -22,9 +23,9 @@ _OBJECT = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 class Configuration:
     """Settings that do not change while the operator runs.
 
-    `default_resources` and `allow_model_code` are for pods of new revisions. `namespaces` empty means all of them,
-    `user_query_url` empty that users' own queries are ignored; `lease` is the namespace and name of the Lease by which
-    one of several operators leads, and `identity` the name by which it tells them apart.
+    `default_resources`, `allow_model_code` and `model_cache` are for pods of new revisions. `namespaces` empty means
+    all of them, `user_query_url` empty that users' own queries are ignored; `lease` is the namespace and name of the
+    Lease by which one of several operators leads, and `identity` the name by which it tells them apart.
     """
 
     prometheus_url: str
@@ -33,6 +34,7 @@ class Configuration:
     serving_image: str
     default_resources: DefaultResources
     allow_model_code: bool
+    model_cache: ModelCache
     namespaces: tuple[str, ...]
     sweep_period: timedelta
     log_level: str
@@ -54,6 +56,7 @@ class Configuration:
             serving_image=_image(environment),
             default_resources=_resources(environment),
             allow_model_code=_code(environment),
+            model_cache=_cache(environment),
             namespaces=_namespaces(environment),
             sweep_period=_sweep(environment),
             log_level=_level(environment),
@@ -145,6 +148,17 @@ def _code(environment: Mapping[str, str]) -> bool:
             f"VIRIDIAN_ALLOW_MODEL_CODE is {value!r}: set it (chart value serving.allowModelCode) to true or false"
         )
     return value == "true"
+
+
+def _cache(environment: Mapping[str, str]) -> ModelCache:
+    value = environment.get("VIRIDIAN_MODEL_CACHE_VOLUME", "") or "{}"
+    try:
+        return ModelCache.model_validate_json(value)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"VIRIDIAN_MODEL_CACHE_VOLUME is {value!r}, which cannot be used: {_first(error)}; set it (chart value"
+            " serving.modelCache) to a hostPath or a claim, and a maxSize such as 50Gi"
+        ) from error
 
 
 def _first(error: ValueError) -> str:

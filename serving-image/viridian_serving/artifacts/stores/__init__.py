@@ -1,0 +1,1 @@
+"""Stores of models: a module for each, which alone imports that store's client library."""

@@ -1,0 +1,190 @@
+"""``hf://OWNER/REPO@COMMIT``: a repository of Hugging Face, or of a server that speaks its protocol."""
+
+import asyncio
+import re
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
+from typing import Any, Final
+
+import httpx2
+from huggingface_hub import (
+    HfApi,
+    get_async_session,
+    get_token,
+    hf_hub_url,
+    hf_raise_for_status,
+    set_async_client_factory,
+    set_client_factory,
+)
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.hf_api import RepoFile
+
+from viridian_serving.artifacts.archive import MAX_FILES
+from viridian_serving.artifacts.authorities import read_authorities, untrusted
+from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.retries import SILENCE, PassingError
+from viridian_serving.artifacts.stores.secret import FIELD as CREDENTIALS
+from viridian_serving.artifacts.stores.secret import hidden, read_secret
+from viridian_serving.artifacts.stores.source import Source
+from viridian_serving.artifacts.stores.store import Checksum, StoredFile
+
+_ADDRESS: Final = re.compile(r"hf://([^/@]+/[^/@]+)@([0-9a-f]{40})(?:/(.+))?")
+_TOKEN: Final = "HF_TOKEN"  # noqa: S105  the name of a key
+_CHUNK: Final = 256 * 1024
+_LONGEST_PAUSE: Final = 60.0
+_MOST_WORDS: Final = 300
+_PASSING: Final = frozenset({408, 425, 429})
+
+
+def open_store(source: Source) -> "HuggingFace":
+    """Open the repository of ``source.uri``.
+
+    Raises:
+        ModelError: The address, the Secret or other settings cannot be used.
+    """
+    _connect_by(source)
+    return HuggingFace(source)
+
+
+def _connect_by(source: Source) -> None:
+    """Tell the library how to connect: with timeouts, with authorities of one's own, and by https alone."""
+    context = ssl.create_default_context()
+    if authorities := read_authorities(source.authorities):
+        context.load_verify_locations(cadata=authorities)
+    options: dict[str, Any] = {"verify": context, "timeout": SILENCE, "follow_redirects": True}
+
+    def within_tls(request: httpx2.Request) -> None:
+        if request.url.scheme != "https":
+            raise ModelError(
+                f"spec.model.uri: the server leads to {request.url.scheme}://{request.url.host}, which is not "
+                "encrypted; write an endpoint that stays with https"
+            )
+
+    async def within_tls_later(request: httpx2.Request) -> None:
+        within_tls(request)
+
+    set_client_factory(lambda: httpx2.Client(event_hooks={"request": [within_tls]}, **options))
+    set_async_client_factory(lambda: httpx2.AsyncClient(event_hooks={"request": [within_tls_later]}, **options))
+
+
+class HuggingFace:
+    """The files of a commit, as a ``Store``."""
+
+    def __init__(self, source: Source) -> None:
+        """Prepare; the library is told by then how to connect.
+
+        Raises:
+            ModelError: The address or the Secret cannot be used.
+        """
+        found = _ADDRESS.fullmatch(source.uri)
+        if found is None:
+            raise ModelError(
+                f"spec.model.uri: {source.uri} is not hf://OWNER/REPO@COMMIT with the 40 digits of a commit; a "
+                "branch or a tag can mean other files tomorrow"
+            )
+        self._repository, self._commit, self._path = found[1], found[2], found[3] or ""
+        self._shown = source.uri
+        self._directory = source.credentials_dir
+        self._api = HfApi(endpoint=source.endpoint, token=self._token())
+        self._client = get_async_session()
+        self._works = False
+        self._leads_to: dict[str, str] = {}
+        """Where the hub has sent its client for a file; asking it for every range would pass its limits."""
+
+    async def files(self) -> Sequence[StoredFile]:
+        """List the file, or the folder, or the whole repository."""
+        try:
+            # The library's own listing has no asynchronous form.
+            files = await asyncio.to_thread(self._list)
+        except (HfHubHTTPError, httpx2.HTTPError) as error:
+            raise self._explained(error) from None
+        self._works = True
+        return files
+
+    def _list(self) -> list[StoredFile]:
+        if self._path:
+            named = self._api.get_paths_info(self._repository, [self._path], revision=self._commit)
+            if named and isinstance(named[0], RepoFile):
+                return [_stored(named[0], "")]
+        tree = self._api.list_repo_tree(self._repository, self._path or None, recursive=True, revision=self._commit)
+        below = f"{self._path}/" if self._path else ""
+        files = (_stored(entry, entry.path.removeprefix(below)) for entry in tree if isinstance(entry, RepoFile))
+        return list(islice(files, MAX_FILES + 1))
+
+    async def read(self, file: StoredFile, start: int, end: int) -> AsyncIterator[bytes | memoryview]:
+        """Read a range of a file."""
+        headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
+        try:
+            async with self._answer(file, headers) as answer:
+                if answer.status_code != httpx2.codes.PARTIAL_CONTENT:
+                    raise ModelError(f"spec.model.uri: the server of {self._shown} sends no parts of files")
+                async for chunk in answer.aiter_bytes(_CHUNK):
+                    yield chunk
+        except (HfHubHTTPError, httpx2.HTTPError) as error:
+            raise self._explained(error) from None
+
+    @asynccontextmanager
+    async def _answer(self, file: StoredFile, headers: Mapping[str, str]) -> AsyncIterator[httpx2.Response]:
+        """Ask where the hub sent us before, or the hub."""
+        if (known := self._leads_to.get(file.path)) is not None:
+            async with self._client.stream("GET", known, headers=headers) as answer:
+                if not answer.is_error:
+                    yield answer
+                    return
+            # Such an address is good for a while only.
+            self._leads_to.pop(file.path, None)
+        token = self._token()
+        known_as = {"Authorization": f"Bearer {token}"} if token else {}
+        async with self._client.stream("GET", self._url(file), headers={**headers, **known_as}) as answer:
+            if answer.is_error:
+                await answer.aread()
+            hf_raise_for_status(answer)
+            if answer.history:
+                self._leads_to[file.path] = str(answer.url)
+            yield answer
+
+    async def aclose(self) -> None:
+        """Give up the connections."""
+        await self._client.aclose()
+
+    def _token(self) -> str | None:
+        """Return the token of now, which may have been renewed; without a Secret, that of the environment."""
+        return read_secret(self._directory, (_TOKEN,)).get(_TOKEN) or get_token()
+
+    def _url(self, file: StoredFile) -> str:
+        name = "/".join(filter(None, (self._path, file.path)))
+        return hf_hub_url(self._repository, name, revision=self._commit, endpoint=self._api.endpoint)
+
+    def _explained(self, error: Exception) -> Exception:
+        if not isinstance(error, HfHubHTTPError):
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                return untrusted("the hub", str(error))
+            return PassingError(f"the hub: {str(error) or type(error).__name__}")
+        status = error.response.status_code
+        words = error.response.headers.get("X-Error-Message") or error.server_message or error.response.reason_phrase
+        said = hidden(f"{status}: {' '.join(words.split())}"[:_MOST_WORDS], [self._token() or ""])
+        if status >= 500 or status in _PASSING:
+            return PassingError(f"the hub: {said}", _retry_after(error.response))
+        refused = status in (401, 403) or isinstance(error, GatedRepoError | RepositoryNotFoundError)
+        if not refused:
+            return ModelError(f"spec.model.uri: the hub refuses {self._shown} ({said}); correct the address")
+        sentence = ModelError(
+            f"{CREDENTIALS}: the hub refuses {self._shown} ({said}); it says so of what does not exist as well. "
+            f"Correct the address, or check the Secret's {_TOKEN}, and whether its owner may read the repository"
+        )
+        if not self._works or isinstance(error, GatedRepoError):
+            return sentence
+        return PassingError(f"the hub no longer takes the token ({said})", otherwise=sentence)
+
+
+def _retry_after(answer: httpx2.Response) -> float:
+    text = answer.headers.get("Retry-After", "")
+    return min(float(text), _LONGEST_PAUSE) if text.isascii() and text.isdigit() else 0.0
+
+
+def _stored(file: RepoFile, path: str) -> StoredFile:
+    if file.lfs is not None:
+        return StoredFile(path, file.lfs.size, file.lfs.sha256, Checksum("sha256", file.lfs.sha256))
+    return StoredFile(path, file.size, file.blob_id, Checksum("git-blob", file.blob_id))
