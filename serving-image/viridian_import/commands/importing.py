@@ -32,6 +32,11 @@ from viridian_serving.commands.serve import model_name
 _VERSION: Final = re.compile(r"v?[0-9]+(\.[0-9]+){0,2}([-+][0-9A-Za-z.+-]+)?|[0-9a-f]{7,64}")
 _COMMON: Final = ("model", "pipeline", "clf", "estimator", "best-model")
 """Names of files that say nothing of what the model is for."""
+_RUNNING_CODE: Final = {
+    Source.PICKLE: "a pickle, and loading one runs the code that is in it, with all that you may do",
+    Source.TORCH: "a program of PyTorch, whose operators may read and write files",
+}
+"""What loading a file means, by its kind, where that can do harm."""
 
 
 def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to itself
@@ -116,8 +121,8 @@ def import_model(given: argparse.Namespace) -> Imported:
         ImportFault: It cannot be made; nothing is written.
     """
     source = detect(given.model)
-    if source.source is Source.PICKLE and not given.trusted:
-        raise ImportFault(_untrusted(source.path))
+    if source.source in _RUNNING_CODE and not given.trusted:
+        raise ImportFault(_untrusted(source.path, _RUNNING_CODE[source.source]))
     identity = _identity(given)
     claim(identity.folder)
     sample = read_table(given.sample, dict(given.dtype))
@@ -131,9 +136,10 @@ def import_model(given: argparse.Namespace) -> Imported:
         for each in speed:
             say("speed", f"{each.size}: original {each.original:,.0f} µs, ONNX {each.onnx:,.0f} µs")
         if given.profile:
-            measured = profile(found.converted.file, found.features, found.converted.contract, Path(scratch))
+            (row,) = found.converted.side.feeds(found.features.take([0]), found.converted.contract)
+            measured = profile(found.converted.file, row, Path(scratch))
             say("profile", f"a call with 1 row, {measured.total:,.0f} µs while it is measured:\n{measured.table()}")
-        smaller = _quantized(found, sample, speed, given, Path(scratch)) if given.quantize else None
+        smaller = _quantized(found, sample, speed, given) if given.quantize else None
         digest = write_version(identity, found, smaller, given.tolerance, speed)
         size = size_of((smaller or found.converted).file.stat().st_size)
     say("written", f"{identity.folder} (model.onnx has {size}) and {identity.manifest}")
@@ -141,12 +147,10 @@ def import_model(given: argparse.Namespace) -> Imported:
     return Imported(identity.folder, digest, found, speed)
 
 
-def _quantized(
-    found: Study, sample: Table, speed: Sequence[Speed], given: argparse.Namespace, scratch: Path
-) -> Quantized:
+def _quantized(found: Study, sample: Table, speed: Sequence[Speed], given: argparse.Namespace) -> Quantized:
     if given.target is None or given.target not in sample.names:
         raise ImportFault("--quantize measures accuracy on the sample; name the column to predict with --target")
-    quantized = quantize(found, sample[given.target], speed, scratch)
+    quantized = quantize(found, sample[given.target], speed)
     say("int8", quantized.describe(found.converted.file.stat().st_size))
     if refusal := quantized.refusal(given.max_accuracy_loss):
         raise ImportFault(f"int8 is not used: {refusal}; leave --quantize out to import the float model")
@@ -175,12 +179,15 @@ def say(what: str, text: str) -> None:
     sys.stdout.flush()
 
 
-def _untrusted(path: Path) -> str:
+def _untrusted(path: Path, what: str) -> str:
     return (
-        f"{path} is a pickle, and loading one runs the code that is in it, with all that you may do. If you trust "
-        "whoever made it, add --trusted: it is loaded in a process of its own, without network and without your "
-        "environment variables, but with your files. Or save the model with skops, which runs no code: "
-        "skops.io.dump(model, 'model.skops')"
+        f"{path} is {what}. If you trust whoever made it, add --trusted: it is loaded in a process of its own, without "
+        "network and without your environment variables, but with your files"
+        + (
+            ". Or save the model with skops, which runs no code: skops.io.dump(model, 'model.skops')"
+            if "pickle" in what
+            else ""
+        )
     )
 
 

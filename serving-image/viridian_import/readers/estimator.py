@@ -10,6 +10,7 @@ import numpy as np
 from viridian_import.convert.steps import steps
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Description, Layout, Output, Plan, Role
+from viridian_import.readers.causes import causes
 from viridian_import.readers.versions import versions_of
 from viridian_serving.codec.tensors import Kind
 
@@ -81,11 +82,15 @@ class Estimator:
             for output in self.description.outputs
         }
 
-    def convert(self, plan: Plan, kinds: Mapping[str, Kind], file: str) -> None:
+    def convert(self, plan: Plan, kinds: Mapping[str, Kind], row: "pd.DataFrame", file: str) -> None:
         """Write it as ONNX; see Original."""
         from viridian_import.convert.estimator import convert
 
-        convert(self.estimator, self.description, plan, kinds, file)
+        convert(self.estimator, self.description, plan, kinds, self._given(row), file)
+
+    def explain(self, frame: "pd.DataFrame") -> list[str]:
+        """Say why rows may be answered otherwise; see Original."""
+        return list(causes(self.estimator, self._given(frame)))
 
     def _given(self, frame: "pd.DataFrame") -> Any:  # noqa: ANN401
         """Give rows to the model as they were given when it was trained."""

@@ -30,11 +30,17 @@ class _Booster:
         chances = answered if answered.ndim == 2 else np.stack([1 - answered, answered], axis=1)
         return {"label": chances.argmax(axis=1).tolist(), "probabilities": chances.tolist()}
 
-    def convert(self, plan: Plan, kinds: Mapping[str, Kind], file: str) -> None:
+    def convert(self, plan: Plan, kinds: Mapping[str, Kind], row: "pd.DataFrame", file: str) -> None:
         """Write it as ONNX; see Original."""
         from viridian_import.convert.booster import convert_lightgbm
 
+        del row
         convert_lightgbm(self.booster, self.description, plan, len(kinds), file)
+
+    def explain(self, frame: "pd.DataFrame") -> list[str]:
+        """Say why rows may be answered otherwise: nothing is known; see Original."""
+        del frame
+        return []
 
 
 def read(request: Load) -> Original:

@@ -1,5 +1,6 @@
 """Writes a version: its folder, and the ModelDeployment beside it."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from viridian_import.write.folder import staged, write_json
 from viridian_import.write.golden import golden_lines
 from viridian_import.write.manifest import manifest
 from viridian_model.digest import digest_of
+from viridian_serving.artifacts.locate import MODEL_FILE
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,10 @@ def write_version(
     lines = _golden(found, smaller, tolerance)
     sample = next((line.request for line in lines if line.status == 200), None)
     with staged(identity.folder) as staging:
-        (staging / "model.onnx").write_bytes(model.read_bytes())
+        shutil.copyfile(model, staging / MODEL_FILE)
+        for each in found.converted.file.parent.iterdir():
+            if each.suffix != ".onnx" and each.is_file():
+                shutil.copyfile(each, staging / each.name)
         (staging / "schema.yaml").write_text(found.converted.schema, encoding="utf-8")
         if sample is not None:
             write_json(staging / "sample.json", sample)
