@@ -132,6 +132,8 @@ class Description(msgspec.Struct, frozen=True, tag=True):
     """Names of the columns that it uses, where it knows them."""
     width: int | None = None
     """Number of its columns, where it knows it."""
+    given: str = "frame"
+    """How it takes rows: as a "frame" of named columns, an "array" without names, or "text", one column."""
     preprocessed: bool = False
     """Whether preprocess.py makes the inputs of its ONNX file; it is written beside that."""
     convertible: bool = True

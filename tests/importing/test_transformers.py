@@ -25,7 +25,7 @@ def transformer(folder: Path, kind: str, **options: Any) -> Path:
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     vocabulary = {word: number for number, word in enumerate([*special, *_WORDS, "##s"])}
-    made = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    made = Tokenizer(models.WordPiece(vocabulary, unk_token=special[1]))
     made.normalizer = normalizers.BertNormalizer(lowercase=True)
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     made.post_processor = processors.BertProcessing(("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"]))

@@ -21,7 +21,7 @@ from viridian_serving.inference.preprocess_worker import Function, load
 from viridian_serving.triton.onnx_model import OnnxModel, OnnxTensor, inspect, session_of
 
 Array = NDArray[Any]
-_MOST_INSTANCES: Final = 128
+MOST_INSTANCES: Final = 128
 _DTYPES: Final = {
     DataType.BOOL: np.bool_,
     DataType.FP16: np.float16,
@@ -117,7 +117,7 @@ class OnnxSide:
 
 def model_schema(model: OnnxModel) -> ModelSchema:
     """Return what a model takes and gives for each instance: without its first dimension."""
-    return ModelSchema(tuple(map(_tensor, model.inputs)), tuple(map(_tensor, model.outputs)), max_batch=_MOST_INSTANCES)
+    return ModelSchema(tuple(map(_tensor, model.inputs)), tuple(map(_tensor, model.outputs)), max_batch=MOST_INSTANCES)
 
 
 def _tensor(declared: OnnxTensor) -> Tensor:
@@ -172,7 +172,7 @@ class Gate:
         self._preprocess = preprocess
         self._features = contract.requests.features
         self._empty = frozenset(empty)
-        self._reader = InstanceReader(contract.requests, _MOST_INSTANCES)
+        self._reader = InstanceReader(contract.requests, MOST_INSTANCES)
 
     def instance(self, table: Table, row: int) -> dict[str, Any]:
         """Return a row as a client sends it."""

@@ -70,6 +70,7 @@ class Estimator:
                 classes=classes,
                 features=_used(estimator),
                 width=_width(estimator),
+                given=_given(estimator),
                 notices=list(notices),
             ),
         )
@@ -94,11 +95,15 @@ class Estimator:
 
     def _given(self, frame: "pd.DataFrame") -> Any:  # noqa: ANN401
         """Give rows to the model as they were given when it was trained."""
-        if _reads_text(self.estimator):
+        if self.description.given == "text":
             return frame.iloc[:, 0]
-        if self.description.features is not None:
-            return frame
-        return frame.to_numpy()
+        return frame if self.description.given == "frame" else frame.to_numpy()
+
+
+def _given(estimator: Any) -> str:  # noqa: ANN401
+    if _reads_text(estimator):
+        return "text"
+    return "frame" if _used(estimator) is not None else "array"
 
 
 def _task(estimator: Any) -> str:  # noqa: ANN401

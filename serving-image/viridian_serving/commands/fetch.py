@@ -98,10 +98,10 @@ def _bring(settings: Settings, wanted: str, deadline: Deadline) -> None:
         if is_archive(part):
             unpack(part, unpacking, settings.model_max_size, deadline)
             part.unlink()
-        elif settings.model_format == "triton":
+        elif settings.model_format != "onnx":
             raise ModelError(
-                "spec.model.uri: what was fetched is no .tar.gz, .tar or .zip, and format triton wants a folder; pack "
-                "the model repository into an archive"
+                "spec.model.uri: what was fetched is no .tar.gz, .tar or .zip, and format "
+                f"{settings.model_format} wants a folder; pack it into an archive"
             )
         else:
             part.rename(unpacking / MODEL_FILE)
