@@ -10,7 +10,7 @@ cd "$DEV/.."
 base=
 if [[ $BASE_IMAGE_DIGEST && $("$DEV/way.sh") == short ]]; then base=$BASE_IMAGE@$BASE_IMAGE_DIGEST; fi
 
-operator=$(BUILD_ARG=${base:+BASE=$base} "$DEV/image.sh" viridian/operator operator/Dockerfile operator/viridian operator/viridian_model requirements/operator.txt=requirements.txt \
+operator=$(BUILD_ARG=${base:+BASE=$base} "$DEV/image.sh" viridian/operator operator/Dockerfile operator/viridian operator/viridian_shared requirements/operator.txt=requirements.txt \
   "$("$DEV/wheels.sh" requirements/operator.txt)=wheels")
 
 lists=(serving-runtime triton)
@@ -28,7 +28,7 @@ for list in "${lists[@]}"; do
 done
 base=${SERVING_BASE:-$base}
 serving=$(BUILD_ARG=${base:+BASE=$base} "$DEV/image.sh" viridian/serving serving-image/Dockerfile \
-  serving-image/viridian_serving operator/viridian_model "${parts[@]}")
+  serving-image/viridian_serving operator/viridian_shared "${parts[@]}")
 
 if [[ ${SBOM:-} ]]; then
   "$DEV/sbom.sh" operator "$operator" requirements/operator.txt

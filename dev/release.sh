@@ -5,8 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 cd "$DEV/.."
 
-version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' operator/viridian_model/__init__.py)
-[[ $version ]] || fail "operator/viridian_model/__init__.py has no __version__."
+version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' operator/viridian_shared/__init__.py)
+[[ $version ]] || fail "operator/viridian_shared/__init__.py has no __version__."
 commit=$(git rev-parse HEAD)
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) # times in wheels are those of the commit
 export SOURCE_DATE_EPOCH

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from viridian_model import __version__
+from viridian_shared import __version__
 
 ROOT = Path(__file__).parents[1]
 SEMANTIC = r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?"
@@ -29,7 +29,7 @@ def test_each_wheel_takes_the_version_from_the_one_place(folder: str) -> None:
     told = project(folder)
     # then
     assert "version" not in told["project"]
-    assert told["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "viridian_model.__version__"}
+    assert told["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "viridian_shared.__version__"}
 
 
 @pytest.mark.parametrize("key", ["version", "appVersion"])

@@ -14,7 +14,7 @@ from tests.serving.files import FileServer, cut_after, file_server, status
 from tests.serving.pod import Pod
 
 from viridian.cli.main import main
-from viridian_model.digest import digest_of
+from viridian_shared.digest import digest_of
 
 ROOT = Path(__file__).parents[2]
 BY_HAND = r"find . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum -- | sha256sum"

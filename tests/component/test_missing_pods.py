@@ -40,7 +40,7 @@ def test_a_finalizer_on_a_pod_holds_up_no_rollback_but_the_next_rollout_which_na
     stage.apply("v2.0.0", rollout=LONG)
     stage.reaches("Progressing", "v1.0.0")
     core = stage.control_plane.core
-    name = wait_for_pods(core, stage.namespace, GREEN, 1)[0].metadata.name
+    name = wait_for_pods(core, stage.namespace, GREEN, 2)[0].metadata.name
     core.patch_namespaced_pod(name, stage.namespace, {"metadata": {"finalizers": [FINALIZER]}})
     # when it is aborted, then it is back at stable, a minute after the pod should have been gone
     stage.annotate(command="abort/iris-2/1")

@@ -25,11 +25,12 @@ from tests.ports import free_port
 from tests.waiting import eventually
 from tests.workloads.children import render
 
-from viridian.api.names import LABEL_MODEL, LABEL_REVISION, PORT_METRICS, Color
+from viridian.api.names import LABEL_MODEL, LABEL_REVISION, Color
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.metrics.prometheus import Prometheus as Reader
 from viridian.metrics.prometheus import trusted
 from viridian.workloads.owner import Owner
+from viridian_shared import ports
 
 INTERVAL = timedelta(seconds=1)
 # Somewhere in 127.0.0.0/8, so that two runs on one machine do not meet.
@@ -63,13 +64,13 @@ class Model:
 
     def bystander(self) -> None:
         """A pod of somebody else, whose port has the same name and number, and which shows the same series."""
-        container = {"name": "main", "image": "main:1", "ports": [{"name": "metrics", "containerPort": PORT_METRICS}]}
+        container = {"name": "main", "image": "main:1", "ports": [{"name": "metrics", "containerPort": ports.METRICS}]}
         body = {"metadata": {"name": "bystander"}, "spec": {"containers": [container]}}
         self._run(self.control_plane.core.create_namespaced_pod(self.namespace, body))
 
     def stranger(self, says: Pod) -> Pod:
         """A pod of the model `wine`, whose page says that it is another model's pod, which failed a thousand times."""
-        container = {"name": "main", "image": "main:1", "ports": [{"name": "metrics", "containerPort": PORT_METRICS}]}
+        container = {"name": "main", "image": "main:1", "ports": [{"name": "metrics", "containerPort": ports.METRICS}]}
         labels = {LABEL_MODEL: "wine", LABEL_REVISION: "wine-1"}
         body = {"metadata": {"name": "stranger", "labels": labels}, "spec": {"containers": [container]}}
         pod = self.control_plane.core.create_namespaced_pod(self.namespace, body)
@@ -89,7 +90,7 @@ class Model:
 
     def _page(self, pod: Pod) -> ScriptedTarget:
         address = "127.{}.{}.{}".format(*next(_addresses).to_bytes(3, "big"))
-        page = ScriptedTarget(int(INTERVAL.total_seconds()), address, PORT_METRICS)
+        page = ScriptedTarget(int(INTERVAL.total_seconds()), address, ports.METRICS)
         self._exits.callback(page.stop)
         self.pages[pod.metadata.uid] = page
         make_ready(self.control_plane.core, [pod], address)

@@ -162,7 +162,7 @@ def test_crashing_pods_are_turned_back_before_any_traffic(stage: Stage) -> None:
     stage.reaches("Stable", "v1.0.0")
     stage.keeper.unready.append(GREEN)
     stage.apply("v2.0.0")
-    pods = wait_for_pods(stage.control_plane.core, stage.namespace, GREEN, 1)
+    pods = wait_for_pods(stage.control_plane.core, stage.namespace, GREEN, 2)
     crash(stage.control_plane.core, pods, times=2)
     status = stage.reaches("RolledBack", "v1.0.0")
     assert status["failed"][0]["reason"] == "PodsCrash"
@@ -173,7 +173,7 @@ def test_an_image_that_cannot_be_pulled_is_named_and_disturbs_nobody(stage: Stag
     stage.reaches("Stable", "v1.0.0")
     stage.keeper.unready.append(GREEN)
     stage.apply("v2.0.0", serving={"replicas": 2, "timeout": "2s", "image": "example.com/nothing:1"})
-    cannot_pull(stage.control_plane.core, wait_for_pods(stage.control_plane.core, stage.namespace, GREEN, 1))
+    cannot_pull(stage.control_plane.core, wait_for_pods(stage.control_plane.core, stage.namespace, GREEN, 2))
     eventually(lambda: stage.condition("Stalled").get("reason") == "PodsCannotStart", "the condition")
     assert "spec.serving.image" in stage.condition("Stalled")["message"]
     assert stage.condition("Available")["status"] == "True"

@@ -32,7 +32,7 @@ def test_a_volume_that_cannot_be_mounted_is_told_in_the_words_of_the_event(stage
     stage.apply("v2.0.0")
     core = stage.control_plane.core
     words = 'MountVolume.SetUp failed for volume "tmp" : no space left on device'
-    cannot_mount(core, wait_for_pods(core, stage.namespace, GREEN, 1), words)
+    cannot_mount(core, wait_for_pods(core, stage.namespace, GREEN, 2), words)
     # then status has them, which the operator may read with the chart's rights
     eventually(lambda: words in stage.condition("Stalled").get("message", ""), "the Event's words")
     assert stage.condition("Stalled")["reason"] == "PodsCannotStart"

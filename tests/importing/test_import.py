@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from viridian_import.commands.main import main
-from viridian_model.digest import digest_of
+from viridian_shared.digest import digest_of
 
 pytestmark = pytest.mark.importing
 

@@ -12,10 +12,10 @@ from tests.metrics.server import Server
 from tests.waiting import until
 
 from viridian.api.model_key import ModelKey
-from viridian.guards.latency import GRID
 from viridian.metrics.batches import BATCH, GIVE_UP_AFTER, HALVES
 from viridian.metrics.connection import MetricsError
 from viridian.metrics.prometheus import Prometheus, Samples, build_query, trusted
+from viridian_shared.latency import GRID
 
 LABEL = re.compile(r"(\w+)=~`([^`]*)`")
 

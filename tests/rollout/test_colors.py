@@ -126,7 +126,7 @@ def test_a_candidate_that_is_taken_back_gets_no_pods_again_while_its_last_ones_e
 # ------------------------------------------------------------------ how many pods
 
 
-@pytest.mark.parametrize(("by_hand", "kept"), [(1, []), (3, []), (5, [ApplyColor(GREEN, "iris-2", 3)])])
+@pytest.mark.parametrize(("by_hand", "kept"), [(2, []), (3, []), (5, [ApplyColor(GREEN, "iris-2", 3)])])
 def test_a_candidate_only_grows_but_not_beyond_what_the_spec_asks_for(by_hand, kept):
     world = rolling(Phase.PROGRESSING)
     world.deployments[GREEN] = ("iris-2", by_hand)
@@ -135,8 +135,8 @@ def test_a_candidate_only_grows_but_not_beyond_what_the_spec_asks_for(by_hand, k
 
 def test_users_whom_somebody_led_to_the_candidate_find_pods_enough():
     world = rolling(Phase.PROGRESSING)
-    world.route = RouteFacts(rules=({BLUE: 40, GREEN: 60},))
-    assert of_color(world) == [ApplyColor(GREEN, "iris-2", 2)]
+    world.route = RouteFacts(rules=({BLUE: 30, GREEN: 70},))
+    assert of_color(world) == [ApplyColor(GREEN, "iris-2", 3)]
 
 
 @pytest.mark.parametrize(("pods", "writes"), [(0, [ApplyColor(BLUE, "iris-1", 2)]), (1, []), (7, [])])
@@ -155,7 +155,7 @@ def test_a_candidate_whose_deployment_was_deleted_under_its_users_is_made_again(
     assert world.route is not None
     assert world.route.weight(GREEN) == 10
     del world.deployments[GREEN]
-    assert of_color(world) == [ApplyColor(GREEN, "iris-2", 1)]
+    assert of_color(world) == [ApplyColor(GREEN, "iris-2", 2)]
 
 
 def test_pods_that_somebody_starts_where_a_candidate_is_to_run_are_ended_first():
@@ -172,7 +172,7 @@ def test_pods_that_somebody_starts_where_a_candidate_is_to_run_are_ended_first()
     world.reconcile()
     assert of_color(world) == []
     run_until(world, Phase.PROGRESSING)
-    assert world.deployments[BLUE] == ("iris-3", 1)
+    assert world.deployments[BLUE] == ("iris-3", 2)
 
 
 def test_pods_that_somebody_starts_where_a_candidate_is_to_run_serve_on_as_long_as_users_are_led_there():

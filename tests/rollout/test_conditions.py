@@ -82,7 +82,7 @@ BLIND = "no metrics for 1m (guards.metricsMissing), so the candidate could not b
 OUT_OF_TIME = f"v2.0.0 was taken back: {BLIND}. v1.0.0 serves all requests. {AGAIN}"
 KEPT = ("True", "Kept", "iris-1 (v1.0.0) is stored and can be run again")
 SERVES = ("True", "Serving", "3 ready pods of v1.0.0")
-BOTH_SERVE = ("True", "Serving", "3 ready pods of v1.0.0 and 1 ready pod of v2.0.0")
+BOTH_SERVE = ("True", "Serving", "3 ready pods of v1.0.0 and 2 ready pods of v2.0.0")
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_pods_that_cannot_start_stall_and_are_named_with_their_version_and_color
     text = "v2.0.0 (green): image not found: pull it by hand"
     conditions = said(world)
     assert conditions["Stalled"] == ("True", "PodsCannotStart", text)
-    assert conditions["Reconciling"] == ("False", "Starting", f"v2.0.0 starts: 0 of 1 pod ready; {text}")
+    assert conditions["Reconciling"] == ("False", "Starting", f"v2.0.0 starts: 0 of 2 pods ready; {text}")
 
 
 def test_trouble_of_stables_pods_is_named_at_rest():
@@ -337,7 +337,7 @@ def test_a_candidate_that_is_ready_waits_until_its_counters_are_seen():
     world.metrics = False
     world.fresh_at = None
     pass_by(world, 3)
-    starts = "v2.0.0 starts: 1 of 1 pod ready; waiting for "
+    starts = "v2.0.0 starts: 2 of 2 pods ready; waiting for "
     assert said(world)["Reconciling"][2] == starts + "Prometheus to have the counters of its pods"
     world.says = {"trouble": "Prometheus does not answer"}
     assert said(world)["Reconciling"][2] == starts + "Prometheus does not answer"

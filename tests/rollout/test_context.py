@@ -176,23 +176,21 @@ def test_all_traffic_wants_the_specs_replicas_or_those_that_autoscaling_had(serv
 
 
 @pytest.mark.parametrize(
-    ("replicas", "guards", "weight", "pods"),
+    ("replicas", "weight", "pods"),
     [
-        (10, {}, 0, 1),
-        (10, {}, 1, 1),
-        (10, {}, 10, 1),
-        (10, {}, 11, 2),
-        (10, {}, 95, 10),
-        (9, {}, 56, 6),
-        (10, {}, 100, 10),
-        (1, {}, 10, 1),
-        (10, {"latency": [{"percentile": "95", "max": "200ms"}]}, 10, 2),
-        (10, {"latency": [{"percentile": "95", "max": "200ms"}]}, 50, 5),
-        (1, {"latency": [{"percentile": "95", "max": "200ms"}]}, 10, 1),
+        (10, 0, 2),
+        (10, 1, 2),
+        (10, 20, 2),
+        (10, 21, 3),
+        (10, 95, 10),
+        (9, 56, 6),
+        (10, 100, 10),
+        (2, 10, 2),
+        (1, 10, 1),
     ],
 )
-def test_a_weight_wants_its_share_of_pods_and_two_for_a_latency_guard(replicas, guards, weight, pods):
-    assert context({"serving": {"replicas": replicas}, "guards": guards}).required_replicas(weight) == pods
+def test_a_weight_wants_its_share_of_pods_and_two_where_stable_has_two(replicas, weight, pods):
+    assert context({"serving": {"replicas": replicas}}).required_replicas(weight) == pods
 
 
 # ------------------------------------------------------------------ the route

@@ -196,7 +196,7 @@ def test_without_a_candidate_there_is_nothing_to_start():
 
 
 @pytest.mark.parametrize(
-    ("ready", "seen", "phase"), [(0, 1, Phase.STARTING), (1, 0, Phase.STARTING), (1, 1, Phase.PROGRESSING)]
+    ("ready", "seen", "phase"), [(1, 2, Phase.STARTING), (2, 1, Phase.STARTING), (2, 2, Phase.PROGRESSING)]
 )
 def test_the_first_step_wants_pods_that_are_ready_and_that_the_guards_see(ready, seen, phase):
     world = rolling(Phase.STARTING)
@@ -686,7 +686,7 @@ def test_a_step_waits_until_the_metrics_tell_of_as_many_pods_as_its_weight_needs
 
 
 def test_a_step_waits_while_the_metrics_tell_of_no_pod():
-    # given a step that is over, whose only pod's counters have not been seen
+    # given a step that is over, whose pods' counters have not been seen
     world = at_step()
     world.now = world.fresh_at = world.now + timedelta(minutes=1)
     world.reporting = Counter({"iris-1": 3})
@@ -694,4 +694,4 @@ def test_a_step_waits_while_the_metrics_tell_of_no_pod():
     status = next_status(world)
     assert status.step.index == 1
     reconciling = next(condition for condition in status.conditions if condition.type == "Reconciling")
-    assert reconciling.message.endswith("Prometheus has the counters of 0 of the 1 pods that v2.0.0 needs")
+    assert reconciling.message.endswith("Prometheus has the counters of 0 of the 2 pods that v2.0.0 needs")

@@ -303,7 +303,7 @@ GROWS = {"autoscaling": {"minReplicas": 2, "maxReplicas": 20}, "triton": CPU, "a
 def test_a_stable_that_grows_in_mid_rollout_wants_a_larger_candidate():
     # given
     world = at_half(serving=GROWS)
-    assert world.deployments[GREEN][1] == 1
+    assert world.deployments[GREEN][1] == 2
     # when an autoscaler has grown stable
     world.deployments[BLUE] = ("iris-1", 16)
     pass_by(world, 3)

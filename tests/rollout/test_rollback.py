@@ -316,14 +316,14 @@ def test_at_the_deadline_the_reason_is_named_that_is_known():
     world = at_step()
     world.reporting.clear()
     pass_the_deadline(world)
-    assert ending(world).message == past + "Prometheus has the counters of 0 of the 1 pods that v2.0.0 needs"
+    assert ending(world).message == past + "Prometheus has the counters of 0 of the 2 pods that v2.0.0 needs"
     # but not of an operator that has just begun to look
     world.fresh_at = None
     assert ending(world).message == past.removesuffix(": ")
     # or pods that never got ready, as before the first step
     world = rolling(Phase.STARTING)
     pass_the_deadline(world)
-    assert ending(world).message == past + "it still waited for 1 ready pod of v2.0.0 (0 so far)"
+    assert ending(world).message == past + "it still waited for 2 ready pods of v2.0.0 (0 so far)"
     # or a hold
     world = at_step(guards={"metricsMissing": {"after": "1m", "then": "Hold"}})
     world.metrics = False

@@ -170,8 +170,7 @@ def test_roles_are_shown_as_they_are_seen():
     # given a candidate with 10 %, one of whose two pods is ready
     world = rolling(Phase.PROGRESSING)
     pass_by(world)
-    world.deployments[Color.GREEN] = ("iris-2", 2)
-    world.pods[Color.GREEN].append(replace(world.pods[Color.GREEN][0], uid="new", ready=False))
+    world.pods[Color.GREEN][1] = replace(world.pods[Color.GREEN][1], ready=False)
 
     # then status says so of either role
     status = world.decide().status

@@ -10,12 +10,12 @@ from tests.workloads.specs import OWN_LABELS, specs
 
 from viridian.api.errors import BrokenChild
 from viridian.api.names import ANNOTATION_INPUT, LABEL_COLOR, LABEL_MODEL, Color
-from viridian.api.quantities import parse_duration
 from viridian.api.revision import RevisionInput
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.pod import FETCH_CONTAINER, SERVING_CONTAINERS
 from viridian.workloads.revisions import build_controller_revision, read_controller_revision
+from viridian_shared.durations import parse_duration
 
 SPEC = ModelDeploymentSpec.model_validate(
     {

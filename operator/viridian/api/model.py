@@ -29,6 +29,16 @@ class ModelFormat(StrEnum):
 
     ONNX = "onnx"
     TRITON = "triton"
+    SKLEARN = "sklearn"
+    XGBOOST = "xgboost"
+    LIGHTGBM = "lightgbm"
+
+
+_TRUST_MISSING = (
+    "a model of format sklearn is loaded by running the code in its file: set it to true if you trust whoever made it,"
+    " or import the model to ONNX with `viridian import`"
+)
+_TRUST_UNUSED = "only native formats (sklearn, xgboost, lightgbm) have files that may run code: remove it"
 
 
 class ModelSource(ApiModel):
@@ -46,6 +56,16 @@ class ModelSource(ApiModel):
                     "rule": "!has(self.credentialsSecretRef) || self.uri.startsWith('https:')",
                     "message": _CREDENTIALS_UNUSED,
                     "fieldPath": ".credentialsSecretRef",
+                },
+                {
+                    "rule": "self.format != 'sklearn' || self.trusted",
+                    "message": _TRUST_MISSING,
+                    "fieldPath": ".trusted",
+                },
+                {
+                    "rule": "!self.trusted || self.format in ['sklearn', 'xgboost', 'lightgbm']",
+                    "message": _TRUST_UNUSED,
+                    "fieldPath": ".trusted",
                 },
             ]
         }
@@ -96,9 +116,18 @@ class ModelSource(ApiModel):
         ModelFormat,
         Field(
             description="Layout of the model's files: onnx is a folder with model.onnx, or that file by itself; triton"
-            " is a model repository of Triton with one model."
+            " is a model repository of Triton with one model; sklearn, xgboost and lightgbm are folders as"
+            " `viridian import --native` writes them, and run in the library that trained the model: serving.image"
+            " has to be built with its requirements.txt."
         ),
     ] = ModelFormat.ONNX
+    trusted: Annotated[
+        bool,
+        Field(
+            description="Whether you trust whoever made the model: to load a file of format sklearn, and a pickle of"
+            " the other native formats, is to run the code in it."
+        ),
+    ] = False
     credentials_secret_ref: Annotated[
         SecretRef | None,
         Field(
@@ -131,6 +160,10 @@ class ModelSource(ApiModel):
             raise ValueError(f"digest: {_DIGEST_MISSING}")
         if self.credentials_secret_ref is not None and self.scheme != "https":
             raise ValueError(f"credentialsSecretRef: {_CREDENTIALS_UNUSED}")
+        if self.format is ModelFormat.SKLEARN and not self.trusted:
+            raise ValueError(f"trusted: {_TRUST_MISSING}")
+        if self.trusted and self.format in (ModelFormat.ONNX, ModelFormat.TRITON):
+            raise ValueError(f"trusted: {_TRUST_UNUSED}")
         return self
 
     @property

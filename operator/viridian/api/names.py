@@ -20,15 +20,6 @@ ANNOTATION_SEQ = f"{GROUP}/seq"
 ANNOTATION_ABORTED = f"{GROUP}/aborted"
 ANNOTATION_EPOCH = f"{GROUP}/epoch"
 
-PORT_SPLIT = 8000
-"""HTTP from the color Services; trusts the header that the route sets."""
-PORT_STABLE = 8080
-"""HTTP from the Service NAME."""
-PORT_GRPC = 8001
-"""gRPC from every Service; past the route, so always a direct call."""
-PORT_METRICS = 9090
-HEADER_VIA = "Viridian-Via"
-
 
 class Color(StrEnum):
     """One of the two sides of a ModelDeployment."""

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from viridian_shared.variables import PREFIX
+
 from .base import ApiModel
 from .names import GROUP
 from .objects import LABELS, ObjectName, SecretRef
@@ -16,7 +18,6 @@ _QUALIFIED = rf"({LABELS}/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?"
 _VALUE = "([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?"
 """A label's value."""
 
-_OURS = "VIRIDIAN_"
 _KEY = Field(
     min_length=1,
     max_length=253,
@@ -80,8 +81,8 @@ class EnvVar(ApiModel):
             max_length=128,
             description="Name of the variable.",
             json_schema_extra=cel(
-                f"{matches('^[A-Za-z_][A-Za-z0-9_.-]*$')} && !self.startsWith('{_OURS}')",
-                f"must be the name of a variable that does not begin with {_OURS}, which are set by the operator:"
+                f"{matches('^[A-Za-z_][A-Za-z0-9_.-]*$')} && !self.startsWith('{PREFIX}')",
+                f"must be the name of a variable that does not begin with {PREFIX}, which are set by the operator:"
                 " letters, digits and underscores",
             ),
         ),
@@ -91,8 +92,8 @@ class EnvVar(ApiModel):
 
     @model_validator(mode="after")
     def _valued(self) -> Self:
-        if self.name.startswith(_OURS):
-            raise ValueError(f"{self.name} is set by the operator: name the variable without {_OURS}")
+        if self.name.startswith(PREFIX):
+            raise ValueError(f"{self.name} is set by the operator: name the variable without {PREFIX}")
         if (self.value is None) == (self.value_from is None):
             raise ValueError(_ONE_VALUE)
         return self

@@ -1,9 +1,10 @@
 """`spec.serving.log`: where a record of each prediction goes, and what it may show."""
 
-from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
+
+from viridian_shared.prediction_log import LogSink, RedactAction
 
 from .base import ApiModel
 from .quantities import DECIMAL, Decimal, Size, cel, matches
@@ -11,21 +12,6 @@ from .quantities import DECIMAL, Decimal, Size, cel, matches
 _ADDRESS = r"^https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/[A-Za-z0-9._~%!$&()*+,;=:@/?-]+$"
 _WHERE_TO = "sink OTLP needs the collector's whole address: write one such as https://collector.example:4318/v1/logs"
 _TO_NOWHERE = "only sink OTLP sends to an address: remove it, or write sink: OTLP"
-
-
-class LogSink(StrEnum):
-    """Where records go."""
-
-    STDOUT = "Stdout"
-    OTLP = "OTLP"
-
-
-class RedactAction(StrEnum):
-    """What is done to a member of a record."""
-
-    DROP = "Drop"
-    MASK = "Mask"
-    HASH = "Hash"
 
 
 class Redaction(ApiModel):

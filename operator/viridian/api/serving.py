@@ -4,11 +4,13 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from viridian_shared.durations import PATTERN as DURATION
+
 from .base import ApiModel
 from .objects import SecretRef
 from .pod_template import PodTemplate
 from .prediction_log import PredictionLog
-from .quantities import DURATION, QUANTITY, Duration, Size, between, cel, matches
+from .quantities import QUANTITY, Duration, Size, between, cel, matches
 
 Quantity = Annotated[
     str | int,

@@ -4,10 +4,12 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
 
+from viridian_shared.durations import PATTERN as DURATION
+from viridian_shared.durations import parse_duration
+
 from .base import ApiModel
 from .guards import Guards
 from .model import ModelSource
-from .quantities import DURATION, parse_duration
 from .rollout import Approval, Rollout, RolloutType
 from .serving import Serving
 from .traffic import Traffic

@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from viridian.api.errors import ViridianError
-from viridian_model.digest import UnclearFiles, digest_of, digest_of_stream
-from viridian_model.https import LeavesTls, open_https, shown
+from viridian_shared.digest import UnclearFiles, digest_of, digest_of_stream
+from viridian_shared.https import LeavesTls, open_https, shown
 
 _TIMEOUT = 60.0
 """Seconds without a byte after which a server is given up."""

@@ -33,7 +33,7 @@ from viridian.metrics.prometheus import Prometheus
 from viridian.metrics.user_queries import UserQueries
 from viridian.workloads.pod import PodDefaults
 
-_log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 WORKERS = 8
 SOON = 0.5
@@ -167,10 +167,10 @@ class Operator:
                 again = await reconciler.reconcile(key)
             except KubeError as error:
                 delay = self.queue.failed(key)
-                _log.warning("%s/%s: %s; trying again in %.1f s", *key, error, delay)
-            except Exception:  # noqa: BLE001 - one broken model must not stop the others
+                LOG.warning("%s/%s: %s; trying again in %.1f s", *key, error, delay)
+            except Exception:  # one broken model must not stop the others
                 delay = self.queue.failed(key)
-                _log.exception("%s/%s: unexpected error; trying again in %.1f s", *key, delay)
+                LOG.exception("%s/%s: unexpected error; trying again in %.1f s", *key, delay)
             else:
                 self.queue.done(key)
                 if again is not None:
@@ -187,4 +187,4 @@ async def _ensure_fence(fence: Fence, model: Model) -> None:
     try:
         await fence.ensure(model)
     except KubeError as error:
-        _log.warning("%s/%s is not fenced yet: %s", *model.key, error)
+        LOG.warning("%s/%s is not fenced yet: %s", *model.key, error)

@@ -5,13 +5,12 @@ from viridian.guards.config import Config, LatencyGuard, bounds
 from viridian.guards.counts import Block, Counts
 from viridian.guards.driver import Rollout, Window, advance
 from viridian.guards.judge import Judgement, Verdict
-from viridian.guards.latency import GRID, round_up
+from viridian.guards.latency import round_up
 from viridian.guards.power import power_sentence, requests_to_detect
 from viridian.guards.series import PodCounters, RequestCounts, Snapshot, align
 from viridian.guards.state import State, decode, encode
 
 __all__ = [
-    "GRID",
     "Block",
     "Config",
     "Counts",

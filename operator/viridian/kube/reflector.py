@@ -9,7 +9,7 @@ from .client import KubeClient, Manifest
 from .errors import Expired, KubeError, Unavailable
 from .resources import Kind
 
-_log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 WATCH_SECONDS = 300
 """How long one watch lasts; the next one goes on where it ended."""
@@ -71,9 +71,9 @@ class Reflector:
                 version = self._seen if isinstance(error, Unavailable) else ""
                 self._give_up_if_denied(error)
                 await self._wait(str(error))
-            except Exception:  # noqa: BLE001 - nobody would see Deployments any more
+            except Exception:  # nobody would see Deployments any more
                 version = ""
-                _log.exception("following %s failed; it begins again", self._what)
+                LOG.exception("following %s failed; it begins again", self._what)
                 await self._wait()
 
     @property
@@ -93,7 +93,7 @@ class Reflector:
     def _note(self, trouble: str, pause: float) -> None:
         """Tell the log once of each trouble, however long it lasts."""
         level = logging.DEBUG if trouble == self._trouble else logging.WARNING
-        _log.log(level, "following %s: %s; again in %.1f s", self._what, trouble, pause)
+        LOG.log(level, "following %s: %s; again in %.1f s", self._what, trouble, pause)
         self._trouble = trouble
 
     def _works(self) -> None:

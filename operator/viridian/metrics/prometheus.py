@@ -14,28 +14,24 @@ from functools import partial
 from typing import Any, TypeVar
 
 from viridian.api.model_key import ModelKey
-from viridian.api.names import PORT_METRICS
 from viridian.guards.series import PodCounters, RequestCounts
+from viridian_shared import ports
+from viridian_shared.metric_names import DURATIONS, FAILURES, FALLBACK, IDENTITY, REQUESTS, STAMP, STARTED
+from viridian_shared.outcome import Outcome
+from viridian_shared.via import JUDGED, USERLESS
 
 from .batches import Batches
 from .connection import MOST_SERIES, Connection, MetricsError, TooLarge
-from .said import FAILURES, FALLBACK, SAID, Failure, Fallback, Said
+from .said import SAID, Failure, Fallback, Said
 
 SCRAPES = 6
 """Scrapes that one query looks back over: enough to find a moment that all pods have reported."""
-UNSEEN = frozenset({"check", "mirror"})
-"""Requests that are no user's: they keep no color from draining."""
-
-JUDGED = ("split", "pin", "direct")
-"""How the requests came that guards look at: the ones that may be compared first."""
-
-IDENTITY = ("__name__", "model_namespace", "model", "revision", "pod_uid", "via", "outcome", "le")
+SERIES = ("__name__", *IDENTITY, "via", "outcome", "le")
 """The labels that make a series one of a kind, whoever scraped it."""
 
-STAMP, STARTED = "viridian_counters_stamp_seconds", "viridian_counters_started_seconds"
-REQUESTS, DURATIONS = "viridian_requests_total", "viridian_request_duration_seconds_bucket"
-NAMES = (REQUESTS, DURATIONS, STAMP, STARTED, FALLBACK, FAILURES)
-"""The series that are asked for; docs/reference/metrics.md says what they hold."""
+BUCKETS = f"{DURATIONS}_bucket"
+NAMES = (REQUESTS, BUCKETS, STAMP, STARTED, FALLBACK, FAILURES)
+"""The series that are asked for."""
 
 T = TypeVar("T")
 
@@ -101,7 +97,7 @@ class _Pod:
         if len(values) == 0:
             return
         begin, end = float(values[0][0]), float(values[-1][0])
-        spans = self.spans[tuple(labels.get(name, "") for name in IDENTITY)]
+        spans = self.spans[tuple(labels.get(name, "") for name in SERIES)]
         if any(begin <= until and since <= end for since, until in spans):
             raise Twice
         spans.append((begin, end))
@@ -203,7 +199,7 @@ def _too_large(key: ModelKey, error: TooLarge) -> TooLarge:
     """The same in the words of one model."""
     return TooLarge(
         f"the pods of {'/'.join(key)} have more series than one model may: {error}. Look at what their port"
-        f" {PORT_METRICS} says; a pod of Viridian's own serving image has about fifty that are asked for"
+        f" {ports.METRICS} says; a pod of Viridian's own serving image has about fifty that are asked for"
     )
 
 
@@ -274,7 +270,7 @@ def _gather_model(key: ModelKey, series: Iterable[dict[str, Any]]) -> Samples:
         except (KeyError, TypeError, ValueError) as error:
             raise MetricsError(
                 f"Prometheus has counters of pod {labels.get('pod_uid')} of {'/'.join(key)} that are none"
-                f" ({labels.get('__name__')}: {error}): look at what the pod's port {PORT_METRICS} says"
+                f" ({labels.get('__name__')}: {error}): look at what the pod's port {ports.METRICS} says"
             ) from error
     found: dict[str, dict[str, PodSamples]] = defaultdict(dict)
     for (revision, uid), pod in pods.items():
@@ -293,7 +289,7 @@ def _add(scrape: _Scrape, labels: Mapping[str, str], value: float) -> None:
     elif name == STARTED:
         scrape.started = value
     elif name == REQUESTS:
-        scrape.answered += 0 if via in UNSEEN else int(value)
+        scrape.answered += 0 if via in USERLESS else int(value)
         if via in JUDGED:
             scrape.outcomes[via][labels.get("outcome", "")] += int(value)
     elif via in JUDGED:
@@ -301,8 +297,10 @@ def _add(scrape: _Scrape, labels: Mapping[str, str], value: float) -> None:
 
 
 def _request_counts(outcomes: Mapping[str, int], buckets: Mapping[float, int]) -> RequestCounts:
-    errors = outcomes.get("error", 0)
-    return RequestCounts(outcomes.get("ok", 0) + errors, errors, dict(buckets), hits=outcomes.get("cached", 0))
+    errors = outcomes.get(Outcome.ERROR, 0)
+    return RequestCounts(
+        outcomes.get(Outcome.OK, 0) + errors, errors, dict(buckets), hits=outcomes.get(Outcome.CACHED, 0)
+    )
 
 
 def _spellings(bound: float) -> set[str]:

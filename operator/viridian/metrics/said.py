@@ -8,10 +8,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from viridian_shared.metric_names import FAILURES, FALLBACK
+
 from .connection import excerpt
 
-FALLBACK = "viridian_fallback_available"
-FAILURES = "viridian_failures_total"
 SAID = frozenset({FALLBACK, FAILURES})
 """Series whose labels change with what a pod has to say."""
 LONGEST = 200

@@ -4,14 +4,15 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Final
 
 from viridian.api.names import Color
-from viridian.api.quantities import parse_duration
 from viridian.api.revision import Revision, RevisionInput
 from viridian.api.rollout import Step
 from viridian.api.serving import Serving
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import BlockedRevision, ColorStatus, ModelDeploymentStatus, Phase
+from viridian_shared.durations import parse_duration
 
 from .observed import ColorView, Observed, Settings
 
@@ -19,6 +20,8 @@ SETTLED = frozenset({Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED, Phase.PENDI
 """Phases in which nothing is moving."""
 CLOCK_STOPS = frozenset({"Paused", "AwaitingApproval"})
 """Holds in which a person is waited for; the deadline's clock stands still."""
+_FEWEST: Final = 2
+"""Pods of a candidate, where stable has as many: its PodDisruptionBudget then keeps one of them."""
 
 
 @dataclass(frozen=True)
@@ -158,9 +161,12 @@ class RolloutContext:
         return full_replicas(self.spec.serving, self.status.floor)
 
     def required_replicas(self, weight: int) -> int:
-        """Pods that must be ready for `weight` percent: that share of stable's, and two for a latency guard."""
-        floor = 2 if self.spec.guards.latency else 1
-        return min(self.full, max(floor, math.ceil(self.full * weight / 100)))
+        """Pods that must be ready for `weight` percent: that share of stable's, and two wherever stable has two.
+
+        With one, a drained node takes all that can answer the candidate's share, and a latency guard has nothing to
+        compare that pod with.
+        """
+        return min(self.full, max(_FEWEST, math.ceil(self.full * weight / 100)))
 
     def carried(self, pods: int) -> int:
         """The weight that so many pods can carry, in percent.

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from viridian.api.quantities import format_duration, parse_duration
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import BlockedRevision, ColorStatus, GuardStatus, ModelDeploymentStatus, cut
 from viridian.api.status_changes import StatusChanges, evolve
 from viridian.guards.judge import Judgement, Verdict
 from viridian.rollout.planning.actions import Action
 from viridian.rollout.planning.plan import plan
+from viridian_shared.durations import format_duration, parse_duration
 
 from .commands import obey, refusal
 from .conditions import conditions

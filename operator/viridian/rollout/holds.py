@@ -1,10 +1,10 @@
 """Why a rollout stays where it is for now. A hold is no verdict: the guards go on, and a breach still rolls back."""
 
 from viridian.api.guards import Policy
-from viridian.api.quantities import parse_duration
 from viridian.api.rollout import Approval
 from viridian.api.status import Hold
 from viridian.guards.judge import Verdict
+from viridian_shared.durations import parse_duration
 
 from .context import RolloutContext
 from .fallback import lack

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from viridian.api.guards import Policy
-from viridian.api.quantities import parse_duration
 from viridian.api.status import Ending, Phase
 from viridian.guards.judge import Verdict
+from viridian_shared.durations import parse_duration
 
 from .commands import Verb, pending_command
 from .context import RolloutContext

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from viridian.api.names import Color
-from viridian.api.quantities import format_duration
 from viridian.api.status import ColorStatus, Phase, StepStatus
+from viridian_shared.durations import format_duration
 
 from .context import RolloutContext
 from .fallback import awaits_word, gap

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from viridian.api.names import Color, revision_name
-from viridian.api.quantities import parse_duration
 from viridian.api.rollout import Approval
 from viridian.api.status import (
     BlockedRevision,
@@ -17,6 +16,7 @@ from viridian.api.status import (
 )
 from viridian.api.status_changes import StatusChanges, evolve
 from viridian.guards.judge import Verdict
+from viridian_shared.durations import parse_duration
 
 from .commands import Verb, pending_command
 from .context import RolloutContext

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, HEADER_VIA, PORT_SPLIT, Color, color_name
+from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, Color, color_name
 from viridian.api.traffic import PinMatch, Traffic
+from viridian_shared import ports
+from viridian_shared.via import HEADER, Via
 
 from .refusal import Gateways, is_accepted, refusal
 
@@ -68,8 +70,8 @@ def build_route_spec(model: str, traffic: Traffic, timeout: str, weights: Weight
         for pin in traffic.pins
     ]
     rules = [
-        *(_rule(model, matches, "pin", traffic.path, timeout, pins) for matches in pinned),
-        _rule(model, [path], "split", traffic.path, timeout, weights),
+        *(_rule(model, matches, Via.PIN, traffic.path, timeout, pins) for matches in pinned),
+        _rule(model, [path], Via.SPLIT, traffic.path, timeout, weights),
     ]
     parents = [
         {"group": "gateway.networking.k8s.io", "kind": "Gateway", **parent.manifest()} for parent in traffic.parent_refs
@@ -86,10 +88,10 @@ def _headers(match: PinMatch) -> list[dict[str, Any]]:
 
 
 def _rule(
-    model: str, matches: list[dict[str, Any]], via: str, path: str, timeout: str, weights: Weights
+    model: str, matches: list[dict[str, Any]], via: Via, path: str, timeout: str, weights: Weights
 ) -> dict[str, Any]:
     filters: list[dict[str, Any]] = [
-        {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": HEADER_VIA, "value": via}]}}
+        {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": HEADER, "value": via.value}]}}
     ]
     if path != "/":
         rewrite = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
@@ -111,7 +113,13 @@ def build_backends(model: str, weights: Weights) -> list[dict[str, Any]]:
     if weights.keys() != set(Color) or sum(weights.values()) != 100 or min(weights.values()) < 0:
         raise ValueError(f"both colors need weights that are at least 0 and sum to 100, not {dict(weights)}")
     return [
-        {"group": "", "kind": "Service", "name": color_name(model, color), "port": PORT_SPLIT, "weight": weights[color]}
+        {
+            "group": "",
+            "kind": "Service",
+            "name": color_name(model, color),
+            "port": ports.SPLIT,
+            "weight": weights[color],
+        }
         for color in Color
     ]
 

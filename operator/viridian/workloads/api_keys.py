@@ -3,9 +3,9 @@
 from typing import Any
 
 from viridian.api.serving import Serving
+from viridian_shared import paths, variables
 
 _VOLUME = "api-keys"
-_PATH = "/etc/viridian/api-keys"
 
 
 def build_api_key_volumes(serving: Serving) -> list[dict[str, Any]]:
@@ -20,9 +20,12 @@ def build_api_key_volumes(serving: Serving) -> list[dict[str, Any]]:
 
 def build_api_key_mounts(serving: Serving) -> list[dict[str, Any]]:
     """The mount of the API's container."""
-    return [{"name": volume["name"], "mountPath": _PATH, "readOnly": True} for volume in build_api_key_volumes(serving)]
+    return [
+        {"name": volume["name"], "mountPath": paths.API_KEYS, "readOnly": True}
+        for volume in build_api_key_volumes(serving)
+    ]
 
 
 def build_api_key_environment(serving: Serving) -> dict[str, str]:
     """What makes the API ask for keys."""
-    return {} if serving.api_keys_secret_ref is None else {"VIRIDIAN_API_KEYS_DIR": _PATH}
+    return {} if serving.api_keys_secret_ref is None else {variables.API_KEYS_DIR: paths.API_KEYS}

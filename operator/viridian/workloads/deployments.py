@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from viridian.api.names import ANNOTATION_INPUT, LABEL_COLOR, LABEL_MODEL, LABEL_REVISION, Color, color_name
-from viridian.api.quantities import parse_duration
 from viridian.api.revision import Revision, RevisionInput
+from viridian_shared.durations import parse_duration
 
 from .owner import Owner, build_metadata
 

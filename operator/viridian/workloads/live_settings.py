@@ -4,14 +4,12 @@ import json
 from typing import Any
 
 from viridian.api.serving import Serving
+from viridian_shared import paths
 
 from .owner import Owner, build_metadata
 
-_FILE = "serving.json"
-_PATH = "/etc/viridian/serving"
 _VOLUME = "live-settings"
 _LOG = "log-secret"
-_LOG_PATH = "/etc/viridian/log-secret"
 _LIVE = ("cache", "rateLimit", "log")
 """Fields of `spec.serving` that need no new pods; the file has them as the manifest does."""
 
@@ -32,7 +30,7 @@ def build_live_settings(owner: Owner, serving: Serving) -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": build_metadata(owner, live_settings_name(owner.name)),
-        "data": {_FILE: json.dumps(_settings(serving))},
+        "data": {paths.LIVE_SETTINGS_FILE: json.dumps(_settings(serving))},
     }
 
 
@@ -51,8 +49,8 @@ def build_live_settings_volumes(model: str) -> list[dict[str, Any]]:
 def build_live_settings_mounts() -> list[dict[str, Any]]:
     """The mounts of the container that reads them; folders, since a file's mount would never be updated."""
     return [
-        {"name": _VOLUME, "mountPath": _PATH, "readOnly": True},
-        {"name": _LOG, "mountPath": _LOG_PATH, "readOnly": True},
+        {"name": _VOLUME, "mountPath": paths.LIVE_SETTINGS, "readOnly": True},
+        {"name": _LOG, "mountPath": paths.LOG_SECRET, "readOnly": True},
     ]
 
 

@@ -3,12 +3,11 @@
 from typing import Any
 
 from viridian.api.model import ModelSource
-from viridian.api.quantities import parse_size
+from viridian_shared import paths, variables
+from viridian_shared.sizes import parse_size
 
 _MODEL = "model"
-_MODEL_PATH = "/mnt/model"
 _CREDENTIALS = "model-credentials"
-_CREDENTIALS_PATH = "/etc/viridian/model-credentials"
 
 
 def build_volumes(model: ModelSource) -> list[dict[str, Any]]:
@@ -29,23 +28,23 @@ def build_volumes(model: ModelSource) -> list[dict[str, Any]]:
 
 def build_mounts(model: ModelSource) -> list[dict[str, Any]]:
     """The mounts of the containers that serve."""
-    return [] if model.scheme == "image" else [{"name": _MODEL, "mountPath": _MODEL_PATH, "readOnly": True}]
+    return [] if model.scheme == "image" else [{"name": _MODEL, "mountPath": paths.MODEL, "readOnly": True}]
 
 
 def build_fetch_mounts(model: ModelSource) -> list[dict[str, Any]]:
     """The mounts of the fetch container, which alone writes, and alone sees the credentials."""
     mounts = build_mounts(model)
     if model.scheme == "https":
-        mounts = [{"name": _MODEL, "mountPath": _MODEL_PATH}]
+        mounts = [{"name": _MODEL, "mountPath": paths.MODEL}]
     if model.credentials_secret_ref is not None:
-        mounts.append({"name": _CREDENTIALS, "mountPath": _CREDENTIALS_PATH, "readOnly": True})
+        mounts.append({"name": _CREDENTIALS, "mountPath": paths.MODEL_CREDENTIALS, "readOnly": True})
     return mounts
 
 
 def build_fetch_environment(model: ModelSource, digest: str) -> dict[str, str]:
     """What only the fetch container needs to know."""
     return {
-        "VIRIDIAN_MODEL_DIGEST": digest,
-        "VIRIDIAN_MODEL_MAX_SIZE": model.max_size,
-        "VIRIDIAN_FETCH_TIMEOUT": model.fetch_timeout,
+        variables.MODEL_DIGEST: digest,
+        variables.MODEL_MAX_SIZE: model.max_size,
+        variables.FETCH_TIMEOUT: model.fetch_timeout,
     }

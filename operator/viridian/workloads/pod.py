@@ -11,16 +11,14 @@ from viridian.api.names import (
     LABEL_COLOR,
     LABEL_MODEL,
     LABEL_REVISION,
-    PORT_GRPC,
-    PORT_METRICS,
-    PORT_SPLIT,
-    PORT_STABLE,
 )
 from viridian.api.pod_template import PodTemplate
-from viridian.api.quantities import format_duration, parse_duration
 from viridian.api.revision import RevisionInput
 from viridian.api.serving import Resources, Serving
-from viridian.guards.latency import GRID
+from viridian_shared import paths, ports, probes, variables
+from viridian_shared.durations import format_duration, parse_duration
+from viridian_shared.latency import GRID
+from viridian_shared.shutdown import DRAIN_DELAY, SHUTDOWN
 
 from .api_keys import build_api_key_environment, build_api_key_mounts, build_api_key_volumes
 from .live_settings import build_live_settings_mounts, build_live_settings_volumes
@@ -30,10 +28,6 @@ from .resources import DefaultResources, with_defaults
 SERVING_CONTAINERS = frozenset({"triton", "api"})
 FETCH_CONTAINER = "fetch"
 """The one init container. Whatever other containers a pod has, something has injected."""
-DRAIN_DELAY = timedelta(seconds=3)
-"""How long a terminating pod still accepts requests, so that every proxy has heard that it goes."""
-SHUTDOWN = timedelta(seconds=20)
-"""What API and Triton need to end one after the other, beyond the longest request."""
 SAFE_TO_EVICT: Final = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 """Without this annotation the cluster autoscaler never empties a node with our pods, because of their emptyDirs."""
 
@@ -82,24 +76,24 @@ def build_pod_template(model: str, revision: str, spec: RevisionInput, defaults:
                 {
                     **_container("triton", image, env, triton, _mounts(spec.model)),
                     # Triton hangs without end when its Python stub cannot start: then the kubelet starts it again.
-                    "startupProbe": _probe("/triton/ready", period=1, failures=math.ceil(starting.total_seconds())),
+                    "startupProbe": _probe(probes.TRITON_READY, period=1, failures=math.ceil(starting.total_seconds())),
                     # Without grace: the pod takes no traffic then, and its model is dead.
                     "livenessProbe": {
-                        **_probe("/triton/live", period=10, failures=3),
+                        **_probe(probes.TRITON_LIVE, period=10, failures=3),
                         "terminationGracePeriodSeconds": 5,
                     },
                 },
                 {
                     **_container("api", image, [*env, *_of_the_api(model, spec.serving)], api, _api_mounts(spec)),
                     "ports": [
-                        {"name": "http", "containerPort": PORT_SPLIT},
-                        {"name": "http-stable", "containerPort": PORT_STABLE},
-                        {"name": "grpc", "containerPort": PORT_GRPC},
-                        {"name": "metrics", "containerPort": PORT_METRICS},
+                        {"name": "http", "containerPort": ports.SPLIT},
+                        {"name": "http-stable", "containerPort": ports.STABLE},
+                        {"name": "grpc", "containerPort": ports.GRPC},
+                        {"name": "metrics", "containerPort": ports.METRICS},
                     ],
-                    "startupProbe": _probe("/live", period=1, failures=60),
-                    "livenessProbe": _probe("/live", period=10, failures=3),
-                    "readinessProbe": _probe("/ready", period=1, failures=2),
+                    "startupProbe": _probe(probes.LIVE, period=1, failures=60),
+                    "livenessProbe": _probe(probes.LIVE, period=10, failures=3),
+                    "readinessProbe": _probe(probes.READY, period=1, failures=2),
                 },
             ],
             "volumes": [
@@ -157,32 +151,34 @@ def _fetching(image: str, env: list[dict[str, Any]], spec: RevisionInput, resour
 
 def _environment(model: str, revision: str, spec: RevisionInput, defaults: PodDefaults) -> list[dict[str, Any]]:
     plain = {
-        "VIRIDIAN_MODEL": model,
-        "VIRIDIAN_MODEL_VERSION": spec.model.version,
+        variables.MODEL: model,
+        variables.MODEL_VERSION: spec.model.version,
         # In what others wrote, a dollar sign stands for itself, not for another variable.
-        "VIRIDIAN_MODEL_URI": spec.model.uri.replace("$", "$$"),
-        "VIRIDIAN_MODEL_FORMAT": str(spec.model.format),
-        "VIRIDIAN_REVISION": revision,
-        "VIRIDIAN_TIMEOUT": spec.serving.timeout,
-        "VIRIDIAN_DRAIN_DELAY": format_duration(DRAIN_DELAY),
-        "VIRIDIAN_SCRAPE_INTERVAL": format_duration(defaults.scrape_interval),
-        "VIRIDIAN_LATENCY_BUCKETS": ",".join(f"{bound:g}" for bound in GRID),
+        variables.MODEL_URI: spec.model.uri.replace("$", "$$"),
+        variables.MODEL_FORMAT: str(spec.model.format),
+        variables.REVISION: revision,
+        variables.TIMEOUT: spec.serving.timeout,
+        variables.DRAIN_DELAY: format_duration(DRAIN_DELAY),
+        variables.SCRAPE_INTERVAL: format_duration(defaults.scrape_interval),
+        variables.LATENCY_BUCKETS: ",".join(f"{bound:g}" for bound in GRID),
     }
+    if spec.model.trusted:
+        plain[variables.MODEL_TRUSTED] = "true"
     if not defaults.allow_model_code:
-        plain["VIRIDIAN_ALLOW_MODEL_CODE"] = "false"
+        plain[variables.ALLOW_MODEL_CODE] = "false"
     if spec.serving.fallback.after is not None:
-        plain["VIRIDIAN_FALLBACK_AFTER"] = spec.serving.fallback.after
+        plain[variables.FALLBACK_AFTER] = spec.serving.fallback.after
     fields = {
-        "VIRIDIAN_NAMESPACE": "metadata.namespace",
-        "VIRIDIAN_POD_UID": "metadata.uid",
-        "VIRIDIAN_COLOR": f"metadata.labels['{LABEL_COLOR}']",
+        variables.NAMESPACE: "metadata.namespace",
+        variables.POD_UID: "metadata.uid",
+        variables.COLOR: f"metadata.labels['{LABEL_COLOR}']",
     }
     # With .svc: where no Service answers to it, NAME.NAMESPACE alone could be somebody's host on the internet.
-    stable = f"{model}.$(VIRIDIAN_NAMESPACE).svc:{PORT_STABLE}"
+    stable = f"{model}.$({variables.NAMESPACE}).svc:{ports.STABLE}"
     return [
         *_plain(plain),
         *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()),
-        *_plain({"VIRIDIAN_STABLE": stable}),
+        *_plain({variables.STABLE: stable}),
         *(variable.manifest() for variable in spec.serving.pod_template.env),
     ]
 
@@ -195,11 +191,11 @@ def _of_the_api(model: str, serving: Serving) -> list[dict[str, Any]]:
 def _feedback_key(model: str) -> dict[str, Any]:
     """The key of feedback tokens, for who has made one: the kubelet reads it, and the operator needs no right to."""
     source = {"name": f"{model}-feedback", "key": "key", "optional": True}
-    return {"name": "VIRIDIAN_FEEDBACK_KEY", "valueFrom": {"secretKeyRef": source}}
+    return {"name": variables.FEEDBACK_KEY, "valueFrom": {"secretKeyRef": source}}
 
 
-def _plain(variables: dict[str, str]) -> list[dict[str, Any]]:
-    return [{"name": name, "value": value} for name, value in variables.items()]
+def _plain(values: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"name": name, "value": value} for name, value in values.items()]
 
 
 def _container(
@@ -223,7 +219,7 @@ def _container(
 def _mounts(model: ModelSource) -> list[dict[str, Any]]:
     return [
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a path in the container
-        {"name": "run", "mountPath": "/run/viridian"},
+        {"name": "run", "mountPath": paths.RUN},
         {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - a path in the container
         *build_mounts(model),
     ]
@@ -235,7 +231,7 @@ def _api_mounts(spec: RevisionInput) -> list[dict[str, Any]]:
 
 def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
     return {
-        "httpGet": {"path": path, "port": PORT_METRICS},
+        "httpGet": {"path": path, "port": ports.METRICS},
         "periodSeconds": period,
         # A pod on a node that is short of CPU answers late, and so it does users: that is better than not at all. One
         # that is gone refuses at once.

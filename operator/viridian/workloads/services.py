@@ -6,19 +6,17 @@ from viridian.api.names import (
     ANNOTATION_ABORTED,
     LABEL_COLOR,
     LABEL_MODEL,
-    PORT_GRPC,
-    PORT_SPLIT,
-    PORT_STABLE,
     Color,
     color_name,
 )
+from viridian_shared import ports
 
 from .owner import Owner, build_metadata
 
 
 def build_color_service(owner: Owner, color: Color) -> dict[str, Any]:
     """The Service that the route sends a color's share to."""
-    return _service(owner, color_name(owner.name, color), color, PORT_SPLIT, {LABEL_COLOR: str(color)})
+    return _service(owner, color_name(owner.name, color), color, ports.SPLIT, {LABEL_COLOR: str(color)})
 
 
 def build_stable_service(owner: Owner, color: Color, aborted: str | None = None) -> dict[str, Any]:
@@ -26,7 +24,7 @@ def build_stable_service(owner: Owner, color: Color, aborted: str | None = None)
 
     Without a gateway its selector is what moves the traffic, and `aborted` names the revision whose rollback this is.
     """
-    service = _service(owner, owner.name, color, PORT_STABLE, {})
+    service = _service(owner, owner.name, color, ports.STABLE, {})
     if aborted is not None:
         service["metadata"]["annotations"] = {ANNOTATION_ABORTED: aborted}
     return service
@@ -42,7 +40,7 @@ def _service(owner: Owner, name: str, color: Color, port: int, labels: dict[str,
             # An address of each family that the cluster has: clients of either one reach the model.
             "ipFamilyPolicy": "PreferDualStack",
             "selector": {LABEL_MODEL: owner.name, LABEL_COLOR: str(color)},
-            "ports": [_port("http", port), _port("grpc", PORT_GRPC)],
+            "ports": [_port("http", port), _port("grpc", ports.GRPC)],
         },
     }
 

@@ -24,13 +24,15 @@ from viridian_serving.commands.serve import TRUSTED, environment_of, free_ports
 from viridian_serving.http1.client import HttpClient, PeerUnreachableError, Reply
 from viridian_serving.settings import config
 from viridian_serving.triton import shared_memory
+from viridian_shared import variables
+from viridian_shared.probes import READY
 
 _HOST: Final = "127.0.0.1"
 _PORTS: Final = (
     *("HTTP_PORT", "GRPC_PORT", "FALLBACK_PORT", "METRICS_PORT"),
     *("TRITON_HTTP_PORT", "TRITON_GRPC_PORT", "TRITON_METRICS_PORT"),
 )
-_QUIET: Final = {"VIRIDIAN_DRAIN_DELAY": "0s", "VIRIDIAN_GRACE": "1s"}
+_QUIET: Final = {variables.DRAIN_DELAY: "0s", "VIRIDIAN_GRACE": "1s"}
 _RETRY: Final = 0.1
 """Seconds between two questions whether the model is ready."""
 _READY: Final = 120.0
@@ -149,7 +151,7 @@ async def _wait(api: HttpClient) -> str:
     until, why = loop.time() + _READY, ""
     while loop.time() < until:
         try:
-            reply = await _ask(api, "GET", "/ready")
+            reply = await _ask(api, "GET", READY)
         except PeerUnreachableError as error:
             why = str(error)
         else:

@@ -11,7 +11,7 @@ from viridian_import.checks.load import Objective
 from viridian_import.checks.load_check import LoadPlan
 from viridian_import.checks.local import Report, check
 from viridian_import.faults import ImportFault
-from viridian_serving.settings.durations import parse_duration
+from viridian_shared.durations import parse_duration
 
 _SHOWN: Final = 10
 
@@ -86,7 +86,7 @@ def _count(text: str) -> int:
 
 def _duration(text: str) -> float:
     try:
-        seconds = parse_duration(text)
+        seconds = parse_duration(text).total_seconds()
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     if not 0 < seconds <= 60:

@@ -32,6 +32,7 @@ from viridian_serving.settings.config import Settings
 from viridian_serving.settings.dynamic import LiveSettings
 from viridian_serving.telemetry.exposition import CONTENT_TYPE, FallbackGauge, LiveGauges, build_registry, render
 from viridian_serving.telemetry.telemetry import Telemetry
+from viridian_shared import probes
 
 LOG = logging.getLogger("viridian.api")
 
@@ -39,7 +40,7 @@ _PROBE_TIMEOUT: Final = 2.0
 _LAST_NAME: Final = re.compile(rb"(?:/[A-Za-z0-9._~-]+)*/([A-Za-z0-9._~-]+)")
 """A path that does not end with a slash, so that what is relative to it replaces its last name."""
 _OPEN: Final = frozenset(
-    {b"/", b"/health", b"/live", b"/ready", b"/v2/health/live", b"/v2/health/ready", *PATHS},
+    {b"/", b"/health", probes.LIVE.encode(), probes.READY.encode(), b"/v2/health/live", b"/v2/health/ready", *PATHS},
 )
 """What is read without an API key: probes, and what describes the API."""
 _ROUTES: Final = {b"/predict": Route.PREDICT, b"/feedback": Route.FEEDBACK}
@@ -81,16 +82,16 @@ class App:
         self.documents: Mapping[bytes, Response] = {}
         self._plain: dict[bytes, Callable[[], Awaitable[Response]]] = {
             b"/health": self._health,
-            b"/live": self._live_probe,
-            b"/ready": self._ready,
+            probes.LIVE.encode(): self._live_probe,
+            probes.READY.encode(): self._ready,
             **{path: partial(self._document, path) for path in PATHS},
         }
         self._operations = {
             b"/metrics": self._metrics,
-            b"/live": self._live_probe,
-            b"/ready": self._ready,
-            b"/triton/ready": self._triton_ready,
-            b"/triton/live": self._triton_live,
+            probes.LIVE.encode(): self._live_probe,
+            probes.READY.encode(): self._ready,
+            probes.TRITON_READY.encode(): self._triton_ready,
+            probes.TRITON_LIVE.encode(): self._triton_live,
         }
 
     def apply(self, settings: LiveSettings) -> None:

@@ -29,7 +29,9 @@ from viridian_serving.http1.messages import Headers, Request, Response
 from viridian_serving.inference.deaths import DIED
 from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.inference.witness import Witness, fails_on_input
-from viridian_serving.metrics.guard_counters import FallbackReason, FrozenCounters, Outcome, Via
+from viridian_serving.metrics.guard_counters import FallbackReason, FrozenCounters
+from viridian_shared.outcome import Outcome
+from viridian_shared.via import HEADER, Via
 
 LOG = logging.getLogger("viridian.api")
 
@@ -155,7 +157,7 @@ class _FallbackRequest:
         return [
             *((name, given[name]) for name in _REQUEST_HEADERS if name in given),
             *trace,
-            (b"viridian-via", Via.FALLBACK.value.encode()),
+            (HEADER.lower().encode(), Via.FALLBACK.value.encode()),
             (TIMEOUT_MS, b"%d" % (left * 1000)),
             (b"x-request-id", self.request_id.encode()),
         ]

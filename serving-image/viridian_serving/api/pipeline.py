@@ -30,11 +30,14 @@ from viridian_serving.inference.loaded_model import LoadedModel
 from viridian_serving.inference.predictor import Predictor
 from viridian_serving.inference.readiness import Readiness
 from viridian_serving.inference.request_context import RequestContext
-from viridian_serving.metrics.guard_counters import FrozenCounters, Outcome, Via, outcome_of
+from viridian_serving.metrics.guard_counters import FrozenCounters, outcome_of
 from viridian_serving.settings.config import Settings
 from viridian_serving.telemetry.failures import ABANDONED, failure_of
 from viridian_serving.triton import excuse
+from viridian_shared.outcome import Outcome
+from viridian_shared.via import HEADER, Via
 
+_VIA_HEADER: Final = HEADER.lower().encode()
 _VIA_BY_HEADER: Final = {via.value.encode(): via for via in Via}
 _RESCUED: Final = frozenset({Via.SPLIT, Via.PIN})
 """What the route gives this pod. A check is about this very model, and so is a direct call."""
@@ -55,7 +58,7 @@ class Trust(Enum):
 
     def via(self, request: Request) -> Via:
         """Return how a request came."""
-        claimed = _VIA_BY_HEADER.get(request.headers.get(b"viridian-via", b""), Via.DIRECT)
+        claimed = _VIA_BY_HEADER.get(request.headers.get(_VIA_HEADER, b""), Via.DIRECT)
         if self is Trust.FALLBACK_ONLY and claimed is not Via.FALLBACK:
             return Via.DIRECT
         return claimed

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, Self
 
-from viridian_model.digest import CHUNK, unclear
 from viridian_serving.artifacts.download import Deadline
 from viridian_serving.artifacts.locate import ModelError
+from viridian_shared.digest import CHUNK, unclear
 
 MAX_FILES: Final = 10_000
 """Files and folders in an archive."""

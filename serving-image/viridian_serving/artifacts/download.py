@@ -12,9 +12,9 @@ from email.message import Message
 from pathlib import Path
 from typing import IO, Any, Final
 
-from viridian_model.digest import CHUNK
-from viridian_model.https import LeavesTls, open_https, shown
 from viridian_serving.artifacts.locate import ModelError
+from viridian_shared.digest import CHUNK
+from viridian_shared.https import LeavesTls, open_https, shown
 
 LOG = logging.getLogger("viridian.fetch")
 

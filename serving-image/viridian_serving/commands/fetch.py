@@ -10,8 +10,6 @@ from itertools import count
 from pathlib import Path
 from typing import Final, NoReturn
 
-from viridian_model.digest import UnclearFiles, digest_of
-from viridian_model.https import shown
 from viridian_serving.artifacts.archive import is_archive, unpack
 from viridian_serving.artifacts.credentials import read_authorization
 from viridian_serving.artifacts.download import Deadline, Download
@@ -19,6 +17,8 @@ from viridian_serving.artifacts.locate import FETCHED, MODEL_FILE, ModelError, l
 from viridian_serving.settings import config
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.termination_log import report
+from viridian_shared.digest import UnclearFiles, digest_of
+from viridian_shared.https import shown
 
 LOG = logging.getLogger("viridian.fetch")
 

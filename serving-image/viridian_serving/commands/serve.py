@@ -31,6 +31,9 @@ from viridian_serving.http1.listeners import open_listener
 from viridian_serving.settings import config
 from viridian_serving.settings.config import Settings
 from viridian_serving.triton import shared_memory
+from viridian_shared import ports as pod_ports
+from viridian_shared.probes import READY
+from viridian_shared.variables import PREFIX
 
 SERVED_NOT: Final = 1
 USAGE: Final = 2
@@ -101,8 +104,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Serves a model on this machine as a pod of Viridian would: Triton, and the prediction API.",
     )
     parser.add_argument("model", type=Path, help="an ONNX file, a folder with model.onnx, or a Triton model repository")
-    parser.add_argument("--port", type=_port, default=8000, help="where it is asked; 0 takes a free one (8000)")
-    host = os.environ.get(f"{config.PREFIX}BIND") or "127.0.0.1"
+    parser.add_argument(
+        "--port", type=_port, default=pod_ports.SPLIT, help=f"where it is asked; 0 takes a free one ({pod_ports.SPLIT})"
+    )
+    host = os.environ.get(f"{PREFIX}BIND") or "127.0.0.1"
     parser.add_argument("--host", default=host, help=f"address to listen on; :: for every one ({host})")
     parser.add_argument("--name", type=model_name, help="name of the model (that of its file or folder)")
     parser.add_argument("--version", type=_version, help="version of the model (by its folder's name, or dev)")
@@ -176,7 +181,7 @@ def _port_fault(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"port {port} on {host} is taken; end what listens there, or choose another: --port {port % 65535 + 1}"
     if error.errno == errno.EACCES:
-        return f"this user may not listen on port {port}; choose one above 1023: --port 8000"
+        return f"this user may not listen on port {port}; choose one above 1023: --port {pod_ports.SPLIT}"
     return f"{host} is no address of this machine ({error.strerror}); choose another: --host 127.0.0.1"
 
 
@@ -209,8 +214,8 @@ def environment_of(
         "TERMINATION_LOG": str(directory / "termination-log"),
     }
     defaults = _DEFAULTS | {name: str(port) for name, port in ports.items()}
-    settings = [(config.PREFIX + name, value) for name, value in defaults.items()]
-    return dict(settings) | dict(environ) | {config.PREFIX + name: value for name, value in chosen.items()}
+    settings = [(PREFIX + name, value) for name, value in defaults.items()]
+    return dict(settings) | dict(environ) | {PREFIX + name: value for name, value in chosen.items()}
 
 
 async def greet(settings: Settings) -> None:
@@ -247,7 +252,7 @@ async def _until_ready(api: HttpClient, settings: Settings, url: str) -> None:
 
 async def _why_not_ready(api: HttpClient) -> str | None:
     try:
-        reply = await _ask(api, "GET", "/ready")
+        reply = await _ask(api, "GET", READY)
     except PeerUnreachableError:
         return ""
     return None if reply.status == 200 else str(json.loads(reply.body)["detail"])

@@ -24,13 +24,15 @@ from viridian_serving.triton.model_code import refuse_beside
 from viridian_serving.triton.native_repository import write_native_repository
 from viridian_serving.triton.repository import write_repository
 from viridian_serving.triton.worker_host import SOCKET, WorkerHost
+from viridian_shared import variables
+from viridian_shared.exit_codes import ENDED_UNDER_REQUEST
 
 LOG = logging.getLogger("viridian.triton")
 
 HOST: Final = "127.0.0.1"
 EXIT_TIMEOUT: Final = 5
 """Seconds that Triton waits for connections that stay open after SIGTERM; nobody but the API has one."""
-_OF_THE_API: Final = ("OTEL_", f"{config.PREFIX}FEEDBACK_KEY")
+_OF_THE_API: Final = ("OTEL_", variables.FEEDBACK_KEY)
 """How variables begin that may hold a secret of the API's, such as headers of a collector. No code of a model's author
 may find them in another process of this container, either."""
 _BACKEND: Final = Path(__file__).parents[1] / "triton"
@@ -41,8 +43,8 @@ def main() -> int:
     """Run the container.
 
     Returns:
-        The exit code: tritonserver's; `excuse.EXIT_CODE` when a request may have ended it, 1 when the model cannot be
-        served, 2 when the environment is wrong.
+        The exit code: tritonserver's; `ENDED_UNDER_REQUEST` when a request may have ended it, 1 when the model cannot
+        be served, 2 when the environment is wrong.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
@@ -63,7 +65,7 @@ def main() -> int:
     if excuse.take(settings.run_dir):
         sentence = f"tritonserver ended with exit code {code} while a request ran, whose input is refused for a while."
         report(settings.termination_log, [sentence])
-        return excuse.EXIT_CODE
+        return ENDED_UNDER_REQUEST
     report(settings.termination_log, [f"tritonserver ended with exit code {code}; its log above says why."])
     return code
 
@@ -142,13 +144,13 @@ def worker_host(settings: Settings, environ: Mapping[str, str]) -> WorkerHost | 
     if not settings.allow_model_code or not (model_home(settings) / PREPROCESS_FILE).is_file():
         return None
     path = settings.run_dir / SOCKET
-    own = {name: value for name, value in environ.items() if not name.startswith((config.PREFIX, *_OF_THE_API))}
+    own = {name: value for name, value in environ.items() if not name.startswith((variables.PREFIX, *_OF_THE_API))}
     try:
         return WorkerHost(path, own)
     except OSError as error:
         raise ModelError(
             f"its {PREPROCESS_FILE} cannot be run, because nothing can listen on {path} ({error}); "
-            f"let {config.PREFIX}RUN_DIR be a folder that can be written, with a short path"
+            f"let {variables.PREFIX}RUN_DIR be a folder that can be written"
         ) from error
 
 

@@ -6,7 +6,7 @@ schema, and a 400 from it is no help; so it is asked unless nothing that this po
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Final
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from viridian_serving.codec.answers import AnswerSchema
 from viridian_serving.codec.tensors import DYNAMIC, Kind, Tensor
 from viridian_serving.contract.contract import Contract
+from viridian_shared.covers import Covers
 
 LONGEST_REASON: Final = 200
 """Characters of a reason; it is the label of a metric."""
@@ -66,20 +67,6 @@ class Interface(msgspec.Struct, frozen=True):
             contract.model.input_fingerprint if contract.raw else None,
             tuple(map(TensorForm.of, contract.model.outputs)),
         )
-
-
-class Covers(StrEnum):
-    """How many of a pod's requests stable can answer."""
-
-    ALL = "all"
-    SOME = "some"
-    NONE = "none"
-    SELF = "self"
-    """This pod is of the stable revision."""
-    OFF = "off"
-    """Nobody is to be asked."""
-    UNKNOWN = "unknown"
-    """The model is not loaded yet, or nobody was asked yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from viridian_serving.codec.instances import Violations
 from viridian_serving.codec.json_reading import parse
 from viridian_serving.feedback.token import Given, Label, TokenError, TokenReader
 from viridian_serving.http1.problems import Problem
-from viridian_serving.metrics.guard_counters import Via
+from viridian_shared.metric_names import IDENTITY
+from viridian_shared.via import Via
 
 _MAX_REMEMBERED: Final = 65_536
 """Tokens that are known to have been counted; beyond them the oldest is forgotten."""
@@ -63,7 +64,7 @@ class FeedbackCounts:
 
     def families(self, namespace: str, model: str, pod_uid: str) -> Iterator[Metric]:
         """Render them."""
-        labels = ("model_namespace", "model", "revision", "pod_uid", "via")
+        labels = (*IDENTITY, "via")
         results = CounterMetricFamily(
             "viridian_feedback", "Predicted labels whose truth was reported", labels=(*labels, "result")
         )

@@ -25,7 +25,7 @@ from viridian_serving.inference.deaths import DIED, Deaths
 from viridian_serving.inference.model import BadAnswerError, DiedError, Model, ModelFailedError, UnreachableError
 from viridian_serving.inference.preprocessing import PreprocessFailedError, Preprocessor
 from viridian_serving.inference.request_context import RequestContext
-from viridian_serving.metrics.guard_counters import Via
+from viridian_shared.via import USERLESS
 
 if TYPE_CHECKING:
     from viridian_serving.codec.oip_grpc_request import MessageReader
@@ -36,8 +36,6 @@ FRESH: Final = "hit"
 STALE: Final = "stale"
 """How an answer was found that was given before; the value of header ``Viridian-Cache`` and of member ``cached``."""
 _FAILURES: Final = (QueueFullError, CallFailedError, TimeoutError)
-_UNCACHED: Final = frozenset({Via.CHECK, Via.MIRROR})
-"""Requests that are made to learn about the model."""
 _OF_ONE_REQUEST: Final = frozenset({"model", "version", "revision", "request_id", "feedback_token", "cached"})
 _KINDS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     DiedError: (500, DIED, "The model's process ended while it worked on this; it is not tried again"),
@@ -110,7 +108,7 @@ class Predictor:
         context.instances, context.many, context.queued = instances.encoded, instances.many, time.perf_counter()
         age = None
         try:
-            if self.cache is None or context.via in _UNCACHED:
+            if self.cache is None or context.via in USERLESS:
                 context.predictions = await self._ask(instances, context)
             else:
                 context.key = key_of(instances.encoded, many=instances.many)

@@ -13,31 +13,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from viridian_shared.outcome import Outcome
+from viridian_shared.via import Via
+
 NANOSECONDS: Final = 1_000_000_000
-
-
-class Via(StrEnum):
-    """How a request came to this pod."""
-
-    SPLIT = "split"
-    PIN = "pin"
-    DIRECT = "direct"
-    FALLBACK = "fallback"
-    MIRROR = "mirror"
-    CHECK = "check"
-
-
-class Outcome(StrEnum):
-    """How a request ended, as its client saw it."""
-
-    OK = "ok"
-    REJECTED = "rejected"
-    ERROR = "error"
-    CACHED = "cached"
-    """Answered without the model: it tells that the request came, and nothing about the model."""
-    UNJUDGED = "unjudged"
-    """Failed, and not for this model's sake as far as can be told: stable failed on the same input, Triton ended under
-    somebody's request, or the pod had no room for what clients sent."""
 
 
 class FallbackReason(StrEnum):

@@ -4,7 +4,6 @@ The operator sets the identity (namespace, model, revision and so on) in both co
 default that suits a pod, and exists so that tests and unusual pods can change it.
 """
 
-import re
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -12,22 +11,16 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from viridian_model.digest import PATTERN as DIGEST
 from viridian_serving.http1.listeners import ANY, reach
 from viridian_serving.settings.cpu import parse_cpus
-from viridian_serving.settings.durations import parse_duration
+from viridian_shared import paths, ports
+from viridian_shared.digest import PATTERN as DIGEST
+from viridian_shared.durations import parse_duration
+from viridian_shared.latency import GRID
+from viridian_shared.shutdown import API_END, DRAIN_DELAY
+from viridian_shared.sizes import parse_size
+from viridian_shared.variables import PREFIX
 
-# The operator's grid, which it renders into every revision so that two can be compared bucket by bucket. This copy
-# serves a pod that runs by hand; a test holds the two equal.
-DEFAULT_LATENCY_BUCKETS: tuple[float, ...] = (
-    *(0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.0075),
-    *(0.01, 0.0125, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.075),
-    *(0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.75),
-    *(1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.5),
-    *(10.0, 15.0, 20.0, 30.0, 45.0, 60.0),
-)
-
-PREFIX = "VIRIDIAN_"
 TERMINATION_LOG = Path("/dev/termination-log")
 """The kubelet copies this file into the pod's status."""
 
@@ -41,7 +34,7 @@ class ConfigError(Exception):
 
 
 def _seconds(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
+    return parse_duration(value).total_seconds() if isinstance(value, str) else value
 
 
 def _cpus(value: object) -> object:
@@ -84,16 +77,8 @@ def _mutable(version: str) -> str:
     return version
 
 
-_SIZE = re.compile(r"([1-9][0-9]*)(Mi|Gi)")
-
-
 def _bytes(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    found = _SIZE.fullmatch(value)
-    if found is None:
-        raise ValueError(f"{value!r} is not a size; write it like 512Mi or 2Gi")
-    return int(found[1]) << (20 if found[2] == "Mi" else 30)
+    return parse_size(value) << 20 if isinstance(value, str) else value
 
 
 Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
@@ -116,8 +101,8 @@ Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=
 PositiveSeconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, Field(min_length=1)]
-Format = Literal["onnx", "triton", "sklearn", "xgboost", "lightgbm", "mlflow"]
-NATIVE = ("sklearn", "xgboost", "lightgbm", "mlflow")
+Format = Literal["onnx", "triton", "sklearn", "xgboost", "lightgbm"]
+NATIVE = ("sklearn", "xgboost", "lightgbm")
 """Formats that run in the library that trained the model."""
 
 
@@ -145,9 +130,7 @@ class Settings(BaseModel):
 
     timeout: PositiveSeconds = 30.0
     scrape_interval: PositiveSeconds = 15.0
-    latency_buckets: Annotated[tuple[float, ...], BeforeValidator(_buckets), AfterValidator(_increasing)] = (
-        DEFAULT_LATENCY_BUCKETS
-    )
+    latency_buckets: Annotated[tuple[float, ...], BeforeValidator(_buckets), AfterValidator(_increasing)] = GRID
     abandoned_after: Seconds = 1.0
     """A client that gives up after this many seconds counts as an error; earlier, its request is not judged."""
 
@@ -162,9 +145,11 @@ class Settings(BaseModel):
     feedback_lifetime: PositiveSeconds = 30 * 24 * 3600.0
     """Seconds for which a feedback token is good."""
 
-    drain_delay: Seconds = 3.0
+    drain_delay: Seconds = DRAIN_DELAY.total_seconds()
     """Seconds after SIGTERM in which new connections are still served, while the endpoint disappears everywhere."""
-    grace: PositiveSeconds = Field(default_factory=lambda given: given["drain_delay"] + given["timeout"] + 5.0)
+    grace: PositiveSeconds = Field(
+        default_factory=lambda given: given["drain_delay"] + given["timeout"] + API_END.total_seconds()
+    )
     """Seconds after SIGTERM by which the API has ended at the latest, and for which Triton waits for it. By default as
     long as the slowest request may take."""
 
@@ -188,10 +173,10 @@ class Settings(BaseModel):
     """Origins whose pages may ask, such as ``http://localhost:3000``, by commas; ``*`` for any."""
     bind: Text = ANY
     """A pod is reached from outside; Triton itself is bound to loopback."""
-    http_port: Port = 8000
-    grpc_port: Port = 8001
-    fallback_port: Port = 8080
-    metrics_port: Port = 9090
+    http_port: Port = ports.SPLIT
+    grpc_port: Port = ports.GRPC
+    fallback_port: Port = ports.STABLE
+    metrics_port: Port = ports.METRICS
     triton_http_port: Port = 8500
     triton_grpc_port: Port = 8501
     triton_metrics_port: Port = 8502
@@ -200,17 +185,17 @@ class Settings(BaseModel):
 
     image_root: Path = Path("/")
     """Where ``image://`` begins."""
-    model_mount: Path = Path("/mnt/model")
+    model_mount: Path = Path(paths.MODEL)
     """The claim of ``pvc://``, or the volume in which ``viridian-fetch`` puts what it fetched."""
-    credentials_dir: Path = Path("/etc/viridian/model-credentials")
+    credentials_dir: Path = Path(paths.MODEL_CREDENTIALS)
     """The Secret for ``https://``: a file for each key."""
-    live_settings: Path = Path("/etc/viridian/serving/serving.json")
+    live_settings: Path = Path(paths.LIVE_SETTINGS, paths.LIVE_SETTINGS_FILE)
     """What may change while the pod runs."""
-    log_secret_dir: Path = Path("/etc/viridian/log-secret")
+    log_secret_dir: Path = Path(paths.LOG_SECRET)
     """The Secret of the prediction log: a file for each key."""
     api_keys_dir: Path | None = None
     """The Secret with the API keys of clients, a file for each; None where the model answers everybody."""
-    run_dir: Path = Path("/run/viridian")
+    run_dir: Path = Path(paths.RUN)
     triton_home: Path = Path("/opt/tritonserver")
     termination_log: Path = TERMINATION_LOG
 

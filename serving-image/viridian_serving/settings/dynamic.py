@@ -3,9 +3,8 @@
 They say how requests are handled, not what the model answers, so that a change of them needs no new pods.
 """
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -13,6 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from viridian_serving.settings.config import PositiveSeconds, Seconds, Size
 from viridian_serving.settings.file_watch import LiveFileError, read_file
+from viridian_shared.prediction_log import LogSink, RedactAction
 
 
 class _Part(BaseModel):
@@ -41,22 +41,11 @@ class RateLimitSettings(_Part):
     """The header that names the client, set by the gateway and by nobody else; None goes by the client's address."""
 
 
-class Action(StrEnum):
-    """What is done to a member."""
-
-    DROP = "Drop"
-    """It is left out."""
-    MASK = "Mask"
-    """It is there, without its value."""
-    HASH = "Hash"
-    """Equal values can be told from others, by whoever has the key also from a guess. Without a key it is masked."""
-
-
 class RedactSettings(_Part):
     """What is done to a member of instances and predictions before it is logged."""
 
     name: str
-    action: Action = Action.MASK
+    action: RedactAction = RedactAction.MASK
 
 
 def _endpoint(url: str) -> str:
@@ -74,7 +63,7 @@ def _endpoint(url: str) -> str:
 class LogSettings(_Part):
     """Where a record of each prediction goes, and what it may show."""
 
-    sink: Literal["Stdout", "OTLP"] = "Stdout"
+    sink: LogSink = LogSink.STDOUT
     endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
     """For OTLP: the whole address of a collector."""
     sample: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 1.0
@@ -85,7 +74,7 @@ class LogSettings(_Part):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if (self.sink == "OTLP") != (self.endpoint is not None):
+        if (self.sink is LogSink.OTLP) != (self.endpoint is not None):
             raise ValueError("sink OTLP, and only that, needs an endpoint, such as https://HOST:4318/v1/logs")
         return self
 

@@ -11,10 +11,9 @@ from prometheus_client.registry import Collector
 
 from viridian_serving.contract.compatibility import Coverage
 from viridian_serving.metrics.guard_counters import Counts, FallbackReason, FrozenCounters
+from viridian_shared.metric_names import DURATIONS, FALLBACK, IDENTITY, REQUESTS, STAMP, STARTED
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-IDENTITY = ("model_namespace", "model", "revision", "pod_uid")
-"""Labels of every series that this pod counts."""
 
 
 class _GuardCollector(Collector):
@@ -35,18 +34,16 @@ class _GuardCollector(Collector):
             "Requests that the stable revision should have answered and did not",
             counts.rescues_failed,
         )
-        yield self._moment("stamp", "at which the request counters of this page stood as shown", stamp)
-        yield self._moment("started", "at which they stood at zero", self._counters.started)
+        yield self._moment(STAMP, "at which the request counters of this page stood as shown", stamp)
+        yield self._moment(STARTED, "at which they stood at zero", self._counters.started)
 
     def _moment(self, name: str, text: str, moment: float) -> Metric:
-        family = GaugeMetricFamily(f"viridian_counters_{name}_seconds", f"Wall-clock time {text}", labels=IDENTITY)
+        family = GaugeMetricFamily(name, f"Wall-clock time {text}", labels=IDENTITY)
         family.add_metric(self._identity, moment)
         return family
 
     def _requests(self, counts: Counts) -> Metric:
-        family = CounterMetricFamily(
-            "viridian_requests", "Finished inference requests", labels=(*IDENTITY, "via", "outcome")
-        )
+        family = CounterMetricFamily(REQUESTS, "Finished inference requests", labels=(*IDENTITY, "via", "outcome"))
         for (via, outcome), number in counts.requests.items():
             family.add_metric((*self._identity, via.value, outcome.value), number)
         return family
@@ -59,7 +56,7 @@ class _GuardCollector(Collector):
 
     def _durations(self, counts: Counts) -> Metric:
         family = HistogramMetricFamily(
-            "viridian_request_duration_seconds",
+            DURATIONS,
             "Time from the whole request read to its answer, rejected requests left out",
             labels=(*IDENTITY, "via"),
         )
@@ -82,7 +79,7 @@ class FallbackGauge(Collector):
         """Render it."""
         covered = self._covered()
         family = GaugeMetricFamily(
-            "viridian_fallback_available",
+            FALLBACK,
             "Whether the stable revision can answer what this pod's model fails",
             labels=(*IDENTITY, "covers", "reason"),
         )

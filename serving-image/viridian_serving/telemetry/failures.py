@@ -13,11 +13,10 @@ from viridian_serving.codec.oip_paths import is_inference
 from viridian_serving.contract.contract import Contract
 from viridian_serving.http1.messages import Request, Response
 from viridian_serving.inference.request_context import Failure, RequestContext
-from viridian_serving.metrics.guard_counters import Via
 from viridian_serving.telemetry.error_redaction import redacted, texts_of
+from viridian_shared.metric_names import FAILURES
+from viridian_shared.via import JUDGED
 
-COUNTED: Final = frozenset({Via.SPLIT, Via.PIN, Via.DIRECT})
-"""Requests of users, which guards judge."""
 _MOST_SENTENCES: Final = 4
 """Of each type and status; what comes after them is counted without one."""
 _MOST_READ: Final = 4
@@ -71,7 +70,7 @@ class FailureCounts:
         """
         alike: dict[_Kind, dict[str, list[RequestContext]]] = defaultdict(lambda: defaultdict(list))
         for context in requests:
-            if (failure := context.failure) is not None and context.via in COUNTED:
+            if (failure := context.failure) is not None and context.via in JUDGED:
                 kind = _Kind(failure.type, "" if failure.status is None else str(failure.status))
                 alike[kind][_DIGITS.sub("0", failure.cause)].append(context)  # no digit is told anyway
         for kind, by_words in alike.items():
@@ -97,7 +96,7 @@ class FailureCounts:
             identity: Their values.
         """
         family = CounterMetricFamily(
-            "viridian_failures",
+            FAILURES,
             "Failed requests of users, by what they failed with",
             labels=(*names, "type", "status", "detail"),
         )

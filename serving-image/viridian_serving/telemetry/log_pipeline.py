@@ -14,11 +14,12 @@ from viridian_serving.codec.tensors import ModelSchema
 from viridian_serving.contract.feature_metadata import FeatureMetadata
 from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.settings.config import Settings
-from viridian_serving.settings.dynamic import Action, LogSettings
+from viridian_serving.settings.dynamic import LogSettings
 from viridian_serving.telemetry.export_queue import BatchExporter, Dropped, Shipments, Sink
 from viridian_serving.telemetry.log_secret import LogSecret
 from viridian_serving.telemetry.log_sinks import Otlp, Stdout
 from viridian_serving.telemetry.prediction_log import PredictionLog, resource_of
+from viridian_shared.prediction_log import RedactAction
 
 LOG = logging.getLogger("viridian.log")
 
@@ -127,7 +128,7 @@ class LiveLog:
         if self._model is None:
             return
         rules = {rule.name: rule.action for rule in settings.redact}
-        if Action.HASH in rules.values() and not secret.hash_key:
+        if RedactAction.HASH in rules.values() and not secret.hash_key:
             LOG.warning(
                 "prediction log: there is no key to hash by, so what would be hashed is masked; give the Secret "
                 "%s-log a hash-key, made by: openssl rand -base64 32",

@@ -12,15 +12,13 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from viridian_serving.contract.contract import Contract
 from viridian_serving.contract.feature_metadata import Feature, FeatureMetadata, confidence_of, label_of
 from viridian_serving.inference.request_context import RequestContext
-from viridian_serving.metrics.guard_counters import Via
 from viridian_serving.metrics.histograms import DECADES, SHARES, Histogram, evenly
+from viridian_shared.via import USERLESS, Via
 
 MAX_LABELS: Final = 20
 """Labels that are told apart; each is a series for every way in which requests come."""
 _LONGEST_LABEL: Final = 64
 _OTHER: Final = "other"
-_NOBODYS: Final = frozenset({Via.CHECK, Via.MIRROR})
-"""Requests that no user waits for; they would tell nothing about users."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,7 +62,7 @@ class ModelMetrics:
         Args:
             requests: Each with its instances and predictions; those without predictions are passed over.
         """
-        of_users = [context for context in requests if context.predictions and context.via not in _NOBODYS]
+        of_users = [context for context in requests if context.predictions and context.via not in USERLESS]
         if not of_users:
             return
         self._observe_inputs(of_users)

@@ -14,10 +14,10 @@ from viridian_serving.codec.tensors import ModelSchema
 from viridian_serving.contract.feature_metadata import FeatureMetadata, confidence_of
 from viridian_serving.http1.messages import Request
 from viridian_serving.inference.request_context import RequestContext
-from viridian_serving.metrics.guard_counters import Outcome
 from viridian_serving.settings.config import Settings
 from viridian_serving.telemetry.export_queue import Record
 from viridian_serving.telemetry.redaction import Redactor, Rules
+from viridian_shared.outcome import Outcome
 
 _PREDICT: Final = b"/predict"
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")

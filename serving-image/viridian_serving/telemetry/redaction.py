@@ -10,7 +10,7 @@ import msgspec
 
 from viridian_serving.codec.tensors import ModelSchema
 from viridian_serving.contract.feature_metadata import FeatureMetadata
-from viridian_serving.settings.dynamic import Action
+from viridian_shared.prediction_log import RedactAction
 
 _HIDDEN: Final = "***"
 _DIGITS: Final = 32
@@ -18,7 +18,7 @@ _ELEMENT: Final = re.compile(r"(.+)\[[0-9]+\]", re.DOTALL)
 """How metrics name one number of a list."""
 
 
-Rules = Mapping[str, Action]
+Rules = Mapping[str, RedactAction]
 
 
 class Redactor:
@@ -33,7 +33,7 @@ class Redactor:
             schema: Of the model.
             metadata: What it says is sensitive is left out, unless a rule says otherwise.
         """
-        self._rules = {**dict.fromkeys(metadata.sensitive, Action.DROP), **rules}
+        self._rules = {**dict.fromkeys(metadata.sensitive, RedactAction.DROP), **rules}
         self._key = key.encode()
         names = [tensor.name for tensor in schema.inputs]
         self._sole_input = names[0] if len(names) == 1 else None
@@ -43,10 +43,10 @@ class Redactor:
         # A whole list or input shows each of its numbers.
         for rule in rules:
             if element := _ELEMENT.fullmatch(rule):
-                self._rules.setdefault(element[1], Action.MASK)
+                self._rules.setdefault(element[1], RedactAction.MASK)
         for feature in metadata.features:
             if feature.name in self._rules:
-                self._rules.setdefault(names[feature.tensor], Action.MASK)
+                self._rules.setdefault(names[feature.tensor], RedactAction.MASK)
 
     def instance(self, item: object) -> object:
         """Redact one instance.
@@ -89,11 +89,11 @@ class Redactor:
         return {
             name: value if (action := self._rules.get(name)) is None else self._redacted(action, name, value)
             for name, value in item.items()
-            if self._rules.get(name) is not Action.DROP
+            if self._rules.get(name) is not RedactAction.DROP
         }
 
-    def _redacted(self, action: Action, name: str, value: object) -> str:
-        if action is not Action.HASH or not self._key:
+    def _redacted(self, action: RedactAction, name: str, value: object) -> str:
+        if action is not RedactAction.HASH or not self._key:
             return _HIDDEN
         said = name.encode() + b"\0" + msgspec.json.encode(value)
         return "hmac-sha256:" + hmac.new(self._key, said, hashlib.sha256).hexdigest()[:_DIGITS]

@@ -26,12 +26,12 @@ from viridian_serving.settings.config import Settings
 from viridian_serving.settings.dynamic import LogSettings
 from viridian_serving.telemetry.client_counts import ClientCounts
 from viridian_serving.telemetry.export_queue import in_thread
-from viridian_serving.telemetry.exposition import IDENTITY
 from viridian_serving.telemetry.failures import FailureCounts
 from viridian_serving.telemetry.log_pipeline import LiveLog
 from viridian_serving.telemetry.log_secret import LogSecret
 from viridian_serving.telemetry.model_metrics import ModelMetrics, rendered
 from viridian_serving.telemetry.prediction_log import resource_of
+from viridian_shared.metric_names import IDENTITY
 
 if TYPE_CHECKING:
     from viridian_serving.telemetry.tracing import Tracing

@@ -11,8 +11,6 @@ from typing import Final
 
 LOG = logging.getLogger("viridian.api")
 
-EXIT_CODE: Final = 86
-"""The triton container's, when its end may be a request's fault. The operator knows it."""
 _FILE: Final = "ended-under-a-request"
 _FRESH: Final = 5.0
 """Seconds for which the word is about the end that has just been."""

@@ -3,7 +3,7 @@
 
 ``native.json`` beside the model, which `viridian import --native` writes, says what the model is:
 
-    format    sklearn, xgboost, lightgbm or mlflow
+    format    sklearn, xgboost or lightgbm
     file      of the model
     layout    how it takes rows: "frame" of named columns, "array" without names, or "text", one column
     features  names and types (number, integer, string, boolean), in the model's order
@@ -38,7 +38,7 @@ class NativeModel:
 
         Args:
             folder: Of the model, with native.json.
-            form: sklearn, xgboost, lightgbm or mlflow.
+            form: sklearn, xgboost or lightgbm.
 
         Raises:
             NativeModelError: A package is missing, has another version, or cannot load it.
@@ -153,10 +153,6 @@ def _load(file: str, form: str) -> Any:
 
 
 def _loaded(file: str, form: str) -> Any:
-    if form == "mlflow":
-        import mlflow.pyfunc
-
-        return mlflow.pyfunc.load_model(file)
     if runs_code(file, form):
         import joblib
 

@@ -1,4 +1,4 @@
-"""Formats sklearn, xgboost, lightgbm and mlflow: a repository whose model runs in the library that trained it."""
+"""Formats sklearn, xgboost and lightgbm: a repository whose model runs in the library that trained it."""
 
 import shutil
 from pathlib import Path

@@ -22,6 +22,7 @@ from typing import Final
 
 from viridian_serving.settings.config import Settings
 from viridian_serving.triton.worker_host import WorkerHost
+from viridian_shared import probes
 
 LOG = logging.getLogger("viridian.triton")
 
@@ -201,7 +202,7 @@ class _Drain:
         # The API keeps its metrics port to the very end. And a Triton that has not started yet, or is frozen, serves
         # nobody: then there is nothing to wait for.
         settings = self._settings
-        return _answers(settings.own_address, settings.metrics_port, "/live") and _answers(
+        return _answers(settings.own_address, settings.metrics_port, probes.LIVE) and _answers(
             _TRITON_HOST, settings.triton_http_port, "/v2/health/live"
         )
 

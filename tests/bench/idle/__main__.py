@@ -22,7 +22,7 @@ from tests.component.harness.pods import ReadyKeeper
 from tests.component.harness.prometheus import Prometheus
 from tests.waiting import eventually
 
-_log = logging.getLogger("bench-idle")
+LOG = logging.getLogger("bench-idle")
 MIB = 1 << 20
 
 
@@ -59,18 +59,18 @@ def measure(folder: Path, wanted: argparse.Namespace) -> list[dict[str, Any]]:
         operator.environment["VIRIDIAN_SWEEP_PERIOD"] = wanted.sweep
         with operator:
             rows = [_watch(operator, proxy, "no models", 0, 0.5)]
-            _log.info("one model is brought to rest by the operator")
+            LOG.info("one model is brought to rest by the operator")
             control_plane.apply(pattern(namespace))
             with ReadyKeeper(control_plane.core, namespace), Acceptor(control_plane, namespace):
                 eventually(lambda: _phase(control_plane, namespace) == "Stable", "the first model", within=120)
             operator.kill()
-        _log.info("%d models are made after it", models - 1)
+        LOG.info("%d models are made after it", models - 1)
         Fleet(control_plane, namespace).multiply(models)
-        _log.info("the operator starts on them")
+        LOG.info("the operator starts on them")
         seen = _statuses(control_plane, namespace)
         with operator:
             rows.append(_watch(operator, proxy, "start, with its first sweep", models, wanted.settle))
-            _log.info("%.0f minutes of rest", wanted.minutes)
+            LOG.info("%.0f minutes of rest", wanted.minutes)
             rows.append(_watch(operator, proxy, "idle", models, wanted.minutes))
         if _statuses(control_plane, namespace) != seen:
             raise AssertionError("the operator wrote a status, so the models were not at rest for it")

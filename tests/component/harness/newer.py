@@ -14,19 +14,23 @@ from .loopback import ENVIRONMENT
 
 _CHANGES = (
     # Another rendering of pods.
-    ("workloads/pod.py", r'( +)"VIRIDIAN_MODEL": model,\n', r'\g<0>\1"VIRIDIAN_NEWER": "yes",\n'),
-    ("workloads/pod.py", r"DRAIN_DELAY = timedelta\(seconds=3\)", "DRAIN_DELAY = timedelta(seconds=4)"),
+    ("viridian/workloads/pod.py", r"( +)variables.MODEL: model,\n", r'\g<0>\1"VIRIDIAN_NEWER": "yes",\n'),
+    (
+        "viridian_shared/shutdown.py",
+        r"DRAIN_DELAY: Final = timedelta\(seconds=3\)",
+        "DRAIN_DELAY: Final = timedelta(seconds=4)",
+    ),
     # Another default, which no version may bring, and which must do no harm all the same.
-    ("api/serving.py", r'\] = "30s"', '] = "20s"'),
+    ("viridian/api/serving.py", r'\] = "30s"', '] = "20s"'),
     # A new field with a default, in the spec and in the status.
     (
-        "api/serving.py",
+        "viridian/api/serving.py",
         r'(class Serving\(ApiModel\):\n    """.*?"""\n)',
         r"\1\n"
         r'    threads: Annotated[int, Field(ge=1, le=64, description="Threads of the new kind.")] = 4',
     ),
     (
-        "api/status.py",
+        "viridian/api/status.py",
         r'(class ModelDeploymentStatus\(StatusModel\):\n    """.*?"""\n)',
         r"\1\n"
         r'    mood: Annotated[str, Field(max_length=16, description="How the newer operator feels.")] = "calm"',
@@ -40,9 +44,9 @@ def newer_operator(folder: Path) -> Path:
     Raises:
         ValueError: today's source is not what the changes were written for.
     """
-    shutil.copytree(REPOSITORY / "operator" / "viridian", folder / "viridian", dirs_exist_ok=True)
+    shutil.copytree(REPOSITORY / "operator", folder, dirs_exist_ok=True)
     for name, pattern, replacement in _CHANGES:
-        file = folder / "viridian" / name
+        file = folder / name
         text, found = re.subn(pattern, replacement, file.read_text(), flags=re.DOTALL)
         if found != 1:
             raise ValueError(f"{name} has {pattern!r} {found} times: write the changes of this file for today's source")

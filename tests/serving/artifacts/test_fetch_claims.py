@@ -8,7 +8,7 @@ from tests.serving.fetching import MODEL, fails, mount, run, succeeds
 from tests.serving.files import sha256
 from tests.serving.pod import Pod
 
-from viridian_model.digest import digest_of
+from viridian_shared.digest import digest_of
 
 
 @pytest.fixture

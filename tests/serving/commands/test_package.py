@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 from tests.serving.pod import ROOT
 
-PACKAGES = ("serving-image/viridian_serving", "serving-image/viridian_import", "operator/viridian_model")
+PACKAGES = ("serving-image/viridian_serving", "serving-image/viridian_import", "operator/viridian_shared")
 
 
 def requirements(*names: str) -> list[str]:
@@ -27,7 +27,7 @@ def test_it_needs_what_the_image_has_and_the_extra_what_importing_takes() -> Non
 
 def test_it_holds_every_file_of_its_sources_and_starts_from_them(tmp_path: Path) -> None:
     # given the sources alone, since a build leaves files among them
-    for folder in ("serving-image", "operator/viridian_model"):
+    for folder in ("serving-image", "operator/viridian_shared"):
         shutil.copytree(
             ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg*")
         )

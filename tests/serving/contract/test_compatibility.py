@@ -13,9 +13,10 @@ from viridian_serving.codec.features import Feature, RequestSchema
 from viridian_serving.codec.instances import InstanceReader
 from viridian_serving.codec.tensors import DataType, Kind, ModelSchema, Tensor
 from viridian_serving.contract.binding import bind
-from viridian_serving.contract.compatibility import LONGEST_REASON, Covers, Interface, TensorForm, Value, coverage
+from viridian_serving.contract.compatibility import LONGEST_REASON, Interface, TensorForm, Value, coverage
 from viridian_serving.contract.contract import Contract
 from viridian_serving.contract.schema_file import parse
+from viridian_shared.covers import Covers
 
 X = Tensor("X", DataType.FP32, (2,))
 Y = Tensor("y", DataType.FP32, (1,))

@@ -18,7 +18,8 @@ from viridian_serving.contract.query_string import QuestionReader
 from viridian_serving.contract.schema_file import parse
 from viridian_serving.http1.messages import Request
 from viridian_serving.http1.problems import Problem
-from viridian_serving.metrics.guard_counters import Outcome, outcome_of
+from viridian_serving.metrics.guard_counters import outcome_of
+from viridian_shared.outcome import Outcome
 
 TWO = ModelSchema(
     (Tensor("a", DataType.FP32, (1,)), Tensor("s", DataType.BYTES, (1,))), (Tensor("y", DataType.FP32, (1,)),), 8

@@ -12,17 +12,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from viridian_serving.contract.compatibility import UNKNOWN
 from viridian_serving.http1.messages import Request
 from viridian_serving.inference.request_context import Failure, RequestContext
-from viridian_serving.metrics.guard_counters import (
-    NANOSECONDS,
-    FallbackReason,
-    FrozenCounters,
-    Outcome,
-    Via,
-    outcome_of,
-)
+from viridian_serving.metrics.guard_counters import NANOSECONDS, FallbackReason, FrozenCounters, outcome_of
 from viridian_serving.telemetry import exposition
 from viridian_serving.telemetry.exposition import FallbackGauge, LiveGauges, build_registry, render
 from viridian_serving.telemetry.failures import FailureCounts
+from viridian_shared.outcome import Outcome
+from viridian_shared.via import Via
 
 BOUNDS = (0.01, 0.1, 1.0)
 

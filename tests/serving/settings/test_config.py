@@ -2,8 +2,8 @@
 
 import pytest
 
-from viridian.guards.latency import GRID
-from viridian_serving.settings.config import DEFAULT_LATENCY_BUCKETS, ConfigError, load
+from viridian_serving.settings.config import ConfigError, load
+from viridian_shared.latency import GRID
 
 GIVEN = {
     "VIRIDIAN_NAMESPACE": "ml",
@@ -22,7 +22,7 @@ def test_what_the_operator_sets_is_enough() -> None:
     settings = load(GIVEN | {"PATH": "/bin", "VIRIDIAN_OF_A_NEWER_OPERATOR": "1"})
     # then
     assert (settings.model, settings.color, settings.timeout) == ("digits", "blue", 30.0)
-    assert settings.latency_buckets == DEFAULT_LATENCY_BUCKETS
+    assert settings.latency_buckets == GRID
 
 
 def test_durations_and_lists_are_read() -> None:
@@ -43,10 +43,6 @@ def test_durations_and_lists_are_read() -> None:
     assert settings.cpu_limit == 1.5
 
 
-def test_the_default_grid_is_the_operator_s() -> None:
-    assert DEFAULT_LATENCY_BUCKETS == GRID
-
-
 @pytest.mark.parametrize(
     ("variable", "value", "wanted"),
     [
@@ -54,9 +50,9 @@ def test_the_default_grid_is_the_operator_s() -> None:
         ("VIRIDIAN_MODEL_VERSION", "latest", "write a version such as"),
         ("VIRIDIAN_COLOR", "red", "'blue' or 'green'"),
         ("VIRIDIAN_MODEL_FORMAT", "pickle", "'onnx'"),
-        ("VIRIDIAN_TIMEOUT", "30", "write it like"),
+        ("VIRIDIAN_TIMEOUT", "30", "write whole numbers with units"),
         ("VIRIDIAN_TIMEOUT", "0s", "greater than 0"),
-        ("VIRIDIAN_SCRAPE_INTERVAL", "often", "write it like"),
+        ("VIRIDIAN_SCRAPE_INTERVAL", "often", "write whole numbers with units"),
         ("VIRIDIAN_LATENCY_BUCKETS", "1,0.5", "greater than the one before"),
         ("VIRIDIAN_LATENCY_BUCKETS", "a,b", "write seconds like"),
         ("VIRIDIAN_LATENCY_BUCKETS", "1,inf", "+Inf is added by itself"),

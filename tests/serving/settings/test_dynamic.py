@@ -10,11 +10,11 @@ from viridian.api.serving import Serving
 from viridian.workloads.live_settings import build_live_settings
 from viridian.workloads.owner import Owner
 from viridian_serving.settings.dynamic import (
-    Action,
     CacheSettings,
     LiveSettings,
     LogSettings,
     RateLimitSettings,
+    RedactAction,
     RedactSettings,
     read,
 )
@@ -51,8 +51,8 @@ def test_names_are_those_of_the_manifest(tmp_path: Path):
             endpoint="https://collector.example:4318/v1/logs",
             sample=0.5,
             redact=(
-                RedactSettings(name="age", action=Action.MASK),
-                RedactSettings(name="customer_id", action=Action.HASH),
+                RedactSettings(name="age", action=RedactAction.MASK),
+                RedactSettings(name="customer_id", action=RedactAction.HASH),
             ),
             queue_size=8 << 20,
         ),
@@ -90,10 +90,10 @@ def test_a_collector_on_the_same_machine_may_be_asked_in_the_open() -> None:
     [
         ("{", "the file: Invalid JSON"),
         ("[]", "the file: Input should be an object"),
-        ('{"cache": {"ttl": "soon"}}', "cache.ttl: 'soon' is not a duration; write it like 500ms, 30s or 1m30s"),
+        ('{"cache": {"ttl": "soon"}}', "cache.ttl: 'soon' is not a duration: write whole numbers with units"),
         (
             '{"cache": {"ttl": "30s", "maxSize": "big"}}',
-            "cache.maxSize: 'big' is not a size; write it like 512Mi or 2Gi",
+            "cache.maxSize: 'big' is not a size: write a whole number with Mi or Gi",
         ),
         ('{"rateLimit": {"requestsPerSecond": "0"}}', "rateLimit.requestsPerSecond: Input should be greater than 0"),
         ('{"rateLimit": {"requestsPerSecond": "many"}}', "rateLimit.requestsPerSecond: Input should be a valid number"),

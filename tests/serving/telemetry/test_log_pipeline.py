@@ -13,12 +13,13 @@ from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
 from viridian_serving.contract.feature_metadata import FeatureMetadata
 from viridian_serving.http1.messages import Request
 from viridian_serving.inference.request_context import RequestContext
-from viridian_serving.metrics.guard_counters import Via
 from viridian_serving.settings.config import load
-from viridian_serving.settings.dynamic import Action, LogSettings, RedactSettings
+from viridian_serving.settings.dynamic import LogSettings, RedactSettings
 from viridian_serving.telemetry import export_queue, log_pipeline
 from viridian_serving.telemetry.log_pipeline import LiveLog
 from viridian_serving.telemetry.log_secret import LogSecret
+from viridian_shared.prediction_log import RedactAction
+from viridian_shared.via import Via
 
 NAME = Tensor("name", DataType.BYTES, (1,))
 PEOPLE = ModelSchema((NAME,), (Tensor("y", DataType.INT64, (1,)),), 8)
@@ -35,7 +36,7 @@ def _in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_pipeline, "_FAREWELL", 0.05)
 
 
-def hiding(action: Action) -> LogSettings:
+def hiding(action: RedactAction) -> LogSettings:
     return LogSettings(redact=(RedactSettings(name="name", action=action),))
 
 
@@ -82,11 +83,11 @@ async def test_it_is_off_until_it_is_asked_for_and_again_afterwards(capfd: pytes
 
 async def test_what_waits_was_redacted_by_the_rules_of_its_time(capfd: pytest.CaptureFixture[str]) -> None:
     # given rules that are set, and taken back before anything of it is written
-    log = a_log(hiding(Action.MASK))
+    log = a_log(hiding(RedactAction.MASK))
     write(log, "Ada")
     log.apply(EVERYTHING)
     write(log, "Bob")
-    log.apply(hiding(Action.DROP))
+    log.apply(hiding(RedactAction.DROP))
     write(log, "Cleo")
     # then
     assert await written(log, capfd) == [{"name": "***"}, {"name": "Bob"}, {}]
@@ -105,7 +106,7 @@ async def test_a_request_that_cannot_be_written_costs_no_other_its_record(capfd:
 async def test_what_is_hashed_is_masked_until_there_is_a_key(
     capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    log = a_log(hiding(Action.HASH))
+    log = a_log(hiding(RedactAction.HASH))
     assert "there is no key to hash by" in caplog.text
     write(log, "Ada")
     log.use(KEY)

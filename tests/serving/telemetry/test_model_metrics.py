@@ -23,10 +23,10 @@ from viridian_serving.contract.feature_metadata import (
 )
 from viridian_serving.http1.messages import Request
 from viridian_serving.inference.request_context import RequestContext
-from viridian_serving.metrics.guard_counters import Via
 from viridian_serving.metrics.histograms import DECADES, Histogram, evenly
 from viridian_serving.metrics.response_counts import ResponseCounts, Route
 from viridian_serving.telemetry.model_metrics import MAX_LABELS, ModelMetrics
+from viridian_shared.via import Via
 
 AGE = Tensor("age", DataType.INT64, ())
 PIXELS = Tensor("X", DataType.FP32, (2, 2))

@@ -13,11 +13,12 @@ from viridian_serving.contract.feature_metadata import Feature, FeatureMetadata
 from viridian_serving.http1.messages import Request, Response
 from viridian_serving.inference.batcher import Demand
 from viridian_serving.inference.request_context import RequestContext
-from viridian_serving.metrics.guard_counters import Outcome, Via
 from viridian_serving.settings.config import load
-from viridian_serving.settings.dynamic import Action
 from viridian_serving.telemetry.prediction_log import PredictionLog
 from viridian_serving.telemetry.redaction import Redactor, Rules
+from viridian_shared.outcome import Outcome
+from viridian_shared.prediction_log import RedactAction
+from viridian_shared.via import Via
 
 KEY = "a key of sixteen characters or more"
 AGE, NAME = Tensor("age", DataType.INT64, (1,)), Tensor("name", DataType.BYTES, (1,))
@@ -25,7 +26,7 @@ PEOPLE = ModelSchema((AGE, NAME), (Tensor("y", DataType.INT64, (1,)),), 8)
 VECTOR = ModelSchema((Tensor("X", DataType.FP32, (3,)),), (Tensor("y", DataType.INT64, (1,)),), 8)
 
 
-DROP, MASK, HASH = Action
+DROP, MASK, HASH = RedactAction
 UNKNOWN = FeatureMetadata()
 
 

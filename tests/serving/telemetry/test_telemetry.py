@@ -15,9 +15,9 @@ from viridian_serving.contract.contract import Contract
 from viridian_serving.http1.messages import Request
 from viridian_serving.inference.batcher import Stats
 from viridian_serving.inference.request_context import RequestContext
-from viridian_serving.metrics.guard_counters import Via
 from viridian_serving.settings.config import load
 from viridian_serving.telemetry.telemetry import Telemetry
+from viridian_shared.via import Via
 
 pytestmark = pytest.mark.serving
 

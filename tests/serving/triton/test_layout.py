@@ -156,6 +156,6 @@ def test_nothing_listens_where_there_is_nothing_to_run(tmp_path: Path, beside: s
 def test_a_folder_in_which_nothing_can_listen_is_said(tmp_path: Path) -> None:
     models.lookup(tmp_path / "models")
     (tmp_path / "models" / "preprocess.py").touch()
-    too_long = tmp_path / ("x" * 100)
+    (tmp_path / "run").touch()
     with pytest.raises(ModelError, match=r"nothing can listen on .* let VIRIDIAN_RUN_DIR be a folder"):
-        worker_host(settings(tmp_path, tmp_path / "models", run_dir=too_long), {})
+        worker_host(settings(tmp_path, tmp_path / "models"), {})

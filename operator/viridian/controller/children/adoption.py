@@ -11,7 +11,7 @@ from viridian.kube.resources import CONTROLLER_REVISION, Kind
 from viridian.workloads.owner import build_metadata
 from viridian.workloads.revisions import read_controller_revision
 
-_log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 
 def is_orphan(child: Manifest, model: Model) -> bool:
@@ -48,7 +48,7 @@ async def adopt(client: KubeClient, kind: Kind, child: Manifest, model: Model) -
             {"op": "add", "path": "/metadata/ownerReferences", "value": references},
         ],
     )
-    _log.info("%s/%s: took up %s %s, which belonged to nobody", *model.key, kind.plural, metadata["name"])
+    LOG.info("%s/%s: took up %s %s, which belonged to nobody", *model.key, kind.plural, metadata["name"])
     return adopted
 
 
@@ -93,7 +93,7 @@ def revision_number(model: str, name: str) -> int:
 @lru_cache(maxsize=1024)
 def _skip(text: str) -> None:
     """Log what is left out; each look at a model finds it again, and the log has it once."""
-    _log.warning("%s", text)
+    LOG.warning("%s", text)
 
 
 def is_owned(child: Manifest, model: Model) -> bool:

@@ -12,7 +12,7 @@ from viridian.kube.errors import Refused
 from viridian.kube.resources import DEPLOYMENT
 from viridian.workloads.overlay import overlay
 
-_log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 Name = tuple[str, str]
 
@@ -57,7 +57,7 @@ class Drift:
         except Refused as error:
             # An admission webhook that knows no dry run, for instance: what we set ourselves can still be compared.
             name = live["metadata"]["name"]
-            _log.warning("a dry run on Deployment %s was refused, defaults are not compared: %s", name, error)
+            LOG.warning("a dry run on Deployment %s was refused, defaults are not compared: %s", name, error)
             return {**ours, "spec": _within(live["spec"], ours["spec"])}
 
 

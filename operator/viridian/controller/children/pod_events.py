@@ -10,7 +10,7 @@ from viridian.kube.resources import EVENT
 
 from .spec_fields import field_of_mount
 
-_log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 _MOUNTS = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
 
@@ -21,7 +21,7 @@ async def find_events(client: KubeClient, pod: Manifest) -> list[Manifest]:
     try:
         return await client.find(EVENT, metadata["namespace"], fields={"involvedObject.uid": metadata["uid"]})
     except KubeError as error:
-        _log.warning("the Events of pod %s/%s cannot be read: %s", metadata["namespace"], metadata["name"], error)
+        LOG.warning("the Events of pod %s/%s cannot be read: %s", metadata["namespace"], metadata["name"], error)
         return []
 
 

@@ -10,6 +10,7 @@ from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.resources import POD
 from viridian.rollout.observed import Pod
 from viridian.workloads.pod import FETCH_CONTAINER, SERVING_CONTAINERS
+from viridian_shared.exit_codes import ENDED_UNDER_REQUEST
 
 from .pod_events import find_events, trouble_in
 from .spec_fields import field_of_image, field_of_variables
@@ -44,8 +45,6 @@ _SAYS_NOTHING = frozenset({"Ready", "ContainersReady", "Initialized"})
 _DISRUPTIONS = frozenset({"Evicted", "NodeLost", "NodeShutdown", "Preempting", "Shutdown", "Terminated"})
 """How the kubelet and the controllers call it when they end a pod for the cluster's sake."""
 
-_EXCUSED = 86
-"""Exit code of the triton container when it ended under a request, once in ten minutes: the client's doing, perhaps."""
 _LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
 """How the kubelet calls the end of a container that it did not see, because the node went down meanwhile."""
 
@@ -158,7 +157,7 @@ def _failed(ended: dict[str, Any] | None, sandbox: datetime | None) -> bool:
         sandbox: since when the pod has the sandbox that it has now. A crash leaves the sandbox as it is; what ended
             before it was made went down with the one before, and with the node.
     """
-    if ended is None or ended.get("exitCode", 0) in {0, _EXCUSED} or ended.get("reason") in _LOST:
+    if ended is None or ended.get("exitCode", 0) in {0, ENDED_UNDER_REQUEST} or ended.get("reason") in _LOST:
         return False
     at = _moment(ended.get("finishedAt"))
     return at is None or sandbox is None or at >= sandbox

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from viridian.api.model_key import ModelKey
-from viridian.api.quantities import parse_decimal, parse_duration, parse_percent
+from viridian.api.quantities import parse_decimal, parse_percent
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ModelDeploymentStatus, Phase
 from viridian.guards.config import Config, LatencyGuard
@@ -17,10 +17,11 @@ from viridian.guards.series import PodCounters, Snapshot, align
 from viridian.guards.state import State, decode, encode
 from viridian.metrics.prometheus import Samples
 from viridian.rollout.observed import Cover, Evidence
+from viridian_shared.durations import parse_duration
 
 from .pod_reports import PodReports, summarize_reports
 
-_log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 
 def guard_config(spec: ModelDeploymentSpec) -> Config:
@@ -298,7 +299,7 @@ def read_state(text: str, comparison: Comparison) -> State:
     try:
         return decode(rest)
     except ValueError:
-        _log.exception("the guards' state of %s in the status cannot be read, so its evidence is gathered anew", owner)
+        LOG.exception("the guards' state of %s in the status cannot be read, so its evidence is gathered anew", owner)
         return State()
 
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from viridian.metrics.prometheus import PodSamples
 from viridian.metrics.said import Fallback, most_frequent
 from viridian.rollout.observed import Cover
+from viridian_shared.covers import Covers
 
-_COVERS = {
-    "all": Cover.ALL,
-    "self": Cover.ALL,  # it became stable a moment ago
-    "some": Cover.SOME,
-    "none": Cover.NONE,
-    "off": Cover.NONE,
-    "unknown": Cover.UNKNOWN,
+_COVERS: dict[str, Cover] = {
+    Covers.ALL: Cover.ALL,
+    Covers.SELF: Cover.ALL,  # it became stable a moment ago
+    Covers.SOME: Cover.SOME,
+    Covers.NONE: Cover.NONE,
+    Covers.OFF: Cover.NONE,
+    Covers.UNKNOWN: Cover.UNKNOWN,
 }
 """A pod's own words; a later image may have others, which say nothing here."""
 _FROM_WORST = (Cover.NONE, Cover.SOME, Cover.ALL, Cover.UNKNOWN, Cover.UNSAID)
@@ -55,7 +56,7 @@ def _cover_of(said: Fallback | None) -> Cover:
 def _sentence(cover: Cover, why: Fallback | None, version: str) -> str:
     if why is None or cover not in {Cover.NONE, Cover.SOME}:
         return ""
-    if why.covers == "off":
+    if why.covers == Covers.OFF:
         return f"stable does not answer for {version}: {why.reason}"
     what = f"for {version}" if cover is Cover.NONE else f"all that {version} takes"
     return f"stable cannot answer {what}: {why.reason}"

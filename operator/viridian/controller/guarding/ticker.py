@@ -29,7 +29,7 @@ from .monitor import GuardMonitor, GuardSession, blaming, guard_config
 from .own_pods import OwnPods
 from .rewind import Past, Rewind
 
-_log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 LONGEST_TICK = timedelta(seconds=1)
 WAITS = timedelta(seconds=5)
@@ -73,8 +73,8 @@ class Ticker:
                 try:
                     await self.tick()
                     self._last = asyncio.get_running_loop().time()
-                except Exception:  # noqa: BLE001 - the ticker guards every rollout: one bad tick must not end it
-                    _log.exception("a tick failed; the next one comes in %.1f s", self._period)
+                except Exception:  # the ticker guards every rollout: one bad tick must not end it
+                    LOG.exception("a tick failed; the next one comes in %.1f s", self._period)
                 await asyncio.sleep(self._period)
         finally:
             await end([*self._rollbacks.values(), *([self._past[1]] if self._past is not None else [])])
@@ -155,19 +155,19 @@ class Ticker:
         except (MetricsError, ValueError) as error:
             self._note_trouble(model, str(error))
             return False
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others have to be judged
+        except Exception as error:  # whatever is wrong with this one, the others have to be judged
             if self._note_trouble(model, f"its counters cannot be judged ({type(error).__name__}: {error})"):
-                _log.exception("%s/%s", *model.key)
+                LOG.exception("%s/%s", *model.key)
             return False
         if self._monitor.note_trouble(model.key, ahead) and ahead:
-            _log.warning("%s/%s: %s", *model.key, ahead)
+            LOG.warning("%s/%s: %s", *model.key, ahead)
         return bool(breaches)
 
     def _note_trouble(self, model: Model, trouble: str) -> bool:
         """Tell the log once, and the status as long as it lasts, why a model cannot be judged; whether that is news."""
         news = self._monitor.note_trouble(model.key, trouble)
         if news:
-            _log.warning("%s/%s cannot be judged, its weights stay as they are: %s", *model.key, trouble)
+            LOG.warning("%s/%s cannot be judged, its weights stay as they are: %s", *model.key, trouble)
         return news
 
     async def _roll_back(self, model: Model) -> None:
@@ -182,11 +182,11 @@ class Ticker:
         try:
             moved = await router_of(model.spec).roll_back(site, refuge, session.comparison.candidate)
         except KubeError:
-            _log.exception("%s/%s: the rollback could not be written; the next tick tries again", *model.key)
+            LOG.exception("%s/%s: the rollback could not be written; the next tick tries again", *model.key)
             return
         if moved:
             session.reverted_at = datetime.now(UTC)
-            _log.warning(
+            LOG.warning(
                 "%s/%s: %s breached its guards, all traffic is on stable", *model.key, session.comparison.candidate
             )
 
@@ -205,7 +205,7 @@ def _is_readable(model: Model) -> bool:
         guard_config(model.spec)
         model.status  # noqa: B018 - reading it is what may fail
     except (InvalidSpec, ValueError) as error:
-        _log.debug("%s/%s is not judged: %s", *model.key, error)
+        LOG.debug("%s/%s is not judged: %s", *model.key, error)
         return False
     return True
 

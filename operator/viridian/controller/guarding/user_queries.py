@@ -18,7 +18,7 @@ from viridian.metrics.user_queries import UserQueries
 
 from .monitor import GuardMonitor, GuardSession, blaming
 
-_log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 PERIOD = timedelta(seconds=1)
 """How often it is looked which queries are due."""
@@ -39,8 +39,8 @@ class UserQueryPoller:
             while True:
                 try:
                     self.look(datetime.now(UTC))
-                except Exception:  # noqa: BLE001 - one bad look must not end all queries
-                    _log.exception("a look at users' queries failed; the next one comes in %s", PERIOD)
+                except Exception:  # one bad look must not end all queries
+                    LOG.exception("a look at users' queries failed; the next one comes in %s", PERIOD)
                 await asyncio.sleep(PERIOD.total_seconds())
         finally:
             for task in self._asking:
@@ -52,7 +52,7 @@ class UserQueryPoller:
             try:
                 self._look_at(model, now)
             except InvalidSpec as error:  # its worker tells the user
-                _log.debug("%s/%s has no queries: %s", *model.key, error)
+                LOG.debug("%s/%s has no queries: %s", *model.key, error)
 
     async def settle(self) -> None:
         """Wait until everything that was asked is answered."""
@@ -82,7 +82,7 @@ class UserQueryPoller:
         self._asking.discard(task)
         self._busy.discard(job)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s/%s: asking query %s failed", *job, exc_info=error)
+            LOG.error("%s/%s: asking query %s failed", *job, exc_info=error)
 
     async def _ask(
         self, queries: UserQueries, model: Model, session: GuardSession, before: Answers, now: datetime

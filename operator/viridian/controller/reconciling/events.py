@@ -11,7 +11,7 @@ from viridian.kube.errors import KubeError
 from viridian.kube.resources import EVENT
 from viridian.rollout.notices import Notice
 
-_log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 
 class Recorder:
@@ -28,7 +28,7 @@ class Recorder:
     async def record(self, model: Model, notice: Notice) -> None:
         """Record one turn of a rollout."""
         owner, now = model.owner, datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        _log.log(
+        LOG.log(
             logging.WARNING if notice.warning else logging.INFO,
             "%s/%s: %s: %s",
             owner.namespace,
@@ -58,4 +58,4 @@ class Recorder:
         try:
             await self._client.create(EVENT, event)
         except KubeError as error:
-            _log.warning("an Event for %s/%s was lost: %s", owner.namespace, owner.name, error)
+            LOG.warning("an Event for %s/%s was lost: %s", owner.namespace, owner.name, error)

@@ -16,7 +16,7 @@ from viridian.kube.errors import Conflict
 from viridian.kube.resources import AUTOSCALER, DEPLOYMENT, MODEL_DEPLOYMENT, Kind
 from viridian.workloads.owner import stamp
 
-_log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 TRIES = 5
 """How often a write of the fence is made over a fresh look before the whole pass is."""
@@ -50,7 +50,7 @@ class Fence:
             try:
                 return await self._pass(model)
             except Conflict as conflict:
-                _log.debug("%s/%s: %s; fencing it once more", *model.key, conflict)
+                LOG.debug("%s/%s: %s; fencing it once more", *model.key, conflict)
         return await self._pass(model)
 
     async def _pass(self, model: Model) -> Model:

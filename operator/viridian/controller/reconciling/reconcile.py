@@ -33,7 +33,7 @@ from .failures import FailureTracker
 from .fence import Fence
 from .observe import observe
 
-_log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 PAUSE = timedelta(milliseconds=200)
 """Before a model is looked at again after a conflict: somebody is busy with the same object."""
@@ -84,7 +84,7 @@ class Reconciler:
                 return None
             return await self._move(model)
         except Conflict as conflict:
-            _log.info("%s/%s: %s; looking again", *key, conflict)
+            LOG.info("%s/%s: %s; looking again", *key, conflict)
             return await self._look_again(key)
         except (ViridianError, ValueError, Refused) as error:
             return await self._record_failure(self._models.get(key) or model, error)
@@ -174,7 +174,7 @@ class Reconciler:
 
     async def _record_failure(self, model: Model, error: Exception) -> timedelta:
         """Say what keeps a model from being looked after, and when to try again."""
-        _log.warning("%s/%s: %s", *model.key, error)
+        LOG.warning("%s/%s: %s", *model.key, error)
         now, failure = datetime.now(UTC), ApplyFailure(type(error).__name__, str(error))
         if self._failures.is_news(model.key, failure, model.generation, now):
             await self._tell(model, failure, now)

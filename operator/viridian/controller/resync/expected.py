@@ -20,7 +20,7 @@ from viridian.kube.reflector import Name
 from viridian.kube.resources import AUTOSCALER, BUDGET, CONFIG_MAP, CONTROLLER_REVISION, SERVICE, Kind
 from viridian.workloads.live_settings import asks_for_live_settings, live_settings_name
 
-_log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class ExpectedChildren:
 
     def mark_dirty(self, key: ModelKey, why: str) -> None:
         """Let everything of a model be looked at."""
-        _log.info("%s/%s: %s", *key, why)
+        LOG.info("%s/%s: %s", *key, why)
         self._look_again(key)
 
     def _look_again(self, key: ModelKey) -> None:

@@ -24,7 +24,7 @@ from viridian.workloads.revisions import read_controller_revision
 
 from .expected import EXPECTED, ExpectedChildren
 
-_log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 OnModelEvent = Callable[[str | None, dict[str, Any]], None]
 RETRY = timedelta(seconds=5)
@@ -77,10 +77,10 @@ class Resync:
                     await event.wait()
                 await self.go_round()
             except KubeError as error:
-                _log.warning("the resync was broken off: %s; it begins again in %s", error, RETRY)
+                LOG.warning("the resync was broken off: %s; it begins again in %s", error, RETRY)
                 await asyncio.sleep(RETRY.total_seconds())
-            except Exception:  # noqa: BLE001 - one object that cannot be read must not end the resync of all others
-                _log.exception("the resync failed; it begins again in %s", RETRY)
+            except Exception:  # one object that cannot be read must not end the resync of all others
+                LOG.exception("the resync failed; it begins again in %s", RETRY)
                 await asyncio.sleep(RETRY.total_seconds())
             else:
                 self._rounds += 1
@@ -129,7 +129,7 @@ class Resync:
             except KubeError as error:
                 if not is_denied(error):
                     raise
-                _log.info("models %s cannot be read yet: %s", _where(namespace), error)
+                LOG.info("models %s cannot be read yet: %s", _where(namespace), error)
                 denied.append(namespace)
         return denied
 
@@ -143,7 +143,7 @@ class Resync:
                 if not is_denied(error):
                     raise
                 text = "models %s cannot be read, so nobody looks after them: %s; %s (each round tries it again)"
-                _log.warning(text, _where(namespace), error, _way_out(namespace))
+                LOG.warning(text, _where(namespace), error, _way_out(namespace))
             else:
                 readable.append(namespace)
         return readable
@@ -174,7 +174,7 @@ class Resync:
         except KubeError as error:
             if not is_denied(error):
                 raise
-            _log.warning("the resync leaves out %s %s: %s", kind.plural, _where(namespace), error)
+            LOG.warning("the resync leaves out %s %s: %s", kind.plural, _where(namespace), error)
 
     async def _compare(self, kind: Kind, namespace: str) -> None:
         """Mark each model at rest as dirty of which one object is out of line, or missing."""

@@ -20,7 +20,7 @@ from viridian.workloads.owner import build_metadata, stamp
 
 from .router import Parents, Site, Split, TrafficRouter
 
-_log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 
 class GatewayRouter(TrafficRouter):
@@ -126,7 +126,7 @@ class GatewayRouter(TrafficRouter):
             except Conflict:
                 if attempt == 2:
                     raise
-                _log.info("%s/%s: the route moved under a rollback, reading it again", *model.key)
+                LOG.info("%s/%s: the route moved under a rollback, reading it again", *model.key)
             else:
                 return True
         return False

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from viridian.api.quantities import parse_duration
 from viridian.api.revision import Revision
 from viridian.controller.cache.models import Model
+from viridian_shared.durations import parse_duration
 
 
 def route_timeout(model: Model, revisions: Mapping[str, Revision]) -> str:

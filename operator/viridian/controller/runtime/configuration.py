@@ -9,8 +9,8 @@ from datetime import timedelta
 from pydantic import ValidationError
 
 from viridian.api.errors import ConfigurationError
-from viridian.api.quantities import parse_duration
 from viridian.workloads.resources import DefaultResources, check_resources
+from viridian_shared.durations import parse_duration
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _URL = re.compile(r"^https?://[^/\s]+")

@@ -14,7 +14,7 @@ from viridian.kube.resources import LEASE
 
 from .jobs import end
 
-_log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 STUCK = 60.0
 """Seconds without a look at the Lease after which the kubelet should restart us; an API that is away is looked at."""
@@ -94,7 +94,7 @@ class Leadership:
             while not self._stopping:
                 await self._serve(await self._campaign())
         except Exception:
-            _log.exception("%s can neither lead nor follow any more, and has to be restarted", self._identity)
+            LOG.exception("%s can neither lead nor follow any more, and has to be restarted", self._identity)
             raise
 
     async def _campaign(self) -> Term:
@@ -130,7 +130,7 @@ class Leadership:
 
     async def _serve(self, term: Term) -> None:
         """Lead until the lease is lost, or we are told to stop."""
-        _log.info("%s leads, in term %s", self._identity, term.epoch)
+        LOG.info("%s leads, in term %s", self._identity, term.epoch)
         self._term = term
         work = asyncio.create_task(self._lead(term), name="lead")
         try:
@@ -142,7 +142,7 @@ class Leadership:
                 self._looked = self._clock()
                 if self._stopping or not term.holds() or not await self._renew(term):
                     break
-            _log.warning("%s does not lead any more: the lease was lost or not renewed in time", self._identity)
+            LOG.warning("%s does not lead any more: the lease was lost or not renewed in time", self._identity)
         finally:
             term.until = float("-inf")
             await end([work])
@@ -170,7 +170,7 @@ class Leadership:
             if lease is not None:
                 await self._client.replace(LEASE, release(lease, datetime.now(UTC)))
         except KubeError as error:
-            _log.info("the lease was not given back, so others have to wait for its end: %s", error)
+            LOG.info("the lease was not given back, so others have to wait for its end: %s", error)
         self._held = None
 
     async def _own(self, term: Term) -> Lease | None:
@@ -183,5 +183,5 @@ class Leadership:
     def _note(self, trouble: str) -> None:
         """Tell the log once why the Lease cannot be read or written."""
         if trouble and trouble != self._trouble:
-            _log.warning("Lease %s/%s: %s; trying again every %g s", *self._place, trouble, self._timing.retry)
+            LOG.warning("Lease %s/%s: %s; trying again every %g s", *self._place, trouble, self._timing.retry)
         self._trouble = trouble

@@ -7,10 +7,10 @@ scaled down nor given another template.
 from collections.abc import Iterator
 
 from viridian.api.names import Color
-from viridian.api.quantities import parse_duration
 from viridian.api.status import ColorStatus, Phase
 from viridian.rollout.context import RolloutContext
 from viridian.rollout.observed import Autoscaler
+from viridian_shared.durations import parse_duration
 
 from .actions import Action, ApplyAutoscaler, ApplyColor, RemoveAutoscaler
 

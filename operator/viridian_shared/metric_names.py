@@ -1,0 +1,14 @@
+"""The series of a pod that the operator reads. docs/reference/metrics.md says what they hold."""
+
+from typing import Final
+
+IDENTITY: Final = ("model_namespace", "model", "revision", "pod_uid")
+"""The labels that every series of a pod has."""
+
+REQUESTS: Final = "viridian_requests_total"
+DURATIONS: Final = "viridian_request_duration_seconds"
+"""A histogram, with the bounds of the latency grid."""
+STAMP: Final = "viridian_counters_stamp_seconds"
+STARTED: Final = "viridian_counters_started_seconds"
+FALLBACK: Final = "viridian_fallback_available"
+FAILURES: Final = "viridian_failures_total"
