@@ -30,7 +30,7 @@ class Converted:
     """The model as ONNX, with what was found out about it."""
 
     file: Path
-    """Beside it is what belongs to it, such as preprocess.py."""
+    """What belongs to it, such as preprocess.py, is in the same folder."""
     plan: Plan
     schema: str
     contract: Contract

@@ -19,9 +19,9 @@ from viridian_import.write.card import Facts, card
 from viridian_import.write.folder import staged, write_json
 from viridian_import.write.golden import golden_lines
 from viridian_import.write.manifest import manifest
-from viridian_shared.digest import digest_of
 from viridian_serving.artifacts.locate import MODEL_FILE, NATIVE_FILE
 from viridian_serving.triton.native_model import runs_code
+from viridian_shared.digest import digest_of
 
 
 @dataclass(frozen=True)

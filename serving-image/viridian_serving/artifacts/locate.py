@@ -13,7 +13,7 @@ from viridian_serving.settings.config import NATIVE, Format, Settings
 
 MODEL_FILE = "model.onnx"
 NATIVE_FILE = "native.json"
-"""Beside a model that runs in its own library; `viridian import --native` writes it."""
+"""Lies next to a model that runs in its own library; `viridian import --native` writes it."""
 CONFIG_FILE = "config.pbtxt"
 FETCHED = "model"
 """Below the mount: what was fetched by https. It is there when all of it is, and has been checked."""
