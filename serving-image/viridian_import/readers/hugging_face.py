@@ -125,7 +125,9 @@ def _task(folder: Path, config: Mapping[str, Any]) -> tuple[Task, str]:
             f"{folder} brings Python code of its own for its architecture (auto_map in config.json), which is not "
             "run; export it to ONNX yourself, and give that file to viridian import"
         )
-    found = next((task for name in named for end, task in _TASKS.items() if name.endswith(end)), None)
+    # Names such as GPT2LMHeadModel are of models with a head of another kind.
+    bare = [name for name in named if "Head" not in name]
+    found = next((task for name in bare for end, task in _TASKS.items() if name.endswith(end)), None)
     if found is None or config.get("is_encoder_decoder"):
         raise ImportFault(
             f"{folder} is a {', '.join(named) or 'model that names no architecture'}; what is imported are sequence "
