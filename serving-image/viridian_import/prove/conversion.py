@@ -164,6 +164,6 @@ def _unfaithful(closest: Converted, trial: Trial, tolerance: float, causes: Sequ
     lines += [f"Why: {cause}." for cause in causes]
     lines.append(
         "Nothing was written. Correct the sample where it is at fault; accept a larger difference of numbers with "
-        "--tolerance; or change the step that makes it, and train again."
+        "--tolerance; change the step that makes it, and train again; or leave the model as it is, with --native."
     )
     return "\n".join(lines)
