@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-pure test-serving test-component test-importing test-e2e fuzz mutants cluster images install generate clean
+.PHONY: help demo test lint test-pure test-serving test-component test-importing test-transformers test-e2e fuzz mutants cluster images install generate clean
 .PHONY: bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import release
 
 help: ## this list
@@ -25,6 +25,9 @@ test-component: ## tests against a real API server, Prometheus and Envoy as loca
 
 test-importing: ## tests of `viridian import`, with the libraries that make models
 	@dev/test.sh importing
+
+test-transformers: ## the same of transformers, PyTorch and CatBoost: fetches 5 GB of packages, no part of `test`
+	@dev/test.sh transformers
 
 test-e2e: ## tests on the local cluster
 	@dev/test.sh e2e

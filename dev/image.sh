@@ -2,7 +2,7 @@
 # image.sh NAME DOCKERFILE PATH[=AS]… : builds an image when it is not there yet, and prints NAME:TAG.
 # The build context is made of the PATHs, each under its own last name or AS. The tag is a hash of Dockerfile and
 # context, so an unchanged image is never built twice. It is also kept as a tar file in the cache, for an engine
-# that lost its images. TARGET in the environment names a stage of the Dockerfile, BUILD_ARG sets one of its ARGs.
+# that lost its images. TARGET in the environment names a stage of the Dockerfile, BUILD_ARG sets ARGs: NAME=VALUE, by spaces.
 . "$(dirname "$0")/lib.sh"
 
 name=$1 dockerfile=$2
@@ -21,7 +21,8 @@ mkdir -p "$CACHE/images"
 load() { docker load -i "$tar" && touch "$tar"; }
 
 build() {
-  local context item
+  local context item arguments=()
+  for item in ${BUILD_ARG:-}; do arguments+=(--build-arg "$item"); done
   context=$(mktemp -d "$CACHE/images/context.XXXXXX")
   # shellcheck disable=SC2064  # the folder of now
   trap "rm -rf '$context'" EXIT # of the subshell that a step runs in
@@ -33,7 +34,7 @@ build() {
   chmod -R u=rwX,go=rX "$context" # whatever the umask of the checkout, a container's user can read it
   # The network of the host, because apt needs names resolved; the base image as it is here, whoever made it.
   docker build --network host --file "$dockerfile" ${TARGET:+--target "$TARGET"} \
-    ${BUILD_ARG:+--build-arg "$BUILD_ARG"} --tag "$image" "$context"
+    "${arguments[@]}" --tag "$image" "$context"
   docker save -o "$tar.tmp" "$image"
   mv "$tar.tmp" "$tar"
   # The newest five of a name are enough: siblings that differ in an ARG, and not every build of a long day.

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # product-images.sh: builds what this repository makes (operator, serving image, demonstration) where it is missing, and
 # prints OPERATOR_IMAGE=…, SERVING_IMAGE=… and DEMO_IMAGE=… for `eval`. SERVING_BASE in the environment names another base
-# for the serving image, one with a Triton of its own: nvcr.io/nvidia/tritonserver:<release>-py3. SBOM=1 also writes what
-# both are made of into build/sbom.
+# for the serving image, one with a Triton of its own: nvcr.io/nvidia/tritonserver:<release>-py3. MODEL_REQUIREMENTS is the
+# requirements.txt of a model in a native format, whose packages are added. SBOM=1 also writes what both are made of into
+# build/sbom.
 . "$(dirname "$0")/lib.sh"
 cd "$DEV/.."
 
@@ -26,8 +27,13 @@ for list in "${lists[@]}"; do
   wheels=$("$DEV/wheels.sh" "requirements/$list.txt" "$python")
   parts+=("requirements/$list.txt=requirements/$list.txt" "$wheels=wheels/$list")
 done
+if [[ ${MODEL_REQUIREMENTS:-} ]]; then
+  wheels=$("$DEV/wheels.sh" "$MODEL_REQUIREMENTS" "$python")
+  parts+=("$MODEL_REQUIREMENTS=requirements/model.txt" "$wheels=wheels/model")
+fi
 base=${SERVING_BASE:-$base}
-serving=$(BUILD_ARG=${base:+BASE=$base} "$DEV/image.sh" viridian/serving serving-image/Dockerfile \
+arguments="${base:+BASE=$base} ${MODEL_REQUIREMENTS:+MODEL_REQUIREMENTS=requirements/model.txt}"
+serving=$(BUILD_ARG=$arguments "$DEV/image.sh" viridian/serving serving-image/Dockerfile \
   serving-image/viridian_serving operator/viridian_shared "${parts[@]}")
 
 if [[ ${SBOM:-} ]]; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# test.sh TIER…: runs tiers of tests (lint, pure, serving, component, importing, e2e) one after the other, all of them even
-# if one fails, and ends with a table of what passed and how long it took.
+# test.sh TIER…: runs tiers of tests (lint, pure, serving, component, importing, transformers, e2e) one after the other,
+# all of them even if one fails, and ends with a table of what passed and how long it took.
 # shellcheck disable=SC2317,SC2329 # tiers are called by name
 . "$(dirname "$0")/lib.sh"
 cd "$DEV/.."
@@ -18,7 +18,10 @@ lint() {
   need shellcheck
   shellcheck -x -P SCRIPTDIR dev/*.sh .ci/run
 }
-pure() { run_pytest pure -n 2 --dist worksteal -m "not serving and not component and not importing and not e2e"; }
+pure() {
+  run_pytest pure -n 2 --dist worksteal \
+    -m "not serving and not component and not importing and not transformers and not e2e"
+}
 # Pods as local processes, with a real Triton in each: they compute more than they wait.
 serving() {
   "$DEV/build-go.sh" versitygw # the S3 that models are fetched from
@@ -36,6 +39,13 @@ importing() {
   python=$("$DEV/environment.sh" requirements/importing.txt)
   PYTHONPATH=operator:serving-image:. "$python" -m pytest -q --durations=5 --junit-xml=build/tests-importing.xml \
     -n 2 --dist worksteal tests/importing -m importing
+}
+transformers() {
+  # 5 GB of packages, so that it runs only when it is asked for.
+  local python
+  python=$("$DEV/environment.sh" requirements/transformers.txt)
+  PYTHONPATH=operator:serving-image:. "$python" -m pytest -q --durations=5 --junit-xml=build/tests-transformers.xml \
+    tests/importing -m transformers
 }
 e2e() {
   local made

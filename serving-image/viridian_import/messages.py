@@ -24,6 +24,8 @@ class Source(StrEnum):
     XGBOOST = "xgboost"
     LIGHTGBM = "lightgbm"
     CATBOOST = "catboost"
+    TORCH = "torch"
+    HUGGING_FACE = "hugging face"
     ONNX = "onnx"
 
 
@@ -90,9 +92,15 @@ class Convert(msgspec.Struct, frozen=True, tag=True):
     """Write the model as ONNX. Answered by Done."""
 
     plan: Plan
-    kinds: dict[str, Kind]
-    """Of the features, in their order."""
+    row: list[Column]
+    """One that the model answers, with the features in their order."""
     file: str
+
+
+class Explain(msgspec.Struct, frozen=True, tag=True):
+    """Say why an ONNX file may answer these rows otherwise. Answered by Explained."""
+
+    columns: list[Column]
 
 
 class Measure(msgspec.Struct, frozen=True, tag=True):
@@ -102,7 +110,7 @@ class Measure(msgspec.Struct, frozen=True, tag=True):
     seconds: float
 
 
-Request = Load | Ask | Convert | Measure
+Request = Load | Ask | Convert | Explain | Measure
 
 
 class Description(msgspec.Struct, frozen=True, tag=True):
@@ -124,6 +132,10 @@ class Description(msgspec.Struct, frozen=True, tag=True):
     """Names of the columns that it uses, where it knows them."""
     width: int | None = None
     """Number of its columns, where it knows it."""
+    given: str = "frame"
+    """How it takes rows: as a "frame" of named columns, an "array" without names, or "text", one column."""
+    preprocessed: bool = False
+    """Whether preprocess.py makes the inputs of its ONNX file; it is written beside that."""
     convertible: bool = True
     """Whether there are several ways to make an ONNX file of it; else it is one."""
     notices: list[str] = []
@@ -143,6 +155,12 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     """It is done."""
 
 
+class Explained(msgspec.Struct, frozen=True, tag=True):
+    """Why an ONNX file may answer otherwise."""
+
+    sentences: list[str]
+
+
 class Took(msgspec.Struct, frozen=True, tag=True):
     """How long an answer took."""
 
@@ -156,4 +174,4 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     sentence: str
 
 
-Reply = Description | Answers | Done | Took | Failed
+Reply = Description | Answers | Done | Explained | Took | Failed

@@ -26,6 +26,10 @@ def written(folder: Path, files: dict[str, bytes]) -> Path:
         ("m.ubj", b"{L", Source.XGBOOST),
         ("m.txt", b"tree\nversion=v4\n", Source.LIGHTGBM),
         ("m.onnx", b"\x08", Source.ONNX),
+        ("m.cbm", b"CBM1", Source.CATBOOST),
+        ("m", b"CBM1", Source.CATBOOST),
+        ("m.pt2", b"PK", Source.TORCH),
+        ("m.pt", b"PK", Source.TORCH),
     ],
 )
 def test_a_file_is_known_by_its_name_or_its_first_bytes(
@@ -66,7 +70,8 @@ def test_a_folder_of_mlflow_is_the_file_that_its_flavour_names(tmp_path: Path, f
             {"1/model.py": b"", "config.pbtxt": b'name: "m" backend: "python"'},
             "model repository of Triton, which is served as it is",
         ),
-        ({"config.json": b"{}", "model.safetensors": b""}, "a model of Hugging Face; export it to ONNX"),
+        ({"config.json": b"{}", "pytorch_model.bin": b""}, "a model of Hugging Face; export it to ONNX"),
+        ({"saved_model.pb": b""}, "a SavedModel of TensorFlow; export it to ONNX"),
         ({"notes.md": b""}, "is nothing that can be imported; name a model of scikit-learn"),
     ],
 )
@@ -75,12 +80,14 @@ def test_a_folder_that_is_not_imported_is_told_the_way_out(tmp_path: Path, files
         detect(written(tmp_path, files))
 
 
-@pytest.mark.parametrize(
-    ("name", "words"), [("m.cbm", "not imported yet; export it to ONNX"), ("m.pt", "a model of PyTorch; export it")]
-)
-def test_a_file_that_is_not_imported_is_told_the_way_out(tmp_path: Path, name: str, words: str) -> None:
-    with pytest.raises(ImportFault, match=words):
-        detect(written(tmp_path, {name: b""}) / name)
+def test_a_file_that_is_not_imported_is_told_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(ImportFault, match="a model of Keras; export it to ONNX"):
+        detect(written(tmp_path, {"m.keras": b""}) / "m.keras")
+
+
+def test_a_folder_of_hugging_face_is_known_by_its_weights(tmp_path: Path) -> None:
+    folder = written(tmp_path, {"config.json": b"{}", "model.safetensors": b""})
+    assert (detect(folder).path, detect(folder).source) == (folder, Source.HUGGING_FACE)
 
 
 def test_a_path_without_anything_is_said(tmp_path: Path) -> None:

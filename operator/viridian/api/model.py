@@ -51,6 +51,16 @@ class ModelFormat(StrEnum):
 
     ONNX = "onnx"
     TRITON = "triton"
+    SKLEARN = "sklearn"
+    XGBOOST = "xgboost"
+    LIGHTGBM = "lightgbm"
+
+
+_TRUST_MISSING = (
+    "a model of format sklearn is loaded by running the code in its file: set it to true if you trust whoever made it,"
+    " or import the model to ONNX with `viridian import`"
+)
+_TRUST_UNUSED = "only native formats (sklearn, xgboost, lightgbm) have files that may run code: remove it"
 
 
 class ModelSource(ApiModel):
@@ -89,6 +99,16 @@ class ModelSource(ApiModel):
                     " || has(self.credentialsSecretRef))",
                     "message": _NOT_ANONYMOUS,
                     "fieldPath": ".store.anonymous",
+                },
+                {
+                    "rule": "self.format != 'sklearn' || self.trusted",
+                    "message": _TRUST_MISSING,
+                    "fieldPath": ".trusted",
+                },
+                {
+                    "rule": "!self.trusted || self.format in ['sklearn', 'xgboost', 'lightgbm']",
+                    "message": _TRUST_UNUSED,
+                    "fieldPath": ".trusted",
                 },
             ]
         }
@@ -141,9 +161,18 @@ class ModelSource(ApiModel):
         ModelFormat,
         Field(
             description="Layout of the model's files: onnx is a folder with model.onnx, or that file by itself; triton"
-            " is a model repository of Triton with one model."
+            " is a model repository of Triton with one model; sklearn, xgboost and lightgbm are folders as"
+            " `viridian import --native` writes them, and run in the library that trained the model: serving.image"
+            " has to be built with its requirements.txt."
         ),
     ] = ModelFormat.ONNX
+    trusted: Annotated[
+        bool,
+        Field(
+            description="Whether you trust whoever made the model: to load a file of format sklearn, and a pickle of"
+            " the other native formats, is to run the code in it."
+        ),
+    ] = False
     credentials_secret_ref: Annotated[
         SecretRef | None,
         Field(
@@ -186,6 +215,10 @@ class ModelSource(ApiModel):
             raise ValueError(f"credentialsSecretRef: {_CREDENTIALS_UNUSED}")
         if self.store is not None:
             self._check_store(self.store)
+        if self.format is ModelFormat.SKLEARN and not self.trusted:
+            raise ValueError(f"trusted: {_TRUST_MISSING}")
+        if self.trusted and self.format in (ModelFormat.ONNX, ModelFormat.TRITON):
+            raise ValueError(f"trusted: {_TRUST_UNUSED}")
         return self
 
     def _check_store(self, store: ModelStore) -> None:

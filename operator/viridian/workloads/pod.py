@@ -174,6 +174,8 @@ def _environment(model: str, revision: str, spec: RevisionInput, defaults: PodDe
         variables.SCRAPE_INTERVAL: format_duration(defaults.scrape_interval),
         variables.LATENCY_BUCKETS: ",".join(f"{bound:g}" for bound in GRID),
     }
+    if spec.model.trusted:
+        plain[variables.MODEL_TRUSTED] = "true"
     if not defaults.allow_model_code:
         plain[variables.ALLOW_MODEL_CODE] = "false"
     if spec.serving.fallback.after is not None:

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from viridian_serving.artifacts.sample_file import read_sample
 from viridian_serving.checks.golden import FILE, Golden, difference, load
 from viridian_serving.checks.load_check import LoadPlan, LoadReport, check_load
 from viridian_serving.commands.local_pod import run
-from viridian_serving.commands.serve import environment_of, free_ports
+from viridian_serving.commands.serve import TRUSTED, environment_of, free_ports
 from viridian_serving.http1.client import HttpClient, PeerUnreachableError, Reply
 from viridian_serving.settings import config
 from viridian_serving.triton import shared_memory
@@ -55,12 +56,13 @@ class Report:
     """None where no load was asked for, or other answers are wrong already."""
 
 
-def check(folder: Path, load_plan: LoadPlan | None = None) -> Report:
+def check(folder: Path, load_plan: LoadPlan | None = None, *, trusted: bool = False) -> Report:
     """Serve a folder and check it.
 
     Args:
         folder: A version of a model.
         load_plan: The load to put on it; None for none.
+        trusted: Whether the user trusts whoever made it, where loading it runs code.
 
     Returns:
         What was found.
@@ -77,7 +79,8 @@ def check(folder: Path, load_plan: LoadPlan | None = None) -> Report:
     report = Report()
     ports = dict(zip(_PORTS, free_ports(_HOST, *[0] * len(_PORTS)), strict=True))
     with tempfile.TemporaryDirectory(prefix="viridian-check-") as directory:
-        environment = environment_of(model, ports, _HOST, Path(directory), {**os.environ, **_QUIET})
+        environ = {**os.environ, **_QUIET, **(TRUSTED if trusted else {})}
+        environment = environment_of(model, ports, _HOST, Path(directory), environ)
         settings = config.load(environment)
         served = asyncio.run(run(environment, lambda: _checked(settings.http_port, home, golden, load_plan, report)))
         shared_memory.clear(settings.pod_uid)
@@ -102,23 +105,27 @@ def _golden(home: Path) -> list[Golden]:
 
 async def _checked(port: int, home: Path, golden: list[Golden], load_plan: LoadPlan | None, report: Report) -> None:
     """Ask everything, and then end the pod as Ctrl-C does."""
-    api = HttpClient(_HOST, port, "the API")
-    try:
-        if why := await _wait(api):
-            report.faults.append(f"the model did not get ready within {_READY:g} s: {why}")
-            return
-        sample = await _smoke(api, home, report)
-        for line in golden:
-            reply = await _ask(api, "POST", "/predict", msgspec.json.encode(line.request))
-            report.asked += 1
-            if told := difference(line, reply.status, reply.body):
-                report.faults.append(told)
-        if load_plan is not None and not report.faults:
-            questions = [line for line in golden if line.status == 200] or [sample]
-            report.load = await check_load(partial(_post, api, load_plan), questions, load_plan)
-    finally:
-        api.close()
-        os.kill(os.getpid(), signal.SIGTERM)
+    with closing(HttpClient(_HOST, port, "the API")) as api:
+        await _ask_all(api, home, golden, load_plan, report)
+    # Not where this was cancelled: then the pod has ended, and that is no success.
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def _ask_all(
+    api: HttpClient, home: Path, golden: list[Golden], load_plan: LoadPlan | None, report: Report
+) -> None:
+    if why := await _wait(api):
+        report.faults.append(f"the model did not get ready within {_READY:g} s: {why}")
+        return
+    sample = await _smoke(api, home, report)
+    for line in golden:
+        reply = await _ask(api, "POST", "/predict", msgspec.json.encode(line.request))
+        report.asked += 1
+        if told := difference(line, reply.status, reply.body):
+            report.faults.append(told)
+    if load_plan is not None and not report.faults:
+        questions = [line for line in golden if line.status == 200] or [sample]
+        report.load = await check_load(partial(_post, api, load_plan), questions, load_plan)
 
 
 async def _post(api: HttpClient, load_plan: LoadPlan, body: bytes) -> Reply:

@@ -30,6 +30,7 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
         action="store_true",
         help="also send requests at a rate, and find the highest one that is kept up with",
     )
+    add("--trusted", action="store_true", help="load a native model, where that runs the code in it")
     many = parser.add_mutually_exclusive_group()
     many.add_argument("--rate", type=_rate, help="requests a second that must keep the objective")
     many.add_argument("--concurrency", type=_count, help="in place of a rate: clients that each wait for their answers")
@@ -50,7 +51,7 @@ def run(given: argparse.Namespace) -> int:
         raise ImportFault(f"there is no {given.folder}; name a version's folder")
     load = given.load or given.rate is not None or given.concurrency is not None
     plan = LoadPlan(Objective(given.p99, given.max_errors), given.requests, given.rate, given.concurrency)
-    return tell(check(given.folder, plan if load else None))
+    return tell(check(given.folder, plan if load else None, trusted=given.trusted))
 
 
 def tell(report: Report) -> int:

@@ -13,18 +13,20 @@ from viridian_import.checks.local import check
 from viridian_import.commands.checking import tell
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Source
-from viridian_import.original.detection import detect
+from viridian_import.original.detection import Found, detect
 from viridian_import.original.process import OriginalModel
 from viridian_import.prove.conversion import Converted
+from viridian_import.prove.native import form_of, native
 from viridian_import.prove.profile import profile
 from viridian_import.prove.quantization import Quantized, quantize
 from viridian_import.prove.speed import Speed, measure
-from viridian_import.prove.study import Study, study
+from viridian_import.prove.study import Study, learn, study
 from viridian_import.sample.reading import read_table
 from viridian_import.sample.table import Table
 from viridian_import.write.card import size_of
 from viridian_import.write.folder import claim
-from viridian_import.write.version import Identity, write_version
+from viridian_import.write.requirements import lock
+from viridian_import.write.version import Identity, converted_content, native_content, write_version
 from viridian_serving.artifacts.detect import NAME
 from viridian_serving.codec.tensors import Kind
 from viridian_serving.commands.serve import model_name
@@ -32,6 +34,11 @@ from viridian_serving.commands.serve import model_name
 _VERSION: Final = re.compile(r"v?[0-9]+(\.[0-9]+){0,2}([-+][0-9A-Za-z.+-]+)?|[0-9a-f]{7,64}")
 _COMMON: Final = ("model", "pipeline", "clf", "estimator", "best-model")
 """Names of files that say nothing of what the model is for."""
+_RUNNING_CODE: Final = {
+    Source.PICKLE: "a pickle, and loading one runs the code that is in it, with all that you may do",
+    Source.TORCH: "a program of PyTorch, whose operators may read and write files",
+}
+"""What loading a file means, by its kind, where that can do harm."""
 
 
 def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to itself
@@ -83,6 +90,8 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
         help="what int8 may lose on the sample: percent of right labels, or of R² (0.5)",
     )
     add("--profile", action="store_true", help="print where the time of a prediction goes, by node of the ONNX graph")
+    add("--native", action="store_true", help="serve it by its own library, from a serving image that has that")
+    add("--requirements", type=_file, help="with --native: your requirements.txt with hashes, in place of a new one")
     add("--no-check", action="store_true", help="do not serve the version here once it is written")
     parser.set_defaults(run=run)
 
@@ -90,7 +99,7 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
 def run(given: argparse.Namespace) -> int:
     """Import a model; see main()."""
     imported = import_model(given)
-    return 0 if given.no_check else tell(check(imported.folder))
+    return 0 if given.no_check else tell(check(imported.folder, trusted=given.trusted))
 
 
 @dataclass(frozen=True)
@@ -99,8 +108,9 @@ class Imported:
 
     folder: Path
     digest: str
-    found: Study
-    speed: Sequence[Speed]
+    found: Study | None = None
+    """Where it was converted."""
+    speed: Sequence[Speed] = ()
 
 
 def import_model(given: argparse.Namespace) -> Imported:
@@ -116,11 +126,13 @@ def import_model(given: argparse.Namespace) -> Imported:
         ImportFault: It cannot be made; nothing is written.
     """
     source = detect(given.model)
-    if source.source is Source.PICKLE and not given.trusted:
-        raise ImportFault(_untrusted(source.path))
+    if source.source in _RUNNING_CODE and not given.trusted:
+        raise ImportFault(_untrusted(source.path, _RUNNING_CODE[source.source]))
     identity = _identity(given)
     claim(identity.folder)
     sample = read_table(given.sample, dict(given.dtype))
+    if given.native:
+        return _native(given, source, identity, sample)
     with (
         OriginalModel(source.path, source.source, trusted=given.trusted, code=given.code or source.code) as original,
         tempfile.TemporaryDirectory(prefix="viridian-onnx-") as scratch,
@@ -131,22 +143,39 @@ def import_model(given: argparse.Namespace) -> Imported:
         for each in speed:
             say("speed", f"{each.size}: original {each.original:,.0f} µs, ONNX {each.onnx:,.0f} µs")
         if given.profile:
-            measured = profile(found.converted.file, found.features, found.converted.contract, Path(scratch))
+            (row,) = found.converted.side.feeds(found.features.take([0]), found.converted.contract)
+            measured = profile(found.converted.file, row, Path(scratch))
             say("profile", f"a call with 1 row, {measured.total:,.0f} µs while it is measured:\n{measured.table()}")
-        smaller = _quantized(found, sample, speed, given, Path(scratch)) if given.quantize else None
-        digest = write_version(identity, found, smaller, given.tolerance, speed)
+        smaller = _quantized(found, sample, speed, given) if given.quantize else None
+        content = converted_content(identity, found, smaller, given.tolerance, speed)
+        digest = write_version(identity, found, content)
         size = size_of((smaller or found.converted).file.stat().st_size)
     say("written", f"{identity.folder} (model.onnx has {size}) and {identity.manifest}")
     say("digest", digest)
     return Imported(identity.folder, digest, found, speed)
 
 
-def _quantized(
-    found: Study, sample: Table, speed: Sequence[Speed], given: argparse.Namespace, scratch: Path
-) -> Quantized:
+def _native(given: argparse.Namespace, source: Found, identity: Identity, sample: Table) -> Imported:
+    if given.quantize or given.profile:
+        raise ImportFault("--quantize and --profile are of ONNX files; leave them out, or --native")
+    form_of(source.source)
+    with OriginalModel(source.path, source.source, trusted=given.trusted, code=given.code or source.code) as original:
+        learned = learn(original, sample, given.target, say)
+    found = native(learned, source.source, f"model{source.path.suffix}")
+    requirements = (
+        given.requirements.read_text(encoding="utf-8") if given.requirements else lock(learned.description.versions)
+    )
+    content = native_content(identity, learned, found, source.path, requirements)
+    digest = write_version(identity, learned, content)
+    say("written", f"{identity.folder} (format {found.form}, served by its own library) and {identity.manifest}")
+    say("digest", digest)
+    return Imported(identity.folder, digest)
+
+
+def _quantized(found: Study, sample: Table, speed: Sequence[Speed], given: argparse.Namespace) -> Quantized:
     if given.target is None or given.target not in sample.names:
         raise ImportFault("--quantize measures accuracy on the sample; name the column to predict with --target")
-    quantized = quantize(found, sample[given.target], speed, scratch)
+    quantized = quantize(found, sample[given.target], speed)
     say("int8", quantized.describe(found.converted.file.stat().st_size))
     if refusal := quantized.refusal(given.max_accuracy_loss):
         raise ImportFault(f"int8 is not used: {refusal}; leave --quantize out to import the float model")
@@ -175,12 +204,15 @@ def say(what: str, text: str) -> None:
     sys.stdout.flush()
 
 
-def _untrusted(path: Path) -> str:
+def _untrusted(path: Path, what: str) -> str:
     return (
-        f"{path} is a pickle, and loading one runs the code that is in it, with all that you may do. If you trust "
-        "whoever made it, add --trusted: it is loaded in a process of its own, without network and without your "
-        "environment variables, but with your files. Or save the model with skops, which runs no code: "
-        "skops.io.dump(model, 'model.skops')"
+        f"{path} is {what}. If you trust whoever made it, add --trusted: it is loaded in a process of its own, without "
+        "network and without your environment variables, but with your files"
+        + (
+            ". Or save the model with skops, which runs no code: skops.io.dump(model, 'model.skops')"
+            if "pickle" in what
+            else ""
+        )
     )
 
 
@@ -196,6 +228,12 @@ def _version(text: str) -> str:
     if not _VERSION.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no version; write one such as v1.3.0, or a commit hash")
     return text
+
+
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text}")
+    return Path(text)
 
 
 def _dtype(text: str) -> tuple[str, Kind]:

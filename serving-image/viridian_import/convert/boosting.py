@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
+from scipy.sparse import issparse
 from skl2onnx import update_registered_converter
 from skl2onnx.common.shape_calculator import (
     calculate_linear_classifier_output_shapes,
@@ -46,6 +47,19 @@ def number_features(estimator: Any) -> None:  # noqa: ANN401
         if type(each).__module__.startswith("xgboost.") and hasattr(each, "get_booster"):
             booster = each.get_booster()
             booster.feature_names = [f"f{i}" for i in range(booster.num_features())]
+
+
+def misses_zeros(estimator: Any, row: Any) -> bool:  # noqa: ANN401
+    """Whether XGBoost takes zeros for missing values: those that a sparse matrix leaves out.
+
+    Args:
+        estimator: A pipeline, or another one, that was fitted.
+        row: One that it answers.
+    """
+    if not hasattr(estimator, "steps") or len(estimator.steps) < 2:
+        return False
+    last = estimator.steps[-1][1]
+    return type(last).__module__.startswith("xgboost.") and issparse(estimator[:-1].transform(row))
 
 
 def _register_classifier(kind: type, alias: str, converter: object) -> None:

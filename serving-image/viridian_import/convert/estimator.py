@@ -14,9 +14,9 @@ from skl2onnx.common.data_types import (
     StringTensorType,
 )
 
-from viridian_import.convert import boosting, imputer
+from viridian_import.convert import boosting, calibration, imputer
 from viridian_import.convert.failures import sentence
-from viridian_import.convert.graph import with_outputs, with_rounded_trees
+from viridian_import.convert.graph import with_missing_zeros, with_outputs, with_rounded_trees
 from viridian_import.convert.missing import told_by_empty_strings
 from viridian_import.convert.steps import steps
 from viridian_import.faults import ImportFault
@@ -30,7 +30,14 @@ _LOCALE: Final = "en_US.UTF-8"
 """Of the serving image. Where this machine lacks it, letters beyond ASCII keep their case."""
 
 
-def convert(estimator: Any, description: Description, plan: Plan, kinds: Mapping[str, Kind], file: str) -> None:  # noqa: ANN401
+def convert(
+    estimator: Any,  # noqa: ANN401
+    description: Description,
+    plan: Plan,
+    kinds: Mapping[str, Kind],
+    row: Any,  # noqa: ANN401
+    file: str,
+) -> None:
     """Write an estimator as ONNX.
 
     Args:
@@ -38,12 +45,14 @@ def convert(estimator: Any, description: Description, plan: Plan, kinds: Mapping
         description: What it answers.
         plan: How.
         kinds: Of the features, in their order.
+        row: One that it answers, as it takes it.
         file: Where to.
 
     Raises:
         ImportFault: It cannot be converted this way.
     """
     imputer.register()
+    calibration.register()
     boosting.register({type(each).__module__.partition(".")[0] for _, each in steps(estimator)})
     inputs = _inputs(plan, kinds)
     readied = told_by_empty_strings(estimator)
@@ -57,6 +66,8 @@ def convert(estimator: Any, description: Description, plan: Plan, kinds: Mapping
         )
     except Exception as error:  # what converters raise has no common base
         raise ImportFault(sentence(error, estimator)) from error
+    if boosting.misses_zeros(estimator, row):
+        model = with_missing_zeros(model)
     if plan.double and _rounds(estimator):
         model = with_rounded_trees(model)
     onnx.save(with_outputs(model, [output.name for output in description.outputs]), file)
@@ -91,7 +102,7 @@ def _type(kind: Kind, plan: Plan) -> Any:  # noqa: ANN401
 
 
 def _options(estimator: Any, description: Description) -> dict[Any, Any]:  # noqa: ANN401
-    options: dict[Any, Any] = {}
+    options: dict[Any, Any] = dict(calibration.options(estimator))
     for _, each in steps(estimator):
         if hasattr(each, "build_analyzer"):
             options[id(each)] = {"locale": _LOCALE if _has_locale() else "C"}

@@ -10,7 +10,8 @@ _CLASS: Final = re.compile(r"<class '([\w.]+)'>")
 _SAID: Final = 300
 _WAYS_OUT: Final = (
     "move what it does into preprocess.py beside the model (docs/schema.md) and train without it; use a step that has "
-    "a converter; or teach skl2onnx one with update_registered_converter() in a module of your own, given by --code"
+    "a converter; teach skl2onnx one with update_registered_converter() in a module of your own, given by --code; or "
+    "serve the model as it is, by its own library: --native"
 )
 
 
@@ -24,10 +25,15 @@ def sentence(error: Exception, estimator: Any) -> str:  # noqa: ANN401
     Returns:
         A sentence with the ways out.
     """
-    words = " ".join(str(error).partition("\nIt usually means")[0].split())[:_SAID]
+    words = said(error)
     culprit = next(_culprits(words, estimator), "")
     where = culprit or "the model"
-    return f"{where} cannot be converted to ONNX ({words or type(error).__name__}); {_WAYS_OUT}"
+    return f"{where} cannot be converted to ONNX ({words}); {_WAYS_OUT}"
+
+
+def said(error: Exception) -> str:
+    """Return what a converter says, shortened."""
+    return " ".join(str(error).partition("\nIt usually means")[0].split())[:_SAID] or type(error).__name__
 
 
 def _culprits(words: str, estimator: Any) -> Iterator[str]:  # noqa: ANN401

@@ -47,6 +47,31 @@ def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
             declared.name = new
 
 
+def with_missing_zeros(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Turn zeros that trees are given into NaN, which is how they know missing values.
+
+    Args:
+        model: It is changed.
+
+    Returns:
+        The model.
+    """
+    make = onnx.helper.make_node
+    nodes = []
+    for position, node in enumerate(model.graph.node):
+        if node.op_type.startswith("TreeEnsemble"):
+            given, prefix = node.input[0], f"{node.input[0]}_tree{position}"
+            for name, value in (("zero", 0.0), ("nan", float("nan"))):
+                constant = onnx.helper.make_tensor(f"{prefix}_{name}32", onnx.TensorProto.FLOAT, [1], [value])
+                model.graph.initializer.append(constant)
+                nodes.append(make("CastLike", [constant.name, given], [f"{prefix}_{name}"]))
+            nodes.append(make("Equal", [given, f"{prefix}_zero"], [f"{prefix}_absent"]))
+            nodes.append(make("Where", [f"{prefix}_absent", f"{prefix}_nan", given], [f"{prefix}_given"]))
+            node.input[0] = f"{prefix}_given"
+        nodes.append(node)
+    return _with_nodes(model, nodes)
+
+
 def with_rounded_trees(model: onnx.ModelProto) -> onnx.ModelProto:
     """Round what trees compare to 32 bits, and let them compare 64.
 
@@ -65,7 +90,16 @@ def with_rounded_trees(model: onnx.ModelProto) -> onnx.ModelProto:
             nodes.append(onnx.helper.make_node("Cast", [node.input[0]], [short], to=onnx.TensorProto.FLOAT))
             nodes.append(onnx.helper.make_node("Cast", [short], [long], to=onnx.TensorProto.DOUBLE))
             node.input[0] = long
+        if node.op_type == "TreeEnsembleRegressor":
+            # It answers with 32 bits whatever it is given, which the converter of XGBoost does not declare.
+            for output in model.graph.output:
+                if output.name in node.output:
+                    output.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
         nodes.append(node)
+    return _with_nodes(model, nodes)
+
+
+def _with_nodes(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> onnx.ModelProto:
     copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del model.graph.node[:]
     model.graph.node.extend(copies)

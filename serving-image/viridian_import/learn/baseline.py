@@ -60,8 +60,12 @@ def _feature(features: Table, draft: Draft) -> dict[str, Any]:
 
 def _predictions(output: Output, values: Sequence[Any]) -> Any:  # noqa: ANN401  a JSON value
     rows = [value if isinstance(value, list) else [value] for value in values if value is not None]
-    width = min(len(rows[0]), _MOST_OUTPUTS) if rows else 0
+    if any(isinstance(each, list) for row in rows for each in row):
+        return {"lengths": histogram([len(row) for row in rows])}
     count = _counted if output.role is Role.LABEL else histogram
+    if len({len(row) for row in rows}) > 1:  # a number for each token, and texts differ in theirs
+        return count([each for row in rows for each in row])
+    width = min(len(rows[0]), _MOST_OUTPUTS) if rows else 0
     each = [count([row[i] for row in rows]) for i in range(width)]
     return each[0] if width == 1 else each
 

@@ -17,6 +17,7 @@ _SUFFIXES: Final = {
     **dict.fromkeys((".ubj", ".bst", ".xgb"), Source.XGBOOST),
     **dict.fromkeys((".lgb", ".lgbm"), Source.LIGHTGBM),
     ".cbm": Source.CATBOOST,
+    **dict.fromkeys((".pt2", ".pt", ".pth"), Source.TORCH),
     ".onnx": Source.ONNX,
 }
 _BEGINNING: Final = 4096
@@ -58,19 +59,17 @@ def detect(path: Path) -> Found:
         )
     if (path / MODEL_FILE).is_file():
         return Found(path / MODEL_FILE, Source.ONNX)
+    if (path / "config.json").is_file() and any(path.glob("*.safetensors")):
+        return Found(path, Source.HUGGING_FACE)
     source = None if path.is_dir() else _of_file(path)
-    if source is Source.CATBOOST:
-        raise ImportFault(
-            f"{path} is a model of CatBoost, which is not imported yet; export it to ONNX, model.save_model("
-            "'model.onnx', format='onnx'), and import that file (CatBoost exports models of numbers only)"
-        )
     if source is not None:
         return Found(path, source)
     if foreign := way_out(path):
         raise ImportFault(f"{path} is {foreign}; then give the ONNX file to viridian import")
     raise ImportFault(
         f"{path} is nothing that can be imported; name a model of scikit-learn (.joblib, .pkl, .skops), XGBoost "
-        "(.json, .ubj), LightGBM (.txt), ONNX (.onnx), or a folder of MLflow or Triton"
+        "(.json, .ubj), LightGBM (.txt), CatBoost (.cbm), PyTorch (.pt2, .pt) or ONNX (.onnx), or a folder of MLflow, "
+        "Hugging Face or Triton"
     )
 
 

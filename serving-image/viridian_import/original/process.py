@@ -20,6 +20,8 @@ from viridian_import.messages import (
     Convert,
     Description,
     Done,
+    Explain,
+    Explained,
     Failed,
     Load,
     Measure,
@@ -30,7 +32,6 @@ from viridian_import.messages import (
     Took,
 )
 from viridian_import.sample.table import Table
-from viridian_serving.codec.tensors import Kind
 
 _COMMAND: Final = ("-P", "-m", "viridian_import.worker")
 _KEPT: Final = ("PATH", "LD_LIBRARY_PATH")
@@ -100,18 +101,22 @@ class OriginalModel:
         """
         return self._ask(Ask(list(table.columns)), Answers)
 
-    def convert(self, plan: Plan, kinds: Mapping[str, Kind], file: Path) -> None:
+    def convert(self, plan: Plan, row: Table, file: Path) -> None:
         """Write the model as ONNX.
 
         Args:
             plan: How.
-            kinds: Of the features, in their order.
+            row: One that the model answers, with the features in their order.
             file: Where to.
 
         Raises:
             ImportFault: It cannot be converted this way.
         """
-        self._ask(Convert(plan, dict(kinds), str(file.absolute())), Done)
+        self._ask(Convert(plan, list(row.columns), str(file.absolute())), Done)
+
+    def explain(self, table: Table) -> list[str]:
+        """Return why an ONNX file may answer these rows otherwise, as sentences."""
+        return self._ask(Explain(list(table.columns)), Explained).sentences
 
     def measure(self, table: Table, seconds: float) -> float:
         """Return the microseconds that one call with these rows takes, as the median of calls for some seconds."""

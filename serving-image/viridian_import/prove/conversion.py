@@ -15,6 +15,7 @@ from viridian_import.original.process import OriginalModel
 from viridian_import.prove.onnx_side import Gate, OnnxSide
 from viridian_import.prove.parity import Parity, compare
 from viridian_import.prove.probes import Case, Trial
+from viridian_serving.artifacts.locate import MODEL_FILE
 from viridian_serving.codec.tensors import Kind, ModelSchema, SchemaError
 from viridian_serving.contract.binding import bind
 from viridian_serving.contract.contract import Contract
@@ -29,6 +30,7 @@ class Converted:
     """The model as ONNX, with what was found out about it."""
 
     file: Path
+    """What belongs to it, such as preprocess.py, is in the same folder."""
     plan: Plan
     schema: str
     contract: Contract
@@ -62,7 +64,9 @@ def convert(
     closest: Converted | None = None
     for number, plan in enumerate(_plans(original.description, drafts)):
         try:
-            converted = _try(original, plan, trial, answers, drafts, folder / f"{number}.onnx", tolerance)
+            place = folder / str(number)
+            place.mkdir()
+            converted = _try(original, plan, trial, answers, drafts, place / MODEL_FILE, tolerance)
         except ImportFault as fault:
             first = first or fault
             continue
@@ -72,7 +76,8 @@ def convert(
             closest = converted
     if closest is None:
         raise first or ImportFault("there is no way to convert this model; export it to ONNX yourself")
-    raise ImportFault(_unfaithful(closest, trial, tolerance))
+    differing = trial.table.take([each.row for each in closest.parity.differences])
+    raise ImportFault(_unfaithful(closest, trial, tolerance, original.explain(differing)))
 
 
 def _plans(description: Description, drafts: Sequence[Draft]) -> Iterator[Plan]:
@@ -97,8 +102,9 @@ def _try(
     file: Path,
     tolerance: float,
 ) -> Converted:
-    original.convert(plan, {each.name: each.kind for each in drafts}, file)
-    side = OnnxSide(file)
+    answered = next(row for row in trial.rows(Case.SAMPLE) if row not in answers.refused)
+    original.convert(plan, trial.table.take([answered]), file)
+    side = OnnxSide(file, preprocessed=original.description.preprocessed)
     outputs = tuple(
         msgspec.structs.replace(output, name=tensor.name)
         for output, tensor in zip(original.description.outputs, side.schema.outputs, strict=True)
@@ -108,20 +114,21 @@ def _try(
     fitting = [replace(each, nullable=each.nullable and not _whole(each, plan)) for each in drafts]
     rows = len(trial.rows(Case.SAMPLE))
     schema = schema_text(fitting, outputs, original.description.classes, rows, matrix)
-    contract = contract_of(schema, side.schema)
-    gate = Gate(contract, [each.name for each in drafts if each.empty])
+    contract = contract_of(schema, side.schema, preprocessed=original.description.preprocessed)
+    gate = Gate(contract, [each.name for each in drafts if each.empty], side.preprocess)
     refusals = {row: why for row in range(trial.table.rows) if (why := gate.refusal(trial.table, row))}
     converted = side.answer(trial.table, contract)
     parity = compare(answers, converted, original.description.outputs, refusals, range(rows), tolerance)
     return Converted(file, plan, schema, contract, gate, outputs, side, parity)
 
 
-def contract_of(schema: str, model: ModelSchema) -> Contract:
+def contract_of(schema: str, model: ModelSchema, *, preprocessed: bool = False) -> Contract:
     """Hold a schema.yaml against a model.
 
     Args:
         schema: Its text.
         model: What the model takes and gives.
+        preprocessed: Whether preprocess.py makes its inputs.
 
     Returns:
         The contract.
@@ -130,7 +137,7 @@ def contract_of(schema: str, model: ModelSchema) -> Contract:
         ImportFault: They do not fit.
     """
     try:
-        return bind(parse(schema.encode()), model)
+        return bind(parse(schema.encode()), model, preprocessed=preprocessed)
     except SchemaError as error:
         raise ImportFault(f"what was learnt from the sample does not fit the converted model: {error}") from error
 
@@ -139,7 +146,7 @@ def _whole(each: Draft, plan: Plan) -> bool:
     return plan.integers and each.kind in (Kind.INTEGER, Kind.BOOLEAN)
 
 
-def _unfaithful(closest: Converted, trial: Trial, tolerance: float) -> str:
+def _unfaithful(closest: Converted, trial: Trial, tolerance: float, causes: Sequence[str]) -> str:
     parity = closest.parity
     lines = [
         f"the ONNX file does not answer as the original does on {len(parity.differences)} of {trial.table.rows} rows "
@@ -154,8 +161,9 @@ def _unfaithful(closest: Converted, trial: Trial, tolerance: float) -> str:
         )
     if len(parity.differences) > _SHOWN:
         lines.append(f"  … and {len(parity.differences) - _SHOWN} more")
+    lines += [f"Why: {cause}." for cause in causes]
     lines.append(
         "Nothing was written. Correct the sample where it is at fault; accept a larger difference of numbers with "
-        "--tolerance; or change the step that makes it, and train again."
+        "--tolerance; change the step that makes it, and train again; or leave the model as it is, with --native."
     )
     return "\n".join(lines)

@@ -14,12 +14,14 @@ from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.codec.features import Slot
 from viridian_serving.codec.instances import InstanceReader
 from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
+from viridian_serving.contract.binding import PREPROCESS_FILE
 from viridian_serving.contract.contract import Contract
 from viridian_serving.http1.problems import Violation
+from viridian_serving.inference.preprocess_worker import Function, load
 from viridian_serving.triton.onnx_model import OnnxModel, OnnxTensor, inspect, session_of
 
 Array = NDArray[Any]
-_MOST_INSTANCES: Final = 128
+MOST_INSTANCES: Final = 128
 _DTYPES: Final = {
     DataType.BOOL: np.bool_,
     DataType.FP16: np.float16,
@@ -34,11 +36,12 @@ _DTYPES: Final = {
 class OnnxSide:
     """A session with the file."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, preprocessed: bool = False) -> None:
         """Load it.
 
         Args:
             file: The ONNX file.
+            preprocessed: Whether preprocess.py beside it makes its inputs of the features.
 
         Raises:
             ImportFault: ONNX Runtime cannot load it, or nothing that it takes or gives can be served.
@@ -48,6 +51,7 @@ class OnnxSide:
             self.schema = model_schema(inspect(file, self._session))
         except ModelError as error:
             raise ImportFault(str(error)) from error
+        self.preprocess = load(file.with_name(PREPROCESS_FILE)) if preprocessed else None
 
     def answer(self, table: Table, contract: Contract, *, apart: bool = False) -> Answers:
         """Answer rows.
@@ -60,8 +64,10 @@ class OnnxSide:
         Returns:
             What it answered.
         """
-        feeds = feeds_of(table, contract)
         names = [tensor.name for tensor in self.schema.outputs]
+        if self.preprocess is not None:
+            return self._answer_each(table, names, self.preprocess)
+        feeds = feeds_of(table, contract)
         values: dict[str, list[Any]] = {name: [None] * table.rows for name in names}
         refused: dict[int, str] = {}
         parts = [(row, row + 1) for row in range(table.rows)] if apart else [(0, table.rows)]
@@ -80,15 +86,38 @@ class OnnxSide:
                     values[name][start:end] = _rows(np.asarray(array))
         return Answers(values, refused)
 
+    def _answer_each(self, table: Table, names: list[str], preprocess: Function) -> Answers:
+        values: dict[str, list[Any]] = {name: [] for name in names}
+        refused: dict[int, str] = {}
+        for row in range(table.rows):
+            try:
+                answered = self._session.run(names, self._made(preprocess(table.row(row))))
+            except Exception as error:  # noqa: BLE001  those of two programs
+                refused[row] = " ".join(str(error).split())[-300:]
+                answered = [np.array([None])] * len(names)
+            for name, array in zip(names, answered, strict=True):
+                values[name] += _rows(np.asarray(array))
+        return Answers(values, refused)
+
+    def _made(self, inputs: Any) -> dict[str, Array]:  # noqa: ANN401  what preprocess.py gives
+        """Return what preprocess.py made of a row as arrays."""
+        return {each.name: np.array([inputs[each.name]], _DTYPES[each.datatype]) for each in self.schema.inputs}
+
+    def feeds(self, table: Table, contract: Contract) -> list[dict[str, Array]]:
+        """Return what answers rows in as few calls as there can be: one; with preprocess.py, one for each row."""
+        if self.preprocess is None:
+            return [feeds_of(table, contract)]
+        return [self._made(self.preprocess(table.row(row))) for row in range(table.rows)]
+
     def prepared(self, table: Table, contract: Contract) -> Callable[[], object]:
         """Return a call that answers rows, for whoever takes its time."""
-        feeds = feeds_of(table, contract)
-        return lambda: self._session.run(None, feeds)
+        feeds = self.feeds(table, contract)
+        return lambda: [self._session.run(None, each) for each in feeds]
 
 
 def model_schema(model: OnnxModel) -> ModelSchema:
     """Return what a model takes and gives for each instance: without its first dimension."""
-    return ModelSchema(tuple(map(_tensor, model.inputs)), tuple(map(_tensor, model.outputs)), max_batch=_MOST_INSTANCES)
+    return ModelSchema(tuple(map(_tensor, model.inputs)), tuple(map(_tensor, model.outputs)), max_batch=MOST_INSTANCES)
 
 
 def _tensor(declared: OnnxTensor) -> Tensor:
@@ -124,24 +153,26 @@ def _elements(column: Column, datatype: DataType) -> Array:
 
 
 def _rows(array: Array) -> list[Any]:
-    flat = array.reshape(len(array), -1)
-    rows: list[Any] = flat[:, 0].tolist() if flat.shape[1] == 1 else flat.tolist()
+    flat = array if array.ndim > 2 else array.reshape(len(array), -1)
+    rows: list[Any] = flat[:, 0].tolist() if flat.shape[1:] == (1,) else flat.tolist()
     return rows
 
 
 class Gate:
     """What the contract lets in."""
 
-    def __init__(self, contract: Contract, empty: Collection[str]) -> None:
+    def __init__(self, contract: Contract, empty: Collection[str], preprocess: Function | None = None) -> None:
         """Prepare.
 
         Args:
             contract: Of the model.
             empty: Features for which the empty string says that a value is missing.
+            preprocess: Of preprocess.py, if there is one; it may refuse rows as well.
         """
+        self._preprocess = preprocess
         self._features = contract.requests.features
         self._empty = frozenset(empty)
-        self._reader = InstanceReader(contract.requests, _MOST_INSTANCES)
+        self._reader = InstanceReader(contract.requests, MOST_INSTANCES)
 
     def instance(self, table: Table, row: int) -> dict[str, Any]:
         """Return a row as a client sends it."""
@@ -152,8 +183,16 @@ class Gate:
 
     def refusal(self, table: Table, row: int) -> str | None:
         """Return why a row is not let in, or None."""
-        _, violations = self._reader.encode(self.instance(table, row))
-        return _told(violations[0]) if violations else None
+        instance = self.instance(table, row)
+        _, violations = self._reader.encode(instance)
+        if violations:
+            return _told(violations[0])
+        try:
+            if self._preprocess is not None:
+                self._preprocess(instance)
+        except ValueError as error:
+            return " ".join(map(str, error.args))
+        return None
 
 
 def _told(violation: Violation) -> str:

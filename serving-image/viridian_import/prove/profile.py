@@ -10,9 +10,7 @@ from typing import Any, Final
 
 import onnxruntime
 
-from viridian_import.prove.onnx_side import feeds_of
-from viridian_import.sample.table import Table
-from viridian_serving.contract.contract import Contract
+from viridian_import.prove.onnx_side import Array
 
 _CALLS: Final = 300
 _KERNEL: Final = "_kernel_time"
@@ -54,15 +52,14 @@ class Profile:
         )
 
 
-def profile(file: Path, features: Table, contract: Contract, scratch: Path) -> Profile:
+def profile(file: Path, feeds: Mapping[str, Array], scratch: Path) -> Profile:
     """Run a model with one row, many times, and measure each node.
 
     Measuring has a price: the total is more than the figure of speed.
 
     Args:
         file: The ONNX file.
-        features: Of the sample.
-        contract: Which feature goes where.
+        feeds: A row, as the model takes it.
         scratch: A folder for ONNX Runtime's own file.
 
     Returns:
@@ -74,9 +71,8 @@ def profile(file: Path, features: Table, contract: Contract, scratch: Path) -> P
     options.enable_profiling = True
     options.profile_file_prefix = str(scratch / "profile")
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    feeds = feeds_of(features.take([0]), contract)
     for _ in range(_CALLS):
-        session.run(None, feeds)
+        session.run(None, dict(feeds))
     events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     return profile_of(events)
 

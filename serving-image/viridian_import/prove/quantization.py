@@ -66,14 +66,13 @@ class Quantized:
         return None
 
 
-def quantize(found: Study, target: Column, speed: Sequence[Speed], scratch: Path) -> Quantized:
+def quantize(found: Study, target: Column, speed: Sequence[Speed]) -> Quantized:
     """Make and measure the model in 8 bits.
 
     Args:
         found: The float model.
         target: What it should predict, for each row of the sample.
         speed: Of the float model.
-        scratch: A folder for ONNX files.
 
     Returns:
         What was measured.
@@ -81,9 +80,10 @@ def quantize(found: Study, target: Column, speed: Sequence[Speed], scratch: Path
     Raises:
         ImportFault: It cannot be made.
     """
-    file = scratch / "int8.onnx"
+    file = found.converted.file.with_name("int8.onnx")
     operators = to_int8(found.converted.file, file)
-    side, converted = OnnxSide(file), found.converted
+    converted = found.converted
+    side = OnnxSide(file, preprocessed=found.description.preprocessed)
     # The scale of 8-bit numbers is that of all rows of a call, which pods therefore do not join.
     answers = side.answer(found.trial.table, converted.contract, apart=True)
     rows = found.features.rows

@@ -23,8 +23,8 @@ Say = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
-class Study:
-    """What was found out."""
+class Learned:
+    """What was found out about the original."""
 
     description: Description
     features: Table
@@ -33,8 +33,14 @@ class Study:
     answers: Answers
     """Of the original, to the trial."""
     drafts: Sequence[Draft]
-    converted: Converted
     notices: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Study(Learned):
+    """What was found out about the original, and the ONNX file of it."""
+
+    converted: Converted
 
 
 def study(
@@ -56,6 +62,13 @@ def study(
     Raises:
         ImportFault: The sample does not fit the model, or the model cannot be converted faithfully.
     """
+    learned = learn(original, sample, target, say)
+    converted = convert(original, learned.trial, learned.answers, learned.drafts, scratch, tolerance)
+    return Study(**vars(learned), converted=converted)
+
+
+def learn(original: OriginalModel, sample: Table, target: str | None, say: Say) -> Learned:
+    """Learn the features, and ask the original; see study()."""
     description = original.description
     say("model", f"{description.model} ({description.task})")
     say("apart", f"it runs in a process of its own, {description.network}, and without your environment variables")
@@ -70,8 +83,7 @@ def study(
         say("notice", notice)
     closed = [trial.probes[row].feature for row in trial.rows(Case.UNSEEN) if row in answers.refused]
     drafts = draft(features, closed, unmissable)
-    converted = convert(original, trial, answers, drafts, scratch, tolerance)
-    return Study(description, features, trial, answers, drafts, converted, notices)
+    return Learned(description, features, trial, answers, drafts, notices)
 
 
 def _unmissable(original: OriginalModel, features: Table) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from viridian_import.convert.steps import steps
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Description, Layout, Output, Plan, Role
+from viridian_import.readers.causes import causes
 from viridian_import.readers.versions import versions_of
 from viridian_serving.codec.tensors import Kind
 
@@ -69,6 +70,7 @@ class Estimator:
                 classes=classes,
                 features=_used(estimator),
                 width=_width(estimator),
+                given=_given(estimator),
                 notices=list(notices),
             ),
         )
@@ -81,19 +83,27 @@ class Estimator:
             for output in self.description.outputs
         }
 
-    def convert(self, plan: Plan, kinds: Mapping[str, Kind], file: str) -> None:
+    def convert(self, plan: Plan, kinds: Mapping[str, Kind], row: "pd.DataFrame", file: str) -> None:
         """Write it as ONNX; see Original."""
         from viridian_import.convert.estimator import convert
 
-        convert(self.estimator, self.description, plan, kinds, file)
+        convert(self.estimator, self.description, plan, kinds, self._given(row), file)
+
+    def explain(self, frame: "pd.DataFrame") -> list[str]:
+        """Say why rows may be answered otherwise; see Original."""
+        return list(causes(self.estimator, self._given(frame)))
 
     def _given(self, frame: "pd.DataFrame") -> Any:  # noqa: ANN401
         """Give rows to the model as they were given when it was trained."""
-        if _reads_text(self.estimator):
+        if self.description.given == "text":
             return frame.iloc[:, 0]
-        if self.description.features is not None:
-            return frame
-        return frame.to_numpy()
+        return frame if self.description.given == "frame" else frame.to_numpy()
+
+
+def _given(estimator: Any) -> str:  # noqa: ANN401
+    if _reads_text(estimator):
+        return "text"
+    return "frame" if _used(estimator) is not None else "array"
 
 
 def _task(estimator: Any) -> str:  # noqa: ANN401

@@ -12,6 +12,7 @@ from viridian_import.messages import Description, Layout, Load, Output, Plan, Ro
 from viridian_import.readers.model import Original
 from viridian_import.readers.versions import versions_of
 from viridian_serving.codec.tensors import Kind
+from viridian_serving.triton.native_model import Booster
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,17 +25,23 @@ class _Booster:
 
     def answer(self, frame: "pd.DataFrame") -> dict[str, list[Any]]:
         """Answer rows; see Original."""
-        answered = np.asarray(self.booster.predict(frame))
-        if self.description.classes is None:
-            return {"prediction": answered.tolist()}
-        chances = answered if answered.ndim == 2 else np.stack([1 - answered, answered], axis=1)
-        return {"label": chances.argmax(axis=1).tolist(), "probabilities": chances.tolist()}
+        answering = Booster(self.booster)
+        return {
+            output.name: np.asarray(getattr(answering, output.method)(frame)).tolist()
+            for output in self.description.outputs
+        }
 
-    def convert(self, plan: Plan, kinds: Mapping[str, Kind], file: str) -> None:
+    def convert(self, plan: Plan, kinds: Mapping[str, Kind], row: "pd.DataFrame", file: str) -> None:
         """Write it as ONNX; see Original."""
         from viridian_import.convert.booster import convert_lightgbm
 
+        del row
         convert_lightgbm(self.booster, self.description, plan, len(kinds), file)
+
+    def explain(self, frame: "pd.DataFrame") -> list[str]:
+        """Say why rows may be answered otherwise: nothing is known; see Original."""
+        del frame
+        return []
 
 
 def read(request: Load) -> Original:
@@ -63,7 +70,10 @@ def of_booster(booster: Any) -> Original:  # noqa: ANN401
     invented = all(name == f"Column_{i}" for i, name in enumerate(names))
     outputs = [Output("prediction", Role.NUMBERS, "predict")]
     if classes is not None:
-        outputs = [Output("label", Role.LABEL, "predict"), Output("probabilities", Role.PROBABILITIES, "predict")]
+        outputs = [
+            Output("label", Role.LABEL, "predict_class"),
+            Output("probabilities", Role.PROBABILITIES, "predict_proba"),
+        ]
     return _Booster(
         booster,
         Description(

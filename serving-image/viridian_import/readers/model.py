@@ -27,14 +27,18 @@ class Original(Protocol):
             For each output one value, or list of values, for each row.
         """
 
-    def convert(self, plan: Plan, kinds: Mapping[str, Kind], file: str) -> None:
+    def convert(self, plan: Plan, kinds: Mapping[str, Kind], row: "pd.DataFrame", file: str) -> None:
         """Write the model as ONNX.
 
         Args:
             plan: How.
             kinds: Of the features, in their order.
+            row: One that the model answers.
             file: Where to.
 
         Raises:
             ImportFault: It cannot be converted this way.
         """
+
+    def explain(self, frame: "pd.DataFrame") -> list[str]:
+        """Return why an ONNX file may answer these rows otherwise, as sentences."""

@@ -46,10 +46,15 @@ class _OnnxFile:
             for output, array in zip(self.description.outputs, answered, strict=True)
         }
 
-    def convert(self, plan: Plan, kinds: Mapping[str, Kind], file: str) -> None:
+    def convert(self, plan: Plan, kinds: Mapping[str, Kind], row: "pd.DataFrame", file: str) -> None:
         """Copy it; see Original."""
-        del plan, kinds  # there is one way
+        del plan, kinds, row  # there is one way
         shutil.copyfile(self.path, file)
+
+    def explain(self, frame: "pd.DataFrame") -> list[str]:
+        """Say why rows may be answered otherwise: nothing is known; see Original."""
+        del frame
+        return []
 
     def _feeds(self, frame: "pd.DataFrame") -> dict[str, Any]:
         if self.description.layouts == [Layout.MATRIX]:

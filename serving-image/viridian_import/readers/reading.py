@@ -13,6 +13,9 @@ _READERS: Final = {
     Source.SKOPS: "skops_file",
     Source.XGBOOST: "xgboost_file",
     Source.LIGHTGBM: "lightgbm_file",
+    Source.CATBOOST: "catboost_file",
+    Source.TORCH: "torch_file",
+    Source.HUGGING_FACE: "hugging_face",
     Source.ONNX: "onnx_file",
 }
 """Modules of this package. Each has a function read()."""

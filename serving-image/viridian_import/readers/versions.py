@@ -10,6 +10,9 @@ _DISTRIBUTIONS: Final = {
     "xgboost": ("xgboost", "xgboost-cpu"),
     "lightgbm": ("lightgbm",),
     "catboost": ("catboost",),
+    "tokenizers": ("tokenizers",),
+    "torch": ("torch",),
+    "transformers": ("transformers",),
 }
 _MISMATCH: Final = re.compile(r"Trying to unpickle estimator (\S+) from version (\S+) when using version (\S+?)\.\s")
 

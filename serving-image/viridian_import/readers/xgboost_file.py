@@ -1,6 +1,5 @@
 """XGBoost's own files: JSON and UBJ."""
 
-import json
 from typing import Any
 
 import xgboost
@@ -9,6 +8,7 @@ from viridian_import.faults import ImportFault
 from viridian_import.messages import Load
 from viridian_import.readers.estimator import Estimator
 from viridian_import.readers.model import Original
+from viridian_serving.triton.native_model import of_xgboost
 
 
 def read(request: Load) -> Original:
@@ -33,9 +33,4 @@ def of_booster(booster: Any, path: str = "the model") -> Original:  # noqa: ANN4
         booster: With its trees.
         path: The file that it was in.
     """
-    objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
-    kind = xgboost.XGBClassifier if objective.startswith(("binary:logi", "multi:")) else xgboost.XGBRegressor
-    estimator = kind()
-    # Its estimators load nothing but files and bytes, and learn the number of classes from them.
-    estimator.load_model(booster.save_raw("ubj"))
-    return Estimator.of(estimator, path)
+    return Estimator.of(of_xgboost(booster), path)

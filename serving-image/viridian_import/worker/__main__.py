@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from viridian_import.faults import ImportFault
-from viridian_import.messages import Answers, Ask, Convert, Done, Failed, Load, Reply, Request, Took
+from viridian_import.messages import (
+    Answers,
+    Ask,
+    Convert,
+    Done,
+    Explain,
+    Explained,
+    Failed,
+    Load,
+    Reply,
+    Request,
+    Took,
+)
 from viridian_import.timing import microseconds_of
 from viridian_import.worker.isolation import leave_network
 
@@ -46,14 +58,17 @@ class Worker:
             return self._load(request)
         original = self._original
         assert original is not None  # noqa: S101  it was loaded first
-        if isinstance(request, Convert):
-            original.convert(request.plan, request.kinds, request.file)
-            return Done()
         from viridian_import.worker.frames import frame_of
 
+        if isinstance(request, Convert):
+            kinds = {column.name: column.kind for column in request.row}
+            original.convert(request.plan, kinds, frame_of(request.row), request.file)
+            return Done()
         frame = frame_of(request.columns)
         if isinstance(request, Ask):
             return _answers(original, frame)
+        if isinstance(request, Explain):
+            return Explained(original.explain(frame))
         return Took(microseconds_of(lambda: original.answer(frame), request.seconds))
 
     def _load(self, request: Load) -> Reply:

@@ -21,8 +21,9 @@ class Facts:
     plan: Plan | None
     """How it was converted; None where it was ONNX already."""
     size: int
-    """Of the ONNX file, in bytes."""
-    parity: Parity
+    """Of the model's file, in bytes."""
+    parity: Parity | None
+    """None where nothing was converted, and the model is served by its own library."""
     tolerance: float
     speed: Sequence[Speed]
     rows: int
@@ -35,13 +36,19 @@ class Facts:
     """What quantization did, as a sentence."""
 
 
+_NATIVE = """\
+## How it is served
+
+By the library that trained it: nothing was converted. The serving image has to be built with requirements.txt beside
+this file. golden.jsonl has what it answered where it was imported."""
+
+
 def card(facts: Facts) -> str:
     """Write the card, in Markdown."""
     sections = [
         f"# {facts.name} {facts.version}",
         _what(facts),
-        _faithful(facts),
-        _fast(facts.speed),
+        *([_NATIVE] if facts.parity is None else [_faithful(facts, facts.parity), _fast(facts.speed)]),
         _covered(facts),
     ]
     if facts.notices:
@@ -56,9 +63,9 @@ def _what(facts: Facts) -> str:
         ("model", description.model),
         ("kind", description.task),
         ("imported from", facts.source),
-        ("run and converted by", versions),
+        ("run and converted by" if facts.parity else "run by", versions),
         ("numbers", facts.plan.describe() if facts.plan else "as in the file"),
-        ("size of model.onnx", size_of(facts.size)),
+        ("size of model.onnx" if facts.parity else "size of the file", size_of(facts.size)),
     ]
     if description.classes is not None:
         rows.append(("classes", ", ".join(map(str, description.classes))))
@@ -67,8 +74,7 @@ def _what(facts: Facts) -> str:
     return "| | |\n|---|---|\n" + "\n".join(f"| {name} | {_cell(value)} |" for name, value in rows)
 
 
-def _faithful(facts: Facts) -> str:
-    parity = facts.parity
+def _faithful(facts: Facts, parity: Parity) -> str:
     cases = ", ".join(f"{number} {name}" for name, number in facts.cases.items())
     lines = [
         "## Does it answer as the original?",

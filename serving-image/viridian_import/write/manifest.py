@@ -4,6 +4,8 @@ from typing import Final
 
 import yaml
 
+from viridian_serving.settings.config import NATIVE
+
 _HEAD: Final = """\
 # {name} {version}, as viridian import wrote it. Check what is behind "set", and then: kubectl apply -f {file}
 apiVersion: viridian.dev/v1alpha1
@@ -17,9 +19,12 @@ spec:
     digest: {digest}
     format: {format}
 """
+_TRUSTED: Final = """\
+    trusted: true   # loading the file runs the code in it: remove this unless you trust whoever made it
+"""
 _IMAGE: Final = """\
   serving:
-    image: {image}   # set: the serving image with the folder {path} in it
+    image: {image}   # set: the serving image {what}
 """
 _TRAFFIC: Final = """\
   traffic:
@@ -29,7 +34,7 @@ _TRAFFIC: Final = """\
 """
 
 
-def manifest(*, name: str, version: str, uri: str, digest: str, form: str, file: str) -> str:
+def manifest(*, name: str, version: str, uri: str, digest: str, form: str, trusted: bool, file: str) -> str:
     """Write the manifest.
 
     Args:
@@ -37,7 +42,8 @@ def manifest(*, name: str, version: str, uri: str, digest: str, form: str, file:
         version: Of the model.
         uri: Where its files will be.
         digest: Of the files.
-        form: ``onnx`` or ``triton``.
+        form: Its format.
+        trusted: Whether it has to be trusted.
         file: What the manifest is called.
 
     Returns:
@@ -45,8 +51,10 @@ def manifest(*, name: str, version: str, uri: str, digest: str, form: str, file:
     """
     head = _HEAD.format(name=name, version=_word(version), uri=_word(uri), digest=digest, format=form, file=file)
     image = f"registry.example.com/{name}:{version}"
-    serving = _IMAGE.format(image=image, path=uri.removeprefix("image://")) if uri.startswith("image:") else ""
-    return head + serving + _TRAFFIC.format(name=name)
+    needs = ["built with its requirements.txt (MODEL_REQUIREMENTS)"] if form in NATIVE else []
+    needs += [f"with the folder {uri.removeprefix('image://')} in it"] if uri.startswith("image:") else []
+    serving = _IMAGE.format(image=image, what=", and ".join(needs)) if needs else ""
+    return head + (_TRUSTED if trusted else "") + serving + _TRAFFIC.format(name=name)
 
 
 def _word(text: str) -> str:

@@ -1,22 +1,26 @@
 """Writes a version: its folder, and the ModelDeployment beside it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from viridian_import.learn.baseline import baseline
+from viridian_import.prove.native import Native
 from viridian_import.prove.probes import Case
 from viridian_import.prove.quantization import Quantized
 from viridian_import.prove.speed import Speed
-from viridian_import.prove.study import Study
+from viridian_import.prove.study import Learned, Study
 from viridian_import.write.card import Facts, card
 from viridian_import.write.folder import staged, write_json
 from viridian_import.write.golden import golden_lines
 from viridian_import.write.manifest import manifest
+from viridian_serving.artifacts.locate import MODEL_FILE, NATIVE_FILE
 from viridian_serving.checks.golden import FILE as GOLDEN
 from viridian_serving.checks.golden import Golden, dump
+from viridian_serving.triton.native_model import runs_code
 from viridian_shared.digest import digest_of
 
 
@@ -37,17 +41,30 @@ class Identity:
         return self.folder.parent / f"{self.folder.name}.yaml"
 
 
-def write_version(
-    identity: Identity, found: Study, smaller: Quantized | None, tolerance: float, speed: Sequence[Speed]
-) -> str:
+@dataclass(frozen=True)
+class Content:
+    """What is in a version's folder."""
+
+    schema: str
+    golden: Sequence[Golden]
+    card: str
+    files: Mapping[str, Path]
+    """To copy, by their names in the folder: the model, and what belongs to it."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """To write, by their names."""
+    form: str = "onnx"
+    """The format."""
+    trusted: bool = False
+    """Whether loading it runs code, so that whoever applies the manifest says that it is trusted."""
+
+
+def write_version(identity: Identity, learned: Learned, content: Content) -> str:
     """Write all files, or none.
 
     Args:
         identity: What it is called. Its folder is not there yet.
-        found: What was found out.
-        smaller: The model in 8 bits, if that is what is served.
-        tolerance: How far apart numbers may be.
-        speed: What was measured.
+        learned: What was found out about the original.
+        content: What is in the folder.
 
     Returns:
         The digest of the folder.
@@ -55,28 +72,111 @@ def write_version(
     Raises:
         ImportFault: Something cannot be written.
     """
-    model = (smaller or found.converted).file
-    lines = _golden(found, smaller, tolerance)
-    sample = next((line.request for line in lines if line.status == 200), None)
+    sample = next((line.request for line in content.golden if line.status == 200), None)
     with staged(identity.folder) as staging:
-        (staging / "model.onnx").write_bytes(model.read_bytes())
-        (staging / "schema.yaml").write_text(found.converted.schema, encoding="utf-8")
+        for name, file in content.files.items():
+            shutil.copyfile(file, staging / name)
+        for name, text in {"schema.yaml": content.schema, "MODEL_CARD.md": content.card, **content.texts}.items():
+            (staging / name).write_text(text, encoding="utf-8")
         if sample is not None:
             write_json(staging / "sample.json", sample)
-        (staging / GOLDEN).write_bytes(dump(lines))
-        write_json(staging / "baseline.json", _baseline(found))
-        (staging / "MODEL_CARD.md").write_text(_card(identity, found, smaller, tolerance, speed), encoding="utf-8")
+        (staging / GOLDEN).write_bytes(dump(content.golden))
+        write_json(staging / "baseline.json", _baseline(learned))
     digest = digest_of(identity.folder)
     text = manifest(
         name=identity.name,
         version=identity.version,
         uri=identity.uri,
         digest=digest,
-        form="onnx",
+        form=content.form,
+        trusted=content.trusted,
         file=identity.manifest.name,
     )
     identity.manifest.write_text(text, encoding="utf-8")
     return digest
+
+
+def converted_content(
+    identity: Identity, found: Study, smaller: Quantized | None, tolerance: float, speed: Sequence[Speed]
+) -> Content:
+    """Return the content of a version that was converted to ONNX.
+
+    Args:
+        identity: What it is called.
+        found: What was found out.
+        smaller: The model in 8 bits, if that is what is served.
+        tolerance: How far apart numbers may be.
+        speed: What was measured.
+    """
+    converted = found.converted
+    beside = [each for each in converted.file.parent.iterdir() if each.suffix != ".onnx" and each.is_file()]
+    model = (smaller or converted).file
+    facts = Facts(
+        name=identity.name,
+        version=identity.version,
+        source=identity.source,
+        description=found.description,
+        plan=converted.plan if found.description.convertible else None,
+        size=model.stat().st_size,
+        parity=converted.parity,
+        tolerance=tolerance,
+        speed=speed,
+        rows=found.features.rows,
+        drafts=found.drafts,
+        cases={str(case): len(rows) for case in Case if (rows := found.trial.rows(case))},
+        notices=found.notices,
+        quantized=f"int8: {smaller.describe(converted.file.stat().st_size)}; the figures below are of the float model"
+        if smaller
+        else "",
+    )
+    files = {MODEL_FILE: model, **{each.name: each for each in beside}}
+    return Content(converted.schema, _golden(found, smaller, tolerance), card(facts), files)
+
+
+def native_content(identity: Identity, learned: Learned, native: Native, file: Path, requirements: str) -> Content:
+    """Return the content of a version that is served by its own library.
+
+    Args:
+        identity: What it is called.
+        learned: What was found out about the original.
+        native: What its library is told.
+        file: The model.
+        requirements: What the serving image needs for it: a requirements.txt with hashes.
+    """
+    lines = golden_lines(
+        learned.trial, learned.answers, learned.description.outputs, native.gate, native.contract, _NATIVE_TOLERANCE
+    )
+    facts = Facts(
+        name=identity.name,
+        version=identity.version,
+        source=identity.source,
+        description=learned.description,
+        plan=None,
+        size=file.stat().st_size,
+        parity=None,
+        tolerance=_NATIVE_TOLERANCE,
+        speed=(),
+        rows=learned.features.rows,
+        drafts=learned.drafts,
+        cases={},
+        notices=learned.notices,
+    )
+    return Content(
+        native.schema,
+        [line for _, line in lines],
+        card(facts),
+        {native.described["file"]: file},
+        {
+            NATIVE_FILE: msgspec.json.format(msgspec.json.encode(native.described)).decode() + "\n",
+            "requirements.txt": requirements,
+        },
+        native.form,
+        runs_code(native.described["file"], native.form),
+    )
+
+
+_NATIVE_TOLERANCE = 1e-9
+"""How far apart numbers may be that the same library answers, for one row and for many."""
 
 
 def _golden(found: Study, smaller: Quantized | None, tolerance: float) -> list[Golden]:
@@ -90,31 +190,7 @@ def _golden(found: Study, smaller: Quantized | None, tolerance: float) -> list[G
     return [msgspec.structs.replace(line, tolerance=wider) for row, line in lines if row not in other]
 
 
-def _baseline(found: Study) -> dict[str, object]:
-    outputs = found.description.outputs
-    answered = {each.name: found.answers.values[each.name][: found.features.rows] for each in outputs}
-    return baseline(found.features, found.drafts, outputs, answered)
-
-
-def _card(identity: Identity, found: Study, smaller: Quantized | None, tolerance: float, speed: Sequence[Speed]) -> str:
-    float_size = found.converted.file.stat().st_size
-    return card(
-        Facts(
-            name=identity.name,
-            version=identity.version,
-            source=identity.source,
-            description=found.description,
-            plan=found.converted.plan if found.description.convertible else None,
-            size=(smaller or found.converted).file.stat().st_size,
-            parity=found.converted.parity,
-            tolerance=tolerance,
-            speed=speed,
-            rows=found.features.rows,
-            drafts=found.drafts,
-            cases={str(case): len(rows) for case in Case if (rows := found.trial.rows(case))},
-            notices=found.notices,
-            quantized=f"int8: {smaller.describe(float_size)}; the figures below are of the float model"
-            if smaller
-            else "",
-        )
-    )
+def _baseline(learned: Learned) -> dict[str, object]:
+    outputs = learned.description.outputs
+    answered = {each.name: learned.answers.values[each.name][: learned.features.rows] for each in outputs}
+    return baseline(learned.features, learned.drafts, outputs, answered)

@@ -1,22 +1,25 @@
 """A model on somebody's disk: of which format it is, and what to call it, by its path."""
 
+import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from viridian_serving.artifacts.foreign_models import way_out
 from viridian_serving.artifacts.locate import (
     CONFIG_FILE,
     MODEL_FILE,
+    NATIVE_FILE,
     ModelError,
     format_of,
     listed,
     model_file,
+    native_model,
     triton_model,
 )
-from viridian_serving.settings.config import Format
+from viridian_serving.settings.config import NATIVE, Format
 
 NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,55}[a-z0-9])?")
 """A name that a ModelDeployment may have as well."""
@@ -50,10 +53,18 @@ def find(path: Path, chosen: Format | None = None) -> LocalModel:
     """
     path = Path(os.path.abspath(path))
     kind = chosen or _format(path)
-    return LocalModel(path, kind, *_identity(triton_model(path) if kind == "triton" else model_file(path)))
+    return LocalModel(path, kind, *_identity(_home(path, kind)))
+
+
+def _home(path: Path, kind: Format) -> Path:
+    if kind in NATIVE:
+        return native_model(path)
+    return triton_model(path) if kind == "triton" else model_file(path)
 
 
 def _format(path: Path) -> Format:
+    if (path / NATIVE_FILE).is_file():
+        return _native_format(path / NATIVE_FILE)
     if path.is_file() and path.suffix.lower() != ".onnx" and (foreign := way_out(path)):
         raise ModelError(f"{path} is {foreign}")
     found = format_of(path)
@@ -67,6 +78,16 @@ def _format(path: Path) -> Format:
         f"{path} holds no model (found: {listed(path)}). Looked for: {MODEL_FILE}; or a model repository of Triton, a "
         f"folder with {CONFIG_FILE} or a version folder such as 1; {way}"
     )
+
+
+def _native_format(file: Path) -> Format:
+    try:
+        form = json.loads(file.read_bytes())["format"]
+    except (OSError, ValueError, KeyError, TypeError):
+        form = None
+    if form not in NATIVE:
+        raise ModelError(f"{file} names no format; write the folder with viridian import --native")
+    return cast("Format", form)
 
 
 def _identity(model: Path) -> tuple[str, str]:

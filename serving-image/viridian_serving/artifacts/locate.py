@@ -9,10 +9,12 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from viridian_serving.artifacts.foreign_models import way_out
-from viridian_serving.settings.config import Format, Settings
+from viridian_serving.settings.config import NATIVE, Format, Settings
 from viridian_shared.sources import FETCHED as SCHEMES
 
 MODEL_FILE = "model.onnx"
+NATIVE_FILE = "native.json"
+"""Lies next to a model that runs in its own library; `viridian import --native` writes it."""
 CONFIG_FILE = "config.pbtxt"
 FETCHED = "model"
 """Below the mount: what was fetched. It is there when all of it is, and has been checked."""
@@ -116,6 +118,8 @@ def model_home(settings: Settings) -> Path:
         ModelError: It is not there.
     """
     path = locate(settings)
+    if settings.model_format in NATIVE:
+        return native_model(path)
     return triton_model(path) if settings.model_format == "triton" else model_file(path).parent
 
 
@@ -176,6 +180,27 @@ def triton_model(path: Path) -> Path:
         names = ", ".join(folder.name for folder in found[:5])
         raise ModelError(f"{path} holds {len(found)} models ({names}); leave one, or name its folder: a pod serves one")
     return found[0]
+
+
+@_readable
+def native_model(path: Path) -> Path:
+    """Find the folder of a model that runs in its own library.
+
+    Args:
+        path: That folder, or one with nothing but it, as archives often have.
+
+    Returns:
+        The folder; it has a native.json.
+
+    Raises:
+        ModelError: There is none.
+    """
+    folder = _inmost(path, lambda folder: (folder / NATIVE_FILE).is_file())
+    if folder is None:
+        raise ModelError(
+            f"{path} holds no {NATIVE_FILE} (found: {listed(path)}); make the folder with viridian import --native"
+        )
+    return folder
 
 
 def versions(model: Path) -> list[int]:

@@ -151,10 +151,10 @@ def _arrange(settings: Settings, content: Path, digest: str, folder: Path, deadl
         unpack(content, folder, settings.model_max_size, deadline)
         content.unlink()
         return _digest(folder, deadline)
-    if settings.model_format == "triton":
+    if settings.model_format != "onnx":
         raise ModelError(
-            "spec.model.uri: what was fetched is no .tar.gz, .tar or .zip, and format triton wants a folder; pack "
-            "the model repository into an archive, or name its folder"
+            "spec.model.uri: what was fetched is no .tar.gz, .tar or .zip, and format "
+            f"{settings.model_format} wants a folder; pack it into an archive, or name its folder"
         )
     content.rename(folder / MODEL_FILE)
     return digest_of_hashes({MODEL_FILE: digest.removeprefix(PREFIX)})

@@ -47,6 +47,8 @@ _DEFAULTS: Final = {
     "GRACE": "5s",
     "TRITON_LOG_INFO": "false",
 }
+TRUSTED: Final = {f"{config.PREFIX}MODEL_TRUSTED": "true"}
+"""What is set where the user trusts whoever made a model, loading which runs code."""
 _ANY: Final = range(10_000, 32_768)
 """Ports that are nobody's in particular."""
 _PORTS: Final = (
@@ -84,7 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(SERVED_NOT, _port_fault(given.host, given.port, error))
     with tempfile.TemporaryDirectory(prefix="viridian-serve-") as directory:
-        environment = environment_of(model, {"HTTP_PORT": port, **others}, given.host, Path(directory), os.environ)
+        environ = {**os.environ, **(TRUSTED if given.trusted else {})}
+        environment = environment_of(model, {"HTTP_PORT": port, **others}, given.host, Path(directory), environ)
         try:
             settings = config.load(environment)
         except config.ConfigError as error:
@@ -109,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", type=model_name, help="name of the model (that of its file or folder)")
     parser.add_argument("--version", type=_version, help="version of the model (by its folder's name, or dev)")
     parser.add_argument("--format", choices=get_args(config.Format), help="format of the model (found out)")
+    parser.add_argument("--trusted", action="store_true", help="load a native model, where that runs the code in it")
     return parser
 
 

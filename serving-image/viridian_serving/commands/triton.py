@@ -13,7 +13,7 @@ from viridian_serving.artifacts.locate import CONFIG_FILE, ModelError, locate, m
 from viridian_serving.codec.tensors import Batch
 from viridian_serving.contract.binding import PREPROCESS_FILE
 from viridian_serving.settings import config, cpu
-from viridian_serving.settings.config import Settings
+from viridian_serving.settings.config import NATIVE, Settings
 from viridian_serving.settings.prctl import hide
 from viridian_serving.settings.termination_log import report
 from viridian_serving.triton import excuse, shared_memory, supervisor
@@ -21,6 +21,7 @@ from viridian_serving.triton.config_file import onnxruntime_config, python_confi
 from viridian_serving.triton.examination import examine_apart
 from viridian_serving.triton.layout import TritonLayout
 from viridian_serving.triton.model_code import refuse_beside
+from viridian_serving.triton.native_repository import write_native_repository
 from viridian_serving.triton.repository import write_repository
 from viridian_serving.triton.worker_host import SOCKET, WorkerHost
 from viridian_shared import variables
@@ -34,7 +35,8 @@ EXIT_TIMEOUT: Final = 5
 _OF_THE_API: Final = ("OTEL_", variables.FEEDBACK_KEY)
 """How variables begin that may hold a secret of the API's, such as headers of a collector. No code of a model's author
 may find them in another process of this container, either."""
-_BACKEND_SCRIPT: Final = Path(__file__).parents[1] / "triton" / "backend_model.py"
+_BACKEND: Final = Path(__file__).parents[1] / "triton"
+"""What the python backend runs is copied from here."""
 
 
 def main() -> int:
@@ -91,6 +93,15 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> tuple[list[str], 
     if settings.model_format == "triton":
         allow_code = settings.allow_model_code
         write_repository(locate(settings), settings.model, repository, layout.backends, allow_code=allow_code)
+    elif settings.model_format in NATIVE:
+        write_native_repository(
+            model_home(settings),
+            settings.model_format,
+            settings.model,
+            repository,
+            trusted=settings.model_trusted,
+            allow_code=settings.allow_model_code,
+        )
     else:
         _write_onnx_repository(settings, repository, layout.backends)
     libpython = layout.link_backends(backends)
@@ -166,7 +177,8 @@ def _write_onnx_repository(settings: Settings, repository: Path, backends: Colle
         text = onnxruntime_config(settings.model, model, file.name, threads)
     else:
         (folder / "1").mkdir()
-        shutil.copyfile(_BACKEND_SCRIPT, folder / "1" / "model.py")
+        shutil.copyfile(_BACKEND / "backend_model.py", folder / "1" / "model.py")
+        shutil.copyfile(_BACKEND / "backend_onnx.py", folder / "1" / "runner.py")
         text = python_config(settings.model, model, file, threads)
     (folder / CONFIG_FILE).write_text(text)
 

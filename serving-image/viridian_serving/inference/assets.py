@@ -61,10 +61,10 @@ class ModelAssets:
         """Make the contract of the model that Triton has loaded; SchemaError when it is not the one described."""
         if self.declared is None:
             return Contract.derived(schema)
-        if self.declared.batch is not None and self.format == "triton":
+        if self.declared.batch is not None and self.format != "onnx":
             raise SchemaError(
                 f"its {SCHEMA_FILE} cannot be used: batch is for ONNX files; of a model repository, max_batch_size in "
-                "config.pbtxt says it"
+                "config.pbtxt says it, and models in their own libraries are always batched: leave it out"
             )
         return bind(self.declared, schema, preprocessed=self.script is not None)
 

@@ -101,7 +101,9 @@ Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=
 PositiveSeconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, Field(min_length=1)]
-Format = Literal["onnx", "triton"]
+Format = Literal["onnx", "triton", "sklearn", "xgboost", "lightgbm"]
+NATIVE = ("sklearn", "xgboost", "lightgbm")
+"""Formats that run in the library that trained the model."""
 
 
 class Settings(BaseModel):
@@ -114,6 +116,8 @@ class Settings(BaseModel):
     model_version: Annotated[Text, AfterValidator(_mutable)]
     model_uri: Text
     model_format: Format = "onnx"
+    model_trusted: bool = False
+    """Whether whoever serves the model trusts whoever made it: loading some native formats runs their code."""
     model_digest: Annotated[str, Field(pattern=f"^{DIGEST.pattern}$")] | None = None
     """What ``viridian-fetch`` must find; None where the image itself vouches for the model."""
     revision: Text

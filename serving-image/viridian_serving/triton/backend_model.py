@@ -1,16 +1,14 @@
-"""Runs an ONNX model inside Triton's python backend. It is copied into the model repository as model.py.
+"""Answers Triton's requests inside its python backend. It is copied into the model repository as model.py.
 
-It runs in the backend's own process, and imports nothing of ours: whatever Triton finds there must be enough.
+What runs the model is the module ``runner`` beside it: ``backend_onnx.py`` or ``backend_native.py``. Both run in the
+backend's own process, and import nothing of ours: whatever Triton finds there must be enough.
 """
 
 import json
-import os
 from typing import Any
 
 import numpy as np
-
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # else ONNX Runtime reports its use to Microsoft; see our __init__.py
-import onnxruntime
+import runner  # beside this file in the repository
 import triton_python_backend_utils as pb  # provided by the backend's process
 
 
@@ -25,20 +23,10 @@ class TritonPythonModel:
         """
         config = json.loads(args["model_config"])
         parameters = {key: value["string_value"] for key, value in config["parameters"].items()}
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = int(parameters["threads"])
-        options.inter_op_num_threads = 1
-        # What fails is told to who asked, and by the API's log.
-        options.log_severity_level = 4
-        # Threads that spin while they wait eat the CPU quota that Triton and the API need.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            parameters["model_file"], options, providers=["CPUExecutionProvider"]
-        )
         # Whether the first dimension counts instances; they may be joined or not.
         self._rows = bool(parameters["rows"])
-        self._ranks = {node.name: len(node.shape) for node in self._session.get_inputs()}
-        self._outputs = [node.name for node in self._session.get_outputs()]
+        self._runner = runner.Runner(config, parameters)
+        self._outputs = self._runner.outputs
         self._strings = {entry["name"] for entry in config["output"] if entry["data_type"] == "TYPE_STRING"}
 
     def execute(self, requests: list[Any]) -> list[Any]:
@@ -60,7 +48,7 @@ class TritonPythonModel:
 
     def _feed(self, request: Any) -> dict[str, Any]:  # noqa: ANN401
         feed = {}
-        for name, rank in self._ranks.items():
+        for name, rank in self._runner.ranks.items():
             array = pb.get_input_tensor_by_name(request, name).as_numpy()
             if array.dtype == np.object_:
                 array = np.array([item.decode() for item in array.ravel()], dtype=np.object_).reshape(array.shape)
@@ -70,7 +58,7 @@ class TritonPythonModel:
         return feed
 
     def _together(self, feeds: list[dict[str, Any]]) -> list[Any]:
-        joined = {name: np.concatenate([feed[name] for feed in feeds]) for name in self._ranks}
+        joined = {name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]}
         results = self._run(joined)
         responses = []
         start = 0
@@ -87,7 +75,7 @@ class TritonPythonModel:
             return pb.InferenceResponse(error=pb.TritonError(" ".join(str(error).split())))
 
     def _run(self, feed: dict[str, Any]) -> list[Any]:
-        results = self._session.run(self._outputs, feed)
+        results = self._runner.run(feed)
         if self._rows:
             rows = len(next(iter(feed.values())))
             for name, result in zip(self._outputs, results, strict=True):

@@ -55,6 +55,28 @@ def onnxruntime_config(name: str, model: OnnxModel, file: str, threads: int) -> 
     )
 
 
+def native_config(name: str, model: OnnxModel, folder: Path, form: str) -> str:
+    """Write the configuration for the backend ``python``, which runs a model in its own library.
+
+    Args:
+        name: The model's name at Triton.
+        model: What it takes and gives, as an ONNX file would declare it.
+        folder: Of the model.
+        form: Its format.
+
+    Returns:
+        Text for config.pbtxt.
+    """
+    return _config(
+        name,
+        model,
+        'backend: "python"',
+        "instance_group [ { count: 1 kind: KIND_CPU } ]",
+        {"model_folder": str(folder), "format": form, "rows": "yes"},
+        squeezed=False,
+    )
+
+
 def _config(
     name: str, model: OnnxModel, backend: str, instances: str, parameters: Mapping[str, str], *, squeezed: bool
 ) -> str:

@@ -1,4 +1,4 @@
-"""Has an ONNX file examined in another process; see ``onnx_examination.py``."""
+"""Has a model examined in another process; see ``onnx_examination.py`` and ``native_examination.py``."""
 
 import subprocess
 import sys
@@ -12,7 +12,6 @@ import msgspec
 from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.triton.onnx_model import OnnxModel
 
-_COMMAND: Final = (sys.executable, "-P", "-m", "viridian_serving.triton.onnx_examination")
 _LOADING: Final = 600.0
 """Seconds, beyond which nobody waits for a model to be loaded and tried."""
 
@@ -39,20 +38,40 @@ def examine_apart(file: Path, threads: int) -> OnnxModel:
     Raises:
         ModelError: It cannot be served.
     """
-    try:
-        done = subprocess.run(  # noqa: S603  our own program
-            [*_COMMAND, str(file), str(threads)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=_LOADING
-        )
-    except subprocess.TimeoutExpired:
-        raise ModelError(f"{file} was not loaded and tried within {_LOADING:g} s; export a smaller one") from None
-    if done.returncode < 0:
-        raise ModelError(
-            f"{file} crashes ONNX Runtime ({Signals(-done.returncode).name}) when it is loaded or tried; "
-            "export it again, or put an input that it takes into sample.json"
-        )
-    if done.returncode:
-        raise ModelError(f"{file} could not be looked at; the lines above say why")
-    found = msgspec.json.decode(done.stdout, type=Examined)
+    way_out = "export it again, or put an input that it takes into sample.json"
+    found = msgspec.json.decode(_apart("onnx_examination", file, str(threads), "ONNX Runtime", way_out), type=Examined)
     if found.model is None:
         raise ModelError(found.fault)
     return found.model
+
+
+def load_apart(folder: Path, form: str) -> None:
+    """Load a native model, to find out whether it can be.
+
+    Args:
+        folder: Of the model, with native.json.
+        form: Its format.
+
+    Raises:
+        ModelError: It cannot be served.
+    """
+    way_out = "build the serving image with the model's own requirements.txt"
+    fault = msgspec.json.decode(_apart("native_examination", folder, form, "its library", way_out), type=str)
+    if fault:
+        raise ModelError(fault)
+
+
+def _apart(module: str, path: Path, argument: str, runs: str, way_out: str) -> bytes:
+    command = [sys.executable, "-P", "-m", f"viridian_serving.triton.{module}", str(path), argument]
+    try:
+        done = subprocess.run(  # noqa: S603  our own program
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=_LOADING
+        )
+    except subprocess.TimeoutExpired:
+        raise ModelError(f"{path} was not loaded and tried within {_LOADING:g} s; export a smaller one") from None
+    if done.returncode < 0:
+        signal = Signals(-done.returncode).name
+        raise ModelError(f"{path} crashes {runs} ({signal}) when it is loaded or tried; {way_out}")
+    if done.returncode:
+        raise ModelError(f"{path} could not be looked at; the lines above say why")
+    return done.stdout

@@ -24,6 +24,7 @@ from viridian_import.faults import ImportFault
 from viridian_import.prove.onnx_side import OnnxSide
 from viridian_import.prove.quantization import to_int8
 from viridian_import.prove.speed import time_of
+from viridian_import.prove.study import Study
 
 _RESULT = Path(__file__).resolve().parents[3] / "build" / "bench-import.json"
 
@@ -104,8 +105,14 @@ def _imported(artifact: Artifact, made: Made, folder: Path) -> Row:
     importing.add_to(parser.add_subparsers())
     arguments = ["import", str(made.model), "--sample", str(made.sample), "--out", str(folder), "--trusted"]
     arguments += ["--target", made.target] if made.target else []
+    if artifact.native:
+        locked = folder.parents[1] / "locked.txt"
+        locked.touch()  # which packages it needs is no matter here
+        arguments += ["--native", "--requirements", str(locked)]
     imported = importing.import_model(parser.parse_args(arguments))
-    faults = check(imported.folder).faults
+    faults = check(imported.folder, trusted=True).faults
+    if imported.found is None:
+        return Row(artifact.name, artifact.kind, f"WRONG: {'; '.join(faults)}" if faults else "equal")
     parity, speed = imported.found.converted.parity, imported.speed[0]
     return Row(
         artifact.name,
@@ -115,16 +122,17 @@ def _imported(artifact: Artifact, made: Made, folder: Path) -> Row:
         parity.disagreements,
         round(speed.original, 1),
         round(speed.onnx, 1),
-        _int8(imported),
+        _int8(imported.folder, imported.found),
         round(os.path.getsize(folder / "model.onnx") / 2**20, 3),
     )
 
 
-def _int8(imported: importing.Imported) -> float | None:
-    out = imported.folder / "int8.onnx"
-    if not to_int8(imported.folder / "model.onnx", out):
+def _int8(folder: Path, found: Study) -> float | None:
+    out = folder / "int8.onnx"
+    if not to_int8(folder / "model.onnx", out):
         return None
-    return round(time_of(OnnxSide(out), imported.found.features.take([0]), imported.found.converted.contract), 1)
+    side = OnnxSide(out, preprocessed=found.description.preprocessed)
+    return round(time_of(side, found.features.take([0]), found.converted.contract), 1)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 from tests.importing import makers
 from tests.importing.makers import NUMBERS, Made
+from tests.importing.texts import sample, transformer
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Artifact:
     name: str
     kind: str
     make: Callable[[Path], Made]
+    native: bool = False
+    """Whether it is served by its own library."""
 
 
 def artifacts() -> Iterator[Artifact]:
@@ -47,6 +51,8 @@ def artifacts() -> Iterator[Artifact]:
     yield from _mixed()
     yield from _numbers()
     yield from _files()
+    yield from _native()
+    yield from _torch()
     yield from _refused()
 
 
@@ -92,13 +98,11 @@ def _numbers() -> Iterator[Artifact]:
         ("calibrated", calibration.CalibratedClassifierCV(scaled(StandardScaler(), svm.LinearSVC()))),
         ("kernel", scaled(StandardScaler(), svm.SVR())),
         ("kernel", scaled(StandardScaler(), svm.SVC())),
-        ("neighbours", scaled(StandardScaler(), neighbors.KNeighborsClassifier())),
         ("network", scaled(StandardScaler(), neural_network.MLPClassifier((256, 256), max_iter=20, random_state=0))),
         ("linear", linear_model.RidgeClassifier()),
         ("search", GridSearchCV(tree.DecisionTreeClassifier(), {"max_depth": [2, 4]}, cv=2)),
         ("anomaly", ensemble.IsolationForest(n_estimators=20, random_state=0)),
         ("anomaly", scaled(StandardScaler(), svm.OneClassSVM())),
-        ("anomaly", scaled(StandardScaler(), neighbors.LocalOutlierFactor(novelty=True))),
         ("clusters", cluster.KMeans(3, n_init=1, random_state=0)),
         ("transformer", decomposition.PCA(2)),
     ):
@@ -135,8 +139,41 @@ def _files() -> Iterator[Artifact]:
         )
 
 
+def _native() -> Iterator[Artifact]:
+    """What stays as it is."""
+    for estimator in (
+        make_pipeline(StandardScaler(), neighbors.KNeighborsClassifier()),
+        make_pipeline(StandardScaler(), neighbors.LocalOutlierFactor(novelty=True)),
+        calibration.CalibratedClassifierCV(linear_model.LogisticRegression(max_iter=900), method="isotonic"),
+    ):
+        yield Artifact(
+            f"native, {_named(estimator)}",
+            "native",
+            lambda folder, e=estimator: makers.numeric(folder, e),
+            native=True,
+        )
+
+
+def _torch() -> Iterator[Artifact]:
+    """Transformers, where torch is installed: requirements/transformers.txt."""
+    if find_spec("torch") is None:
+        return
+    for kind in ("BertForSequenceClassification", "BertForTokenClassification", "BertForMaskedLM", "BertModel"):
+        yield Artifact(kind, "transformer", lambda folder, k=kind: _transformer(folder, k))
+
+
+def _transformer(folder: Path, kind: str) -> Made:
+    words = "[MASK] {}" if kind == "BertForMaskedLM" else "{}"
+    texts = ("the food was very good", "Anna lives in Graz", "a", "the service was awful", "good " * 20)
+    model = transformer(folder / "model", kind)
+    return Made(model, sample(folder / "texts.csv", [words.format(text) for text in texts]), None, None)
+
+
 def _refused() -> Iterator[Artifact]:
     """What is refused with a way out."""
+    for estimator in (neighbors.KNeighborsClassifier(), neighbors.LocalOutlierFactor(novelty=True)):
+        scaled = make_pipeline(StandardScaler(), estimator)
+        yield Artifact(f"equally far, {_named(scaled)}", "refused", lambda folder, e=scaled: makers.numeric(folder, e))
     function = make_pipeline(FunctionTransformer(abs), linear_model.Ridge())
     yield Artifact("function of one's own", "refused", lambda folder: makers.numeric(folder, function))
     yield Artifact("dictionary", "refused", _dictionary)
