@@ -1,6 +1,7 @@
 """``hf://OWNER/REPO@COMMIT``: a repository of Hugging Face, or of a server that speaks its protocol."""
 
 import asyncio
+import logging
 import re
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -50,6 +51,8 @@ def open_store(source: Source) -> "HuggingFace":
 
 def _connect_by(source: Source) -> None:
     """Tell the library how to connect: with timeouts, with authorities of one's own, and by https alone."""
+    # It logs addresses, and those to which the hub leads are permissions themselves.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     context = ssl.create_default_context()
     if authorities := read_authorities(source.authorities):
         context.load_verify_locations(cadata=authorities)

@@ -7,7 +7,7 @@ import pytest
 from tests.serving.fetching import fails, fetched, succeeds
 from tests.serving.files import sha256
 from tests.serving.places import Place, hf_place
-from tests.serving.store_doubles import COMMIT, REPOSITORY, Hub
+from tests.serving.store_doubles import COMMIT, PERMISSION, REPOSITORY, Hub
 from tests.serving.store_servers import StoreHandler, answering, send
 
 FILES = {"README.md": b"# iris\n", "onnx/model.onnx": b"model" * 1000, "onnx/schema.yaml": b"inputs: []\n"}
@@ -31,10 +31,11 @@ def test_large_files_are_asked_for_where_the_hub_leads(repository: Place, tmp_pa
     pod = repository.pod(tmp_path, "onnx", None)
     succeeds(pod)
     assert (fetched(pod) / "model.onnx").read_bytes() == FILES["onnx/model.onnx"]
-    # and the token is for the hub alone; the other host is the same here, so the client keeps it
     asked = [each.path for each in repository.server.seen if "range" in each.headers]
     assert f"/{REPOSITORY}/resolve/{COMMIT}/onnx/model.onnx" in asked
-    assert "/cdn/onnx/model.onnx" in asked
+    assert f"/cdn/onnx/model.onnx?{PERMISSION}" in asked
+    # and that address is a permission, so no log has it
+    assert PERMISSION not in pod.log()
 
 
 @pytest.mark.parametrize("name", ["onnx/model.onnx", "onnx/schema.yaml"])
