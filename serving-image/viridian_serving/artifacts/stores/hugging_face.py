@@ -19,7 +19,7 @@ from huggingface_hub import (
     set_async_client_factory,
     set_client_factory,
 )
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
 from viridian_serving.artifacts.archive import MAX_FILES
@@ -101,6 +101,8 @@ class HuggingFace:
         try:
             # The library's own listing has no asynchronous form.
             files = await asyncio.to_thread(self._list)
+        except HFValidationError as error:
+            raise ModelError(f"spec.model.uri: {error}; correct the name of the repository") from error
         except (HfHubHTTPError, httpx2.HTTPError) as error:
             raise self._explained(error) from None
         self._works = True

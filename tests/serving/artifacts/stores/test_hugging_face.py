@@ -79,3 +79,8 @@ def test_a_digest_is_checked_as_well(repository: Place, tmp_path: Path) -> None:
 def test_a_branch_is_refused(repository: Place, tmp_path: Path) -> None:
     pod = repository.pod(tmp_path, "", None, MODEL_URI=f"hf://{REPOSITORY}@main")
     fails(pod, "spec.model.uri: ", "with the 40 digits of a commit", "tomorrow")
+
+
+def test_a_name_that_the_hub_never_gives(repository: Place, tmp_path: Path) -> None:
+    pod = repository.pod(tmp_path, "", None, MODEL_URI=f"hf://acme/iris--setosa@{COMMIT}")
+    fails(pod, "spec.model.uri: ", "correct the name of the repository")
