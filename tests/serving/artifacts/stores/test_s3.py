@@ -101,6 +101,11 @@ def test_a_bucket_that_does_not_exist(bucket: Place, tmp_path: Path) -> None:
     fails(pod, "spec.model.uri: ", "NoSuchBucket", "correct the address")
 
 
+def test_another_region(bucket: Place, tmp_path: Path) -> None:
+    pod = bucket.pod(tmp_path, "model.onnx", sha256(MODEL), STORE_REGION="eu-central-1")
+    fails(pod, "spec.model.store.region: ", "AuthorizationHeaderMalformed", "us-east-1", "write that one")
+
+
 def test_an_authority_that_nobody_named(tmp_path: Path) -> None:
     with s3(tmp_path / "s3", tls=tmp_path) as gateway:
         place = Place("s3", gateway, "s3://models/", gateway.put, KEYS, {}, silent, "", "")
