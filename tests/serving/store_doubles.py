@@ -138,6 +138,7 @@ class Azure(Double):
         return Reply(200, {"Content-Type": "application/xml"}, text.encode())
 
 
+PERMISSION = "Signature=what-only-the-client-may-know"
 REPOSITORY, COMMIT = "acme/iris", "4d35814e0f2b5c1a9d8e7f6a5b4c3d2e1f0a9b8c"
 
 
@@ -190,7 +191,7 @@ class Hub(Double):
 
     def _resolve(self, handler: StoreHandler, name: str) -> Reply:
         if len(self.files.get(name, b"")) >= self.large:
-            return Reply(302, {"Location": f"{self.url}/cdn/{name}"})
+            return Reply(302, {"Location": f"{self.url}/cdn/{name}?{PERMISSION}"})
         return self.object(handler, name) or _json(
             {"error": "Entry not found"}, 404, **{"X-Error-Code": "EntryNotFound"}
         )

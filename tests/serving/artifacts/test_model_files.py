@@ -30,6 +30,7 @@ def settings(root: Path, uri: str) -> Settings:
         ("pvc://models/iris/v9", "which claim models does not hold"),
         ("pvc://models/../etc", "has no absolute path"),
         ("https://models.example.com/iris", "has not been fetched"),
+        ("s3://models/iris", "has not been fetched"),
     ],
 )
 def test_a_uri_that_leads_nowhere_is_refused_with_the_way_out(tmp_path: Path, uri: str, wanted: str) -> None:

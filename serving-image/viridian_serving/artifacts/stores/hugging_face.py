@@ -1,6 +1,7 @@
 """``hf://OWNER/REPO@COMMIT``: a repository of Hugging Face, or of a server that speaks its protocol."""
 
 import asyncio
+import logging
 import re
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from huggingface_hub import (
     set_async_client_factory,
     set_client_factory,
 )
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
 from viridian_serving.artifacts.archive import MAX_FILES
@@ -50,6 +51,8 @@ def open_store(source: Source) -> "HuggingFace":
 
 def _connect_by(source: Source) -> None:
     """Tell the library how to connect: with timeouts, with authorities of one's own, and by https alone."""
+    # It logs addresses, and those to which the hub leads are permissions themselves.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     context = ssl.create_default_context()
     if authorities := read_authorities(source.authorities):
         context.load_verify_locations(cadata=authorities)
@@ -98,6 +101,8 @@ class HuggingFace:
         try:
             # The library's own listing has no asynchronous form.
             files = await asyncio.to_thread(self._list)
+        except HFValidationError as error:
+            raise ModelError(f"spec.model.uri: {error}; correct the name of the repository") from error
         except (HfHubHTTPError, httpx2.HTTPError) as error:
             raise self._explained(error) from None
         self._works = True

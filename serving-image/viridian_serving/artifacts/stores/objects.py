@@ -29,6 +29,7 @@ RETRIES: "Final[RetryConfig]" = {"max_retries": 0}
 _STATUS: Final = re.compile(r"status code: (\d{3})")
 _ISSUER: Final = re.compile(r"token request|token file|POST REDACTED|://169\.254\.")
 """How the library tells of what gives it tokens: an issuer, a file, or the node's metadata."""
+_REGION: Final = re.compile("<Code>AuthorizationHeaderMalformed</Code>|incorrectly configured region")
 _CODE: Final = re.compile(r"<Code>(.*?)</Code>", re.DOTALL)
 _MESSAGE: Final = re.compile(r"<(?:Message|Details)>(.*?)</(?:Message|Details)>", re.DOTALL)
 _JSON_MESSAGES: Final = tuple(
@@ -158,7 +159,9 @@ class Objects:
             found = (await obstore.get_async(self._client, self._key, options=options)).meta
         except FileNotFoundError:
             return None
-        except (PermissionDeniedError, UnauthenticatedError):
+        except BaseError as error:
+            if (status := _STATUS.search(str(error))) is None or not status[1].startswith("4"):
+                raise
             # An answer to HEAD has no words of the store; an answer to GET has.
             first: GetOptions = {**options, "head": False, "range": (0, 1)}
             found = (await obstore.get_async(self._client, self._key, options=first)).meta
@@ -197,6 +200,8 @@ class Objects:
             return self._without_token(said, passing=passing)
         if isinstance(error, PermissionDeniedError | UnauthenticatedError) or code in self._words.expired:
             return self._refused(said)
+        if _REGION.search(text):
+            return ModelError(f"spec.model.store.region: {shown} is in another region ({said}); write that one")
         if passing:
             return PassingError(f"{name}: {said}")
         return ModelError(f"spec.model.uri: {name} refuses {shown} ({said}); correct the address")

@@ -7,7 +7,7 @@ import pytest
 from tests.serving.fetching import fails, fetched, succeeds
 from tests.serving.files import sha256
 from tests.serving.places import Place, hf_place
-from tests.serving.store_doubles import COMMIT, REPOSITORY, Hub
+from tests.serving.store_doubles import COMMIT, PERMISSION, REPOSITORY, Hub
 from tests.serving.store_servers import StoreHandler, answering, send
 
 FILES = {"README.md": b"# iris\n", "onnx/model.onnx": b"model" * 1000, "onnx/schema.yaml": b"inputs: []\n"}
@@ -31,10 +31,11 @@ def test_large_files_are_asked_for_where_the_hub_leads(repository: Place, tmp_pa
     pod = repository.pod(tmp_path, "onnx", None)
     succeeds(pod)
     assert (fetched(pod) / "model.onnx").read_bytes() == FILES["onnx/model.onnx"]
-    # and the token is for the hub alone; the other host is the same here, so the client keeps it
     asked = [each.path for each in repository.server.seen if "range" in each.headers]
     assert f"/{REPOSITORY}/resolve/{COMMIT}/onnx/model.onnx" in asked
-    assert "/cdn/onnx/model.onnx" in asked
+    assert f"/cdn/onnx/model.onnx?{PERMISSION}" in asked
+    # and that address is a permission, so no log has it
+    assert PERMISSION not in pod.log()
 
 
 @pytest.mark.parametrize("name", ["onnx/model.onnx", "onnx/schema.yaml"])
@@ -78,3 +79,8 @@ def test_a_digest_is_checked_as_well(repository: Place, tmp_path: Path) -> None:
 def test_a_branch_is_refused(repository: Place, tmp_path: Path) -> None:
     pod = repository.pod(tmp_path, "", None, MODEL_URI=f"hf://{REPOSITORY}@main")
     fails(pod, "spec.model.uri: ", "with the 40 digits of a commit", "tomorrow")
+
+
+def test_a_name_that_the_hub_never_gives(repository: Place, tmp_path: Path) -> None:
+    pod = repository.pod(tmp_path, "", None, MODEL_URI=f"hf://acme/iris--setosa@{COMMIT}")
+    fails(pod, "spec.model.uri: ", "correct the name of the repository")

@@ -10,7 +10,7 @@ from tests.serving.files import sha256
 from tests.serving.places import Place, az_place, gs_place, s3_place
 from tests.serving.pod import Pod
 from tests.serving.store_doubles import Azure, Google, TokenService
-from tests.serving.store_servers import KEYS, serving
+from tests.serving.store_servers import KEYS, cut_after, serving
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.of-the-pod.signature"  # noqa: S105
 
@@ -110,6 +110,19 @@ def test_a_workload_identity_of_azure(container: Place, tmp_path: Path) -> None:
     assert (fetched(pod) / "model.onnx").read_bytes() == MODEL
 
 
+def test_a_token_of_azure_that_expires_is_renewed(container: Place, tmp_path: Path) -> None:
+    # given tokens that are good for a second, and a range that takes longer
+    assert isinstance(container.server, Azure)
+    container.server.lifetime = 1
+    container.server.faults = [cut_after(1000)]
+    pod = without_secret(container, tmp_path)
+    workload(pod, container)
+    # when
+    succeeds(pod)
+    # then more than one was asked for
+    assert len(container.server.issued) > 1
+
+
 def test_a_workload_identity_of_azure_that_is_refused(container: Place, tmp_path: Path) -> None:
     assert isinstance(container.server, Azure)
     container.server.federated = "another"
@@ -137,9 +150,11 @@ def test_a_workload_identity_of_google(google: Place, tmp_path: Path) -> None:
     with serving(metadata):
         pod = without_secret(google, tmp_path)
         pod.environ |= dict.fromkeys(("GCE_METADATA_HOST", "METADATA_HOST"), f"localhost:{metadata.port}")
+        metadata.lifetime = 1
+        google.server.faults = [cut_after(1000)]
         succeeds(pod)
     assert (fetched(pod) / "model.onnx").read_bytes() == MODEL
-    assert metadata.issued
+    assert len(metadata.issued) > 1
 
 
 def test_without_secret_and_identity(container: Place, tmp_path: Path) -> None:

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.serving import models
 from tests.serving.artifacts.stores.expected import MODEL
 from tests.serving.fetching import fails, fetched, succeeds
 from tests.serving.files import sha256
 from tests.serving.places import Place, s3_place
 from tests.serving.pod import eventually
 from tests.serving.store_servers import KEYS, Gateway, beyond_the_first_range, s3, silent
+
+from viridian_shared.digest import digest_of
 
 pytestmark = pytest.mark.serving
 
@@ -74,9 +77,33 @@ def test_an_object_that_changes_meanwhile(bucket: Place, gateway: Gateway, tmp_p
     assert (fetched(pod) / "model.onnx").read_bytes() == MODEL[::-1]
 
 
+def test_what_was_fetched_is_served(bucket: Place, tmp_path: Path) -> None:
+    # given a folder of a bucket
+    source = tmp_path / "source"
+    models.digits(source)
+    for file in source.rglob("*.*"):
+        bucket.put(f"digits/{file.relative_to(source)}", file.read_bytes())
+    # when it was fetched, and the other containers start
+    pod = bucket.pod(tmp_path / "pod", "digits/", digest_of(source))
+    succeeds(pod)
+    try:
+        pod.start_triton()
+        pod.start_api()
+        pod.wait_ready()
+        # then it answers
+        assert pod.predict([{"X": [0.0] * 64}]).status == 200
+    finally:
+        pod.stop()
+
+
 def test_a_bucket_that_does_not_exist(bucket: Place, tmp_path: Path) -> None:
     pod = bucket.pod(tmp_path, "", sha256(MODEL), MODEL_URI="s3://nobody/model.onnx")
     fails(pod, "spec.model.uri: ", "NoSuchBucket", "correct the address")
+
+
+def test_another_region(bucket: Place, tmp_path: Path) -> None:
+    pod = bucket.pod(tmp_path, "model.onnx", sha256(MODEL), STORE_REGION="eu-central-1")
+    fails(pod, "spec.model.store.region: ", "AuthorizationHeaderMalformed", "us-east-1", "write that one")
 
 
 def test_an_authority_that_nobody_named(tmp_path: Path) -> None:
