@@ -137,15 +137,23 @@ def test_xgboost_behind_columns_is_given_what_it_was_trained_with(tmp_path: Path
     assert ran.code == 0, ran.err
 
 
-def test_a_calibrated_pipeline_is_faithful(tmp_path: Path, run: Any) -> None:
+@pytest.mark.parametrize("part", ["alone", "last step", "calibrated", "calibrated pipeline"])
+def test_a_linear_svc_is_faithful_wherever_it_is(tmp_path: Path, run: Any, part: str) -> None:
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import LinearSVC
     from tests.importing import makers
 
-    calibrated = CalibratedClassifierCV(make_pipeline(StandardScaler(), LinearSVC(random_state=0)))
-    ran = run(makers.numeric(tmp_path / "given", calibrated))
+    alone = LinearSVC(random_state=0)
+    pipeline = make_pipeline(StandardScaler(), alone)
+    model = {
+        "alone": alone,
+        "last step": pipeline,
+        "calibrated": CalibratedClassifierCV(alone),
+        "calibrated pipeline": CalibratedClassifierCV(pipeline),
+    }[part]
+    ran = run(makers.numeric(tmp_path / "given", model))
     assert ran.code == 0, ran.err
 
 

@@ -28,14 +28,18 @@ def register() -> None:
 
 
 def options(estimator: Any) -> dict[int, dict[str, bool]]:  # noqa: ANN401
-    """Return the options of the last steps of pipelines that are calibrated: what is calibrated are their scores.
+    """Return what those that are concerned have to be told.
 
     Args:
         estimator: With all that it is made of.
+
+    Returns:
+        Options by the identity of a step: the last steps of pipelines that are calibrated answer with their scores, and
+        none of them, and no LinearSVC, with a dictionary for each row.
     """
-    return {
-        id(each.estimator.steps[-1][1]): {"raw_scores": True, "zipmap": False}
-        for _, calibrated in steps(estimator)
-        for each in getattr(calibrated, "calibrated_classifiers_", ())
-        if hasattr(each.estimator, "steps") and hasattr(each.estimator, "decision_function")
-    }
+    found = {id(each): {"zipmap": False} for _, each in steps(estimator) if isinstance(each, LinearSVC)}
+    for _, calibrated in steps(estimator):
+        for each in getattr(calibrated, "calibrated_classifiers_", ()):
+            if hasattr(each.estimator, "steps") and hasattr(each.estimator, "decision_function"):
+                found[id(each.estimator.steps[-1][1])] = {"raw_scores": True, "zipmap": False}
+    return found

@@ -33,7 +33,7 @@ from viridian_serving.settings.config import Settings
 from viridian_serving.triton import shared_memory
 from viridian_shared import ports as pod_ports
 from viridian_shared.probes import READY
-from viridian_shared.variables import PREFIX
+from viridian_shared.variables import MODEL_TRUSTED, PREFIX
 
 SERVED_NOT: Final = 1
 USAGE: Final = 2
@@ -47,7 +47,7 @@ _DEFAULTS: Final = {
     "GRACE": "5s",
     "TRITON_LOG_INFO": "false",
 }
-TRUSTED: Final = {f"{config.PREFIX}MODEL_TRUSTED": "true"}
+TRUSTED: Final = {MODEL_TRUSTED: "true"}
 """What is set where the user trusts whoever made a model, loading which runs code."""
 _ANY: Final = range(10_000, 32_768)
 """Ports that are nobody's in particular."""

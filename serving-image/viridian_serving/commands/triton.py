@@ -35,6 +35,9 @@ EXIT_TIMEOUT: Final = 5
 _OF_THE_API: Final = ("OTEL_", variables.FEEDBACK_KEY)
 """How variables begin that may hold a secret of the API's, such as headers of a collector. No code of a model's author
 may find them in another process of this container, either."""
+_THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Variables by which libraries that run native models are told how many threads to have: else one for each CPU of the
+node."""
 _BACKEND: Final = Path(__file__).parents[1] / "triton"
 """What the python backend runs is copied from here."""
 
@@ -125,6 +128,9 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> tuple[list[str], 
         f"--exit-timeout-secs={EXIT_TIMEOUT}",
     ]
     environment = {name: value for name, value in environ.items() if not name.startswith(_OF_THE_API)}
+    if settings.model_format in NATIVE:
+        threads = str(cpu.inference_threads(settings.cpu_limit or cpu.cgroup_limit()))
+        environment = dict.fromkeys(_THREADS, threads) | environment
     environment["PATH"] = _paths(Path(sys.executable).parent, environ.get("PATH", os.defpath))
     # What the image sets leads to its drivers and accelerators.
     environment["LD_LIBRARY_PATH"] = _paths(layout.libraries, libpython, environ.get("LD_LIBRARY_PATH"))

@@ -93,8 +93,8 @@ def _refuse_code(file: str, *, trusted: bool, allow_code: bool) -> None:
         )
     if not trusted:
         raise ModelError(
-            f"{file} is loaded by running the code in it; set model.trusted to true if you trust whoever made it, or "
-            "import it to ONNX"
+            f"{file} is loaded by running the code in it; set model.trusted to true (on your own machine: --trusted) "
+            "if you trust whoever made it, or import it to ONNX"
         )
 
 
