@@ -3,15 +3,15 @@
 # prints OPERATOR_IMAGE=…, SERVING_IMAGE=… and DEMO_IMAGE=… for `eval`. SERVING_BASE in the environment names another base
 # for the serving image, one with a Triton of its own: nvcr.io/nvidia/tritonserver:<release>-py3. SBOM=1 also writes what
 # both are made of into build/sbom.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 cd "$DEV/.."
 
 # A base that is pulled is the one that was tried, whatever its tag means by now.
 base=
-if [[ $BASE_IMAGE_DIGEST && $("$DEV/way.sh") == short ]]; then base=$BASE_IMAGE@$BASE_IMAGE_DIGEST; fi
+if [[ $BASE_IMAGE_DIGEST && $("$DEV/images/way.sh") == short ]]; then base=$BASE_IMAGE@$BASE_IMAGE_DIGEST; fi
 
-operator=$(BUILD_ARG=${base:+BASE=$base} "$DEV/image.sh" viridian/operator operator/Dockerfile operator/viridian operator/viridian_shared requirements/operator.txt=requirements.txt \
-  "$("$DEV/wheels.sh" requirements/operator.txt)=wheels")
+operator=$(BUILD_ARG=${base:+BASE=$base} "$DEV/images/image.sh" viridian/operator operator/Dockerfile operator/viridian operator/viridian_shared requirements/operator.txt=requirements.txt \
+  "$("$DEV/toolchain/wheels.sh" requirements/operator.txt)=wheels")
 
 lists=(serving-runtime triton)
 python=3.11
@@ -23,16 +23,16 @@ fi
 parts=() files=()
 for list in "${lists[@]}"; do
   files+=("requirements/$list.txt")
-  wheels=$("$DEV/wheels.sh" "requirements/$list.txt" "$python")
+  wheels=$("$DEV/toolchain/wheels.sh" "requirements/$list.txt" "$python")
   parts+=("requirements/$list.txt=requirements/$list.txt" "$wheels=wheels/$list")
 done
 base=${SERVING_BASE:-$base}
-serving=$(BUILD_ARG=${base:+BASE=$base} "$DEV/image.sh" viridian/serving serving-image/Dockerfile \
+serving=$(BUILD_ARG=${base:+BASE=$base} "$DEV/images/image.sh" viridian/serving serving-image/Dockerfile \
   serving-image/viridian_serving operator/viridian_shared "${parts[@]}")
 
 if [[ ${SBOM:-} ]]; then
-  "$DEV/sbom.sh" operator "$operator" requirements/operator.txt
-  "$DEV/sbom.sh" serving "$serving" "${files[@]}"
+  "$DEV/images/sbom.sh" operator "$operator" requirements/operator.txt
+  "$DEV/images/sbom.sh" serving "$serving" "${files[@]}"
 fi
 
 models=$CACHE/demo/$(hash_of examples/digits/train.py requirements/dev.txt)
@@ -42,6 +42,6 @@ if [[ ! -d $models ]]; then
   step "train the models of the demonstration" train
   mv -T "$models.tmp" "$models"
 fi
-demo=$(BUILD_ARG=SERVING_IMAGE=$serving "$DEV/image.sh" viridian/demo examples/digits/Dockerfile "$models/models")
+demo=$(BUILD_ARG=SERVING_IMAGE=$serving "$DEV/images/image.sh" viridian/demo examples/digits/Dockerfile "$models/models")
 
 echo "OPERATOR_IMAGE=$operator SERVING_IMAGE=$serving DEMO_IMAGE=$demo DEMO_SAMPLES=$models/samples.json"

@@ -2,7 +2,7 @@
 # Prints `short` when the Docker Engine can pull from a container registry, else `long`, and says so in one line.
 # It finds out by trying to pull the base image. "Pulling from" appears as soon as the registry has answered, "Digest:"
 # when there was nothing left to pull. VIRIDIAN_WAY=short or =long skips the trial.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 case ${VIRIDIAN_WAY:-} in
   short | long)

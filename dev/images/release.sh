@@ -2,7 +2,7 @@
 # release.sh (= make release): builds the contents of a release into dist/: wheels, the chart, SBOMs and checksums; with a
 # Docker Engine also the images as archives. It publishes nothing. All but the images is built from the last commit.
 # Without FINAL=1 the result is a draft: the script lists what a release still lacks and continues.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 cd "$DEV/.."
 
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' operator/viridian_shared/__init__.py)
@@ -48,15 +48,15 @@ archive() {
 }
 
 step "wheels" wheels
-"$DEV/build-go.sh" helm
+"$DEV/toolchain/build-go.sh" helm
 step "chart" chart
 if [[ $images == yes ]]; then
-  made=$(SBOM=1 "$DEV/product-images.sh")
+  made=$(SBOM=1 "$DEV/images/product-images.sh")
   eval "$made"
   step "archive of the operator's image" archive operator "$OPERATOR_IMAGE"
   step "archive of the serving image" archive serving "$SERVING_IMAGE"
 else
-  sbom=$("$DEV/environment.sh" requirements/sbom.txt)
+  sbom=$("$DEV/toolchain/environment.sh" requirements/sbom.txt)
   step "SBOM of the operator's Python packages" python_sbom operator requirements/operator.txt
   step "SBOM of the serving image's Python packages" python_sbom serving requirements/serving-runtime.txt requirements/triton.txt
 fi

@@ -2,7 +2,7 @@
 # wheels.sh REQUIREMENTS [PYTHON]: downloads the wheels of a hash-checked requirements file for the Python of our images
 # (3.11 of Debian 12) or another, and prints the folder. Images install them with `pip install --no-index --find-links`:
 # pip inside a build would not know the certificates that this machine trusts.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 python=${2:-3.11}
 tag=cp${python//./}

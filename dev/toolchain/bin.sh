@@ -2,7 +2,7 @@
 # Prints the folder that holds kube-apiserver, kube-controller-manager, etcd and kubectl: the control plane that the
 # component tests start as plain processes. What is missing comes out of the released images where a container registry
 # answers, and is built where none does.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # take IMAGE PATH: copies one program out of an image.
 take() {
@@ -27,8 +27,8 @@ take_all() {
 }
 
 if [[ ! -e $CACHE/bin/.from-images-$KUBERNETES_VERSION ]]; then
-  if compgen -G "$CACHE/go-bin/kubernetes-*/kube-apiserver" >/dev/null || ! engine_answers || [[ $("$DEV/way.sh") == long ]]; then
-    "$DEV/build-go.sh" etcd kubernetes
+  if compgen -G "$CACHE/go-bin/kubernetes-*/kube-apiserver" >/dev/null || ! engine_answers || [[ $("$DEV/images/way.sh") == long ]]; then
+    "$DEV/toolchain/build-go.sh" etcd kubernetes
   else
     step "control plane $KUBERNETES_VERSION out of its images" take_all
   fi

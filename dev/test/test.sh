@@ -2,7 +2,7 @@
 # test.sh TIER…: runs tiers of tests (lint, pure, serving, component, importing, e2e) one after the other, all of them even
 # if one fails, and ends with a table of what passed and how long it took.
 # shellcheck disable=SC2317,SC2329 # tiers are called by name
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 cd "$DEV/.."
 mkdir -p build
 rm -f build/tests-*.xml
@@ -12,31 +12,31 @@ lint() {
   "$DEV/python.sh" -m ruff format --check .
   "$DEV/python.sh" -m mypy
   "$DEV/python.sh" -c 'from importlinter.cli import lint_imports_command as lint; lint()'
-  "$DEV/python.sh" dev/import_graph.py viridian viridian_serving viridian_import
+  "$DEV/python.sh" dev/test/import_graph.py viridian viridian_serving viridian_import
   "$DEV/python.sh" -m viridian.api.generators.crd --check
   "$DEV/python.sh" -m viridian.api.generators.reference --check
   need shellcheck
-  shellcheck -x -P SCRIPTDIR dev/*.sh .ci/run
+  shellcheck -x -P SCRIPTDIR dev/*.sh dev/*/*.sh .ci/run
 }
 pure() { run_pytest pure -n 2 --dist worksteal -m "not serving and not component and not importing and not e2e"; }
 # Pods as local processes, with a real Triton in each: they compute more than they wait.
 serving() { run_pytest serving -n 2 --dist worksteal -m serving; }
 component() {
-  "$DEV/bin.sh" >/dev/null
-  "$DEV/build-go.sh" helm prometheus prometheus-operator prom-label-proxy otel-collector
+  "$DEV/toolchain/bin.sh" >/dev/null
+  "$DEV/toolchain/build-go.sh" helm prometheus prometheus-operator prom-label-proxy otel-collector
   # Its tests wait more than they compute: three of them at a time, each with an API server of its own.
   run_pytest component -n 3 --dist worksteal -m component
 }
 importing() {
   # In an environment of its own: what models are made and converted with is in nothing else that is tested.
   local python
-  python=$("$DEV/environment.sh" requirements/importing.txt)
+  python=$("$DEV/toolchain/environment.sh" requirements/importing.txt)
   PYTHONPATH=operator:serving-image:. "$python" -m pytest -q --durations=5 --junit-xml=build/tests-importing.xml \
     -n 2 --dist worksteal tests/importing -m importing
 }
 e2e() {
   local made
-  made=$("$DEV/install.sh")
+  made=$("$DEV/cluster/install.sh")
   eval "$made"
   export VIRIDIAN_DEMO_IMAGE=$DEMO_IMAGE VIRIDIAN_DEMO_SAMPLES=$DEMO_SAMPLES
   run_pytest e2e -m e2e
@@ -60,7 +60,7 @@ for tier in "$@"; do
   if ((status)); then result=FAILED failed=1; fi
   results+=("$tier $result $((SECONDS - started))")
 done
-python3 "$DEV/summary.py" "${results[@]}"
+python3 "$DEV/test/summary.py" "${results[@]}"
 if ((failed)); then
   say "Something failed; the lines above say what. The logs of servers are in build/, those of steps in $LOGS."
 else

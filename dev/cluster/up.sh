@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `make cluster`: a local cluster with a gateway and Prometheus, from whatever this machine has.
 # On a healthy cluster it only looks.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 free_gb() { df --output=avail -BG "$1" | tail -n 1 | tr -dc 0-9; }
 
@@ -36,13 +36,13 @@ check_port "$PROMETHEUS_PORT" "$PROMETHEUS_NODE_PORT" VIRIDIAN_PROMETHEUS_PORT P
 cluster_is_healthy || check_disk
 
 need curl update-ca-certificates=ca-certificates
-"$DEV/docker.sh"
+"$DEV/cluster/docker.sh"
 if ! cluster_is_healthy; then
-  VIRIDIAN_WAY=$("$DEV/way.sh")
+  VIRIDIAN_WAY=$("$DEV/images/way.sh")
   export VIRIDIAN_WAY # asked once, then known
 fi
-"$DEV/build-go.sh" kind helm
-"$DEV/bin.sh" >/dev/null
-"$DEV/cluster.sh"
-"$DEV/addons.sh"
+"$DEV/toolchain/build-go.sh" kind helm
+"$DEV/toolchain/bin.sh" >/dev/null
+"$DEV/cluster/cluster.sh"
+"$DEV/cluster/addons.sh"
 say "The cluster is up: gateway on 127.0.0.1:$GATEWAY_PORT, Prometheus on 127.0.0.1:$PROMETHEUS_PORT; \". dev/env.sh\" for kubectl."

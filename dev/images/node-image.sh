@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds the kind node image of the long way and prints its name: the control plane's images first, because the node
 # image carries them.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
-"$DEV/build-go.sh" etcd kubernetes coredns pause
+"$DEV/toolchain/build-go.sh" etcd kubernetes coredns pause
 bin=$CACHE/bin
 
 # control_plane_image NAME: the image for one line of `kubeadm config images list`.
@@ -12,7 +12,7 @@ control_plane_image() {
   binary=${binary%:*}
   local target=static
   case $binary in coredns | pause | kube-proxy) target=$binary ;; esac
-  TARGET=$target "$DEV/image.sh" "viridian/$binary" "$DEV/images/control-plane/Dockerfile" "$bin/$binary=bin/$binary"
+  TARGET=$target "$DEV/images/image.sh" "viridian/$binary" "$DEV/images/control-plane/Dockerfile" "$bin/$binary=bin/$binary"
 }
 
 save_images() {
@@ -32,5 +32,5 @@ tar=$CACHE/images/control-plane-$key.tar
 mkdir -p "$CACHE/images"
 [[ -f $tar ]] || step "images of the control plane" save_images
 
-"$DEV/image.sh" viridian/node "$DEV/images/node/Dockerfile" "$DEV/images/node/files" \
+"$DEV/images/image.sh" viridian/node "$DEV/images/node/Dockerfile" "$DEV/images/node/files" \
   "$bin/kubelet=bin/kubelet" "$bin/kubeadm=bin/kubeadm" "$bin/kubectl=bin/kubectl" "$tar=images.tar"

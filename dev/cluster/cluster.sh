@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that the kind cluster runs: leaves a healthy one alone, starts a stopped one, and makes anew what does
 # not come back. VIRIDIAN_NODES=2 makes one with a second node, for what only shows when a node goes.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # The network plugin of our own node image gives every node's pods the same addresses. So the second node gets a range
 # of its own, and each node a route to the other's pods. (kindnet, the plugin of kind's image, does both by itself.)
@@ -89,7 +89,7 @@ if cluster_is_healthy; then
   fi
   exit
 fi
-way=$("$DEV/way.sh")
+way=$("$DEV/images/way.sh")
 plugin_file=/etc/cni/net.d/10-node.conflist
 state=$(docker ps --all --filter "name=^$NODE\$" --format '{{.State}}')
 if [[ $state ]]; then
@@ -101,6 +101,6 @@ fi
 
 case $way in
   short) image=$KIND_NODE_IMAGE ;;
-  long) image=$("$DEV/node-image.sh") ;;
+  long) image=$("$DEV/images/node-image.sh") ;;
 esac
 step "create the cluster" create

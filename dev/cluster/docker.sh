@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that a Docker Engine answers: uses the one that is there, else installs it from Debian's packages and,
 # where no service manager starts it, starts it by hand. `docker.sh stop` stops an engine that was started by hand.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 pid_file=$CACHE/docker/dockerd.pid
 containerd_pid_file=/var/run/docker/containerd/containerd.pid

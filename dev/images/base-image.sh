@@ -1,13 +1,10 @@
 #!/usr/bin/env bash
 # The long way's base image: a minimal Debian made from packages, under the name that the Dockerfiles' FROM uses.
 # With a container registry, `docker build` pulls that image itself and there is nothing to do.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 docker image inspect "$BASE_IMAGE" >/dev/null 2>&1 && exit
-[[ $("$DEV/way.sh") == long ]] || exit 0
-key=$({ hash_of "$DEV/base-image.sh"; echo "$DEBIAN_SUITE"; uname -m; } | sha256sum | cut -c1-12)
-tar=$CACHE/images/base-$key.tar
-mkdir -p "$CACHE/images"
+[[ $("$DEV/images/way.sh") == long ]] || exit 0
 
 make_base() {
   local mirror security root
@@ -30,6 +27,9 @@ make_base() {
   mv "$tar.tmp" "$tar"
 }
 
+key=$({ declare -f make_base; echo "$DEBIAN_SUITE"; uname -m; } | sha256sum | cut -c1-12)
+tar=$CACHE/images/base-$key.tar
+mkdir -p "$CACHE/images"
 if [[ ! -f $tar ]]; then
   need debootstrap
   need_root "make the base image"

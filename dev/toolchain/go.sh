@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the folder of a `go` that is new enough: the machine's own, or one fetched into the cache.
 # Go's own distribution is also a module, so an old Go (Debian's) and the module proxy are enough to get the newest.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 new_enough() {
   local version

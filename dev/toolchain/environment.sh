@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # environment.sh REQUIREMENTS: makes, on first use, an environment of Python with what a hash-checked requirements file
 # lists, and prints its interpreter. It lies in the cache and is keyed by the list.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 environment=$CACHE/python/$(hash_of "$1")
 

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Prints a folder with the CRDs of the Gateway API (experimental channel: Contour wants it), of Contour and of the
 # Prometheus Operator, taken from their Go modules.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 folder=$CACHE/crds-$GATEWAY_API_VERSION-$CONTOUR_VERSION-$PROMETHEUS_OPERATOR_VERSION
 
-# module TOOL MODULE VERSION: where the sources of a module are that dev/go/TOOL requires.
+# module TOOL MODULE VERSION: where the sources of a module are that dev/toolchain/go/TOOL requires.
 module() {
   local go_folder found
-  go_folder=$("$DEV/go.sh")
-  found=$(cd "$DEV/go/$1" && "$go_folder/go" mod download "$2" && "$go_folder/go" list -m -f '{{.Dir}}' "$2")
-  [[ $found == *@v$3 ]] || fail "dev/go/$1/go.mod does not require $2 v$3, as versions.env says; change one of them."
+  go_folder=$("$DEV/toolchain/go.sh")
+  found=$(cd "$DEV/toolchain/go/$1" && "$go_folder/go" mod download "$2" && "$go_folder/go" list -m -f '{{.Dir}}' "$2")
+  [[ $found == *@v$3 ]] || fail "dev/toolchain/go/$1/go.mod does not require $2 v$3, as versions.env says; change one of them."
   echo "$found"
 }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# build-go.sh TOOL…: builds the tools of dev/go into the cache and links their binaries into $CACHE/bin.
+# build-go.sh TOOL…: builds the tools of dev/toolchain/go into the cache and links their binaries into $CACHE/bin.
 # A build is keyed by what goes into it. An interrupted one leaves nothing behind but Go's own build cache,
 # so the next run goes on where it stopped.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # The module that gives a tool its version, as go.mod has to name it.
 required() {
@@ -21,7 +21,7 @@ required() {
     prom-label-proxy) echo "github.com/prometheus-community/prom-label-proxy v$PROM_LABEL_PROXY_VERSION" ;;
     otel-collector) echo "go.opentelemetry.io/collector/otelcol v$OTEL_COLLECTOR_VERSION" ;;
     pause) ;; # ours alone
-    *) fail "there is no tool \"$1\" in dev/go." ;;
+    *) fail "there is no tool \"$1\" in dev/toolchain/go." ;;
   esac
 }
 
@@ -46,23 +46,23 @@ compile() {
     coredns | otel-collector | pause) what=. ;; # a main of our own; the others are the tools that go.mod names
     kubernetes) out=$to/ ;;    # seven of them
   esac
-  cd "$DEV/go/$tool"
+  cd "$DEV/toolchain/go/$tool"
   CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS='-trimpath -buildvcs=false -mod=readonly' GOWORK=off \
     nice go build -tags "$(build_tags "$tool")" -ldflags "$(link_flags "$tool")" -o "$out" "$what"
 }
 
 for tool in "$@"; do
   need=$(required "$tool")
-  [[ ! $need ]] || grep -qE "^(require)?\s+${need//./\\.}( |$)" "$DEV/go/$tool/go.mod" ||
-    fail "dev/go/$tool/go.mod does not require $need, as versions.env says; change one of them."
+  [[ ! $need ]] || grep -qE "^(require)?\s+${need//./\\.}( |$)" "$DEV/toolchain/go/$tool/go.mod" ||
+    fail "dev/toolchain/go/$tool/go.mod does not require $need, as versions.env says; change one of them."
   flags=$(link_flags "$tool")
-  key=$({ hash_of "$DEV/go/$tool"; echo "$flags$(build_tags "$tool")"; uname -m; } | sha256sum | cut -c1-12)
+  key=$({ hash_of "$DEV/toolchain/go/$tool"; echo "$flags$(build_tags "$tool")"; uname -m; } | sha256sum | cut -c1-12)
   built=$CACHE/go-bin/$tool-$key
   mkdir -p "$CACHE/go-bin"
   exec 9>"$CACHE/go-bin/$tool.lock"
   flock 9 # two makes at once: the second waits and finds the work done
   if [[ ! -d $built ]]; then
-    go_folder=$("$DEV/go.sh")
+    go_folder=$("$DEV/toolchain/go.sh")
     PATH=$go_folder:$PATH
     rm -rf "$built.tmp"
     mkdir "$built.tmp"

@@ -3,7 +3,7 @@
 # The build context is made of the PATHs, each under its own last name or AS. The tag is a hash of Dockerfile and
 # context, so an unchanged image is never built twice. It is also kept as a tar file in the cache, for an engine
 # that lost its images. TARGET in the environment names a stage of the Dockerfile, BUILD_ARG sets one of its ARGs.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 name=$1 dockerfile=$2
 shift 2
@@ -44,7 +44,7 @@ if ! docker image inspect "$image" >/dev/null 2>&1; then
   if [[ -f $tar ]]; then
     step "load image $image" load
   else
-    "$DEV/base-image.sh"
+    "$DEV/images/base-image.sh"
     step "build image $image" build "$@"
   fi
 fi
