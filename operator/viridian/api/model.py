@@ -1,10 +1,11 @@
 """`spec.model`: which model, where its files are, and how they are laid out."""
 
-from enum import StrEnum
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
+
+from viridian_shared.model_format import ModelFormat
 
 from .base import ApiModel
 from .objects import SecretRef
@@ -22,13 +23,6 @@ _DIGEST_MISSING = (
     " printed by `kubectl viridian digest URI`"
 )
 _CREDENTIALS_UNUSED = "only https models are fetched with credentials: remove it, or write an https uri"
-
-
-class ModelFormat(StrEnum):
-    """How the files of a model are laid out."""
-
-    ONNX = "onnx"
-    TRITON = "triton"
 
 
 class ModelSource(ApiModel):
@@ -98,7 +92,7 @@ class ModelSource(ApiModel):
             description="Layout of the model's files: onnx is a folder with model.onnx, or that file by itself; triton"
             " is a model repository of Triton with one model."
         ),
-    ] = ModelFormat.ONNX
+    ] = "onnx"
     credentials_secret_ref: Annotated[
         SecretRef | None,
         Field(

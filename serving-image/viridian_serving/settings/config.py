@@ -7,16 +7,18 @@ default that suits a pod, and exists so that tests and unusual pods can change i
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from viridian_serving.http1.listeners import ANY, reach
 from viridian_serving.settings.cpu import parse_cpus
 from viridian_shared import paths, ports
+from viridian_shared.color import Color
 from viridian_shared.digest import PATTERN as DIGEST
 from viridian_shared.durations import parse_duration
 from viridian_shared.latency import GRID
+from viridian_shared.model_format import ModelFormat
 from viridian_shared.shutdown import API_END, DRAIN_DELAY
 from viridian_shared.sizes import parse_size
 from viridian_shared.variables import PREFIX
@@ -101,7 +103,7 @@ Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=
 PositiveSeconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, Field(min_length=1)]
-Format = Literal["onnx", "triton"]
+Format = ModelFormat
 
 
 class Settings(BaseModel):
@@ -117,7 +119,7 @@ class Settings(BaseModel):
     model_digest: Annotated[str, Field(pattern=f"^{DIGEST.pattern}$")] | None = None
     """What ``viridian-fetch`` must find; None where the image itself vouches for the model."""
     revision: Text
-    color: Literal["blue", "green"]
+    color: Color
     pod_uid: Text
 
     model_max_size: Size = 2 << 30
