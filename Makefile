@@ -5,7 +5,7 @@
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
 
-demo: ## a good model is promoted and a bad one taken back, on a local cluster with real traffic
+demo: ## a good model is promoted and a bad one rolled back, on a local cluster with real traffic
 	@dev/cluster/demo.sh
 
 test: ## everything: linters, pure, serving, component, importing and end-to-end tests

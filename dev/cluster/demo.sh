@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# demo.sh (= make demo): from whatever this machine has to a model promoted and one taken back.
+# demo.sh (= make demo): from whatever this machine has to a model promoted and one rolled back.
 . "$(dirname "$0")/../lib.sh"
 
 made=$("$DEV/cluster/install.sh")

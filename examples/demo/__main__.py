@@ -66,7 +66,7 @@ def table(report: Report) -> Table:
     drawn.add_row("requests", f"{report.requests_total}, {report.requests_failed_client} failed")
     drawn.add_row("answered by stable for a candidate", str(report.requests_rescued))
     drawn.add_row("promoted", _with_seconds(report.promoted_version, report.promotion_seconds, "after it was applied"))
-    drawn.add_row("taken back", report.rolled_back_version or "-")
+    drawn.add_row("rolled back", report.rolled_back_version or "-")
     drawn.add_row("first bad response until 100 % stable", _seconds(report.seconds_first_bad_response_to_100_stable))
     drawn.add_row("evidence complete until 100 % stable", _seconds(report.reaction_seconds))
     drawn.add_row("candidate's weights seen", " ".join(map(str, report.weights_seen)) or "-")

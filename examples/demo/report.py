@@ -113,7 +113,7 @@ def build_report(
         answers: What clients saw.
         timeline: What was seen of the model and its route.
         good: The version that ought to be promoted.
-        bad: The version that ought to be taken back.
+        bad: The version that ought to be rolled back.
         errors: What Prometheus knows of the bad version's errors.
     """
     good_rollout = read_rollout(timeline, good, bad.at)
@@ -198,7 +198,7 @@ def problems(report: Report, good: Applied, bad: Applied) -> list[str]:
     if report.promoted_version != good.version:
         found.append(f"{good.version} was not promoted, though it is the better model: see its verdict above.")
     if report.rolled_back_version != bad.version:
-        found.append(f"{bad.version} was not taken back, though it fails on real images: see its verdict above.")
+        found.append(f"{bad.version} was not rolled back, though it fails on real images: see its verdict above.")
     if report.phase_final != "RolledBack":
         found.append(f"The final phase is {report.phase_final or 'unknown'}; it ought to be RolledBack.")
     if report.stable_version_final != good.version:

@@ -125,7 +125,7 @@ def test_pinned_users_see_the_candidate_and_are_taken_back_with_everybody(stage:
     stage.apply("v2.0.0", traffic=traffic, rollout=LONG)
     eventually(lambda: len(stage.rules) == 2, "the pins to come back")
 
-    # and when the candidate fails, all rules are taken back at once
+    # and when the candidate fails, all rules are rolled back at once
     stage.users.outcome = lambda revision: ("error" if revision == "iris-2" else "ok", 0.02)
     stage.reaches("RolledBack", "v1.0.0")
     assert stage.rules == [{"iris-blue": 100, "iris-green": 0}] * 2

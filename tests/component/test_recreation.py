@@ -101,7 +101,7 @@ def test_a_model_made_again_waits_until_its_predecessors_children_are_gone(
         # then the new one waits, says for what, and touches nothing
         eventually(lambda: stage.condition("Stalled").get("reason") == "ForeignChild", "the condition")
         assert old in stage.condition("Stalled")["message"]
-        assert "it goes by itself" in stage.condition("Stalled")["message"]
+        assert "Kubernetes removes it" in stage.condition("Stalled")["message"]
         stays(lambda: children(stage) == before, "what the predecessor left", during=6)
 
     # and goes on by itself as soon as it is all gone

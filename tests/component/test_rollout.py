@@ -67,7 +67,7 @@ def test_a_bad_model_is_taken_back(stage: Stage, kind: str, spec: dict[str, Any]
     # when it is applied
     stage.apply("v2.0.0", **spec, rollout=LONG_BAKE)
 
-    # then it is turned back, pinned, and said so
+    # then it is rolled back, pinned, and said so
     status = stage.reaches("RolledBack", "v1.0.0")
     assert stage.weights == {"iris-blue": 100, "iris-green": 0}
     assert stage.route["metadata"]["annotations"]["viridian.dev/aborted"] == "iris-2"
@@ -131,7 +131,7 @@ def test_a_candidate_that_turns_bad_while_the_operator_is_away_is_taken_back(sta
     stage.users.outcome = lambda revision: ("error", 0.02) if revision == "iris-2" else ("ok", 0.02)
     stage.operator.start()
 
-    # then the evidence is taken up again and it is turned back
+    # then the evidence is taken up again and it is rolled back
     stage.reaches("RolledBack", "v1.0.0")
 
 

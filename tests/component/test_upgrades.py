@@ -126,7 +126,7 @@ def looked_at(stage: Stage) -> None:
 
 
 def bring_to_rest(stable: Stage, baking: Stage, failed: Stage) -> None:
-    """One model at rest, one in the middle of its bake, one whose candidate was turned back."""
+    """One model at rest, one in the middle of its bake, one whose candidate was rolled back."""
     failed.users.outcome = lambda revision: ("error" if revision == "iris-2" else "ok", 0.02)
     for stage in (stable, baking, failed):
         stage.apply("v1.0.0", **SPEC, rollout=BRIEF)
@@ -142,7 +142,7 @@ def bring_to_rest(stable: Stage, baking: Stage, failed: Stage) -> None:
 def test_an_upgrade_and_the_way_back_change_no_pod_and_start_no_rollout(
     control_plane: ControlPlane, stages: list[Stage], today: Release, newer: Release
 ) -> None:
-    # given models at rest, in the bake, and turned back, by today's operator
+    # given models at rest, in the bake, and rolled back, by today's operator
     bring_to_rest(*stages)
     before = [footprint(stage) for stage in stages]
 

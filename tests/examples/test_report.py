@@ -153,6 +153,6 @@ def test_a_bad_version_that_lost_its_traffic_for_another_reason_was_not_rolled_b
     report = build_report([], timeline, GOOD, BAD, ErrorCounts())
     assert report.rolled_back_version is None
     assert problems(report, GOOD, BAD) == [
-        "v3 was not taken back, though it fails on real images: see its verdict above.",
+        "v3 was not rolled back, though it fails on real images: see its verdict above.",
         "The final phase is Stable; it ought to be RolledBack.",
     ]

@@ -17,7 +17,7 @@ GATED = {
 
 
 def failed() -> World:
-    """A world whose second revision was taken back by a guard."""
+    """A world whose second revision was rolled back by a guard."""
     world = rolling(Phase.PROGRESSING)
     world.verdicts["iris-2"] = Verdict.BREACH
     run_until(world, Phase.ROLLED_BACK)
@@ -68,7 +68,7 @@ def test_an_id_may_contain_slashes():
         ("rollback/iris-2/a", "nothing to roll back: iris-2 does not serve as stable: iris-1 does"),
         (
             "rollback/iris-1/a",
-            "iris-1 cannot be rolled back while a rollout is under way: abort that one, or wait for its end",
+            "iris-1 cannot be rolled back while a rollout is running: abort it, or wait until it ends",
         ),
     ],
 )
@@ -113,7 +113,7 @@ def test_a_rollback_waits_for_the_drain_of_the_one_before():
     assert world.status.phase is Phase.FINISHING
 
     # then there is somebody to ask for patience, and once it is over the same wish is granted
-    sentence = "iris-2 cannot be rolled back while a rollout is under way: abort that one, or wait for its end"
+    sentence = "iris-2 cannot be rolled back while a rollout is running: abort it, or wait until it ends"
     assert refusal(world, "rollback/iris-2/a") == sentence
     world.settle()
     assert refusal(world, "rollback/iris-2/b") is None
@@ -122,7 +122,7 @@ def test_a_rollback_waits_for_the_drain_of_the_one_before():
 def test_a_rollback_names_the_revision_that_has_nobody_before_it():
     world = at_stable()
     assert refusal(world, "rollback/iris-1/a") == (
-        "iris-1 cannot be rolled back: no revision that served before it is stored any more"
+        "iris-1 cannot be rolled back: no earlier stable revision is stored any more"
     )
 
 

@@ -15,9 +15,9 @@ from viridian.rollout.conditions import with_problem
 from viridian.rollout.observed import ApplyFailure, RouteFacts
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
-AGAIN = "v2.0.0 starts again only on the command retry; another version in the spec starts at once."
-CLEAR = "nothing stands in the way"
-NOT_BACK = "the version that the spec asks for was not turned back"
+AGAIN = "v2.0.0 starts again only by the command retry; a different version in the spec starts at once."
+CLEAR = "no obstacle"
+NOT_BACK = "the version in the spec was not rolled back"
 
 
 def said(world: World) -> dict[str, tuple[str, str, str]]:
@@ -74,12 +74,14 @@ def expired() -> World:
     return world
 
 
-PAUSED = "v2.0.0 was paused by command: annotate the model with viridian.dev/command=resume/iris-2/ID to go on"
+PAUSED = (
+    "v2.0.0 is paused by command: to resume, annotate the model with viridian.dev/command=resume/iris-2/ID to go on"
+)
 WHY_BACK = "40 of 100 requests on the candidate failed."
-BACK = f"v2.0.0 was taken back: {WHY_BACK} v1.0.0 serves all requests. {AGAIN}"
-GOING_BACK = f"v2.0.0 is being taken back: {WHY_BACK}"
+BACK = f"v2.0.0 was rolled back: {WHY_BACK} v1.0.0 serves all requests. {AGAIN}"
+GOING_BACK = f"v2.0.0 is being rolled back: {WHY_BACK}"
 BLIND = "no metrics for 1m (guards.metricsMissing), so the candidate could not be judged"
-OUT_OF_TIME = f"v2.0.0 was taken back: {BLIND}. v1.0.0 serves all requests. {AGAIN}"
+OUT_OF_TIME = f"v2.0.0 was rolled back: {BLIND}. v1.0.0 serves all requests. {AGAIN}"
 KEPT = ("True", "Kept", "iris-1 (v1.0.0) is stored and can be run again")
 SERVES = ("True", "Serving", "3 ready pods of v1.0.0")
 BOTH_SERVE = ("True", "Serving", "3 ready pods of v1.0.0 and 2 ready pods of v2.0.0")
@@ -315,7 +317,9 @@ def test_a_breach_of_the_first_revision_makes_it_unavailable_with_the_guards_sen
     world = first_bakes()
     world.says = {"judgements": (replace(judgement(Verdict.BREACH), sentence="9 of 10 requests failed."),)}
     world.reconcile()
-    again = "There is no revision to go back to: apply a better one, it gets all traffic as soon as it is ready."
+    again = (
+        "There is no revision to roll back to: apply a version that works; it gets all traffic as soon as it is ready."
+    )
     text = f"9 of 10 requests failed. {again}"
     fails = "v1.0.0 serves and fails: 9 of 10 requests failed."
     assert said(world)["Available"] == ("False", "GuardBreached", fails)
@@ -385,7 +389,7 @@ def test_a_step_without_metrics_says_why_it_stays():
     watched = "v2.0.0 is at step 1 of 2 with 10 % of the traffic"
     assert said(world)["Reconciling"][2] == watched + ": waiting for 4s more of 10s"  # the last ones are fresh
     world.now += timedelta(seconds=7)
-    assert said(world)["Reconciling"][2] == watched + ", and stays there: Prometheus does not answer"
+    assert said(world)["Reconciling"][2] == watched + ", and does not advance: Prometheus does not answer"
     world.says = {}
     assert said(world)["Reconciling"][2] == watched
 
@@ -395,7 +399,7 @@ def test_a_bake_is_called_one_and_a_version_that_waits_for_its_end_is_named():
     pass_by(world, 3)
     assert said(world)["Reconciling"][2] == "v2.0.0 bakes with 95 % of the traffic: waiting for 18s more of 20s"
     world.edit(spec_for("v3.0.0"))
-    waits = "v2.0.0 bakes (v3.0.0 waits until this is over) with 95 % of the traffic: waiting for 18s more of 20s"
+    waits = "v2.0.0 bakes (v3.0.0 starts after this rollout) with 95 % of the traffic: waiting for 18s more of 20s"
     assert said(world)["Reconciling"][2] == waits
 
 
@@ -412,7 +416,7 @@ def test_a_revision_that_comes_back_by_command_says_how_many_of_its_pods_are_rea
     world.reconcile()
     world.kubelet()
     world.pods[BLUE][0] = replace(world.pods[BLUE][0], ready=False)
-    assert said(world)["Reconciling"][2] == "v1.0.0 comes back by command: 2 of 3 pods are ready"
+    assert said(world)["Reconciling"][2] == "v1.0.0 is being restored by command: 2 of 3 pods are ready"
 
 
 def test_a_first_revision_that_was_taken_back_leaves_nothing_that_serves():
@@ -420,7 +424,7 @@ def test_a_first_revision_that_was_taken_back_leaves_nothing_that_serves():
     world.command = "abort/iris-1/a"
     run_until(world, Phase.ROLLED_BACK)
     why = f"iris-1 (v1.0.0) was aborted by command. Nothing serves. {AGAIN.replace('v2', 'v1')}"
-    assert said(world)["Stalled"] == ("True", "Aborted", f"v1.0.0 was taken back: {why}")
+    assert said(world)["Stalled"] == ("True", "Aborted", f"v1.0.0 was rolled back: {why}")
 
 
 def test_a_first_revision_whose_gateway_is_missing_says_so_and_the_next_one_is_waited_for():

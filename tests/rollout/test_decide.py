@@ -114,7 +114,7 @@ def test_a_failed_version_that_is_asked_for_again_is_not_called_ready():
     assert world.status.phase is Phase.ROLLED_BACK
     assert condition(world, "Ready") == ("False", "RolledBack")
     assert condition(world, "Stalled") == ("True", "GuardBreached")
-    assert "v2.0.0 was taken back" in next(c.message for c in world.status.conditions if c.type == "Ready")
+    assert "v2.0.0 was rolled back" in next(c.message for c in world.status.conditions if c.type == "Ready")
 
 
 def test_roles_swap_only_after_the_bake_and_after_the_route_and_the_service():
@@ -225,7 +225,7 @@ def test_a_pod_that_dies_with_an_error_counts_without_metrics():
     run_until(world, Phase.PROGRESSING)
     world.metrics, world.fresh_at = False, None
     world.reporting.clear()
-    # when its pods die with an error, then no counter is needed to take it back
+    # when its pods die with an error, then no counter is needed to roll it back
     dead = world.pods[Color.GREEN][0]
     world.pods[Color.GREEN][0] = Pod(dead.uid, "iris-2", False, False, deaths=2, death="container triton: killed")
     world.reconcile()
@@ -286,7 +286,7 @@ def test_a_newer_spec_replaces_the_candidate_but_waits_during_the_bake():
         world.reconcile()
         world.traffic()
     assert world.status.phase is Phase.BAKING
-    assert "v4.0.0 waits" in next(c.message for c in world.status.conditions if c.type == "Reconciling")
+    assert "v4.0.0 starts after this rollout" in next(c.message for c in world.status.conditions if c.type == "Reconciling")
     world.settle()
     world.settle()
     assert world.status.stable is not None

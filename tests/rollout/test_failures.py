@@ -19,11 +19,11 @@ def test_a_breach_says_what_most_requests_failed_with_in_condition_event_and_his
     world.verdicts["iris-2"] = Verdict.BREACH
     before = world.status
 
-    # when it is taken back
+    # when it is rolled back
     world.reconcile()
     said = f"40 of 100 requests on the candidate failed. {FAILURE}"
     assert world.status.ending.message == said
-    assert [each.message for each in notices(before, world.status)] == [f"taken back: {said}"]
+    assert [each.message for each in notices(before, world.status)] == [f"rolled back: {said}"]
 
     # then that stays when its pods, and what they said, are gone
     world.says = {}
@@ -47,4 +47,4 @@ def test_a_first_revision_that_fails_says_with_what():
     breach = replace(judgement(Verdict.BREACH), sentence="9 of 10 requests failed.")
     world.says = {"failure": FAILURE, "judgements": (breach,)}
     world.reconcile()
-    assert f"9 of 10 requests failed. {FAILURE} There is no revision to go back to" in message(world, "Stalled")
+    assert f"9 of 10 requests failed. {FAILURE} There is no revision to roll back to" in message(world, "Stalled")

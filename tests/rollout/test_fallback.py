@@ -11,6 +11,8 @@ from viridian.rollout.observed import Cover
 NONE = "stable cannot answer for v2.0.0: feature 'age' is new"
 SOME = "stable cannot answer all that v2.0.0 takes: feature 'age' may be null, and not at stable"
 ITS_PODS = "the pods of v2.0.0"
+NOT_YET = "have not reported yet whether stable can answer for them"
+UNSAID = "do not report whether stable can answer for them (an earlier serving image)"
 ROLLOUT = {
     "steps": [{"weight": 10, "hold": "10s"}],
     "bake": {"duration": "10s", "holdback": 5},
@@ -40,7 +42,7 @@ def asking(cover: Cover, sentence: str = "", passes: int = 6, **changes: object)
     ("cover", "sentence", "since"),
     [
         (Cover.NONE, NONE, NONE),
-        (Cover.UNSAID, "", "its pods do not say whether stable can answer for them (an earlier serving image): "),
+        (Cover.UNSAID, "", f"its pods {UNSAID}: "),
     ],
 )
 def test_a_candidate_that_stable_cannot_answer_for_waits_for_approval_before_traffic(cover, sentence, since):
@@ -52,7 +54,7 @@ def test_a_candidate_that_stable_cannot_answer_for_waits_for_approval_before_tra
     assert condition(world, "Ready") == ("False", "Held")
     assert world.status.hold.reason == "AwaitingApproval"
     assert world.status.hold.message.startswith(
-        "v2.0.0 gets no traffic before a person approves (rollout.approval: WithoutFallback), since " + since
+        "v2.0.0 gets no traffic until it is approved (rollout.approval: WithoutFallback), since " + since
     )
     assert world.status.hold.message.endswith("annotate the model with viridian.dev/command=approve/iris-2/ID")
 
@@ -82,7 +84,7 @@ def test_no_request_is_a_candidate_s_before_its_pods_have_said_what_stable_can_a
     # given pods that are ready and watched, and have not said it
     world = asking(Cover.UNKNOWN, rollout={**ROLLOUT, "approval": approval})
     assert (world.status.phase, world.weights_seen) == (Phase.STARTING, [100])
-    assert message(world, "Reconciling").endswith("; waiting for its pods to say whether stable can answer for them")
+    assert message(world, "Reconciling").endswith("; waiting for its pods to report whether stable can answer for them")
 
     # when they do, it goes on
     world.says = says(Cover.ALL)
@@ -115,14 +117,14 @@ def test_with_stable_away_it_takes_nothing_over_before_it_is_approved():
 @pytest.mark.parametrize(
     ("cover", "sentence", "claim"),
     [
-        (Cover.ALL, "", ("True", "Ready", "v1.0.0 answers what v2.0.0 fails")),
+        (Cover.ALL, "", ("True", "Ready", "v1.0.0 answers requests that v2.0.0 fails")),
         (Cover.SOME, SOME, ("False", "PartlyCovered", SOME)),
         (Cover.NONE, NONE, ("False", "NoFallback", NONE)),
-        (Cover.UNKNOWN, "", ("False", "Unknown", f"{ITS_PODS} have not said yet whether stable can answer for them")),
+        (Cover.UNKNOWN, "", ("False", "Unknown", f"{ITS_PODS} {NOT_YET}")),
         (
             Cover.UNSAID,
             "",
-            ("False", "Unsaid", f"{ITS_PODS} do not say whether stable can answer for them (an earlier serving image)"),
+            ("False", "Unsaid", f"{ITS_PODS} {UNSAID}"),
         ),
     ],
 )  # fmt: skip

@@ -9,7 +9,7 @@ from viridian.api.names import Color
 
 BLUE, GREEN = Color.BLUE, Color.GREEN
 QUOTA = "pods is forbidden: exceeded quota: compute"
-REFUSED = f"Kubernetes refuses to create its pods, and tries it again by itself: {QUOTA}"
+REFUSED = f"Kubernetes refuses to create its pods, and keeps retrying: {QUOTA}"
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_what_a_pod_says_itself_comes_first():
 def test_the_empty_color_of_another_revision_is_in_the_way_of_nothing():
     world = at_stable()
     world.refused[GREEN] = QUOTA
-    assert message(decided(world), "Stalled") == "nothing stands in the way"
+    assert message(decided(world), "Stalled") == "no obstacle"
 
 
 def test_a_stable_that_gets_only_some_of_its_pods_is_not_simply_ready():

@@ -68,35 +68,35 @@ def status(**fields: object) -> ModelDeploymentStatus:
         (
             {},
             {"step": step(1, 5)},
-            [Notice("WeightIntended", "step 1 of 2: the candidate is to get 5 % of the traffic")],
+            [Notice("WeightIntended", "step 1 of 2: the candidate's weight is set to 5 %")],
         ),
         (
             {"step": step(1, 5)},
             {"step": step(2, 50)},
-            [Notice("WeightIntended", "step 2 of 2: the candidate is to get 50 % of the traffic")],
+            [Notice("WeightIntended", "step 2 of 2: the candidate's weight is set to 50 %")],
         ),
         (
             {"step": step(2, 50)},
             {"step": step(3, 95)},
-            [Notice("WeightIntended", "bake: the candidate is to get 95 % of the traffic")],
+            [Notice("WeightIntended", "bake: the candidate's weight is set to 95 %")],
         ),
         ({"step": step(2, 50)}, {"step": step(2, 60)}, []),
         ({"step": step(2, 50)}, {}, []),
-        # taken back; people need to look only where somebody or something is to blame, or time ran out
+        # rolled back; people need to look only where somebody or something is to blame, or time ran out
         (
             {},
             {"ending": ending(Phase.ROLLED_BACK, "GuardBreached")},
-            [Notice("GuardBreached", "taken back: 40 of 100 failed", warning=True)],
+            [Notice("GuardBreached", "rolled back: 40 of 100 failed", warning=True)],
         ),
         (
             {},
             {"ending": ending(Phase.EXPIRED, "NoTraffic")},
-            [Notice("NoTraffic", "taken back: 40 of 100 failed", warning=True)],
+            [Notice("NoTraffic", "rolled back: 40 of 100 failed", warning=True)],
         ),
         (
             {},
             {"ending": ending(Phase.STABLE, "Replaced")},
-            [Notice("Replaced", "taken back: 40 of 100 failed", warning=False)],
+            [Notice("Replaced", "rolled back: 40 of 100 failed", warning=False)],
         ),
         (
             {"ending": ending(Phase.STABLE, "Replaced")},

@@ -60,7 +60,7 @@ def test_weights_and_pins_of_a_rise_and_of_a_rollback():
     world = at_step(**PINNED)
     world.route = RouteFacts(rules=({BLUE: 100, GREEN: 0}, {BLUE: 100, GREEN: 0}))
     assert of_route(world) == [MoveWeights(weights(90, 10), weights(0, 100))]
-    # when a guard turns it back
+    # when a guard rolls it back
     pass_by(world)
     world.verdicts["iris-2"] = Verdict.BREACH
     # then all rules go back, with the mark of what failed
@@ -275,7 +275,7 @@ def test_pods_are_told_what_the_spec_has_for_them_to_reload():
 
 
 def test_a_model_that_runs_nothing_needs_no_children():
-    # given a first revision that was taken back
+    # given a first revision that was rolled back
     world = World()
     world.reconcile()
     world.command = "abort/iris-1/a"

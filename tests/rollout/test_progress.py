@@ -275,7 +275,7 @@ def test_an_approval_is_asked_for_when_the_pods_are_ready():
     assert status.hold == Hold(
         reason="AwaitingApproval",
         message=(
-            "v2.0.0 gets no traffic before a person approves (rollout.approval: BeforeTraffic): annotate the model with"
+            "v2.0.0 gets no traffic until it is approved (rollout.approval: BeforeTraffic): annotate the model with"
             " viridian.dev/command=approve/iris-2/ID"
         ),
         since=world.now,
@@ -397,7 +397,7 @@ def test_a_bake_that_needs_approval_says_so_when_it_is_over():
     world.edit(spec_for("v2.0.0", rollout={**rollout, "type": "BlueGreen", "approval": "BeforePromotion"}))
     run_until(world, Phase.HELD)
     assert world.status.hold.message == (
-        "v2.0.0 has baked and is not promoted before a person approves (rollout.approval: BeforePromotion): annotate"
+        "v2.0.0 has baked and is not promoted until it is approved (rollout.approval: BeforePromotion): annotate"
         " the model with viridian.dev/command=approve/iris-2/ID"
     )
     # somebody else's approval, or another gate's, is none
@@ -601,7 +601,7 @@ def test_what_was_brought_back_pins_what_it_replaced_until_the_spec_changes():
     ]
     assert (status.history[0].result, status.history[0].message) == (
         "Restored",
-        "brought back by command instead of iris-2",
+        "restored by command in place of iris-2",
     )
 
 
@@ -679,7 +679,7 @@ def test_a_step_waits_until_the_metrics_tell_of_as_many_pods_as_its_weight_needs
     assert status.step.index == 1
     reconciling = next(condition for condition in status.conditions if condition.type == "Reconciling")
     why = "Prometheus has the counters of 1 of the 2 pods that v2.0.0 needs"
-    assert reconciling.message.endswith(f"50 % of the traffic, and stays there: {why}")
+    assert reconciling.message.endswith(f"50 % of the traffic, and does not advance: {why}")
     # and the deadline says it too
     world.now = world.fresh_at = world.now + timedelta(days=1)
     assert next_status(world).ending.message.endswith(why)

@@ -203,7 +203,7 @@ def test_one_that_does_not_come_back_expires_with_what_was_missing():
     live(world, 10, ONLY_1)
     world.now += timedelta(hours=2)
     live(world, 4, ONLY_1)
-    assert world.status.expired[0].message.endswith("it still waited for 2 ready pods of v2.0.0 (0 so far)")
+    assert world.status.expired[0].message.endswith("still waiting for 2 ready pods of v2.0.0 (0 so far)")
 
 
 def test_a_newer_spec_replaces_one_without_pods_during_the_bake():

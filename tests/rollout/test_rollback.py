@@ -1,4 +1,4 @@
-"""Why a candidate is taken back, in which order the reasons are asked, and what is remembered of it."""
+"""Why a candidate is rolled back, in which order the reasons are asked, and what is remembered of it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -74,7 +74,7 @@ ROLLBACK = {
 }
 CAUSES: list[tuple[Callable[[World], None], Phase, str, str]] = [
     (breach, Phase.ROLLED_BACK, "GuardBreached", SENTENCE),
-    (mark, Phase.ROLLED_BACK, "GuardBreached", "the guards turned it back"),
+    (mark, Phase.ROLLED_BACK, "GuardBreached", "the guards rolled it back"),
     (
         crash,
         Phase.ROLLED_BACK,
@@ -87,8 +87,8 @@ CAUSES: list[tuple[Callable[[World], None], Phase, str, str]] = [
         "Aborted",
         "iris-2 (v2.0.0) was aborted by command",
     ),
-    (ask_for_stable, Phase.STABLE, "Reverted", "the spec asks for v1.0.0, which is stable, again"),
-    (ask_for_another, Phase.STABLE, "Replaced", "replaced by v3.0.0, which the spec asks for now"),
+    (ask_for_stable, Phase.STABLE, "Reverted", "the spec asks for v1.0.0, the stable version, again"),
+    (ask_for_another, Phase.STABLE, "Replaced", "replaced by v3.0.0, the version now in the spec"),
     (
         lose_metrics,
         Phase.EXPIRED,
@@ -114,7 +114,7 @@ def test_each_reason_has_its_phase_and_its_sentence(cause, phase, reason, messag
     # when something is
     cause(world)
 
-    # then the candidate is taken back for it, and its color drains
+    # then the candidate is rolled back for it, and its color drains
     decision = world.decide()
     assert decision.route_first
     assert decision.status.phase is Phase.ROLLING_BACK
@@ -211,7 +211,7 @@ def test_a_held_candidate_that_is_taken_back_is_held_no_more():
         ({"judgements": (replace(judgement(Verdict.BREACH), sentence="one"), judgement(Verdict.BREACH))}, "", "one"),
         ({"judgements": (judgement(Verdict.HEALTHY), judgement(Verdict.BREACH))}, "", SENTENCE),
         ({}, "what was said last", "what was said last"),
-        ({}, "", "the guards turned it back"),
+        ({}, "", "the guards rolled it back"),
     ],
 )
 def test_the_mark_in_the_route_is_explained_by_whoever_knows_most(says, verdict, message):
@@ -308,7 +308,7 @@ def test_at_the_deadline_the_reason_is_named_that_is_known():
     )
     world.status = world.status.model_copy(update={"verdict": "0 of 7 failed"})
     pass_the_deadline(world)
-    assert ending(world).message == past + "it still waited for 99,980 more requests (minRequests)"
+    assert ending(world).message == past + "still waiting for 99,980 more requests (minRequests)"
     # or pods that cannot start
     world.pods[GREEN][0] = replace(world.pods[GREEN][0], trouble="image not found")
     assert ending(world).message == past + "v2.0.0 (green): image not found"
@@ -323,7 +323,7 @@ def test_at_the_deadline_the_reason_is_named_that_is_known():
     # or pods that never got ready, as before the first step
     world = rolling(Phase.STARTING)
     pass_the_deadline(world)
-    assert ending(world).message == past + "it still waited for 2 ready pods of v2.0.0 (0 so far)"
+    assert ending(world).message == past + "still waiting for 2 ready pods of v2.0.0 (0 so far)"
     # or a hold
     world = at_step(guards={"metricsMissing": {"after": "1m", "then": "Hold"}})
     world.metrics = False
@@ -480,7 +480,7 @@ def test_a_candidate_that_was_named_and_not_stored_yet_becomes_what_the_spec_ask
     # when the spec changes
     world.edit(spec_for("v3.0.0"))
 
-    # then it is stored with that, and nothing is taken back
+    # then it is stored with that, and nothing is rolled back
     assert ending(world) is None
     world.settle()
     assert (world.status.stable.revision, world.status.stable.version) == ("iris-2", "v3.0.0")
@@ -574,7 +574,7 @@ def test_what_a_person_brings_back_was_judged_before(cause, counts):
 
 
 def test_taken_back_is_over_when_the_color_has_neither_weight_nor_pods():
-    # given a candidate that is being taken back
+    # given a candidate that is being rolled back
     world = at_step()
     breach(world)
     world.reconcile()
@@ -701,7 +701,7 @@ def test_a_pod_that_a_rollback_left_behind_is_named_until_it_is_gone():
     stalled = next(c for c in world.status.conditions if c.type == "Stalled")
     assert (stalled.status, stalled.reason) == ("True", "PodStuckTerminating")
     assert stalled.message.endswith("But pod iris-green-x on node n-1 should have been gone")
-    assert "v2.0.0 was taken back" in stalled.message
+    assert "v2.0.0 was rolled back" in stalled.message
     # and once it is gone, only the rollback is
     world.pods[GREEN] = []
     world.reconcile()

@@ -115,7 +115,7 @@ def test_a_rollback_names_what_it_takes_back(command, words):
 def test_a_rollback_without_anything_to_go_back_to_is_refused():
     world = at_stable()
     world.command = "rollback/iris-1/a"
-    assert "no revision that served before it is stored any more" in (world.decide().warning or "")
+    assert "no earlier stable revision is stored any more" in (world.decide().warning or "")
 
 
 def test_a_rollback_in_the_middle_of_a_rollout_is_refused():
@@ -123,15 +123,15 @@ def test_a_rollback_in_the_middle_of_a_rollout_is_refused():
     world.edit(spec_for("v3.0.0"))
     run_until(world, Phase.PROGRESSING)
     world.command = "rollback/iris-2/a"
-    assert "abort that one, or wait for its end" in (world.decide().warning or "")
+    assert "abort it, or wait until it ends" in (world.decide().warning or "")
 
 
 def test_what_failed_is_nothing_to_go_back_to():
     world = promoted()
     world.command = "rollback/iris-2/now"
     world.settle()
-    world.command = "rollback/iris-1/again"  # iris-2 was taken back just now
-    assert "no revision that served before it" in (world.decide().warning or "")
+    world.command = "rollback/iris-1/again"  # iris-2 was rolled back just now
+    assert "no earlier stable revision is stored" in (world.decide().warning or "")
 
 
 def test_what_is_lost_on_its_way_back_is_not_made_anew_from_another_spec():

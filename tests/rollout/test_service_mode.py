@@ -87,7 +87,7 @@ def test_an_aborted_first_revision_ends_even_if_somebody_led_users_to_it():
 
 
 def test_a_first_revision_begins_even_if_somebody_led_users_to_its_empty_color():
-    # given a first revision that was turned back, and left its empty Deployment
+    # given a first revision that was rolled back, and left its empty Deployment
     world = World(spec_for(**SERVICE))
     run_until(world, Phase.STARTING)
     world.command = "abort/iris-1/1"

@@ -62,7 +62,7 @@ def test_the_next_rollout_in_that_color_waits_and_names_the_pod():
     # when another version is asked for, then nothing is written into that color, and status says why
     world.edit(spec_for("v3.0.0"))
     pass_with(world, GREEN, "iris-2")
-    text = f"v3.0.0 (green) has to wait: {WHY}"
+    text = f"v3.0.0 (green) is waiting: {WHY}"
     assert world.deployments[GREEN] == ("iris-2", 0)
     assert (world.status.phase, message(world, "Stalled")) == (Phase.STARTING, text)
     found = {c.type: (c.status, c.reason) for c in world.status.conditions}
@@ -72,7 +72,7 @@ def test_the_next_rollout_in_that_color_waits_and_names_the_pod():
     # and when it is gone, the rollout goes on by itself
     pass_by(world, 5)
     assert world.deployments[GREEN][0] == "iris-3"
-    assert message(world, "Stalled") == "nothing stands in the way"
+    assert message(world, "Stalled") == "no obstacle"
 
 
 def test_a_rollout_that_ends_at_its_deadline_names_the_pod_that_it_waited_for():
@@ -92,12 +92,12 @@ def test_a_stuck_pod_in_a_color_that_runs_what_it_should_is_in_the_way_of_nothin
     # given a node that dies in a rollout: the Deployment makes another pod, and the old one stays
     world = at_step()
     leave(world, color, revision)
-    assert message(decided(world), "Stalled") == "nothing stands in the way"
+    assert message(decided(world), "Stalled") == "no obstacle"
 
 
 def test_what_is_left_in_the_other_color_is_in_the_way_of_nothing_at_rest():
     world = at_stable()
     leave(world, GREEN, "iris-0")
     found = decided(world)
-    assert message(found, "Stalled") == "nothing stands in the way"
+    assert message(found, "Stalled") == "no obstacle"
     assert message(found, "Ready") == "v1.0.0 serves all requests"

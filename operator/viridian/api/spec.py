@@ -62,7 +62,7 @@ class ModelDeploymentSpec(ApiModel):
     serving: Annotated[Serving, Field(description="How the model is served.")] = Serving()
     traffic: Annotated[Traffic, Field(description="Where requests come from.")] = Traffic()
     rollout: Annotated[Rollout, Field(description="How a new revision takes over.")] = Rollout()
-    guards: Annotated[Guards, Field(description="When a candidate is turned back.")] = Guards()
+    guards: Annotated[Guards, Field(description="When a candidate is rolled back.")] = Guards()
     revision_history_limit: Annotated[
         int, Field(ge=1, le=50, description="Old revisions to keep beside those in use.")
     ] = 5

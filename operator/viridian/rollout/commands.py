@@ -138,9 +138,9 @@ def _no_rollback(context: RolloutContext, revision: str) -> str | None:
         serving = f": {stable.revision} does" if stable is not None else ""
         return f"nothing to roll back: {revision} does not serve as stable{serving}"
     if context.status.candidate is not None or context.status.phase not in SETTLED:
-        return f"{revision} cannot be rolled back while a rollout is under way: abort that one, or wait for its end"
+        return f"{revision} cannot be rolled back while a rollout is running: abort it, or wait until it ends"
     if context.previous is None:
-        return f"{revision} cannot be rolled back: no revision that served before it is stored any more"
+        return f"{revision} cannot be rolled back: no earlier stable revision is stored any more"
     return None
 
 

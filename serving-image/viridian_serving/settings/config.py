@@ -86,7 +86,7 @@ def _bytes(value: object) -> object:
 Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 """Bytes."""
 SHORTEST_KEY = 16
-"""Characters of a secret that nobody can guess."""
+"""Fewest characters of a secret that cannot be guessed."""
 
 
 def _keys(value: object) -> object:

@@ -197,7 +197,7 @@ async def test_without_metrics_weights_stay_and_workers_are_woken(
     assert {key for key, _ in stage.queue.woken} == {IRIS, WINE}
     assert caplog.text.count("default/iris cannot be judged, its weights stay as they are: Prometheus did not") == 1
 
-    # and when it is back, then the candidate is turned back
+    # and when it is back, then the candidate is rolled back
     stage.prometheus.trouble = None
     await stage.tick()
     assert stage.gives() == ALL_STABLE
@@ -236,7 +236,7 @@ async def test_a_model_that_cannot_be_judged_does_not_stop_the_others(
     # when both candidates turn bad
     await stage.turn_bad(odd, fleet, ticks=2)
 
-    # then the other one is turned back, and both go on; what is wrong is said once
+    # then the other one is rolled back, and both go on; what is wrong is said once
     assert stage.gives("iris") == ALL_STABLE
     assert stage.gives("wine") == HALF
     assert {key for key, _ in stage.queue.woken} == {IRIS, WINE}
@@ -258,7 +258,7 @@ async def test_a_rollback_that_could_not_be_written_is_tried_again(stage: Stage,
     stage.api.trouble = [trouble]
     await stage.turn_bad(*fleets)
 
-    # then the other model is turned back all the same
+    # then the other model is rolled back all the same
     assert sorted([stage.gives("iris"), stage.gives("wine")], key=str) == sorted([ALL_STABLE, HALF], key=str)
     assert len(stage.queue.woken) == 2
 
@@ -385,7 +385,7 @@ async def test_a_tick_that_fails_is_not_the_last_one(caplog: pytest.LogCaptureFi
             await until(lambda: stage.monitor.evidence(IRIS).fresh_at is not None)
             fleet.serve(errors=100)
 
-            # then it is turned back, and the ticker is well
+            # then it is rolled back, and the ticker is well
             await until(lambda: stage.gives() == ALL_STABLE)
         await until(lambda: stage.ticker.age < 1)
         assert not running.done()
@@ -401,7 +401,7 @@ async def test_nobody_is_judged_by_pods_that_are_not_its_own(stage: Stage) -> No
     assert stage.gives() == HALF
     assert stage.monitor.evidence(IRIS).reporting == {}
 
-    # when it is its own pod that fails, then it is turned back
+    # when it is its own pod that fails, then it is rolled back
     stage.prometheus.fleets[IRIS] = fleet
     await stage.turn_bad(fleet)
     assert stage.gives() == ALL_STABLE
@@ -436,7 +436,7 @@ async def test_one_model_whose_counters_break_something_holds_up_no_other(
     monkeypatch.setattr(stage.monitor, "ingest", judge)
     # when the other one's candidate turns bad
     await stage.turn_bad(iris)
-    # then it is turned back, both are looked at by workers, and the user of the broken one is told
+    # then it is rolled back, both are looked at by workers, and the user of the broken one is told
     assert stage.gives() == ALL_STABLE
     assert {key for key, _ in stage.queue.woken} == {IRIS, WINE}
     assert "OverflowError: int too large" in stage.monitor.evidence(WINE).trouble
@@ -526,7 +526,7 @@ async def test_over_what_a_later_leader_wrote_nothing_is_taken_back(
     # when it breaches
     fleet.serve(errors=0)
     await stage.turn_bad(fleet)
-    # then it is taken back, unless a later leader may have promoted it meanwhile
+    # then it is rolled back, unless a later leader may have promoted it meanwhile
     assert any(write[1] is kind for write in stage.api.writes) is lands
 
 
@@ -547,7 +547,7 @@ async def test_a_model_that_waits_for_a_person_is_looked_at_now_and_then(
     monkeypatch.setattr(module, "WAITS", timedelta(0))
     await stage.tick()
     assert len(stage.queue.woken) == 1
-    # but at once when its candidate turns bad, which is turned back by the ticker as ever
+    # but at once when its candidate turns bad, which is rolled back by the ticker as ever
     monkeypatch.setattr(module, "WAITS", timedelta(hours=1))
     fleet.serve(errors=100)
     await stage.tick()

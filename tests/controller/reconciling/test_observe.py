@@ -214,7 +214,7 @@ async def test_a_route_that_somebody_edited_is_seen_as_it_is(
         ("30s", "2s", "2s", "30s"),  # a new revision in a hurry cuts no answer of the one that serves
         ("2s", "1m", "1m", "1m"),
         ("90s", "1m", "1m", "90s"),
-        ("30s", None, "2s", "30s"),  # it was turned back, and the spec still asks for it
+        ("30s", None, "2s", "30s"),  # it was rolled back, and the spec still asks for it
         (None, None, "45s", "45s"),
     ],
 )
@@ -356,7 +356,7 @@ async def test_an_orphaned_revision_that_cannot_be_ours_is_left_alone_and_blocks
     assert observed[0].highest == (7 if name == "iris-7" else 1)
     assert live(api, CONTROLLER_REVISION, name) == before
     assert {verb for verb, *_ in api.writes} <= {"dry run"}
-    assert caplog.text.count(f"left out ControllerRevision {name}") == 1
+    assert caplog.text.count(f"ignored ControllerRevision {name}") == 1
 
 
 async def test_an_orphaned_revision_of_ours_is_taken_up(api: FakeApi, made: Rendered) -> None:

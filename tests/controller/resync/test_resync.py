@@ -456,7 +456,7 @@ async def test_a_namespace_that_may_not_be_read_is_left_out_and_told_once(
     # then the way out is told
     (told,) = caplog.messages
     assert "namespace gone" in told
-    assert "remove gone from watch.namespaces, or make the operator's Role there" in told
+    assert "remove gone from watch.namespaces, or create the operator's Role there" in told
 
 
 async def test_nothing_more_is_asked_of_a_namespace_that_may_not_be_read(stage: Stage) -> None:
@@ -477,7 +477,7 @@ async def test_a_kind_that_may_not_be_listed_ends_nothing_but_its_own_comparison
     caplog.set_level(logging.WARNING)
     assert await stage.resync(NAMESPACE)
     # then
-    assert caplog.messages == [f"the resync leaves out httproutes in namespace default: {error}"]
+    assert caplog.messages == [f"the resync skips httproutes in namespace default: {error}"]
 
 
 @pytest.mark.parametrize("kind", [MODEL_DEPLOYMENT, SERVICE, BUDGET])
