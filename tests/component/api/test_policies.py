@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 from kubernetes import client
+from tests.component.api.test_admission import merge
 from tests.component.harness import chart
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.loopback import kubernetes_client
-from tests.component.test_admission import merge
 from tests.waiting import eventually
 
 from viridian.api.names import GROUP, PLURAL, VERSION

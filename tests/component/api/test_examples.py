@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 import yaml
 from kubernetes import client, utils
+from tests.component.harness.binaries import REPOSITORY
+from tests.component.harness.control_plane import ControlPlane
 
 from viridian.api.spec import ModelDeploymentSpec
-
-from .harness.binaries import REPOSITORY
-from .harness.control_plane import ControlPlane
 
 EXAMPLES = sorted(path for path in (REPOSITORY / "examples").glob("**/*.yaml") if path.parent.name != "authentication")
 

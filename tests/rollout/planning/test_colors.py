@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from tests.rollout.planning.test_autoscaling import SERVING
 from tests.rollout.scenes import at_stable, of_color, pass_by, rolling, run_until
-from tests.rollout.test_autoscaling import SERVING
 from tests.rollout.world import World, spec_for
 
 from viridian.api.names import Color
