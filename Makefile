@@ -5,32 +5,32 @@
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
 
-demo: ## a good model is promoted and a bad one taken back, on a local cluster with real traffic
-	@dev/demo.sh
+demo: ## a good model is promoted and a bad one rolled back, on a local cluster with real traffic
+	@dev/cluster/demo.sh
 
 test: ## everything: linters, pure, serving, component, importing and end-to-end tests
-	@dev/test.sh lint pure serving component importing e2e
+	@dev/test/test.sh lint pure serving component importing e2e
 
 lint: ## ruff, mypy, import-linter, shellcheck, generated files
-	@dev/test.sh lint
+	@dev/test/test.sh lint
 
 test-pure: ## tests of the pure parts, in seconds
-	@dev/test.sh pure
+	@dev/test/test.sh pure
 
 test-serving: ## tests of serving pods as local processes, each with a real Triton
-	@dev/test.sh serving
+	@dev/test/test.sh serving
 
 test-component: ## tests against a real API server, Prometheus and Envoy as local processes
-	@dev/test.sh component
+	@dev/test/test.sh component
 
 test-importing: ## tests of `viridian import`, with the libraries that make models
-	@dev/test.sh importing
+	@dev/test/test.sh importing
 
 test-transformers: ## the same of transformers, PyTorch and CatBoost: fetches 5 GB of packages, no part of `test`
 	@dev/test.sh transformers
 
 test-e2e: ## tests on the local cluster
-	@dev/test.sh e2e
+	@dev/test/test.sh e2e
 
 fuzz: ## what reads requests, with inputs that follow its code (atheris, Linux on x86-64); SECONDS=600, TARGETS=infer
 	@mkdir -p build
@@ -39,44 +39,44 @@ fuzz: ## what reads requests, with inputs that follow its code (atheris, Linux o
 	    -artifact_prefix=build/fuzz-$$target- build/fuzz-corpus/$$target || exit; done
 
 mutants: ## whether the tests of the pure core notice small mistakes in it; MODULES="context plan" for some of its modules
-	@dev/mutants.sh $(MODULES)
+	@dev/mutants/mutants.sh $(MODULES)
 
 cluster: ## a local Kubernetes cluster with a gateway and Prometheus
-	@dev/up.sh
+	@dev/cluster/up.sh
 
 images: ## the images of operator, serving and demonstration; what they are made of in build/sbom
-	@SBOM=1 dev/product-images.sh
+	@SBOM=1 dev/images/product-images.sh
 
 install: ## the operator on the local cluster, as a user would install it
-	@dev/install.sh >/dev/null
+	@dev/cluster/install.sh >/dev/null
 
 bench-idle: ## what an idle operator costs with a thousand models at rest: memory, CPU, requests to the API server
-	@dev/bench.sh idle
+	@dev/test/bench.sh idle
 
 bench-faults: ## what faults cost, on the local cluster; FAULTS=prometheus,contour for some of them
-	@dev/bench.sh faults "$(FAULTS)"
+	@dev/test/bench.sh faults "$(FAULTS)"
 
 bench-demo: ## whether the demonstration loses requests: ten runs, four of them on a busy machine; RUNS=10 BUSY=4
-	@dev/bench.sh demo $(if $(RUNS),--runs $(RUNS)) $(if $(BUSY),--busy $(BUSY))
+	@dev/test/bench.sh demo $(if $(RUNS),--runs $(RUNS)) $(if $(BUSY),--busy $(BUSY))
 
 bench-serving: ## how fast predictions are, beside Triton, KServe, MLServer, BentoML, FastAPI; SERVERS=viridian,triton SECONDS=5
-	@dev/bench.sh serving "$(SERVERS)" $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+	@dev/test/bench.sh serving "$(SERVERS)" $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-models: ## public models: which start, are answered as by ONNX Runtime, are batched; MODELS=lstm,silero
-	@dev/bench.sh models "$(MODELS)"
+	@dev/test/bench.sh models "$(MODELS)"
 
 bench-import: ## models of many libraries, imported and served: equal, refused, how fast; MODELS=xgboost,forest
-	@dev/bench.sh import "$(MODELS)"
+	@dev/test/bench.sh import "$(MODELS)"
 
 bench-steady: ## how long a serving pod takes to start, and its memory over 10 minutes of load; MINUTES=3
-	@dev/bench.sh steady $(if $(MINUTES),--minutes $(MINUTES))
+	@dev/test/bench.sh steady $(if $(MINUTES),--minutes $(MINUTES))
 
 generate: ## the CRD and the API reference, from the models
 	@dev/python.sh -m viridian.api.generators.crd
 	@dev/python.sh -m viridian.api.generators.reference
 
 release: ## wheels, chart, image archives, SBOMs and checksums in dist/; a draft without FINAL=1
-	@dev/release.sh
+	@dev/images/release.sh
 
 clean: ## remove the local cluster
-	@dev/down.sh
+	@dev/cluster/down.sh

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What every script here starts with: `. "$(dirname "$0")/lib.sh"`.
+# What every script starts with: `. "$(dirname "$0")/../lib.sh"` in the folders beside this file.
 # Results go to stdout, progress to stderr, so that a script's result can be captured.
 set -euo pipefail
 shopt -s inherit_errexit

@@ -3,5 +3,5 @@
 . "$(dirname "$0")/lib.sh"
 cd "$DEV/.."
 
-interpreter=$("$DEV/environment.sh" requirements/dev.txt)
+interpreter=$("$DEV/toolchain/environment.sh" requirements/dev.txt)
 PYTHONPATH=operator:serving-image:. exec "$interpreter" "$@"

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 OPERATOR = (
     "operator/viridian/**/*.py",
     "tests/controller/**/*.py",
-    "tests/rollout/*.py",
+    "tests/rollout/**/*.py",
     "tests/guards/*.py",
     "tests/metrics/*.py",
     "tests/kube/*.py",
@@ -69,7 +69,7 @@ RENAMED = (
     # rollout
     Renamed("take_back|_turn_back|_turning", "roll_back"),
     Renamed("View", "RolloutContext", IN_CODE),
-    Renamed(r"view", "context", ("operator/viridian/rollout/**/*.py", "tests/rollout/*.py")),
+    Renamed(r"view", "context", ("operator/viridian/rollout/**/*.py", "tests/rollout/**/*.py")),
     Renamed(r"story|_\w+_story|_praise", "messages, promotion_summary", ("operator/viridian/**/*.py",)),
     Renamed("endings", "rollback", IN_CODE),
     Renamed("PinnedRevision|add_pin|_still_pinned|_pin_reason|_pin_of", "BlockedRevision"),

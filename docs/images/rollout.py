@@ -135,7 +135,7 @@ class Picture:
         """The whole picture."""
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} 420" role="img" aria-labelledby="t d">',
-            '<title id="t">A good version is promoted, a bad one is taken back</title>',
+            '<title id="t">A good version is promoted, a bad one is rolled back</title>',
             f'<desc id="d">{self.description()}</desc>',
             f"<style>{STYLE}</style>",
             f'<rect class="card" x="0.5" y="0.5" width="{WIDTH - 1}" height="419" rx="8"/>',
@@ -153,7 +153,7 @@ class Picture:
         return (
             f"Share of the traffic over time. Weights of the candidates in order: {weights}. "
             f"{self.versions[1]} was promoted after {self.report['promotion_seconds']:.0f} seconds; "
-            f"{self.versions[2]} was taken back {self.report['seconds_first_bad_response_to_100_stable']:.1f} seconds "
+            f"{self.versions[2]} was rolled back {self.report['seconds_first_bad_response_to_100_stable']:.1f} seconds "
             "after its first failed answer."
         )
 
@@ -228,7 +228,7 @@ class Picture:
         yield f'<path class="lead" d="M{x + 3} {self.y(95)} H{x + 16}"/>'
         y = self.y(95) + 4
         yield f'<text class="on" x="{x + 22}" y="{y}">{self.versions[2]} with 10 %:</text>'
-        yield f'<text class="on" x="{x + 22}" y="{y + 18}">taken back {seconds:.1f} s after</text>'
+        yield f'<text class="on" x="{x + 22}" y="{y + 18}">rolled back {seconds:.1f} s after</text>'
         yield f'<text class="on" x="{x + 22}" y="{y + 36}">its first failed answer</text>'
         total, failed = self.report["requests_total"], self.report["requests_failed_client"]
         rescued = self.report["requests_rescued"]

@@ -106,10 +106,10 @@ class LoadProcess:
                 self._progress.notify_all()
             await asyncio.sleep(READ_RECORDS)
         self._check_end()
-        raise DemoError(f"The load ended by itself after {LONGEST_LOAD} s: the demonstration took far too long.")
+        raise DemoError(f"The load ended unexpectedly after {LONGEST_LOAD} s: the demonstration took far too long.")
 
     async def until(self, count: int, seconds: float) -> None:
-        """Await that so many requests came to an end; needs `follow` beside it.
+        """Await that this many requests ended; needs `follow` beside it.
 
         Raises:
             DemoError: they have not within this time.

@@ -210,7 +210,7 @@ def problems(report: Report, good: Applied, bad: Applied, wrong: Applied) -> lis
     if report.promoted_version != good.version:
         found.append(f"{good.version} was not promoted, though it is the better model: see its verdict above.")
     if report.rolled_back_version != bad.version:
-        found.append(f"{bad.version} was not taken back, though it fails on real images: see its verdict above.")
+        found.append(f"{bad.version} was not rolled back, though it fails on real images: see its verdict above.")
     if report.stopped_version != wrong.version:
         found.append(f"{wrong.version} was not stopped by its check, though most of its answers are wrong.")
     if report.phase_final != "RolledBack":

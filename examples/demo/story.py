@@ -140,7 +140,7 @@ class Stages:
             good = await self._apply(GOOD, f"{GOOD}: better, {CHANGES[GOOD].lower()}; it ought to be promoted")
             await self._until(GOOD, lambda timeline: _decided(timeline, GOOD), f"the promotion of {GOOD}")
 
-            bad = await self._apply(BAD, f"{BAD}: fails on part of real images; it ought to be taken back")
+            bad = await self._apply(BAD, f"{BAD}: fails on part of real images; it ought to be rolled back")
             await self._until(BAD, lambda timeline: _decided(timeline, BAD), f"taking {BAD} back")
             errors = await self._errors(prometheus, BAD)
 

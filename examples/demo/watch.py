@@ -44,7 +44,7 @@ class Watcher:
         """Await something in the timeline.
 
         Raises:
-            NotInTimeError: it has not happened after so many seconds.
+            NotInTimeError: it has not happened within this many seconds.
         """
         try:
             async with asyncio.timeout(seconds), self._changed:

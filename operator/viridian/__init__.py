@@ -1,1 +1,1 @@
-"""Viridian: a Kubernetes operator that rolls out machine-learning models and takes bad ones back by itself."""
+"""Viridian: a Kubernetes operator that rolls out machine-learning models and rolls bad ones back automatically."""

@@ -12,6 +12,6 @@ class Covers(StrEnum):
     SELF = "self"
     """This pod is of the stable revision."""
     OFF = "off"
-    """Nobody is to be asked."""
+    """The fallback is switched off."""
     UNKNOWN = "unknown"
-    """The model is not loaded yet, or nobody was asked yet."""
+    """The model is not loaded yet, or no pod was asked yet."""

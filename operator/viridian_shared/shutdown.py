@@ -1,4 +1,4 @@
-"""How long a pod takes to end, once it is told to."""
+"""How long a pod takes to end after SIGTERM."""
 
 from datetime import timedelta
 from typing import Final

@@ -97,7 +97,7 @@ def test_a_model_that_triton_cannot_load_is_taken_back_before_any_traffic(stage:
         # when a version is applied whose files are not where the manifest says
         stage.apply("v2", model={"uri": "image:///models/digits/nowhere"})
 
-        # then it is turned back for its crashes, with the sentence of the pod that died
+        # then it is rolled back for its crashes, with the sentence of the pod that died
         status = stage.reaches("RolledBack", "v1")
         message = stage.says("Stalled", "PodsCrash")
         print(message)

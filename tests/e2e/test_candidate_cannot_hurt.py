@@ -25,7 +25,7 @@ def test_a_candidate_that_answers_nothing_costs_no_client_an_answer(
         rollout = {"steps": [{"weight": 10, "hold": "30s"}]}
         stage.apply(version, serving=serving, rollout=rollout)
 
-        # then it is taken back for all that it was asked
+        # then it is rolled back for all that it was asked
         message = stage.reaches("RolledBack", "v1")["failed"][0]["message"]
         counted = re.match(r"([\d,]+) of ([\d,]+) requests on the candidate failed \(100\.0 %\), 0 of ", message)
         assert counted, message

@@ -74,7 +74,7 @@ def test_a_failing_model_is_taken_back_and_stays_away(stage: Stage) -> None:
         # when a version is applied that fails for many real images
         stage.apply("v3")
 
-        # then it is taken back at its first step, for its errors
+        # then it is rolled back at its first step, for its errors
         status = stage.reaches("RolledBack", "v1")
         assert route.weights("green") == [0, 10, 0]
         assert status["failed"][0]["reason"] == "GuardBreached"
@@ -114,7 +114,7 @@ def test_a_slow_model_is_taken_back(stage: Stage) -> None:
         # when a version is applied that crawls on many real images
         stage.apply("v4", guards=guards, serving=serving, rollout=rollout)
 
-        # then it is taken back for its latency, and no request failed
+        # then it is rolled back for its latency, and no request failed
         status = stage.reaches("RolledBack", "v1")
         clients.go_on()
     print(clients)

@@ -55,7 +55,7 @@ def test_a_bad_model_is_taken_back_whatever_strangers_send(stage: Stage) -> None
         # when a version is applied that fails for many real images
         stage.apply("v3")
 
-        # then it is taken back for its own errors
+        # then it is rolled back for its own errors
         status = stage.reaches("RolledBack", "v1")
         assert status["failed"][0]["reason"] == "GuardBreached"
         assert restarts(stage) == {}

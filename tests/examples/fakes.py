@@ -107,7 +107,7 @@ def _status(code: int, message: str) -> web.Response:
 
 
 class FakeOperator:
-    """Walks each applied version through its rollout; v3 is taken back as soon as a client saw an error."""
+    """Walks each applied version through its rollout; v3 is rolled back as soon as a client saw an error."""
 
     def __init__(self, api: FakeApi, gateway: "FakeGateway", promotes: bool = True) -> None:
         self._api = api

@@ -156,7 +156,7 @@ def test_a_bad_version_that_lost_its_traffic_for_another_reason_was_not_rolled_b
     report = build_report([], timeline, GOOD, BAD, WRONG, ErrorCounts())
     assert report.rolled_back_version is None
     assert problems(report, GOOD, BAD, WRONG) == [
-        "v3 was not taken back, though it fails on real images: see its verdict above.",
+        "v3 was not rolled back, though it fails on real images: see its verdict above.",
         "v7 was not stopped by its check, though most of its answers are wrong.",
         "The final phase is Stable; it ought to be RolledBack.",
     ]

@@ -151,7 +151,7 @@ def test_a_gateway_that_never_followed_is_not_the_models_fault(weight):
     # then that is said, and the model is not blamed, however long it lasts
     gateway.until(Verdict.UNREACHED)
     assert gateway.run(1800) == {Verdict.UNREACHED}
-    assert "the model is not blamed: look at the gateway's controller" in gateway.sentence
+    assert "the model is not blamed: check the gateway's controller" in gateway.sentence
 
     # and when it follows at last, then all is well
     gateway.sends = None

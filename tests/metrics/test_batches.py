@@ -165,7 +165,7 @@ async def test_an_answer_that_cannot_be_used_blinds_its_own_batch_alone() -> Non
     async def ask(keys: Sequence[str]) -> dict[str, int | MetricsError]:
         asked.append(keys)
         if SIX[0] in keys:
-            raise MetricsError("Prometheus answered only in part")
+            raise MetricsError("Prometheus returned a partial answer")
         return dict.fromkeys(keys, 1)
 
     # when all are read, then the others are seen, and nothing is asked twice

@@ -193,7 +193,7 @@ def test_models_that_nobody_asked_for_are_left_out() -> None:
 def test_the_same_pod_by_two_scrape_jobs_is_refused_by_name() -> None:
     # given counters that two jobs scraped, as their labels show
     answer = [[stamps(100, job=job), requests("split", "ok", 5, job=job)] for job in ("pods", "viridian")]
-    with pytest.raises(MetricsError, match=r"pod p1 of default/iris twice.*one scrape job"):
+    with pytest.raises(MetricsError, match=r"pod p1 of default/iris twice.*by one job"):
         trusted(gather(chain.from_iterable(answer), ONLY_IRIS)[IRIS])
 
 

@@ -76,7 +76,7 @@ def test_a_pod_with_many_series_blinds_nobody_else_and_fits_into_memory(limits: 
     # and says what is wrong with that one, and where to look
     for look in looks:
         assert look["blind"].keys() == {CULPRIT}
-        assert "default/culprit have more series than one model may" in look["blind"][CULPRIT]
+        assert "default/culprit have more series than a model may have" in look["blind"][CULPRIT]
         assert "port 9090" in look["blind"][CULPRIT]
     # within bounds
     assert cost["peak"] < MOST_MEMORY, (looks, cost)

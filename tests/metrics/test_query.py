@@ -111,7 +111,7 @@ async def test_an_answer_with_warnings_lacks_data(server: Server, prometheus: Pr
     server.says(stamps(100), requests("split", "ok", 5), warnings=["store eu-1 did not answer"])
 
     # when it is read, then it is not trusted
-    with pytest.raises(MetricsError, match="only in part: store eu-1 did not answer"):
+    with pytest.raises(MetricsError, match="partial answer: store eu-1 did not answer"):
         trusted((await prometheus.read([IRIS], []))[IRIS])
 
     # and the next answer, without one, is
@@ -242,7 +242,7 @@ async def test_a_long_reason_is_cut(server: Server, prometheus: Prometheus, stat
 
 async def test_long_warnings_are_cut(server: Server, prometheus: Prometheus) -> None:
     server.says(stamps(100), warnings=["store eu-1 did not answer"] * 1000)
-    with pytest.raises(MetricsError, match=r"only in part: store eu-1 did not answer; store") as told:
+    with pytest.raises(MetricsError, match=r"partial answer: store eu-1 did not answer; store") as told:
         trusted((await prometheus.read([IRIS], []))[IRIS])
     assert len(str(told.value)) <= 600
 

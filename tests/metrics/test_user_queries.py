@@ -58,7 +58,7 @@ async def test_one_sample_is_a_number(
         ("vector", [{"metric": {}, "value": [1, "many"]}], "'many' is no number"),
         ("matrix", [{"metric": {}, "values": [[1, "2"]]}], "a range of samples"),
         ("string", [1, "text"], "'text' is no number"),
-        ("vector", [{"metric": {}, "histogram": [1, {"count": "2"}]}], "no number"),
+        ("vector", [{"metric": {}, "histogram": [1, {"count": "2"}]}], "not a number"),
     ],
 )
 async def test_anything_else_is_inconclusive_and_says_why(
@@ -71,7 +71,7 @@ async def test_anything_else_is_inconclusive_and_says_why(
 
 async def test_an_answer_in_part_is_inconclusive(server: Server, queries: UserQueries) -> None:
     server.answers("vector", [SAMPLE], warnings=["store eu-1 did not answer"])
-    with pytest.raises(MetricsError, match="only in part: store eu-1"):
+    with pytest.raises(MetricsError, match="partial answer: store eu-1"):
         await queries.ask("default", "x")
 
 

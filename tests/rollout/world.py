@@ -361,7 +361,7 @@ class World:
     def _hold_against_readiness(self, weights: dict[Color, int]) -> None:
         """No traffic moves to a color without a ready endpoint while the other one has some."""
         if self.status.stable is None:
-            return  # a first revision that is taken back leaves nobody who could answer
+            return  # a first revision that is rolled back leaves nobody who could answer
         for color in Color:
             rises = self.route is not None and weights[color] > self.route.split(color)
             here, there = self._answering(color), self._answering(color.other)

@@ -143,7 +143,7 @@ def test_a_lost_sequence_number_holds_up_no_rollback(change: Change, seq: str) -
     change(route)
     read = read_route(MODEL, route)
 
-    # when it is taken back
+    # when it is rolled back
     patch = patch_weights(MODEL, read, weights(100), weights(100), aborted="iris-2")
     moved = sent(patch, route)
 

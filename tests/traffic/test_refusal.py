@@ -36,19 +36,21 @@ def admitting(**namespaces: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("one", "why"),
     [
-        pytest.param(listener(), "listener http takes routes of the Gateway's own namespace only", id="by default"),
+        pytest.param(listener(), "listener http accepts routes from the Gateway's own namespace only", id="by default"),
         pytest.param(
-            admitting(**{"from": "Same"}), "listener http takes routes of the Gateway's own namespace only", id="Same"
+            admitting(**{"from": "Same"}),
+            "listener http accepts routes from the Gateway's own namespace only",
+            id="Same",
         ),
-        pytest.param(admitting(**{"from": "None"}), "listener http takes no routes at all", id="None"),
+        pytest.param(admitting(**{"from": "None"}), "listener http accepts no routes", id="None"),
         pytest.param(
             admitting(**{"from": "Selector", "selector": {"matchLabels": {"team": "ml"}}}),
-            "listener http takes routes of namespaces with the labels team=ml only",
+            "listener http accepts routes from namespaces with the labels team=ml only",
             id="by labels",
         ),
         pytest.param(
             admitting(**{"from": "Selector", "selector": {"matchExpressions": []}}),
-            "listener http takes routes of namespaces with the labels that its selector names only",
+            "listener http accepts routes from namespaces with the labels that its selector names only",
             id="by an expression",
         ),
         pytest.param(
@@ -58,7 +60,7 @@ def admitting(**namespaces: Any) -> dict[str, Any]:
         ),
         pytest.param(
             listener(protocol="TCP", allowedRoutes={"namespaces": {"from": "All"}}),
-            "listener http speaks TCP, which carries no HTTPRoute",
+            "listener http speaks TCP, which does not support HTTPRoutes",
             id="by protocol",
         ),
     ],

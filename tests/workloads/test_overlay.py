@@ -36,7 +36,7 @@ def test_marks_of_others_stay_and_the_write_is_over_what_was_read() -> None:
 
 
 def test_a_mark_of_our_own_that_is_not_wanted_any_more_goes() -> None:
-    # given a Service NAME that was turned back from a revision
+    # given a Service NAME that was rolled back from a revision
     there = live(stamp(build_stable_service(OWNER, Color.BLUE, "iris-2"), "1-a"))
 
     # when it follows the next one

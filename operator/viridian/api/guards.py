@@ -1,4 +1,4 @@
-"""`spec.guards`: when a candidate is turned back."""
+"""`spec.guards`: when a candidate is rolled back."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -105,7 +105,7 @@ class NoTraffic(ApiModel):
 
 
 class Guards(ApiModel):
-    """When a candidate is turned back."""
+    """When a candidate is rolled back."""
 
     error_rate: Annotated[ErrorRateGuard, Field(description="The share of failed requests.")] = ErrorRateGuard()
     latency: Annotated[
@@ -123,7 +123,7 @@ class Guards(ApiModel):
         list[QueryGuard],
         Field(
             max_length=3,
-            description="Questions of your own to Prometheus, three at the most. Ignored, with a sentence in"
+            description="Your own PromQL queries, at most three. Ignored, with a sentence in"
             " status.guards, unless the operator has an endpoint for them.",
             json_schema_extra=cel(
                 "self.all(q, self.exists_one(r, r.name == q.name))",

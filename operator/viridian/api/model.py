@@ -1,11 +1,11 @@
 """`spec.model`: which model, where its files are, and how they are laid out."""
 
-from enum import StrEnum
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
 
+from viridian_shared.model_format import NATIVE, ModelFormat
 from viridian_shared.sources import FETCHED
 
 from .base import ApiModel
@@ -44,16 +44,6 @@ _STORE_UNUSED = "only fetched models come from a store: remove it, or write an h
 _OF_S3_ALONE = "region, pathStyle and an endpoint without TLS (http://) are for s3 uris alone: remove them"
 _NOT_OF_HTTPS = "the whole address of an https uri is in the uri: remove the endpoint"
 _NOT_ANONYMOUS = "anonymous is for s3, gs and az uris without credentialsSecretRef: remove one of them"
-
-
-class ModelFormat(StrEnum):
-    """How the files of a model are laid out."""
-
-    ONNX = "onnx"
-    TRITON = "triton"
-    SKLEARN = "sklearn"
-    XGBOOST = "xgboost"
-    LIGHTGBM = "lightgbm"
 
 
 _TRUST_MISSING = (
@@ -106,7 +96,7 @@ class ModelSource(ApiModel):
                     "fieldPath": ".trusted",
                 },
                 {
-                    "rule": "!self.trusted || self.format in ['sklearn', 'xgboost', 'lightgbm']",
+                    "rule": f"!self.trusted || self.format in {list(NATIVE)}",
                     "message": _TRUST_UNUSED,
                     "fieldPath": ".trusted",
                 },
@@ -165,7 +155,7 @@ class ModelSource(ApiModel):
             " `viridian import --native` writes them, and run in the library that trained the model: serving.image"
             " has to be built with its requirements.txt."
         ),
-    ] = ModelFormat.ONNX
+    ] = "onnx"
     trusted: Annotated[
         bool,
         Field(
@@ -215,9 +205,9 @@ class ModelSource(ApiModel):
             raise ValueError(f"credentialsSecretRef: {_CREDENTIALS_UNUSED}")
         if self.store is not None:
             self._check_store(self.store)
-        if self.format is ModelFormat.SKLEARN and not self.trusted:
+        if self.format == "sklearn" and not self.trusted:
             raise ValueError(f"trusted: {_TRUST_MISSING}")
-        if self.trusted and self.format in (ModelFormat.ONNX, ModelFormat.TRITON):
+        if self.trusted and self.format not in NATIVE:
             raise ValueError(f"trusted: {_TRUST_UNUSED}")
         return self
 

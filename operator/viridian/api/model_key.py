@@ -1,4 +1,4 @@
-"""How a ModelDeployment is told from all others."""
+"""The identity of a ModelDeployment."""
 
 ModelKey = tuple[str, str]
 """Namespace and name of a ModelDeployment."""

@@ -1,6 +1,6 @@
 """Names that other programs see: the API group, labels, annotations, the names of children."""
 
-from enum import StrEnum
+from viridian_shared.color import Color as Color  # part of the names of children
 
 GROUP = "viridian.dev"
 VERSION = "v1alpha1"
@@ -19,18 +19,6 @@ ANNOTATION_INPUT = f"{GROUP}/input"
 ANNOTATION_SEQ = f"{GROUP}/seq"
 ANNOTATION_ABORTED = f"{GROUP}/aborted"
 ANNOTATION_EPOCH = f"{GROUP}/epoch"
-
-
-class Color(StrEnum):
-    """One of the two sides of a ModelDeployment."""
-
-    BLUE = "blue"
-    GREEN = "green"
-
-    @property
-    def other(self) -> "Color":
-        """The opposite side."""
-        return Color.GREEN if self is Color.BLUE else Color.BLUE
 
 
 def color_name(model: str, color: Color) -> str:

@@ -244,8 +244,8 @@ class PodTemplate(ApiModel):
     service_account_name: Annotated[
         ObjectName | None,
         Field(
-            description="ServiceAccount of the pods; default: that of the namespace. Its token is not mounted: nobody"
-            " in a pod needs the Kubernetes API."
+            description="ServiceAccount of the pods; default: that of the namespace. Its token is not mounted: pods"
+            " do not use the Kubernetes API."
         ),
     ] = None
     image_pull_secrets: Annotated[

@@ -23,7 +23,7 @@ class Redaction(ApiModel):
     action: Annotated[
         RedactAction,
         Field(
-            description="Drop leaves it out. Mask writes *** in its stead. Hash writes a hash by the hash-key of Secret"
+            description="Drop leaves it out. Mask writes *** in its place. Hash writes a hash by the hash-key of Secret"
             " NAME-log, so that equal values can be told from others; without that key it is like Mask."
         ),
     ] = RedactAction.MASK
@@ -63,7 +63,7 @@ class PredictionLog(ApiModel):
             json_schema_extra=cel(
                 matches(_ADDRESS),
                 "must be the whole address https://HOST:PORT/PATH, such as https://collector.example:4318/v1/logs:"
-                " what clients send must not travel in the open",
+                " what clients send must be encrypted on the network",
             ),
         ),
     ] = None
@@ -81,7 +81,7 @@ class PredictionLog(ApiModel):
         list[Redaction],
         Field(
             max_length=64,
-            description="What records do not show as it is, beside the features that schema.yaml calls sensitive.",
+            description="What records do not show in clear, besides the features that schema.yaml calls sensitive.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ] = Field(default_factory=list)

@@ -17,7 +17,7 @@ class RolloutType(StrEnum):
 
 
 class Approval(StrEnum):
-    """Where a rollout waits for a person's word."""
+    """Where a rollout waits for an approval."""
 
     NONE = "None"
     BEFORE_TRAFFIC = "BeforeTraffic"
@@ -35,7 +35,7 @@ class Step(ApiModel):
         Field(
             ge=0,
             le=10_000_000,
-            description="Requests that the candidate must have answered in this step, at the least.",
+            description="Fewest requests that the candidate must have answered in this step.",
         ),
     ] = 0
 
@@ -107,7 +107,7 @@ class Rollout(ApiModel):
         Field(
             ge=1,
             le=1000,
-            description="At most so many of the candidate's pods start at the same time; the next ones follow as those"
+            description="The most pods of the candidate that start at the same time; the next ones follow as those"
             " become ready. For nodes that are tight: a model that loads takes CPU from those that serve. Default: as"
             " many as its weight needs.",
         ),

@@ -111,20 +111,20 @@ class Cache(ApiModel):
     ttl: Annotated[
         Duration,
         Field(
-            description="How long an answer of the same revision is as good as new.",
+            description="How long a cached answer of the same revision is served.",
             json_schema_extra=cel(between("1ms", "24h"), "must be a duration from 1ms to 24h, such as 30s"),
         ),
     ]
     stale_if_error: Annotated[
         Duration,
         Field(
-            description="How long an earlier answer, of any revision, is better than an error; such answers are marked"
-            " and say their age. 0s: never.",
+            description="How long a stale answer, of any revision, is served instead of an error; such answers are"
+            " marked and state their age. 0s: never.",
             json_schema_extra=cel(between("0s", "24h"), "must be a duration of at most 24h, such as 5m"),
         ),
     ] = "0s"
     max_size: Annotated[
-        Size, Field(description="Memory that the answers may take in each pod; leave room for it in api.resources.")
+        Size, Field(description="Memory of the cache in each pod; leave room for it in api.resources.")
     ] = "64Mi"
 
 
@@ -132,14 +132,14 @@ class RateLimit(ApiModel):
     """How many requests one client may send to one pod. A change of it makes no new revision."""
 
     requests_per_second: Annotated[
-        int, Field(ge=1, le=1_000_000, description="Requests a second that a client may go on sending.")
+        int, Field(ge=1, le=1_000_000, description="Requests a second that a client may send on average.")
     ]
     burst: Annotated[
         int | None,
         Field(
             ge=1,
             le=1_000_000,
-            description="Requests that may come together after a pause. Absent: those of one second.",
+            description="Size of a burst after a pause. Absent: the requests of one second.",
         ),
     ] = None
     client_header: Annotated[
@@ -200,7 +200,7 @@ class Serving(ApiModel):
     )
 
     replicas: Annotated[
-        int, Field(ge=1, le=1000, description="Pods of the stable color; with autoscaling it has no meaning.")
+        int, Field(ge=1, le=1000, description="Pods of the stable color; ignored with autoscaling.")
     ] = 1
     autoscaling: Annotated[
         Autoscaling | None,
@@ -227,7 +227,7 @@ class Serving(ApiModel):
         Duration,
         Field(
             description="How long Triton may take to load the model, once its files are there; then its container is"
-            " started again, and the second time the candidate is taken back. From 10s to 1h.",
+            " started again, and the second time the candidate is rolled back. From 10s to 1h.",
             json_schema_extra=cel(between("10s", "1h"), "must be a duration from 10s to 1h, such as 10m"),
         ),
     ] = "3m"
@@ -247,16 +247,12 @@ class Serving(ApiModel):
             " the client. Absent: everybody who reaches the model is answered. Keys may change at any time."
         ),
     ] = None
-    pod_template: Annotated[PodTemplate, Field(description="What the pods need beyond that.")] = PodTemplate()
+    pod_template: Annotated[PodTemplate, Field(description="Further settings of the pods.")] = PodTemplate()
     fallback: Annotated[Fallback, Field(description="What happens to a request that a candidate's model fails.")] = (
         Fallback()
     )
-    cache: Annotated[
-        Cache | None, Field(description="Give answers again to the same input; absent: the model answers everything.")
-    ] = None
+    cache: Annotated[Cache | None, Field(description="Cache answers to the same input; absent: no cache.")] = None
     rate_limit: Annotated[
-        RateLimit | None, Field(description="Turn away clients that send more than this; absent: none.")
+        RateLimit | None, Field(description="Refuse requests of clients that send more than this; absent: no limit.")
     ] = None
-    log: Annotated[
-        PredictionLog | None, Field(description="Write a record of each prediction; absent: none is written.")
-    ] = None
+    log: Annotated[PredictionLog | None, Field(description="Record predictions; absent: no records.")] = None

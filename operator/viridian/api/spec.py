@@ -64,7 +64,7 @@ class ModelDeploymentSpec(ApiModel):
     traffic: Annotated[Traffic, Field(description="Where requests come from.")] = Traffic()
     rollout: Annotated[Rollout, Field(description="How a new revision takes over.")] = Rollout()
     checks: Annotated[Checks, Field(description="What a candidate must pass before any traffic.")] = Checks()
-    guards: Annotated[Guards, Field(description="When a candidate is turned back.")] = Guards()
+    guards: Annotated[Guards, Field(description="When a candidate is rolled back.")] = Guards()
     revision_history_limit: Annotated[
         int, Field(ge=1, le=50, description="Old revisions to keep beside those in use.")
     ] = 5

@@ -96,7 +96,7 @@ class StepStatus(StatusModel):
 
 
 class Hold(StatusModel):
-    """Why the rollout does not go on by itself for now."""
+    """Why the rollout waits."""
 
     reason: Annotated[str, Field(max_length=64, description="Why, in one word for programs.")]
     message: Annotated[Sentence, Field(description="Why, in a sentence for people.")]
@@ -112,10 +112,10 @@ class Drain(StatusModel):
 
 
 class Reaction(StatusModel):
-    """How fast a bad candidate was turned back."""
+    """How fast a bad candidate was rolled back."""
 
     evidence_at: Annotated[
-        Time | None, Field(description="The scrape that completed the evidence against it, if a guard turned it back.")
+        Time | None, Field(description="The scrape that completed the evidence against it, if a guard rolled it back.")
     ] = None
     reverted_at: Annotated[
         Time | None, Field(description="When the gateway's route was acknowledged with all traffic on stable.")
@@ -123,7 +123,7 @@ class Reaction(StatusModel):
 
 
 class Ending(Reaction):
-    """How a candidate is being taken back, kept until its pods are gone."""
+    """How a candidate is being rolled back, kept until its pods are gone."""
 
     phase: Annotated[Phase, Field(description="The phase that follows when the color is empty.")]
     reason: Annotated[str, Field(max_length=64, description="Why, in one word for programs.")]
@@ -131,7 +131,7 @@ class Ending(Reaction):
 
 
 class Approved(StatusModel):
-    """What a person has let pass."""
+    """The approval that was given."""
 
     revision: Annotated[Name, Field(description="Name of the ControllerRevision.")]
     gate: Annotated[Approval, Field(description="Which wait was ended, as in rollout.approval.")]
@@ -146,9 +146,9 @@ class Approved(StatusModel):
 
 
 class Return(StatusModel):
-    """An earlier revision that comes back by a person's command, past steps and guards."""
+    """An earlier revision that the command rollback restores, without steps and guards."""
 
-    instead_of: Annotated[Name, Field(description="The revision that was taken back by the command.")]
+    instead_of: Annotated[Name, Field(description="The revision that the command rolled back.")]
     generation: Annotated[int, Field(description="Generation of the spec at that time; a newer one is obeyed again.")]
 
 
@@ -190,7 +190,7 @@ class GuardStatus(StatusModel):
             " maximum.",
         ),
     ]
-    threshold: Annotated[str, Field(max_length=24, description="The evidence at which the candidate is taken back.")]
+    threshold: Annotated[str, Field(max_length=24, description="The evidence at which the candidate is rolled back.")]
     failing: Annotated[bool, Field(description="Whether it saw any request of the candidate fail or be slow.")] = False
     message: Annotated[Sentence, Field(description="The same in a sentence for people, with the counts.")]
 
@@ -218,16 +218,16 @@ class CheckStatus(StatusModel):
 
 
 class BlockedRevision(StatusModel):
-    """A revision that does not start again by itself."""
+    """A revision that does not start again automatically."""
 
     revision: Annotated[Name, Field(description="Name of the ControllerRevision.")]
     version: Annotated[Name, Field(description="spec.model.version of that revision.")]
-    reason: Annotated[str, Field(max_length=64, description="Why it ended, in one word for programs.")]
+    reason: Annotated[str, Field(max_length=64, description="Why it ended, as one word for programs.")]
     message: Annotated[Sentence, Field(description="Why it ended, in a sentence for people.")]
     at: Annotated[Time, Field(description="When it ended.")]
     until_generation: Annotated[
         int | None,
-        Field(description="Set for a person's rollback: holds until the spec's generation is above this."),
+        Field(description="Set by the command rollback: holds until the spec's generation is above this."),
     ] = None
 
 
@@ -270,9 +270,9 @@ class ModelDeploymentStatus(StatusModel):
         str, Field(max_length=64, description="The operator's term of leadership in which this status was written.")
     ] = ""
     phase: Phase = Phase.PENDING
-    stable: Annotated[
-        ColorStatus | None, Field(description="What users are served; roles swap once, after the bake.")
-    ] = None
+    stable: Annotated[ColorStatus | None, Field(description="What serves users; roles swap once, after the bake.")] = (
+        None
+    )
     candidate: Annotated[ColorStatus | None, Field(description="What is being tried.")] = None
     step: StepStatus | None = None
     started_at: Annotated[
@@ -287,31 +287,31 @@ class ModelDeploymentStatus(StatusModel):
         Field(ge=0, description="The most pods that an autoscaler gave stable in this rollout, kept until its end."),
     ] = None
     approved: Approved | None = None
-    paused: Annotated[Name, Field(description="The candidate that a person has paused, if any.")] = ""
+    paused: Annotated[Name, Field(description="The candidate that is paused by command, if any.")] = ""
     returning: Annotated[
-        Return | None, Field(description="Set while a person's command brings an earlier revision back.")
+        Return | None, Field(description="Set while the command rollback restores an earlier revision.")
     ] = None
     hold: Hold | None = None
     outage: Outage | None = None
     shortfall: Shortfall | None = None
     condemned: Condemned | None = None
     aborting: Annotated[
-        Name, Field(description="The candidate that goes back by a person's command once stable has a ready pod.")
+        Name, Field(description="The candidate that the command abort rolls back once stable has a ready pod.")
     ] = ""
     drain: Drain | None = None
     ending: Ending | None = None
     checks: Annotated[
         list[CheckStatus], Field(max_length=16, description="The checks of the last candidate, in their order.")
     ] = Field(default_factory=list)
-    guards: Annotated[list[GuardStatus], Field(max_length=16, description="What each guard says.")] = Field(
+    guards: Annotated[list[GuardStatus], Field(max_length=16, description="The verdict of each guard.")] = Field(
         default_factory=list
     )
     guard_state: Annotated[
         str, Field(max_length=6144, description="The guards' counters, for the operator itself after a restart.")
     ] = ""
-    verdict: Annotated[Sentence, Field(description="The last verdict in words.")] = ""
+    verdict: Annotated[Sentence, Field(description="The last verdict, as text.")] = ""
     failed: Annotated[
-        list[BlockedRevision], Field(max_length=20, description="Revisions that were taken back for their own faults.")
+        list[BlockedRevision], Field(max_length=20, description="Revisions that were rolled back for their own faults.")
     ] = Field(default_factory=list)
     expired: Annotated[
         list[BlockedRevision],
@@ -328,7 +328,7 @@ class ModelDeploymentStatus(StatusModel):
         list[Condition],
         Field(
             max_length=16,
-            description="What is true of the ModelDeployment now.",
+            description="Conditions of the ModelDeployment.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = Field(default_factory=list)

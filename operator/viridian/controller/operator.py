@@ -149,12 +149,12 @@ class Operator:
         """Seconds since the last tick; 0 while another operator leads, since nothing ticks then.
 
         Raises:
-            RuntimeError: the ticker does not tick.
+            RuntimeError: the ticker has stalled.
         """
         if self._ticker is None:
             return 0.0
         if self._ticker.age > STUCK.total_seconds():
-            raise RuntimeError("the ticker does not tick")
+            raise RuntimeError("the ticker has stalled")
         return self._ticker.age
 
     async def _work(self, reconciler: Reconciler, known: asyncio.Event, synced: Mapping[str, asyncio.Event]) -> None:

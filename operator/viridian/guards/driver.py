@@ -95,7 +95,7 @@ def advance(
     if window is None:
         window = Window.at(now)
     elif edited and state is not before:
-        # Edited guards start with requests that nobody had seen when they were edited.
+        # Edited guards start with requests that arrived after the edit.
         window = Window.at(now.after(window.latest))
     now = now.after(window.latest) if now.stamp >= window.latest.stamp else window.latest
 

@@ -41,7 +41,7 @@ def weight(block: int) -> float:
 
 
 def unspent(blocks: int) -> float:
-    """Returns the mass on change points after so many blocks."""
+    """Return the mass on change points after this many blocks."""
     return (1 - HEAD) * SPREAD / (blocks + SPREAD)
 
 

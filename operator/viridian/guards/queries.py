@@ -22,8 +22,8 @@ EVERY: Final = 30.0
 _PLACEHOLDER: Final = re.compile(r"\$(revision|stable)\b")
 
 SWITCHED_OFF: Final = (
-    "It is ignored: this operator has no endpoint for users' queries. Whoever runs it switches them on by the chart"
-    " value prometheus.userQueries.url, an endpoint that shows a query only the series of one namespace, such as"
+    "It is ignored: this operator has no endpoint for users' queries. An administrator enables them by the chart"
+    " value prometheus.userQueries.url, an endpoint that limits a query to the series of one namespace, such as"
     " prom-label-proxy."
 )
 
@@ -59,7 +59,7 @@ class QueryGuard:
         """
         names = {"revision": revision, "stable": stable}
         if stable is None and any(match[1] == "stable" for match in _PLACEHOLDER.finditer(self.query)):
-            raise ValueError("there is no stable revision yet that $stable could stand for")
+            raise ValueError("$stable has no value, as there is no stable revision yet")
         return _PLACEHOLDER.sub(lambda match: str(names[match[1]]), self.query)
 
 

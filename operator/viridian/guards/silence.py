@@ -5,8 +5,8 @@ stable answers well none was preceded by one for the candidate is at most (1 - p
 the j-th stretch of silence in a rollout may spend alpha / (j * (j + 1)), which sums to alpha over all of them.
 
 Requests take their time, on either side: whatever began in a stretch of silence counts once it is as old as the longest
-answer of a healthy candidate takes (`longest_answer`). Stable's answers in the first so many seconds of a stretch may
-have begun before it, and are left out.
+answer of a healthy candidate takes (`longest_answer`). Stable's answers in the first `longest_answer` seconds of a
+stretch may have begun before it, and are left out.
 
 For blame, p is what the gateway was *seen* to give the candidate, not the weight in the route: a gateway that does not
 follow the route, or has lost the way to the pods, is no fault of the model.
@@ -116,7 +116,7 @@ def longest_answer(config: Config) -> tuple[float, float]:
 
 
 def at_least(candidate: int, stable: int) -> float:
-    """The least share that the candidate must have been given, 0 to 1, when so many requests of each were seen.
+    """Return the smallest share, 0 to 1, that the candidate must have been given for these counts of requests.
 
     This is the lower end of Wilson's score interval.
     """
@@ -178,8 +178,8 @@ def _judge(config: Config, reach: Reach, period: SilentPeriod, tick: Tick) -> Ju
         verdict, value = Verdict.UNREACHED, meant
         sentence = (
             f"{silent}, although its weight is {say.limit(tick.weight)}. The gateway does not follow the route, or does"
-            " not reach the pods, so the model is not blamed: look at the gateway's controller, and at what may block"
-            " the way (a NetworkPolicy, a port)."
+            " not reach the pods, so the model is not blamed: check the gateway's controller, and what may block"
+            " requests (a NetworkPolicy, a port)."
         )
     else:
         return None

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _DOUBLINGS = 32
-"""After so many, any pause is the longest."""
+"""After this many failures, every pause is the longest one."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Backoff:
     jitter: float = 0.2
 
     def pause(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row, at least one."""
+        """Return the seconds to wait after this many failures in a row, at least one."""
         whole = min(self.longest, self.first * 2.0 ** min(failures - 1, _DOUBLINGS))
         return whole * (1 - self.jitter * random.random())  # noqa: S311 - no secret
 

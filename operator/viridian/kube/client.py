@@ -248,7 +248,7 @@ class KubeClient:
         seconds: float,
     ) -> Manifest:
         if seconds <= 0:  # which aiohttp takes for all the time in the world
-            raise Unavailable(504, f"{method} {path}: no time was left to send it", unsent=True)
+            raise Unavailable(504, f"{method} {path}: the deadline passed before it was sent", unsent=True)
         limits = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_TIMEOUT)
         response = await self._open(method, path, body, query, content, accept, limits)
         try:
@@ -260,7 +260,9 @@ class KubeClient:
         try:
             answer: Manifest = json.loads(text)
         except ValueError as error:
-            raise Unavailable(502, f"{method} {path}: the answer is no JSON; is a proxy in between?") from error
+            raise Unavailable(
+                502, f"{method} {path}: the answer is not JSON; check whether a proxy is in between"
+            ) from error
         return answer
 
     async def _open(

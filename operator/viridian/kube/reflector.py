@@ -25,7 +25,7 @@ Name = tuple[str, str]
 
 
 class Follower(Protocol):
-    """Who is told. Both are called with whole manifests, of which the follower keeps what it needs."""
+    """The callbacks. Both are called with whole manifests, of which the handler keeps what it needs."""
 
     def on_upsert(self, manifest: Manifest) -> None:
         """An object is there, or has changed."""
@@ -64,7 +64,7 @@ class Reflector:
                     self.synced.set()
                 version = await self._follow(version)
             except Expired:
-                version = ""  # what was deleted meanwhile is told by the new list
+                version = ""  # the new list shows what was deleted meanwhile
                 await self._wait()
             except KubeError as error:
                 # A broken watch goes on where it was; whatever else the API says, a new list puts right.

@@ -8,7 +8,7 @@ from .errors import KubeError, Unavailable
 BACKOFF = Backoff(first=0.2, longest=math.inf)
 """Before the second attempt, and each further one."""
 LONGEST_PAUSE = 5.0
-"""Seconds to wait within a call at the most: whoever is asked to wait longer gives up, and comes back later."""
+"""Longest wait within a call, in seconds: a call that has to wait longer gives up, and is tried again later."""
 
 
 def pause_before_retry(error: KubeError, method: str, attempt: int) -> float | None:

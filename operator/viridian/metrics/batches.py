@@ -7,15 +7,15 @@ from typing import Generic, TypeVar
 from .connection import MetricsError, QueryRefused, Unanswered
 
 BATCH = 200
-"""Models asked for in one query, at the most."""
+"""Most models in one query."""
 HALVES = 16
 """Further queries per reading, for halves of what was refused: enough to find one model in a batch."""
 ALONE = 16
 """Further queries per reading, for models that were refused by themselves and are asked for alone since."""
 LONGEST_PAUSE = 32
-"""Readings that such a model waits for its next turn, at the most: what is refused may have cost Prometheus seconds."""
+"""Most readings that such a model skips: a refused query may have cost Prometheus seconds."""
 GIVE_UP_AFTER = 2
-"""Queries in a row that nobody answers, after which the rest is not asked: each may take as long as a timeout."""
+"""Queries in a row without an answer, after which the rest is skipped: each may take as long as a timeout."""
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")

@@ -154,7 +154,7 @@ class _Session:
             method, url, params=rest, data=body, timeout=timeout, stream=True, **options
         ) as response:
             if response.request.method != method:
-                raise _NoAnswer(f"it redirects to {response.url.partition('?')[0]}, and a query is lost on the way")
+                raise _NoAnswer(f"it redirects to {response.url.partition('?')[0]}, which drops the query")
             return _Answer(_understood(response.status_code, _body(response, timeout)))
 
 
@@ -185,9 +185,9 @@ def _understood(status: int, body: bytes) -> dict[str, Any]:
     if status != requests.codes.ok:
         raise _failed(f"{status}: {said.get('error') or _text(body)}", status)
     if not _has_result(said):
-        raise _NoAnswer(f"{status}, but no answer of Prometheus: {_text(body)}")
+        raise _NoAnswer(f"{status}, but the answer is not from Prometheus: {_text(body)}")
     if warnings := said.get("warnings"):
-        raise MetricsError(f"Prometheus answered only in part: {excerpt(_joined(warnings))}")
+        raise MetricsError(f"Prometheus returned a partial answer: {excerpt(_joined(warnings))}")
     return said
 
 
@@ -195,8 +195,7 @@ def _failed(said: str, status: int) -> Exception:
     if status not in _REFUSED:
         return _NoAnswer(said)
     return QueryRefused(
-        f"Prometheus refused the query ({excerpt(said)}): correct it where it is yours, or raise the limits of"
-        " Prometheus"
+        f"Prometheus refused the query ({excerpt(said)}): correct it if it is yours, or raise the limits of Prometheus"
     )
 
 

@@ -43,7 +43,7 @@ LARGEST = 2.0**53
 class PodSamples:
     """The last samples of one pod; `answered` counts all users' requests, `scraped_at` is when it was last scraped.
 
-    All of them are from whole scrapes. `fallback` is what stable can answer in its stead, None where the pod does not
+    All of them are from whole scrapes. `fallback` is what stable can answer for it, None where the pod does not
     say; `failures` is what its requests failed with.
     """
 
@@ -149,7 +149,7 @@ class Prometheus:
             keys: the models; asked for in batches.
             bounds: latency bounds that some guard needs, in seconds.
             at: read as of this moment (seconds since the epoch) rather than now.
-            back: look back over so many seconds more than over a few scrapes.
+            back: seconds to look back further than a few scrapes.
 
         Raises:
             MetricsError: Prometheus does not answer at all.
@@ -198,7 +198,7 @@ def trusted(found: T | MetricsError) -> T:
 def _too_large(key: ModelKey, error: TooLarge) -> TooLarge:
     """The same in the words of one model."""
     return TooLarge(
-        f"the pods of {'/'.join(key)} have more series than one model may: {error}. Look at what their port"
+        f"the pods of {'/'.join(key)} have more series than a model may have: {error}. Check what their port"
         f" {ports.METRICS} says; a pod of Viridian's own serving image has about fifty that are asked for"
     )
 
@@ -265,7 +265,7 @@ def _gather_model(key: ModelKey, series: Iterable[dict[str, Any]]) -> Samples:
         except Twice as error:
             raise MetricsError(
                 f"Prometheus has the counters of pod {labels.get('pod_uid')} of {'/'.join(key)} twice:"
-                " let one scrape job see it, not two"
+                " scrape it by one job, not two"
             ) from error
         except (KeyError, TypeError, ValueError) as error:
             raise MetricsError(

@@ -15,7 +15,7 @@ from .connection import excerpt
 SAID = frozenset({FALLBACK, FAILURES})
 """Series whose labels change with what a pod has to say."""
 LONGEST = 200
-"""Characters of what a pod says, at the most; a pod of another image may say more."""
+"""Most characters kept of a pod's text; a pod of another image may send more."""
 
 
 @dataclass(frozen=True)

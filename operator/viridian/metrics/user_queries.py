@@ -52,7 +52,7 @@ def one_number(result: Sequence[Any]) -> float:
         case [{"value": _}, *_]:
             raise MetricsError(f"there are {len(result)} samples, not one: aggregate them, for example by sum()")
         case _:
-            raise MetricsError("the answer is no number")
+            raise MetricsError("the answer is not a number")
 
 
 def _finite(text: str) -> float:

@@ -139,11 +139,11 @@ def _no_rollback(context: RolloutContext, revision: str) -> str | None:
         serving = f": {stable.revision} does" if stable is not None else ""
         return f"nothing to roll back: {current} does not serve as stable{serving}"
     if context.status.candidate is not None or context.status.phase not in SETTLED:
-        return f"{current} cannot be rolled back while a rollout is under way: abort that one, or wait for its end"
+        return f"{current} cannot be rolled back while a rollout is running: abort it, or wait until it ends"
     if context.return_target(target) is not None:
         return None
     if not target:
-        return f"{current} cannot be rolled back: no revision that served before it is stored any more"
+        return f"{current} cannot be rolled back: no earlier stable revision is stored any more"
     kept = ", ".join(f"{each.name} ({each.version})" for each in context.kept) or "none"
     return (
         f"{current} cannot be rolled back to {target}: it is not stored, never served, or was found at fault; revisions"

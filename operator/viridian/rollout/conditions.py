@@ -90,7 +90,7 @@ def _stalled(context: RolloutContext) -> _Claim:
         if left := left_behind(context):
             return _Claim(True, "PodStuckTerminating", f"{state_message(context)} But {left}")
         return _Claim(True, _blocked_reason(context), state_message(context))
-    return _Claim(False, status.phase, "nothing stands in the way")
+    return _Claim(False, status.phase, "no obstacle")
 
 
 def _available(context: RolloutContext) -> _Claim:
@@ -137,7 +137,7 @@ def _rolled_back(context: RolloutContext) -> _Claim:
     back = status.phase is Phase.ROLLED_BACK or (status.ending is not None and status.ending.phase is Phase.ROLLED_BACK)
     if back:
         return _Claim(True, _blocked_reason(context), state_message(context))
-    return _Claim(False, status.phase, "the version that the spec asks for was not turned back")
+    return _Claim(False, status.phase, "the version in the spec was not rolled back")
 
 
 def _rollback_ready(context: RolloutContext) -> _Claim:

@@ -54,7 +54,7 @@ class RolloutContext:
 
     @property
     def blocked(self) -> BlockedRevision | None:
-        """How what the spec asks for failed or expired before, so that only a person's word starts it again."""
+        """How the revision in the spec failed or expired before, so that only the command retry starts it again."""
         for blocked in (*self.status.failed, *self.status.expired):
             known = self.observed.revisions.get(blocked.revision)
             if known is not None and known.input == self.wanted:
@@ -129,7 +129,7 @@ class RolloutContext:
         )
 
     def is_monitored(self, role: ColorStatus, pods: int) -> bool:
-        """Whether the guards see so many pods of a role: none gets users' requests unseen."""
+        """Whether the guards see this many pods of a role: no pod gets users' requests unseen."""
         return self.reporting(role) >= pods
 
     def reporting(self, role: ColorStatus) -> int:
@@ -171,7 +171,7 @@ class RolloutContext:
         return min(self.full, max(_FEWEST, math.ceil(self.full * weight / 100)))
 
     def carried(self, pods: int) -> int:
-        """The weight that so many pods can carry, in percent.
+        """The weight that this many pods can carry, in percent.
 
         A Service cannot be split: there, it is everything, or nothing with less than half of the pods.
         """
@@ -224,7 +224,7 @@ class RolloutContext:
 
     @property
     def follows_spec(self) -> bool:
-        """Whether the spec is what counts; an earlier revision that comes back by command stays until it is edited."""
+        """Whether the spec counts; a revision that was restored by command stays until the spec is edited."""
         returning = self.status.returning
         return returning is None or self.observed.generation > returning.generation
 
@@ -250,7 +250,7 @@ class RolloutContext:
 
     @property
     def candidate_is_live(self) -> bool:
-        """Whether there is a candidate that is not being taken back."""
+        """Whether there is a candidate that is not being rolled back."""
         return self.status.candidate is not None and self.status.ending is None
 
 

@@ -5,7 +5,7 @@ from .observed import Cover
 
 GAPS = frozenset({"PartlyCovered", "NoFallback"})
 """Reasons by which clients see some of what the candidate fails."""
-UNSAID = "do not say whether stable can answer for them (an earlier serving image)"
+UNSAID = "do not report whether stable can answer for them (an earlier serving image)"
 """What the pods of a revision do, as the end of a clause."""
 
 
@@ -28,7 +28,7 @@ def awaits_word(context: RolloutContext) -> bool:
 
 
 def gap(context: RolloutContext) -> str:
-    """What stable cannot answer for a candidate that has, or is to get, a part of the traffic; empty for nothing."""
+    """What stable cannot answer for a candidate that has, or will get, traffic; empty for nothing."""
     concerned = context.candidate_is_live and context.status.returning is None and not context.failed_over
     return context.observed.evidence.no_fallback if concerned else ""
 
@@ -37,24 +37,24 @@ def describe(context: RolloutContext) -> tuple[bool, str, str]:
     """Whether stable answers all that the candidate fails, why (not) in a word, and in a sentence."""
     candidate, stable = context.status.candidate, context.status.stable
     if candidate is None or stable is None or not context.candidate_is_live:
-        return False, "NoCandidate", "there is no candidate that stable would have to answer for"
+        return False, "NoCandidate", "there is no candidate to answer for"
     if not context.spec.has_route:
         return (
             False,
             "NoGateway",
-            "without a gateway no candidate has a part of the traffic, so stable answers for none",
+            "without a gateway, candidates never share the traffic, so stable answers for none",
         )
     if context.status.returning is not None:
-        return False, "NoCandidate", f"{candidate.version} comes back by command and takes over all traffic at once"
+        return False, "NoCandidate", f"{candidate.version} is restored by command and gets all traffic at once"
     version, evidence = candidate.version, context.observed.evidence
     match evidence.cover:
         case Cover.ALL:
-            return True, "Ready", f"{stable.version} answers what {version} fails"
+            return True, "Ready", f"{stable.version} answers requests that {version} fails"
         case Cover.SOME:
             return False, "PartlyCovered", evidence.no_fallback
         case Cover.NONE:
             return False, "NoFallback", evidence.no_fallback
         case Cover.UNKNOWN:
-            return False, "Unknown", f"the pods of {version} have not said yet whether stable can answer for them"
+            return False, "Unknown", f"the pods of {version} have not reported yet whether stable can answer for them"
         case _:
             return False, "Unsaid", f"the pods of {version} {UNSAID}"

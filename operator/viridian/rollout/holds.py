@@ -51,14 +51,14 @@ def _stable_unavailable(context: RolloutContext) -> Hold | None:
         return held(context, "AbortWaits", text)
     breach = breach_of(context)
     if context.serving(status.stable):
-        text = f"{stable} has ready pods again: the split goes on once they have stayed ready for {_grace(context)}"
+        text = f"{stable} has ready pods again: the split resumes once they have stayed ready for {_grace(context)}"
     elif breach is not None:
         text = f"no pod of {stable} is ready, and {candidate} fails too: {repair}. {breach}"
     elif not context.failed_over:
         text = f"no pod of {stable} is ready: {candidate} gets all traffic if that lasts for {_grace(context)}"
     else:
         text = (
-            f"no pod of {stable} is ready, so {candidate} answers all requests; only its fixed maxima are judged. It"
+            f"no pod of {stable} is ready, so {candidate} answers all requests; only absolute guards apply. It"
             f" goes back to its step once {stable} is ready, and is promoted after"
             f" {context.spec.rollout.bake.duration} without it (rollout.bake.duration)"
         )
@@ -76,12 +76,14 @@ def paused_hold(context: RolloutContext) -> Hold | None:
         return None
     again = f"viridian.dev/command=resume/{candidate.revision}/ID"
     return held(
-        context, "Paused", f"{candidate.version} was paused by command: annotate the model with {again} to go on"
+        context,
+        "Paused",
+        f"{candidate.version} is paused by command: to resume, annotate the model with {again} to go on",
     )
 
 
 def gate(context: RolloutContext, gate: Approval) -> Hold | None:
-    """The hold of a candidate that needs a person's approval at this gate and has not got it, or None."""
+    """The hold of a candidate that needs an approval at this gate and does not have it yet, or None."""
     candidate, approved = context.status.candidate, context.status.approved
     if candidate is None or context.spec.rollout.approval is not gate:
         return None
@@ -95,7 +97,7 @@ def gate(context: RolloutContext, gate: Approval) -> Hold | None:
     return held(
         context,
         "AwaitingApproval",
-        f"{candidate.version} {what} before a person approves (rollout.approval: {gate}){reason}: annotate the model"
+        f"{candidate.version} {what} until it is approved (rollout.approval: {gate}){reason}: annotate the model"
         f" with {again}",
     )
 
@@ -114,7 +116,7 @@ def check_hold(context: RolloutContext) -> Hold | None:
 
 
 def entry_gate(context: RolloutContext) -> Hold | None:
-    """The hold of a candidate that needs a person's approval before its first request and has not got it, or None."""
+    """The hold of a candidate that needs an approval before its first request and does not have it yet, or None."""
     return gate(context, Approval.BEFORE_TRAFFIC) or gate(context, Approval.WITHOUT_FALLBACK)
 
 

@@ -57,7 +57,7 @@ def _marked_in_route(context: RolloutContext) -> Ending | None:
     route, candidate = context.observed.route, context.status.candidate
     if route is None or candidate is None or route.aborted != candidate.revision:
         return None
-    why = breach_of(context) or context.status.verdict or "the guards turned it back"
+    why = breach_of(context) or context.status.verdict or "the guards rolled it back"
     return Ending(phase=Phase.ROLLED_BACK, reason="GuardBreached", message=why)
 
 
@@ -165,7 +165,7 @@ def _spec_is_stable_again(context: RolloutContext) -> Ending | None:
     if stable is None or not known or not context.runs_wanted(stable) or not context.follows_spec:
         return None
     return Ending(
-        phase=Phase.STABLE, reason="Reverted", message=f"the spec asks for {stable.version}, which is stable, again"
+        phase=Phase.STABLE, reason="Reverted", message=f"the spec asks for {stable.version}, the stable version, again"
     )
 
 
@@ -182,7 +182,7 @@ def _spec_is_newer(context: RolloutContext) -> Ending | None:
     return Ending(
         phase=Phase.STABLE,
         reason="Replaced",
-        message=f"replaced by {context.spec.model.version}, which the spec asks for now",
+        message=f"replaced by {context.spec.model.version}, the version now in the spec",
     )
 
 
@@ -193,7 +193,7 @@ def _deadline_passed(context: RolloutContext) -> Ending | None:
     hold = context.status.hold
     waiting = waits_for(context)
     why = hold.message if hold is not None else pod_trouble(context) or lag(context) or blindness(context)
-    why = why or (f"it still waited for {waiting}" if waiting else "")
+    why = why or (f"still waiting for {waiting}" if waiting else "")
     return Ending(
         phase=Phase.EXPIRED,
         reason="DeadlineExceeded",

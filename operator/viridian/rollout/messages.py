@@ -21,7 +21,7 @@ def pod_trouble(context: RolloutContext) -> str:
         color = context.color(role.color)
         trouble = next((pod.trouble for pod in color.pods if pod.revision == role.revision and pod.trouble), "")
         if not trouble and color.refusal and color.revision == role.revision:
-            trouble = f"Kubernetes refuses to create its pods, and tries it again by itself: {color.refusal}"
+            trouble = f"Kubernetes refuses to create its pods, and keeps retrying: {color.refusal}"
         if trouble:
             return f"{role.version} ({role.color}): {trouble}"
     return ""
@@ -33,12 +33,12 @@ def stuck_pod(context: RolloutContext) -> str:
         color = context.color(role.color)
         stuck = next((pod.stuck for pod in color.pods if pod.stuck and pod.revision != role.revision), "")
         if stuck and color.revision != role.revision:
-            return f"{role.version} ({role.color}) has to wait: {stuck}"
+            return f"{role.version} ({role.color}) is waiting: {stuck}"
     return ""
 
 
 def left_behind(context: RolloutContext) -> str:
-    """Which pod of a version that was taken back does not go, as one sentence; empty when none is left."""
+    """Which pod of a version that was rolled back does not go, as one sentence; empty when none is left."""
     stable = context.status.stable
     colors = Color if stable is None else (stable.color.other,)
     return next((pod.stuck for color in colors for pod in context.color(color).pods if pod.stuck), "")
@@ -98,12 +98,12 @@ def _waits_for_before_traffic(context: RolloutContext, candidate: ColorStatus, n
     if not context.is_monitored(candidate, need):
         return context.observed.evidence.trouble or "Prometheus to have the counters of its pods"
     if awaits_word(context):
-        return "its pods to say whether stable can answer for them"
+        return "its pods to report whether stable can answer for them"
     return f"a ready pod of {stable.version}" if _stable_is_missing(context) else ""
 
 
 def required_pods(context: RolloutContext) -> int:
-    """Pods of the candidate that must be ready for what it is to get next."""
+    """Pods of the candidate that must be ready for its next weight."""
     status = context.status
     if status.step is not None:
         return context.required_replicas(status.step.weight)
@@ -144,9 +144,9 @@ def _candidate_message(context: RolloutContext) -> str:
     if candidate is None:
         return ""
     if status.ending is not None:
-        return f"{candidate.version} is being taken back: {status.ending.message}"
+        return f"{candidate.version} is being rolled back: {status.ending.message}"
     if status.returning is not None:
-        return f"{candidate.version} comes back by command: {candidate.ready} of {context.full} pods are ready"
+        return f"{candidate.version} is being restored by command: {candidate.ready} of {context.full} pods are ready"
     if status.phase is Phase.STARTING:
         need = required_pods(context)
         ready = f"{candidate.ready} of {count(need, 'pod')} ready"
@@ -165,10 +165,10 @@ def _settled_message(context: RolloutContext) -> str:
     status = context.status
     if status.phase in {Phase.ROLLED_BACK, Phase.EXPIRED} and context.blocked is not None:
         version = context.blocked.version
-        again = f"{version} starts again only on the command retry; another version in the spec starts at once."
+        again = f"{version} starts again only by the command retry; a different version in the spec starts at once."
         stable = _who_serves(context)
         return (
-            f"{context.blocked.version} was taken back: {context.blocked.message.removesuffix('.')}. {stable} {again}"
+            f"{context.blocked.version} was rolled back: {context.blocked.message.removesuffix('.')}. {stable} {again}"
         )
     if status.phase is Phase.FINISHING:
         return "the new version passed and takes over; the old color drains"
@@ -186,7 +186,7 @@ def _who_serves(context: RolloutContext) -> str:
     if stable is None:
         return "Nothing serves."
     if _stable_is_missing(context):
-        return f"No pod of {stable.version}, which all requests go to, is ready."
+        return f"No pod of {stable.version}is ready, but all requests go to it."
     return f"{stable.version} serves all requests."
 
 
@@ -209,14 +209,14 @@ def _step_message(context: RolloutContext, step: StepStatus) -> str:
 def _step_state(context: RolloutContext, step: StepStatus) -> str:
     name = "bakes" if step.index > step.count else f"is at step {step.index} of {step.count}"
     if not context.runs_wanted(context.status.candidate):
-        name += f" ({context.spec.model.version} waits until this is over)"
+        name += f" ({context.spec.model.version} starts after this rollout)"
     weight = context.route_weight(context.status.candidate)
     waiting = waits_for(context)
     if weight != step.weight:
         return f"{name} with {weight} % of the traffic instead of {step.weight} %: waiting for {waiting}"
     trouble = context.observed.evidence.trouble if not context.sees else ""
     if trouble := trouble or blindness(context):
-        return f"{name} with {step.weight} % of the traffic, and stays there: {trouble}"
+        return f"{name} with {step.weight} % of the traffic, and does not advance: {trouble}"
     if step.verified_at is None:
         return f"{name}: {lag(context) or f'waiting for {waiting}'}"
     return f"{name} with {step.weight} % of the traffic" + (f": waiting for {waiting}" if waiting else "")

@@ -25,7 +25,7 @@ def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> list
         found.append(Notice("RolloutStarted", f"{after.candidate.revision} ({after.candidate.version}) starts"))
     if after.step is not None and (before.step is None or before.step.index != after.step.index):
         name = "bake" if after.step.index > after.step.count else f"step {after.step.index} of {after.step.count}"
-        found.append(Notice("WeightIntended", f"{name}: the candidate is to get {after.step.weight} % of the traffic"))
+        found.append(Notice("WeightIntended", f"{name}: the candidate's weight is set to {after.step.weight} %"))
     if after.approved is not None and after.approved != before.approved:
         who = f" by {after.approved.by}" if after.approved.by else ""
         found.append(Notice("Approved", f"{after.approved.revision} was approved{who} ({after.approved.gate})"))
@@ -33,7 +33,7 @@ def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> list
         found.append(Notice(*gap, warning=True))
     if after.ending is not None and before.ending is None:
         found.append(
-            Notice(after.ending.reason, f"taken back: {after.ending.message}", warning=_is_bad(after.ending.phase))
+            Notice(after.ending.reason, f"rolled back: {after.ending.message}", warning=_is_bad(after.ending.phase))
         )
     if after.hold is not None and (before.hold is None or before.hold.reason != after.hold.reason):
         found.append(Notice(after.hold.reason, f"held: {after.hold.message}", warning=True))

@@ -36,7 +36,7 @@ class Pod:
 
 @dataclass(frozen=True)
 class Autoscaler:
-    """What a HorizontalPodAutoscaler is told: fewest and most pods, and the CPU to aim at in percent of requests."""
+    """Settings of a HorizontalPodAutoscaler: fewest and most pods, and the target CPU in percent of requests."""
 
     fewest: int
     most: int
@@ -112,7 +112,7 @@ class RouteFacts:
 
 
 class Cover(StrEnum):
-    """How much of what a candidate takes stable can answer in its stead."""
+    """How much of the candidate's traffic stable can answer."""
 
     ALL = "All"
     SOME = "Some"

@@ -180,7 +180,10 @@ def _bake_first(context: RolloutContext) -> ModelDeploymentStatus:
     started = status.started_at or context.now
     sentence = breach_of(context)
     if sentence is not None and status.stable is not None:
-        again = "There is no revision to go back to: apply a better one, it gets all traffic as soon as it is ready."
+        again = (
+            "There is no revision to roll back to: apply a version that works; it gets all traffic as soon as it is"
+            " ready."
+        )
         condemned = Condemned(revision=status.stable.revision, message=sentence)
         on_hold = _hold_still(context, held(context, "GuardBreached", f"{sentence} {again}"))
         return evolve(on_hold, condemned=condemned)
@@ -215,7 +218,7 @@ def _finish(context: RolloutContext) -> ModelDeploymentStatus:
 def _blocked_by_command(
     context: RolloutContext, returning: Return, old: ColorStatus, back: ColorStatus
 ) -> BlockedRevision:
-    """What a person's rollback has replaced, blocked: else the spec, which still asks for it, would start it anew."""
+    """Block what the command rollback has replaced: otherwise the spec, which still names it, would start it again."""
     return BlockedRevision(
         revision=old.revision,
         version=old.version,
@@ -229,7 +232,7 @@ def _blocked_by_command(
 def _result(context: RolloutContext, old: ColorStatus, candidate: ColorStatus) -> tuple[str, str]:
     """How a candidate that takes over got there, in a word and in a sentence."""
     if context.status.returning is not None:
-        return "Restored", f"brought back by command instead of {context.status.returning.instead_of}"
+        return "Restored", f"restored by command in place of {context.status.returning.instead_of}"
     condemned = context.status.condemned
     if condemned is not None and condemned.revision == candidate.revision:
         return "TookOver", condemned.message

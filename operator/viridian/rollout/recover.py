@@ -72,7 +72,7 @@ def _take_up(context: RolloutContext) -> ModelDeploymentStatus | None:
 
 
 def _can_be_stable(context: RolloutContext, color: Color) -> bool:
-    """Whether a color runs a known revision, and users are led to it."""
+    """Whether a color runs a known revision and gets users' requests."""
     seen, route = context.color(color), context.observed.route
     led = context.observed.stable_service is color or (route is not None and route.split(color) > 0)
     return bool(seen.replicas) and seen.revision in context.observed.revisions and led

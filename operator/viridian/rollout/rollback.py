@@ -1,4 +1,4 @@
-"""How a rollout ends badly: the candidate is taken back, its color drains, and what became of it is remembered."""
+"""How a rollout ends badly: the candidate is rolled back, its color drains, and what became of it is remembered."""
 
 from viridian.api.status import (
     BlockedRevision,
@@ -16,7 +16,7 @@ from .checks import summary
 from .context import RolloutContext
 
 HISTORY = 20
-"""Finished rollouts and pinned revisions to remember in status, at the most."""
+"""Most finished rollouts and blocked revisions to keep in status."""
 
 AT_REST: StatusChanges = {
     "step": None,
@@ -43,7 +43,7 @@ def roll_back(context: RolloutContext, ending: Ending) -> ModelDeploymentStatus:
     """Turn the candidate back: block it where the ending blames it, and let its color drain."""
     candidate = context.status.candidate
     if candidate is None:
-        raise ValueError("there is no candidate to take back")
+        raise ValueError("there is no candidate to roll back")
     blocked = BlockedRevision(
         revision=candidate.revision,
         version=candidate.version,

@@ -113,7 +113,7 @@ class Claims:
         return (
             f"spec.traffic: path {claim.path} of {where} {which} ModelDeployment {earlier.key[1]} in namespace"
             f" {earlier.key[0]}, which is older: choose another path or other host names, or delete that one; this"
-            " model then goes on by itself"
+            " model then continues without further action"
         )
 
     def _rivals(self, claim: Claim) -> Iterator[Claim]:

@@ -62,20 +62,20 @@ def _admits(listener: Manifest) -> str:
     allowed = listener.get("allowedRoutes") or {}
     kinds = [kind.get("kind", "") for kind in allowed.get("kinds") or []]
     if kinds and "HTTPRoute" not in kinds:
-        return f"takes only {', '.join(kinds)}, no HTTPRoute"
+        return f"accepts only {', '.join(kinds)}, not HTTPRoute"
     if listener.get("protocol") not in {None, "HTTP", "HTTPS"}:
-        return f"speaks {listener['protocol']}, which carries no HTTPRoute"
+        return f"speaks {listener['protocol']}, which does not support HTTPRoutes"
     namespaces = allowed.get("namespaces") or {}
     match namespaces.get("from", "Same"):
         case "Same":
-            return "takes routes of the Gateway's own namespace only"
+            return "accepts routes from the Gateway's own namespace only"
         case "None":
-            return "takes no routes at all"
+            return "accepts no routes"
         case "Selector":
             labels = (namespaces.get("selector") or {}).get("matchLabels") or {}
             text = ", ".join(f"{key}={value}" for key, value in labels.items()) or "that its selector names"
-            return f"takes routes of namespaces with the labels {text} only"
-    return "takes routes of all namespaces"
+            return f"accepts routes from namespaces with the labels {text} only"
+    return "accepts routes from all namespaces"
 
 
 def _no_host(route: Manifest, place: tuple[str, str], listeners: list[Manifest]) -> str:
@@ -91,13 +91,13 @@ def _no_host(route: Manifest, place: tuple[str, str], listeners: list[Manifest])
 
 def _no_parent(route: Manifest, place: tuple[str, str], listeners: list[Manifest]) -> str:
     return (
-        "it has no listener of that name, or none on that port that carries HTTPRoutes: correct sectionName in"
+        "it has no listener of that name, or none on that port that supports HTTPRoutes: correct sectionName in"
         " spec.traffic.parentRefs, or add the listener"
     )
 
 
 def _in_general(route: Manifest, place: tuple[str, str], listeners: list[Manifest]) -> str:
-    return "correct spec.traffic, or the Gateway; kubectl describe httproute shows all that it says"
+    return "correct spec.traffic, or the Gateway; kubectl describe httproute shows its full status"
 
 
 _WHY = {

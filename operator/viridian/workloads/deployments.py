@@ -11,7 +11,7 @@ from viridian_shared.durations import parse_duration
 from .owner import Owner, build_metadata
 
 _STARTS: Final = 2
-"""How often a container may be started before its revision is taken back."""
+"""How often a container may be started before its revision is rolled back."""
 _SCHEDULING: Final = timedelta(minutes=10)
 """Time for a pod to find a node, and for the node to pull the image: what Kubernetes itself allows by default."""
 

@@ -1,4 +1,4 @@
-"""How a model's files get into its pods: the volumes, who mounts them, and what the fetch container is told."""
+"""How a model's files get into its pods: the volumes, who mounts them, and the settings of the fetch container."""
 
 from typing import Any
 

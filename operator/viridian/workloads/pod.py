@@ -123,8 +123,8 @@ def _refuse_loaders(wanted: PodTemplate) -> None:
     for index, variable in enumerate(wanted.env):
         if variable.name.startswith(_LOADERS):
             raise InvalidSpec(
-                f"spec.serving.podTemplate.env[{index}]: {variable.name} can make code of a model's files, and this"
-                " installation allows models none (the chart's serving.allowModelCode): remove it, or ask whoever runs"
+                f"spec.serving.podTemplate.env[{index}]: {variable.name} can run a model's files as code, which this"
+                " installation forbids (chart value serving.allowModelCode): remove it, or ask the administrator of"
                 " Viridian"
             )
 

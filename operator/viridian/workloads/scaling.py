@@ -29,7 +29,7 @@ def build_budget(owner: Owner, color: Color) -> dict[str, Any]:
 
 
 def build_autoscaler(owner: Owner, color: Color, *, fewest: int, most: int, cpu_percent: int) -> dict[str, Any]:
-    """The HorizontalPodAutoscaler of a color: between so many pods, aiming at this much of the requested CPU.
+    """The HorizontalPodAutoscaler of a color: fewest and most pods, and its target share of the requested CPU.
 
     Each of our containers is measured by itself, and the busier one decides: that is the one that limits the pod.
     """

@@ -4,7 +4,7 @@ from typing import Final
 
 import yaml
 
-from viridian_serving.settings.config import NATIVE
+from viridian_shared.model_format import NATIVE
 
 _HEAD: Final = """\
 # {name} {version}, as viridian import wrote it. Check what is behind "set", and then: kubectl apply -f {file}

@@ -59,14 +59,14 @@ class KeyRing:
         """
         presented = _presented(headers)
         if presented is None:
-            raise unauthorized("This model answers only clients with an API key: send yours")
+            raise unauthorized("This model requires an API key: send yours")
         digest = hashlib.sha256(presented).digest()
         found = ""
         for key in self.keys:
             if hmac.compare_digest(key.digest, digest):
                 found = key.client
         if not found:
-            raise unauthorized("This API key is not valid; it may have been replaced: send the present one")
+            raise unauthorized("This API key is not valid; it may have been replaced: send the current one")
         return found
 
 

@@ -111,7 +111,7 @@ class App:
         """Use the keys of clients that are valid from now on."""
         self.inferences.keys = keys
         self.telemetry.clients.keep(keys.clients)
-        LOG.info("API keys: %d of %s", len(keys.keys), ", ".join(keys.clients) or "nobody, so that nobody is answered")
+        LOG.info("API keys: %d of %s", len(keys.keys), ", ".join(keys.clients) or "nobody, so every request is refused")
 
     def load(self, loaded: LoadedModel) -> None:
         """Answer for a model from now on.
@@ -188,10 +188,10 @@ class App:
             )
         if request.path == b"/predict":
             allowed = (b"Allow", b"GET, HEAD, POST")
-            raise Problem(405, "method", "Predictions are asked for with POST or GET.", headers=(allowed,))
+            raise Problem(405, "method", "Ask for predictions with POST or GET.", headers=(allowed,))
         if request.path == b"/feedback":
             if request.method != b"POST":
-                raise Problem(405, "method", "Feedback is given with POST.", headers=((b"Allow", b"POST"),))
+                raise Problem(405, "method", "Send feedback with POST.", headers=((b"Allow", b"POST"),))
             await unpack(request, self._settings.max_body, self._server.budget)
             return Response(200, self.telemetry.feedback(request.body))
         return await self._dispatch(self._plain, request)
@@ -202,7 +202,7 @@ class App:
             path = request.path.decode("latin-1")
             raise Problem(404, "not-found", f"There is no {path} here; predictions are at POST /predict.")
         if request.method not in (b"GET", b"HEAD"):
-            raise Problem(405, "method", "This is read with GET.", headers=((b"Allow", b"GET, HEAD"),))
+            raise Problem(405, "method", "Read this with GET.", headers=((b"Allow", b"GET, HEAD"),))
         return await route()
 
     async def _health(self) -> Response:
@@ -239,7 +239,7 @@ class App:
         return Response(200, b"ready\n", b"text/plain")
 
     async def _triton_live(self) -> Response:
-        # A Triton whose model has died does not come to life again by itself. While stable answers in its stead, a
+        # A Triton whose model has died does not recover by itself. While stable answers for it, a
         # restart would help nobody: the pod would be away for as long as it takes.
         if self.readiness.status == "failing" and not self.readiness.ready:
             raise Problem(503, "not-live", f"Triton must be started again: {self.readiness.reason}.")
@@ -253,19 +253,22 @@ class App:
         stats = predictor.cache_stats if predictor is not None else CacheStats()
         kept = len(predictor.cache) if predictor is not None and predictor.cache is not None else 0
         return {
-            "viridian_cache_hits_total": ("Requests answered by an answer that was given before", stats.hits),
-            "viridian_cache_shared_total": ("Requests answered by another one's answer to the same", stats.shared),
+            "viridian_cache_hits_total": ("Requests answered from the cache", stats.hits),
+            "viridian_cache_shared_total": (
+                "Requests answered by a concurrent request's answer to the same input",
+                stats.shared,
+            ),
             "viridian_cache_misses_total": ("Requests that the cache did not answer", stats.misses),
-            "viridian_cache_stale_total": ("Old answers that were given instead of an error", stats.stale),
-            "viridian_cache_entries": ("Answers that are kept", kept),
-            "viridian_rate_limited_total": ("Requests of clients that sent too many", self.inferences.limits.refused),
+            "viridian_cache_stale_total": ("Stale answers served instead of an error", stats.stale),
+            "viridian_cache_entries": ("Answers in the cache", kept),
+            "viridian_rate_limited_total": ("Requests refused by the rate limit", self.inferences.limits.refused),
         }
 
     def _live(self) -> dict[str, tuple[str, float]]:
         predictor = self.inferences.predictor
         batcher = predictor.model.batcher if predictor is not None else None
         return {
-            "viridian_ready": ("Whether the pod takes traffic", float(self.readiness.ready)),
+            "viridian_ready": ("Whether the pod accepts traffic", float(self.readiness.ready)),
             "viridian_model_failing": (
                 "Whether the model has stopped answering trial inputs",
                 float(self.readiness.status == "failing"),
@@ -283,16 +286,16 @@ class App:
                 float(self.inferences.deaths.number),
             ),
             "viridian_suspect_inputs": (
-                "Inputs under which that happened, and which are refused for a while",
+                "Inputs that caused this and are refused for a while",
                 float(len(self.inferences.deaths)),
             ),
             "viridian_refused_inputs_total": (
-                "Requests that were refused for it",
+                "Requests refused because of such an input",
                 float(self.inferences.deaths.refused),
             ),
             **self._cache_and_limits(),
             "viridian_reruns_total": (
-                "Requests run again by themselves after a joined call failed",
+                "Requests run again one by one after a joined call failed",
                 batcher.stats.reruns if batcher else 0.0,
             ),
         }

@@ -24,5 +24,5 @@ def fault_of(request: Request) -> Problem | None:
         400,
         "invalid-timeout",
         "The header Viridian-Timeout-Ms must be a whole number of milliseconds from 1 to 999999999; leave it out to "
-        "wait for as long as the model may take.",
+        "wait as long as the model may take.",
     )

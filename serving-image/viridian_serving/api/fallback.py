@@ -4,9 +4,9 @@ A new model that fails thus costs its users nothing while the guards count what 
 doing harm:
 
 - What counts is settled by this pod's own model. Stable's answer tells one thing about it: a failure that stable gives
-  on the same input is the input's, and blames nobody (``witness.py``). A request that stable answered because the model
-  was slow goes on here, unseen, until its own outcome is known: else a candidate would be blamed for what stable is
-  forgiven.
+  on the same input is the input's, and counts against neither revision (``witness.py``). A request that stable
+  answered because the model was slow goes on here, unseen, until its own outcome is known: otherwise a candidate would
+  be blamed for what stable is forgiven.
 - Stable is asked once, on the port where nothing is ever passed on. No header, forged or not, can make a loop.
 - A model that is slow, but works, may send stable only a share of its requests: to double the load when both are slow
   would bring down the one that works. A model that answers nobody takes no capacity from anybody: what it was given is
@@ -78,7 +78,7 @@ def default_after(timeout: float, trial: float | None = None) -> float:
 
     Args:
         timeout: Seconds that a request may take.
-        trial: Seconds that the trial inference took, by which a slow model is told from one that hangs.
+        trial: Seconds that the trial inference took, which tells a slow model from one that hangs.
 
     Returns:
         Seconds.
@@ -145,7 +145,7 @@ class _FallbackRequest:
         return self.request.path.decode("latin-1")
 
     def headers(self, left: float, trace: Headers | None) -> list[tuple[bytes, bytes]]:
-        """Return the headers of the request to stable, which has so many seconds left.
+        """Return the headers of the request to stable, with the seconds that it has left.
 
         Args:
             left: Seconds.
@@ -327,7 +327,7 @@ class Fallback:
             headers = asked.headers(left, traced.headers if traced is not None else None)
             reply = await self._client.call("POST", asked.path, headers, [asked.request.body], deadline=asked.deadline)
         except (PeerUnreachableError, TimeoutError) as error:
-            LOG.warning("request %s: stable could not help: %s", asked.request_id, str(error) or "no answer in time")
+            LOG.warning("request %s: stable could not answer: %s", asked.request_id, str(error) or "no answer in time")
             self._count(reason, answered=False)
             return None
         finally:
@@ -341,7 +341,7 @@ class Fallback:
             asked.context.witness.say(Outcome.UNJUDGED)
         self._count(reason, answered=helped)
         if not helped:
-            LOG.warning("request %s: stable could not help: it answered %s", asked.request_id, reply.status)
+            LOG.warning("request %s: stable could not answer: it answered %s", asked.request_id, reply.status)
             return None
         return asked.response(reply)
 

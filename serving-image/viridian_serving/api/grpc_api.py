@@ -48,7 +48,7 @@ _HTTP_STATUS: Final = {
     grpc.StatusCode.UNAVAILABLE: 503,
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
 }
-"""By which a call's outcome is told, as over HTTP; what is missing is a failure of the model."""
+"""The outcome of a call by its status, as over HTTP; a missing status is a failure of the model."""
 _GRPC_STATUS: Final = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
@@ -158,7 +158,7 @@ class GrpcApi(grpc.GenericRpcHandler):
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         try:
-            # A client that leaves cancels this, but not the call: what that means is told where calls are counted.
+            # A client that leaves cancels this, but not the call: see where calls are counted.
             response = await asyncio.shield(task)
         except asyncio.CancelledError:
             asked.leave()

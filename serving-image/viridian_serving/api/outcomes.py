@@ -38,7 +38,7 @@ async def counted(
 ) -> tuple[Response, Outcome]:
     """Await an answer, and count what came of the request before anybody sees it.
 
-    What was answered before tells nothing about the model now, and is counted apart: that it came is told by it.
+    An answer from the cache says nothing about the model now, so it is counted apart.
 
     Args:
         request: What is answered.

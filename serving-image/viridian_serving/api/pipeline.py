@@ -51,7 +51,7 @@ class Trust(Enum):
     ROUTE = "route"
     """The color's Service: the gateway sets the header on every request."""
     FALLBACK_ONLY = "fallback"
-    """The Service of stable: anybody in the cluster; only another pod's fallback request is told apart.
+    """The Service of stable: anybody in the cluster; only another pod's fallback request is distinguished.
 
     Nothing that comes in here is ever passed on to another pod, whatever its headers say.
     """
@@ -346,8 +346,8 @@ class Inferences:
             raise Problem(
                 403,
                 "raw-closed",
-                "The inference protocol is closed: this model's schema.yaml says what is taken and answered, "
-                "at POST /predict.",
+                "The Open Inference Protocol is disabled: this model's schema.yaml defines inputs and outputs, "
+                "for POST /predict.",
             )
         self._passing += 1
         context.demand.sent = time.perf_counter()

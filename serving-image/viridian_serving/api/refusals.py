@@ -12,7 +12,7 @@ def limited(wait: int) -> Problem:
     return Problem(
         429,
         "rate-limited",
-        f"This client sends more than it may; send the request again in {wait} s, and fewer of them.",
+        f"This client exceeds its rate limit; send the request again in {wait} s, and send fewer.",
         headers=((b"Retry-After", b"%d" % wait),),
     )
 
@@ -22,7 +22,7 @@ def busy() -> Problem:
     return Problem(
         503,
         "busy",
-        "This pod has enough to do with requests of its own and helps no other pod now; try again in a second.",
+        "This pod is busy with its own requests and answers none for other pods now; try again in a second.",
         headers=((b"Retry-After", b"1"),),
     )
 

@@ -69,12 +69,12 @@ class StableView:
 
     @property
     def named(self) -> Named | None:
-        """What the Service led to when it last answered."""
+        """The revision behind the Service when it last answered."""
         return self._named
 
     @property
     def moved(self) -> bool:
-        """Whether the Service once led to this revision and now leads to another: its callers must follow it."""
+        """Whether the Service once selected this revision and now selects another: its callers must follow it."""
         return self._was_own and self._named is not None and self._named.revision != self._revision
 
     def begin(self, own: Interface) -> None:
@@ -208,5 +208,5 @@ class StablePoller:
     def _troubled(self, trouble: str | None) -> None:
         # Said when it changes, not every two seconds: a first revision has no stable one for a long time.
         if trouble is not None and self._trouble is None:
-            LOG.info("which revision is stable cannot be asked: %s", trouble)
+            LOG.info("the stable revision is unknown: %s", trouble)
         self._trouble = trouble

@@ -19,7 +19,8 @@ from viridian_serving.artifacts.locate import (
     native_model,
     triton_model,
 )
-from viridian_serving.settings.config import NATIVE, Format
+from viridian_serving.settings.config import Format
+from viridian_shared.model_format import NATIVE
 
 NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,55}[a-z0-9])?")
 """A name that a ModelDeployment may have as well."""

@@ -9,7 +9,8 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from viridian_serving.artifacts.foreign_models import way_out
-from viridian_serving.settings.config import NATIVE, Format, Settings
+from viridian_serving.settings.config import Format, Settings
+from viridian_shared.model_format import NATIVE
 from viridian_shared.sources import FETCHED as SCHEMES
 
 MODEL_FILE = "model.onnx"

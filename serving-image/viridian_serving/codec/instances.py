@@ -143,7 +143,8 @@ class InstanceReader:
             raise Problem(
                 413,
                 "too-many-instances",
-                f"The body holds {len(items)} instances and {self._max_instances} are the most; send them in parts.",
+                f"The body holds {len(items)} instances, more than the limit of {self._max_instances}; send them in"
+                " parts.",
             )
         if not items:
             raise Problem(400, "invalid-input", "The list holds no instance; send at least one.")

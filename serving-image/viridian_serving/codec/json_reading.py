@@ -1,6 +1,6 @@
 """JSON that a client wrote, read with a bound on how deep it is nested.
 
-Without one, whoever reads what was parsed would run out of stack at a depth that nobody has chosen.
+Without one, code that reads the parsed value would run out of stack at an arbitrary depth.
 """
 
 import json

@@ -90,7 +90,7 @@ class InferReader:
         self._model = model
         self._rules = TensorRules(model)
         self._known: dict[tuple[bytes, int], bytes] = {}
-        """What Triton gets for a header before so many bytes in all, where it is they that hold every value."""
+        """What Triton gets as a header before this many bytes in all, where the bytes hold every value."""
         self._has_strings = any(not tensor.datatype.size for tensor in model.inputs)
 
     def effort(self, body: bytes, header_length: bytes | None) -> int:

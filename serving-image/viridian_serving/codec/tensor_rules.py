@@ -68,7 +68,7 @@ class TensorRules:
         elif known.name != datatype:
             violations.add(f"{where}/datatype", f"must be {known.name}")
         if len(shape) > MOST_DIMS:
-            violations.add(f"{where}/shape", f"has {len(shape)} dimensions, and {MOST_DIMS} are the most")
+            violations.add(f"{where}/shape", f"has {len(shape)} dimensions, more than the limit of {MOST_DIMS}")
         elif not all(0 <= size <= _LARGEST for size in shape):
             violations.add(f"{where}/shape", f"must hold sizes from 0 to {_LARGEST}")
         return known if violations.number == before else None

@@ -167,7 +167,7 @@ class ModelSchema:
             raise SchemaError(f"Triton's model configuration lacks {error}") from error
         # A python model can say so as late as when it is loaded.
         if (config.get("model_transaction_policy") or {}).get("decoupled"):
-            raise SchemaError("it is decoupled: it gives any number of answers to a request, and the API gives one")
+            raise SchemaError("it is decoupled: it may give many answers to a request, and the API gives one")
         batching = _batching(config, max_batch)
         if batching.mode is Batch.SINGLE:
             return cls(_without_first(inputs), _without_first(outputs), 1, batching)
@@ -183,7 +183,7 @@ def _batching(config: Mapping[str, Any], max_batch: int) -> Batching:
         return Batching(Batch(parameters[BATCH_PARAMETER]), parameters.get(REASON_PARAMETER, ""))
     if max_batch:
         return Batching(Batch.JOINED)
-    return Batching(Batch.NONE, "the model has no dimension that counts instances")
+    return Batching(Batch.NONE, "the model has no batch dimension")
 
 
 def _without_first(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:

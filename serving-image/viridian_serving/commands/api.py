@@ -38,16 +38,22 @@ from viridian_serving.telemetry.log_secret import KEYS, LogSecret, read_secret
 LOG = logging.getLogger("viridian.api")
 
 _TRITON_HOST = "127.0.0.1"
-_NO_KEYS = (
-    "The api container cannot start: the Secret of spec.serving.apiKeysSecretRef holds no usable API key, so nobody"
-    " would be answered; add one by: kubectl create secret generic NAME --from-literal=CLIENT=$(openssl rand -hex 32)"
-)
 _LAST_WORDS = 5.0
 """Seconds for what is logged to be delivered after the last request, at most."""
 _SILENCE = 1.0
 """Seconds without a request after which nobody is taken to send any more."""
 _RETRY = 0.25
 """Seconds between two tries to reach a model that is still being loaded; Triton tells nobody when it is."""
+
+
+class NoApiKeyError(Exception):
+    """Clients need an API key, and there is none that is valid."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the Secret of spec.serving.apiKeysSecretRef holds no usable API key, so every request would be refused;"
+            " add one by: kubectl create secret generic NAME --from-literal=CLIENT=$(openssl rand -hex 32)"
+        )
 
 
 def main() -> int:
@@ -63,13 +69,13 @@ def main() -> int:
     except config.ConfigError as error:
         report(config.termination_log(os.environ), [f"The api container cannot start: {s}" for s in error.sentences])
         return 2
-    if settings.api_keys_dir is not None and not read_keys(settings.api_keys_dir).keys:
-        report(settings.termination_log, [_NO_KEYS])
-        return 2
     hide()  # the key of feedback tokens is in the environment
     _quieten_garbage_collector()
     try:
         return uvloop.run(serve(settings))
+    except NoApiKeyError as error:
+        report(settings.termination_log, [f"The api container cannot start: {error}"])
+        return 2
     except SchemaError as error:
         report(settings.termination_log, [f"Model {settings.model} {settings.model_version} cannot be served: {error}"])
         return 1
@@ -98,6 +104,7 @@ async def serve(settings: Settings) -> int:
         The exit code.
 
     Raises:
+        NoApiKeyError: Every request would be refused.
         OSError: A port is taken.
         SchemaError: The model cannot be served.
     """
@@ -109,13 +116,18 @@ async def serve(settings: Settings) -> int:
     public = HttpServer(settings.max_body, identity_headers(settings), settings.max_bodies)
     operations = HttpServer(settings.max_body, identity_headers(settings))
     app = App(settings, triton, public)
+    watches = file_watches(app, settings)
+    for watch in watches:
+        watch.look()  # before the first request
+    if app.inferences.keys is not None and not app.inferences.keys.keys:
+        raise NoApiKeyError
     await operations.listen(settings.bind, settings.metrics_port, app.operations)
     await public.listen(settings.bind, settings.http_port, app.public(Trust.ROUTE))
     await public.listen(settings.bind, settings.fallback_port, app.public(Trust.FALLBACK_ONLY))
     calls = GrpcApi(app.inferences, f"{_TRITON_HOST}:{settings.triton_grpc_port}", settings.max_body)
     await calls.listen(settings.bind, settings.grpc_port)
     tasks = [loop.create_task(keep_model_ready(app, triton, public, settings))]
-    tasks += [loop.create_task(watch.run()) for watch in file_watches(app, settings)]
+    tasks += [loop.create_task(watch.run()) for watch in watches]
     if settings.stable is not None and app.stable is not None:
         tasks.append(loop.create_task(poll_stable(app, app.stable, public, settings, settings.stable)))
     stopped = loop.create_task(stop.wait())

@@ -22,7 +22,7 @@ _LEVELS: Final = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL"}
 _IDLE_WORDS: Final = (
     # Triton says so on every machine without a GPU, as errors, and serves.
     *("CudaDriverHelper has not been initialized", "Unable to allocate pinned system memory"),
-    # What a pod logs of files that nobody has on a laptop, and Triton of the end that was asked for.
+    # What a pod logs about files that a laptop does not have, and Triton about a requested end.
     *("settings: {}", "the prediction log's Secret holds nothing", "Signal (15) received."),
 )
 _DECIDING: Final = re.compile(r"Model \S+ \S+ cannot be served: |The \w+ container cannot |tritonserver ended with ")

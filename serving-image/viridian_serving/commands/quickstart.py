@@ -11,7 +11,7 @@ from viridian_serving.codec.tensors import DYNAMIC
 _LONGEST: Final = 1000
 """Characters of a request that is still pasted gladly."""
 
-NO_EXAMPLE: Final = "No made-up request was answered. Put one that is into sample.json beside the model."
+NO_EXAMPLE: Final = "The model answered no made-up request. Put one that is into sample.json beside the model."
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from viridian_serving.artifacts.locate import CONFIG_FILE, ModelError, locate, m
 from viridian_serving.codec.tensors import Batch
 from viridian_serving.contract.binding import PREPROCESS_FILE
 from viridian_serving.settings import config, cpu
-from viridian_serving.settings.config import NATIVE, Settings
+from viridian_serving.settings.config import Settings
 from viridian_serving.settings.prctl import hide
 from viridian_serving.settings.termination_log import report
 from viridian_serving.triton import excuse, shared_memory, supervisor
@@ -26,6 +26,7 @@ from viridian_serving.triton.repository import write_repository
 from viridian_serving.triton.worker_host import SOCKET, WorkerHost
 from viridian_shared import variables
 from viridian_shared.exit_codes import ENDED_UNDER_REQUEST
+from viridian_shared.model_format import NATIVE
 
 LOG = logging.getLogger("viridian.triton")
 

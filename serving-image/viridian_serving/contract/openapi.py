@@ -45,10 +45,10 @@ _PROBLEMS: Final = {
     "401": "There is no valid API key in the request.",
     "408": "The request did not arrive in time.",
     "413": "More instances or bytes than allowed.",
-    "431": "The address and the headers are too large.",
+    "431": "The URL and the headers are too large.",
     "500": "The model failed on this input.",
     "502": "The model's answer cannot be used.",
-    "503": "The model is starting, away, or has too much to do; send it again after Retry-After.",
+    "503": "The model is starting, away, or is overloaded; send it again after Retry-After.",
     "504": "The model did not answer in time.",
 }
 _EXAMPLE_ERRORS: Final = {
@@ -209,7 +209,7 @@ def _get(contract: Contract) -> dict[str, Any]:
     condition = {
         "name": "If-None-Match",
         "in": "header",
-        "description": "The ETag of an answer to the same question; the model is not asked again while it holds.",
+        "description": "The ETag of an earlier answer to the same input; the model is not asked again while it holds.",
         "schema": {"type": "string"},
     }
     answer = _answered({"$ref": "#/components/schemas/Answer"})
@@ -219,7 +219,7 @@ def _get(contract: Contract) -> dict[str, Any]:
     }
     return {
         "operationId": "predictOne",
-        "summary": "Predict for an instance that the address holds",
+        "summary": "Predict for an instance in the URL",
         "description": "Values are written as in JSON, strings without quotes.",
         "parameters": [*parameters, condition, _TIMEOUT],
         "responses": {

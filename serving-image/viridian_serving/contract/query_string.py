@@ -70,7 +70,7 @@ class QuestionReader:
             raise Problem(
                 405,
                 "sensitive",
-                f"{', '.join(map(repr, self._sensitive))} must not stand in an address, which logs and caches keep; "
+                f"{', '.join(map(repr, self._sensitive))} must not be in a URL, which logs and caches keep; "
                 "send it with POST.",
                 headers=((b"Allow", b"POST"),),
             )
@@ -94,9 +94,9 @@ class QuestionReader:
         try:
             pairs = parse_qsl(query.decode("ascii"), True, errors="strict", max_num_fields=_MOST_FIELDS)
         except UnicodeDecodeError:
-            raise Problem(400, "invalid-input", "The address is not percent-encoded UTF-8.") from None
+            raise Problem(400, "invalid-input", "The URL is not percent-encoded UTF-8.") from None
         except ValueError:
-            raise Problem(400, "invalid-input", f"The address holds more than {_MOST_FIELDS} values.") from None
+            raise Problem(400, "invalid-input", f"The URL holds more than {_MOST_FIELDS} values.") from None
         times = Counter(name for name, _ in pairs)
         repeated = [
             Violation(join("", name), f"is there {number} times; write a list as in JSON")

@@ -76,7 +76,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "aliases are not taken; write it out", event.start_mark)
+            raise yaml.composer.ComposerError(None, None, "aliases are not supported; write it out", event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -121,7 +121,7 @@ def parse(text: bytes) -> SchemaFile:
         SchemaError: See read_schema_file().
     """
     if len(text) > _MOST_BYTES:
-        raise SchemaError(f"{FILE} has {len(text)} bytes and {_MOST_BYTES} are the most; shorten its categories")
+        raise SchemaError(f"{FILE} has {len(text)} bytes, more than the limit of {_MOST_BYTES}; shorten its categories")
     try:
         document = yaml.load(text, _Loader)  # noqa: S506  a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:

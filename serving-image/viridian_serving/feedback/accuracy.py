@@ -22,7 +22,7 @@ _MAX_REVISIONS: Final = 32
 _OTHER: Final = "other"
 """Instead of the revision, when feedback has come for more of them than a page should show."""
 _MAX_ITEM: Final = 2048
-"""Bytes of an item: a token has 1,024 at the most, a label 256."""
+"""Bytes of an item: a token has at most 1,024, a label 256."""
 _MEMBERS: Final = frozenset({"token", "actual"})
 _NOT_THERE: Final = object()
 
@@ -137,7 +137,9 @@ class Feedback:
         # Before it is decoded, for the predictions of all other clients wait meanwhile.
         if len(body) > (most := self._max_items * _MAX_ITEM):
             raise Problem(
-                413, "too-many-items", f"The body has {len(body)} bytes and {most} are the most; send it in parts."
+                413,
+                "too-many-items",
+                f"The body has {len(body)} bytes, more than the limit of {most}; send it in parts.",
             )
         document = parse(body)
         items = document if isinstance(document, list) else [document]
@@ -145,7 +147,7 @@ class Feedback:
             raise Problem(
                 413,
                 "too-many-items",
-                f"The body holds {len(items)} items and {self._max_items} are the most; send them in parts.",
+                f"The body holds {len(items)} items, more than the limit of {self._max_items}; send them in parts.",
             )
         if not items:
             raise Problem(400, "invalid-feedback", "The list is empty; send at least one object with token and actual.")

@@ -66,7 +66,7 @@ class TokenWriter:
         self._inner, self._outer = _hmac_states(_derive(keys[0], namespace, model))
         name = revision.encode()
         self._revision = name
-        # Not 8 random bytes for each: a start of the process is told from others by these, and predictions are counted.
+        # Not 8 random bytes for each: these tell a start of the process from others, and predictions are counted.
         self._process = os.urandom(4)
         self._count = 0
 
@@ -138,7 +138,7 @@ class TokenReader:
         if now - given.issued > self._lifetime:
             raise TokenError(
                 f"has expired: it is {(now - given.issued) / 3600:.1f} h old, "
-                f"and {self._lifetime / 3600:g} h are the most"
+                f"and {self._lifetime / 3600:g} h is the longest"
             )
         return given
 

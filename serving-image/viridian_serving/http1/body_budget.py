@@ -74,7 +74,7 @@ class BodyBudget:
         return False
 
     def release(self, size: int) -> None:
-        """Hold so many bytes less."""
+        """Release this many bytes."""
         self.used -= size
 
     def _make_room(self) -> None:

@@ -95,7 +95,7 @@ class Connection(asyncio.Protocol):
         self._server.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell a running request that nobody waits for it."""
+        """Signal a running request that its client has left."""
         self._ended = True
         del self._parser  # it and this hold each other: else both would stay until the garbage collector runs
         self._server.forget(self)

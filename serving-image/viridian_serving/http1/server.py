@@ -2,7 +2,7 @@
 
 It exists because the road of every prediction leads through it. Measured on the same machine, an ASGI server answered
 15 thousand constant requests a second at 32 connections and this one 34 thousand; and a prediction API must know things
-that ASGI hides: that a client has left while its request runs, and which connections are idle when the pod is told to
+that ASGI hides: that a client has left while its request runs, and which connections are idle when the pod is asked to
 stop.
 """
 

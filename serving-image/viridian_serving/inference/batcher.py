@@ -183,7 +183,7 @@ class DynamicBatcher(Generic[P, R]):
         while batch := self._next_batch():
             self._use_free_slot()  # for what has another shape, or did not fit
             await self._run(batch)
-            # Whoever was answered is told in the next turn of the event loop, and what arrives then is submitted in the
+            # Waiters see their answer in the next turn of the event loop, and what arrives then is submitted in the
             # one after it. It travels in the next call, which leaves that little later and is the larger for it.
             for _ in range(2):
                 await asyncio.sleep(0)
@@ -241,7 +241,7 @@ class DynamicBatcher(Generic[P, R]):
             self._failed(batch, error)
             return
         except BaseException as error:
-            # A defect of ours. Whoever waits is told at once instead of at the deadline.
+            # A defect of ours. Waiters fail at once instead of at the deadline.
             for job in batch:
                 if not job.done.done():
                     job.done.set_exception(CallFailedError(f"{type(error).__name__}: {error}"))

@@ -46,7 +46,7 @@ class CacheStats:
     """Answers that another request of the same input was already waiting for."""
     misses: int = 0
     stale: int = 0
-    """Old answers that were given instead of an error."""
+    """Stale answers served instead of an error."""
 
 
 def key_of(parts: Sequence[Encoded], *, many: bool) -> bytes:

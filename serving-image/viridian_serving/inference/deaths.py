@@ -46,7 +46,7 @@ class Deaths:
         self.number = 0
         """Ends of Triton under requests, since the start."""
         self.refused = 0
-        """Requests that were refused for it, since the start."""
+        """Requests refused because of such an input, since the start."""
 
     def __len__(self) -> int:
         """Return the number of inputs that are remembered."""

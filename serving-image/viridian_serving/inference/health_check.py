@@ -181,7 +181,7 @@ class HealthCheck:
             return _Trouble(f"the model fails on {trial.what}: {error}. {way_out}", by_input=True)
         except QueueFullError:
             await asyncio.sleep(self._timeout)
-            return _Trouble(f"the queue before the model has been full for {self._timeout:g} s")
+            return _Trouble(f"the model's queue has been full for {self._timeout:g} s")
         except (CallFailedError, TimeoutError) as error:
             return _Trouble(f"no answer to a trial input: {str(error) or f'none within {self._timeout:g} s'}")
         return None

@@ -1,4 +1,4 @@
-"""When this pod may be given traffic: from one real inference on, until it is told to stop or can help nobody.
+"""When this pod may be given traffic: from one real inference on, until it is stopped or has no fallback either.
 
 A model that fails does not turn a pod off whose requests stable answers: unready, with weight, it would be a 503 at the
 gateway, with nobody to rescue it, and which no guard would see. Without such help it is turned off, so that other pods

@@ -1,7 +1,7 @@
 """The counters that guard a rollout, published as they stood at the last multiple of the scrape interval.
 
 Pods are scraped at different moments. If each published what it has *now*, an incident shared by both colors would
-show on the color scraped first, and a healthy candidate would be turned back for it. So a pod publishes its counts as
+show on the color scraped first, and a healthy candidate would be rolled back for it. So a pod publishes its counts as
 they stood at the last wall-clock multiple of the interval, with that stamp, and counts of equal stamps are compared.
 
 Nothing here knows a clock: the time comes in as an argument.

@@ -7,16 +7,18 @@ default that suits a pod, and exists so that tests and unusual pods can change i
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from viridian_serving.http1.listeners import ANY, reach
 from viridian_serving.settings.cpu import parse_cpus
 from viridian_shared import paths, ports
+from viridian_shared.color import Color
 from viridian_shared.digest import PATTERN as DIGEST
 from viridian_shared.durations import parse_duration
 from viridian_shared.latency import GRID
+from viridian_shared.model_format import ModelFormat
 from viridian_shared.shutdown import API_END, DRAIN_DELAY
 from viridian_shared.sizes import parse_size
 from viridian_shared.variables import PREFIX
@@ -84,7 +86,7 @@ def _bytes(value: object) -> object:
 Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 """Bytes."""
 SHORTEST_KEY = 16
-"""Characters of a secret that nobody can guess."""
+"""Fewest characters of a secret that cannot be guessed."""
 
 
 def _keys(value: object) -> object:
@@ -101,9 +103,7 @@ Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=
 PositiveSeconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, Field(min_length=1)]
-Format = Literal["onnx", "triton", "sklearn", "xgboost", "lightgbm"]
-NATIVE = ("sklearn", "xgboost", "lightgbm")
-"""Formats that run in the library that trained the model."""
+Format = ModelFormat
 
 
 class Settings(BaseModel):
@@ -121,7 +121,7 @@ class Settings(BaseModel):
     model_digest: Annotated[str, Field(pattern=f"^{DIGEST.pattern}$")] | None = None
     """What ``viridian-fetch`` must find; None where the image itself vouches for the model."""
     revision: Text
-    color: Literal["blue", "green"]
+    color: Color
     pod_uid: Text
 
     model_max_size: Size = 2 << 30

@@ -55,8 +55,8 @@ def _endpoint(url: str) -> str:
     if (encrypted or inside) and parts.path.strip("/"):
         return url
     raise ValueError(
-        "what clients send must not travel in the open; write https://HOST:PORT/v1/logs, or http:// with 127.0.0.1 for "
-        "a collector on the same machine"
+        "what clients send must be encrypted on the network; write https://HOST:PORT/v1/logs, or http:// with "
+        "127.0.0.1 for a collector on the same machine"
     )
 
 

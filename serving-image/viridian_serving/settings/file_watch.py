@@ -52,7 +52,7 @@ class FileWatch(Generic[T]):
         try:
             value = self._read()
         except LiveFileError as error:
-            LOG.error("%s; everything stays as it was until that is fixed", error)  # noqa: TRY400  the user's file
+            LOG.error("%s; everything stays as it was until this is fixed", error)  # noqa: TRY400  the user's file
             return
         if value != self._current:
             self._current = value

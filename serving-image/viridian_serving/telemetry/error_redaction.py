@@ -15,7 +15,7 @@ LONGEST: Final = 200
 _LONGEST_READ: Final = 2000
 """Characters of the model's words that are looked at."""
 _MOST_BYTES: Final = 64 * 1024
-"""Of what a request held. Of a larger one, only the kind of the error is told."""
+"""Of a request's content. For a larger one, only the kind of the error is recorded."""
 _LONGEST_WORD: Final = 40
 _SHORTEST_PART: Final = 3
 """Letters of a part of a word that may give the whole of it away."""

@@ -298,4 +298,4 @@ async def in_thread(call: Callable[[], T]) -> T:
 
 def _said(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        LOG.error("the prediction log has ended: whatever is logged from now on is lost", exc_info=error)
+        LOG.error("the prediction log has ended: records from now on are lost", exc_info=error)

@@ -72,7 +72,7 @@ class FailureCounts:
         for context in requests:
             if (failure := context.failure) is not None and context.via in JUDGED:
                 kind = _Kind(failure.type, "" if failure.status is None else str(failure.status))
-                alike[kind][_DIGITS.sub("0", failure.cause)].append(context)  # no digit is told anyway
+                alike[kind][_DIGITS.sub("0", failure.cause)].append(context)  # digits are redacted anyway
         for kind, by_words in alike.items():
             for read, (words, group) in enumerate(sorted(by_words.items(), key=lambda each: -len(each[1]))):
                 self._count(kind, self._sentence(words, group) if read < _MOST_READ else "", len(group))

@@ -89,18 +89,20 @@ class ModelMetrics:
             for via, number in ways.items():
                 labels.add_metric((*identity, via.value, label), number)
         yield labels
-        yield rendered("viridian_prediction_confidence", "How sure the model was", names, {identity: self._confidence})
+        yield rendered(
+            "viridian_prediction_confidence", "Confidence of predictions", names, {identity: self._confidence}
+        )
         yield rendered("viridian_prediction_value", "Predicted numbers", names, {identity: self._values})
         watched = {(*identity, each.feature.name): each for each in self._features}
         yield rendered(
             "viridian_feature_value",
-            "Numbers that the model was asked about",
+            "Values of numeric features",
             (*names, "feature"),
             {values: each.values for values, each in watched.items()},
         )
         outside = CounterMetricFamily(
             "viridian_feature_out_of_range",
-            "Numbers outside of the range in which they were expected",
+            "Values of numeric features outside their expected range",
             labels=(*names, "feature", "side"),
         )
         for values, each in watched.items():

@@ -147,7 +147,7 @@ class Telemetry(Collector):
             self._tell(aside)
         except Exception:
             # The page with the counters that guard a rollout must not depend on it.
-            LOG.exception("what was seen of %d request(s) could not all be told", len(aside))
+            LOG.exception("telemetry of %d request(s) was incomplete", len(aside))
 
     def _tell(self, aside: Sequence[RequestContext]) -> None:
         self._failures.observe(aside)
@@ -175,8 +175,8 @@ class Telemetry(Collector):
             raise Problem(
                 404,
                 "no-feedback-key",
-                "This pod signs no predictions, so it can take no feedback: create the Secret "
-                f"{self._settings.model}-feedback with a member 'key', and start the pods anew.",
+                "This pod does not sign predictions, so it cannot accept feedback: create the Secret "
+                f"{self._settings.model}-feedback with a member 'key', and restart the pods.",
             )
         return self._feedback.take(body)
 
@@ -186,7 +186,7 @@ class Telemetry(Collector):
         yield from self.responses.families(IDENTITY, self._identity)
         yield from self._failures.families(IDENTITY, self._identity)
         yield from self.clients.families(IDENTITY, self._identity)
-        queue = "Time that instances waited for a call to the model"
+        queue = "Time instances waited for a call to the model"
         yield rendered("viridian_queue_seconds", queue, IDENTITY, {self._identity: self._stats.waits})
         yield rendered(
             "viridian_call_size", "Instances in a joined call", IDENTITY, {self._identity: self._stats.sizes}

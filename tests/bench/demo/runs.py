@@ -15,7 +15,7 @@ class Run:
         run: Its number, from 1.
         busy_cores: Cores that another load kept busy meanwhile.
         seconds: From start to end of the program.
-        ended_well: Whether the good version was promoted and the bad one taken back.
+        ended_well: Whether the good version was promoted and the bad one rolled back.
         requests: Requests that clients sent; None if the run wrote no report.
         requests_failed_client: Those without a good answer.
         failures: How these ended, and during which part of the demonstration, with their numbers.

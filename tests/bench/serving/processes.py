@@ -115,7 +115,9 @@ class Peer:
 def interpreter(requirements: str) -> str:
     """The interpreter of an environment with these packages, which is made if it is not there."""
     file = ROOT / "requirements" / "bench" / f"{requirements}.txt"
-    made = subprocess.run([ROOT / "dev" / "environment.sh", file], check=True, stdout=subprocess.PIPE, text=True)
+    made = subprocess.run(
+        [ROOT / "dev" / "toolchain" / "environment.sh", file], check=True, stdout=subprocess.PIPE, text=True
+    )
     return made.stdout.strip()
 
 

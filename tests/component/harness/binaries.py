@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+TOOLCHAIN = REPOSITORY / "dev" / "toolchain"
 
 
 class MissingBinaryError(Exception):
@@ -19,18 +20,20 @@ def binary(name: str) -> Path:
     """
     found = _control_plane_folder() / name
     if not found.exists():
-        raise MissingBinaryError(f"the component tests need {name}, which is not in {found.parent}: run dev/bin.sh.")
+        raise MissingBinaryError(
+            f"the component tests need {name}, which is not in {found.parent}: run dev/toolchain/bin.sh."
+        )
     return found
 
 
 @functools.cache
 def tool(name: str) -> Path:
-    """A program of dev/go other than the control plane: `helm`, `prometheus`, …; it is built now if it is missing.
+    """A program of dev/toolchain/go other than the control plane, such as `helm`; it is built now if it is missing.
 
     Raises:
         MissingBinaryError: it could not be built.
     """
-    _run(name, REPOSITORY / "dev" / "build-go.sh", name)
+    _run(name, TOOLCHAIN / "build-go.sh", name)
     return binary(name)
 
 
@@ -45,7 +48,7 @@ def packaged(requirements: str, path: str) -> Path:
     Raises:
         MissingBinaryError: The package could not be installed.
     """
-    interpreter = Path(_run(path, REPOSITORY / "dev" / "environment.sh", requirements))
+    interpreter = Path(_run(path, TOOLCHAIN / "environment.sh", requirements))
     (found,) = interpreter.parents[1].glob(f"lib/python*/site-packages/{path}")
     return found
 
@@ -57,12 +60,12 @@ def crds(pattern: str) -> list[Path]:
     Raises:
         MissingBinaryError: a module could not be fetched.
     """
-    return sorted(Path(_run("the definitions", REPOSITORY / "dev" / "crds.sh")).glob(pattern))
+    return sorted(Path(_run("the definitions", TOOLCHAIN / "crds.sh")).glob(pattern))
 
 
 @functools.cache
 def _control_plane_folder() -> Path:
-    return Path(_run("the control plane", REPOSITORY / "dev" / "bin.sh"))
+    return Path(_run("the control plane", TOOLCHAIN / "bin.sh"))
 
 
 def _run(what: str, *command: str | Path) -> str:

@@ -202,8 +202,8 @@ def test_last_words_are_cut_to_what_a_status_can_hold() -> None:
         ),
         (
             pod(container("triton", 4, ended(0, "Completed"), waiting=BACK_OFF)),
-            "container triton: it ends again and again without an error (Completed, exit code 0), and should run on;"
-            " look at its logs (kubectl logs POD -c triton --previous)",
+            "container triton: it keeps ending without an error (Completed, exit code 0), but should keep running;"
+            " check its logs (kubectl logs POD -c triton --previous)",
         ),
         (pod(container("triton", 4, ended(0, "Completed"), **RUNNING)), ""),
         (
@@ -219,12 +219,11 @@ def test_last_words_are_cut_to_what_a_status_can_hold() -> None:
         (pod(initContainerStatuses=[container("istio-init", 3, ended(1), terminated=ended(0))]), ""),
         (
             pod(initContainerStatuses=[container("istio-init", 3, ended(1), waiting=BACK_OFF)]),
-            "container istio-init, which something has added to the pod, ends again and again: back-off 10s"
-            "; look at its logs",
+            "container istio-init, which something has added to the pod, keeps failing: back-off 10s; look at its logs",
         ),
         (
             pod(container("istio-proxy", 3, ended(1), waiting=BACK_OFF)),
-            "container istio-proxy, which something has added to the pod, ends again and again: back-off 10s"
+            "container istio-proxy, which something has added to the pod, keeps failing: back-off 10s"
             "; look at its logs",
         ),
         (
@@ -264,7 +263,7 @@ def test_what_keeps_a_pod_from_starting(manifest: dict[str, Any], trouble: str) 
             id="before the fetching",
         ),
         pytest.param(
-            unmade(containerStatuses=None), "for 1 min or more: its node has not begun to start it", id="a silent node"
+            unmade(containerStatuses=None), "for 1 min or more: its node has not started it yet", id="a silent node"
         ),
         pytest.param(unmade(stage(SANDBOX)), "for 10 min or more: its image is still being pulled", id="a slow pull"),
         pytest.param(unmade(stage(SANDBOX, at="2025-12-31T23:51:00Z")), None, id="a large image"),
@@ -347,7 +346,7 @@ def going(end: str, *finalizers: str, node: str = "n1") -> dict[str, Any]:
         pytest.param(going("2025-12-31T23:59:01Z"), "", id="a little late"),
         pytest.param(
             going(AN_HOUR_AGO),
-            f"{OVERDUE}its node does not confirm that it has ended; bring the node back; if it is gone for good:"
+            f"{OVERDUE}its node does not confirm that it has stopped; bring the node back; if it is gone for good:"
             " kubectl delete pod iris-green-1 --force",
             id="its node is dead",
         ),

@@ -35,14 +35,14 @@ RESOURCES = "spec.serving.triton.resources and spec.serving.api.resources"
     ("words", "told"),
     [
         (QUOTA, f"{QUOTA}; {RAISE}"),
-        (UNLIMITED, f"{RESOURCES}: {UNLIMITED}; set them, as a ResourceQuota of the namespace counts them"),
+        (UNLIMITED, f"{RESOURCES}: {UNLIMITED}; set them: a ResourceQuota of the namespace requires them"),
         (RANGE, f"{RESOURCES}: {RANGE}; keep within the LimitRange of the namespace"),
         (
             LEVEL,
-            f"{LEVEL}; the operator's pods pass the level restricted: look for a webhook that adds to them",
+            f"{LEVEL}; the operator's pods meet the level restricted: look for a webhook that changes them",
         ),
-        (DENIED, f"{DENIED}; see what that webhook asks for, or that it runs"),
-        (AWAY, f"{AWAY}; see what that webhook asks for, or that it runs"),
+        (DENIED, f"{DENIED}; check what that webhook requires, and that it runs"),
+        (AWAY, f"{AWAY}; check what that webhook requires, and that it runs"),
         (
             MISSING.format("robot"),
             f"spec.serving.podTemplate.serviceAccountName: {MISSING.format('robot')}; create that ServiceAccount, or"

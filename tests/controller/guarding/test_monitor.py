@@ -63,7 +63,7 @@ def test_guards_are_read_as_plain_numbers() -> None:
             None,
             id="promoted, the old color drains",
         ),
-        pytest.param({"ending": {"phase": "RolledBack", "reason": "x", "message": "x"}}, None, id="taken back"),
+        pytest.param({"ending": {"phase": "RolledBack", "reason": "x", "message": "x"}}, None, id="rolled back"),
     ],
 )
 def test_whom_the_guards_look_at(monitor: GuardMonitor, changes: dict[str, Any], comparison: Comparison | None) -> None:

@@ -76,5 +76,5 @@ async def test_if_one_job_fails_all_end_and_its_error_is_told() -> None:
 
 
 async def test_a_job_that_just_ends_is_a_defect() -> None:
-    with pytest.raises(RuntimeError, match="short ended by itself"):
+    with pytest.raises(RuntimeError, match="short ended unexpectedly"):
         await run_until_cancelled({"short": asyncio.sleep(0)})

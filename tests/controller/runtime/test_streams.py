@@ -62,7 +62,7 @@ async def test_an_error_ends_the_watch_and_nothing_else(
     events += [event("ADDED"), event("ERROR", code=code, message="busy"), event("MODIFIED")]
     streams.forgive_watch_errors()
     assert await follow() == ["ADDED"]
-    assert caplog.messages == ["a watch ended with an error, it begins again: busy"]
+    assert caplog.messages == ["a watch ended with an error; it starts again: busy"]
 
 
 async def test_a_version_that_is_too_old_is_left_to_kopf(events: list[dict[str, Any]]) -> None:

@@ -58,7 +58,7 @@ class Background:
             process.wait()
 
     def _end(self) -> bool:
-        """End it; the value is whether it had ended by itself."""
+        """End it; the value is whether it had ended unexpectedly."""
         process = self._process
         if process is None or process.stdin is None:
             return True

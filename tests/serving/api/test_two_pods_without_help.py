@@ -65,7 +65,7 @@ def test_stable_gone_and_back_and_roles_swapped(tmp_path: Path) -> None:
         eventually(lambda: "the stable revision is m-2" in pair.candidate.log(), pair.candidate.log)
         assert "connection" not in pair.candidate.predict({"i": 1}).headers
         assert pair.candidate.predict({"i": 5}, **BY_ROUTE).status == 500
-        # when it is taken back after all
+        # when it is rolled back after all
         pair.service.target = pair.stable.ports["FALLBACK_PORT"]
         # then the other is stable again
         eventually(lambda: "connection" not in pair.stable.predict({"i": 1}).headers, pair.stable.log)

@@ -176,7 +176,7 @@ def test_too_many_instances_are_refused_before_they_are_read() -> None:
     with pytest.raises(Problem) as problem:
         read(ROW, [[1, 2, 3]] * 11)
     assert problem.value.status == 413
-    assert "10 are the most" in problem.value.detail
+    assert "the limit of 10" in problem.value.detail
 
 
 def test_the_list_of_errors_is_bounded() -> None:

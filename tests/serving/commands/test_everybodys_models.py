@@ -88,6 +88,6 @@ def test_the_first_request_that_is_answered_is_proof(tmp_path: Path) -> None:
         # then
         eventually(lambda: "the model answered a request: ready" in local.err, lambda: local.err)
         local.wait_ready()
-        assert "No made-up request was answered" in local.out
+        assert "The model answered no made-up request" in local.out
     finally:
         local.end()

@@ -91,7 +91,7 @@ def test_what_is_sensitive_is_asked_with_post_only() -> None:
     with pytest.raises(Problem) as refused:
         reader("features: [{name: a, sensitive: true}, {name: s}]").read(b"a=1&s=x")
     assert (refused.value.status, refused.value.kind) == (405, "sensitive")
-    assert "'a' must not stand in an address" in refused.value.detail
+    assert "'a' must not be in a URL" in refused.value.detail
 
 
 def test_many_repeated_names_cost_no_time() -> None:

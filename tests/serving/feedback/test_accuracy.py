@@ -104,7 +104,7 @@ def test_another_model_s_token_is_not_believed(made: str, checks: TokenReader) -
 def test_a_token_expires() -> None:
     made = token()
     assert reader().read(made, ISSUED + HOUR).prediction == 1
-    with pytest.raises(TokenError, match=r"has expired: it is 2\.0 h old, and 1 h are the most"):
+    with pytest.raises(TokenError, match=r"has expired: it is 2\.0 h old, and 1 h is the longest"):
         reader().read(made, ISSUED + 2 * HOUR)
 
 

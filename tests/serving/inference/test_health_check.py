@@ -101,7 +101,7 @@ async def test_a_model_that_nobody_doubts_is_left_in_peace() -> None:
         (ModelFailedError("stub died"), "fails on a made-up input: stub died"),
         (UnreachableError("nothing listens"), "no answer to a trial input: nothing listens"),
         (3.0, "none within 0.1 s"),
-        (QueueFullError(), "the queue before the model has been full for 0.1 s"),
+        (QueueFullError(), "the model's queue has been full for 0.1 s"),
     ],
     ids=["fails", "not there", "silent", "full"],
 )

@@ -101,7 +101,7 @@ def test_a_collector_on_the_same_machine_may_be_asked_in_the_open() -> None:
         ('{"log": {"sink": "OTLP"}}', "log: sink OTLP, and only that, needs an endpoint"),
         ('{"log": {"endpoint": "https://c/v1/logs"}}', "log: sink OTLP, and only that, needs an endpoint"),
         ('{"log": {"sink": "file"}}', "log.sink: Input should be 'Stdout' or 'OTLP'"),
-        ('{"log": {"sink": "OTLP", "endpoint": "http://c:4318/v1/logs"}}', "log.endpoint: what clients send must not"),
+        ('{"log": {"sink": "OTLP", "endpoint": "http://c:4318/v1/logs"}}', "log.endpoint: what clients send must be"),
         ('{"log": {"sink": "OTLP", "endpoint": "https://c:4318/"}}', "write https://HOST:PORT/v1/logs"),
         ('{"log": {"sink": "OTLP", "endpoint": "collector"}}', "write https://HOST:PORT/v1/logs"),
         ('{"log": {"sample": "1.5"}}', "log.sample: Input should be less than or equal to 1"),

@@ -94,8 +94,8 @@ def _root() -> Schema:
             "apiVersion": {"description": f"{GROUP}/{VERSION}.", "type": "string"},
             "kind": {"description": f"{KIND}.", "type": "string"},
             "metadata": {"type": "object", "properties": {"name": name, "generateName": name}},
-            "spec": {**structural_schema(ModelDeploymentSpec), "description": "What is asked for."},
-            # A default in the status would claim something that nobody observed.
+            "spec": {**structural_schema(ModelDeploymentSpec), "description": "The desired state."},
+            # A default in the status would claim something that was not observed.
             "status": {
                 **without_defaults(structural_schema(ModelDeploymentStatus)),
                 "description": f"What is: {_lower(ModelDeploymentStatus.__doc__)}",
@@ -107,13 +107,13 @@ def _root() -> Schema:
 def _columns() -> list[dict[str, Any]]:
     """What `kubectl get mdep` shows beside the name; a priority above 0 needs `-o wide`."""
     return [
-        _column("Phase", "string", ".status.phase", "Where the rollout stands."),
-        _column("Stable", "string", ".status.stable.version", "Version that users are served."),
+        _column("Phase", "string", ".status.phase", "Phase of the rollout."),
+        _column("Stable", "string", ".status.stable.version", "Version that serves users."),
         _column("Candidate", "string", ".status.candidate.version", "Version that is being tried."),
         _column("Weight", "integer", ".status.candidate.weight", "Share of the traffic on the candidate, in percent."),
         _column("Step", "string", ".status.step.progress", "Step of the rollout, such as 2/3, or bake."),
         _column("Age", "date", ".metadata.creationTimestamp", "Time since the resource was made."),
-        {**_column("Verdict", "string", ".status.verdict", "The last verdict in words."), "priority": 1},
+        {**_column("Verdict", "string", ".status.verdict", "The last verdict, as text."), "priority": 1},
     ]
 
 

@@ -48,7 +48,7 @@ class Model:
 
     @property
     def version(self) -> int:
-        """The resourceVersion, by which an older sight of the object is told from a newer one."""
+        """The resourceVersion, which tells older copies of the object from newer ones."""
         return int(self.manifest["metadata"]["resourceVersion"])
 
     @property

@@ -48,7 +48,7 @@ async def adopt(client: KubeClient, kind: Kind, child: Manifest, model: Model) -
             {"op": "add", "path": "/metadata/ownerReferences", "value": references},
         ],
     )
-    LOG.info("%s/%s: took up %s %s, which belonged to nobody", *model.key, kind.plural, metadata["name"])
+    LOG.info("%s/%s: adopted %s %s, which had no owner", *model.key, kind.plural, metadata["name"])
     return adopted
 
 
@@ -65,7 +65,7 @@ async def adopt_revisions(client: KubeClient, found: list[Manifest], model: Mode
     for child in found:
         why = _is_no_revision(child, model)
         if why:
-            _skip(f"{'/'.join(model.key)}: left out ControllerRevision {child['metadata']['name']}: {why}")
+            _skip(f"{'/'.join(model.key)}: ignored ControllerRevision {child['metadata']['name']}: {why}")
         else:
             taken.append(await adopt(client, CONTROLLER_REVISION, child, model))
     return taken
@@ -121,5 +121,5 @@ def _foreign(child: Manifest) -> ForeignChild:
     whose = f"belongs to {owner['kind']} {owner['name']} (UID {owner['uid']})" if owner else "belongs to nobody"
     return ForeignChild(
         f"{kind} {name} {whose}, and this model needs that name: delete it, or give the model another name;"
-        " if it is left from a deleted model of the same name, it goes by itself"
+        " if it belongs to a deleted model of the same name, Kubernetes removes it"
     )

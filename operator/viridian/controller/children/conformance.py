@@ -53,7 +53,7 @@ def selected_by(service: Manifest | None) -> Color | None:
 
 
 def read_autoscaler(manifest: Manifest | None) -> Autoscaler | None:
-    """What an autoscaler is told; its CPU is 0 where it is told of anything else."""
+    """The settings of an autoscaler; its CPU is 0 where it uses another metric."""
     if manifest is None:
         return None
     spec = manifest["spec"]
@@ -61,7 +61,7 @@ def read_autoscaler(manifest: Manifest | None) -> Autoscaler | None:
 
 
 def scaling_at_rest(model: Model) -> Autoscaler | None:
-    """What the autoscaler of stable is told while no rollout runs; None where the spec asks for none."""
+    """The settings of stable's autoscaler while no rollout runs; None without autoscaling."""
     scaling = model.spec.serving.autoscaling
     if scaling is None:
         return None

@@ -29,7 +29,7 @@ def trouble_in(events: Iterable[Manifest], pod: Manifest) -> str:
     """Why a pod does not start, as a sentence; empty when its Events tell of nothing that is wrong now.
 
     Only the last one counts: what failed at first may have gone well since, and an image may take long to pull.
-    A missing Secret for the registry counts always: it is told before each try, and the pull fails after it.
+    A missing Secret for the registry always counts: its event comes before each try, and the pull fails after it.
     """
     told = sorted(events, key=_last_seen)
     for event in told:

@@ -107,7 +107,7 @@ def _stuck(manifest: dict[str, Any], now: datetime) -> str:
         why = f"the finalizers {', '.join(finalizers)} keep it"
         way = f"let their controllers remove them, or remove them from metadata.finalizers: kubectl edit pod {name}"
     else:
-        why = "its node does not confirm that it has ended"
+        why = "its node does not confirm that it has stopped"
         way = f"bring the node back; if it is gone for good: kubectl delete pod {name} --force"
     return f"{where} should have been gone since {metadata['deletionTimestamp']}, but {why}; {way}"
 
@@ -233,7 +233,7 @@ def _unmade(manifest: dict[str, Any], containers: list[dict[str, Any]], now: dat
     pulls = _holds(status, "PodReadyToStartContainers")
     if now - last < (PULLING if pulls else MAKING):
         return ""
-    why = "its node has not begun to start it"
+    why = "its node has not started it yet"
     if states:
         why = "its image is still being pulled" if pulls else "its containers wait for volumes, Secrets or the network"
     words = "".join(
@@ -264,13 +264,13 @@ def _waits(container: dict[str, Any], manifest: dict[str, Any]) -> str:
     if reason == "CrashLoopBackOff" and ended.get("exitCode") == 0 and container["name"] in SERVING_CONTAINERS:
         # No death, as there was no error; but a server that ends never gets ready either.
         return (
-            f"container {container['name']}: it ends again and again without an error"
-            f" ({ended.get('reason', 'Completed')}, exit code 0), and should run on; look at its logs"
+            f"container {container['name']}: it keeps ending without an error"
+            f" ({ended.get('reason', 'Completed')}, exit code 0), but should keep running; check its logs"
             f" (kubectl logs POD -c {container['name']} --previous)"
         )
     if reason == "CrashLoopBackOff" and not ours:
         return (
-            f"container {container['name']}, which something has added to the pod, ends again and again: {message}"
+            f"container {container['name']}, which something has added to the pod, keeps failing: {message}"
             "; look at its logs"
         )
     return ""

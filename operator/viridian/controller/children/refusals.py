@@ -8,12 +8,12 @@ from .spec_fields import field_of_account
 
 _RESOURCES = "spec.serving.triton.resources and spec.serving.api.resources"
 _WAYS_OUT = (
-    ("must specify", _RESOURCES, "set them, as a ResourceQuota of the namespace counts them"),
+    ("must specify", _RESOURCES, "set them: a ResourceQuota of the namespace requires them"),
     ("per Container is", _RESOURCES, "keep within the LimitRange of the namespace"),
     ("per Pod is", _RESOURCES, "keep within the LimitRange of the namespace"),
     ("exceeded quota", "", "raise that ResourceQuota, or lower spec.serving.replicas or the resources"),
-    ("violates PodSecurity", "", "the operator's pods pass the level restricted: look for a webhook that adds to them"),
-    ("webhook", "", "see what that webhook asks for, or that it runs"),
+    ("violates PodSecurity", "", "the operator's pods meet the level restricted: look for a webhook that changes them"),
+    ("webhook", "", "check what that webhook requires, and that it runs"),
 )
 """What is found in a refusal, the field of the spec that it is about, and what to do. The first one counts."""
 

@@ -1,4 +1,4 @@
-"""The one ticker: asks Prometheus for all moving models at once, turns breaches back on the spot, wakes the workers.
+"""The one ticker: asks Prometheus for all moving models at once, rolls breaches back on the spot, wakes the workers.
 
 Of all writes it makes only rollbacks, past the queue, so that nothing that is being done elsewhere delays them.
 """
@@ -74,7 +74,7 @@ class Ticker:
                     await self.tick()
                     self._last = asyncio.get_running_loop().time()
                 except Exception:  # the ticker guards every rollout: one bad tick must not end it
-                    LOG.exception("a tick failed; the next one comes in %.1f s", self._period)
+                    LOG.exception("a tick failed; next try in %.1f s", self._period)
                 await asyncio.sleep(self._period)
         finally:
             await end([*self._rollbacks.values(), *([self._past[1]] if self._past is not None else [])])

@@ -40,7 +40,7 @@ class UserQueryPoller:
                 try:
                     self.look(datetime.now(UTC))
                 except Exception:  # one bad look must not end all queries
-                    LOG.exception("a look at users' queries failed; the next one comes in %s", PERIOD)
+                    LOG.exception("polling users' queries failed; next try in %s", PERIOD)
                 await asyncio.sleep(PERIOD.total_seconds())
         finally:
             for task in self._asking:
@@ -82,7 +82,7 @@ class UserQueryPoller:
         self._asking.discard(task)
         self._busy.discard(job)
         if not task.cancelled() and (error := task.exception()) is not None:
-            LOG.error("%s/%s: asking query %s failed", *job, exc_info=error)
+            LOG.error("%s/%s: query %s failed", *job, exc_info=error)
 
     async def _ask(
         self, queries: UserQueries, model: Model, session: GuardSession, before: Answers, now: datetime

@@ -144,7 +144,7 @@ class Reconciler:
             await self._recorder.warn(model, "CommandRefused", refusal)
         # kubectl refuses fields that do not exist; other clients do not.
         if is_new and (unknown := unknown_fields(model.annotations)):
-            text = f"{', '.join(unknown)}: no such field, so it was left out; see kubectl explain mdep.spec"
+            text = f"{', '.join(unknown)}: no such field, so it was ignored; see kubectl explain mdep.spec"
             await self._recorder.warn(model, "UnknownField", text)
 
     async def _write(

@@ -1,4 +1,4 @@
-"""Models at rest, and what marks one as dirty: an object of its own that is not as it should be, or not there."""
+"""Models at rest, and what marks one as dirty: an object of its own that is unexpected or missing."""
 
 import logging
 from collections.abc import Callable
@@ -53,7 +53,7 @@ class ExpectedChildren:
             return False  # the worker has told the user what is wrong with it
 
     def look(self, kind: Kind, manifest: Manifest) -> None:
-        """Mark the model of an object as dirty that is not as it should be."""
+        """Mark the model of an object as dirty that differs from what is expected."""
         metadata = manifest["metadata"]
         key = (metadata["namespace"], metadata["labels"][LABEL_MODEL])
         if self._models.is_dirty(key):
@@ -61,7 +61,7 @@ class ExpectedChildren:
             return
         model = self._models.get(key)
         if model is not None and self.rests(model) and not _stands(model, manifest, EXPECTED[kind]):
-            self.mark_dirty(key, f"{kind.plural} {metadata['name']} is not as it should be")
+            self.mark_dirty(key, f"{kind.plural} {metadata['name']} differs from what is expected")
 
     def names(self, kind: Kind, model: Model) -> set[str]:
         """The objects of one kind that a model at rest has; none of a model of which that cannot be told."""

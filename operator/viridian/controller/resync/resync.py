@@ -52,8 +52,8 @@ class Resync:
             models: all of them.
             deployments: what is known of all Deployments.
             drift: remembers which Deployments were found in line.
-            expected: is told of what is out of line.
-            on_model_event: is told of models that the watch missed.
+            expected: receives what is out of line.
+            on_model_event: receives models that the watch missed.
             namespaces: those to look at; none means all.
             period: time between two rounds; a round itself is spread over half of it, the first one excepted.
         """
@@ -77,10 +77,10 @@ class Resync:
                     await event.wait()
                 await self.go_round()
             except KubeError as error:
-                LOG.warning("the resync was broken off: %s; it begins again in %s", error, RETRY)
+                LOG.warning("the resync was interrupted: %s; next try in %s", error, RETRY)
                 await asyncio.sleep(RETRY.total_seconds())
             except Exception:  # one object that cannot be read must not end the resync of all others
-                LOG.exception("the resync failed; it begins again in %s", RETRY)
+                LOG.exception("the resync failed; next try in %s", RETRY)
                 await asyncio.sleep(RETRY.total_seconds())
             else:
                 self._rounds += 1
@@ -142,7 +142,7 @@ class Resync:
             except KubeError as error:
                 if not is_denied(error):
                     raise
-                text = "models %s cannot be read, so nobody looks after them: %s; %s (each round tries it again)"
+                text = "models %s cannot be read, so they are not reconciled: %s; %s (every resync tries again)"
                 LOG.warning(text, _where(namespace), error, _way_out(namespace))
             else:
                 readable.append(namespace)
@@ -174,7 +174,7 @@ class Resync:
         except KubeError as error:
             if not is_denied(error):
                 raise
-            LOG.warning("the resync leaves out %s %s: %s", kind.plural, _where(namespace), error)
+            LOG.warning("the resync skips %s %s: %s", kind.plural, _where(namespace), error)
 
     async def _compare(self, kind: Kind, namespace: str) -> None:
         """Mark each model at rest as dirty of which one object is out of line, or missing."""
@@ -254,4 +254,4 @@ def _where(namespace: str) -> str:
 def _way_out(namespace: str) -> str:
     if not namespace:
         return "give the operator its ClusterRole"
-    return f"remove {namespace} from watch.namespaces, or make the operator's Role there"
+    return f"remove {namespace} from watch.namespaces, or create the operator's Role there"

@@ -126,7 +126,7 @@ class GatewayRouter(TrafficRouter):
             except Conflict:
                 if attempt == 2:
                     raise
-                LOG.info("%s/%s: the route moved under a rollback, reading it again", *model.key)
+                LOG.info("%s/%s: the route changed during a rollback; reading it again", *model.key)
             else:
                 return True
         return False

@@ -52,7 +52,7 @@ class ServiceRouter(TrafficRouter):
         return selected(model, live) is stable
 
     async def move(self, site: Site, live: Manifest | None, split: Split) -> None:
-        """Let it select the color that is to get the most."""
+        """Let it select the color with the greater weight."""
         color = max(split.weights, key=lambda color: split.weights[color])
         wanted = build_stable_service(site.model.owner, color, split.aborted)
         await write(site.client, SERVICE, wanted, live, site.epoch)

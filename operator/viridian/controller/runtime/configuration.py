@@ -52,13 +52,27 @@ class Configuration:
         return cls(
             prometheus_url=_url(environment),
             user_query_url=_user_query_url(environment),
-            scrape_interval=_interval(environment),
+            scrape_interval=_duration(
+                environment,
+                "VIRIDIAN_SCRAPE_INTERVAL",
+                "prometheus.scrapeInterval",
+                "the interval at which Prometheus scrapes the serving pods, from 1s to 5m",
+                default="15s",
+                longest=timedelta(minutes=5),
+            ),
             serving_image=_image(environment),
             default_resources=_resources(environment),
             allow_model_code=_code(environment),
             model_cache=_cache(environment),
             namespaces=_namespaces(environment),
-            sweep_period=_sweep(environment),
+            sweep_period=_duration(
+                environment,
+                "VIRIDIAN_SWEEP_PERIOD",
+                "watch.sweepPeriod",
+                "how often everything that models own is compared with what it should be, from 1s to 24h",
+                default="10m",
+                longest=timedelta(days=1),
+            ),
             log_level=_level(environment),
             probe_endpoint=_probe_endpoint(environment),
             lease=_lease(environment),
@@ -87,34 +101,18 @@ def _user_query_url(environment: Mapping[str, str]) -> str:
     return value.rstrip("/")
 
 
-def _interval(environment: Mapping[str, str]) -> timedelta:
-    value = environment.get("VIRIDIAN_SCRAPE_INTERVAL", "15s")
+def _duration(
+    environment: Mapping[str, str], variable: str, chart_value: str, meaning: str, *, default: str, longest: timedelta
+) -> timedelta:
+    """Return a duration from 1s to the longest; `meaning` ends the sentence "set it to"."""
+    value = environment.get(variable, default)
     try:
-        interval = parse_duration(value)
+        duration = parse_duration(value)
     except ValueError as error:
-        raise ConfigurationError(
-            f"VIRIDIAN_SCRAPE_INTERVAL (chart value prometheus.scrapeInterval): {error}"
-        ) from error
-    if not timedelta(seconds=1) <= interval <= timedelta(minutes=5):
-        raise ConfigurationError(
-            f"VIRIDIAN_SCRAPE_INTERVAL is {value}: set it (chart value prometheus.scrapeInterval) to the interval at"
-            " which Prometheus scrapes the serving pods, from 1s to 5m"
-        )
-    return interval
-
-
-def _sweep(environment: Mapping[str, str]) -> timedelta:
-    value = environment.get("VIRIDIAN_SWEEP_PERIOD", "10m")
-    try:
-        period = parse_duration(value)
-    except ValueError as error:
-        raise ConfigurationError(f"VIRIDIAN_SWEEP_PERIOD (chart value watch.sweepPeriod): {error}") from error
-    if not timedelta(seconds=1) <= period <= timedelta(days=1):
-        raise ConfigurationError(
-            f"VIRIDIAN_SWEEP_PERIOD is {value}: set it (chart value watch.sweepPeriod) to how often all that models own"
-            " is compared with what it should be, from 1s to 24h"
-        )
-    return period
+        raise ConfigurationError(f"{variable} (chart value {chart_value}): {error}") from error
+    if not timedelta(seconds=1) <= duration <= longest:
+        raise ConfigurationError(f"{variable} is {value}: set it (chart value {chart_value}) to {meaning}")
+    return duration
 
 
 def _image(environment: Mapping[str, str]) -> str:
@@ -209,6 +207,6 @@ def _lease(environment: Mapping[str, str]) -> tuple[str, str]:
     name = environment.get("VIRIDIAN_LEASE_NAME", "viridian")
     if len(name) > 253 or not _OBJECT.match(name):
         raise ConfigurationError(
-            f"VIRIDIAN_LEASE_NAME is {name!r}: set it to a name that a Lease can have, such as viridian"
+            f"VIRIDIAN_LEASE_NAME is {name!r}: set it to a valid name of a Lease, such as viridian"
         )
     return namespace, name

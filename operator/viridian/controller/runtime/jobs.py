@@ -15,7 +15,7 @@ async def run_until_cancelled(jobs: Mapping[str, Coroutine[Any, Any, None]]) -> 
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
-            raise RuntimeError(f"{task.get_name()} ended by itself")
+            raise RuntimeError(f"{task.get_name()} ended unexpectedly")
     finally:
         await end(tasks)
 

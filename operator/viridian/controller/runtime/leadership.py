@@ -85,7 +85,7 @@ class Leadership:
             RuntimeError: nobody looks at the Lease any more.
         """
         if self._task is None or self._task.done() or self._clock() - self._looked > STUCK:
-            raise RuntimeError("the Lease is not looked at any more")
+            raise RuntimeError("the Lease is no longer watched")
         return self._term is not None and self._term.holds()
 
     async def run(self) -> None:
@@ -94,7 +94,7 @@ class Leadership:
             while not self._stopping:
                 await self._serve(await self._campaign())
         except Exception:
-            LOG.exception("%s can neither lead nor follow any more, and has to be restarted", self._identity)
+            LOG.exception("%s can no longer lead or follow, and must be restarted", self._identity)
             raise
 
     async def _campaign(self) -> Term:
@@ -138,11 +138,11 @@ class Leadership:
                 await asyncio.wait({work}, timeout=self._timing.retry)
                 if work.done():
                     work.result()
-                    raise RuntimeError("leading ended by itself")
+                    raise RuntimeError("leading ended unexpectedly")
                 self._looked = self._clock()
                 if self._stopping or not term.holds() or not await self._renew(term):
                     break
-            LOG.warning("%s does not lead any more: the lease was lost or not renewed in time", self._identity)
+            LOG.warning("%s no longer leads: the lease was lost or not renewed in time", self._identity)
         finally:
             term.until = float("-inf")
             await end([work])
@@ -170,7 +170,7 @@ class Leadership:
             if lease is not None:
                 await self._client.replace(LEASE, release(lease, datetime.now(UTC)))
         except KubeError as error:
-            LOG.info("the lease was not given back, so others have to wait for its end: %s", error)
+            LOG.info("the lease was not released, so others wait until it expires: %s", error)
         self._held = None
 
     async def _own(self, term: Term) -> Lease | None:

@@ -35,7 +35,7 @@ class _Forgiving:
     async def __call__(self, **arguments: Any) -> AsyncIterator[dict[str, Any]]:  # noqa: ANN401
         async for event in self._stream(**arguments):
             if event["type"] == "ERROR" and event["object"].get("code") != _GONE:
-                LOG.warning("a watch ended with an error, it begins again: %s", event["object"].get("message"))
+                LOG.warning("a watch ended with an error; it starts again: %s", event["object"].get("message"))
                 await asyncio.sleep(PAUSE)
                 return
             yield event

@@ -156,7 +156,7 @@ def written_by(action: Action, model: str) -> str:
         case ApplyLiveSettings():
             return f"ConfigMap of {model}'s live settings"
         case MoveWeights() | FollowTraffic() | RemoveRoute():
-            return f"what carries {model}'s traffic"
+            return f"the traffic resources of {model}"
         case RunCheck(name) | EndCheck(name):
             return f"Job of the check {name}"
         case StoreRevision(name) | RestoreRevision(name) | PruneRevision(name):

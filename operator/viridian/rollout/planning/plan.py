@@ -48,7 +48,7 @@ def intended_weights(context: RolloutContext) -> dict[Color, int] | None:
     """The weights that the status asks for, in percent; None while no revision has served yet.
 
     A first revision has no stable beside it. Where somebody led users to it by hand before it serves, or while it is
-    taken back, they are led to the empty color, so that it can begin or end: it answers nobody now either.
+    rolled back, the Service selects the empty color, so that it can begin or end: no request is answered now either.
     """
     status = context.status
     stable, candidate = status.stable, status.candidate

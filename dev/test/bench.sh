@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# bench.sh NAME [ARGUMENT…] (= make bench-NAME): a benchmark of tests/bench, after what it runs on has been made.
+. "$(dirname "$0")/../lib.sh"
+cd "$DEV/.."
+
+case ${1-} in
+  faults | demo) # the local cluster, with the operator installed
+    made=$("$DEV/cluster/install.sh")
+    eval "$made"
+    export VIRIDIAN_DEMO_IMAGE=$DEMO_IMAGE VIRIDIAN_DEMO_SAMPLES=$DEMO_SAMPLES VIRIDIAN_GATEWAY_PORT=$GATEWAY_PORT
+    ;;
+  idle) # a control plane as local processes
+    "$DEV/toolchain/bin.sh" >/dev/null
+    "$DEV/toolchain/build-go.sh" helm
+    ;;
+  serving | steady) # local processes; each server's own packages are installed when its turn comes
+    need wrk
+    ;;
+  import) # local processes, in the environment that has the libraries that make models
+    python=$("$DEV/toolchain/environment.sh" requirements/importing.txt)
+    PYTHONPATH=operator:serving-image:. exec "$python" -m tests.bench.importing "${@:2}"
+    ;;
+  models) ;; # local processes; what brings or makes the models is fetched when its turn comes
+  *) fail "there is no benchmark \"${1-}\"; there are faults, demo, idle, import, models, serving and steady." ;;
+esac
+exec "$DEV/python.sh" -m "tests.bench.$1" "${@:2}"

@@ -1,0 +1,17 @@
+"""The API server and the children that tests of reconciling share."""
+
+import pytest
+from tests.controller.fakes import FakeApi
+from tests.controller.reconciling.seeing import BLUE, GREEN, IRIS
+from tests.workloads.children import Rendered
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    return FakeApi()
+
+
+@pytest.fixture
+def made(api: FakeApi) -> Rendered:
+    """The children of a model that serves from blue."""
+    return api.put_children("iris", IRIS.owner, {BLUE: 100, GREEN: 0})
