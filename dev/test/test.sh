@@ -24,7 +24,7 @@ pure() {
 }
 # Pods as local processes, with a real Triton in each: they compute more than they wait.
 serving() {
-  "$DEV/build-go.sh" versitygw # the S3 that models are fetched from
+  "$DEV/toolchain/build-go.sh" versitygw # the S3 that models are fetched from
   run_pytest serving -n 2 --dist worksteal -m serving
 }
 component() {
@@ -43,7 +43,7 @@ importing() {
 transformers() {
   # 5 GB of packages, so that it runs only when it is asked for.
   local python
-  python=$("$DEV/environment.sh" requirements/transformers.txt)
+  python=$("$DEV/toolchain/environment.sh" requirements/transformers.txt)
   PYTHONPATH=operator:serving-image:. "$python" -m pytest -q --durations=5 --junit-xml=build/tests-transformers.xml \
     tests/importing -m transformers
 }
