@@ -55,7 +55,7 @@ def admitting(**namespaces: Any) -> dict[str, Any]:
         ),
         pytest.param(
             listener(allowedRoutes={"kinds": [{"kind": "GRPCRoute"}], "namespaces": {"from": "All"}}),
-            "listener http takes only GRPCRoute, no HTTPRoute",
+            "listener http accepts only GRPCRoute, not HTTPRoute",
             id="by kind",
         ),
         pytest.param(
@@ -68,9 +68,9 @@ def admitting(**namespaces: Any) -> dict[str, Any]:
 def test_a_listener_that_does_not_allow_it_is_named_with_what_it_allows(one: dict[str, Any], why: str) -> None:
     said = refusal(refused("NotAllowedByListeners"), gateway(one))
     assert said == (
-        f"Gateway public in namespace gateways refuses the route (NotAllowedByListeners): {why}. Let HTTPRoutes of"
-        " namespace ml in by allowedRoutes of one of them, or name a Gateway or listener in spec.traffic.parentRefs"
-        " that does"
+        f"Gateway public in namespace gateways refuses the route (NotAllowedByListeners): {why}. Allow HTTPRoutes of"
+        " namespace ml in allowedRoutes of one of them, or name a Gateway or listener in spec.traffic.parentRefs"
+        " that allows them"
     )
 
 

@@ -52,8 +52,8 @@ def _not_allowed(route: Manifest, place: tuple[str, str], listeners: list[Manife
     reasons = "; ".join(f"listener {one['name']} {_admits(one)}" for one in listeners)
     told = f"{reasons}. " if reasons else ""
     return (
-        f"{told}Let HTTPRoutes of namespace {namespace} in by allowedRoutes of one of them, or name a Gateway or"
-        " listener in spec.traffic.parentRefs that does"
+        f"{told}Allow HTTPRoutes of namespace {namespace} in allowedRoutes of one of them, or name a Gateway or"
+        " listener in spec.traffic.parentRefs that allows them"
     )
 
 

@@ -280,7 +280,7 @@ def test_an_api_that_is_away_for_longer_than_the_lease_costs_a_term_and_no_resta
         proxy.go_down()
 
     # when that lasts until it may not lead any more
-    eventually(lambda: "does not lead any more" in pair.log_of_first, "the leader to step down", LIMIT)
+    eventually(lambda: "no longer leads" in pair.log_of_first, "the leader to step down", LIMIT)
     if not both:
         pair.leads(pair.second)
     for proxy in cut:

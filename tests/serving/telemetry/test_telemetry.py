@@ -71,4 +71,4 @@ async def test_what_cannot_be_told_costs_nobody_the_metrics(
     families = {family.name for family in telemetry.collect()}
     # then
     assert "viridian_responses" in families
-    assert "what was seen of 1 request(s) could not all be told" in caplog.text
+    assert "telemetry of 1 request(s) was incomplete" in caplog.text
