@@ -1,0 +1,151 @@
+"""What became of one version: a pure function of the resource, for `kubectl viridian wait` and for pipelines."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from .model import Json, Model
+
+
+class Outcome(IntEnum):
+    """How the rollout of a version ended; the value is the exit status."""
+
+    PROMOTED = 0
+    TURNED_BACK = 3
+    EXPIRED = 4
+    SUPERSEDED = 5
+
+
+TIMED_OUT: Final = 124
+"""Exit status when the time is over and the rollout is not, as `timeout` has it."""
+
+_OUTCOMES: Final[Mapping[str, Outcome]] = {
+    "Promoted": Outcome.PROMOTED,
+    "Restored": Outcome.PROMOTED,
+    "TookOver": Outcome.SUPERSEDED,  # it serves because stable could not, and the spec asks for another one
+    "RolledBack": Outcome.TURNED_BACK,
+    "GuardBreached": Outcome.TURNED_BACK,
+    "RevisionLost": Outcome.TURNED_BACK,
+    "Expired": Outcome.EXPIRED,
+    "Replaced": Outcome.SUPERSEDED,
+    "Reverted": Outcome.SUPERSEDED,
+}
+"""What each result of the history means for its version."""
+_MOVING: Final = frozenset({"Pending", "Starting", "Progressing", "Baking", "Finishing", "Held", "Stalled"})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a version, with the reason in one word for programs and in a sentence for people."""
+
+    outcome: Outcome
+    reason: str
+    message: str
+
+
+def verdict_on(model: Model, version: str) -> Verdict | None:
+    """Return what became of a version of a model; None while that is open.
+
+    A status that speaks of an earlier spec decides nothing. A rollout of the same version that ended earlier does not
+    count either: the version has to be in a role, or blocked as what the spec asks for now.
+    """
+    if not model.is_observed:
+        return None
+    candidate = model.candidate
+    if candidate.get("version") == version:
+        return _on_candidate(model, version)
+    if model.version == version:
+        return _on_wanted(model, version)
+    return _on_replaced(model, version)
+
+
+def _on_candidate(model: Model, version: str) -> Verdict | None:
+    """It is being tried, or taken back; while a newer spec waits for its bake it can still be promoted."""
+    ending = model.status.get("ending") or {}
+    if not ending:
+        return None
+    if ending.get("phase") == "RolledBack" and (model.version != version or _is_blocked(model)):
+        return _turned_back(model, str(ending.get("reason", "")), str(ending.get("message", "")))
+    if model.version == version:
+        return None  # another revision of it may follow; what is blocked is known when its pods are gone
+    outcome = Outcome.EXPIRED if ending.get("phase") == "Expired" else Outcome.SUPERSEDED
+    return Verdict(outcome, str(ending.get("reason", "")), str(ending.get("message", "")))
+
+
+def _on_wanted(model: Model, version: str) -> Verdict | None:
+    """The spec asks for it and it is not being tried: it serves, is blocked, or has not begun."""
+    if model.candidate:
+        return None  # another one is on its way out, comes back by command, or bakes first
+    hold = model.status.get("hold") or {}
+    if hold.get("reason") == "GuardBreached":  # a first revision, which nothing can replace
+        return Verdict(Outcome.TURNED_BACK, "GuardBreached", str(hold.get("message", "")))
+    if model.phase in {"RolledBack", "Expired"}:
+        entry = next((each for each in model.blocked if each.get("version") == version), None)
+        if entry is None or not _is_blocked(model):
+            return None  # the status tells of another revision, which made room a moment ago
+        if model.phase == "Expired":
+            return Verdict(Outcome.EXPIRED, str(entry["reason"]), str(entry["message"]))
+        return _turned_back(model, str(entry["reason"]), str(entry["message"]))
+    return _on_stable(model, version)
+
+
+def _on_stable(model: Model, version: str) -> Verdict | None:
+    stable = model.stable
+    newest = _newest(model, str(stable.get("revision", "")))
+    if stable.get("version") != version or _has_made_room(model, version):
+        return None
+    swapped = model.phase == "Finishing" and newest is not None and newest is model.history[0]
+    if model.phase != "Stable" and not swapped:
+        return None
+    return _ended(newest or {"result": "Stable", "message": ""}, Outcome.PROMOTED)
+
+
+def _on_replaced(model: Model, version: str) -> Verdict | None:
+    """The spec asks for another version, and this one is not being tried any more."""
+    wanted = model.version
+    last = model.history[0] if model.history else None
+    newest = next((each for each in model.history if each.get("version") == version), None)
+    serves = model.stable.get("version") == version and newest is not None
+    if newest is not None and (newest is last or (serves and newest["revision"] == model.stable["revision"])):
+        outcome = _OUTCOMES.get(str(newest["result"]), Outcome.SUPERSEDED)
+        if outcome is Outcome.PROMOTED and not serves:
+            return _superseded(wanted, version)
+        return _ended(newest, outcome)
+    if model.stable.get("version") == version and model.phase in _MOVING and not model.candidate:
+        return None  # the bake of a first revision, which the newer spec ends at once
+    return _superseded(wanted, version)
+
+
+def _ended(entry: Json, outcome: Outcome) -> Verdict:
+    return Verdict(outcome, str(entry["result"]), str(entry["message"]) or "it serves all requests")
+
+
+def _superseded(wanted: str, version: str) -> Verdict:
+    return Verdict(
+        Outcome.SUPERSEDED,
+        "Replaced",
+        f"the spec asks for {wanted} now: apply {version} again if it is what you want",
+    )
+
+
+def _turned_back(model: Model, reason: str, message: str) -> Verdict:
+    return Verdict(Outcome.TURNED_BACK, reason, message)
+
+
+def _is_blocked(model: Model) -> bool:
+    """Whether what ended is what the spec asks for: only then does a condition have the reason of its entry."""
+    kind = "Stalled" if model.phase == "Expired" else "RolledBack"
+    return model.condition(kind).get("reason") not in {"RolledBack", "RollingBack", "Expired"}
+
+
+def _has_made_room(model: Model, version: str) -> bool:
+    """Whether another revision of the same version was replaced a moment ago by one that has not begun yet."""
+    last = model.history[0] if model.history else {}
+    return last.get("result") == "Replaced" and last.get("version") == version
+
+
+def _newest(model: Model, revision: str) -> Json | None:
+    """The last promotion of a revision; None if the history has none."""
+    found = (each for each in model.history if each.get("revision") == revision)
+    return next((each for each in found if _OUTCOMES.get(str(each["result"])) is Outcome.PROMOTED), None)
