@@ -75,4 +75,4 @@ ADVICE: Final[Mapping[str, Advice]] = {
     ),
     "Paused": Advice("`kubectl viridian resume {name}`", _HOLDS),
 }
-"""By the reasons of conditions, holds and endings. Those with which nothing has to be done have none."""
+"""By the reasons of conditions, holds and rollbacks. Those with which nothing has to be done have none."""

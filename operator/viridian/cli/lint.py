@@ -12,13 +12,23 @@ from pydantic import ValidationError
 from viridian.api.generators.structural import Schema, structural_schema
 from viridian.api.names import API_VERSION, KIND
 from viridian.api.spec import ModelDeploymentSpec
+from viridian.guards.spec import guard_config
+from viridian_shared.durations import PATTERN as DURATION
+from viridian_shared.durations import parse_duration
 
 from .risks import risks
 
 _LONGEST_NAME: Final = 57
 _NAME: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _MATCHES: Final = re.compile(r"self\.matches\(r'([^']*)'\)")
-"""A rule of the schema that is one regular expression; other rules of the kind CEL need the API server."""
+_BETWEEN: Final = re.compile(
+    re.escape(f"self.matches(r'{DURATION.pattern}')")
+    + r" && duration\(self\) >= duration\('(\w+)'\) && duration\(self\) <= duration\('(\w+)'\)"
+)
+"""Rules of the schema that can be told here: one regular expression, and the bounds of a duration.
+
+Others of the kind CEL need the API server.
+"""
 
 
 class Level(StrEnum):
@@ -49,6 +59,10 @@ def lint(manifest: Mapping[str, Any], rpm: float | None, scrape_interval: timede
     if errors:
         return errors
     spec = ModelDeploymentSpec.model_validate(manifest["spec"])
+    try:
+        guard_config(spec)
+    except ValueError as error:  # a number that the guards cannot work with, as the API server would say too
+        return [_error("spec.guards", f"{error}")]
     return [Finding(Level.WARNING, field, message) for field, message in risks(spec, rpm, scrape_interval)]
 
 
@@ -78,7 +92,7 @@ def _spec(spec: object) -> Iterator[Finding]:
         for one in error.errors():
             yield _error(_path(one["loc"]), _words(one["type"], one["msg"]))
         return
-    yield from _patterns(structural_schema(ModelDeploymentSpec), spec, "spec")
+    yield from _rules(structural_schema(ModelDeploymentSpec), spec, "spec")
 
 
 def _words(kind: str, message: str) -> str:
@@ -90,19 +104,28 @@ def _words(kind: str, message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
-def _patterns(schema: Schema, value: object, path: str) -> Iterator[Finding]:
-    """What does not match the regular expressions in the schema's rules."""
+def _rules(schema: Schema, value: object, path: str) -> Iterator[Finding]:
+    """What breaks those rules of the schema that can be told here."""
     for rule in schema.get("x-kubernetes-validations", []):
-        found = _MATCHES.fullmatch(rule["rule"])
-        if found and isinstance(value, str) and not re.search(found[1], value):
+        if isinstance(value, str) and not _keeps(value, rule["rule"]):
             yield _error(path, f"is {value!r}: {rule['message']}")
     if isinstance(value, dict):
         named, others = schema.get("properties", {}), schema.get("additionalProperties", {})
         for key, part in value.items():
-            yield from _patterns(named.get(key, others), part, f"{path}.{key}")
+            yield from _rules(named.get(key, others), part, f"{path}.{key}")
     if isinstance(value, list):
         for index, part in enumerate(value):
-            yield from _patterns(schema.get("items", {}), part, f"{path}[{index}]")
+            yield from _rules(schema.get("items", {}), part, f"{path}[{index}]")
+
+
+def _keeps(value: str, rule: str) -> bool:
+    """Whether a text keeps a rule, as far as this can be told here."""
+    if matches := _MATCHES.fullmatch(rule):
+        return re.search(matches[1], value) is not None
+    if between := _BETWEEN.fullmatch(rule):
+        shortest, longest = map(parse_duration, between.groups())
+        return shortest <= parse_duration(value) <= longest
+    return True
 
 
 def _path(location: tuple[int | str, ...]) -> str:

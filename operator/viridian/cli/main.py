@@ -9,6 +9,9 @@ import click
 
 from viridian_shared import __version__
 
+NAME: Final = "kubectl viridian"
+COMPLETE: Final = "_KUBECTL_VIRIDIAN_COMPLETE"
+"""The variable by which a shell asks for completions."""
 _COMMANDS: Final = {
     "list": "show:list_models",
     "status": "show:status",
@@ -49,8 +52,8 @@ class _Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit statuses: 0 done, 1 failed (standard error says why), 2 wrong usage; `wait` has its own.",
 )
-@click.version_option(__version__, prog_name="kubectl viridian", message="%(prog)s %(version)s")
-def _plugin() -> None:
+@click.version_option(__version__, prog_name=NAME, message="%(prog)s %(version)s")
+def plugin() -> None:
     """See and steer the rollouts of Viridian's ModelDeployments."""
 
 
@@ -65,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     status: Any
     try:
-        status = _plugin.main(arguments, prog_name="kubectl viridian", standalone_mode=False)
+        status = plugin.main(arguments, prog_name=NAME, complete_var=COMPLETE, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code

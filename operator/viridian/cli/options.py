@@ -10,14 +10,26 @@ import click
 from viridian.api.errors import ViridianError
 from viridian_shared.durations import parse_duration
 
-from .kubectl import Kubectl, TimeUp
+from .kubectl import Kubectl, KubectlFailed, TimeUp
 from .verdict import TIMED_OUT
 
 OUTPUT = click.option(
     "-o", "--output", type=click.Choice(["json", "yaml"]), help="Print the data for programs instead of text."
 )
-NAME = click.argument("name")
 Command = Callable[..., Any]
+
+
+def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The models that a NAME can be completed to; none where the cluster does not say."""
+    chosen = {key: context.params.get(key) or "" for key in ("kubeconfig", "context", "namespace")}
+    try:
+        models = Kubectl(**chosen).models(everywhere=False)
+    except KubectlFailed:
+        return []
+    return [model.name for model in models if model.name.startswith(incomplete)]
+
+
+NAME = click.argument("name", shell_complete=_names)
 
 
 def on_cluster(command: Command) -> Command:

@@ -46,23 +46,32 @@ def status_tree(model: Model, now: datetime, *, bars: bool) -> RenderableType:
 
 def models_table(models: list[Model], *, everywhere: bool) -> RenderableType:
     """Return one line for each model."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     headers = ["NAME", "PHASE", "STABLE", "CANDIDATE", "WEIGHT", "STEP", "MESSAGE"]
-    for header in ["NAMESPACE", *headers] if everywhere else headers:
-        table.add_column(header, no_wrap=True, overflow="ellipsis" if header == "MESSAGE" else "fold")
-    for model in models:
-        candidate, step = model.candidate, model.status.get("step") or {}
-        row: list[RenderableType] = [
-            model.name,
-            _colored(model.phase),
-            str(model.stable.get("version", "")),
-            str(candidate.get("version", "")),
-            f"{candidate.get('weight', 0)} %" if candidate else "",
-            str(step.get("progress", "")),
-            Text(model.state),
-        ]
-        table.add_row(*([model.namespace] if everywhere else []), *row)
+    headers = ["NAMESPACE", *headers] if everywhere else headers
+    rows = [_row(model, everywhere=everywhere) for model in models]
+    for index, header in enumerate(headers):
+        if header == "MESSAGE":  # the rest of the line
+            table.add_column(header, no_wrap=True, overflow="ellipsis", ratio=1)
+        else:
+            table.add_column(header, no_wrap=True, min_width=max(len(header), *(len(row[index]) for row in rows)))
+    for row in rows:
+        table.add_row(*row)
     return table
+
+
+def _row(model: Model, *, everywhere: bool) -> list[Text]:
+    candidate, step = model.candidate, model.status.get("step") or {}
+    return [
+        *([Text(model.namespace)] if everywhere else []),
+        Text(model.name),
+        _colored(model.phase),
+        Text(str(model.stable.get("version", ""))),
+        Text(str(candidate.get("version", ""))),
+        Text(f"{candidate.get('weight', 0)} %" if candidate else ""),
+        Text(str(step.get("progress", ""))),
+        Text(model.state),
+    ]
 
 
 def history_text(model: Model) -> RenderableType:
