@@ -4,6 +4,8 @@ A component test has the same against a real API server and a real operator.
 """
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -197,6 +199,17 @@ def test_diff_says_what_makes_a_new_revision(
         "  spec.revisionHistoryLimit: 5 -> 3",
         "A new revision of v2.0.0 would start next to stable (v1.0.0).",
     ]
+
+
+def test_what_is_used_all_the_time_loads_neither_models_nor_clients() -> None:
+    # given each command that reads a cluster
+    commands = ("act", "logs", "show", "wait")
+    loads = "".join(f"import viridian.cli.commands.{name};" for name in commands)
+    # when
+    code = f"import sys; import viridian.cli.main, viridian.cli.render; {loads} print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # then
+    assert not {"pydantic", "kubernetes", "aiohttp", "yaml"} & set(done.stdout.split())
 
 
 # -- commands

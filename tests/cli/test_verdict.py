@@ -237,6 +237,21 @@ def test_another_revision_of_the_same_version_that_replaces_one_is_waited_for() 
     assert said(world.models, "v1.0.0") == []
 
 
+def test_an_earlier_failure_of_the_same_version_is_not_the_reason_for_which_it_expired() -> None:
+    # given v2 failed, and is asked for again with other settings
+    world = at_stable()
+    breached(world)
+    ask_for(world, "v2.0.0", serving={"replicas": 3, "timeout": "5s"})
+    world.until(Phase.PROGRESSING)
+    # when that runs out of time
+    world.gateway = False
+    world.until(Phase.EXPIRED)
+    # then
+    verdict = verdict_on(printed(world), "v2.0.0")
+    assert verdict is not None
+    assert (verdict.outcome, verdict.reason) == (Outcome.EXPIRED, "DeadlineExceeded")
+
+
 def test_a_version_that_another_one_followed_is_superseded_though_it_was_promoted() -> None:
     world = at_stable()
     promoted(world)

@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 Json = dict[str, Any]
+_BARE: Final = frozenset(
+    {"Pending", "Starting", "Progressing", "Baking", "Finishing", "Stable", "RollingBack", "RolledBack", "Held"}
+    | {"Expired", "Stalled"}
+)
+"""Phases, which are also reasons where there is no better one."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,20 @@ class Model:
     def blocked(self) -> list[Json]:
         """Revisions that do not start again by themselves: those that failed, then those that expired."""
         return [*(self.status.get("failed") or []), *(self.status.get("expired") or [])]
+
+    @property
+    def block(self) -> Json | None:
+        """How the version that the spec asks for was turned back; None if it was not.
+
+        A condition has the reason of the entry only where what ended is what the spec asks for. Its bare phase tells of
+        another revision, which made room a moment ago.
+        """
+        kind, ended = ("Stalled", "expired") if self.phase == "Expired" else ("RolledBack", "failed")
+        reason = self.condition(kind).get("reason", self.phase)
+        if reason in _BARE:
+            return None
+        mine = [entry for entry in self.status.get(ended) or [] if entry["version"] == self.version]
+        return next((entry for entry in mine if entry["reason"] == reason), mine[0] if mine else None)
 
     @property
     def is_observed(self) -> bool:

@@ -44,6 +44,8 @@ def was_obeyed(verb: str, revision: str, model: Model) -> bool:
 def _blocked(model: Model) -> str:
     """The revision that keeps what the spec asks for from starting: of its version, the last one."""
     found = [entry for entry in model.blocked if entry.get("version") == model.version]
+    if model.block is not None:
+        return str(model.block["revision"])
     if not found:
         raise NothingToDo(
             f"there is nothing to retry: {model.version}, which the spec asks for, neither failed nor expired"

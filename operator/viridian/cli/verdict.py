@@ -32,6 +32,8 @@ _OUTCOMES: Final[Mapping[str, Outcome]] = {
     "Reverted": Outcome.SUPERSEDED,
 }
 """What each result of the history means for its version."""
+_ENDS: Final = {"RolledBack": Outcome.TURNED_BACK, "Expired": Outcome.EXPIRED}
+"""What the phase that follows a rollback means; any other is due to another spec."""
 _MOVING: Final = frozenset({"Pending", "Starting", "Progressing", "Baking", "Finishing", "Held", "Stalled"})
 
 
@@ -65,11 +67,9 @@ def _on_candidate(model: Model, version: str) -> Verdict | None:
     ending = model.status.get("ending") or {}
     if not ending:
         return None
-    if ending.get("phase") == "RolledBack" and (model.version != version or _is_blocked(model)):
-        return _turned_back(model, str(ending.get("reason", "")), str(ending.get("message", "")))
-    if model.version == version:
+    if model.version == version and (ending["phase"] != "RolledBack" or model.block is None):
         return None  # another revision of it may follow; what is blocked is known when its pods are gone
-    outcome = Outcome.EXPIRED if ending.get("phase") == "Expired" else Outcome.SUPERSEDED
+    outcome = _ENDS.get(str(ending["phase"]), Outcome.SUPERSEDED)
     return Verdict(outcome, str(ending.get("reason", "")), str(ending.get("message", "")))
 
 
@@ -78,15 +78,13 @@ def _on_wanted(model: Model, version: str) -> Verdict | None:
     if model.candidate:
         return None  # another one is on its way out, comes back by command, or bakes first
     hold = model.status.get("hold") or {}
-    if hold.get("reason") == "GuardBreached":  # a first revision, which nothing can replace
+    serves = model.stable.get("version") == version
+    if serves and hold.get("reason") == "GuardBreached":  # a first revision: there is nothing to go back to
         return Verdict(Outcome.TURNED_BACK, "GuardBreached", str(hold.get("message", "")))
     if model.phase in {"RolledBack", "Expired"}:
-        entry = next((each for each in model.blocked if each.get("version") == version), None)
-        if entry is None or not _is_blocked(model):
-            return None  # the status tells of another revision, which made room a moment ago
-        if model.phase == "Expired":
-            return Verdict(Outcome.EXPIRED, str(entry["reason"]), str(entry["message"]))
-        return _turned_back(model, str(entry["reason"]), str(entry["message"]))
+        outcome = Outcome.EXPIRED if model.phase == "Expired" else Outcome.TURNED_BACK
+        entry = model.block
+        return None if entry is None else Verdict(outcome, str(entry["reason"]), str(entry["message"]))
     return _on_stable(model, version)
 
 
@@ -98,7 +96,8 @@ def _on_stable(model: Model, version: str) -> Verdict | None:
     swapped = model.phase == "Finishing" and newest is not None and newest is model.history[0]
     if model.phase != "Stable" and not swapped:
         return None
-    return _ended(newest or {"result": "Stable", "message": ""}, Outcome.PROMOTED)
+    entry = newest or {"result": "Stable", "message": ""}
+    return _ended(entry, Outcome.PROMOTED, str(entry["result"]))
 
 
 def _on_replaced(model: Model, version: str) -> Verdict | None:
@@ -111,14 +110,20 @@ def _on_replaced(model: Model, version: str) -> Verdict | None:
         outcome = _OUTCOMES.get(str(newest["result"]), Outcome.SUPERSEDED)
         if outcome is Outcome.PROMOTED and not serves:
             return _superseded(wanted, version)
-        return _ended(newest, outcome)
+        return _ended(newest, outcome, _reason(model, newest))
     if model.stable.get("version") == version and model.phase in _MOVING and not model.candidate:
         return None  # the bake of a first revision, which the newer spec ends at once
     return _superseded(wanted, version)
 
 
-def _ended(entry: Json, outcome: Outcome) -> Verdict:
-    return Verdict(outcome, str(entry["result"]), str(entry["message"]) or "it serves all requests")
+def _ended(entry: Json, outcome: Outcome, reason: str) -> Verdict:
+    return Verdict(outcome, reason, str(entry["message"]) or "it serves all requests")
+
+
+def _reason(model: Model, entry: Json) -> str:
+    """Why a rollout ended, where that is still known; else its result."""
+    known = (block["reason"] for block in model.blocked if block["revision"] == entry["revision"])
+    return str(entry["result"] if _OUTCOMES.get(entry["result"]) is Outcome.PROMOTED else next(known, entry["result"]))
 
 
 def _superseded(wanted: str, version: str) -> Verdict:
@@ -127,16 +132,6 @@ def _superseded(wanted: str, version: str) -> Verdict:
         "Replaced",
         f"the spec asks for {wanted} now: apply {version} again if it is what you want",
     )
-
-
-def _turned_back(model: Model, reason: str, message: str) -> Verdict:
-    return Verdict(Outcome.TURNED_BACK, reason, message)
-
-
-def _is_blocked(model: Model) -> bool:
-    """Whether what ended is what the spec asks for: only then does a condition have the reason of its entry."""
-    kind = "Stalled" if model.phase == "Expired" else "RolledBack"
-    return model.condition(kind).get("reason") not in {"RolledBack", "RollingBack", "Expired"}
 
 
 def _has_made_room(model: Model, version: str) -> bool:
