@@ -32,6 +32,8 @@ case "$*" in
   *"get modeldeployments.viridian.dev "*)
     echo 'Error from server (NotFound): modeldeployments.viridian.dev "rose" not found' >&2; exit 1 ;;
   *"auth whoami"*) echo '{"status": {"userInfo": {"username": "ada"}}}' ;;
+  logs*color=blue*) echo "[pod/iris-blue-x/api] hello"; echo "[pod/iris-blue-x/api] again" ;;
+  logs*) echo "error: container api is not valid for pod" >&2; exit 1 ;;
   *"get controllerrevisions"*) cat "$0.revision" ;;
   *) echo "error: nothing is known of: $*" >&2; exit 1 ;;
 esac
@@ -199,6 +201,19 @@ def test_diff_says_what_makes_a_new_revision(
         "  spec.revisionHistoryLimit: 5 -> 3",
         "A new revision of v2.0.0 would start next to stable (v1.0.0).",
     ]
+
+
+def test_each_line_of_the_logs_says_whose_it_is(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    # given a rollout whose stable writes lines, and whose candidate cannot be read
+    log = cluster(stored("progressing"))
+    # when
+    assert main(["logs", "iris", "--color", "blue"]) == 0
+    # then
+    lines = [f"stable v1.0.0 [pod/iris-blue-x/api] {word}" for word in ("hello", "again")]
+    assert capsys.readouterr().out.splitlines() == lines
+    assert "--selector=viridian.dev/model=iris,viridian.dev/color=blue --container=api" in log.read_text()
+    # and what cannot be read is a failure
+    assert main(["logs", "iris"]) == 1
 
 
 def test_what_is_used_all_the_time_loads_neither_models_nor_clients() -> None:

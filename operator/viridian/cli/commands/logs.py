@@ -22,14 +22,14 @@ _AT_ONCE = 100
 @click.option("--color", "only", type=click.Choice([str(color) for color in Color]), help="Only this color.")
 @click.option("--tail", default=20, show_default=True, help="Lines of each pod to begin with; -1 for all.")
 @on_cluster
-def logs(kubectl: Kubectl, name: str, follow: bool, container: str, only: str | None, tail: int) -> None:
+def logs(kubectl: Kubectl, name: str, follow: bool, container: str, only: str | None, tail: int) -> int:
     """Print the logs of NAME's pods, each line with its role, version and pod."""
     model = kubectl.model(name)
     roles = [(role, found) for role in ("stable", "candidate") if (found := model.status.get(role))]
     chosen = [(role, found) for role, found in roles if only in {None, found["color"]}]
     if not chosen:
         fail(f"{name} has no {only or 'pods'} now: `kubectl viridian status {name}` shows where it stands")
-    threads = []
+    processes, threads = [], []
     for role, found in chosen:
         arguments = [
             "logs",
@@ -40,13 +40,14 @@ def logs(kubectl: Kubectl, name: str, follow: bool, container: str, only: str | 
             "--prefix",
             *(["--follow"] if follow else []),
         ]
-        process = kubectl.stream(*arguments)
+        processes.append(kubectl.stream(*arguments))
         prefix = f"{role} {found['version']} "
-        threads.append(threading.Thread(target=_print_lines, args=(process, prefix), daemon=True))
+        threads.append(threading.Thread(target=_print_lines, args=(processes[-1], prefix), daemon=True))
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    return 1 if any(process.returncode for process in processes) else 0
 
 
 def _print_lines(process: Popen[str], prefix: str) -> None:
