@@ -51,7 +51,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
         kubectl.chmod(0o755)
         (tmp_path / "kubectl.model").write_text(json.dumps(states[0].manifest, indent=4))
         events = [{"type": "MODIFIED", "object": state.manifest} for state in states]
-        (tmp_path / "kubectl.events").write_text("".join(f"{json.dumps(event, indent=4)}\n" for event in events))
+        (tmp_path / "kubectl.events").write_text("".join(f"{json.dumps(event)}\n" for event in events))
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
         return tmp_path / "kubectl.log"
 

@@ -99,9 +99,9 @@ class Kubectl:
             except KubectlFailed:
                 if not seen:
                     raise
-                time.sleep(_PAUSE)
             if end is not None and time.monotonic() >= end:
                 raise TimeUp(f"the time is over, and the rollout of {name} is not")
+            time.sleep(_PAUSE)
 
     def stream(self, *arguments: str) -> subprocess.Popen[str]:
         """Start kubectl and leave its output to the caller; its errors go to ours."""
@@ -124,12 +124,9 @@ class Kubectl:
         try:
             if timer is not None:
                 timer.start()
-            lines: list[str] = []
             for line in process.stdout or ():
-                lines.append(line)
-                if line == "}\n":  # each document begins and ends at the margin
-                    yield json.loads("".join(lines))
-                    lines.clear()
+                if line.endswith("\n"):  # each event is a line; one that is cut off came too late
+                    yield json.loads(line)
             errors = process.stderr.read() if process.stderr else ""
             if process.wait() > 0:
                 raise _failure(errors, name)
