@@ -43,7 +43,7 @@ def prepare(settings: Settings) -> None:
 
 def conclude(console: Console, settings: Settings, seen: Seen) -> int:
     """Write and print the report; the result is the exit status."""
-    report = build_report(seen.answers, seen.timeline, seen.good, seen.bad, seen.errors)
+    report = build_report(seen.answers, seen.timeline, seen.good, seen.bad, seen.wrong, seen.errors)
     path = settings.build / "demo-report.json"
     path.write_text(json.dumps(report.document(), indent=2) + "\n")
     (settings.build / "demo-timeline.json").write_text(json.dumps(seen.timeline.document(), indent=1) + "\n")
@@ -53,7 +53,7 @@ def conclude(console: Console, settings: Settings, seen: Seen) -> int:
         console.print(f"{entry.version} {entry.result}: {entry.message}", markup=False)
     for sentence in suffered(report):
         console.print(sentence, style="yellow", markup=False)
-    found = problems(report, seen.good, seen.bad)
+    found = problems(report, seen.good, seen.bad, seen.wrong)
     for sentence in found:
         console.print(sentence, style="bold red", markup=False)
     console.print(look_around(settings), markup=False)
@@ -66,7 +66,8 @@ def table(report: Report) -> Table:
     drawn.add_row("requests", f"{report.requests_total}, {report.requests_failed_client} failed")
     drawn.add_row("answered by stable for a candidate", str(report.requests_rescued))
     drawn.add_row("promoted", _with_seconds(report.promoted_version, report.promotion_seconds, "after it was applied"))
-    drawn.add_row("taken back", report.rolled_back_version or "-")
+    drawn.add_row("rolled back", report.rolled_back_version or "-")
+    drawn.add_row("stopped by a check, before any request", report.stopped_version or "-")
     drawn.add_row("first bad response until 100 % stable", _seconds(report.seconds_first_bad_response_to_100_stable))
     drawn.add_row("evidence complete until 100 % stable", _seconds(report.reaction_seconds))
     drawn.add_row("candidate's weights seen", " ".join(map(str, report.weights_seen)) or "-")

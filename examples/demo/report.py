@@ -51,10 +51,12 @@ class Report:
     promoted_version: str | None
     promotion_seconds: float | None
     rolled_back_version: str | None
+    stopped_version: str | None
+    """The version that failed a check, and answered no request."""
     seconds_first_bad_response_to_100_stable: float | None
     reaction_seconds: float | None
     weights_seen: list[int]
-    """The candidate's weights in the route, in the order seen: first the good one's, then the bad one's."""
+    """The candidate's weights in the route, in the order seen: the good one's, the bad one's, the wrong one's."""
     phase_final: str
     stable_version_final: str | None
     failures: list[Failures]
@@ -105,7 +107,12 @@ def _between(seen: Sequence[Seen], start: float, end: float) -> list[Seen]:
 
 
 def build_report(
-    answers: Sequence[Answer], timeline: Timeline, good: Applied, bad: Applied, errors: ErrorCounts
+    answers: Sequence[Answer],
+    timeline: Timeline,
+    good: Applied,
+    bad: Applied,
+    wrong: Applied,
+    errors: ErrorCounts,
 ) -> Report:
     """Put everything together.
 
@@ -113,11 +120,15 @@ def build_report(
         answers: What clients saw.
         timeline: What was seen of the model and its route.
         good: The version that ought to be promoted.
-        bad: The version that ought to be taken back.
+        bad: The version that ought to be rolled back.
+        wrong: The version that ought to fail its check, and get no request.
         errors: What Prometheus knows of the bad version's errors.
     """
     good_rollout = read_rollout(timeline, good, bad.at)
-    bad_rollout = read_rollout(timeline, bad, float("inf"))
+    bad_rollout = read_rollout(timeline, bad, wrong.at)
+    wrong_rollout = read_rollout(timeline, wrong, float("inf"))
+    rollouts = (good_rollout, bad_rollout, wrong_rollout)
+    met = wrong_rollout.first_traffic_at is not None or any(answer.version == wrong.version for answer in answers)
     status = timeline.status
     promoted_at = _promoted_at(timeline, good, bad.at)
     taken_back_at = bad_rollout.taken_back_at
@@ -128,9 +139,10 @@ def build_report(
         promoted_version=good.version if promoted_at else None,
         promotion_seconds=_seconds(good.at, promoted_at),
         rolled_back_version=bad.version if taken_back_at and bad.version in status.failed_versions else None,
+        stopped_version=wrong.version if wrong.version in status.failed_versions and not met else None,
         seconds_first_bad_response_to_100_stable=_seconds(first_bad_at(answers, bad_rollout, errors), taken_back_at),
         reaction_seconds=_seconds(evidence_at(timeline, bad, taken_back_at, errors), taken_back_at),
-        weights_seen=[weight for rollout in (good_rollout, bad_rollout) for _, weight in rollout.weights],
+        weights_seen=[weight for rollout in rollouts for _, weight in rollout.weights],
         phase_final=status.phase,
         stable_version_final=status.stable.version if status.stable else None,
         failures=_group(answers, good_rollout, bad_rollout),
@@ -192,13 +204,15 @@ def _period(answer: Answer, good: Rollout, bad: Rollout) -> str:
     return f"{rollout.applied.version} applied, {rollout.weight_at(answer.sent_at)} % of the traffic on it"
 
 
-def problems(report: Report, good: Applied, bad: Applied) -> list[str]:
+def problems(report: Report, good: Applied, bad: Applied, wrong: Applied) -> list[str]:
     """What went wrong, in sentences; empty when everything ended as it should."""
     found = []
     if report.promoted_version != good.version:
         found.append(f"{good.version} was not promoted, though it is the better model: see its verdict above.")
     if report.rolled_back_version != bad.version:
         found.append(f"{bad.version} was not taken back, though it fails on real images: see its verdict above.")
+    if report.stopped_version != wrong.version:
+        found.append(f"{wrong.version} was not stopped by its check, though most of its answers are wrong.")
     if report.phase_final != "RolledBack":
         found.append(f"The final phase is {report.phase_final or 'unknown'}; it ought to be RolledBack.")
     if report.stable_version_final != good.version:

@@ -8,7 +8,7 @@ from .errors import DemoError
 
 NAMESPACE = "viridian-demo"
 NAME = "digits"
-BASELINE, GOOD, BAD = "v1", "v2", "v3"
+BASELINE, GOOD, BAD, WRONG = "v1", "v2", "v3", "v7"
 REQUESTS_PER_SECOND = 120
 """Enough for each guard to have its evidence within a step's hold, and little for two cores."""
 LONGEST_LOAD = 900

@@ -1,4 +1,4 @@
-"""The story: v1 is stable, v2 is promoted, v3 is taken back, and clients are there all the time."""
+"""The story: v1 is stable, v2 is promoted, v3 is rolled back, v7 gets no traffic, and clients are always there."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from .errors import DemoError
 from .metrics import Prometheus
 from .records import Answer
 from .report import Applied, ErrorCounts
-from .settings import BAD, BASELINE, GOOD, NAME, NAMESPACE, Settings
+from .settings import BAD, BASELINE, GOOD, NAME, NAMESPACE, WRONG, Settings
 from .timeline import Timeline
 from .view import Picture, Screen
 from .watch import NotInTimeError, Watcher
@@ -25,7 +25,7 @@ from .watch import NotInTimeError, Watcher
 MANIFEST = Path(__file__).with_name("digits.yaml")
 REDRAW = 0.25
 ASK_PROMETHEUS = 1.0
-DEADLINES = {"namespace": 120, "route": 30, "load": 30, BASELINE: 180, GOOD: 240, BAD: 180}
+DEADLINES = {"namespace": 120, "route": 30, "load": 30, BASELINE: 180, GOOD: 240, BAD: 180, WRONG: 180}
 """Seconds that each part of the story may take."""
 ANSWERS_BEFORE, ANSWERS_AFTER = 300, 600
 """Requests to see before the first rollout and after the last."""
@@ -33,7 +33,10 @@ CHANGES = {
     BASELINE: "A logistic regression on 150 images",
     GOOD: "A neural network on all images",
     BAD: "Its confidence calibrated by the amount of ink",
+    WRONG: "Images read column by column",
 }
+CHECKS = {WRONG: {"golden": {"minAgreement": "80%"}}}
+"""What a version has to pass before it gets traffic."""
 LAST_EVENTS = 8
 
 
@@ -45,6 +48,7 @@ class Seen:
     answers: list[Answer]
     good: Applied
     bad: Applied
+    wrong: Applied
     errors: ErrorCounts
 
 
@@ -58,6 +62,7 @@ def manifest_for(version: str, image: str) -> dict[str, Any]:
         "changes": CHANGES[version],
     }
     manifest["spec"]["serving"]["image"] = image
+    manifest["spec"]["checks"] = CHECKS.get(version, {})
     return manifest
 
 
@@ -138,8 +143,12 @@ class Stages:
             bad = await self._apply(BAD, f"{BAD}: fails on part of real images; it ought to be taken back")
             await self._until(BAD, lambda timeline: _decided(timeline, BAD), f"taking {BAD} back")
             errors = await self._errors(prometheus, BAD)
+
+            about = "answers quickly, with status 200, and wrongly; a check ought to stop it before any request"
+            wrong = await self._apply(WRONG, f"{WRONG}: {about}")
+            await self._until(WRONG, lambda timeline: _decided(timeline, WRONG), f"the check of {WRONG}")
             await load.until(load.totals.requests + ANSWERS_AFTER, DEADLINES["load"])
-        return Seen(self._watcher.timeline, load.answers, good, bad, errors)
+        return Seen(self._watcher.timeline, load.answers, good, bad, wrong, errors)
 
     async def _apply(self, version: str, stage: str) -> Applied:
         """Apply a version and await that the operator has looked at it."""

@@ -239,9 +239,9 @@ def test_no_right_is_a_wildcard(values: dict[str, str]) -> None:
         assert set(rule) - {"resourceNames"} == {"apiGroups", "resources", "verbs"}
         assert not {"*"} & {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
         assert not {"secrets", "customresourcedefinitions"} & set(rule["resources"])
-    # and it deletes what a spec that was edited has no more use for, and nothing that runs a pod or leads to one
+    # and it deletes what a spec that was edited has no more use for, and nothing that serves or leads to what does
     deleted = {resource for rule in granted if "delete" in rule["verbs"] for resource in rule["resources"]}
-    assert deleted == {"controllerrevisions", "horizontalpodautoscalers", "httproutes"}
+    assert deleted == {"controllerrevisions", "horizontalpodautoscalers", "httproutes", "jobs"}
 
 
 def test_with_namespaces_nothing_is_cluster_wide() -> None:

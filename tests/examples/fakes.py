@@ -19,7 +19,7 @@ MODELS = "/apis/viridian.dev/v1alpha1/namespaces/viridian-demo/modeldeployments"
 ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/viridian-demo/httproutes"
 NAMESPACES = "/api/v1/namespaces"
 EVENTS = "/api/v1/namespaces/viridian-demo/events"
-COLORS = {"v1": "blue", "v2": "green", "v3": "blue"}
+COLORS = {"v1": "blue", "v2": "green", "v3": "blue", "v7": "blue"}
 
 
 class FakeApi:
@@ -131,6 +131,9 @@ class FakeOperator:
     async def _roll_out(self, version: str) -> None:
         color = COLORS[version]
         await self._write(phase="Starting", candidate=_role(version))
+        if self._api.objects[f"{MODELS}/digits"]["spec"]["checks"]:
+            await self._take_back(version)
+            return
         for index, weight in enumerate((10, 50, 95), start=1):
             await self._write(phase="Progressing", step={"index": index, "count": 2, "weight": weight})
             await self._weigh(color, weight)

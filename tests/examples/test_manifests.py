@@ -6,7 +6,7 @@ from typing import Any, Union, get_args, get_origin
 
 import pytest
 import yaml
-from examples.demo.settings import BAD, BASELINE, GOOD
+from examples.demo.settings import BAD, BASELINE, GOOD, WRONG
 from examples.demo.story import manifest_for
 from pydantic import BaseModel
 
@@ -68,7 +68,7 @@ def test_every_field_there_is_has_an_example() -> None:
     assert fields_of(ModelDeploymentSpec) - set().union(*shown) == set()
 
 
-@pytest.mark.parametrize("version", [BASELINE, GOOD, BAD])
+@pytest.mark.parametrize("version", [BASELINE, GOOD, BAD, WRONG])
 def test_the_demonstration_asks_for_its_version(version: str) -> None:
     spec = spec_of(manifest_for(version, "dev/digits:abc"))
     assert (spec.model.version, spec.model.uri) == (version, f"image:///models/digits/{version}")

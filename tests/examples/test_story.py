@@ -79,21 +79,24 @@ def plain() -> tuple[PlainScreen, io.StringIO]:
     return PlainScreen(Console(file=output, soft_wrap=True)), output
 
 
-async def test_v2_is_promoted_and_v3_taken_back(settings: Settings, api: FakeApi, gateway: FakeGateway) -> None:
+async def test_v2_is_promoted_v3_rolled_back_and_v7_gets_no_request(
+    settings: Settings, api: FakeApi, gateway: FakeGateway
+) -> None:
     await api.put(f"{NAMESPACES}/viridian-demo", {"metadata": {"name": "viridian-demo"}})
     await api.put(f"{NAMESPACES}/viridian-demo/leftover/x", {"metadata": {"name": "x"}})
     screen, output = plain()
     async with running(FakeOperator(api, gateway)), asyncio.timeout(300):
         seen = await story.play(settings, screen)
 
-    report = build_report(seen.answers, seen.timeline, seen.good, seen.bad, seen.errors)
-    assert problems(report, seen.good, seen.bad) == []
+    report = build_report(seen.answers, seen.timeline, seen.good, seen.bad, seen.wrong, seen.errors)
+    assert problems(report, seen.good, seen.bad, seen.wrong) == []
     assert report.weights_seen == [10, 50, 95, 100, 10, 0]
     assert report.requests_total > story.ANSWERS_BEFORE + story.ANSWERS_AFTER
     assert (report.requests_failed_client, report.failures) == (0, [])
     assert report.requests_rescued == gateway.errors["v3"] > 0
     assert 0 < (report.seconds_first_bad_response_to_100_stable or 0) < 10
     assert 0 <= abs(report.reaction_seconds or 0) < 1
+    assert (report.stopped_version, gateway.answered["v7"]) == ("v7", 0)
     assert f"{NAMESPACES}/viridian-demo/leftover/x" not in api.objects
 
     lines = output.getvalue().splitlines()
@@ -110,7 +113,11 @@ async def test_the_report_is_written_and_the_exit_status_is_zero(
         seen = await story.play(settings, screen)
     assert program.conclude(Console(file=output, width=100), settings, seen) == 0
     written = json.loads((settings.build / "demo-report.json").read_text())
-    assert (written["promoted_version"], written["rolled_back_version"]) == ("v2", "v3")
+    assert (written["promoted_version"], written["rolled_back_version"], written["stopped_version"]) == (
+        "v2",
+        "v3",
+        "v7",
+    )
     assert "To remove it: make clean" in output.getvalue()
     assert json.loads((settings.build / "demo-timeline.json").read_text())["routes"]
     # The same end in colors.

@@ -241,7 +241,7 @@ class Rollouts(RuleBasedStateMachine):
         """With one color ready, and nothing else in the way, nobody is left on the other one for long."""
         world = self.world
         world.metrics = True
-        for _ in range(16):  # enough to replace a candidate that is not wanted any more, too
+        for _ in range(24):  # enough to drain a candidate that failed, and to bring up the one that is wanted
             revision = world.deployments.get(alive, ("", 0))[0]
             world.kubelet(frozenset({revision}))
             world.end_jobs(CheckResult.PASSED)

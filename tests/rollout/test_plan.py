@@ -374,3 +374,19 @@ def test_writes_come_in_the_order_in_which_each_may_rely_on_the_one_before():
         "PointStableService",
         "PruneRevision",
     ]
+
+
+def test_nothing_goes_back_to_a_stable_without_pods_while_the_candidates_service_is_being_made_again():
+    # given a candidate that is being rolled back, to which somebody has led everything, while stable lost its pods
+    world = rolling(Phase.PROGRESSING)
+    world.command = "abort/iris-2/1"
+    world.reconcile()
+    assert world.status.phase is Phase.ROLLING_BACK
+    world.pods[BLUE] = []
+    world.route = RouteFacts(rules=({BLUE: 0, GREEN: 100},))
+    # when the candidate's Service is deleted
+    world.services.discard(GREEN)
+    world.reconcile()
+    # then it is made again, and the traffic stays with those who can answer
+    assert GREEN in world.services
+    assert world.route.split(GREEN) == 100

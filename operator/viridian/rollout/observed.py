@@ -68,8 +68,9 @@ class ColorView:
 
     @property
     def answering(self) -> int:
-        """Pods of any revision that are ready and that the gateway can find."""
-        return sum(pod.ready and not pod.deleting and pod.uid in self.endpoints for pod in self.pods)
+        """Pods of any revision that are ready and that the gateway can find, or will once their Service is back."""
+        found = {pod.uid for pod in self.pods} if not self.has_service else self.endpoints
+        return sum(pod.ready and not pod.deleting and pod.uid in found for pod in self.pods)
 
     def serving(self, revision: str) -> int:
         """Pods of a revision that are ready and that the gateway can find."""

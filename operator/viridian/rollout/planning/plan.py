@@ -121,7 +121,7 @@ def _may_move(context: RolloutContext, weights: dict[Color, int]) -> bool:
     if candidate is None or weights[candidate.color] <= context.route_weight(candidate):
         if stable is None or weights[stable.color] <= context.route_weight(stable):
             return True
-        return context.serving(stable) > 0 or not context.color(stable.color.other).answering
+        return context.color(stable.color).answering > 0 or not context.color(stable.color.other).answering
     ready = context.serving(candidate)
     if context.failed_over:
         return ready > 0
