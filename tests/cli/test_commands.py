@@ -31,6 +31,7 @@ case "$*" in
   *"get modeldeployments.viridian.dev --"*) printf '{"items": [%s]}' "$(cat "$0.model")" ;;
   *"get modeldeployments.viridian.dev "*)
     echo 'Error from server (NotFound): modeldeployments.viridian.dev "rose" not found' >&2; exit 1 ;;
+  *"annotate "*) cat "$0.model" ;;
   *"auth whoami"*) echo '{"status": {"userInfo": {"username": "ada"}}}' ;;
   logs*color=blue*) echo "[pod/iris-blue-x/api] hello"; echo "[pod/iris-blue-x/api] again" ;;
   logs*) echo "error: container api is not valid for pod" >&2; exit 1 ;;
@@ -320,6 +321,22 @@ def test_a_command_that_the_operator_refused_is_not_taken_for_obeyed(
     verb: str, scene: Callable[[], RecordedWorld], revision: str
 ) -> None:
     assert not was_obeyed(verb, revision, obey(scene(), f"{verb}/{revision}/1"))
+
+
+def test_a_user_who_may_not_read_events_can_give_commands_all_the_same(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given an operator that refuses to approve, and a kubectl that refuses to list Events
+    world = rolling()
+    monkeypatch.setattr("secrets.token_hex", lambda _: "1")
+    log = cluster(obey(world, "approve/iris-2/1"))
+    # when
+    assert main(["approve", "iris"]) == 1
+    # then
+    assert "viridian.dev/command=approve/iris-2/1 viridian.dev/command-by=ada --overwrite" in log.read_text()
+    assert (
+        "The operator refused: its reason is in an Event CommandRefused, and Events cannot" in capsys.readouterr().err
+    )
 
 
 def test_a_version_that_serves_cannot_be_brought_back() -> None:

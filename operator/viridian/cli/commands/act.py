@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from viridian.api.names import ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY
-from viridian.cli.kubectl import Kubectl, TimeUp
+from viridian.cli.kubectl import Kubectl, KubectlFailed, TimeUp
 from viridian.cli.model import Json, Model
 from viridian.cli.options import NAME, OUTPUT, Command, Seconds, fail, on_cluster, print_data
 from viridian.cli.orders import subject, was_obeyed
@@ -113,17 +113,23 @@ def _sentence(verb: str, revision: str, model: Model) -> str:
     return _DONE[verb].format(name=model.name, revision=revision, stable=stable, back=back)
 
 
-def _refusals(kubectl: Kubectl, name: str) -> dict[str, Json]:
-    """The operator's Events about commands that it refused."""
+def _refusals(kubectl: Kubectl, name: str) -> dict[str, Json] | None:
+    """The operator's Events about commands that it refused; None where the user may not read Events."""
     mine = f"--field-selector=involvedObject.name={name},reason=CommandRefused"
-    return {event["metadata"]["uid"]: event for event in kubectl.objects("events", mine)}
+    try:
+        return {event["metadata"]["uid"]: event for event in kubectl.objects("events", mine)}
+    except KubectlFailed:  # who may give commands need not be allowed to read them
+        return None
 
 
-def _refusal(kubectl: Kubectl, name: str, before: dict[str, Json]) -> str:
+def _refusal(kubectl: Kubectl, name: str, before: dict[str, Json] | None) -> str:
     """The operator's own sentence about the last command."""
+    shows = f"`kubectl viridian status {name}` shows where the rollout stands"
     for _ in range(_TRIES):
         after = _refusals(kubectl, name)
+        if before is None or after is None:
+            return f"its reason is in an Event CommandRefused, and Events cannot be read by you; {shows}"
         if new := after.keys() - before.keys():
             return str(after[min(new)]["message"])
         time.sleep(_PAUSE)
-    return "it gave no reason; `kubectl viridian status` shows where the rollout stands"
+    return f"its reason is in an Event CommandRefused that has not arrived; {shows}"
