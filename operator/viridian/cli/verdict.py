@@ -91,10 +91,10 @@ def _on_wanted(model: Model, version: str) -> Verdict | None:
 def _on_stable(model: Model, version: str) -> Verdict | None:
     stable = model.stable
     newest = _newest(model, str(stable.get("revision", "")))
-    if stable.get("version") != version or _has_made_room(model, version):
-        return None
-    swapped = model.phase == "Finishing" and newest is not None and newest is model.history[0]
-    if model.phase != "Stable" and not swapped:
+    # What a person brought back is not what the spec asks for, even when both have this version.
+    swapped = model.phase == "Finishing" and model.history[:1] == [newest] and model.history[0]["result"] == "Promoted"
+    settled = model.phase == "Stable" and model.holds("Settled")  # else another revision is next
+    if stable.get("version") != version or not (settled or swapped):
         return None
     entry = newest or {"result": "Stable", "message": ""}
     return _ended(entry, Outcome.PROMOTED, str(entry["result"]))
@@ -132,12 +132,6 @@ def _superseded(wanted: str, version: str) -> Verdict:
         "Replaced",
         f"the spec asks for {wanted} now: apply {version} again if it is what you want",
     )
-
-
-def _has_made_room(model: Model, version: str) -> bool:
-    """Whether another revision of the same version was replaced a moment ago by one that has not begun yet."""
-    last = model.history[0] if model.history else {}
-    return last.get("result") == "Replaced" and last.get("version") == version
 
 
 def _newest(model: Model, revision: str) -> Json | None:
