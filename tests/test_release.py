@@ -45,3 +45,28 @@ def test_the_changelog_begins_with_what_is_not_released() -> None:
     # then
     assert titles[0] == "## [Unreleased]"
     assert all(SECTION.fullmatch(title) for title in titles)
+
+
+def test_the_krew_manifest_names_the_archive_of_this_version() -> None:
+    # given the template as dev/release.sh fills it in
+    text = (ROOT / "dev" / "krew" / "krew.yaml.in").read_text()
+    for name, value in (("VERSION", __version__), ("REPOSITORY", "example/viridian"), ("SHA256", 64 * "0")):
+        text = text.replace(f"@{name}@", value)
+    # when
+    manifest = yaml.safe_load(text)
+    platform = manifest["spec"]["platforms"][0]
+    # then
+    assert manifest["spec"]["version"] == f"v{__version__}"
+    assert platform["uri"].endswith(f"/v{__version__}/kubectl-viridian-{__version__}.tar.gz")
+    assert (ROOT / "dev" / "krew" / platform["bin"]).stat().st_mode & 0o111
+
+
+def test_the_plugin_s_packages_are_those_that_are_tested() -> None:
+    # given
+    pinned = re.compile(r"^([\w-]+)==(\S+)", re.MULTILINE)
+    plugin, tested = (
+        dict(pinned.findall((ROOT / "requirements" / f"{name}.txt").read_text())) for name in ("cli", "dev")
+    )
+    # then
+    assert {"click", "rich", "pydantic", "pyyaml"} <= plugin.keys()
+    assert plugin.items() <= tested.items()

@@ -31,6 +31,17 @@ git archive "$commit" | tar -x -C "$tree"
 
 wheels() { "$DEV/python.sh" -m pip wheel --no-deps --no-build-isolation --wheel-dir dist "$tree" "$tree/serving-image"; }
 chart() { helm package "$tree/charts/viridian" --destination dist; }
+# plugin: the archive that krew installs, and the manifest that tells krew of it.
+plugin() {
+  local folder=$tree/kubectl-viridian archive=dist/kubectl-viridian-$version.tar.gz
+  mkdir -p "$folder/lib"
+  cp -r "$tree/operator/viridian" "$tree/operator/viridian_shared" "$folder/lib"
+  cp "$tree/dev/krew/kubectl-viridian" "$tree/requirements/cli.txt" "$tree/LICENSE" "$folder"
+  printf '%s\n' "$version" >"$folder/VERSION"
+  tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -C "$folder" -c . | gzip -n >"$archive"
+  sed -e "s|@VERSION@|$version|g" -e "s|@REPOSITORY@|${GITHUB_REPOSITORY:-OWNER/viridian}|g" \
+    -e "s|@SHA256@|$(sha256sum "$archive" | cut -d' ' -f1)|" "$tree/dev/krew/krew.yaml.in" >dist/krew.yaml
+}
 # python_sbom NAME REQUIREMENTS…: of the Python packages alone, where there is no image to look into.
 python_sbom() {
   local name=$1 list
@@ -50,6 +61,7 @@ archive() {
 step "wheels" wheels
 "$DEV/toolchain/build-go.sh" helm
 step "chart" chart
+step "kubectl plugin" plugin
 if [[ $images == yes ]]; then
   made=$(SBOM=1 "$DEV/images/product-images.sh")
   eval "$made"

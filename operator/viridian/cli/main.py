@@ -1,19 +1,60 @@
-"""The command line of the kubectl plugin."""
+"""The command line of the kubectl plugin. A command's module is loaded when it is used: each has to start fast."""
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from importlib import import_module
+from typing import Any, Final
 
-from .digest import CannotDigest, Reach, digest_of_uri
+import click
 
-_WHERE = """\
-URI is a file or folder here, https://HOST/PATH, an address of a store (s3://BUCKET/KEY, gs://BUCKET/KEY,
-az://ACCOUNT/CONTAINER/KEY, hf://OWNER/REPO@COMMIT), or - for standard input. For pvc://CLAIM/PATH, run it where the
-claim's files are. An archive has the digest of its own bytes, not of the files in it. A store is read with the
-credentials of the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN,
-GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_KEY, or HF_TOKEN.
-"""
+from viridian_shared import __version__
+
+NAME: Final = "kubectl viridian"
+COMPLETE: Final = "_KUBECTL_VIRIDIAN_COMPLETE"
+"""The variable by which a shell asks for completions."""
+_COMMANDS: Final = {
+    "list": "show:list_models",
+    "status": "show:status",
+    "watch": "show:watch",
+    "history": "show:history",
+    "explain": "show:explain",
+    "wait": "wait:wait",
+    "approve": "act:approve",
+    "pause": "act:pause",
+    "resume": "act:resume",
+    "abort": "act:abort",
+    "retry": "act:retry",
+    "rollback": "act:rollback",
+    "lint": "lint:lint",
+    "diff": "diff:diff",
+    "logs": "logs:logs",
+    "digest": "digest:digest",
+}
+"""Each command, and where in `commands` it is."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order in which they are of use."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command; None if there is none of this name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"viridian.cli.commands.{module}"), attribute)
+        return command
+
+
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit statuses: 0 done, 1 failed (standard error says why), 2 wrong usage; `wait` has its own.",
+)
+@click.version_option(__version__, prog_name=NAME, message="%(prog)s %(version)s")
+def plugin() -> None:
+    """See and steer the rollouts of Viridian's ModelDeployments."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,35 +64,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line, or None for the process's own.
 
     Returns:
-        The exit status: 0, or 1 with a sentence on standard error.
+        The exit status; the page docs/reference/cli.md lists them.
     """
-    parser = argparse.ArgumentParser(prog="kubectl viridian", description="Helps with Viridian's ModelDeployments.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    digest = commands.add_parser(
-        "digest", help="print what to write as spec.model.digest", description=f"Print a model's digest. {_WHERE}"
-    )
-    digest.add_argument("uri", metavar="URI", help="a path, https://HOST/PATH, an address of a store, or -")
-    store = digest.add_argument_group("a store that is not the cloud's own, as in spec.model.store")
-    store.add_argument("--endpoint", metavar="URL", help="the server, such as https://minio.storage.svc:9000")
-    store.add_argument("--region", help="of the bucket of an s3 uri")
-    store.add_argument("--path-style", action=argparse.BooleanOptionalAction, help="whether a bucket is a folder of it")
-    store.add_argument("--anonymous", action="store_true", help="ask without credentials")
-    store.add_argument("--ca", type=Path, metavar="FILE", help="certificates of authorities of your own")
-    digest.set_defaults(run=_digest)
-    chosen = parser.parse_args(arguments)
-    status: int = chosen.run(chosen)
-    return status
-
-
-def _digest(chosen: argparse.Namespace) -> int:
-    reach = Reach(chosen.endpoint, chosen.region, chosen.path_style, chosen.anonymous, chosen.ca)
+    status: Any
     try:
-        digest = digest_of_uri(chosen.uri, reach)
-    except CannotDigest as error:
-        sys.stderr.write(f"{error}.\n")
-        return 1
-    sys.stdout.write(f"{digest}\n")
-    return 0
+        status = plugin.main(arguments, prog_name=NAME, complete_var=COMPLETE, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return 130
+    return status if isinstance(status, int) else 0
 
 
 if __name__ == "__main__":

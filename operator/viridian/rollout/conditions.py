@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from viridian.api.status import Condition, ModelDeploymentStatus, Phase
 from viridian.api.status_changes import evolve
@@ -10,6 +11,8 @@ from .context import CLOCK_STOPS, SETTLED, RolloutContext
 from .fallback import describe
 from .interrupts import shared_deaths
 from .messages import count, left_behind, pod_trouble, state_message, stuck_pod
+
+_OVER: Final = frozenset({Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED})
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def _condition(status: ModelDeploymentStatus, kind: str, claim: _Claim, generati
 
 def _ready(context: RolloutContext) -> _Claim:
     status = context.status
-    if status.phase is Phase.STABLE and status.stable is not None:
+    if status.phase is Phase.STABLE and status.stable is not None and not _is_between(context):
         obstacle = _obstacle(context)
         if obstacle is not None:
             return replace(obstacle, holds=False)
@@ -64,7 +67,21 @@ def _ready(context: RolloutContext) -> _Claim:
             short = f" with {ready} of {wanted} pods" if ready < wanted else ""
             return _Claim(True, "Stable", f"{status.stable.version} serves all requests{short}")
         return _Claim(False, "PodsNotReady", f"no pod of {status.stable.version} is ready")
-    return _Claim(False, status.phase, state_message(context))
+    return _unfinished(context)
+
+
+def _is_between(context: RolloutContext) -> bool:
+    """Whether what ended is not what the spec asks for: for a moment, until the next pass takes that up."""
+    status = context.status
+    if status.candidate is not None or status.phase not in _OVER or context.runs_wanted(status.stable):
+        return False
+    return status.phase is Phase.STABLE or context.blocked is None
+
+
+def _unfinished(context: RolloutContext) -> _Claim:
+    if _is_between(context):
+        return _Claim(False, Phase.PENDING, f"{context.spec.model.version} is next")
+    return _Claim(False, context.status.phase, state_message(context))
 
 
 def _reconciling(context: RolloutContext) -> _Claim:
@@ -72,6 +89,8 @@ def _reconciling(context: RolloutContext) -> _Claim:
     waits = _stalled(context).holds
     moving = not waits and (context.status.phase not in SETTLED or context.status.phase is Phase.PENDING)
     hold = context.status.hold
+    if _is_between(context) and not waits:
+        return replace(_unfinished(context), holds=True)
     return _Claim(moving, hold.reason if hold is not None and moving else context.status.phase, state_message(context))
 
 
@@ -126,9 +145,9 @@ def _settled(context: RolloutContext) -> _Claim:
     """For scripts: it turns True however a rollout ends, and says how."""
     status = context.status
     breached = status.hold is not None and status.hold.reason == "GuardBreached"
-    over = status.phase in {Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED} or breached
-    if not over:
-        return _Claim(False, status.phase, state_message(context))
+    over = status.phase in _OVER or breached
+    if not over or _is_between(context):
+        return _unfinished(context)
     return _Claim(True, "GuardBreached" if breached else status.phase, state_message(context))
 
 

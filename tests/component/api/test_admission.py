@@ -134,7 +134,7 @@ def test_what_kubectl_shows(control_plane: ControlPlane, crd: str, namespace: st
         accept="application/json;as=Table;v=v1;g=meta.k8s.io",
     )
 
-    # then there is what the design promises, the verdict only in the wide table
+    # then there is what the design promises, what is new and the verdict only in the wide table
     columns = [(column["name"], column["priority"]) for column in shown["columnDefinitions"]]
     assert columns == [
         ("Name", 0),
@@ -144,10 +144,11 @@ def test_what_kubectl_shows(control_plane: ControlPlane, crd: str, namespace: st
         ("Weight", 0),
         ("Step", 0),
         ("Age", 0),
+        ("Changes", 1),
         ("Verdict", 1),
     ]
     cells = shown["rows"][0]["cells"]
-    assert [*cells[:6], cells[7]] == [
+    assert [*cells[:6], cells[8]] == [
         "iris",
         "Progressing",
         "v1.2.0",

@@ -9,10 +9,11 @@ from tests.controller.counters import INTERVAL, START, Fleet
 from tests.controller.fakes import spec, status
 
 from viridian.api.status import ModelDeploymentStatus
-from viridian.controller.guarding.monitor import Comparison, GuardMonitor, GuardSession, guard_config, read_state
+from viridian.controller.guarding.monitor import Comparison, GuardMonitor, GuardSession, read_state
 from viridian.guards.config import Config, LatencyGuard
 from viridian.guards.judge import Verdict
 from viridian.guards.series import PodCounters, RequestCounts
+from viridian.guards.spec import guard_config
 from viridian.guards.state import State, encode
 from viridian.metrics.prometheus import PodSamples
 from viridian.metrics.said import Failure, Fallback

@@ -395,3 +395,20 @@ def test_a_route_edited_by_hand_shows_what_it_gives():
     assert status.stable is not None
     assert status.candidate is not None
     assert (status.stable.weight, status.candidate.weight) == (70, 30)
+
+
+@pytest.mark.parametrize("version", ["v1.0.0", "v3.0.0"])
+def test_between_two_rollouts_nobody_is_told_that_what_the_spec_asks_for_serves(version: str):
+    # given a candidate that is replaced by a third revision, which may have stable's version
+    world = rolling(Phase.PROGRESSING)
+    world.edit(spec_for(version, serving={"replicas": 3, "timeout": "5s"}))
+    # when the candidate is gone, and the third one has not begun
+    run_until(world, Phase.STABLE)
+    found = {c.type: (c.status, c.reason, c.message) for c in world.status.conditions}
+    # then scripts that wait go on waiting
+    assert found["Ready"] == ("False", "Pending", f"{version} is next")
+    assert found["Settled"] == ("False", "Pending", f"{version} is next")
+    assert found["Reconciling"] == ("True", "Pending", f"{version} is next")
+    # and it begins at once
+    world.reconcile()
+    assert world.status.phase is Phase.STARTING

@@ -113,6 +113,7 @@ def _columns() -> list[dict[str, Any]]:
         _column("Weight", "integer", ".status.candidate.weight", "Share of the traffic on the candidate, in percent."),
         _column("Step", "string", ".status.step.progress", "Step of the rollout, such as 2/3, or bake."),
         _column("Age", "date", ".metadata.creationTimestamp", "Time since the resource was made."),
+        {**_column("Changes", "string", ".spec.model.changes", "What is new in the wanted version."), "priority": 1},
         {**_column("Verdict", "string", ".status.verdict", "The last verdict, as text."), "priority": 1},
     ]
 

@@ -6,35 +6,20 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from viridian.api.model_key import ModelKey
-from viridian.api.quantities import parse_decimal, parse_percent
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ModelDeploymentStatus, Phase
-from viridian.guards.config import Config, LatencyGuard
 from viridian.guards.driver import Rollout, Window, advance
 from viridian.guards.judge import Judgement, Verdict
 from viridian.guards.queries import Answers
 from viridian.guards.series import PodCounters, Snapshot, align
+from viridian.guards.spec import guard_config
 from viridian.guards.state import State, decode, encode
 from viridian.metrics.prometheus import Samples
 from viridian.rollout.observed import Cover, Evidence
-from viridian_shared.durations import parse_duration
 
 from .pod_reports import PodReports, summarize_reports
 
 LOG = logging.getLogger(__name__)
-
-
-def guard_config(spec: ModelDeploymentSpec) -> Config:
-    """The guards of a spec as plain numbers."""
-    return Config(
-        error_rate_max=parse_percent(spec.guards.error_rate.max),
-        worse_than_stable=parse_decimal(spec.guards.error_rate.worse_than_stable),
-        latencies=tuple(
-            LatencyGuard(float(guard.percentile), parse_duration(guard.max).total_seconds())
-            for guard in spec.guards.latency
-        ),
-        request_timeout=parse_duration(spec.serving.timeout).total_seconds(),
-    )
 
 
 _BAKES = frozenset({Phase.BAKING, Phase.HELD})

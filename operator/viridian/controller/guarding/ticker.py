@@ -18,6 +18,7 @@ from viridian.controller.routing.routers import router_of
 from viridian.controller.runtime.jobs import end
 from viridian.controller.runtime.queue import WorkQueue
 from viridian.guards.config import bounds
+from viridian.guards.spec import guard_config
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
 from viridian.metrics.clocks import without_clocks_ahead
@@ -25,7 +26,7 @@ from viridian.metrics.connection import MetricsError
 from viridian.metrics.prometheus import Prometheus, Samples, trusted
 from viridian.rollout.context import CLOCK_STOPS
 
-from .monitor import GuardMonitor, GuardSession, blaming, guard_config
+from .monitor import GuardMonitor, GuardSession, blaming
 from .own_pods import OwnPods
 from .rewind import Past, Rewind
 

@@ -1,0 +1,115 @@
+"""What is: one model or all of them, now or as it changes, and why."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from viridian.cli.kubectl import Kubectl
+from viridian.cli.model import Model
+from viridian.cli.options import NAME, OUTPUT, on_cluster, print_data
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_SETTLED = {"Stable", "RolledBack", "Expired"}
+
+
+@click.command("list")
+@click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Of all namespaces.")
+@OUTPUT
+@on_cluster
+def list_models(kubectl: Kubectl, everywhere: bool, output: str | None) -> None:
+    """List models with phase, versions, weight, and what they wait for."""
+    models = kubectl.models(everywhere=everywhere)
+    if output:
+        print_data([model.manifest for model in models], output)
+    elif not models:
+        click.echo("There is no ModelDeployment here: apply one, or try -A.", err=True)
+    else:
+        from viridian.cli import render
+
+        render.console().print(render.models_table(models, everywhere=everywhere))
+
+
+@click.command()
+@NAME
+@OUTPUT
+@on_cluster
+def status(kubectl: Kubectl, name: str, output: str | None) -> None:
+    """Show where the rollout of NAME stands: versions, weights, step, checks, guards, and earlier rollouts."""
+    model = kubectl.model(name)
+    if output:
+        print_data(model.status, output)
+        return
+    from viridian.cli import render
+
+    console = render.console()
+    console.print(render.status_tree(model, datetime.now(UTC), bars=console.is_terminal))
+
+
+@click.command()
+@NAME
+@on_cluster
+def watch(kubectl: Kubectl, name: str) -> None:
+    """Show the status of NAME as it changes, until its rollout has ended.
+
+    Without a terminal, each change of the state is a line.
+    """
+    from viridian.cli import render
+
+    console = render.console()
+    if not console.is_terminal:
+        said = ""
+        for model in _until_settled(kubectl, name):
+            if said != (said := f"{model.phase}: {model.state}"):
+                click.echo(said)
+        return
+    from rich.live import Live
+
+    with Live(console=console, auto_refresh=False) as live:
+        for model in _until_settled(kubectl, name):
+            shown: RenderableType = render.status_tree(model, datetime.now(UTC), bars=True)
+            live.update(shown, refresh=True)
+
+
+@click.command()
+@NAME
+@OUTPUT
+@on_cluster
+def history(kubectl: Kubectl, name: str, output: str | None) -> None:
+    """Show how the rollouts of NAME ended, the newest first: result, changes, checks, and why."""
+    model = kubectl.model(name)
+    if output:
+        print_data(model.history, output)
+    elif not model.history:
+        click.echo(f"No rollout of {name} has ended yet: {model.state}.", err=True)
+    else:
+        from viridian.cli import render
+
+        render.console().print(render.history_text(model))
+
+
+@click.command()
+@NAME
+@OUTPUT
+@on_cluster
+def explain(kubectl: Kubectl, name: str, output: str | None) -> None:
+    """Say why a version of NAME was turned back or what its rollout waits for, and what to do."""
+    from viridian.cli.explain import explain as explained
+    from viridian.cli.explain import reason_of
+
+    model = kubectl.model(name)
+    paragraphs = explained(model)
+    if output:
+        print_data({"reason": reason_of(model), "explanation": paragraphs}, output)
+    else:
+        click.echo("\n\n".join(paragraphs))
+
+
+def _until_settled(kubectl: Kubectl, name: str) -> Iterator[Model]:
+    for model in kubectl.follow(name, None):
+        yield model
+        if model.is_observed and model.phase in _SETTLED:
+            return

@@ -1,0 +1,68 @@
+"""Why a rollout was turned back, or what it waits for: in sentences, with what to do."""
+
+from collections.abc import Iterator
+
+from .advice import ADVICE
+from .model import Json, Model
+
+
+def explain(model: Model) -> list[str]:
+    """Return paragraphs: what is, why, what the guards found, and what to do."""
+    return [*_what(model), *_guards(model), *_checks(model), *_to_do(model), *_who_serves(model)]
+
+
+def reason_of(model: Model) -> str:
+    """Return why a model is not where its spec wants it, in the word of its conditions; empty when it is."""
+    status = model.status
+    ending, hold = status.get("ending") or {}, status.get("hold") or {}
+    if ending or hold:
+        return str((ending or hold)["reason"])
+    for kind in ("RolledBack", "Stalled"):
+        if model.holds(kind):
+            return str(model.condition(kind)["reason"])
+    if model.phase == "Stable" and not model.holds("Ready"):
+        return str(model.condition("Ready").get("reason", ""))
+    return ""
+
+
+def _what(model: Model) -> Iterator[str]:
+    last = _last_bad(model)
+    yield f"{model.name} is {model.phase}: {model.state.removesuffix('.')}."
+    if last is not None and last["message"] not in model.state:
+        yield f"{last['version']} ended as {last['result']}: {last['message'].removesuffix('.')}."
+
+
+def _last_bad(model: Model) -> Json | None:
+    """The last rollout, if it ended badly."""
+    last = model.history[0] if model.history else None
+    return last if last is not None and last["result"] not in {"Promoted", "Restored"} else None
+
+
+def _guards(model: Model) -> Iterator[str]:
+    for guard in model.status.get("guards") or []:
+        need = f"evidence {guard['evidence']}; it takes {guard['threshold']} to turn the candidate back"
+        yield f"Guard {guard['name']} ({guard['kind']}) says {guard['verdict']}: {guard['message']} ({need})"
+
+
+def _checks(model: Model) -> Iterator[str]:
+    for check in model.status.get("checks") or []:
+        message = f": {check['message']}" if check.get("message") else ""
+        yield f"Check {check['name']} of {check['revision']}: {check['result']}{message}"
+
+
+def _to_do(model: Model) -> Iterator[str]:
+    reason = reason_of(model)
+    advice = ADVICE.get(reason)
+    if advice is not None:
+        yield f"What to do ({reason}): {advice.do.format(name=model.name)}."
+        yield f"More: {advice.link}"
+    elif model.holds("Ready"):
+        yield "There is nothing to do."
+    elif model.candidate:
+        yield f"There is nothing to do: it goes on by itself. `kubectl viridian watch {model.name}` follows it."
+
+
+def _who_serves(model: Model) -> Iterator[str]:
+    available = model.condition("Available")
+    if available.get("status") == "False":
+        yield f"Users are not served: {available['message']}."

@@ -1,0 +1,91 @@
+"""What all commands have in common: the choice of a cluster, the form of what they print, and how they fail."""
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+
+from viridian.api.errors import ViridianError
+from viridian_shared.durations import parse_duration
+
+from .kubectl import Kubectl, KubectlFailed, TimeUp
+from .verdict import TIMED_OUT
+
+OUTPUT = click.option(
+    "-o", "--output", type=click.Choice(["json", "yaml"]), help="Print the data for programs instead of text."
+)
+Command = Callable[..., Any]
+
+
+def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The models that a NAME can be completed to; none where the cluster does not say."""
+    chosen = {key: context.params.get(key) or "" for key in ("kubeconfig", "context", "namespace")}
+    try:
+        models = Kubectl(**chosen).models(everywhere=False)
+    except KubectlFailed:
+        return []
+    return [model.name for model in models if model.name.startswith(incomplete)]
+
+
+NAME = click.argument("name", shell_complete=_names)
+
+
+def on_cluster(command: Command) -> Command:
+    """Give a command the options that choose a cluster, and a `kubectl` made from them; say its errors in a line."""
+
+    @click.option("--kubeconfig", metavar="FILE", default="", help="Kubeconfig file. Default: as kubectl has it.")
+    @click.option("--context", metavar="NAME", default="", help="Context of the kubeconfig. Default: the current one.")
+    @click.option("-n", "--namespace", metavar="NAME", default="", help="Namespace. Default: that of the context.")
+    @functools.wraps(command)
+    def run(*, kubeconfig: str, context: str, namespace: str, **rest: Any) -> Any:  # noqa: ANN401 - what click passes
+        return command(kubectl=Kubectl(kubeconfig, context, namespace), **rest)
+
+    return says_errors(run)
+
+
+def says_errors(command: Command) -> Command:
+    """Let a command end with one line on standard error and status 1 (124 when the time is over)."""
+
+    @functools.wraps(command)
+    def run(**arguments: Any) -> Any:  # noqa: ANN401 - what click passes
+        try:
+            return command(**arguments)
+        except TimeUp as error:
+            fail(f"{error}", TIMED_OUT)
+        except ViridianError as error:
+            fail(f"{error}")
+
+    return run
+
+
+def fail(sentence: str, status: int = 1) -> NoReturn:
+    """End the command with a sentence on standard error."""
+    click.echo(f"{sentence.removesuffix('.')}.", err=True)
+    raise click.exceptions.Exit(status)
+
+
+def print_data(data: object, form: str) -> None:
+    """Print data for programs, as json or yaml."""
+    if form == "json":
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+        return
+    import yaml  # not needed to print text
+
+    click.echo(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), nl=False)
+
+
+class Seconds(click.ParamType[float]):
+    """A duration such as 30m, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
+        """Read it."""
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration(value).total_seconds()
+        except ValueError as error:
+            self.fail(f"{error}", param, ctx)

@@ -1,0 +1,188 @@
+"""Text for people: trees, tables and bars. Loads rich, which is only needed to print."""
+
+import math
+import shutil
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from .model import Json, Model, read_time
+
+_BAR = 20
+_PLAIN_WIDTH = 120
+"""Columns where there is no terminal to ask."""
+_ENDINGS = 3
+_GOOD = {"Promoted", "Restored", "Stable", "Healthy", "Passed"}
+_BAD = {"RolledBack", "Expired", "GuardBreached", "Breach", "Failed", "RevisionLost"}
+
+
+def console() -> Console:
+    """Where text goes: with colors and bars on a terminal, plain else."""
+    width = None if sys.stdout.isatty() else shutil.get_terminal_size((_PLAIN_WIDTH, 24)).columns
+    return Console(highlight=False, width=width, soft_wrap=False)
+
+
+def status_tree(model: Model, now: datetime, *, bars: bool) -> RenderableType:
+    """Return where a rollout stands: roles, step, checks, guards, and how earlier ones ended."""
+    root = Tree(Text.assemble((model.name, "bold"), f" in {model.namespace}: ", _colored(model.phase)))
+    root.add(Text(_sentence(model.state)))
+    for role in ("stable", "candidate"):
+        if found := model.status.get(role):
+            root.add(_role(role, found, bars=bars))
+    if step := model.status.get("step"):
+        root.add(_step(step, now))
+    if hold := model.status.get("hold"):
+        root.add(Text(f"held for {_ago(hold['since'], now)}: {hold['reason']}", style="yellow"))
+    _branch(root, "checks", [_check(check) for check in model.status.get("checks") or []])
+    _branch(root, "guards", [_guard(guard, bars=bars) for guard in model.status.get("guards") or []])
+    _branch(root, "last rollouts", [_ended(entry) for entry in model.history[:_ENDINGS]])
+    return root
+
+
+def models_table(models: list[Model], *, everywhere: bool) -> RenderableType:
+    """Return one line for each model."""
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    headers = ["NAME", "PHASE", "STABLE", "CANDIDATE", "WEIGHT", "STEP", "MESSAGE"]
+    headers = ["NAMESPACE", *headers] if everywhere else headers
+    rows = [_row(model, everywhere=everywhere) for model in models]
+    for index, header in enumerate(headers):
+        if header == "MESSAGE":  # the rest of the line
+            table.add_column(header, no_wrap=True, overflow="ellipsis", ratio=1)
+        else:
+            table.add_column(header, no_wrap=True, min_width=max(len(header), *(len(row[index]) for row in rows)))
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _row(model: Model, *, everywhere: bool) -> list[Text]:
+    candidate, step = model.candidate, model.status.get("step") or {}
+    return [
+        *([Text(model.namespace)] if everywhere else []),
+        Text(model.name),
+        _colored(model.phase),
+        Text(str(model.stable.get("version", ""))),
+        Text(str(candidate.get("version", ""))),
+        Text(f"{candidate.get('weight', 0)} %" if candidate else ""),
+        Text(str(step.get("progress", ""))),
+        Text(model.state),
+    ]
+
+
+def history_text(model: Model) -> RenderableType:
+    """Return how each rollout that is remembered ended, the newest first."""
+    return Group(*(_entry(entry) for entry in model.history))
+
+
+def _entry(entry: Json) -> RenderableType:
+    took = read_time(entry["endedAt"]) - read_time(entry["startedAt"])
+    head = Text.assemble(
+        (f"{entry['version']}", "bold"),
+        f" ({entry['revision']}) ",
+        _colored(entry["result"]),
+        f" {_at(entry['endedAt'])}, after {_long(took)}",
+    )
+    tree = Tree(head)
+    for label, key in (("changes", "changes"), ("checks", "checks"), ("why", "message")):
+        if entry.get(key):
+            tree.add(Text(f"{label}: {entry[key]}"))
+    if entry.get("evidenceAt") and entry.get("revertedAt"):
+        reaction = read_time(entry["revertedAt"]) - read_time(entry["evidenceAt"])
+        tree.add(Text(f"all traffic was back {reaction.total_seconds():.1f} s after the evidence"))
+    return tree
+
+
+def _role(role: str, found: Json, *, bars: bool) -> Text:
+    weight = int(found.get("weight", 0))
+    drawn = f" {_bar(weight / 100)}" if bars else ""
+    pods = f"{found.get('ready', 0)} of {found.get('replicas', 0)} pods ready"
+    return Text.assemble(
+        f"{role} ",
+        (str(found["version"]), "bold"),
+        f" ({found['revision']}, ",
+        (str(found["color"]), str(found["color"])),
+        f"): {weight} %{drawn}, {pods}",
+    )
+
+
+def _step(step: Json, now: datetime) -> Text:
+    name = "bake" if step["index"] > step["count"] else f"step {step['index']} of {step['count']}"
+    if seen := step.get("verifiedAt"):
+        return Text(f"{name}: {step['weight']} %, seen in the traffic for {_ago(seen, now)}")
+    return Text(f"{name}: {step['weight']} %, decided {_ago(step['intendedAt'], now)} ago, not yet seen in the traffic")
+
+
+def _check(check: Json) -> Text:
+    return Text.assemble(f"{check['name']} ", _colored(check["result"]), _after(check.get("message")))
+
+
+def _guard(guard: Json, *, bars: bool) -> Text:
+    evidence, threshold = float(guard["evidence"]), float(guard["threshold"])
+    drawn = f" {_bar(_share(evidence, threshold))}" if bars else ""
+    return Text.assemble(
+        f"{guard['name']} ({guard['kind']}) ",
+        _colored(guard["verdict"]),
+        f", evidence {evidence:,.4g} of {threshold:,.4g}{drawn}",
+        _after(guard.get("message")),
+    )
+
+
+def _ended(entry: Json) -> Text:
+    return Text.assemble(
+        f"{entry['version']} ({entry['revision']}) ", _colored(entry["result"]), f" {_at(entry['endedAt'])}"
+    )
+
+
+def _branch(root: Tree, title: str, lines: list[Text]) -> None:
+    if lines:
+        branch = root.add(title)
+        for line in lines:
+            branch.add(line)
+
+
+def _colored(word: object) -> Text:
+    style = "green" if word in _GOOD else "red" if word in _BAD else "yellow"
+    return Text(str(word), style=style)
+
+
+def _bar(share: float) -> str:
+    full = round(_BAR * min(1.0, max(0.0, share)))
+    return "█" * full + "░" * (_BAR - full)
+
+
+def _share(evidence: float, threshold: float) -> float:
+    """How far evidence has come, on a logarithmic scale: each request multiplies it."""
+    return math.log(max(evidence, 1.0)) / math.log(threshold) if threshold > 1 else 0.0
+
+
+def _after(message: object) -> str:
+    return f": {message}" if message else ""
+
+
+def _sentence(text: str) -> str:
+    return f"{text.removesuffix('.')}."
+
+
+def _at(time: str) -> str:
+    return read_time(time).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _ago(time: str, now: datetime) -> str:
+    return _long(now - read_time(time))
+
+
+def _long(duration: timedelta) -> str:
+    """A duration in its two largest units."""
+    return " ".join(list(_parts(max(0, round(duration.total_seconds()))))[:2]) or "0 s"
+
+
+def _parts(seconds: int) -> Iterator[str]:
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            yield f"{count} {unit}"

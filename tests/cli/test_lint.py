@@ -1,0 +1,142 @@
+"""`kubectl viridian lint`: what the API server refuses is an error, and what is risky a warning."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from viridian.cli.lint import Level, lint
+from viridian.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+CASES = yaml.safe_load((ROOT / "tests" / "component" / "admission.yaml").read_text())
+"""What a real API server accepts and refuses; a component test holds it against that."""
+NEEDS_THE_SERVER = 34
+"""Of the manifests that are refused, at most so many are refused by rules that only the API server can evaluate."""
+EXAMPLES = sorted(str(file.relative_to(ROOT)) for file in (ROOT / "examples").glob("*.yaml"))
+
+
+def merged(base: Any, change: Any) -> Any:
+    if not isinstance(base, dict) or not isinstance(change, dict):
+        return change
+    both = {key: merged(base.get(key), value) for key, value in change.items()}
+    return {key: value for key, value in {**base, **both}.items() if value is not None}
+
+
+def changed(case: dict[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = merged(CASES["good"], case.get("change", {}))
+    return made
+
+
+def errors(manifest: dict[str, Any]) -> list[str]:
+    found = lint(manifest, None, timedelta(seconds=15))
+    return [f"{one.field} {one.message}" for one in found if one.level is Level.ERROR]
+
+
+def warnings(rpm: float | None = None, **spec: Any) -> list[str]:
+    manifest = merged(CASES["good"], {"spec": {"guards": {"latency": [{"percentile": "95", "max": "200ms"}]}}})
+    manifest = merged(manifest, {"spec": {"serving": {"replicas": 2}}})
+    found = lint(merged(manifest, {"spec": spec}), rpm, timedelta(seconds=15))
+    assert all(one.level is Level.WARNING for one in found)
+    return [f"{one.field} {one.message}" for one in found]
+
+
+@pytest.mark.parametrize("case", CASES["accepted"], ids=lambda case: case["case"])
+def test_what_the_api_server_accepts_has_no_error(case: dict[str, Any]) -> None:
+    assert errors(changed(case)) == []
+
+
+def test_most_of_what_the_api_server_refuses_is_an_error_without_it() -> None:
+    missed = [case["case"] for case in CASES["refused"] if not errors(changed(case))]
+    assert len(missed) <= NEEDS_THE_SERVER, missed
+    assert len(CASES["refused"]) > 2 * NEEDS_THE_SERVER
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"spec": {"model": {"version": "latest"}}}, "spec.model.version is 'latest': must be a semantic version"),
+        ({"spec": {"model": {"digset": "x"}}}, "spec.model.digset does not exist: check its spelling"),
+        ({"spec": {"replicas": 2}}, "spec.replicas does not exist"),
+        ({"spec": {"model": {"version": None}}}, "spec.model.version is missing: it has no default"),
+        ({"spec": {"model": {"uri": "https://x.org/m.onnx"}}}, "spec.model digest: https and pvc models need it"),
+        ({"spec": {"rollout": {"deadline": "1m"}}}, "the holds of all steps and the bake do not fit"),
+        ({"spec": {"rollout": {"steps": [{"weight": 5, "hold": "two"}]}}}, "spec.rollout.steps[0].hold 'two' is not a"),
+        ({"metadata": {"name": "Iris"}}, "metadata.name is 'Iris': write at most 57 lower-case letters"),
+        ({"metadata": {"name": "iris-blue"}}, "not ending in -blue or -green"),
+        ({"kind": "Deployment"}, "kind is 'Deployment': write ModelDeployment"),
+        ({"spec": None}, "spec is missing"),
+    ],
+)
+def test_an_error_names_the_field_and_the_way_out(change: dict[str, Any], says: str) -> None:
+    found = errors(merged(CASES["good"], change))
+    assert any(says in one for one in found), found
+
+
+@pytest.mark.parametrize(
+    ("spec", "rpm", "says"),
+    [
+        (
+            {"rollout": {"steps": [{"weight": 5, "hold": "10s"}]}},
+            None,
+            "spec.rollout.steps[0].hold is 10s, shorter than Prometheus' scrape interval of 15s",
+        ),
+        ({"rollout": {"bake": {"duration": "20s"}}}, None, "duration is 20s, not longer than serving.timeout (30s)"),
+        ({"serving": {"replicas": 1}}, None, "spec.serving.replicas is 1, with guards on latency"),
+        ({"serving": {"replicas": 1}, "guards": {"latency": []}}, None, "is 1: a drained node takes all answers"),
+        ({"guards": {"latency": []}}, None, "spec.guards.latency is empty"),
+        ({"guards": {"errorRate": {"max": "60%"}}}, None, "half of the users may see errors"),
+        ({}, 60, "at 60 requests a minute the candidate gets about 6 in it with 5 %"),
+        ({}, 1, "the rollout expires; raise the weight or the maximum"),
+        (
+            {"rollout": {"steps": [{"weight": 5, "hold": "2m", "minRequests": 9000}]}},
+            60,
+            "they do not arrive before rollout.deadline",
+        ),
+        ({}, 60, "spec.rollout.steps are too short for 60 requests a minute"),
+    ],
+)
+def test_what_is_risky_is_a_warning(spec: dict[str, Any], rpm: float | None, says: str) -> None:
+    found = warnings(rpm, **spec)
+    assert any(says in one for one in found), found
+
+
+def test_a_careful_manifest_with_much_traffic_has_no_warning() -> None:
+    assert warnings(rpm=60_000) == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_have_no_errors(example: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lint", str(ROOT / example)]) == 0
+    assert capsys.readouterr().err.startswith("0 errors")
+
+
+def test_the_exit_status_tells_errors_from_warnings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # given a risky manifest and a wrong one
+    risky, wrong = tmp_path / "risky.yaml", tmp_path / "wrong.yaml"
+    risky.write_text(yaml.safe_dump(CASES["good"]))
+    wrong.write_text(yaml.safe_dump(merged(CASES["good"], {"spec": {"model": {"version": "latest"}}})))
+    # then
+    assert main(["lint", str(risky)]) == 0
+    assert main(["lint", "--strict", str(risky)]) == 1
+    assert main(["lint", str(risky), str(wrong)]) == 1
+    capsys.readouterr()
+    assert main(["lint", "-o", "json", str(wrong)]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [(one["level"], one["field"]) for one in found] == [("error", "spec.model.version")]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("a: [", "is no YAML"), ("kind: Service", "has no ModelDeployment"), (None, "cannot be read")]
+)
+def test_a_file_that_is_no_manifest_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, says: str
+) -> None:
+    file = tmp_path / "iris.yaml"
+    if text is not None:
+        file.write_text(text)
+    assert main(["lint", str(file)]) == 1
+    assert says in capsys.readouterr().err

@@ -1,0 +1,140 @@
+"""`kubectl viridian` as people and pipelines run it: a real kubectl, API server and operator; pods are scripted."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.component.harness.binaries import REPOSITORY, binary
+from tests.component.harness.stage import LONG, LONG_BAKE, Stage
+from tests.waiting import eventually
+
+STEPS = REPOSITORY / "examples" / "ci" / "steps"
+
+
+class Shell:
+    """A shell of somebody with kubectl, the plugin and a kubeconfig."""
+
+    def __init__(self, stage: Stage, folder: Path) -> None:
+        programs = folder / "bin"
+        programs.mkdir()
+        (programs / "kubectl").symlink_to(binary("kubectl"))
+        plugin = programs / "kubectl-viridian"
+        plugin.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m viridian.cli.main "$@"\n')
+        plugin.chmod(0o755)
+        self._folder = folder
+        self._environment = {
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "PYTHONPATH": str(REPOSITORY / "operator"),
+            "HOME": str(folder),
+            "KUBECONFIG": str(stage.control_plane.kubeconfig),
+            "NAMESPACE": stage.namespace,
+            "TIMEOUT": "5m",
+        }
+
+    def run(self, *command: str | Path, status: int = 0) -> str:
+        """Run a command, and return what it wrote to both outputs."""
+        done = subprocess.run(
+            command,
+            cwd=self._folder,
+            env=self._environment,
+            stdout=-1,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status, done.stdout
+        return done.stdout
+
+
+@pytest.fixture
+def shell(stage: Stage, tmp_path: Path) -> Shell:
+    return Shell(stage, tmp_path)
+
+
+def write_pipeline(shell: Shell, folder: Path, manifest: dict[str, Any]) -> None:
+    """A repository with the example's folder `deploy` for this model, and an origin to push to."""
+    shutil.copytree(REPOSITORY / "examples" / "ci" / "deploy", folder / "deploy")
+    (folder / "deploy" / "churn.yml").write_text(yaml.safe_dump(manifest))
+    for version in ("v1.0.0", "v2.0.0"):
+        (folder / "iris" / version).mkdir(parents=True)
+        (folder / "iris" / version / "model.onnx").write_text(version)
+    shell.run("git", "init", "--quiet", "--bare", "origin.git")
+    shell.run("git", "init", "--quiet")
+    shell.run("git", "remote", "add", "origin", "origin.git")
+    shell.run("git", "config", "user.name", "tests")
+    shell.run("git", "config", "user.email", "tests@example.com")
+
+
+def manifest_of(stage: Stage) -> dict[str, Any]:
+    made = stage.apply("v0.0.0")
+    stage.control_plane.custom.delete_namespaced_custom_object(
+        "viridian.dev", "v1alpha1", stage.namespace, "modeldeployments", "iris"
+    )
+    head = {"apiVersion": made["apiVersion"], "kind": made["kind"], "metadata": {"name": "iris"}}
+    return {**head, "spec": made["spec"]}
+
+
+def test_the_pipeline_of_the_examples_ends_with_the_verdict_on_its_own_version(
+    stage: Stage, shell: Shell, tmp_path: Path
+) -> None:
+    # given
+    write_pipeline(shell, tmp_path, manifest_of(stage))
+    image = "registry.example.com/models/iris:1.0.0"
+
+    # when a first version is proposed and deployed, it is promoted
+    shell.run(STEPS / "propose.sh", "iris", "v1.0.0", image, "the first model")
+    assert "iris-v1.0.0" in shell.run("git", "-C", "origin.git", "branch", "--list")
+    assert "iris v1.0.0 was promoted" in shell.run(STEPS / "deploy.sh", "iris")
+    assert stage.model["spec"]["model"]["digest"] in (tmp_path / "deploy" / "version.yml").read_text()
+
+    # when the next one fails its users, the job fails with its own status, and says why
+    stage.users.outcome = lambda revision: ("error" if revision == "iris-2" else "ok", 0.02)
+    shell.run(STEPS / "propose.sh", "iris", "v2.0.0", image, 'retrained on "October" data')
+    said = shell.run(STEPS / "deploy.sh", "iris", status=3)
+    assert "iris v2.0.0 was turned back (GuardBreached)" in said
+    stage.reaches("RolledBack", "v1.0.0")
+
+    # then it can be read, and what is new is in the history
+    in_namespace = ("-n", stage.namespace)
+    assert 'changes: retrained on "October" data' in shell.run("kubectl", "viridian", "history", "iris", *in_namespace)
+    assert "What to do (GuardBreached)" in shell.run("kubectl", "viridian", "explain", "iris", *in_namespace)
+    assert "stable v1.0.0 (iris-1" in shell.run("kubectl", "viridian", "status", "iris", *in_namespace)
+    assert "RolledBack" in shell.run("kubectl", "viridian", "list", "-A")
+    # and the same manifest again has the same verdict at once
+    assert "was turned back" in shell.run(STEPS / "deploy.sh", "iris", status=3)
+
+
+def test_commands_are_obeyed_or_refused_and_it_is_said(stage: Stage, shell: Shell) -> None:
+    def viridian(*arguments: str, status: int = 0) -> str:
+        return shell.run("kubectl", "viridian", *arguments, "-n", stage.namespace, status=status)
+
+    # given a rollout that stays at its first step
+    stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+    stage.apply("v2.0.0", rollout=LONG)
+    stage.reaches("Progressing")
+
+    # when it is paused and goes on, the operator obeys
+    assert "iris: the rollout of iris-2 is paused" in viridian("pause", "iris")
+    assert "AwaitingApproval" not in viridian("explain", "iris")
+    assert "iris: the rollout of iris-2 goes on" in viridian("resume", "iris")
+    # when it waits for nobody, approval is refused in the operator's own words
+    refused = viridian("approve", "iris", status=1)
+    assert "The operator refused: nothing to approve: rollout.approval is None" in refused
+    # when it is aborted and tried again
+    assert "iris: iris-2 is being taken back" in viridian("abort", "iris")
+    stage.reaches("RolledBack", "v1.0.0")
+    assert "iris: iris-2 is not blocked any more" in viridian("retry", "iris")
+    stage.apply("v2.0.0", rollout=LONG_BAKE)
+    stage.reaches("Baking")
+    # then each command has the name of who gave it
+    who = stage.model["metadata"]["annotations"]["viridian.dev/command-by"]
+    assert who == shell.run("kubectl", "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
+    # and a time that is over has a status of its own
+    assert "has not ended in time; it is Baking" in viridian("wait", "iris", "--timeout", "2s", status=124)
+    eventually(lambda: "evidence" in viridian("status", "iris"), "the guards to be shown")
