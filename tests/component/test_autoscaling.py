@@ -39,7 +39,7 @@ def test_replicas_are_the_autoscalers_and_its_floors_follow_the_rollout(stage: S
     stage.reaches("Progressing")
 
     # then stable may not fall below its count, and the candidate not below its share
-    eventually(lambda: autoscalers(stage) == {"iris-blue": (5, 6), "iris-green": (1, 6)}, "the floors")
+    eventually(lambda: autoscalers(stage) == {"iris-blue": (5, 6), "iris-green": (2, 6)}, "the floors")
     assert stage.deployment("blue").spec.replicas == 5
 
     # and when it has ended, the floors have gone, and the empty color has none
