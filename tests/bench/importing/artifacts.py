@@ -51,7 +51,7 @@ def artifacts() -> Iterator[Artifact]:
     yield from _mixed()
     yield from _numbers()
     yield from _files()
-    yield from _native()
+    yield from _unconverted()
     yield from _torch()
     yield from _refused()
 
@@ -139,7 +139,7 @@ def _files() -> Iterator[Artifact]:
         )
 
 
-def _native() -> Iterator[Artifact]:
+def _unconverted() -> Iterator[Artifact]:
     """What stays as it is."""
     for estimator in (
         make_pipeline(StandardScaler(), neighbors.KNeighborsClassifier()),
