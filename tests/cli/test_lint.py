@@ -12,7 +12,7 @@ from viridian.cli.lint import Level, lint
 from viridian.cli.main import main
 
 ROOT = Path(__file__).parents[2]
-CASES = yaml.safe_load((ROOT / "tests" / "component" / "admission.yaml").read_text())
+CASES = yaml.safe_load((ROOT / "tests" / "component" / "api" / "admission.yaml").read_text())
 """What a real API server accepts and refuses; a component test holds it against that."""
 NEEDS_THE_SERVER = 34
 """Of the manifests that are refused, at most so many are refused by rules that only the API server can evaluate."""

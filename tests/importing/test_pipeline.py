@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.importing import makers
 
 pytestmark = pytest.mark.importing
 ROOT = Path(__file__).parents[2]
@@ -14,6 +13,8 @@ STEPS = ROOT / "examples" / "ci" / "steps"
 
 
 def test_a_trained_model_is_imported_and_checked_by_the_steps(tmp_path: Path) -> None:
+    from tests.importing import makers
+
     # given a model, its sample, and the command as pip would install it
     made = makers.churn(tmp_path / "given")
     (tmp_path / "viridian").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m viridian_import.commands.main "$@"\n')

@@ -206,7 +206,10 @@ def test_a_model_is_examined_in_a_process_of_its_own(tmp_path: Path) -> None:
 def test_one_that_ends_it_ends_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str, words: str
 ) -> None:
-    monkeypatch.setattr(examination, "_COMMAND", (sys.executable, "-c", ends))
+    python = tmp_path / "python"
+    python.write_text(f"#!{sys.executable}\n{ends}\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
     monkeypatch.setattr(examination, "_LOADING", 0.5 if "sleep" in ends else 60.0)
     with pytest.raises(ModelError, match=words):
         examine_apart(tmp_path / "model.onnx", 1)
