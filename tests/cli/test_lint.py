@@ -62,7 +62,10 @@ def test_most_of_what_the_api_server_refuses_is_an_error_without_it() -> None:
         ({"spec": {"model": {"digset": "x"}}}, "spec.model.digset does not exist: check its spelling"),
         ({"spec": {"replicas": 2}}, "spec.replicas does not exist"),
         ({"spec": {"model": {"version": None}}}, "spec.model.version is missing: it has no default"),
-        ({"spec": {"model": {"uri": "https://x.org/m.onnx"}}}, "spec.model digest: it is needed, so that every pod serves"),
+        (
+            {"spec": {"model": {"uri": "https://x.org/m.onnx"}}},
+            "spec.model digest: it is needed, so that every pod serves",
+        ),
         ({"spec": {"rollout": {"deadline": "1m"}}}, "the holds of all steps and the bake do not fit"),
         ({"spec": {"rollout": {"steps": [{"weight": 5, "hold": "two"}]}}}, "spec.rollout.steps[0].hold 'two' is not a"),
         ({"metadata": {"name": "Iris"}}, "metadata.name is 'Iris': write at most 57 lower-case letters"),

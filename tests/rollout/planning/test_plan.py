@@ -390,3 +390,19 @@ def test_nothing_goes_back_to_a_stable_without_pods_while_the_candidates_service
     # then it is made again, and the traffic stays with those who can answer
     assert GREEN in world.services
     assert world.route.split(GREEN) == 100
+
+
+def test_a_rollback_waits_a_pass_for_stables_service_that_was_deleted():
+    # given a candidate with a share, and a stable whose Service somebody has deleted, with a route that leads nowhere
+    world = rolling(Phase.PROGRESSING)
+    pass_by(world)
+    world.services.discard(BLUE)
+    world.route = RouteFacts(rules=({BLUE: 0, GREEN: 0},))
+    # when it is aborted
+    world.command = "abort/iris-2/1"
+    world.reconcile()
+    # then the Service is made first, and the traffic follows
+    assert world.route.split(BLUE) == 0
+    assert BLUE in world.services
+    world.reconcile()
+    assert world.route.split(BLUE) == 100

@@ -121,7 +121,7 @@ def _may_move(context: RolloutContext, weights: dict[Color, int]) -> bool:
     if candidate is None or weights[candidate.color] <= context.route_weight(candidate):
         if stable is None or weights[stable.color] <= context.route_weight(stable):
             return True
-        return context.color(stable.color).answering > 0 or not context.color(stable.color.other).answering
+        return context.serving(stable) > 0 or not _answers_instead(context, stable.color.other)
     ready = context.serving(candidate)
     if context.failed_over:
         return ready > 0
@@ -129,6 +129,12 @@ def _may_move(context: RolloutContext, weights: dict[Color, int]) -> bool:
         return False
     alone = stable is None or context.status.returning is not None or context.condemned
     return bool(alone) or context.serving(stable) > 0
+
+
+def _answers_instead(context: RolloutContext, color: Color) -> bool:
+    """Whether a color answers, or will once its Service is back. With both Services gone, nobody does before that."""
+    seen = context.color(color)
+    return seen.answering > 0 and (seen.has_service or context.color(color.other).has_service)
 
 
 def _abort_mark(context: RolloutContext) -> str | None:
