@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from viridian_import.checks.local import check
+from viridian_import.commands import uploading
 from viridian_import.commands.checking import tell
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Source
@@ -73,6 +74,7 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
         type=_uri,
         help="where the pods will find the files: image:///PATH or pvc://CLAIM/PATH (image:///models/NAME/VERSION)",
     )
+    uploading.add_to(parser)
     add("--trusted", action="store_true", help="load a pickle, which runs the code that is in it")
     add("--code", type=Path, help="folder with modules of your own that the model needs")
     add(
@@ -98,8 +100,15 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
 
 def run(given: argparse.Namespace) -> int:
     """Import a model; see main()."""
+    upload = uploading.prepare(given)
     imported = import_model(given)
-    return 0 if given.no_check else tell(check(imported.folder, trusted=given.trusted))
+    if not given.no_check and (code := tell(check(imported.folder, trusted=given.trusted))):
+        return code
+    if upload is not None:
+        count = upload.put(imported.folder)
+        say("uploaded", f"{count} files to {upload.source.uri}")
+        say("next", uploading.advice(upload.source, imported.manifest))
+    return 0
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,7 @@ class Imported:
     """A version that was written."""
 
     folder: Path
+    manifest: Path
     digest: str
     found: Study | None = None
     """Where it was converted."""
@@ -152,7 +162,7 @@ def import_model(given: argparse.Namespace) -> Imported:
         size = size_of((smaller or found.converted).file.stat().st_size)
     say("written", f"{identity.folder} (model.onnx has {size}) and {identity.manifest}")
     say("digest", digest)
-    return Imported(identity.folder, digest, found, speed)
+    return Imported(identity.folder, identity.manifest, digest, found, speed)
 
 
 def _native(given: argparse.Namespace, source: Found, identity: Identity, sample: Table) -> Imported:
@@ -169,7 +179,7 @@ def _native(given: argparse.Namespace, source: Found, identity: Identity, sample
     digest = write_version(identity, learned, content)
     say("written", f"{identity.folder} (format {found.form}, served by its own library) and {identity.manifest}")
     say("digest", digest)
-    return Imported(identity.folder, digest)
+    return Imported(identity.folder, identity.manifest, digest)
 
 
 def _quantized(found: Study, sample: Table, speed: Sequence[Speed], given: argparse.Namespace) -> Quantized:
@@ -185,9 +195,8 @@ def _quantized(found: Study, sample: Table, speed: Sequence[Speed], given: argpa
 def _identity(given: argparse.Namespace) -> Identity:
     name = given.name or _name_of(given.model)
     folder = given.out or Path(name, given.version)
-    return Identity(
-        name, given.version, given.model.name, folder, given.uri or f"image:///models/{name}/{given.version}"
-    )
+    uri = given.upload or given.uri or f"image:///models/{name}/{given.version}"
+    return Identity(name, given.version, given.model.name, folder, uri, uploading.settings(given))
 
 
 def _parity(converted: Converted) -> str:

@@ -1,5 +1,6 @@
 """The ModelDeployment of a version."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import yaml
@@ -22,6 +23,9 @@ spec:
 _TRUSTED: Final = """\
     trusted: true   # loading the file runs the code in it: remove this unless you trust whoever made it
 """
+_STORE: Final = """\
+    # credentialsSecretRef: {name: …}   # set: the Secret that reads the bucket, unless the pods' own identity may
+"""
 _IMAGE: Final = """\
   serving:
     image: {image}   # set: the serving image {what}
@@ -34,13 +38,24 @@ _TRAFFIC: Final = """\
 """
 
 
-def manifest(*, name: str, version: str, uri: str, digest: str, form: str, trusted: bool, file: str) -> str:
+def manifest(
+    *,
+    name: str,
+    version: str,
+    uri: str,
+    store: Mapping[str, str],
+    digest: str,
+    form: str,
+    trusted: bool,
+    file: str,
+) -> str:
     """Write the manifest.
 
     Args:
         name: Of the model.
         version: Of the model.
         uri: Where its files will be.
+        store: How to reach the store of that address, as in spec.model.store.
         digest: Of the files.
         form: Its format.
         trusted: Whether it has to be trusted.
@@ -54,7 +69,14 @@ def manifest(*, name: str, version: str, uri: str, digest: str, form: str, trust
     needs = ["built with its requirements.txt (MODEL_REQUIREMENTS)"] if form in NATIVE else []
     needs += [f"with the folder {uri.removeprefix('image://')} in it"] if uri.startswith("image:") else []
     serving = _IMAGE.format(image=image, what=", and ".join(needs)) if needs else ""
-    return head + (_TRUSTED if trusted else "") + serving + _TRAFFIC.format(name=name)
+    return head + (_TRUSTED if trusted else "") + _store(uri, store) + serving + _TRAFFIC.format(name=name)
+
+
+def _store(uri: str, store: Mapping[str, str]) -> str:
+    if uri.startswith(("image:", "pvc:")):
+        return ""
+    settings = "".join(f"      {key}: {_word(value)}\n" for key, value in store.items())
+    return _STORE + (f"    store:\n{settings}" if settings else "")
 
 
 def _word(text: str) -> str:

@@ -34,6 +34,8 @@ class Identity:
     """Name of the file that is imported."""
     folder: Path
     uri: str
+    store: Mapping[str, str] = field(default_factory=dict)
+    """How to reach the store of that address, as in spec.model.store."""
 
     @property
     def manifest(self) -> Path:
@@ -87,6 +89,7 @@ def write_version(identity: Identity, learned: Learned, content: Content) -> str
         name=identity.name,
         version=identity.version,
         uri=identity.uri,
+        store=identity.store,
         digest=digest,
         form=content.form,
         trusted=content.trusted,

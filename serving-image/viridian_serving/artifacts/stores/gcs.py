@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from viridian_serving.artifacts.stores.secret import FIELD, read_secret
 from viridian_serving.artifacts.stores.source import Source
 
 if TYPE_CHECKING:
-    from obstore.store import GCSConfig
+    from obstore.store import GCSConfig, RetryConfig
 
 _KEY: Final = "GOOGLE_APPLICATION_CREDENTIALS"
 _WORDS: Final = Words(
@@ -31,21 +32,33 @@ def open_store(source: Source) -> Objects:
     Raises:
         ModelError: The Secret or other settings cannot be used.
     """
-    address = urlsplit(source.uri)
-    options = client_options(source)
+    return Objects(partial(connect, source), source.uri, urlsplit(source.uri).path.lstrip("/"), _WORDS)
 
-    def connect() -> tuple[GCSStore, Iterable[str]]:
-        secret = read_secret(source.credentials_dir, (_KEY,))
-        config: GCSConfig = {"skip_signature": source.anonymous}
-        if source.endpoint is not None:
-            config["base_url"] = source.endpoint
-        secrets: Iterable[str] = ()
-        if secret:
-            secrets = _secrets(secret[_KEY])
-            config["service_account_key"] = secret[_KEY]
-        return GCSStore(address.netloc, config=config, client_options=options, retry_config=RETRIES), secrets
 
-    return Objects(connect, source.uri, address.path.lstrip("/"), _WORDS)
+def connect(source: Source, retries: "RetryConfig" = RETRIES) -> tuple[GCSStore, Iterable[str]]:
+    """Make a client of the bucket of ``source.uri``.
+
+    Args:
+        source: Where it is.
+        retries: What the client tries again by itself.
+
+    Returns:
+        The client, and the secrets of the Secret, which no message repeats.
+
+    Raises:
+        ModelError: The Secret or other settings cannot be used.
+        obstore.exceptions.BaseError: The credentials make no sense.
+    """
+    secret = read_secret(source.credentials_dir, (_KEY,))
+    config: GCSConfig = {"skip_signature": source.anonymous}
+    if source.endpoint is not None:
+        config["base_url"] = source.endpoint
+    secrets: Iterable[str] = ()
+    if secret:
+        secrets = _secrets(secret[_KEY])
+        config["service_account_key"] = secret[_KEY]
+    bucket, options = urlsplit(source.uri).netloc, client_options(source)
+    return GCSStore(bucket, config=config, client_options=options, retry_config=retries), secrets
 
 
 def _secrets(key: str) -> list[str]:

@@ -1,6 +1,7 @@
 """``s3://BUCKET/KEY``: Amazon S3, and whatever else speaks its protocol."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,7 +12,7 @@ from viridian_serving.artifacts.stores.secret import read_secret
 from viridian_serving.artifacts.stores.source import Source
 
 if TYPE_CHECKING:
-    from obstore.store import S3Config
+    from obstore.store import RetryConfig, S3Config
 
 _KEY, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 _WORDS: Final = Words(
@@ -31,18 +32,32 @@ def open_store(source: Source) -> Objects:
     """
     address = urlsplit(source.uri)
     version = parse_qs(address.query).get("versionId", [None])[0]
+    return Objects(partial(connect, source), source.uri, address.path.lstrip("/"), _WORDS, version)
+
+
+def connect(source: Source, retries: "RetryConfig" = RETRIES) -> tuple[S3Store, Iterable[str]]:
+    """Make a client of the bucket of ``source.uri``.
+
+    Args:
+        source: Where it is.
+        retries: What the client tries again by itself.
+
+    Returns:
+        The client, and the secrets of the Secret, which no message repeats.
+
+    Raises:
+        ModelError: The Secret or other settings cannot be used.
+        obstore.exceptions.BaseError: The credentials make no sense.
+    """
+    bucket = urlsplit(source.uri).netloc
+    secret = read_secret(source.credentials_dir, (_KEY, _SECRET), optional=(_TOKEN,))
+    config = _config(source, bucket)
+    if secret:
+        config["access_key_id"], config["secret_access_key"] = secret[_KEY], secret[_SECRET]
+    if _TOKEN in secret:
+        config["session_token"] = secret[_TOKEN]
     options = client_options(source)
-
-    def connect() -> tuple[S3Store, Iterable[str]]:
-        secret = read_secret(source.credentials_dir, (_KEY, _SECRET), optional=(_TOKEN,))
-        config = _config(source, address.netloc)
-        if secret:
-            config["access_key_id"], config["secret_access_key"] = secret[_KEY], secret[_SECRET]
-        if _TOKEN in secret:
-            config["session_token"] = secret[_TOKEN]
-        return S3Store(address.netloc, config=config, client_options=options, retry_config=RETRIES), secret.values()
-
-    return Objects(connect, source.uri, address.path.lstrip("/"), _WORDS, version)
+    return S3Store(bucket, config=config, client_options=options, retry_config=retries), secret.values()
 
 
 def _config(source: Source, bucket: str) -> "S3Config":
