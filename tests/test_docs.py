@@ -2,10 +2,12 @@
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.e2e.harness.page import blocks
 
 from viridian.api.errors import ConfigurationError, ViridianError
 from viridian.kube.errors import Refused, Unavailable
@@ -167,3 +169,15 @@ def test_every_reason_with_a_row_is_in_the_index_of_reasons() -> None:
     assert before
     assert len(rows) > 30
     assert rows - set(re.findall(r"`(\w+)`", index)) == set()
+
+
+def test_the_blocks_of_the_page_that_is_followed_word_for_word_can_be_run() -> None:
+    """What they do is tested on the cluster: e2e/test_notebook.py."""
+    found = blocks((ROOT / "docs" / "guides" / "from-notebook-to-canary.md").read_text())
+    for block in found:
+        if block.language == "sh":
+            subprocess.run(["bash", "-n"], input=block.text, text=True, check=True)
+        else:
+            ast.parse(block.text)
+    assert [block.language for block in found].count("python") >= 3
+    assert {block.heading[:2] for block in found} == {f"{step}." for step in range(1, 9)}
