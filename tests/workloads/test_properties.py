@@ -327,6 +327,24 @@ def test_our_containers_go_by_the_names_that_they_are_told_from_injected_ones_by
     assert {container["name"] for container in pods.get("initContainers", [])} <= {FETCH_CONTAINER}
 
 
+def test_the_pods_of_a_check_read_no_label_that_they_do_not_have() -> None:
+    # given a model whose files are fetched, for each of its checks as well
+    source = {"version": "v1", "uri": "s3://models/iris/v1/", "digest": f"sha256:{64 * '0'}"}
+    spec = ModelDeploymentSpec.model_validate({**SPEC.manifest(), "model": source, "checks": {"golden": {}}})
+    jobs = render(spec).checks
+    assert len(jobs) == 2
+    for job in jobs:
+        template = job["spec"]["template"]
+        labels = {f"metadata.labels['{label}']" for label in template["metadata"]["labels"]}
+        containers = [*template["spec"].get("initContainers", []), *template["spec"]["containers"]]
+        variables = [each for container in containers for each in container.get("env", [])]
+        read = {
+            each["valueFrom"]["fieldRef"]["fieldPath"] for each in variables if "fieldRef" in each.get("valueFrom", {})
+        }
+        assert {path for path in read if path.startswith("metadata.labels")} <= labels
+        assert [each["value"] for each in variables if each["name"] == "VIRIDIAN_COLOR"] == ["green", "green"]
+
+
 def test_a_dollar_sign_in_an_address_stands_for_itself() -> None:
     # given an address that looks like a reference to another variable
     uri = "https://models.example.com/$(VIRIDIAN_MODEL)/$$.onnx"

@@ -115,7 +115,18 @@ def _own(template: dict[str, Any], name: str, checks: Checks, urls: dict[str, st
         "env": [*(variable for variable in api["env"] if _is_told(variable["name"])), *_plain(added)],
         "volumeMounts": mounts,
     }
-    return {**_pod(template, container), "activeDeadlineSeconds": _OWN_DEADLINE, "volumes": volumes}
+    fetching = [_with_color(each, urls[COLOR]) for each in template.get("initContainers", [])]
+    return {
+        **_pod(template, container),
+        **({"initContainers": fetching} if fetching else {}),
+        "activeDeadlineSeconds": _OWN_DEADLINE,
+        "volumes": volumes,
+    }
+
+
+def _with_color(container: dict[str, Any], color: str) -> dict[str, Any]:
+    kept = [variable for variable in container["env"] if variable["name"] not in _TOLD_ANEW]
+    return {**container, "env": [*kept, *_plain({COLOR: color})]}
 
 
 def _is_told(variable: str) -> bool:
