@@ -171,8 +171,7 @@ def test_every_reason_with_a_row_is_in_the_index_of_reasons() -> None:
     assert rows - set(re.findall(r"`(\w+)`", index)) == set()
 
 
-def test_the_blocks_of_the_page_that_is_followed_word_for_word_can_be_run() -> None:
-    """What they do is tested on the cluster: e2e/test_notebook.py."""
+def test_the_blocks_of_the_page_that_is_followed_word_for_word_are_whole() -> None:
     found = blocks((ROOT / "docs" / "guides" / "from-notebook-to-canary.md").read_text())
     for block in found:
         if block.language == "sh":
