@@ -224,7 +224,7 @@ _OF_THE_CONNECTION = ("connection", "keep-alive", "transfer-encoding", "date", "
 @functools.cache
 def _versitygw() -> Path:
     """The gateway's program; it is built now if it is missing."""
-    subprocess.run([REPOSITORY / "dev" / "build-go.sh", "versitygw"], check=True)
+    subprocess.run([REPOSITORY / "dev" / "toolchain" / "build-go.sh", "versitygw"], check=True)
     cache = subprocess.run(
         ["bash", "-c", f". {REPOSITORY}/dev/env.sh && echo $CACHE"], check=True, capture_output=True, text=True
     )
