@@ -27,7 +27,7 @@ test-importing: ## tests of `viridian import`, with the libraries that make mode
 	@dev/test/test.sh importing
 
 test-transformers: ## the same of transformers, PyTorch and CatBoost: fetches 5 GB of packages, no part of `test`
-	@dev/test.sh transformers
+	@dev/test/test.sh transformers
 
 test-e2e: ## tests on the local cluster
 	@dev/test/test.sh e2e

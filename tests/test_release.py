@@ -48,7 +48,7 @@ def test_the_changelog_begins_with_what_is_not_released() -> None:
 
 
 def test_the_krew_manifest_names_the_archive_of_this_version() -> None:
-    # given the template as dev/release.sh fills it in
+    # given the template as dev/images/release.sh fills it in
     text = (ROOT / "dev" / "krew" / "krew.yaml.in").read_text()
     for name, value in (("VERSION", __version__), ("REPOSITORY", "example/viridian"), ("SHA256", 64 * "0")):
         text = text.replace(f"@{name}@", value)
