@@ -52,6 +52,8 @@ class Report:
     """How the sample was answered, as a sentence."""
     faults: list[str] = field(default_factory=list)
     """What is wrong, one sentence each; nothing else was found when there are none."""
+    is_whole: bool = False
+    """Whether everything was asked: a signal may have come before."""
     load: LoadReport | None = None
     """None where no load was asked for, or other answers are wrong already."""
 
@@ -86,6 +88,8 @@ def check(folder: Path, load_plan: LoadPlan | None = None, *, trusted: bool = Fa
         shared_memory.clear(settings.pod_uid)
     if not served:
         raise ImportFault(f"{folder} cannot be served; the lines above say why")
+    if not report.is_whole:
+        raise ImportFault("the check was interrupted by a signal, so nothing is known; run it again")
     return report
 
 
@@ -107,6 +111,7 @@ async def _checked(port: int, home: Path, golden: list[Golden], load_plan: LoadP
     """Ask everything, and then end the pod as Ctrl-C does."""
     with closing(HttpClient(_HOST, port, "the API")) as api:
         await _ask_all(api, home, golden, load_plan, report)
+        report.is_whole = True
     # Not where this was cancelled: then the pod has ended, and that is no success.
     os.kill(os.getpid(), signal.SIGTERM)
 
