@@ -27,7 +27,12 @@ class Health:
 
 def resource(world: World) -> Json:
     """The ModelDeployment as Argo CD reads it from the API server."""
-    metadata = {"name": "iris", "namespace": "ml", "generation": world.generation, "resourceVersion": f"8{world.writes}"}
+    metadata = {
+        "name": "iris",
+        "namespace": "ml",
+        "generation": world.generation,
+        "resourceVersion": f"8{world.writes}",
+    }
     if world.command:
         metadata["annotations"] = {"viridian.dev/command": world.command}
     return {
