@@ -147,6 +147,35 @@ def test_a_spec_that_the_operator_cannot_read_is_degraded_although_the_status_is
     assert health(resource(world)) == Health("Degraded", "InvalidSpec: spec.model: no")
 
 
+@pytest.mark.parametrize(("fix", "rolls_out"), [("v2.0.1", True), ("v1.0.0", False)])
+def test_a_bad_commit_is_rolled_back_once_and_the_next_one_counts(fix: str, rolls_out: bool) -> None:
+    # given a commit that was rolled back
+    world = rolled_back()
+    pass_by(world, 20)
+    before, shown = world.writes, health(resource(world))
+
+    # when it is synchronised again
+    world.edit(spec_for("v2.0.0"))
+    pass_by(world, 20)
+
+    # then nothing moves, and it is still the reason that is shown
+    assert world.writes == before
+    assert health(resource(world)) == shown
+    assert shown.status == "Degraded"
+
+    # and when the fix, or the revert, is synchronised
+    weights = len(world.weights_seen)
+    world.edit(spec_for(fix))
+    pass_by(world)
+    world.settle()
+
+    # then that one serves, and the revert needed no rollout
+    assert health(resource(world)).status == "Healthy"
+    assert world.status.stable is not None
+    assert world.status.stable.version == fix
+    assert (len(world.weights_seen) > weights) is rolls_out
+
+
 # ---------------------------------------------------------------------- what people do
 
 
