@@ -33,11 +33,14 @@ LIMITS = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _roles(control_plane: ControlPlane, crd: str) -> None:
-    """The chart's roles for people; nobody is bound to them by that."""
-    for manifest in chart.render():
-        if manifest["kind"] == "ClusterRole":
-            control_plane.apply(manifest)
+def _roles(control_plane: ControlPlane, crd: str) -> Iterator[None]:
+    """The chart's roles for people; nobody is bound to them by that. They go: another test installs the chart."""
+    roles = [manifest for manifest in chart.render() if manifest["kind"] == "ClusterRole"]
+    for manifest in roles:
+        control_plane.apply(manifest)
+    yield
+    for manifest in roles:
+        control_plane.delete(manifest)
 
 
 @pytest.fixture

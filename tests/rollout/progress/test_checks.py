@@ -126,6 +126,18 @@ def test_a_check_that_cannot_run_blames_nobody():
     assert "the check smoke of v2.0.0 cannot run" in world.status.history[0].message
 
 
+def test_a_check_whose_pods_have_gone_is_not_begun():
+    # given a check that was decided on
+    world = checking()
+    world.jobs.clear()
+    # when there is no pod to check, then it waits for one
+    world.pods[Color.GREEN] = []
+    world.reconcile()
+    assert world.jobs == {}
+    later(world)
+    assert list(world.jobs) == [("iris-2", "smoke")]
+
+
 def test_a_check_that_runs_ends_with_its_candidate():
     world = checking()
     world.command = "abort/iris-2/1"
