@@ -326,3 +326,23 @@ def test_names_that_look_like_numbers_stay_names() -> None:
     (scrape,) = [m for m in of_kind(manifests, "ConfigMap") if "viridian-models.yaml" in m["data"]]
     (job,) = yaml.safe_load(scrape["data"]["viridian-models.yaml"])["scrape_configs"]
     assert job["kubernetes_sd_configs"][0]["namespaces"]["names"] == ["2025", "on"]
+
+
+def test_argo_cd_gets_the_lua_of_the_files() -> None:
+    # given
+    assert not any(found["metadata"]["name"].endswith("-argocd") for found in of_kind(chart.render(), "ConfigMap"))
+    lua = chart.CHART / "files" / "argocd"
+    kind = "viridian.dev_ModelDeployment"
+
+    # when it is asked for, for an Argo CD outside the cluster
+    rendered = of_kind(chart.render(argocd__customizations="true", argocd__account="bob"), "ConfigMap")
+
+    # then both customizations are what the tests of the files have run, with that account
+    [data] = [found["data"] for found in rendered if found["metadata"]["name"].endswith("-argocd")]
+    actions = yaml.safe_load(data[f"resource.customizations.actions.{kind}"])
+    assert data[f"resource.customizations.health.{kind}"].strip() == (lua / "health.lua").read_text().strip()
+    assert actions["discovery.lua"].strip() == (lua / "discovery.lua").read_text().strip()
+    account = "system:serviceaccount:argocd:argocd-server"
+    assert {each["name"]: each["action.lua"].strip() for each in actions["definitions"]} == {
+        file.stem: file.read_text().replace(account, "bob").strip() for file in (lua / "actions").glob("*.lua")
+    }
