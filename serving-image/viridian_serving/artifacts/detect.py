@@ -64,13 +64,13 @@ def _home(path: Path, kind: Format) -> Path:
 
 
 def _format(path: Path) -> Format:
-    if (path / NATIVE_FILE).is_file():
-        return _native_format(path / NATIVE_FILE)
     if path.is_file() and path.suffix.lower() != ".onnx" and (foreign := way_out(path)):
         raise ModelError(f"{path} is {foreign}")
     found = format_of(path)
     if found is not None:
         return found
+    if (path / NATIVE_FILE).is_file():
+        return _native_format(path / NATIVE_FILE)
     if not list(path.glob("*.onnx")) and (foreign := way_out(path)):
         raise ModelError(f"{path} holds {foreign}")
     single = next(iter(sorted(path.glob("*.onnx"))), None)
