@@ -48,9 +48,18 @@ def packaged(requirements: str, path: str) -> Path:
     Raises:
         MissingBinaryError: The package could not be installed.
     """
-    interpreter = Path(_run(path, TOOLCHAIN / "environment.sh", requirements))
-    (found,) = interpreter.parents[1].glob(f"lib/python*/site-packages/{path}")
+    (found,) = interpreter(requirements).parents[1].glob(f"lib/python*/site-packages/{path}")
     return found
+
+
+@functools.cache
+def interpreter(requirements: str) -> Path:
+    """Python with the packages of a requirements file of the repository.
+
+    Raises:
+        MissingBinaryError: A package could not be installed.
+    """
+    return Path(_run(requirements, TOOLCHAIN / "environment.sh", requirements))
 
 
 @functools.cache
