@@ -2,10 +2,14 @@
 
 import pytest
 from tests.rollout.scenes import at_stable, condition, message, pass_by, rolling, run_until
-from tests.rollout.world import World, spec_for
+from tests.rollout.world import NAME, SETTINGS, World, spec_for
 
 from viridian.api.names import Color
 from viridian.api.status import CheckResult, Phase
+from viridian.api.status_changes import evolve
+from viridian.rollout.checks import open_check, summary, track_checks
+from viridian.rollout.context import RolloutContext
+from viridian.rollout.observed import RouteFacts
 
 CHECKS = {"golden": {}, "jobs": [{"name": "contract"}]}
 
@@ -203,3 +207,84 @@ def test_stable_that_is_gone_hands_nobody_to_a_candidate_that_was_not_checked():
     assert world.status.candidate is not None
     assert world.route is not None
     assert world.route.split(Color.GREEN) == 0
+
+
+# ------------------------------------------------------------------ when a check is due, and what is noted of it
+
+
+def seen(world: World) -> RolloutContext:
+    """What the rules see of a world now."""
+    return RolloutContext(NAME, world.spec, world.status, world.observe(), SETTINGS, world.now)
+
+
+def test_a_check_has_ended_when_its_result_was_first_known():
+    # given a check that runs, and then cannot
+    world = checking()
+    assert world.status.checks[0].ended_at is None
+    world.end_jobs(CheckResult.CANNOT_RUN, "no room on any node")
+    world.reconcile()
+    first = world.status.checks[0].ended_at
+    assert first is not None
+    # when that goes on, then the time stays; when it runs again, it is gone
+    later(world)
+    assert world.status.checks[0].ended_at == first
+    world.end_jobs(CheckResult.RUNNING)
+    later(world, 1)
+    assert world.status.checks[0].ended_at is None
+    # and a result has its own
+    world.end_jobs(CheckResult.PASSED)
+    now = world.now
+    world.reconcile()
+    assert world.status.checks[0].ended_at == now
+
+
+def test_no_check_is_due_of_a_candidate_that_goes():
+    world = checking()
+    assert open_check(seen(world)) == "smoke"
+    world.command = "abort/iris-2/1"
+    world.reconcile()
+    assert world.status.phase is Phase.ROLLING_BACK
+    assert open_check(seen(world)) is None
+
+
+def test_a_first_revision_that_users_have_reached_is_not_checked():
+    # given a first revision that takes its traffic, and a check that the spec asks for since then
+    world = World()
+    run_until(world, Phase.FINISHING)
+    world.spec = spec_for(checks=CHECKS)
+    assert open_check(seen(world)) is None
+    # nor once its route is there, whatever the phase
+    world.reconcile()
+    assert world.route is not None
+    world.status = evolve(world.status, phase=Phase.STARTING)
+    assert open_check(seen(world)) is None
+    # but before
+    world.route = None
+    assert open_check(seen(world)) == "smoke"
+
+
+def test_a_candidate_that_takes_over_is_not_checked_any_more():
+    world = rolling(Phase.FINISHING)
+    world.spec = spec_for("v2.0.0", checks=CHECKS)
+    world.status = evolve(world.status, step=None)
+    assert open_check(seen(world)) is None
+
+
+def test_somebody_who_leads_users_to_a_candidate_by_hand_spares_it_no_check():
+    world = checking()
+    world.route = RouteFacts(rules=({Color.BLUE: 50, Color.GREEN: 50},))
+    assert open_check(seen(world)) == "smoke"
+
+
+def test_what_was_noted_of_an_earlier_candidate_is_left_alone():
+    world = checking()
+    old = evolve(world.status.checks[0], revision="iris-0", result=CheckResult.CANNOT_RUN, message="as it was")
+    world.status = evolve(world.status, checks=[old, *world.status.checks])
+    world.end_jobs(CheckResult.CANNOT_RUN, "no room on any node")
+    assert track_checks(seen(world)).checks[0] == old
+
+
+def test_the_summary_fits_into_the_history():
+    check = checking().status.checks[0]
+    assert summary([check]) == "smoke running"
+    assert len(summary([evolve(check, name="x" * 32)] * 40)) == 1024
