@@ -227,3 +227,32 @@ def test_only_the_command_that_is_asked_for_is_obeyed():
     assert world.decide().status.returning is None
     assert refusal(world, "rollback/iris-2/a") is None
     assert world.decide().status.returning is not None
+
+
+def test_a_first_revision_that_serves_is_named_where_it_cannot_be_aborted():
+    world = World()
+    run_until(world, Phase.FINISHING)
+    world.reconcile()
+    world.command = "abort/iris-1/1"
+    warning = world.decide().warning
+    assert warning is not None
+    assert warning.startswith("iris-1 cannot be aborted: it is the first revision and serves all requests")
+
+
+def test_without_any_other_revision_there_is_none_to_roll_back_to():
+    world = at_stable()
+    world.command = "rollback/iris-1:iris-7/1"
+    warning = world.decide().warning
+    assert warning is not None
+    assert warning.endswith("revisions that can be brought back: none")
+
+
+def test_who_approved_is_remembered_as_far_as_a_status_has_room():
+    gated = spec_for("v2.0.0").rollout.model_copy(update={"approval": Approval.BEFORE_TRAFFIC})
+    world = at_stable()
+    world.edit(spec_for("v2.0.0").model_copy(update={"rollout": gated}))
+    run_until(world, Phase.HELD)
+    world.command, world.command_by = "approve/iris-2/1", "x" * 300
+    pass_by(world)
+    assert world.status.approved is not None
+    assert len(world.status.approved.by) == 256
