@@ -203,6 +203,11 @@ class CheckResult(StrEnum):
     FAILED = "Failed"
     CANNOT_RUN = "CannotRun"
 
+    @property
+    def is_final(self) -> bool:
+        """Whether it stays, whatever becomes of the check's Job."""
+        return self in {CheckResult.PASSED, CheckResult.FAILED}
+
 
 class CheckStatus(StatusModel):
     """One check of the candidate before traffic."""

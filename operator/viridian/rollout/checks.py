@@ -6,8 +6,6 @@ from viridian.api.status_changes import evolve
 from .context import RolloutContext
 from .observed import CheckView
 
-_FINAL = frozenset({CheckResult.PASSED, CheckResult.FAILED})
-
 
 def open_check(context: RolloutContext) -> str | None:
     """The first check that the candidate has not passed yet; None when nothing is left to check.
@@ -41,7 +39,7 @@ def track_checks(context: RolloutContext) -> ModelDeploymentStatus:
         checks=[
             _noted(context, check) if check in mine else check
             for check in context.status.checks
-            if check not in mine or check.name in wanted or check.result in _FINAL
+            if check not in mine or check.name in wanted or check.result.is_final
         ],
     )
 
@@ -61,7 +59,7 @@ def summary(checks: list[CheckStatus]) -> str:
 
 
 def _noted(context: RolloutContext, check: CheckStatus) -> CheckStatus:
-    if check.result in _FINAL:
+    if check.result.is_final:
         return check
     seen = context.observed.checks.get(check.name, CheckView(CheckResult.RUNNING))
     ended = None if seen.result is CheckResult.RUNNING else check.ended_at or context.now

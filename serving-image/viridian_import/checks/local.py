@@ -16,8 +16,8 @@ import msgspec
 from viridian_import.faults import ImportFault
 from viridian_serving.artifacts.detect import LocalModel, find
 from viridian_serving.artifacts.locate import ModelError, triton_model
-from viridian_serving.artifacts.sample_file import read_sample
-from viridian_serving.checks.golden import FILE, Golden, difference, load
+from viridian_serving.checks.golden import Golden, difference
+from viridian_serving.checks.inputs import read_golden, sample_body
 from viridian_serving.checks.load_check import LoadPlan, LoadReport, check_load
 from viridian_serving.commands.local_pod import run
 from viridian_serving.commands.serve import TRUSTED, environment_of, free_ports
@@ -100,9 +100,8 @@ def _home(model: LocalModel) -> Path:
 
 
 def _golden(home: Path) -> list[Golden]:
-    file = home / FILE
     try:
-        return load(file.read_bytes()) if file.exists() else []
+        return read_golden(home)
     except ValueError as error:
         raise ImportFault(str(error)) from None
 
@@ -140,10 +139,7 @@ async def _post(api: HttpClient, load_plan: LoadPlan, body: bytes) -> Reply:
 
 async def _smoke(api: HttpClient, home: Path, report: Report) -> Golden:
     """Ask the sample, and return it."""
-    body = read_sample(home)
-    if body is None:
-        schema = json.loads((await _ask(api, "GET", "/schema")).body)
-        body = json.dumps(schema["example"]).encode()
+    body = await sample_body(home, partial(_ask, api, "GET"))
     reply = await _ask(api, "POST", "/predict", body)
     report.smoke = f"the sample is answered with status {reply.status}"
     if reply.status != 200:

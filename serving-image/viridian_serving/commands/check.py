@@ -13,9 +13,9 @@ from typing import Final, Literal
 import msgspec
 
 from viridian_serving.artifacts.locate import ModelError, model_home
-from viridian_serving.artifacts.sample_file import SAMPLE_FILE, read_sample
 from viridian_serving.checks.agreement import Finding, agreement
-from viridian_serving.checks.golden import FILE, Golden, difference, load
+from viridian_serving.checks.golden import FILE, Golden, difference
+from viridian_serving.checks.inputs import read_golden, sample_body
 from viridian_serving.checks.load import FAILED, Objective, measured, milliseconds
 from viridian_serving.checks.load_check import LoadPlan, check_load
 from viridian_serving.checks.schema_change import refusals
@@ -118,7 +118,7 @@ async def _check(settings: Settings, environ: Mapping[str, str]) -> Finding:
 
 async def _smoke(settings: Settings, candidate: Target, stable: Target | None) -> Finding:
     """The sample is answered; what the schema refuses now is told, as a version may be meant to."""
-    reply = await candidate.predict(await _sample(settings, candidate))
+    reply = await candidate.predict(await sample_body(model_home(settings), candidate.get))
     if reply.status != 200:
         return Finding(False, f"the sample is answered with status {reply.status}: {_start(reply)}")
     if stable is None:
@@ -141,9 +141,10 @@ async def _golden(settings: Settings, wish: GoldenWish, candidate: Target) -> Fi
 
 
 async def _load(settings: Settings, wish: LoadWish, candidate: Target, stable: Target | None) -> Finding:
-    questions = [line for line in _lines_if_there(settings) if line.status == 200]
+    home = model_home(settings)
+    questions = [line for line in read_golden(home) if line.status == 200]
     if not questions:
-        questions = [Golden("the sample", json.loads(await _sample(settings, candidate)), 200)]
+        questions = [Golden("the sample", json.loads(await sample_body(home, candidate.get)), 200)]
     # Whether answers are right is the golden check's affair; here, only whether and how soon they come.
     questions = [msgspec.structs.replace(line, answer=None) for line in questions]
     p99 = FAILED if wish.p99 is None else parse_duration(wish.p99).total_seconds()
@@ -169,32 +170,17 @@ def _post(target: Target, seconds: float = FAILED) -> Post:
 
 
 def _lines(settings: Settings, wish: GoldenWish) -> list[Golden]:
-    file = Path(CHECK_FILES) / FILE if wish.source == "ConfigMap" else model_home(settings) / FILE
-    if not file.is_file():
+    folder = Path(CHECK_FILES) if wish.source == "ConfigMap" else model_home(settings)
+    lines = read_golden(folder)
+    if not lines and (folder / FILE).is_file():
+        raise CannotRunError(f"spec.checks.golden: {FILE} holds no request")
+    if not lines:
         raise CannotRunError(
             f"spec.checks.golden: there is no {FILE} beside the model, {settings.model_uri}; viridian import writes one"
             if wish.source == "Model"
             else "spec.checks.golden.configMapRef: the ConfigMap has no such key"
         )
-    lines = load(file.read_bytes())
-    if not lines:
-        raise CannotRunError(f"spec.checks.golden: {FILE} holds no request")
     return lines
-
-
-def _lines_if_there(settings: Settings) -> list[Golden]:
-    file = model_home(settings) / FILE
-    return load(file.read_bytes()) if file.is_file() else []
-
-
-async def _sample(settings: Settings, candidate: Target) -> bytes:
-    found = read_sample(model_home(settings))
-    if found is not None:
-        return found
-    reply = await candidate.get("/schema")
-    if reply.status != 200:
-        raise CannotRunError(f"the candidate answers /schema with {reply.status}; put a {SAMPLE_FILE} beside the model")
-    return json.dumps(json.loads(reply.body)["example"]).encode()
 
 
 def _share(text: str | None, otherwise: float) -> float:

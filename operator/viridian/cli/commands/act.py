@@ -35,39 +35,22 @@ def _acts(command: Command) -> Command:
     return NAME(timeout(OUTPUT(on_cluster(command))))
 
 
-@click.command()
-@_acts
-def approve(kubectl: Kubectl, name: str, timeout: float, output: str | None) -> None:
-    """Let a rollout go on that waits for approval (rollout.approval)."""
-    _give(kubectl, "approve", name, timeout, output)
+def _speaks_of_a_rollout(verb: str, told: str) -> click.Command:
+    """A command that needs no more than its verb."""
+
+    @click.command(verb, help=told)
+    @_acts
+    def run(kubectl: Kubectl, name: str, timeout: float, output: str | None) -> None:
+        _give(kubectl, verb, name, timeout, output)
+
+    return run
 
 
-@click.command()
-@_acts
-def pause(kubectl: Kubectl, name: str, timeout: float, output: str | None) -> None:
-    """Freeze the weights of a rollout until `resume`. The guards stay on."""
-    _give(kubectl, "pause", name, timeout, output)
-
-
-@click.command()
-@_acts
-def resume(kubectl: Kubectl, name: str, timeout: float, output: str | None) -> None:
-    """Let a paused rollout go on."""
-    _give(kubectl, "resume", name, timeout, output)
-
-
-@click.command()
-@_acts
-def abort(kubectl: Kubectl, name: str, timeout: float, output: str | None) -> None:
-    """Take the candidate back to stable now, and block it until `retry`."""
-    _give(kubectl, "abort", name, timeout, output)
-
-
-@click.command()
-@_acts
-def retry(kubectl: Kubectl, name: str, timeout: float, output: str | None) -> None:
-    """Let the version that the spec asks for start again after it failed or expired."""
-    _give(kubectl, "retry", name, timeout, output)
+approve = _speaks_of_a_rollout("approve", "Let a rollout go on that waits for approval (rollout.approval).")
+pause = _speaks_of_a_rollout("pause", "Freeze the weights of a rollout until `resume`. The guards stay on.")
+resume = _speaks_of_a_rollout("resume", "Let a paused rollout go on.")
+abort = _speaks_of_a_rollout("abort", "Take the candidate back to stable now, and block it until `retry`.")
+retry = _speaks_of_a_rollout("retry", "Let the version that the spec asks for start again after it failed or expired.")
 
 
 @click.command()

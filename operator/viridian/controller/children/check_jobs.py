@@ -23,9 +23,12 @@ _DEADLINE: Final = "DeadlineExceeded"
 
 
 async def find_checks(client: KubeClient, model: Model) -> tuple[dict[str, Manifest], list[Manifest]]:
-    """The Jobs of the candidate's checks by the checks' names, and all their pods; none without a candidate."""
-    candidate = model.status.candidate
-    if candidate is None or not (model.spec.checks.names or model.status.checks):
+    """The Jobs of the candidate's checks by the checks' names, and all their pods; none where nothing is to be seen."""
+    status = model.status
+    candidate = status.candidate
+    # Once it has a step and all results are known, nobody asks any more: a rollout may take hours, a look each second.
+    is_open = status.step is None or any(not check.result.is_final for check in status.checks)
+    if candidate is None or not is_open or not (model.spec.checks.names or status.checks):
         return {}, []
     labels = {LABEL_REVISION: candidate.revision}
     jobs, pods = await asyncio.gather(client.find(JOB, model.key[0], labels), client.find(POD, model.key[0], labels))
@@ -62,8 +65,8 @@ async def read_check(
 
 def _failure(job: Manifest, pods: list[Manifest], checks: Checks, message: str) -> CheckView:
     """Whether a Job that has failed says something about the model, or only about itself."""
-    name, again = job["metadata"]["name"], f"delete Job {job['metadata']['name']} to run it again"
-    check = job["metadata"]["labels"][LABEL_CHECK]
+    name, check = job["metadata"]["name"], job["metadata"]["labels"][LABEL_CHECK]
+    again = f"delete Job {name} to run it again"
     mine = check not in BUILT_IN
     ended = _ended(pods[-1]) if pods else None
     late = bool(pods) and (pods[-1].get("status") or {}).get("reason") == _DEADLINE
@@ -76,11 +79,10 @@ def _failure(job: Manifest, pods: list[Manifest], checks: Checks, message: str) 
     if ended is None:
         return CheckView(CheckResult.CANNOT_RUN, f"its pod never ran: {message}; {again}")
     code, said = ended.get("exitCode", 0), str(ended.get("message", "")).strip()[-1024:]
+    bare = f"it ended with exit code {code} ({ended.get('reason', 'Error')})"
     if mine or code == CHECK_FAILED:
-        words = said or f"it ended with exit code {code} ({ended.get('reason', 'Error')}): kubectl logs job/{name}"
-        return CheckView(CheckResult.FAILED, words)
-    why = said or f"it ended with exit code {code} ({ended.get('reason', 'Error')})"
-    return CheckView(CheckResult.CANNOT_RUN, f"{why}; {again}")
+        return CheckView(CheckResult.FAILED, said or f"{bare}: kubectl logs job/{name}")
+    return CheckView(CheckResult.CANNOT_RUN, f"{said or bare}; {again}")
 
 
 def _belongs(pod: Manifest, job: Manifest) -> bool:

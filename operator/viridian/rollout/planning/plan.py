@@ -162,8 +162,7 @@ def _checks(context: RolloutContext) -> Iterator[Action]:
     if candidate is None:
         return
     wanted = context.spec.checks.names if context.candidate_is_live else ()
-    going = {CheckResult.RUNNING, CheckResult.CANNOT_RUN}
-    yield from (EndCheck(name) for name, job in sorted(seen.items()) if job.result in going and name not in wanted)
+    yield from (EndCheck(name) for name, job in sorted(seen.items()) if not job.result.is_final and name not in wanted)
     if context.candidate_is_live and candidate.revision in context.observed.revisions and context.serving(candidate):
         for check in made(context):
             if check.result is CheckResult.RUNNING and check.name not in seen and check.name == open_check(context):
