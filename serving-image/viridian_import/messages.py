@@ -77,7 +77,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     path: str
     source: Source
     trusted: bool = False
-    """Whether the user trusts whoever made it."""
+    """Whether the user trusts its author."""
     code: str = ""
     """A folder with modules of the user's own, or nothing."""
 

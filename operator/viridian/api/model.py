@@ -47,7 +47,7 @@ _NOT_ANONYMOUS = "anonymous is for s3, gs and az uris without credentialsSecretR
 
 
 _TRUST_MISSING = (
-    "a model of format sklearn is loaded by running the code in its file: set it to true if you trust whoever made it,"
+    "a model of format sklearn is loaded by running the code in its file: set it to true if you trust its author,"
     " or import the model to ONNX with `viridian import`"
 )
 _TRUST_UNUSED = "only native formats (sklearn, xgboost, lightgbm) have files that may run code: remove it"
@@ -159,7 +159,7 @@ class ModelSource(ApiModel):
     trusted: Annotated[
         bool,
         Field(
-            description="Whether you trust whoever made the model: to load a file of format sklearn, and a pickle of"
+            description="Whether you trust the model's author: to load a file of format sklearn, and a pickle of"
             " the other native formats, is to run the code in it."
         ),
     ] = False

@@ -64,7 +64,7 @@ def check(folder: Path, load_plan: LoadPlan | None = None, *, trusted: bool = Fa
     Args:
         folder: A version of a model.
         load_plan: The load to put on it; None for none.
-        trusted: Whether the user trusts whoever made it, where loading it runs code.
+        trusted: Whether the user trusts its author, where loading it runs code.
 
     Returns:
         What was found.

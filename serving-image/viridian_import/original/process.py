@@ -52,7 +52,7 @@ class OriginalModel:
         Args:
             path: Its file.
             source: What the file is.
-            trusted: Whether the user trusts whoever made it.
+            trusted: Whether the user trusts its author.
             code: A folder with modules of the user's own that the model needs.
 
         Raises:

@@ -22,7 +22,7 @@ def read(request: Load) -> Original:
         if unknown and not request.trusted:
             raise ImportFault(
                 f"{path} holds types that skops does not know as harmless ({', '.join(sorted(unknown))}); if you "
-                "trust whoever made it, add --trusted"
+                "trust its author, add --trusted"
             )
         loaded = skops.io.load(path, trusted=sorted(unknown | _HARMLESS))
     except (UntrustedTypesFoundException, ValueError, KeyError, OSError) as error:

@@ -21,7 +21,7 @@ spec:
     format: {format}
 """
 _TRUSTED: Final = """\
-    trusted: true   # loading the file runs the code in it: remove this unless you trust whoever made it
+    trusted: true   # loading the file runs the code in it: remove this unless you trust its author
 """
 _STORE: Final = """\
     # credentialsSecretRef: {name: …}   # set: the Secret that reads the bucket, unless the pods' own identity may

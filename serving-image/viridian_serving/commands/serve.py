@@ -48,7 +48,7 @@ _DEFAULTS: Final = {
     "TRITON_LOG_INFO": "false",
 }
 TRUSTED: Final = {MODEL_TRUSTED: "true"}
-"""What is set where the user trusts whoever made a model, loading which runs code."""
+"""What is set where the user trusts a model's author, loading which runs code."""
 _ANY: Final = range(10_000, 32_768)
 """Ports that are nobody's in particular."""
 _PORTS: Final = (

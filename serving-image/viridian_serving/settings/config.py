@@ -117,7 +117,7 @@ class Settings(BaseModel):
     model_uri: Text
     model_format: Format = "onnx"
     model_trusted: bool = False
-    """Whether whoever serves the model trusts whoever made it: loading some native formats runs their code."""
+    """Whether whoever serves the model trusts its author: loading some native formats runs their code."""
     model_digest: Annotated[str, Field(pattern=f"^{DIGEST.pattern}$")] | None = None
     """What ``viridian-fetch`` must find; None where the image itself vouches for the model."""
     revision: Text

@@ -59,7 +59,7 @@ def write_native_repository(
         form: Its format.
         name: The model's name at Triton.
         repository: Where to make it; it does not exist.
-        trusted: Whether the model's user trusts whoever made it.
+        trusted: Whether the model's user trusts its author.
         allow_code: Whether models may bring code of their own at all.
 
     Raises:
@@ -94,7 +94,7 @@ def _refuse_code(file: str, *, trusted: bool, allow_code: bool) -> None:
     if not trusted:
         raise ModelError(
             f"{file} is loaded by running the code in it; set model.trusted to true (on your own machine: --trusted) "
-            "if you trust whoever made it, or import it to ONNX"
+            "if you trust its author, or import it to ONNX"
         )
 
 
