@@ -25,7 +25,11 @@ TRUSTED = {"trusted": True, "allow_code": True}
     ("change", "allowed", "words"),
     [
         ({"features": 1}, TRUSTED, "native.json cannot be used .*; write the folder with viridian import --native"),
-        ({"file": "model.joblib"}, TRUSTED | {"trusted": False}, "set model.trusted to true .* if you trust its author"),
+        (
+            {"file": "model.joblib"},
+            TRUSTED | {"trusted": False},
+            "set model.trusted to true .* if you trust its author",
+        ),
         ({"file": "model.joblib"}, TRUSTED | {"allow_code": False}, "this installation allows models none"),
         (
             {"versions": {"no-such-package": "1.0"}},
