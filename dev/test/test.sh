@@ -28,6 +28,7 @@ serving() {
   run_pytest serving -n 2 --dist worksteal -m serving
 }
 component() {
+  need chromium # looks at the dashboard
   "$DEV/toolchain/bin.sh" >/dev/null
   "$DEV/toolchain/build-go.sh" helm prometheus prometheus-operator prom-label-proxy otel-collector
   # Its tests wait more than they compute: three of them at a time, each with an API server of its own.

@@ -11,6 +11,7 @@ import pytest
 from tests.component.harness.binaries import REPOSITORY, binary, crds
 from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.prometheus import Prometheus
+from tests.component.harness.shell import Shell
 from tests.component.harness.stage import Stage, stage_in
 from tests.waiting import eventually
 
@@ -161,3 +162,9 @@ def stage(
 ) -> Iterator[Stage]:
     with stage_in(namespace, control_plane, prometheus, logs / namespace) as made:
         yield made
+
+
+@pytest.fixture
+def shell(stage: Stage, tmp_path: Path) -> Shell:
+    """A shell of somebody who uses the plugin on the stage's model."""
+    return Shell(stage, tmp_path)

@@ -103,9 +103,33 @@ class Kubectl:
                 raise TimeUp(f"the time is over, and the rollout of {name} is not")
             time.sleep(_PAUSE)
 
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        """Return the command line that runs kubectl with these arguments and the user's choices.
+
+        Raises:
+            KubectlFailed: there is no kubectl.
+        """
+        program = shutil.which("kubectl")
+        if program is None:
+            raise KubectlFailed("kubectl is not in the PATH: install it, this plugin reads clusters with it")
+        given = {"kubeconfig": self.kubeconfig, "context": self.context, "namespace": self.namespace}
+        options = [f"--{key}={value}" for key, value in given.items() if value]
+        return [program, *arguments, *options]
+
+    def raw(self, path: str) -> Json:
+        """Read a path of the API server as it is."""
+        return dict(self._json("get", "--raw", path))
+
+    def own_namespace(self) -> str:
+        """Return the chosen namespace, or that of the context."""
+        if self.namespace:
+            return self.namespace
+        config = self._json("config", "view", "--minify", "--output=json")
+        return str(next((each["context"].get("namespace") for each in config["contexts"]), None) or "default")
+
     def stream(self, *arguments: str) -> subprocess.Popen[str]:
         """Start kubectl and leave its output to the caller; its errors go to ours."""
-        return subprocess.Popen(self._command(arguments), stdout=subprocess.PIPE, text=True, errors="replace")  # noqa: S603
+        return subprocess.Popen(self.command(arguments), stdout=subprocess.PIPE, text=True, errors="replace")  # noqa: S603
 
     def _states(self, name: str, end: float | None) -> Iterator[Model]:
         """The states in one watch."""
@@ -118,7 +142,7 @@ class Kubectl:
         """The events of one watch, until it ends or the time is over."""
         arguments = ("get", RESOURCE, name, "--watch", "--output-watch-events", "--output=json")
         process = subprocess.Popen(  # noqa: S603
-            self._command(arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            self.command(arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         timer = threading.Timer(max(0.0, end - time.monotonic()), process.kill) if end is not None else None
         try:
@@ -137,18 +161,10 @@ class Kubectl:
             process.communicate()
 
     def _json(self, *arguments: str) -> Any:  # noqa: ANN401 - what the API server sends
-        done = subprocess.run(self._command(arguments), capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run(self.command(arguments), capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode:
             raise _failure(done.stderr, arguments[2] if len(arguments) > 2 else "")
         return json.loads(done.stdout)
-
-    def _command(self, arguments: Sequence[str]) -> list[str]:
-        program = shutil.which("kubectl")
-        if program is None:
-            raise KubectlFailed("kubectl is not in the PATH: install it, this plugin reads clusters with it")
-        given = {"kubeconfig": self.kubeconfig, "context": self.context, "namespace": self.namespace}
-        options = [f"--{key}={value}" for key, value in given.items() if value]
-        return [program, *arguments, *options]
 
 
 def _failure(errors: str, name: str) -> KubectlFailed:

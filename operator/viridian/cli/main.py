@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "lint": "lint:lint",
     "diff": "diff:diff",
     "logs": "logs:logs",
+    "dashboard": "dashboard:dashboard",
     "digest": "digest:digest",
 }
 """Each command, and where in `commands` it is."""

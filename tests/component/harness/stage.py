@@ -27,8 +27,9 @@ class Stage:
         operator: OperatorProcess,
         users: Users,
         keeper: ReadyKeeper,
+        prometheus: Prometheus,
     ) -> None:
-        self.control_plane, self.namespace = control_plane, namespace
+        self.control_plane, self.namespace, self.prometheus = control_plane, namespace, prometheus
         self.operator, self.users, self.keeper = operator, users, keeper
 
     def apply(self, version: str, **spec: Any) -> dict[str, Any]:
@@ -181,4 +182,4 @@ def stage_in(
         Users(control_plane, prometheus, namespace, "iris") as users,
         OperatorProcess(kubeconfig, prometheus, namespace, folder, forked=forked) as operator,
     ):
-        yield Stage(control_plane, namespace, operator, users, keeper)
+        yield Stage(control_plane, namespace, operator, users, keeper, prometheus)

@@ -1,59 +1,16 @@
 """`kubectl viridian` as people and pipelines run it: a real kubectl, API server and operator; pods are scripted."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
-from tests.component.harness.binaries import REPOSITORY, binary
+from tests.component.harness.binaries import REPOSITORY
+from tests.component.harness.shell import Shell
 from tests.component.harness.stage import LONG, LONG_BAKE, Stage
 from tests.waiting import eventually
 
 STEPS = REPOSITORY / "examples" / "ci" / "steps"
-
-
-class Shell:
-    """A shell of somebody with kubectl, the plugin and a kubeconfig."""
-
-    def __init__(self, stage: Stage, folder: Path) -> None:
-        programs = folder / "bin"
-        programs.mkdir()
-        (programs / "kubectl").symlink_to(binary("kubectl"))
-        plugin = programs / "kubectl-viridian"
-        plugin.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m viridian.cli.main "$@"\n')
-        plugin.chmod(0o755)
-        self._folder = folder
-        self._environment = {
-            "PATH": f"{programs}:{os.environ['PATH']}",
-            "PYTHONPATH": str(REPOSITORY / "operator"),
-            "HOME": str(folder),
-            "KUBECONFIG": str(stage.control_plane.kubeconfig),
-            "NAMESPACE": stage.namespace,
-            "TIMEOUT": "5m",
-        }
-
-    def run(self, *command: str | Path, status: int = 0) -> str:
-        """Run a command, and return what it wrote to both outputs."""
-        done = subprocess.run(
-            command,
-            cwd=self._folder,
-            env=self._environment,
-            stdout=-1,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == status, done.stdout
-        return done.stdout
-
-
-@pytest.fixture
-def shell(stage: Stage, tmp_path: Path) -> Shell:
-    return Shell(stage, tmp_path)
 
 
 def write_pipeline(shell: Shell, folder: Path, manifest: dict[str, Any]) -> None:

@@ -1,0 +1,69 @@
+"""Who may use the page: whoever has its address with the token, from a page of its own.
+
+It listens on 127.0.0.1, where every program and every web page of this machine can send requests. So each request
+needs the token (against other users of the machine), a Host that names this machine (against a foreign name that was
+made to point here), and, where it changes something, the page's own Origin (against a foreign page).
+"""
+
+import hmac
+import secrets
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+_SAFE: Final = {"GET", "HEAD"}
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class Access:
+    """The token of one start, and the checks of each request."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._token = secrets.token_urlsafe(32)
+        self._cookie = f"viridian-{port}"  # browsers share cookies between all ports of a host
+
+    @property
+    def address(self) -> str:
+        """The address that opens the page."""
+        return f"http://127.0.0.1:{self._port}/?token={self._token}"
+
+    def middleware(self) -> Middleware:
+        """Return the check that stands before every handler."""
+
+        @web.middleware
+        async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+            refusal = self._refusal(request)
+            if refusal:
+                answer: web.StreamResponse = web.json_response({"error": refusal}, status=403, headers=_HEADERS)
+                return answer
+            if "token" in request.query:  # out of the address, which stays in histories and on screens
+                answer = web.Response(status=303, headers={"Location": "/", **_HEADERS})
+                answer.set_cookie(self._cookie, self._token, httponly=True, samesite="Strict")
+                return answer
+            answer = await handler(request)
+            if not answer.prepared:
+                answer.headers.update(_HEADERS)
+            return answer
+
+        return check
+
+    def _refusal(self, request: web.Request) -> str:
+        """Why a request is refused, and what to do; empty if it is allowed."""
+        hosts = {f"127.0.0.1:{self._port}", f"localhost:{self._port}"}
+        if request.host not in hosts:
+            return f"the Host {request.host!r} is not this page's: open the address that the command printed"
+        if request.method not in _SAFE and request.headers.get("Origin") not in {f"http://{host}" for host in hosts}:
+            return "the request was not sent by this page: its Origin is another"
+        given = request.query.get("token", "") or request.cookies.get(self._cookie, "")
+        if not hmac.compare_digest(given.encode(), self._token.encode()):
+            return "the token is missing or that of an earlier start: open the address that the command printed"
+        return ""

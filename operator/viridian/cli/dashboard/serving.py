@@ -1,0 +1,60 @@
+"""Serve the page on 127.0.0.1 until it is interrupted."""
+
+import asyncio
+import contextlib
+import socket
+import webbrowser
+
+import click
+from aiohttp import web
+
+from viridian.api.errors import ViridianError
+from viridian.cli.kubectl import Kubectl
+
+from .access import Access
+from .app import Dashboard
+from .feed import Feed
+from .traffic import Prometheus
+
+
+class PortTaken(ViridianError):
+    """The port cannot be had."""
+
+
+def serve(
+    kubectl: Kubectl, *, everywhere: bool, port: int, prometheus: str, allow_actions: bool, opens_browser: bool
+) -> None:
+    """Print the page's address and serve it until Ctrl-C.
+
+    Raises:
+        PortTaken: another program has the port.
+        KubectlFailed: the cluster does not answer at the beginning.
+    """
+    kubectl.models(everywhere=everywhere)  # a cluster that refuses is said here, not on an empty page
+    with contextlib.closing(_listen(port)) as listening, contextlib.suppress(KeyboardInterrupt):
+        access = Access(listening.getsockname()[1])
+        click.echo(f"The page is at {access.address}\nCtrl-C ends it.")
+        if opens_browser:
+            webbrowser.open(access.address)
+        asyncio.run(_run(listening, access, kubectl, everywhere, prometheus, allow_actions))
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise PortTaken(f"port {port} cannot be had ({error.strerror}): leave --port out for a free one") from error
+
+
+async def _run(
+    listening: socket.socket, access: Access, kubectl: Kubectl, everywhere: bool, prometheus: str, allow_actions: bool
+) -> None:
+    source = Prometheus(prometheus) if prometheus else None
+    page = Dashboard(Feed(kubectl, everywhere=everywhere), kubectl, source, allow_actions=allow_actions)
+    runner = web.AppRunner(page.application(access), access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listening).start()
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
