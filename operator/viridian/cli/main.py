@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "retry": "act:retry",
     "rollback": "act:rollback",
     "lint": "lint:lint",
+    "plan": "plan:plan",
     "diff": "diff:diff",
     "logs": "logs:logs",
     "digest": "digest:digest",
