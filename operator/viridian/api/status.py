@@ -145,6 +145,16 @@ class Approved(StatusModel):
     ] = ""
 
 
+class Promotion(StatusModel):
+    """The command promote, which takes the candidate to full traffic without waiting for holds."""
+
+    revision: Annotated[Name, Field(description="Name of the ControllerRevision.")]
+    by: Annotated[
+        str, Field(max_length=256, description="Who gave the command, as its annotation command-by says.")
+    ] = ""
+    at: Annotated[Time, Field(description="When it was obeyed.")]
+
+
 class Return(StatusModel):
     """An earlier revision that the command rollback restores, without steps and guards."""
 
@@ -292,6 +302,9 @@ class ModelDeploymentStatus(StatusModel):
         Field(ge=0, description="The most pods that an autoscaler gave stable in this rollout, kept until its end."),
     ] = None
     approved: Approved | None = None
+    promotion: Annotated[
+        Promotion | None, Field(description="Set while the candidate skips its remaining holds by command.")
+    ] = None
     paused: Annotated[Name, Field(description="The candidate that is paused by command, if any.")] = ""
     returning: Annotated[
         Return | None, Field(description="Set while the command rollback restores an earlier revision.")

@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "explain": "show:explain",
     "wait": "wait:wait",
     "approve": "act:approve",
+    "promote": "act:promote",
     "pause": "act:pause",
     "resume": "act:resume",
     "abort": "act:abort",

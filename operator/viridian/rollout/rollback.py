@@ -29,6 +29,7 @@ AT_REST: StatusChanges = {
     "waited": None,
     "floor": None,
     "approved": None,
+    "promotion": None,
     "paused": "",
     "returning": None,
     "guards": [],

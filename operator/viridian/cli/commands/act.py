@@ -19,6 +19,8 @@ _TRIES, _PAUSE = 10, 0.5
 """How often, and after how many seconds, the Event that explains a refusal is looked for: it follows the status."""
 _DONE: Final[Mapping[str, str]] = {
     "approve": "{revision} is approved and goes on",
+    "promote": "{revision} goes on to full traffic without waiting for its holds; a guard that breaches still takes it"
+    " back",
     "pause": "the rollout of {revision} is paused at its weight; `kubectl viridian resume {name}` lets it go on",
     "resume": "the rollout of {revision} goes on",
     "abort": "{revision} is being taken back; it stays blocked until `kubectl viridian retry {name}`",
@@ -47,6 +49,10 @@ def _speaks_of_a_rollout(verb: str, told: str) -> click.Command:
 
 
 approve = _speaks_of_a_rollout("approve", "Let a rollout go on that waits for approval (rollout.approval).")
+promote = _speaks_of_a_rollout(
+    "promote",
+    "Skip the remaining holds: full traffic once the split is seen. Guards, checks and approvals still count.",
+)
 pause = _speaks_of_a_rollout("pause", "Freeze the weights of a rollout until `resume`. The guards stay on.")
 resume = _speaks_of_a_rollout("resume", "Let a paused rollout go on.")
 abort = _speaks_of_a_rollout("abort", "Take the candidate back to stable now, and block it until `retry`.")
