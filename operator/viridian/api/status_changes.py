@@ -62,6 +62,7 @@ class StatusChanges(TypedDict, total=False):
     guards: list[GuardStatus]
     guard_state: str
     verdict: str
+    power: str
     failed: list[BlockedRevision]
     expired: list[BlockedRevision]
     history: list[HistoryEntry]

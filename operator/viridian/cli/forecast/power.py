@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Final
 
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.guards.config import absolute_guards
 from viridian.guards.power import requests_to_detect
 from viridian.guards.spec import guard_config
+from viridian.rollout.power import each_alpha
 from viridian_shared.durations import format_duration, parse_duration
 
 _LONGEST: Final = timedelta(days=7)
@@ -102,6 +102,5 @@ def _evidence(spec: ModelDeploymentSpec, hold: Hold, rpm: float, base_rate: floa
     config, share = guard_config(spec), hold.weight / 100
     if config.worse_than_stable is None or not 0 < share < 1:
         return 0.0
-    alpha = config.tests_alpha / (len(list(absolute_guards(config))) + 1)
-    needed = requests_to_detect(times, config.worse_than_stable, base_rate, share, alpha)
+    needed = requests_to_detect(times, config.worse_than_stable, base_rate, share, each_alpha(config))
     return 0.0 if needed is None else rpm * share * hold.length.total_seconds() / 60 / needed
