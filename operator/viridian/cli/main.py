@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "watch": "show:watch",
     "history": "show:history",
     "explain": "show:explain",
+    "receipt": "receipt:receipt",
     "wait": "wait:wait",
     "approve": "act:approve",
     "promote": "act:promote",
