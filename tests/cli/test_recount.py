@@ -43,7 +43,7 @@ def test_the_chance_of_so_large_a_part(candidate: dict[str, int], stable: dict[s
             "it allows 5 %. By hand: a candidate exactly at that limit shows so",
         ),
         (guard("absolute", "0.05", tally(19, 10)), "so many or more once in more than a million looks."),
-        (guard("absolute", "0.1", tally(812, 60)), "so many or more in 99 % of all looks. So many requests are"),
+        (guard("absolute", "0.1", tally(812, 60)), "so many or more in nearly all looks. So many requests are"),
         (guard("absolute", "0.5", tally(2, 2)), "So few requests cannot show even a candidate that always fails."),
         (guard("relative", "1.5", tally(812, 2), tally(7310, 15)), "it allows 1.5 times stable's odds. By hand:"),
         (guard("relative", "1.5", tally(812, 2), tally(7310, 15)), "times stable's on, and hardly less."),

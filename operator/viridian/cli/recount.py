@@ -123,6 +123,8 @@ def _share(counts: Json) -> str:
 
 
 def _how_often(chance: float) -> str:
+    if chance > 0.99:
+        return "in nearly all looks"
     if chance > 0.1:
         return f"in {chance:.0%} of all looks".replace("%", " %")
     times = 1 / chance if chance else math.inf
