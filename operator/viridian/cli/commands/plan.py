@@ -82,13 +82,19 @@ def plan(
     assumed: list[str] = []
     stable = _stable(spec, measured, error_rate, p95, assumed)
     world = World(spec, _rpm(rpm, measured), stable, scrape_interval, startup)
-    made = Plan(model, world, tuple(assumed), rollouts, seed, forecast(world, list(candidates(stable)), rollouts, seed))
+    kinds = list(candidates(stable))
+
+    def played() -> Plan:
+        return Plan(model, world, tuple(assumed), rollouts, seed, forecast(world, kinds, rollouts, seed))
+
     if output:
-        print_data(made.data(), output)
+        print_data(played().data(), output)
         return
     from viridian.cli import render
 
     console = render.console()
+    with console.status(f"Playing {rollouts * len(kinds):,} rollouts"):  # on a terminal alone
+        made = played()
     console.print(made.table(bars=console.is_terminal))
     console.print()
     for note in made.notes():
