@@ -21,6 +21,9 @@ from .watch import Watch
 BEGIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """When each rollout begins; only differences matter."""
 
+_LOOKS: Final = 200
+"""Scrapes of a step after which not every further one is played: its end is then known to the 200th part."""
+
 
 @dataclass(frozen=True)
 class World:
@@ -50,7 +53,7 @@ class Played:
         seconds: How long it took.
         requests: Of users, that the candidate answered.
         failed: Those of them that failed.
-        all_requests: Of users, that both versions answered.
+        all_requests: Of users, that both versions answered from the first step on.
         all_failed: Those of them that failed.
     """
 
@@ -148,13 +151,14 @@ class _Play:
 
     def run(self) -> Played:
         """Look at each scrape, and in between when a hold is over."""
-        now, interval = self._stamp, self._world.interval
+        now = self._stamp
         while not self._walk.is_over:
-            now = self._stamp + 2 * interval  # the next stamp, which is known an interval later
-            judgements = self._scrape(now)
+            stamp = self._stamp + self._pause()
+            now = stamp + self._world.interval
+            judgements = self._scrape(stamp, now)
             self._decide(now, judgements)
             end = self._walk.ends_at(self._counted[0], judgements)
-            if end is not None and (at := _seconds(end)) < now + interval:
+            if end is not None and (at := _seconds(end)) < now + self._pause():
                 now = max(now, at)
                 self._decide(now, judgements)
         seconds = min(now, self._rules.deadline.total_seconds()) if self._walk.phase is Phase.EXPIRED else now
@@ -169,8 +173,13 @@ class _Play:
             new.errors + old.errors,
         )
 
-    def _scrape(self, now: float) -> list[Judgement]:
-        new, old = self._draw(self._stamp + self._world.interval)
+    def _pause(self) -> float:
+        """Seconds until the next look: a scrape, and in a step that lasts for hours a small part of its age."""
+        age, interval = self._stamp - _seconds(self._walk.step.intended_at), self._world.interval
+        return interval * max(1, int(age / (_LOOKS * interval)))
+
+    def _scrape(self, stamp: float, now: float) -> list[Judgement]:
+        new, old = self._draw(stamp)
         if new.requests or old.requests:
             self._walk.moved_at = _moment(self._stamp)
         self._counted = (self._counted[0] + new.requests, self._counted[1] + old.requests)
