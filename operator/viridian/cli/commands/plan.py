@@ -95,8 +95,11 @@ def plan(
     console = render.console()
     with console.status(f"Playing {rollouts * len(kinds):,} rollouts"):  # on a terminal alone
         made = played()
-    console.print(made.table(bars=console.is_terminal))
+    console.print(made.table())
     console.print()
+    if console.is_terminal:
+        console.print(made.bars())
+        console.print()
     for note in made.notes():
         console.print(note)
 

@@ -17,7 +17,8 @@ from .many import Ending, Forecast, Range
 from .play import World
 from .power import blind_spot
 
-_BAR = 24
+_BAR = 50
+_PROMOTED, _BACK, _EXPIRED = "█", "▓", "░"
 _SELDOM = 0.05
 _REGRESSIONS = (1.5, 2.0, 5.0)
 
@@ -58,12 +59,11 @@ class Plan:
             "notes": list(self.notes()),
         }
 
-    def table(self, *, bars: bool) -> Table:
-        """Return a line for each candidate."""
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        headers = ["CANDIDATE", "PROMOTED", "AFTER", "TURNED BACK", "AFTER", "EXPIRED", "ITS REQUESTS", "FAILED"]
-        for header in [*headers, *(["OUTCOME"] if bars else [])]:
-            table.add_column(header, no_wrap=True, justify="left" if header in {"CANDIDATE", "OUTCOME"} else "right")
+    def table(self) -> Table:
+        """Return a line for each candidate; it fits into 80 columns."""
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+        for header in ("CANDIDATE", "PROMOTED", "AFTER", "BACK", "AFTER", "EXPIRED", "REQUESTS", "FAILED"):
+            table.add_column(header, no_wrap=True, justify="left" if header == "CANDIDATE" else "right")
         for each in self.forecasts:
             table.add_row(
                 each.candidate.name,
@@ -74,8 +74,20 @@ class Plan:
                 _percent(each.expired.chance),
                 _numbers(each.requests),
                 _numbers(each.failed),
-                *([_bar(each)] if bars else []),
             )
+        return table
+
+    def bars(self) -> Table:
+        """Return how each candidate ends as a bar, with a legend."""
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for each in self.forecasts:
+            table.add_row(each.candidate.name, _bar(each))
+        legend = (
+            (f"{_PROMOTED} promoted  ", "green"),
+            (f"{_BACK} turned back  ", "red"),
+            (f"{_EXPIRED} expired", "yellow"),
+        )
+        table.add_row("", Text.assemble(*legend))
         return table
 
     def notes(self) -> Iterator[str]:
@@ -154,11 +166,11 @@ def _times(ending: Ending) -> str:
     if ending.seconds is None:
         return "-"
     low, high = _long(ending.seconds.low), _long(ending.seconds.high)
-    return low if low == high else f"{low} to {high}"
+    return low if low == high else f"{low}-{high}"
 
 
 def _numbers(found: Range) -> str:
-    return f"{found.low:,.0f} to {found.high:,.0f}" if found.low != found.high else f"{found.low:,.0f}"
+    return f"{found.low:,.0f}-{found.high:,.0f}" if found.low != found.high else f"{found.low:,.0f}"
 
 
 def _long(seconds: float) -> str:
@@ -171,5 +183,6 @@ def _bar(forecast: Forecast) -> Text:
     """The endings as parts of a bar: promoted green, turned back red, expired yellow."""
     promoted = round(_BAR * forecast.promoted.chance)
     back = min(_BAR - promoted, round(_BAR * forecast.turned_back.chance))
-    parts = (("█" * promoted, "green"), ("▓" * back, "red"), ("░" * (_BAR - promoted - back), "yellow"))
+    expired = _BAR - promoted - back
+    parts = ((_PROMOTED * promoted, "green"), (_BACK * back, "red"), (_EXPIRED * expired, "yellow"))
     return Text.assemble(*parts)
