@@ -37,7 +37,7 @@ def iris(tmp_path: Path) -> Path:
 
 
 def test_text_for_people(iris: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", "-f", str(iris), "--rpm", "300", "--error-rate", "0.5%", "--rollouts", "25"]) == 0
+    assert main(["plan", "-f", str(iris), "--rpm", "300", "--error-rate", "0.5%", "--rollouts", "10"]) == 0
     text = capsys.readouterr().out
     hold_against("plan.txt", "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
 
