@@ -186,7 +186,7 @@ class Condemned(StatusModel):
     message: Annotated[Sentence, Field(description="What the guard found, in a sentence for people.")]
 
 
-class Tally(StatusModel):
+class Counted(StatusModel):
     """Requests of one version, as a guard counted them."""
 
     requests: Annotated[int, Field(ge=0, description="Completed requests.")]
@@ -216,8 +216,8 @@ class GuardStatus(StatusModel):
             " odds ratio, of a query the largest number.",
         ),
     ] = ""
-    candidate: Annotated[Tally | None, Field(description="The candidate's requests that the verdict is about.")] = None
-    stable: Annotated[Tally | None, Field(description="Stable's in the same time.")] = None
+    candidate: Annotated[Counted | None, Field(description="The candidate's requests behind it.")] = None
+    stable: Annotated[Counted | None, Field(description="Stable's in the same time.")] = None
     failing: Annotated[bool, Field(description="Whether it saw any request of the candidate fail or be slow.")] = False
     message: Annotated[Sentence, Field(description="The same in a sentence for people, with the counts.")]
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from viridian.api.quantities import parse_number
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.api.status import BlockedRevision, ColorStatus, GuardStatus, ModelDeploymentStatus, Tally, cut
+from viridian.api.status import BlockedRevision, ColorStatus, Counted, GuardStatus, ModelDeploymentStatus, cut
 from viridian.api.status_changes import StatusChanges, evolve
 from viridian.guards.config import absolute_guards, relative_guards
 from viridian.guards.counts import Counts
@@ -146,15 +146,15 @@ def show_judgement(judgement: Judgement, allowed: Mapping[tuple[str, str], float
         evidence=f"{judgement.e_value:.3g}",
         threshold=f"{judgement.threshold:.3g}",
         limit="" if limit is None else f"{limit:.6g}",
-        candidate=_tally(judgement.candidate) if counted else None,
-        stable=_tally(judgement.stable) if counted and judgement.stable is not None else None,
+        candidate=_counted(judgement.candidate) if counted else None,
+        stable=_counted(judgement.stable) if counted and judgement.stable is not None else None,
         failing=counted and judgement.candidate.events > 0,
         message=judgement.sentence,
     )
 
 
-def _tally(counts: Counts) -> Tally:
-    return Tally(requests=counts.total, events=counts.events)
+def _counted(counts: Counts) -> Counted:
+    return Counted(requests=counts.total, events=counts.events)
 
 
 def summary(judgements: Sequence[Judgement]) -> str:

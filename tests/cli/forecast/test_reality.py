@@ -136,18 +136,18 @@ def test_what_was_forecast_comes_true(rpm: float, candidate: Candidate) -> None:
     # when as many rollouts as can be waited for happen
     happened = [roll_out(candidate.behavior, rpm, seed) for seed in range(ROLLOUTS)]
     # then each ending is as frequent as it was said to be
-    for phase, ending in endings(said).items():
+    for phase, ending in by_phase(said).items():
         share = sum(one.phase is phase for one in happened) / ROLLOUTS
         doubt = math.sqrt(max(ending.chance * (1 - ending.chance), 0.02) / ROLLOUTS)
         assert share == pytest.approx(ending.chance, abs=3.5 * doubt), (phase, ending)
     # and times, requests and failures are those of nine in ten, but for a scrape and for chance
-    for phase, ending in endings(said).items():
+    for phase, ending in by_phase(said).items():
         inside([one.seconds for one in happened if one.phase is phase], ending.seconds, 3 * INTERVAL)
     inside([one.requests for one in happened], said.requests, 0.1 * said.requests.high)
     inside([one.failed for one in happened], said.failed, 0.1 * said.failed.high + 1)
 
 
-def endings(said: Forecast) -> dict[Phase, Ending]:
+def by_phase(said: Forecast) -> dict[Phase, Ending]:
     return {Phase.FINISHING: said.promoted, Phase.ROLLED_BACK: said.turned_back, Phase.EXPIRED: said.expired}
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.rollout.scenes import at_step, pass_by, run_until
 from tests.rollout.world import World, judgement
 
-from viridian.api.status import Phase, Tally
+from viridian.api.status import Counted, Phase
 from viridian.guards.counts import Counts
 from viridian.guards.judge import Verdict
 
@@ -53,7 +53,7 @@ def test_the_history_keeps_what_the_guards_had_counted() -> None:
     # then
     (guard,) = world.status.history[0].guards
     assert (guard.name, guard.verdict, guard.limit, guard.message) == ("errorRate", "Breach", "1.5", "")
-    assert (guard.candidate, guard.stable) == (Tally(requests=100, events=40), Tally(requests=900, events=1))
+    assert (guard.candidate, guard.stable) == (Counted(requests=100, events=40), Counted(requests=900, events=1))
     assert world.status.guards == []
 
 

@@ -12,11 +12,11 @@ from viridian.api.status import (
     BlockedRevision,
     ColorStatus,
     Condition,
+    Counted,
     GuardStatus,
     Hold,
     ModelDeploymentStatus,
     Phase,
-    Tally,
 )
 from viridian.guards.counts import Counts
 from viridian.guards.judge import Verdict
@@ -94,8 +94,8 @@ def test_a_judgement_is_shown_with_its_numbers():
         threshold="300",
         message="40 of 100 requests on the candidate failed.",
         limit="1.5",
-        candidate=Tally(requests=100, events=40),
-        stable=Tally(requests=900, events=1),
+        candidate=Counted(requests=100, events=40),
+        stable=Counted(requests=900, events=1),
         failing=True,
     )
 

@@ -15,8 +15,8 @@ from viridian.guards.spec import guard_config
 
 from .behavior import Behavior
 from .chance import poisson
+from .guard_run import GuardRun
 from .walk import Rules, Walk
-from .watch import Watch
 
 BEGIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """When each rollout begins; only differences matter."""
@@ -137,7 +137,7 @@ class _Play:
         spec, config = world.spec, guard_config(world.spec)
         grid, per_second = bounds([config]), world.rpm / 60
         self._world, self._rules = world, Rules.of(spec, BEGIN)
-        self._watch = Watch(config, routed=spec.has_route)
+        self._guards = GuardRun(config, routed=spec.has_route)
         self._new = _Source(candidate, per_second, grid, rng)
         self._old = _Source(world.stable, per_second, grid, rng)
         self._route, self._stamp = _Route(), 0.0
@@ -183,7 +183,7 @@ class _Play:
         if new.requests or old.requests:
             self._walk.moved_at = _moment(self._stamp)
         self._counted = (self._counted[0] + new.requests, self._counted[1] + old.requests)
-        return self._watch.look(self._stamp, new, old, *self._route.at(now))
+        return self._guards.look(self._stamp, new, old, *self._route.at(now))
 
     def _draw(self, until: float) -> tuple[RequestCounts, RequestCounts]:
         exposed, seconds = self._route.exposure(self._stamp, until), until - self._stamp

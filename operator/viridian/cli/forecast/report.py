@@ -180,7 +180,7 @@ def _long(seconds: float) -> str:
 
 
 def _bar(forecast: Forecast) -> Text:
-    """The endings as parts of a bar: promoted green, turned back red, expired yellow."""
+    """How often it ends how, as parts of a bar: promoted green, turned back red, expired yellow."""
     promoted = round(_BAR * forecast.promoted.chance)
     back = min(_BAR - promoted, round(_BAR * forecast.turned_back.chance))
     expired = _BAR - promoted - back

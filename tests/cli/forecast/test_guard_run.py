@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.guards.fleet import poisson
 
-from viridian.cli.forecast.watch import Watch
+from viridian.cli.forecast.guard_run import GuardRun
 from viridian.guards.config import Config, LatencyGuard
 from viridian.guards.driver import Rollout, Window, advance
 from viridian.guards.judge import Judgement, Verdict
@@ -34,7 +34,7 @@ def test_the_same_requests_are_judged_alike(seed: int, routed: bool) -> None:
     rng = random.Random(seed)
     config, interval, per_look = rng.choice(CONFIGS), rng.choice((2.0, 15.0)), rng.choice((0.5, 6.0, 60.0))
     errors, slow = rng.choice((0.0, 0.01, 0.08, 0.4, 1.0)), rng.choice((0.0, 0.03, 0.3))
-    watch, state, window = Watch(config, routed=routed), State(), None
+    guards, state, window = GuardRun(config, routed=routed), State(), None
     totals = {"c": RequestCounts(buckets={0.2: 0, math.inf: 0}), "s": RequestCounts(buckets={0.2: 0, math.inf: 0})}
     weight, since, stamp = 0, -1000.0, 0.0
     seen: set[Verdict] = set()
@@ -44,7 +44,7 @@ def test_the_same_requests_are_judged_alike(seed: int, routed: bool) -> None:
         new = draw(rng, per_look * weight / 100, errors, slow) if look else RequestCounts(buckets={0.2: 0, math.inf: 0})
         old = draw(rng, per_look * (100 - weight) / 100, 0.01, 0.01) if look else new
         totals = {"c": totals["c"] + new, "s": totals["s"] + old}
-        mine = watch.look(stamp, new, old, weight, since)
+        mine = guards.look(stamp, new, old, weight, since)
         state, window, theirs = _advance(config, state, window, stamp, totals, Rollout("c", "s", weight, since, routed))
         # then they say the same; of silence, which cannot be drawn, only the driver speaks
         assert mine == [each for each in theirs if each.guard != "answers"]

@@ -17,7 +17,7 @@ from viridian.guards.state import State
 
 
 @dataclass
-class Watch:
+class GuardRun:
     """The guards of one rollout.
 
     Attributes:
