@@ -140,7 +140,7 @@ class _Play:
         self._guards = GuardRun(config, routed=spec.has_route)
         self._new = _Source(candidate, per_second, grid, rng)
         self._old = _Source(world.stable, per_second, grid, rng)
-        self._route, self._stamp = _Route(), 0.0
+        self._route = _Route()
         self._pods = self._rules.pods[0]
         # The counters of the first pods have to be known before the first step.
         first = world.startup + world.interval
