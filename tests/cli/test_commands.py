@@ -289,6 +289,8 @@ def obey(world: RecordedWorld, command: str) -> Model:
         ("pause", rolling, "", "iris-2"),
         ("resume", paused, "", "iris-2"),
         ("approve", waiting, "", "iris-2"),
+        ("promote", rolling, "", "iris-2"),
+        ("promote", paused, "", "iris-2"),
         ("retry", blocked, "", "iris-2"),
         ("rollback", promoted_twice, "", "iris-2"),
         ("rollback", promoted_twice, "v1.0.0", "iris-2:iris-1"),

@@ -1,5 +1,6 @@
 """`kubectl viridian lint`: what the API server refuses is an error, and what is risky a warning."""
 
+import io
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.cli.test_golden import hold_against
 
 from viridian.cli.lint import Level, lint
 from viridian.cli.main import main
@@ -130,6 +132,23 @@ def test_the_exit_status_tells_errors_from_warnings(tmp_path: Path, capsys: pyte
     assert main(["lint", "-o", "json", str(wrong)]) == 1
     found = json.loads(capsys.readouterr().out)
     assert [(one["level"], one["field"]) for one in found] == [("error", "spec.model.version")]
+
+
+def test_text_for_people(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    # given a manifest with one of each kind of risk
+    risky = {
+        "serving": {"replicas": 1},
+        "rollout": {
+            "steps": [{"weight": 5, "hold": "10s"}, {"weight": 25, "hold": "20s", "minRequests": 5000}],
+            "bake": {"duration": "5m"},
+        },
+        "guards": {"errorRate": {"max": "60%"}},
+    }
+    monkeypatch.setattr("sys.stdin", io.StringIO(yaml.safe_dump(merged(CASES["good"], {"spec": risky}))))
+    # then
+    assert main(["lint", "--rpm", "60", "-"]) == 0
+    said = capsys.readouterr()
+    hold_against("lint.txt", said.out + said.err)
 
 
 @pytest.mark.parametrize(

@@ -105,9 +105,9 @@ def fixed() -> World:
         (World, "Progressing", "has not seen", set()),
         (first_revision, "Progressing", "Starting", {"pause"}),
         (at_stable, "Healthy", "v1.0.0 serves", set()),
-        (at_step, "Progressing", "v2.0.0 is at step 1 of 2", {"pause", "abort"}),
-        (paused, "Suspended", "Paused", {"resume", "abort"}),
-        (awaiting, "Suspended", "AwaitingApproval", {"approve", "pause", "abort"}),
+        (at_step, "Progressing", "v2.0.0 is at step 1 of 2", {"pause", "abort", "promote"}),
+        (paused, "Suspended", "Paused", {"resume", "abort", "promote"}),
+        (awaiting, "Suspended", "AwaitingApproval", {"approve", "pause", "abort", "promote"}),
         (promoted, "Healthy", "v2.0.0 serves", {"rollback"}),
         (rolled_back, "Degraded", "GuardBreached", {"retry"}),
         (expired, "Degraded", "DeadlineExceeded", {"retry"}),
@@ -180,7 +180,7 @@ def test_a_bad_commit_is_rolled_back_once_and_the_next_one_counts(fix: str, roll
 
 
 def test_there_is_an_action_for_each_entry_of_the_discovery() -> None:
-    assert ACTIONS == ["abort", "approve", "pause", "resume", "retry", "rollback"]
+    assert ACTIONS == ["abort", "approve", "pause", "promote", "resume", "retry", "rollback"]
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ MOVES = st.lists(
             st.sampled_from(("None", "None", "BeforeTraffic", "BeforePromotion")),
         ),
         st.tuples(st.just("pass"), st.sampled_from((1, 4, 16))),
-        st.tuples(st.just("click"), st.integers(0, 5)),
+        st.tuples(st.just("click"), st.integers(0, 6)),
         st.tuples(st.sampled_from(("breach", "crash", "late"))),
         st.tuples(st.just("switch"), st.sampled_from(("gateway", "metrics", "no-such-gateway"))),
     ),

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.rollout.world import Pass, World, spec_for
 
 from viridian.api.names import Color
+from viridian.api.rollout import Approval
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import CheckResult, Phase
 from viridian.guards.judge import Verdict
@@ -151,6 +152,14 @@ class Rollouts(RuleBasedStateMachine):
         }
         target = f":iris-{number}" if verb is Verb.ROLLBACK and number else ""
         self.world.command = f"{verb}/{names[role]}{target}/{next(self.nonces)}"
+
+    @precondition(lambda self: self.world.status.candidate is not None)
+    @rule(passes=st.integers(1, 16))
+    def promote_and_wait(self, passes):
+        self.world.command = f"{Verb.PROMOTE}/{self.world.status.candidate.revision}/{next(self.nonces)}"
+        for _ in range(passes):
+            self.run_for_a_while(1)
+            self.the_command_promote_skips_holds_alone()
 
     # What follows is not seen by those who have looked already, and another object than the one they write to.
 
@@ -294,6 +303,24 @@ class Rollouts(RuleBasedStateMachine):
         assert world.status.candidate.revision not in {blocked.revision for blocked in world.status.failed}
 
     @invariant()
+    def the_command_promote_skips_holds_alone(self):
+        """Whoever takes over early was seen to get its share, blamed by nobody, and approved where that is asked."""
+        world = getattr(self, "world", None)
+        if world is None or world.status.promotion is None or world.status.candidate is None:
+            return
+        before, after = world.status, world.decide().status
+        helps_out = before.outage is not None or after.outage is not None or before.condemned is not None
+        if before.phase is Phase.FINISHING or after.phase is not Phase.FINISHING or helps_out:
+            return
+        assert before.step is not None
+        assert before.step.progress == "bake"
+        assert before.step.verified_at is not None
+        assert world.verdicts.get(before.candidate.revision) not in {Verdict.BREACH, Verdict.SHARED_INCIDENT}
+        if world.spec.rollout.approval is Approval.BEFORE_PROMOTION:
+            assert before.approved is not None
+            assert before.approved.revision == before.candidate.revision
+
+    @invariant()
     def each_condition_is_there_once(self):
         world = getattr(self, "world", None)
         if world is not None:
@@ -326,6 +353,7 @@ class Rollouts(RuleBasedStateMachine):
             if world.status.phase in AT_REST and world.status.drain is None and not world.decide().actions:
                 break
         assert world.status.phase in AT_REST, world.status
+        assert world.status.promotion is None
         served = world.status.stable
         if served is not None:
             assert world.route is not None

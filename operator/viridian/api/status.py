@@ -145,6 +145,16 @@ class Approved(StatusModel):
     ] = ""
 
 
+class Promotion(StatusModel):
+    """The command promote, which takes the candidate to full traffic without waiting for holds."""
+
+    revision: Annotated[Name, Field(description="Name of the ControllerRevision.")]
+    by: Annotated[
+        str, Field(max_length=256, description="Who gave the command, as its annotation command-by says.")
+    ] = ""
+    at: Annotated[Time, Field(description="When it was obeyed.")]
+
+
 class Return(StatusModel):
     """An earlier revision that the command rollback restores, without steps and guards."""
 
@@ -176,6 +186,13 @@ class Condemned(StatusModel):
     message: Annotated[Sentence, Field(description="What the guard found, in a sentence for people.")]
 
 
+class Counted(StatusModel):
+    """Requests of one version, as a guard counted them."""
+
+    requests: Annotated[int, Field(ge=0, description="Completed requests.")]
+    events: Annotated[int, Field(ge=0, description="Those of them that count against it: failed, or slow.")]
+
+
 class GuardStatus(StatusModel):
     """What one guard says."""
 
@@ -191,6 +208,16 @@ class GuardStatus(StatusModel):
         ),
     ]
     threshold: Annotated[str, Field(max_length=24, description="The evidence at which the candidate is rolled back.")]
+    limit: Annotated[
+        str,
+        Field(
+            max_length=24,
+            description="What it allows: of absolute ones the largest share of events, of relative ones the largest"
+            " odds ratio, of a query the largest number.",
+        ),
+    ] = ""
+    candidate: Annotated[Counted | None, Field(description="The candidate's requests behind it.")] = None
+    stable: Annotated[Counted | None, Field(description="Stable's in the same time.")] = None
     failing: Annotated[bool, Field(description="Whether it saw any request of the candidate fail or be slow.")] = False
     message: Annotated[Sentence, Field(description="The same in a sentence for people, with the counts.")]
 
@@ -252,6 +279,12 @@ class HistoryEntry(Reaction):
     message: Annotated[Sentence, Field(description="How it ended, in a sentence for people.")]
     changes: Annotated[str, Field(max_length=1024, description="spec.model.changes of that revision.")] = ""
     checks: Annotated[str, Field(max_length=1024, description="Which checks it passed or failed, and when.")] = ""
+    guards: Annotated[
+        list[GuardStatus],
+        Field(max_length=16, description="What each guard had counted at the end, without its sentence."),
+    ] = Field(default_factory=list)
+    approved: Annotated[Approved | None, Field(description="The approval that it had, if any.")] = None
+    promotion: Annotated[Promotion | None, Field(description="The command promote that it was given, if any.")] = None
     started_at: Annotated[Time, Field(description="When the rollout began.")]
     ended_at: Annotated[Time, Field(description="When it was over.")]
 
@@ -292,6 +325,9 @@ class ModelDeploymentStatus(StatusModel):
         Field(ge=0, description="The most pods that an autoscaler gave stable in this rollout, kept until its end."),
     ] = None
     approved: Approved | None = None
+    promotion: Annotated[
+        Promotion | None, Field(description="Set while the candidate skips its remaining holds by command.")
+    ] = None
     paused: Annotated[Name, Field(description="The candidate that is paused by command, if any.")] = ""
     returning: Annotated[
         Return | None, Field(description="Set while the command rollback restores an earlier revision.")
@@ -315,6 +351,9 @@ class ModelDeploymentStatus(StatusModel):
         str, Field(max_length=6144, description="The guards' counters, for the operator itself after a restart.")
     ] = ""
     verdict: Annotated[Sentence, Field(description="The last verdict, as text.")] = ""
+    power: Annotated[
+        Sentence, Field(description="How soon this traffic would show a clear regression, while a rollout runs.")
+    ] = ""
     failed: Annotated[
         list[BlockedRevision], Field(max_length=20, description="Revisions that were rolled back for their own faults.")
     ] = Field(default_factory=list)

@@ -26,6 +26,7 @@ from .status import (
     ModelDeploymentStatus,
     Outage,
     Phase,
+    Promotion,
     Return,
     Shortfall,
     StepStatus,
@@ -47,6 +48,7 @@ class StatusChanges(TypedDict, total=False):
     waited: str | None
     floor: int | None
     approved: Approved | None
+    promotion: Promotion | None
     paused: str
     returning: Return | None
     hold: Hold | None
@@ -60,6 +62,7 @@ class StatusChanges(TypedDict, total=False):
     guards: list[GuardStatus]
     guard_state: str
     verdict: str
+    power: str
     failed: list[BlockedRevision]
     expired: list[BlockedRevision]
     history: list[HistoryEntry]

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from .advice import ADVICE
 from .model import Json, Model
+from .recount import recount
 
 
 def explain(model: Model) -> list[str]:
     """Return paragraphs: what is, why, what the guards found, and what to do."""
-    return [*_what(model), *_guards(model), *_checks(model), *_to_do(model), *_who_serves(model)]
+    return [*_what(model), *_guards(model), *_counts(model), *_checks(model), *_to_do(model), *_who_serves(model)]
 
 
 def reason_of(model: Model) -> str:
@@ -42,6 +43,16 @@ def _guards(model: Model) -> Iterator[str]:
     for guard in model.status.get("guards") or []:
         need = f"evidence {guard['evidence']}; it takes {guard['threshold']} to turn the candidate back"
         yield f"Guard {guard['name']} ({guard['kind']}) says {guard['verdict']}: {guard['message']} ({need})"
+
+
+def _counts(model: Model) -> Iterator[str]:
+    """The counts of the rollout that runs, else of the last one that ended, and what they can show."""
+    running, last = model.status.get("guards") or [], model.history[:1]
+    for guard in running or [each for entry in last for each in entry.get("guards") or []]:
+        if told := recount(guard):
+            yield told
+    if power := model.status.get("power"):
+        yield power
 
 
 def _checks(model: Model) -> Iterator[str]:

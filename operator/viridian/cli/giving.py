@@ -18,6 +18,8 @@ _TRIES, _PAUSE = 10, 0.5
 """How often, and after how many seconds, the Event that explains a refusal is looked for: it follows the status."""
 _DONE: Final[Mapping[str, str]] = {
     "approve": "{revision} is approved and goes on",
+    "promote": "{revision} goes on to full traffic without waiting for its holds; a guard that breaches still takes it"
+    " back",
     "pause": "the rollout of {revision} is paused at its weight; `kubectl viridian resume {name}` lets it go on",
     "resume": "the rollout of {revision} goes on",
     "abort": "{revision} is being taken back; it stays blocked until `kubectl viridian retry {name}`",

@@ -82,10 +82,14 @@ def _is_ending(model: Model, revision: str) -> bool:
     return status.get("aborting") == revision or failed
 
 
-def _is_approved(model: Model, revision: str) -> bool:
-    approved: Json = model.status.get("approved") or {}
-    swapped = model.stable.get("revision") == revision  # it took over in the same pass
-    return approved.get("revision") == revision or swapped
+def _shows(field: str) -> Callable[[Model, str], bool]:
+    """Whether a field of the status names the revision, or that took over in the same pass."""
+
+    def shown(model: Model, revision: str) -> bool:
+        found: Json = model.status.get(field) or {}
+        return revision in {found.get("revision"), model.stable.get("revision")}
+
+    return shown
 
 
 def _returns(model: Model, revision: str) -> bool:
@@ -97,7 +101,8 @@ def _returns(model: Model, revision: str) -> bool:
 
 _SHOWS: Final[Mapping[str, Callable[[Model, str], bool]]] = {
     "abort": _is_ending,
-    "approve": _is_approved,
+    "approve": _shows("approved"),
+    "promote": _shows("promotion"),
     "pause": lambda model, revision: model.status.get("paused") == revision,
     "resume": lambda model, _: not model.status.get("paused"),
     "retry": lambda model, revision: all(each["revision"] != revision for each in model.blocked),

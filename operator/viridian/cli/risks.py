@@ -10,13 +10,17 @@ from viridian.guards.absolute import BELOW
 from viridian.guards.config import absolute_guards
 from viridian.guards.counts import Counts
 from viridian.guards.eprocess import EProcess
-from viridian.guards.power import requests_missing, requests_to_detect
+from viridian.guards.power import requests_missing
 from viridian.guards.spec import guard_config
 from viridian_shared.durations import format_duration, parse_duration
+
+from .forecast.power import Hold, hold_that_sees, holds, seen_within
 
 Risk = tuple[str, str]
 """A field's path, and a sentence."""
 _LAX: Final = 0.5
+_HALF: Final = 50
+"""The weight, in percent, up to which stable keeps enough requests to be compared with."""
 _REGRESSION: Final = 5.0
 """The odds ratio of the regression whose detection is spoken of."""
 _USUAL_ERRORS: Final = 0.001
@@ -38,28 +42,20 @@ def risks(spec: ModelDeploymentSpec, rpm: float | None, scrape_interval: timedel
         yield from _little_traffic(spec, rpm)
 
 
-def _holds(spec: ModelDeploymentSpec) -> Iterator[tuple[str, timedelta, int]]:
-    """Field, length and weight of each hold, the bake included."""
-    if spec.is_canary:
-        for index, step in enumerate(spec.rollout.steps):
-            yield f"spec.rollout.steps[{index}].hold", parse_duration(step.hold), step.weight
-    bake = spec.rollout.bake
-    yield "spec.rollout.bake.duration", parse_duration(bake.duration), 100 - bake.holdback if spec.has_route else 100
-
-
 def _short_holds(spec: ModelDeploymentSpec, scrape_interval: timedelta) -> Iterator[Risk]:
     timeout = parse_duration(spec.serving.timeout)
-    for field, hold, _ in _holds(spec):
-        if hold < scrape_interval:
+    for hold in holds(spec):
+        length = format_duration(hold.length)
+        if hold.length < scrape_interval:
             yield (
-                field,
-                f"is {format_duration(hold)}, shorter than Prometheus' scrape interval of"
+                hold.field,
+                f"is {length}, shorter than Prometheus' scrape interval of"
                 f" {format_duration(scrape_interval)}: the guards see nothing in it; make it several intervals long",
             )
-        elif hold <= timeout:
+        elif hold.length <= timeout:
             yield (
-                field,
-                f"is {format_duration(hold)}, not longer than serving.timeout ({spec.serving.timeout}): after each"
+                hold.field,
+                f"is {length}, not longer than serving.timeout ({spec.serving.timeout}): after each"
                 " change of weight the comparison with stable leaves out one timeout; make the hold longer",
             )
 
@@ -99,31 +95,21 @@ def _blind_guards(spec: ModelDeploymentSpec) -> Iterator[Risk]:
 
 
 def _little_traffic(spec: ModelDeploymentSpec, rpm: float) -> Iterator[Risk]:
-    holds = list(_holds(spec))
-    field, hold, weight = holds[0]
+    first = next(holds(spec))
     need, guard = max(_requests_to_confirm(spec), default=(0, ""))
-    at_first = rpm * weight / 100
-    seen = at_first * hold.total_seconds() / 60
-    if need > seen:
-        lasts = timedelta(minutes=need / at_first) if at_first else timedelta.max
-        yield field, _short_of_evidence(spec, hold, weight, rpm, seen, need, guard, lasts)
+    if need > rpm * first.weight / 100 * first.length.total_seconds() / 60:
+        yield first.field, _short_of_evidence(spec, first, rpm, need, guard)
     yield from _min_requests(spec, rpm)
-    yield from _detects(spec, holds, rpm)
+    yield from _detects(spec, rpm)
 
 
-def _short_of_evidence(
-    spec: ModelDeploymentSpec,
-    hold: timedelta,
-    weight: int,
-    rpm: float,
-    seen: float,
-    need: int,
-    guard: str,
-    lasts: timedelta,
-) -> str:
+def _short_of_evidence(spec: ModelDeploymentSpec, hold: Hold, rpm: float, need: int, guard: str) -> str:
+    at_first = rpm * hold.weight / 100
+    seen = at_first * hold.length.total_seconds() / 60
+    lasts = timedelta(minutes=need / at_first) if at_first else timedelta.max
     text = (
-        f"is {format_duration(hold)}: at {rpm:,.0f} requests a minute the candidate gets about {seen:,.0f} in it with"
-        f" {weight} %, and {guard} needs about {need:,} to confirm its maximum, so the step"
+        f"is {format_duration(hold.length)}: at {rpm:,.0f} requests a minute the candidate gets about {seen:,.0f} in it"
+        f" with {hold.weight} %, and {guard} needs about {need:,} to confirm its maximum, so the step"
     )
     if lasts >= parse_duration(spec.rollout.deadline):
         return f"{text} does not end before rollout.deadline and the rollout expires; raise the weight or the maximum"
@@ -151,22 +137,17 @@ def _min_requests(spec: ModelDeploymentSpec, rpm: float) -> Iterator[Risk]:
             )
 
 
-def _detects(spec: ModelDeploymentSpec, holds: list[tuple[str, timedelta, int]], rpm: float) -> Iterator[Risk]:
+def _detects(spec: ModelDeploymentSpec, rpm: float) -> Iterator[Risk]:
     """Whether a clear regression would be found within the holds that are written."""
-    config = guard_config(spec)
-    if config.worse_than_stable is None or not spec.has_route:
+    share = seen_within(spec, rpm, _USUAL_ERRORS, _REGRESSION)
+    if share is None or share >= 1:
         return
-    alpha = config.tests_alpha / (len(list(absolute_guards(config))) + 1)
-    share = 0.0
-    for _, hold, weight in holds:
-        fraction = weight / 100
-        needed = requests_to_detect(_REGRESSION, config.worse_than_stable, _USUAL_ERRORS, fraction, alpha)
-        if needed is not None:
-            share += rpm * fraction * hold.total_seconds() / 60 / needed
-    if share < 1:
-        yield (
-            "spec.rollout.steps",
-            f"are too short for {rpm:,.0f} requests a minute: {_REGRESSION:g} times as many errors as stable's"
-            f" {_USUAL_ERRORS:.1%} would not be seen within holds and bake; make them about"
-            f" {math.ceil(1 / share) if share else 'many'} times as long, or accept it",
-        )
+    weight = max((hold.weight for hold in holds(spec) if hold.weight <= _HALF), default=_HALF)
+    enough = hold_that_sees(spec, rpm, _USUAL_ERRORS, _REGRESSION, weight)
+    hold = f", or one of them {format_duration(enough)} at {weight} %" if enough is not None else ""
+    yield (
+        "spec.rollout.steps",
+        f"are too short for {rpm:,.0f} requests a minute: {_REGRESSION:g} times as many errors as stable's"
+        f" {_USUAL_ERRORS:.1%} would not be seen within holds and bake; make them about"
+        f" {math.ceil(1 / share) if share else 'many'} times as long{hold}, or accept it",
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from viridian.api.rollout import Approval
-from viridian.api.status import Approved, ModelDeploymentStatus
+from viridian.api.status import Approved, ModelDeploymentStatus, Phase, Promotion
 from viridian.api.status_changes import StatusChanges, evolve
 
 from .context import SETTLED, RolloutContext
@@ -20,6 +20,7 @@ class Verb(StrEnum):
     ABORT = "abort"
     RETRY = "retry"
     APPROVE = "approve"
+    PROMOTE = "promote"
     PAUSE = "pause"
     RESUME = "resume"
     ROLLBACK = "rollback"
@@ -76,6 +77,9 @@ def obey(context: RolloutContext, status: ModelDeploymentStatus) -> ModelDeploym
             update["approved"] = Approved(
                 revision=revision, gate=context.spec.rollout.approval, by=context.observed.command_by[:256]
             )
+        case Command(Verb.PROMOTE, revision):
+            by = context.observed.command_by[:256]
+            update["promotion"], update["paused"] = Promotion(revision=revision, by=by, at=context.now), ""
         case Command(Verb.PAUSE, revision):
             update["paused"] = revision
         case Command(Verb.RESUME, _):
@@ -125,6 +129,16 @@ def _no_approval(context: RolloutContext, revision: str) -> str | None:
     return None if _is_rolling(context, revision) else f"nothing to approve: {revision} is not being rolled out"
 
 
+def _no_promotion(context: RolloutContext, revision: str) -> str | None:
+    if not _is_rolling(context, revision):
+        return f"nothing to promote: {revision} is not being rolled out"
+    if context.status.stable is None or context.status.returning is not None:
+        return f"nothing to promote: {revision} has no holds, and gets all traffic as soon as its pods are ready"
+    if context.live_phase is Phase.FINISHING:
+        return f"nothing to promote: {revision} takes over already"
+    return None
+
+
 def _no_pause(context: RolloutContext, revision: str) -> str | None:
     return None if _is_rolling(context, revision) else f"nothing to pause: {revision} is not being rolled out"
 
@@ -155,6 +169,7 @@ _REFUSALS: Mapping[Verb, Callable[[RolloutContext, str], str | None]] = {
     Verb.ABORT: _no_abort,
     Verb.RETRY: _no_retry,
     Verb.APPROVE: _no_approval,
+    Verb.PROMOTE: _no_promotion,
     Verb.PAUSE: _no_pause,
     Verb.RESUME: _no_resume,
     Verb.ROLLBACK: _no_rollback,

@@ -11,7 +11,7 @@ from viridian.api.revision import Revision, RevisionInput
 from viridian.api.rollout import Step
 from viridian.api.serving import Serving
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.api.status import BlockedRevision, ColorStatus, ModelDeploymentStatus, Phase
+from viridian.api.status import BlockedRevision, ColorStatus, ModelDeploymentStatus, Phase, Promotion
 from viridian_shared.durations import parse_duration
 
 from .observed import ColorView, Observed, Settings
@@ -178,6 +178,13 @@ class RolloutContext:
         if not self.spec.has_route:
             return 100 if pods and 2 * pods >= self.full else 0
         return min(100, 100 * pods // self.full)
+
+    @property
+    def promotion(self) -> Promotion | None:
+        """The command by which the candidate skips its remaining holds, or None."""
+        promotion, candidate = self.status.promotion, self.status.candidate
+        mine = promotion is not None and candidate is not None and promotion.revision == candidate.revision
+        return promotion if mine else None
 
     @property
     def steps(self) -> list[Step]:

@@ -1,13 +1,17 @@
 """observe → decide → apply: the middle. Level-triggered, from any state, with no memory but the status."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from viridian.api.quantities import parse_number
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.api.status import BlockedRevision, ColorStatus, GuardStatus, ModelDeploymentStatus, cut
+from viridian.api.status import BlockedRevision, ColorStatus, Counted, GuardStatus, ModelDeploymentStatus, cut
 from viridian.api.status_changes import StatusChanges, evolve
+from viridian.guards.config import absolute_guards, relative_guards
+from viridian.guards.counts import Counts
 from viridian.guards.judge import Judgement, Verdict
+from viridian.guards.spec import guard_config
 from viridian.rollout.planning.actions import Action
 from viridian.rollout.planning.plan import plan
 from viridian_shared.durations import format_duration, parse_duration
@@ -18,6 +22,7 @@ from .conditions import conditions
 from .context import CLOCK_STOPS, RolloutContext
 from .interrupts import interrupt
 from .observed import Observed, Settings
+from .power import power
 from .progress import progress
 from .readiness import track
 from .rollback import roll_back
@@ -57,7 +62,7 @@ def decide(
         settings: the operator's own configuration.
         now: the time, with a zone.
     """
-    context = RolloutContext(name, spec, _noted(status, observed), observed, settings, now)
+    context = RolloutContext(name, spec, _noted(spec, status, observed), observed, settings, now)
     context = replace(context, status=track(context))
     context = replace(context, status=track_checks(context))
     warning = refusal(context)
@@ -65,12 +70,12 @@ def decide(
     following = roll_back(context, ending) if ending is not None else progress(context)
     following = obey(context, _clocked(context, following))
     decided = replace(context, status=following)
-    shown = _show_roles(decided)
+    shown = evolve(_show_roles(decided), power=power(decided))
     shown = evolve(shown, conditions=conditions(replace(context, status=shown)))
     return Decision(shown, plan(decided), route_first=ending is not None, warning=warning)
 
 
-def _noted(status: ModelDeploymentStatus, observed: Observed) -> ModelDeploymentStatus:
+def _noted(spec: ModelDeploymentSpec, status: ModelDeploymentStatus, observed: Observed) -> ModelDeploymentStatus:
     """Take over what was observed and needs no decision."""
     evidence = observed.evidence
     update: StatusChanges = {
@@ -78,7 +83,8 @@ def _noted(status: ModelDeploymentStatus, observed: Observed) -> ModelDeployment
         "failed": [blocked for blocked in status.failed if _still_blocked(blocked, observed.generation)],
     }
     if evidence.judgements:
-        update["guards"] = [show_judgement(judgement) for judgement in evidence.judgements]
+        allowed = limits(spec)
+        update["guards"] = [show_judgement(judgement, allowed) for judgement in evidence.judgements]
         update["verdict"] = cut(summary(evidence.judgements))
     if evidence.state:
         update["guard_state"] = evidence.state
@@ -89,7 +95,7 @@ def is_worth_writing(before: ModelDeploymentStatus, after: ModelDeploymentStatus
     """Whether a status says anything new; what the guards count changes all the time and is written now and then."""
     if before == after:
         return False
-    counts: StatusChanges = {"guards": [], "guard_state": "", "verdict": "", "conditions": []}
+    counts: StatusChanges = {"guards": [], "guard_state": "", "verdict": "", "power": "", "conditions": []}
     return age >= LEISURE or evolve(before, counts) != evolve(after, counts) or _turned(before, after)
 
 
@@ -120,17 +126,35 @@ def _clocked(context: RolloutContext, after: ModelDeploymentStatus) -> ModelDepl
     return evolve(after, waited=format_duration(waited))
 
 
-def show_judgement(judgement: Judgement) -> GuardStatus:
-    """A judgement the way status shows it."""
+def limits(spec: ModelDeploymentSpec) -> dict[tuple[str, str], float]:
+    """What each guard of a spec allows, by its kind and name."""
+    config = guard_config(spec)
+    return {
+        **{("absolute", guard.name): guard.maximum for guard in absolute_guards(config)},
+        **{("relative", guard.name): guard.psi0 for guard in relative_guards(config)},
+        **{("query", f"query-{guard.name}"): parse_number(guard.max) for guard in spec.guards.queries},
+    }
+
+
+def show_judgement(judgement: Judgement, allowed: Mapping[tuple[str, str], float]) -> GuardStatus:
+    """A judgement the way status shows it, with what its guard allows."""
+    limit, counted = allowed.get((judgement.kind, judgement.guard)), judgement.kind != "query"
     return GuardStatus(
         name=judgement.guard,
         kind=judgement.kind,
         verdict=str(judgement.verdict),
         evidence=f"{judgement.e_value:.3g}",
         threshold=f"{judgement.threshold:.3g}",
-        failing=judgement.kind != "query" and judgement.candidate.events > 0,
+        limit="" if limit is None else f"{limit:.6g}",
+        candidate=_counted(judgement.candidate) if counted else None,
+        stable=_counted(judgement.stable) if counted and judgement.stable is not None else None,
+        failing=counted and judgement.candidate.events > 0,
         message=judgement.sentence,
     )
+
+
+def _counted(counts: Counts) -> Counted:
+    return Counted(requests=counts.total, events=counts.events)
 
 
 def summary(judgements: Sequence[Judgement]) -> str:

@@ -29,6 +29,9 @@ def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> list
     if after.approved is not None and after.approved != before.approved:
         who = f" by {after.approved.by}" if after.approved.by else ""
         found.append(Notice("Approved", f"{after.approved.revision} was approved{who} ({after.approved.gate})"))
+    if after.promotion is not None and after.promotion != before.promotion:
+        who = f" by {after.promotion.by}" if after.promotion.by else ""
+        found.append(Notice("HoldsSkipped", f"{after.promotion.revision} skips its remaining holds by command{who}"))
     if (gap := _gap(after)) is not None and gap != _gap(before):
         found.append(Notice(*gap, warning=True))
     if after.ending is not None and before.ending is None:

@@ -13,6 +13,7 @@ from viridian.api.status import (
     Hold,
     ModelDeploymentStatus,
     Phase,
+    Promotion,
     Return,
 )
 from viridian.api.status_changes import StatusChanges, evolve
@@ -126,7 +127,7 @@ def _start(context: RolloutContext) -> ModelDeploymentStatus:
     if at_once:
         return evolve(starting, phase=Phase.FINISHING) if watched else starting
     known = context.is_monitored(candidate, need) and not awaits_word(context)
-    return _intend(context, 1) if context.failed_over or known else starting
+    return _intend(context, _next(context, 1)) if context.failed_over or known else starting
 
 
 def _hold_still(context: RolloutContext, hold: Hold) -> ModelDeploymentStatus:
@@ -137,6 +138,11 @@ def _intend(context: RolloutContext, index: int) -> ModelDeploymentStatus:
     """Decide on a step; the route follows once enough pods are ready for it."""
     phase = Phase.BAKING if index > len(context.steps) else Phase.PROGRESSING
     return evolve(context.status, phase=phase, step=step_at(context, index), hold=None)
+
+
+def _next(context: RolloutContext, index: int) -> int:
+    """The step to go on with: this one, or the bake where a person has promoted the candidate."""
+    return index if context.promotion is None else len(context.steps) + 1
 
 
 def _run_step(context: RolloutContext) -> ModelDeploymentStatus:
@@ -152,19 +158,17 @@ def _run_step(context: RolloutContext) -> ModelDeploymentStatus:
         return status
     if found := context.observed.evidence.stable_breach:
         return replace_what_fails(context, status, found)
+    if context.promotion is not None and step.index <= len(context.steps):
+        return _intend(context, _next(context, step.index))
     seen = context.requests(status.candidate)
     if step.verified_at is None:
         if context.route_weight(status.candidate) != step.weight or not context.sees:
             return status
         return evolve(status, step=follow(step, seen, context.requests(status.stable), context.now))
-    done = (
-        context.sees
-        and context.now - step.verified_at >= context.step_hold(step.index)
-        and seen - step.requests_before >= context.step_min_requests(step.index)
-        and not context.observed.evidence.missing
-        and not blindness(context)
-    )
-    if not done:
+    held_for = context.now - step.verified_at >= context.step_hold(step.index)
+    enough = seen - step.requests_before >= context.step_min_requests(step.index)
+    waited = held_for and enough and not context.observed.evidence.missing
+    if not (waited or context.promotion is not None) or not context.sees or blindness(context):
         return status
     if step.index <= len(context.steps):
         return _intend(context, step.index + 1)
@@ -237,7 +241,15 @@ def _result(context: RolloutContext, old: ColorStatus, candidate: ColorStatus) -
     if condemned is not None and condemned.revision == candidate.revision:
         return "TookOver", condemned.message
     alone = f"{old.version} had no ready pod. " if context.failed_over else ""
-    return "Promoted", f"{alone}{_promotion_summary(context) or context.status.verdict}"
+    return "Promoted", f"{alone}{_early(context.promotion)}{_promotion_summary(context) or context.status.verdict}"
+
+
+def _early(promotion: Promotion | None) -> str:
+    """That a person did not wait for the holds, and who, as a sentence; empty where nobody did."""
+    if promotion is None:
+        return ""
+    by = f" by {promotion.by}" if promotion.by else ""
+    return f"Promoted by command{by} at {promotion.at:%Y-%m-%d %H:%M:%S} UTC, without waiting for its holds. "
 
 
 def _promotion_summary(context: RolloutContext) -> str:

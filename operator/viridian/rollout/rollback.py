@@ -1,6 +1,7 @@
 """How a rollout ends badly: the candidate is rolled back, its color drains, and what became of it is remembered."""
 
 from viridian.api.status import (
+    Approved,
     BlockedRevision,
     ColorStatus,
     Drain,
@@ -8,6 +9,7 @@ from viridian.api.status import (
     HistoryEntry,
     ModelDeploymentStatus,
     Phase,
+    Promotion,
     Reaction,
 )
 from viridian.api.status_changes import StatusChanges, evolve
@@ -29,10 +31,12 @@ AT_REST: StatusChanges = {
     "waited": None,
     "floor": None,
     "approved": None,
+    "promotion": None,
     "paused": "",
     "returning": None,
     "guards": [],
     "guard_state": "",
+    "power": "",
 }
 """What a status does not have while nothing moves: no step, no deadline, no guards."""
 
@@ -116,6 +120,9 @@ def _remember(context: RolloutContext, role: ColorStatus | None, result: str, me
         result=result,
         message=message,
         changes=context.spec.model.changes if context.runs_wanted(role) else "",
+        guards=[guard.model_copy(update={"message": ""}) for guard in context.status.guards],
+        approved=context.status.approved if _is_of(context.status.approved, role) else None,
+        promotion=context.status.promotion if _is_of(context.status.promotion, role) else None,
         checks=summary([check for check in context.status.checks if check.revision == role.revision]),
         started_at=context.status.started_at or context.now,
         ended_at=context.now,
@@ -123,3 +130,7 @@ def _remember(context: RolloutContext, role: ColorStatus | None, result: str, me
         reverted_at=reaction.reverted_at,
     )
     return [entry, *context.status.history][:HISTORY]
+
+
+def _is_of(given: Approved | Promotion | None, role: ColorStatus) -> bool:
+    return given is not None and given.revision == role.revision

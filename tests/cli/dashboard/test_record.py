@@ -68,6 +68,6 @@ def test_a_model_offers_the_actions_that_the_operator_would_obey() -> None:
 
     # then
     assert detail(printed(resting), Record())["actions"] == ["rollback"]
-    assert offered == ["pause", "abort", "rollback"]
+    assert offered == ["promote", "pause", "abort", "rollback"]
     assert row(printed(rolling))["tone"] == "busy"
     assert row(printed(resting))["tone"] == "good"

@@ -203,9 +203,10 @@ def test_who_gives_a_command_says_so_and_approving_needs_a_right_of_its_own(
     # and what is no command needs no name
     assert editor.patches({"metadata": {"labels": {"team": "fraud"}}}) == ""
 
-    # when the one who changes models approves, then it is refused, and by the other one it is taken
-    assert "needs the verb approve" in editor.commands("approve/iris-1/2", by="erin")
-    assert approver.commands("approve/iris-1/2", by="amir") == ""
+    # when the one who changes models approves or promotes, then it is refused, and by the other one it is taken
+    for verb in ("approve", "promote"):
+        assert f"needs the verb {verb}" in editor.commands(f"{verb}/iris-1/2", by="erin")
+        assert approver.commands(f"{verb}/iris-1/2", by="amir") == ""
     # and that one changes no spec
     assert "needs the verb update" in approver.patches({"spec": {"serving": {"replicas": 5}}})
     assert editor.patches({"spec": {"serving": {"replicas": 5}}}) == ""

@@ -31,6 +31,22 @@ def test_a_rollout_waits_for_approval_and_goes_on_with_it(stage: Stage) -> None:
     stage.reaches("Stable", "v2.0.0")
 
 
+def test_a_person_does_not_wait_for_the_holds(stage: Stage) -> None:
+    # given a version at a step that takes an hour
+    stage.apply("v1.0.0", rollout=BRIEF)
+    stage.reaches("Stable", "v1.0.0")
+    slow = {"steps": [{"weight": 20, "hold": "1h"}], "bake": {"duration": "1h", "holdback": 10}, "deadline": "3h"}
+    stage.apply("v2.0.0", rollout={**BRIEF, **slow})
+    stage.reaches("Progressing")
+
+    # when a person promotes it
+    stage.annotate(command="promote/iris-2/now")
+
+    # then it serves, and the history says why so soon
+    stage.reaches("Stable", "v2.0.0")
+    assert stage.status["history"][0]["message"].startswith("Promoted by command")
+
+
 def test_a_candidate_that_stable_cannot_answer_for_waits_for_a_person_and_a_verdict_says_what_failed(
     stage: Stage,
 ) -> None:

@@ -1,9 +1,13 @@
 """`kubectl viridian` as people and pipelines run it: a real kubectl, API server and operator; pods are scripted."""
 
+import itertools
+import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from tests.component.harness.binaries import REPOSITORY
 from tests.component.harness.shell import Shell
@@ -83,11 +87,18 @@ def test_commands_are_obeyed_or_refused_and_it_is_said(stage: Stage, shell: Shel
     # when it waits for nobody, approval is refused in the operator's own words
     refused = viridian("approve", "iris", status=1)
     assert "The operator refused: nothing to approve: rollout.approval is None" in refused
+    # when nobody wants to wait for the hour of its step, the operator goes on; another version is what comes next
+    assert "iris: iris-2 goes on to full traffic" in viridian("promote", "iris")
+    stage.reaches("Stable", "v2.0.0")
+    assert "Promoted by command" in viridian("history", "iris")
+    assert '"result": "Promoted"' in viridian("receipt", "iris", "v2.0.0")
+    stage.apply("v3.0.0", rollout=LONG)
+    stage.reaches("Progressing")
     # when it is aborted and tried again
-    assert "iris: iris-2 is being taken back" in viridian("abort", "iris")
-    stage.reaches("RolledBack", "v1.0.0")
-    assert "iris: iris-2 is not blocked any more" in viridian("retry", "iris")
-    stage.apply("v2.0.0", rollout=LONG_BAKE)
+    assert "iris: iris-3 is being taken back" in viridian("abort", "iris")
+    stage.reaches("RolledBack", "v2.0.0")
+    assert "iris: iris-3 is not blocked any more" in viridian("retry", "iris")
+    stage.apply("v3.0.0", rollout=LONG_BAKE)
     stage.reaches("Baking")
     # then each command has the name of who gave it
     who = stage.model["metadata"]["annotations"]["viridian.dev/command-by"]
@@ -95,3 +106,37 @@ def test_commands_are_obeyed_or_refused_and_it_is_said(stage: Stage, shell: Shel
     # and a time that is over has a status of its own
     assert "has not ended in time; it is Baking" in viridian("wait", "iris", "--timeout", "2s", status=124)
     eventually(lambda: "evidence" in viridian("status", "iris"), "the guards to be shown")
+
+
+def test_a_plan_is_made_of_measured_traffic_and_a_rollout_keeps_to_it(
+    stage: Stage, shell: Shell, tmp_path: Path
+) -> None:
+    # given a version that serves, and a Prometheus that has watched it for a while
+    made = stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+    numbers = itertools.count()
+    stage.users.outcome = lambda _: ("error" if next(numbers) % 50 == 0 else "ok", 0.02)
+    file = tmp_path / "iris.yaml"
+    head = {"apiVersion": made["apiVersion"], "kind": made["kind"]}
+    file.write_text(yaml.safe_dump({**head, "metadata": {"name": "iris"}, "spec": made["spec"]}))
+    ask = ["kubectl", "viridian", "plan", "-f", file, "-n", stage.namespace, "--prometheus", stage.prometheus.url]
+    ask += ["--window", "10s", "--scrape-interval", "1s", "--startup", "2s", "--rollouts", "40", "-o", "json"]
+
+    def measured() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(shell.run(*ask))
+        assert found["errorRate"] == pytest.approx(0.02, abs=0.005)
+        return found
+
+    # when
+    said = eventually(measured, "a window of requests with errors")
+    # then it is what users do
+    assert said["requestsPerMinute"] == pytest.approx(60 * stage.users.rate, rel=0.35)
+    assert said["assumed"] == []
+    # and a rollout is promoted, or turned back, within the time that was said, give or take this machine's pods
+    healthy = said["candidates"][0]
+    assert healthy["promoted"]["chance"] == 1.0
+    started = time.monotonic()
+    stage.apply("v2.0.0")
+    stage.reaches("Stable", "v2.0.0")
+    took = time.monotonic() - started
+    assert took < healthy["promoted"]["seconds"]["p95"] + 30

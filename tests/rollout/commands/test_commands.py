@@ -46,7 +46,7 @@ def test_a_command_that_cannot_be_read_is_refused_and_shows_how_to_write_one(com
     world = rolling(Phase.PROGRESSING)
     assert refusal(world, command) == (
         f"command '{command}' cannot be read: write VERB/REVISION/ID with an ID of your choice and one of the verbs"
-        " abort, retry, approve, pause, resume, rollback"
+        " abort, retry, approve, promote, pause, resume, rollback"
     )
     assert world.decide().status.last_command == command
 
@@ -63,6 +63,7 @@ def test_an_id_may_contain_slashes():
         ("abort/iris-1/a", "nothing to abort: iris-1 is not being rolled out"),
         ("retry/iris-2/a", "nothing to retry: iris-2 neither failed nor expired"),
         ("approve/iris-1/a", "nothing to approve: iris-1 is not being rolled out"),
+        ("promote/iris-1/a", "nothing to promote: iris-1 is not being rolled out"),
         ("pause/iris-1/a", "nothing to pause: iris-1 is not being rolled out"),
         ("resume/iris-2/a", "nothing to resume: iris-2 is not paused"),
         ("rollback/iris-2/a", "nothing to roll back: iris-2 does not serve as stable: iris-1 does"),
@@ -84,6 +85,7 @@ def test_a_command_for_another_revision_is_refused_and_changes_nothing(command, 
     [
         ("abort/iris-2/a", "nothing to abort: iris-2 is not being rolled out"),
         ("approve/iris-2/a", "nothing to approve: iris-2 is not being rolled out"),
+        ("promote/iris-2/a", "nothing to promote: iris-2 is not being rolled out"),
         ("pause/iris-2/a", "nothing to pause: iris-2 is not being rolled out"),
     ],
 )

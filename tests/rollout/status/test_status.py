@@ -5,13 +5,14 @@ from datetime import timedelta
 
 import pytest
 from tests.rollout.scenes import at_stable, pass_by, rolling
-from tests.rollout.world import START, judgement
+from tests.rollout.world import START, judgement, spec_for
 
 from viridian.api.names import Color
 from viridian.api.status import (
     BlockedRevision,
     ColorStatus,
     Condition,
+    Counted,
     GuardStatus,
     Hold,
     ModelDeploymentStatus,
@@ -19,7 +20,7 @@ from viridian.api.status import (
 )
 from viridian.guards.counts import Counts
 from viridian.guards.judge import Verdict
-from viridian.rollout.decide import LEISURE, is_worth_writing, show_judgement, summary
+from viridian.rollout.decide import LEISURE, is_worth_writing, limits, show_judgement, summary
 
 A_MOMENT = timedelta(milliseconds=1)
 
@@ -72,6 +73,9 @@ def test_counts_are_written_now_and_then_and_everything_else_at_once(change, at_
     assert is_worth_writing(BEFORE, after, LEISURE)
 
 
+ALLOWED = limits(spec_for())
+
+
 def test_a_status_that_says_the_same_is_never_written():
     assert not is_worth_writing(BEFORE, BEFORE.model_copy(), timedelta(days=1))
 
@@ -81,7 +85,7 @@ def test_counts_are_written_every_fifteen_seconds():
 
 
 def test_a_judgement_is_shown_with_its_numbers():
-    shown = show_judgement(replace(judgement(Verdict.BREACH), e_value=1234.5678, threshold=299.96))
+    shown = show_judgement(replace(judgement(Verdict.BREACH), e_value=1234.5678, threshold=299.96), ALLOWED)
     assert shown == GuardStatus(
         name="errorRate",
         kind="relative",
@@ -89,6 +93,9 @@ def test_a_judgement_is_shown_with_its_numbers():
         evidence="1.23e+03",
         threshold="300",
         message="40 of 100 requests on the candidate failed.",
+        limit="1.5",
+        candidate=Counted(requests=100, events=40),
+        stable=Counted(requests=900, events=1),
         failing=True,
     )
 
@@ -146,7 +153,7 @@ def test_what_the_guards_say_is_taken_over_and_stays_while_they_are_silent():
     loud = replace(judgement(Verdict.HEALTHY), sentence="all is well")
     world.says = {"judgements": (loud,), "state": "[1, 2]"}
     world.reconcile()
-    expected = ([show_judgement(loud)], "all is well", "[1, 2]")
+    expected = ([show_judgement(loud, ALLOWED)], "all is well", "[1, 2]")
     assert (world.status.guards, world.status.verdict, world.status.guard_state) == expected
 
     # when they say nothing for a while, it is remembered

@@ -7,6 +7,8 @@ local paused = rolling and status.paused == candidate.revision
 
 local approvable = rolling and status.hold ~= nil and status.hold.reason == "AwaitingApproval"
   and obj.spec.rollout ~= nil and obj.spec.rollout.approval ~= nil and obj.spec.rollout.approval ~= "None"
+local promotable = rolling and stable ~= nil and status.returning == nil and status.phase ~= "Finishing"
+  and (status.promotion == nil or status.promotion.revision ~= candidate.revision)
 -- A first revision has nothing to go back to.
 local abortable = rolling and stable ~= nil and status.aborting ~= candidate.revision
 
@@ -35,6 +37,7 @@ end
 
 return {
   approve = action("Approve", approvable, "fa-check"),
+  promote = action("Promote", promotable, "fa-forward"),
   pause = action("Pause", rolling and not paused, "fa-pause"),
   resume = action("Resume", paused, "fa-play"),
   abort = action("Abort", abortable, "fa-ban"),

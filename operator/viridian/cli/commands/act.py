@@ -26,6 +26,10 @@ def _speaks_of_a_rollout(verb: str, told: str) -> click.Command:
 
 
 approve = _speaks_of_a_rollout("approve", "Let a rollout go on that waits for approval (rollout.approval).")
+promote = _speaks_of_a_rollout(
+    "promote",
+    "Skip the remaining holds: full traffic once the split is seen. Guards, checks and approvals still count.",
+)
 pause = _speaks_of_a_rollout("pause", "Freeze the weights of a rollout until `resume`. The guards stay on.")
 resume = _speaks_of_a_rollout("resume", "Let a paused rollout go on.")
 abort = _speaks_of_a_rollout("abort", "Take the candidate back to stable now, and block it until `retry`.")

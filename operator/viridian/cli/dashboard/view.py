@@ -8,7 +8,7 @@ from viridian.cli.orders import NothingToDo, subject
 
 from .record import Record
 
-ACTIONS: Final = ("approve", "pause", "resume", "abort", "retry", "rollback")
+ACTIONS: Final = ("approve", "promote", "pause", "resume", "abort", "retry", "rollback")
 """The commands that the page offers, where they are of use."""
 _BAD: Final = {"RollingBack", "RolledBack", "Expired", "Stalled"}
 _QUIET: Final = {"Stable"}
@@ -63,4 +63,5 @@ def _is_of_use(verb: str, model: Model) -> bool:
         return False
     if verb == "approve":
         return (model.status.get("hold") or {}).get("reason") == "AwaitingApproval"
-    return verb != "pause" or not model.status.get("paused")
+    done = {"pause": "paused", "promote": "promotion"}
+    return not model.status.get(done.get(verb, ""))

@@ -1,0 +1,182 @@
+"""`kubectl viridian plan` as a shell sees it."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+from tests.cli.test_golden import hold_against
+
+from viridian.cli.forecast.behavior import Histogram, LogNormal
+from viridian.cli.forecast.measure import CannotMeasure, measure
+from viridian.cli.main import main
+
+SPEC = {
+    "model": {"version": "v2.0.0", "uri": "image:///models/iris"},
+    "serving": {
+        "replicas": 3,
+        "api": {"resources": {"requests": {"cpu": "250m"}}},
+        "triton": {"resources": {"limits": {"cpu": "1"}}},
+    },
+    "traffic": {"parentRefs": [{"name": "public"}]},
+    "guards": {"latency": [{"percentile": "95", "max": "200ms"}]},
+}
+
+
+@pytest.fixture
+def iris(tmp_path: Path) -> Path:
+    head = {"apiVersion": "viridian.dev/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": "iris"}}
+    file = tmp_path / "iris.yaml"
+    file.write_text(yaml.safe_dump({**head, "spec": SPEC}))
+    return file
+
+
+def test_text_for_people(iris: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "-f", str(iris), "--rpm", "300", "--error-rate", "0.5%", "--rollouts", "10"]) == 0
+    text = capsys.readouterr().out
+    hold_against("plan.txt", "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
+
+
+def test_data_for_programs_are_the_same_again(iris: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # given
+    command = [
+        "plan",
+        "-f",
+        str(iris),
+        "--rpm",
+        "300",
+        "--p95",
+        "50ms",
+        "--rollouts",
+        "25",
+        "--seed",
+        "7",
+        "-o",
+        "json",
+    ]
+    # when it is asked twice
+    assert main(command) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert main(command) == 0
+    # then chance has not changed anything
+    assert json.loads(capsys.readouterr().out) == first
+    by_name = {each["name"]: each for each in first["candidates"]}
+    assert by_name["healthy"]["promoted"]["chance"] == 1.0
+    assert by_name["all failing"]["turnedBack"]["chance"] == 1.0
+    assert by_name["all failing"]["turnedBack"]["seconds"]["p50"] < by_name["healthy"]["promoted"]["seconds"]["p50"]
+    assert first["widest"] == {"pods": 6, "cpu": 7.5}
+    assert first["assumed"] == ["0.1% of the requests fail with stable (--error-rate)"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "give --rpm, or --prometheus to measure the requests a minute"),
+        (["--rpm", "60", "--name", "rose"], "has no such models: choose one with --name"),
+        (["--rpm", "60", "--error-rate", "many"], "'many' is not a percentage"),
+        (["--prometheus", "127.0.0.1:9"], "is no address of Prometheus: write http://HOST:PORT"),
+        (["--prometheus", "http://127.0.0.1:9"], "cannot be reached"),
+    ],
+)
+def test_too_little_to_go_on(iris: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:
+    assert main(["plan", "-f", str(iris), *arguments]) in {1, 2}
+    assert says in capsys.readouterr().err
+
+
+def test_a_manifest_with_an_error_is_not_planned(iris: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    iris.write_text(iris.read_text().replace("replicas: 3", "replicas: 0"))
+    assert main(["plan", "-f", str(iris), "--rpm", "60"]) == 1
+    assert "spec.serving.replicas" in capsys.readouterr().err
+
+
+# -- measured traffic
+
+
+class Prometheus(BaseHTTPRequestHandler):
+    """Knows 300 requests a minute, 1 % of which fail; of the others 90 % take at most 100 ms."""
+
+    counts: ClassVar = {"ok": "4.95", "error": "0.05"}
+
+    def do_GET(self) -> None:
+        query = parse_qs(urlsplit(self.path).query)["query"][0]
+        by, values = (
+            ("le", {"0.1": "4.455", "0.2": "4.95", "+Inf": "5"}) if "_bucket" in query else ("outcome", self.counts)
+        )
+        samples = (
+            [{"metric": {by: key}, "value": [0, value]} for key, value in values.items()] if "iris" in query else []
+        )
+        body = json.dumps({"data": {"result": samples}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def prometheus() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Prometheus)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_traffic_is_what_prometheus_has_counted(prometheus: str) -> None:
+    # when
+    found = measure(prometheus, "ml", "iris", "1h")
+    # then
+    assert found.rpm == pytest.approx(300)
+    assert found.behavior.errors == pytest.approx(0.01)
+    assert found.behavior.latency.slower_than(0.1) == pytest.approx(0.1)
+    assert found.behavior.latency.slower_than(0.15) == pytest.approx(0.05)
+
+
+def test_a_model_without_requests_has_nothing_to_measure(prometheus: str) -> None:
+    with pytest.raises(CannotMeasure, match="has counted no requests of ml/rose in 1h: give --rpm"):
+        measure(prometheus, "ml", "rose", "1h")
+
+
+def test_what_is_given_wins_over_what_is_measured(
+    iris: Path, prometheus: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [
+        "plan",
+        "-f",
+        str(iris),
+        "--prometheus",
+        prometheus,
+        "--error-rate",
+        "2%",
+        "--rollouts",
+        "1",
+        "-o",
+        "json",
+    ]
+    assert main(command) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["requestsPerMinute"] == pytest.approx(300)
+    assert said["errorRate"] == 0.02
+    assert said["assumed"] == []
+
+
+# -- durations
+
+
+def test_one_percentile_makes_a_distribution() -> None:
+    latency = LogNormal(0.1)
+    assert latency.slower_than(0.1) == pytest.approx(0.05)
+    assert latency.slower_than(0.2) < 0.01 < latency.slower_than(0.08)
+
+
+def test_beyond_the_last_bucket_everything_is_slow() -> None:
+    assert Histogram((0.1, 1.0), (0.9, 0.98)).slower_than(5.0) == pytest.approx(0.02)
