@@ -16,6 +16,7 @@ from viridian.guards.judge import Verdict
 from viridian.rollout.commands import Verb
 from viridian.rollout.context import CLOCK_STOPS
 from viridian.rollout.observed import Pod
+from viridian.rollout.planning.actions import MoveWeights
 
 VERSIONS = ("v1.0.0", "v2.0.0", "v3.0.0")
 AT_REST = {Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED}
@@ -34,6 +35,9 @@ GATEWAY = [{"name": "public"}]
 TRAFFICS = st.sampled_from([{"parentRefs": GATEWAY}, {"parentRefs": GATEWAY, "pins": PINS}, {}])
 APPROVALS = ("None", "None", "BeforeTraffic", "BeforePromotion", "WithoutFallback")
 """The last one needs a gateway: nobody answers for a candidate without one."""
+SHADOWS = st.sampled_from(
+    [[], [{"shadow": "10%", "hold": "10s"}], [{"shadow": "0.5%", "hold": "4s"}, {"shadow": "60%", "hold": "10s"}]]
+)
 POLICIES = st.sampled_from(["Hold", "Rollback"])
 CHECKS = st.sampled_from([{}, {}, {"smoke": True}, {"golden": {}, "jobs": [{"name": "contract"}]}])
 
@@ -45,7 +49,7 @@ def specs(draw: st.DrawFn) -> ModelDeploymentSpec:
     rollout = {
         "type": draw(st.sampled_from(["Canary", "BlueGreen"])) if traffic else "BlueGreen",
         "approval": draw(st.sampled_from(APPROVALS if traffic else APPROVALS[:-1])),
-        "steps": [{"weight": 10, "hold": "10s"}, {"weight": 50, "hold": "10s", "minRequests": 20}],
+        "steps": [*draw(SHADOWS), {"weight": 10, "hold": "10s"}, {"weight": 50, "hold": "10s", "minRequests": 20}],
         "bake": {"duration": "20s", "holdback": 5},
         "deadline": "10m",
         "drainMax": "30s",
@@ -287,6 +291,29 @@ class Rollouts(RuleBasedStateMachine):
             assert after.ending.phase in {Phase.ROLLED_BACK}
 
     @invariant()
+    def no_user_meets_a_candidate_in_a_shadow_step(self):
+        """Only where stable has nobody to answer. What people write into the route by hand is theirs."""
+        world = getattr(self, "world", None)
+        if world is None or world.status.step is None or not world.status.step.shadow:
+            return
+        candidate, decision = world.status.candidate, world.decide()
+        outage = decision.status.outage
+        failed_over = outage is not None and outage.failed_over_at is not None
+        step = decision.status.step
+        if failed_over or step is None or not step.shadow or decision.status.phase is Phase.FINISHING:
+            return
+        for move in (action for action in decision.actions if isinstance(action, MoveWeights)):
+            assert dict(move.weights)[candidate.color] == dict(move.pins)[candidate.color] == 0
+
+    @invariant()
+    def nobody_is_mirrored_to_what_was_rolled_back(self):
+        world = getattr(self, "world", None)
+        if world is None or world.status.ending is None or world.route is None:
+            return
+        for move in (action for action in world.decide().actions if isinstance(action, MoveWeights)):
+            assert move.shadow is None
+
+    @invariant()
     def failed_revisions_stay_away(self):
         world = getattr(self, "world", None)
         if world is None or world.status.candidate is None or world.status.ending is not None:
@@ -330,6 +357,7 @@ class Rollouts(RuleBasedStateMachine):
         if served is not None:
             assert world.route is not None
             assert all(rule == {served.color: 100, served.color.other: 0} for rule in world.route.rules)
+            assert world.route.shadow is None
             assert len(world.route.rules) == 1 + len(world.spec.traffic.pins)
             assert world.stable_service is served.color
             assert not world.stray_route

@@ -60,6 +60,7 @@ class StatusChanges(TypedDict, total=False):
     guards: list[GuardStatus]
     guard_state: str
     verdict: str
+    shadow: str | None
     failed: list[BlockedRevision]
     expired: list[BlockedRevision]
     history: list[HistoryEntry]
@@ -86,6 +87,7 @@ class StepChanges(TypedDict, total=False):
     count: int
     progress: str
     weight: int
+    shadow: str | None
     intended_at: datetime
     verified_at: datetime | None
     lagging_since: datetime | None

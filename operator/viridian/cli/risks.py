@@ -42,7 +42,7 @@ def _holds(spec: ModelDeploymentSpec) -> Iterator[tuple[str, timedelta, int]]:
     """Field, length and weight of each hold, the bake included."""
     if spec.is_canary:
         for index, step in enumerate(spec.rollout.steps):
-            yield f"spec.rollout.steps[{index}].hold", parse_duration(step.hold), step.weight
+            yield f"spec.rollout.steps[{index}].hold", parse_duration(step.hold), step.load
     bake = spec.rollout.bake
     yield "spec.rollout.bake.duration", parse_duration(bake.duration), 100 - bake.holdback if spec.has_route else 100
 
@@ -142,11 +142,11 @@ def _requests_to_confirm(spec: ModelDeploymentSpec) -> Iterator[tuple[int, str]]
 def _min_requests(spec: ModelDeploymentSpec, rpm: float) -> Iterator[Risk]:
     deadline = parse_duration(spec.rollout.deadline)
     for index, step in enumerate(spec.rollout.steps if spec.is_canary else []):
-        minutes = step.min_requests / (rpm * step.weight / 100) if rpm else math.inf
+        minutes = step.min_requests / (rpm * step.load / 100) if rpm else math.inf
         if step.min_requests and minutes * 60 >= deadline.total_seconds():
             yield (
                 f"spec.rollout.steps[{index}].minRequests",
-                f"is {step.min_requests:,}: at {rpm:,.0f} requests a minute and {step.weight} % they do not arrive"
+                f"is {step.min_requests:,}: at {rpm:,.0f} requests a minute and {step.load} % they do not arrive"
                 " before rollout.deadline, and the rollout expires; lower it, or raise the weight",
             )
 

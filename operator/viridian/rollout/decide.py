@@ -21,6 +21,7 @@ from .observed import Observed, Settings
 from .progress import progress
 from .readiness import track
 from .rollback import roll_back
+from .shadow import shadow_sentence
 
 LEISURE = timedelta(seconds=15)
 """How often a status is written in which nothing but counts has changed."""
@@ -82,6 +83,8 @@ def _noted(status: ModelDeploymentStatus, observed: Observed) -> ModelDeployment
         update["verdict"] = cut(summary(evidence.judgements))
     if evidence.state:
         update["guard_state"] = evidence.state
+    if report := shadow_sentence(status, evidence):
+        update["shadow"] = report
     return evolve(status, update)
 
 
@@ -89,7 +92,7 @@ def is_worth_writing(before: ModelDeploymentStatus, after: ModelDeploymentStatus
     """Whether a status says anything new; what the guards count changes all the time and is written now and then."""
     if before == after:
         return False
-    counts: StatusChanges = {"guards": [], "guard_state": "", "verdict": "", "conditions": []}
+    counts: StatusChanges = {"guards": [], "guard_state": "", "verdict": "", "conditions": [], "shadow": None}
     return age >= LEISURE or evolve(before, counts) != evolve(after, counts) or _turned(before, after)
 
 

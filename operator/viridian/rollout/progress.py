@@ -29,6 +29,7 @@ from .messages import blindness, required_pods
 from .readiness import step_at
 from .recover import highest_revision, is_lost, recovered
 from .rollback import AT_REST, add_blocked, finish_rollback, remember, remember_first
+from .shadow import arrived, begun, tells_pods
 from .split import follow
 from .takeover import replace_what_fails, takes_over
 
@@ -86,6 +87,7 @@ def _fresh_start(context: RolloutContext, revision: str, version: str) -> Status
         if stable is not None and context.spec.serving.autoscaling
         else None,
         "verdict": "",
+        "shadow": None,
         "checks": [],
     }
 
@@ -118,8 +120,8 @@ def _start(context: RolloutContext) -> ModelDeploymentStatus:
         hold = check_hold(context)
         if hold is None:
             return evolve(start_check(context, due), phase=Phase.STARTING, hold=None)
-    if hold is None and context.status.returning is None:
-        hold = entry_gate(context)
+    if hold is None and context.status.returning is None and (at_once or not context.step_shadow(1)):
+        hold = entry_gate(context)  # else once the shadow steps are over: no user meets the candidate before
     if hold is not None:
         return _hold_still(context, hold)
     watched = not context.condemned or context.is_monitored(candidate, need)
@@ -150,12 +152,14 @@ def _run_step(context: RolloutContext) -> ModelDeploymentStatus:
     status = evolve(context.status, phase=context.live_phase, hold=None)
     if status.shortfall is not None:
         return status
-    if found := context.observed.evidence.stable_breach:
+    if (found := context.observed.evidence.stable_breach) and not step.shadow:  # copies are of what stable answered
         return replace_what_fails(context, status, found)
-    seen = context.requests(status.candidate)
+    seen = arrived(context, step)
     if step.verified_at is None:
-        if context.route_weight(status.candidate) != step.weight or not context.sees:
+        if context.route_weight(status.candidate) != step.weight or not tells_pods(context) or not context.sees:
             return status
+        if step.shadow:
+            return evolve(status, step=begun(step, seen, context.now))
         return evolve(status, step=follow(step, seen, context.requests(status.stable), context.now))
     done = (
         context.sees
@@ -167,7 +171,9 @@ def _run_step(context: RolloutContext) -> ModelDeploymentStatus:
     if not done:
         return status
     if step.index <= len(context.steps):
-        return _intend(context, step.index + 1)
+        first = step.shadow and not context.step_shadow(step.index + 1)  # with a weight, so users are next
+        hold = entry_gate(context) if first else None
+        return _intend(context, step.index + 1) if hold is None else _hold_still(context, hold)
     hold = gate(context, Approval.BEFORE_PROMOTION)
     return evolve(status, phase=Phase.FINISHING) if hold is None else _hold_still(context, hold)
 
