@@ -34,9 +34,10 @@ def status_tree(model: Model, now: datetime, *, bars: bool) -> RenderableType:
     for role in ("stable", "candidate"):
         if found := model.status.get(role):
             root.add(_role(role, found, bars=bars))
-    if step := model.status.get("step"):
+    step = model.status.get("step") or {}
+    if step:
         root.add(_step(step, now))
-    if shadow := model.status.get("shadow"):
+    if (shadow := model.status.get("shadow")) and not step.get("shadow"):  # else the first line ends with it
         root.add(Text(f"shadow: {shadow}"))
     if hold := model.status.get("hold"):
         root.add(Text(f"held for {_ago(hold['since'], now)}: {hold['reason']}", style="yellow"))
