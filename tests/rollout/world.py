@@ -338,6 +338,7 @@ class World:
                 raise Violation(f"failed revision {candidate.revision} got traffic again")
             if before == 0:
                 self._hold_against_checks(candidate.revision)
+            self._hold_against_shadow(candidate.revision)
         self._hold_against_readiness(weights)
         rules = self.route.rules[:-1] if self.route is not None else self.spec.traffic.pins
         follows = self.route is None or self.route.follows_spec
@@ -358,6 +359,13 @@ class World:
             self._hold_against_checks(candidate.revision)
         assert self.route is not None
         self.route = replace(self.route, shadow=shadow)
+
+    def _hold_against_shadow(self, revision: str) -> None:
+        """No user's request in a shadow step, unless stable has nobody to answer."""
+        step, outage = self.status.step, self.status.outage
+        failed_over = outage is not None and outage.failed_over_at is not None
+        if step is not None and step.shadow and not failed_over and self.status.phase != "Finishing":
+            raise Violation(f"{revision} got traffic in a shadow step")
 
     def _hold_against_checks(self, revision: str) -> None:
         """No user's request before all checks were passed; an earlier revision that comes back was checked before."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.guards.absolute import BELOW
@@ -38,25 +38,35 @@ def risks(spec: ModelDeploymentSpec, rpm: float | None, scrape_interval: timedel
         yield from _little_traffic(spec, rpm)
 
 
-def _holds(spec: ModelDeploymentSpec) -> Iterator[tuple[str, timedelta, int]]:
-    """Field, length and weight of each hold, the bake included."""
+class _Hold(NamedTuple):
+    """One hold: its field and length, what reaches the candidate in it, and its weight, both in percent of traffic."""
+
+    field: str
+    length: timedelta
+    load: int
+    weight: int
+
+
+def _holds(spec: ModelDeploymentSpec) -> Iterator[_Hold]:
+    """Each hold, the bake included."""
     if spec.is_canary:
         for index, step in enumerate(spec.rollout.steps):
-            yield f"spec.rollout.steps[{index}].hold", parse_duration(step.hold), step.load
-    bake = spec.rollout.bake
-    yield "spec.rollout.bake.duration", parse_duration(bake.duration), 100 - bake.holdback if spec.has_route else 100
+            yield _Hold(f"spec.rollout.steps[{index}].hold", parse_duration(step.hold), step.load, step.share)
+    bake, length = spec.rollout.bake, parse_duration(spec.rollout.bake.duration)
+    weight = 100 - bake.holdback if spec.has_route else 100
+    yield _Hold("spec.rollout.bake.duration", length, weight, weight)
 
 
 def _short_holds(spec: ModelDeploymentSpec, scrape_interval: timedelta) -> Iterator[Risk]:
     timeout = parse_duration(spec.serving.timeout)
-    for field, hold, _ in _holds(spec):
+    for field, hold, _, weight in _holds(spec):
         if hold < scrape_interval:
             yield (
                 field,
                 f"is {format_duration(hold)}, shorter than Prometheus' scrape interval of"
                 f" {format_duration(scrape_interval)}: the guards see nothing in it; make it several intervals long",
             )
-        elif hold <= timeout:
+        elif weight and hold <= timeout:
             yield (
                 field,
                 f"is {format_duration(hold)}, not longer than serving.timeout ({spec.serving.timeout}): after each"
@@ -100,13 +110,13 @@ def _blind_guards(spec: ModelDeploymentSpec) -> Iterator[Risk]:
 
 def _little_traffic(spec: ModelDeploymentSpec, rpm: float) -> Iterator[Risk]:
     holds = list(_holds(spec))
-    field, hold, weight = holds[0]
+    field, hold, load, _ = holds[0]
     need, guard = max(_requests_to_confirm(spec), default=(0, ""))
-    at_first = rpm * weight / 100
+    at_first = rpm * load / 100
     seen = at_first * hold.total_seconds() / 60
     if need > seen:
         lasts = timedelta(minutes=need / at_first) if at_first else timedelta.max
-        yield field, _short_of_evidence(spec, hold, weight, rpm, seen, need, guard, lasts)
+        yield field, _short_of_evidence(spec, hold, load, rpm, seen, need, guard, lasts)
     yield from _min_requests(spec, rpm)
     yield from _detects(spec, holds, rpm)
 
@@ -151,14 +161,16 @@ def _min_requests(spec: ModelDeploymentSpec, rpm: float) -> Iterator[Risk]:
             )
 
 
-def _detects(spec: ModelDeploymentSpec, holds: list[tuple[str, timedelta, int]], rpm: float) -> Iterator[Risk]:
+def _detects(spec: ModelDeploymentSpec, holds: list[_Hold], rpm: float) -> Iterator[Risk]:
     """Whether a clear regression would be found within the holds that are written."""
     config = guard_config(spec)
     if config.worse_than_stable is None or not spec.has_route:
         return
     alpha = config.tests_alpha / (len(list(absolute_guards(config))) + 1)
     share = 0.0
-    for _, hold, weight in holds:
+    for _, hold, _, weight in holds:
+        if not weight:
+            continue  # copies take no part in the comparison with stable
         fraction = weight / 100
         needed = requests_to_detect(_REGRESSION, config.worse_than_stable, _USUAL_ERRORS, fraction, alpha)
         if needed is not None:

@@ -170,10 +170,11 @@ def _run_step(context: RolloutContext) -> ModelDeploymentStatus:
     )
     if not done:
         return status
-    if step.index <= len(context.steps):
-        first = step.shadow and not context.step_shadow(step.index + 1)  # with a weight, so users are next
+    if step.index <= len(context.steps) or step.shadow:  # copies are no bake, should the list be shorter by now
+        following = min(step.index, len(context.steps)) + 1
+        first = step.shadow and not context.step_shadow(following)  # with a weight, so users are next
         hold = entry_gate(context) if first else None
-        return _intend(context, step.index + 1) if hold is None else _hold_still(context, hold)
+        return _intend(context, following) if hold is None else _hold_still(context, hold)
     hold = gate(context, Approval.BEFORE_PROMOTION)
     return evolve(status, phase=Phase.FINISHING) if hold is None else _hold_still(context, hold)
 

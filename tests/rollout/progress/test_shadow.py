@@ -132,6 +132,13 @@ def test_a_candidate_that_waits_for_approval_does_not_answer_when_stable_is_gone
         world.traffic()
     assert world.route is not None
     assert world.route.split(GREEN) == 0
+    assert world.status.hold is not None
+    assert world.status.hold.reason == "AwaitingApproval"
+    world.command = "approve/iris-2/1"
+    for _ in range(6):
+        world.reconcile()
+        world.traffic()
+    assert world.route.split(GREEN) == 100
 
 
 def test_when_stable_is_gone_the_candidate_answers_and_the_step_begins_anew_after() -> None:
@@ -221,6 +228,14 @@ def test_at_rest_a_route_mirrors_nothing() -> None:
     assert world.route is not None
     world.route = replace(world.route, shadow="iris-9;share=1")
     assert [action.shadow for action in world.decide().actions if isinstance(action, MoveWeights)] == [None]
+
+
+def test_without_the_steps_that_were_to_follow_the_bake_comes_next() -> None:
+    world = shadowed()
+    world.edit(spec_for("v2.0.0", rollout={"type": "BlueGreen", "bake": {"duration": "20s", "holdback": 5}}))
+    run_until(world, Phase.BAKING)
+    assert world.status.step is not None
+    assert (world.status.step.weight, world.status.step.shadow, world.status.step.progress) == (95, None, "bake")
 
 
 def test_no_traffic_at_all_holds_as_in_any_step() -> None:
