@@ -21,7 +21,7 @@ class Comparison(NamedTuple):
 def compare(wanted: Any, given: Any) -> Comparison:  # noqa: ANN401  JSON values
     """Compare two answers: labels decide where there are any, else numbers do.
 
-    Texts, truth values and whole numbers are labels, and must be the same. Beside them, numbers are confidences and
+    Texts, truth values and whole numbers are labels, and must be the same. Next to labels, numbers are confidences and
     probabilities, by which two models may differ and still agree.
 
     Args:
