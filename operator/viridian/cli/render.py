@@ -37,9 +37,10 @@ def status_tree(model: Model, now: datetime, *, bars: bool) -> RenderableType:
     step = model.status.get("step") or {}
     if step:
         root.add(_step(step, now))
-    if (shadow := model.status.get("shadow")) and not step.get("shadow"):  # else the first line ends with it
+    hold = model.status.get("hold")
+    if (shadow := model.status.get("shadow")) and (hold or not step.get("shadow")):  # else the first line has it
         root.add(Text(f"shadow: {shadow}"))
-    if hold := model.status.get("hold"):
+    if hold:
         root.add(Text(f"held for {_ago(hold['since'], now)}: {hold['reason']}", style="yellow"))
     _branch(root, "checks", [_check(check) for check in model.status.get("checks") or []])
     _branch(root, "guards", [_guard(guard, bars=bars) for guard in model.status.get("guards") or []])

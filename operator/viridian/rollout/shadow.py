@@ -7,7 +7,7 @@ no split to be verified; the first copy that the candidate completes shows that 
 from datetime import datetime
 
 from viridian.api.quantities import parse_percent
-from viridian.api.status import ModelDeploymentStatus, StepStatus
+from viridian.api.status import ModelDeploymentStatus, Phase, StepStatus
 from viridian.api.status_changes import evolve
 from viridian.guards.shadow_report import ShadowReport
 from viridian_shared.shadow import Shadow
@@ -24,7 +24,8 @@ def intended_shadow(context: RolloutContext) -> str | None:
     status = context.status
     if status.step is None or not status.step.shadow or status.candidate is None or not context.candidate_is_live:
         return None
-    if context.failed_over or status.aborting or not context.serving(status.candidate):
+    ends = context.failed_over or status.aborting or status.phase is Phase.FINISHING
+    if ends or not context.serving(status.candidate):
         return None
     return str(Shadow(status.candidate.revision, parse_percent(status.step.shadow)))
 

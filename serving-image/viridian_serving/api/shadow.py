@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
@@ -50,6 +51,8 @@ MOST_BYTES: Final = 32 << 20
 EXAMPLES: Final = 20
 """Pairs that disagree and are logged, for each candidate."""
 
+_THREAD: Final = ThreadPoolExecutor(1, "comparing")
+"""Not the one that reads users' bodies."""
 _DICE: Final = random.Random()  # noqa: S311  no secret
 
 Log = Callable[[RequestContext, str, object], None]
@@ -166,7 +169,7 @@ class Mirror:
         if reply.status != HTTPStatus.OK:
             return Mirrored.FAILED, None
         size = len(context.request.body) + len(reply.body)
-        comparison, given = await aside(size, partial(_compare, context, reply))
+        comparison, given = await aside(size, partial(_compare, context, reply), _THREAD)
         if comparison is None:
             return Mirrored.FAILED, None
         self._counts.compare(candidate, comparison.distance, context.seconds, seconds)

@@ -116,6 +116,8 @@ def test_an_approval_before_traffic_is_waited_for_after_the_copies() -> None:
     run_until(world, Phase.HELD)
     assert world.status.hold is not None
     assert world.status.hold.reason == "AwaitingApproval"
+    assert world.route is not None
+    assert world.route.shadow is not None  # more of them do no harm while a person decides
     assert world.mirrored["iris-2"] > 0
     assert world.requests.get("iris-2") is None
     world.command = "approve/iris-2/1"
@@ -151,6 +153,20 @@ def test_when_stable_is_gone_the_candidate_answers_and_the_step_begins_anew_afte
     assert (world.route.split(GREEN), world.route.shadow) == (100, None)
     pass_by(world, 8)
     assert (world.route.split(GREEN), world.route.shadow) == (0, "iris-2;share=0.1")
+
+
+def test_a_candidate_that_took_stables_place_in_a_shadow_step_gets_no_copies_any_more() -> None:
+    world = shadowed()
+    for _ in range(40):
+        world.kubelet(frozenset({"iris-2"}))
+        world.reconcile()
+        world.traffic()
+        if world.status.phase is Phase.FINISHING:
+            break
+    assert world.status.phase is Phase.FINISHING
+    world.kubelet()
+    moves = [action for action in world.decide().actions if isinstance(action, MoveWeights)]
+    assert not [move for move in moves if move.shadow]
 
 
 def test_what_stable_fails_puts_no_candidate_in_its_place_that_got_copies_alone() -> None:

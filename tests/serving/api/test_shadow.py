@@ -197,6 +197,14 @@ async def test_beyond_a_bound_copies_are_dropped_and_counted() -> None:
         await stage.comes_to(agreed=MOST_OPEN + 1, dropped=3)
 
 
+async def test_large_answers_are_compared_apart() -> None:
+    async with staged() as stage:
+        text = "a" * 100_000
+        stage.candidate.answer = Response(200, b'{"prediction": "%s"}' % text.encode(), headers=NAMED)
+        stage.offer(predictions=[{"prediction": text}])
+        await stage.comes_to(agreed=1)
+
+
 async def test_so_are_copies_beyond_a_bound_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shadow, "MOST_BYTES", 100)
     async with staged() as stage:
