@@ -88,7 +88,7 @@ def test_a_candidate_that_answers_wrong_with_200_is_found_and_no_user_meets_it(s
     assert {example["inputs"]["i"] for example in examples()} == {"***"}
 
 
-def test_lists_and_tensors_are_compared_as_wholes(stage: Stage) -> None:
+def test_lists_tensors_and_queries_are_compared(stage: Stage) -> None:
     stage.stable.predict([{"i": 1}, {"i": 2}], **BY_ROUTE, **SHADOW)
     stage.stable.predict([{"i": 1}, {"i": 7}], **BY_ROUTE, **SHADOW)
     assert stage.settled(2) == {"agreed": 1, "disagreed": 1}
@@ -98,6 +98,8 @@ def test_lists_and_tensors_are_compared_as_wholes(stage: Stage) -> None:
         sent = {**BY_ROUTE, **SHADOW, "Content_Type": "application/json"}
         assert stage.stable.request("POST", "/v2/models/m/infer", body, headers=sent).status == 200
     assert stage.settled(4) == {"agreed": 2, "disagreed": 2}
+    assert stage.stable.request("GET", "/predict?i=3", headers={**BY_ROUTE, **SHADOW}).status == 200
+    assert stage.settled(5) == {"agreed": 3, "disagreed": 2}
 
 
 def test_what_came_by_no_route_or_was_not_answered_by_the_model_is_not_mirrored(stage: Stage) -> None:
@@ -131,12 +133,14 @@ def test_a_candidate_that_is_away_or_another_one_costs_users_nothing(stage: Stag
 def test_users_of_stable_are_answered_as_before(stage: Stage) -> None:
     """Paired: the same questions, by turns with and without copies. The figures are printed; no bound is on time."""
     seconds: dict[str, list[float]] = {"with": [], "without": []}
-    for _ in range(300):
-        for name, headers in (("without", {}), ("with", SHADOW)):
+    both = [("without", {}), ("with", SHADOW)]
+    for number in range(300):
+        for name, headers in both if number % 2 else reversed(both):
             begun = time.perf_counter()
             assert stage.stable.predict({"i": 3}, **BY_ROUTE, **headers).json["prediction"] == 30.0
             seconds[name].append(time.perf_counter() - begun)
-    assert stage.settled(300) == {"agreed": 300}
+    found = stage.settled(300)
+    assert found["agreed"] + found.get("dropped", 0) == 300  # on a busy machine, the candidate may not keep up
     for name, each in seconds.items():
         p50, p99 = (1000 * statistics.quantiles(each, n=100)[percent - 1] for percent in (50, 99))
         print(f"stable {name} copies: P50 {p50:.2f} ms, P99 {p99:.2f} ms")
