@@ -358,7 +358,7 @@ class World:
                 raise Violation(f"failed revision {candidate.revision} gets copies")
             self._hold_against_checks(candidate.revision)
         assert self.route is not None
-        self.route = replace(self.route, shadow=shadow)
+        self.route = replace(self.route, shadow=shadow if self.spec.has_route else None)
 
     def _hold_against_shadow(self, revision: str) -> None:
         """No user's request in a shadow step, unless stable has nobody to answer."""

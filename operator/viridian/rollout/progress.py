@@ -14,6 +14,7 @@ from viridian.api.status import (
     ModelDeploymentStatus,
     Phase,
     Return,
+    StepStatus,
 )
 from viridian.api.status_changes import StatusChanges, evolve
 from viridian.guards.judge import Verdict
@@ -154,29 +155,41 @@ def _run_step(context: RolloutContext) -> ModelDeploymentStatus:
         return status
     if (found := context.observed.evidence.stable_breach) and not step.shadow:  # copies are of what stable answered
         return replace_what_fails(context, status, found)
-    seen = arrived(context, step)
+    if step.shadow and not context.spec.has_route:
+        return _go_on(context, step)  # nobody sends copies any more
     if step.verified_at is None:
-        if context.route_weight(status.candidate) != step.weight or not tells_pods(context) or not context.sees:
-            return status
-        if step.shadow:
-            return evolve(status, step=begun(step, seen, context.now))
-        return evolve(status, step=follow(step, seen, context.requests(status.stable), context.now))
+        return evolve(status, step=_verify(context, step))
     done = (
         context.sees
         and context.now - step.verified_at >= context.step_hold(step.index)
-        and seen - step.requests_before >= context.step_min_requests(step.index)
+        and arrived(context, step) - step.requests_before >= context.step_min_requests(step.index)
         and not context.observed.evidence.missing
         and not blindness(context)
     )
     if not done:
         return status
-    if step.index <= len(context.steps) or step.shadow:  # copies are no bake, should the list be shorter by now
-        following = min(step.index, len(context.steps)) + 1
-        first = step.shadow and not context.step_shadow(following)  # with a weight, so users are next
-        hold = entry_gate(context) if first else None
-        return _intend(context, following) if hold is None else _hold_still(context, hold)
+    if step.index <= len(context.steps) or step.shadow:
+        return _go_on(context, step)
     hold = gate(context, Approval.BEFORE_PROMOTION)
     return evolve(status, phase=Phase.FINISHING) if hold is None else _hold_still(context, hold)
+
+
+def _verify(context: RolloutContext, step: StepStatus) -> StepStatus:
+    """Take in the requests seen since a step is in the route: they show that it is followed, or not yet."""
+    in_route = context.route_weight(context.status.candidate) == step.weight and tells_pods(context)
+    if not in_route or not context.sees:
+        return step
+    seen = arrived(context, step)
+    if step.shadow:
+        return begun(step, seen, context.now)
+    return follow(step, seen, context.requests(context.status.stable), context.now)
+
+
+def _go_on(context: RolloutContext, step: StepStatus) -> ModelDeploymentStatus:
+    """Decide on the step after one, or on the bake; before the first with users a person may have to approve it."""
+    following = min(step.index, len(context.steps)) + 1  # the list may be shorter by now
+    hold = entry_gate(context) if step.shadow and not context.step_shadow(following) else None
+    return _intend(context, following) if hold is None else _hold_still(context, hold)
 
 
 def _bake_first(context: RolloutContext) -> ModelDeploymentStatus:

@@ -25,7 +25,7 @@ def intended_shadow(context: RolloutContext) -> str | None:
     if status.step is None or not status.step.shadow or status.candidate is None or not context.candidate_is_live:
         return None
     ends = context.failed_over or status.aborting or status.phase is Phase.FINISHING
-    if ends or not context.serving(status.candidate):
+    if ends or not context.spec.has_route or not context.serving(status.candidate):
         return None
     return str(Shadow(status.candidate.revision, parse_percent(status.step.shadow)))
 

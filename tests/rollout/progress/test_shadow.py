@@ -254,6 +254,16 @@ def test_without_the_steps_that_were_to_follow_the_bake_comes_next() -> None:
     assert (world.status.step.weight, world.status.step.shadow, world.status.step.progress) == (95, None, "bake")
 
 
+def test_without_a_gateway_nobody_sends_copies_and_the_bake_comes_next() -> None:
+    world = unheard()
+    world.gateway = True
+    world.edit(spec_for("v2.0.0", traffic={}, rollout={"bake": {"duration": "20s"}}))
+    run_until(world, Phase.BAKING)
+    assert world.route is not None
+    assert world.route.shadow is None
+    run_until(world, Phase.STABLE)
+
+
 def test_no_traffic_at_all_holds_as_in_any_step() -> None:
     world = unheard(guards={"noTraffic": {"after": "1m"}})
     pass_by(world, 40, rate=0)
