@@ -97,19 +97,19 @@ class PodCounters:
         comparable: Requests that were assigned at random (`split`) and reached the model.
         other: Requests whose clients chose this revision: `pin`. Alone they decide nothing.
         direct: Requests past the route. They count for absolute guards where there is no route, and else for none.
-        mirrored: Copies of stable's requests, which no user waits for: they count for absolute guards.
         rest: How many other requests of users were answered: rejected ones, those answered from the cache, and those by
             ways that no guard looks at.
         started: When the process began, in seconds since the epoch, if that is known.
+        mirrored: Copies of stable's requests, which no user waits for: they count for absolute guards.
     """
 
     stamp: float
     comparable: RequestCounts = RequestCounts()
     other: RequestCounts = RequestCounts()
     direct: RequestCounts = RequestCounts()
-    mirrored: RequestCounts = RequestCounts()
     rest: int = 0
     started: float | None = None
+    mirrored: RequestCounts = RequestCounts()
 
     def __sub__(self, before: PodCounters) -> PodCounters:
         """What was counted since `before`.

@@ -78,7 +78,7 @@ class _Scrape:
             _request_counts(self.outcomes[via], self.buckets[via]) for via in _COUNTED
         )
         rest = self.answered - comparable.requests - other.requests - direct.requests
-        return PodCounters(self.stamp, comparable, other, direct, mirrored, rest, self.started)
+        return PodCounters(self.stamp, comparable, other, direct, rest, self.started, mirrored)
 
 
 class Twice(Exception):
