@@ -109,6 +109,16 @@ def test_what_is_risky_is_a_warning(spec: dict[str, Any], rpm: float | None, say
     assert any(says in one for one in found), found
 
 
+def test_a_shadow_step_is_measured_by_its_copies_and_compared_with_nothing() -> None:
+    steps = [{"shadow": "10%", "hold": "20s"}, {"weight": 5, "hold": "10m"}, {"weight": 50, "hold": "30m"}]
+    found = warnings(60, rollout={"steps": steps, "bake": {"duration": "30m"}})
+    assert found[0].startswith(
+        "spec.rollout.steps[0].hold is 20s: at 60 requests a minute the candidate gets about 2 in"
+    )
+    assert "with 10 %" in found[0]
+    assert not [each for each in found if "change of weight" in each]  # though it is shorter than serving.timeout
+
+
 def test_a_careful_manifest_with_much_traffic_has_no_warning() -> None:
     assert warnings(rpm=60_000) == []
 

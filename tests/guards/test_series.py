@@ -262,3 +262,13 @@ def test_one_missed_scrape_makes_no_longer_interval():
     assert aligned.stamp == 8
     aligned = align({"c": {"a": series(8, 10, 12, 14)}, "s": {"b": series(4, 8)}}, interval=2)
     assert (aligned.stamp, aligned.live("s")) == (14, frozenset())
+
+
+@pytest.mark.parametrize("routed", [True, False])
+def test_copies_count_against_fixed_maxima_and_are_compared_with_nothing(routed: bool) -> None:
+    start = Snapshot(0, {"r": {"a": PodCounters(0, mirrored=RequestCounts(5, 1))}})
+    end = Snapshot(2, {"r": {"a": PodCounters(2, RequestCounts(3), mirrored=RequestCounts(25, 11), rest=4)}})
+    found = delta(start, end, "r", routed)
+    assert (found.unpinned.requests, found.unpinned.errors) == (23, 10)
+    assert (found.comparable.requests, found.pinned.requests) == (3, 0)
+    assert found.answered == 7  # a drain waits for users, and copies have none

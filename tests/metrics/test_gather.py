@@ -49,7 +49,7 @@ def test_two_scrapes_of_two_pods_in_two_revisions() -> None:
         ("direct", "direct", 100, 112),
         ("fallback", None, 112, 112),
         ("check", None, 0, 0),
-        ("mirror", None, 0, 0),
+        ("mirror", "mirrored", 0, 0),
         ("something-new", None, 112, 112),
     ],
 )

@@ -5,6 +5,7 @@ import os
 from dataclasses import replace
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.rollout.world import Pass, World, spec_for
@@ -17,6 +18,7 @@ from viridian.guards.judge import Verdict
 from viridian.rollout.commands import Verb
 from viridian.rollout.context import CLOCK_STOPS
 from viridian.rollout.observed import Pod
+from viridian.rollout.planning.actions import MoveWeights
 
 VERSIONS = ("v1.0.0", "v2.0.0", "v3.0.0")
 AT_REST = {Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED}
@@ -35,6 +37,9 @@ GATEWAY = [{"name": "public"}]
 TRAFFICS = st.sampled_from([{"parentRefs": GATEWAY}, {"parentRefs": GATEWAY, "pins": PINS}, {}])
 APPROVALS = ("None", "None", "BeforeTraffic", "BeforePromotion", "WithoutFallback")
 """The last one needs a gateway: nobody answers for a candidate without one."""
+SHADOWS = st.sampled_from(
+    [[], [{"shadow": "10%", "hold": "10s"}], [{"shadow": "0.5%", "hold": "4s"}, {"shadow": "60%", "hold": "10s"}]]
+)
 POLICIES = st.sampled_from(["Hold", "Rollback"])
 CHECKS = st.sampled_from([{}, {}, {"smoke": True}, {"golden": {}, "jobs": [{"name": "contract"}]}])
 
@@ -43,10 +48,12 @@ CHECKS = st.sampled_from([{}, {}, {"smoke": True}, {"golden": {}, "jobs": [{"nam
 def specs(draw: st.DrawFn) -> ModelDeploymentSpec:
     """What a user may ask for."""
     traffic = draw(TRAFFICS)
+    kind = draw(st.sampled_from(["Canary", "BlueGreen"])) if traffic else "BlueGreen"
+    shadows = draw(SHADOWS) if kind == "Canary" else []
     rollout = {
-        "type": draw(st.sampled_from(["Canary", "BlueGreen"])) if traffic else "BlueGreen",
+        "type": kind,
         "approval": draw(st.sampled_from(APPROVALS if traffic else APPROVALS[:-1])),
-        "steps": [{"weight": 10, "hold": "10s"}, {"weight": 50, "hold": "10s", "minRequests": 20}],
+        "steps": [*shadows, {"weight": 10, "hold": "10s"}, {"weight": 50, "hold": "10s", "minRequests": 20}],
         "bake": {"duration": "20s", "holdback": 5},
         "deadline": "10m",
         "drainMax": "30s",
@@ -262,7 +269,8 @@ class Rollouts(RuleBasedStateMachine):
     def _is_nobody_to_answer(world: World) -> bool:
         """Whether a person or a verdict keeps users off the candidate, or a pass could not write."""
         status = world.status
-        waits = status.hold is not None and status.hold.reason in CLOCK_STOPS and status.step is None
+        unseen = status.step is None or bool(status.step.shadow)
+        waits = status.hold is not None and status.hold.reason in CLOCK_STOPS and unseen
         return status.ending is not None or bool(status.aborting) or waits
 
     @rule(color=st.sampled_from(list(Color)), deaths=st.integers(0, 3), deleting=st.booleans())
@@ -294,6 +302,29 @@ class Rollouts(RuleBasedStateMachine):
             after = world.decide().status
             assert after.ending is not None
             assert after.ending.phase in {Phase.ROLLED_BACK}
+
+    @invariant()
+    def no_user_meets_a_candidate_in_a_shadow_step(self):
+        """Only where stable has nobody to answer. What people write into the route by hand is theirs."""
+        world = getattr(self, "world", None)
+        if world is None or world.status.step is None or not world.status.step.shadow:
+            return
+        candidate, decision = world.status.candidate, world.decide()
+        outage = decision.status.outage
+        failed_over = outage is not None and outage.failed_over_at is not None
+        step = decision.status.step
+        if failed_over or step is None or not step.shadow or decision.status.phase is Phase.FINISHING:
+            return
+        for move in (action for action in decision.actions if isinstance(action, MoveWeights)):
+            assert dict(move.weights)[candidate.color] == dict(move.pins)[candidate.color] == 0
+
+    @invariant()
+    def nobody_is_mirrored_to_what_was_rolled_back(self):
+        world = getattr(self, "world", None)
+        if world is None or world.status.ending is None or world.route is None:
+            return
+        for move in (action for action in world.decide().actions if isinstance(action, MoveWeights)):
+            assert move.shadow is None
 
     @invariant()
     def failed_revisions_stay_away(self):
@@ -358,6 +389,7 @@ class Rollouts(RuleBasedStateMachine):
         if served is not None:
             assert world.route is not None
             assert all(rule == {served.color: 100, served.color.other: 0} for rule in world.route.rules)
+            assert world.route.shadow is None
             assert len(world.route.rules) == 1 + len(world.spec.traffic.pins)
             assert world.stable_service is served.color
             assert not world.stray_route
@@ -404,16 +436,19 @@ def final(world: World) -> tuple[object, ...]:
     )
 
 
-def play(bad: bool, crash_at: int | None) -> World:
+SHADOWED = {"steps": [{"shadow": "20%", "hold": "6s"}, {"weight": 10, "hold": "6s"}], "bake": {"duration": "10s"}}
+
+
+def play(bad: bool, crash_at: int | None, **changes: object) -> World:
     """One rollout after a first revision; the operator dies right after write number `crash_at`."""
     world = World()
     world.settle()
-    world.edit(spec_for("v2.0.0"))
+    world.edit(spec_for("v2.0.0", **changes))
     world.writes = 0
     for _ in range(300):
         world.kubelet()
         candidate = world.status.candidate
-        if bad and candidate is not None and world.route is not None and world.route.weight(candidate.color) >= 50:
+        if bad and candidate is not None and _is_seen(world, candidate.color):
             world.verdicts[candidate.revision] = Verdict.BREACH
         left = None if crash_at is None or world.writes > crash_at else max(0, crash_at - world.writes)
         if left is not None and crash_at is not None:
@@ -428,6 +463,21 @@ def play(bad: bool, crash_at: int | None) -> World:
         if world.status.phase in AT_REST and not world.decide().actions and world.status.last_revision == 2:
             break
     return world
+
+
+def _is_seen(world: World, color: Color) -> bool:
+    """Whether half of the users are on a color, or it gets copies."""
+    return world.route is not None and (world.route.weight(color) >= 50 or world.route.shadow is not None)
+
+
+@pytest.mark.parametrize("bad", [False, True])
+def test_a_rollout_with_a_shadow_step_ends_the_same_wherever_the_operator_dies(bad: bool):
+    whole = play(bad=bad, crash_at=None, rollout=SHADOWED)
+    assert whole.status.phase is (Phase.ROLLED_BACK if bad else Phase.STABLE)
+    assert whole.mirrored["iris-2"] > 0
+    assert bool(whole.requests.get("iris-2")) is not bad
+    for crash_at in range(1, whole.writes + 1):
+        assert final(play(bad=bad, crash_at=crash_at, rollout=SHADOWED)) == final(whole), f"died after write {crash_at}"
 
 
 def test_a_good_rollout_ends_the_same_wherever_the_operator_dies():

@@ -44,6 +44,7 @@ from viridian.rollout.planning.actions import (
     RunCheck,
     StoreRevision,
 )
+from viridian_shared.shadow import read_shadow
 
 NAME = "iris"
 SETTINGS = Settings(scrape_interval=timedelta(seconds=2))
@@ -96,6 +97,7 @@ class World:
     revisions: dict[str, Revision] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     requests: dict[str, int] = field(default_factory=dict)
+    mirrored: dict[str, int] = field(default_factory=dict)
     reporting: dict[str, int] = field(default_factory=dict)
     moved: dict[str, datetime] = field(default_factory=dict)
     fresh_at: datetime | None = None
@@ -191,6 +193,7 @@ class World:
             self.fresh_at,
             counted_at=dict(self.moved),
             seen_at=dict.fromkeys(self.revisions.keys() - self.unseen, self.fresh_at) if self.fresh_at else {},
+            mirrored=dict(self.mirrored),
         )
         return replace(evidence, **self.says)
 
@@ -239,8 +242,9 @@ class World:
                 self._apply_color(color, revision, replicas)
             case ApplyColorService() | PointStableService():
                 self._apply_service(action)
-            case MoveWeights(weights, pins, aborted):
+            case MoveWeights(weights, pins, aborted, shadow):
                 self._move(dict(weights), dict(pins), aborted)
+                self._mirror(shadow)
             case FollowTraffic() | RemoveRoute():
                 self._follow(action)
             case ApplyBudget() | ApplyAutoscaler() | RemoveAutoscaler() | ApplyLiveSettings():
@@ -334,6 +338,7 @@ class World:
                 raise Violation(f"failed revision {candidate.revision} got traffic again")
             if before == 0:
                 self._hold_against_checks(candidate.revision)
+            self._hold_against_shadow(candidate.revision)
         self._hold_against_readiness(weights)
         rules = self.route.rules[:-1] if self.route is not None else self.spec.traffic.pins
         follows = self.route is None or self.route.follows_spec
@@ -342,6 +347,25 @@ class World:
             self.stable_service = max(weights, key=lambda color: weights[color])
         if candidate is not None:
             self.weights_seen.append(weights[candidate.color])
+
+    def _mirror(self, shadow: str | None) -> None:
+        candidate = self.status.candidate
+        if shadow is not None:
+            told = read_shadow(shadow)
+            if told is None or candidate is None or told.candidate != candidate.revision:
+                raise Violation(f"{shadow} is mirrored, and not to the candidate")
+            if self._is_failed(candidate.revision):
+                raise Violation(f"failed revision {candidate.revision} gets copies")
+            self._hold_against_checks(candidate.revision)
+        assert self.route is not None
+        self.route = replace(self.route, shadow=shadow if self.spec.has_route else None)
+
+    def _hold_against_shadow(self, revision: str) -> None:
+        """No user's request in a shadow step, unless stable has nobody to answer."""
+        step, outage = self.status.step, self.status.outage
+        failed_over = outage is not None and outage.failed_over_at is not None
+        if step is not None and step.shadow and not failed_over and self.status.phase != "Finishing":
+            raise Violation(f"{revision} got traffic in a shadow step")
 
     def _hold_against_checks(self, revision: str) -> None:
         """No user's request before all checks were passed; an earlier revision that comes back was checked before."""
@@ -429,6 +453,15 @@ class World:
             if count and self.metrics:
                 self.requests[revision] = self.requests.get(revision, 0) + count
                 self.moved[revision] = self.now
+            self._copies(revision, count)
+
+    def _copies(self, revision: str, count: int) -> None:
+        """Pods of a revision that have answered users send a share to the candidate, as the route tells them."""
+        told = read_shadow(self.followed.shadow or "") if self.followed is not None else None
+        ready = {pod.revision for pods in self.pods.values() for pod in pods if pod.ready}
+        if told is not None and told.candidate in ready - {revision} and self.metrics:
+            copies = round(count * told.share)
+            self.mirrored[told.candidate] = self.mirrored.get(told.candidate, 0) + copies
 
     def edit(self, spec: ModelDeploymentSpec) -> None:
         """A user applies a spec; the same one again changes nothing, as with a real API server."""

@@ -83,6 +83,19 @@ def lookup(directory: Path, size: int = 10) -> Path:
     )
 
 
+def wrong(directory: Path) -> Path:
+    """As lookup(), but what it answers for 7, 8 and 9 is something else."""
+    return _save(
+        directory,
+        graph_of(
+            [helper.make_node("Gather", ["table", "i"], ["y"], axis=0)],
+            [info("i", TensorProto.INT64, ["n", 1])],
+            [info("y", TensorProto.FLOAT, ["n", 1])],
+            table=np.array([0, 10, 20, 30, 40, 50, 60, 90, 100, 110], dtype=np.float32),
+        ),
+    )
+
+
 def picky(directory: Path) -> Path:
     """As lookup(), but the indices that it takes are 5..9: neither zeros nor ones."""
     return _save(

@@ -1,12 +1,14 @@
 """`spec.rollout`: how a new revision takes over."""
 
+import math
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
 
 from .base import ApiModel
-from .quantities import Duration
+from .quantities import Duration, Percent, parse_percent
 
 
 class RolloutType(StrEnum):
@@ -25,11 +27,29 @@ class Approval(StrEnum):
     WITHOUT_FALLBACK = "WithoutFallback"
 
 
-class Step(ApiModel):
-    """One step of the walk of weights."""
+_ONE_OF = "write either weight or shadow: a step gives the candidate requests of its own, or copies of stable's"
 
-    weight: Annotated[int, Field(ge=1, le=100, description="Share of the traffic for the candidate, in percent.")]
-    hold: Annotated[Duration, Field(description="How long the guards watch this weight before the next step.")]
+
+class Step(ApiModel):
+    """One step of the walk of weights, or one before it in which the candidate gets copies of stable's requests."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [{"rule": "has(self.weight) != has(self.shadow)", "message": _ONE_OF}]
+        }
+    )
+
+    weight: Annotated[
+        int | None, Field(ge=1, le=100, description="Share of the traffic for the candidate, in percent.")
+    ] = None
+    shadow: Annotated[
+        Percent | None,
+        Field(
+            description="Instead of a weight: the share of stable's requests of which the candidate gets copies. Users"
+            " get stable's answers alone; the candidate's are compared with them."
+        ),
+    ] = None
+    hold: Annotated[Duration, Field(description="How long the guards watch this step before the next one.")]
     min_requests: Annotated[
         int,
         Field(
@@ -38,6 +58,22 @@ class Step(ApiModel):
             description="Fewest requests that the candidate must have answered in this step.",
         ),
     ] = 0
+
+    @property
+    def share(self) -> int:
+        """The candidate's share of the traffic in the route, in percent: none while it gets copies."""
+        return self.weight or 0
+
+    @property
+    def load(self) -> int:
+        """What reaches the candidate's pods, as a share of the traffic in whole percent, rounded up."""
+        return self.share or math.ceil(100 * parse_percent(self.shadow or "100%"))
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> "Step":
+        if (self.weight is None) == (self.shadow is None):
+            raise ValueError(_ONE_OF)
+        return self
 
 
 class Bake(ApiModel):
@@ -50,7 +86,8 @@ class Bake(ApiModel):
     ] = 5
 
 
-_SORTED = "self.steps.map(s, s.weight).isSorted() && self.steps.all(s, self.steps.exists_one(t, t.weight == s.weight))"
+_WEIGHTS = "self.steps.filter(s, has(s.weight)).map(s, s.weight)"
+_SORTED = f"{_WEIGHTS}.isSorted() && {_WEIGHTS}.all(w, {_WEIGHTS}.exists_one(v, v == w))"
 
 
 def _usual_steps() -> list[Step]:
@@ -69,7 +106,13 @@ class Rollout(ApiModel):
                     "fieldPath": ".steps",
                 },
                 {
-                    "rule": "self.steps.all(s, s.weight <= 100 - self.bake.holdback)",
+                    "rule": "self.steps.map(s, has(s.weight)).isSorted()",
+                    "message": "steps with shadow come before those with a weight: once users are on the candidate,"
+                    " copies tell nothing new",
+                    "fieldPath": ".steps",
+                },
+                {
+                    "rule": "self.steps.all(s, !has(s.weight) || s.weight <= 100 - self.bake.holdback)",
                     "message": "a step may not be above 100 minus bake.holdback: the bake keeps that share on the old"
                     " color as a control; lower the weight of the last step, or the holdback",
                     "fieldPath": ".steps",
@@ -95,7 +138,11 @@ class Rollout(ApiModel):
     ] = Approval.NONE
     steps: Annotated[
         list[Step],
-        Field(min_length=1, max_length=20, description="The weights of a Canary's candidate, one after the other."),
+        Field(
+            min_length=1,
+            max_length=20,
+            description="The weights of a Canary's candidate, one after the other; steps with shadow come first.",
+        ),
     ] = Field(default_factory=_usual_steps)
     bake: Annotated[Bake, Field(description="The last check before the roles are swapped.")] = Bake()
     deadline: Annotated[
@@ -118,9 +165,11 @@ class Rollout(ApiModel):
 
     @model_validator(mode="after")
     def _weights_increase(self) -> "Rollout":
-        weights = [step.weight for step in self.steps]
+        weights = [step.weight for step in self.steps if step.weight is not None]
+        if any(step.weight is not None and later.shadow is not None for step, later in pairwise(self.steps)):
+            raise ValueError("rollout.steps: steps with shadow come before those with a weight")
         if weights != sorted(set(weights)):
             raise ValueError("rollout.steps: the weights must increase from step to step")
-        if weights[-1] > 100 - self.bake.holdback:
+        if weights and weights[-1] > 100 - self.bake.holdback:
             raise ValueError("rollout.steps: a step may not be above 100 minus bake.holdback")
         return self

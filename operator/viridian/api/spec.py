@@ -45,6 +45,12 @@ class ModelDeploymentSpec(ApiModel):
                     "fieldPath": ".rollout.type",
                 },
                 {
+                    "rule": f"{_IS_CANARY} || self.rollout.steps.all(s, !has(s.shadow))",
+                    "message": "steps with shadow are a Canary's: stable's pods learn of them by the route; name a"
+                    " gateway in traffic.parentRefs and write type: Canary, or leave them out",
+                    "fieldPath": ".rollout.steps",
+                },
+                {
                     "rule": "self.rollout.approval != 'WithoutFallback' || self.traffic.parentRefs.size() > 0",
                     "message": "WithoutFallback waits where stable cannot answer for a candidate, and without a gateway"
                     " it never does: name one in traffic.parentRefs, or write BeforeTraffic",
@@ -84,6 +90,8 @@ class ModelDeploymentSpec(ApiModel):
     def _fits_together(self) -> "ModelDeploymentSpec":
         if self.is_canary and not self.has_route:
             raise ValueError("rollout.type: Canary splits the traffic at a gateway: name one in traffic.parentRefs")
+        if not self.is_canary and any(step.shadow is not None for step in self.rollout.steps):
+            raise ValueError("rollout.steps: steps with shadow are a Canary's: name a gateway in traffic.parentRefs")
         if self.rollout.approval is Approval.WITHOUT_FALLBACK and not self.has_route:
             raise ValueError("rollout.approval: WithoutFallback needs a gateway: name one in traffic.parentRefs")
         if self.traffic.pins and not self.has_route:

@@ -1,5 +1,6 @@
 """What a user reads back: the status of a ModelDeployment. It is the operator's only memory."""
 
+import math
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -8,6 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from .base import ApiModel
 from .names import Color
+from .quantities import parse_percent
 from .rollout import Approval
 
 
@@ -81,6 +83,10 @@ class StepStatus(StatusModel):
     count: Annotated[int, Field(ge=0, description="Number of steps in the spec; 0 for BlueGreen.")]
     progress: Annotated[str, Field(max_length=16, description="For people: 2/3 for the second of three, or bake.")] = ""
     weight: Annotated[int, Field(ge=0, le=100, description="The intended weight, in percent.")]
+    shadow: Annotated[
+        str | None,
+        Field(max_length=8, description="The share of stable's requests that is mirrored to the candidate, if any."),
+    ] = None
     intended_at: Annotated[Time, Field(description="When this weight was decided.")]
     verified_at: Annotated[
         Time | None, Field(description="When the requests were seen to be split like this; the hold runs from here.")
@@ -93,6 +99,11 @@ class StepStatus(StatusModel):
         int, Field(ge=0, description="Requests of the candidate that were counted before those that tell of this step.")
     ] = 0
     stable_requests_before: Annotated[int, Field(ge=0, description="The same of stable.")] = 0
+
+    @property
+    def load(self) -> int:
+        """What reaches the candidate's pods, as a share of the traffic in whole percent, rounded up."""
+        return math.ceil(100 * parse_percent(self.shadow)) if self.shadow else self.weight
 
 
 class Hold(StatusModel):
@@ -354,6 +365,10 @@ class ModelDeploymentStatus(StatusModel):
     power: Annotated[
         Sentence, Field(description="How soon this traffic would show a clear regression, while a rollout runs.")
     ] = ""
+    shadow: Annotated[
+        Sentence | None,
+        Field(description="How the last candidate's answers to mirrored requests compare with stable's."),
+    ] = None
     failed: Annotated[
         list[BlockedRevision], Field(max_length=20, description="Revisions that were rolled back for their own faults.")
     ] = Field(default_factory=list)

@@ -63,6 +63,7 @@ class StatusChanges(TypedDict, total=False):
     guard_state: str
     verdict: str
     power: str
+    shadow: str | None
     failed: list[BlockedRevision]
     expired: list[BlockedRevision]
     history: list[HistoryEntry]
@@ -89,6 +90,7 @@ class StepChanges(TypedDict, total=False):
     count: int
     progress: str
     weight: int
+    shadow: str | None
     intended_at: datetime
     verified_at: datetime | None
     lagging_since: datetime | None

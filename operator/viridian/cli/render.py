@@ -34,9 +34,13 @@ def status_tree(model: Model, now: datetime, *, bars: bool) -> RenderableType:
     for role in ("stable", "candidate"):
         if found := model.status.get(role):
             root.add(_role(role, found, bars=bars))
-    if step := model.status.get("step"):
+    step = model.status.get("step") or {}
+    if step:
         root.add(_step(step, now))
-    if hold := model.status.get("hold"):
+    hold = model.status.get("hold")
+    if (shadow := model.status.get("shadow")) and (hold or not step.get("shadow")):  # else the first line has it
+        root.add(Text(f"shadow: {shadow}"))
+    if hold:
         root.add(Text(f"held for {_ago(hold['since'], now)}: {hold['reason']}", style="yellow"))
     _branch(root, "checks", [_check(check) for check in model.status.get("checks") or []])
     _branch(root, "guards", [_guard(guard, bars=bars) for guard in model.status.get("guards") or []])
@@ -114,6 +118,10 @@ def _role(role: str, found: Json, *, bars: bool) -> Text:
 
 def _step(step: Json, now: datetime) -> Text:
     name = "bake" if step["index"] > step["count"] else f"step {step['index']} of {step['count']}"
+    if shadow := step.get("shadow"):
+        seen = step.get("verifiedAt")
+        since = f"mirrored for {_ago(seen, now)}" if seen else f"decided {_ago(step['intendedAt'], now)} ago"
+        return Text(f"{name}: shadow {shadow}, {since}")
     if seen := step.get("verifiedAt"):
         return Text(f"{name}: {step['weight']} %, seen in the traffic for {_ago(seen, now)}")
     return Text(f"{name}: {step['weight']} %, decided {_ago(step['intendedAt'], now)} ago, not yet seen in the traffic")

@@ -52,7 +52,7 @@ def _short_holds(spec: ModelDeploymentSpec, scrape_interval: timedelta) -> Itera
                 f"is {length}, shorter than Prometheus' scrape interval of"
                 f" {format_duration(scrape_interval)}: the guards see nothing in it; make it several intervals long",
             )
-        elif hold.length <= timeout:
+        elif hold.weight and hold.length <= timeout:
             yield (
                 hold.field,
                 f"is {length}, not longer than serving.timeout ({spec.serving.timeout}): after each"
@@ -97,19 +97,19 @@ def _blind_guards(spec: ModelDeploymentSpec) -> Iterator[Risk]:
 def _little_traffic(spec: ModelDeploymentSpec, rpm: float) -> Iterator[Risk]:
     first = next(holds(spec))
     need, guard = max(_requests_to_confirm(spec), default=(0, ""))
-    if need > rpm * first.weight / 100 * first.length.total_seconds() / 60:
+    if need > rpm * first.load / 100 * first.length.total_seconds() / 60:
         yield first.field, _short_of_evidence(spec, first, rpm, need, guard)
     yield from _min_requests(spec, rpm)
     yield from _detects(spec, rpm)
 
 
 def _short_of_evidence(spec: ModelDeploymentSpec, hold: Hold, rpm: float, need: int, guard: str) -> str:
-    at_first = rpm * hold.weight / 100
+    at_first = rpm * hold.load / 100
     seen = at_first * hold.length.total_seconds() / 60
     lasts = timedelta(minutes=need / at_first) if at_first else timedelta.max
     text = (
         f"is {format_duration(hold.length)}: at {rpm:,.0f} requests a minute the candidate gets about {seen:,.0f} in it"
-        f" with {hold.weight} %, and {guard} needs about {need:,} to confirm its maximum, so the step"
+        f" with {hold.load} %, and {guard} needs about {need:,} to confirm its maximum, so the step"
     )
     if lasts >= parse_duration(spec.rollout.deadline):
         return f"{text} does not end before rollout.deadline and the rollout expires; raise the weight or the maximum"
@@ -128,11 +128,11 @@ def _requests_to_confirm(spec: ModelDeploymentSpec) -> Iterator[tuple[int, str]]
 def _min_requests(spec: ModelDeploymentSpec, rpm: float) -> Iterator[Risk]:
     deadline = parse_duration(spec.rollout.deadline)
     for index, step in enumerate(spec.rollout.steps if spec.is_canary else []):
-        minutes = step.min_requests / (rpm * step.weight / 100) if rpm else math.inf
+        minutes = step.min_requests / (rpm * step.load / 100) if rpm else math.inf
         if step.min_requests and minutes * 60 >= deadline.total_seconds():
             yield (
                 f"spec.rollout.steps[{index}].minRequests",
-                f"is {step.min_requests:,}: at {rpm:,.0f} requests a minute and {step.weight} % they do not arrive"
+                f"is {step.min_requests:,}: at {rpm:,.0f} requests a minute and {step.load} % they do not arrive"
                 " before rollout.deadline, and the rollout expires; lower it, or raise the weight",
             )
 

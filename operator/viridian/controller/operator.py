@@ -13,6 +13,7 @@ from viridian.controller.cache.models import Model, Models
 from viridian.controller.children.drift import Drift
 from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
+from viridian.controller.guarding.shadows import ShadowPoller
 from viridian.controller.guarding.ticker import Ticker
 from viridian.controller.guarding.user_queries import UserQueryPoller
 from viridian.controller.reconciling.events import Recorder
@@ -116,6 +117,7 @@ class Operator:
             "resync": resync.run(list(synced.values())),
             "ticker": self._ticker.run(),
             "user queries": poller.run(),
+            "shadows": ShadowPoller(prometheus, self.models, monitor).run(),
         }
 
     def on_model_event(self, kind: str | None, manifest: dict[str, Any]) -> None:

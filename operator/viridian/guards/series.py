@@ -100,6 +100,7 @@ class PodCounters:
         rest: How many other requests of users were answered: rejected ones, those answered from the cache, and those by
             ways that no guard looks at.
         started: When the process began, in seconds since the epoch, if that is known.
+        mirrored: Copies of stable's requests, which no user waits for: they count for absolute guards.
     """
 
     stamp: float
@@ -108,6 +109,7 @@ class PodCounters:
     direct: RequestCounts = RequestCounts()
     rest: int = 0
     started: float | None = None
+    mirrored: RequestCounts = RequestCounts()
 
     def __sub__(self, before: PodCounters) -> PodCounters:
         """What was counted since `before`.
@@ -120,6 +122,7 @@ class PodCounters:
             comparable=self.comparable - before.comparable,
             other=self.other - before.other,
             direct=self.direct - before.direct,
+            mirrored=self.mirrored - before.mirrored,
             rest=self.rest - before.rest,
         )
         return change if change.possible else self
@@ -127,7 +130,10 @@ class PodCounters:
     @property
     def possible(self) -> bool:
         """Whether these can be counts of anything."""
-        return all(tally.possible for tally in (self.comparable, self.other, self.direct)) and self.rest >= 0
+        return (
+            all(tally.possible for tally in (self.comparable, self.other, self.direct, self.mirrored))
+            and self.rest >= 0
+        )
 
 
 Pods = Mapping[str, Mapping[str, PodCounters]]
@@ -164,7 +170,8 @@ class Traffic:
 
     Attributes:
         comparable: Requests that may be compared between revisions.
-        unpinned: Those, and without a route all that came through the Service: what no client sent here by choice.
+        unpinned: Those, copies of stable's requests, and without a route all that came through the Service: what no
+            client sent here by choice.
         pinned: Requests whose clients chose this revision, by a header.
         answered: All requests of users that were answered, whether any guard looks at them or not.
     """
@@ -194,7 +201,7 @@ def delta(before: Snapshot, after: Snapshot, revision: str, routed: bool = True)
         if uid not in known and pod.started is not None and pod.started <= before.stamp:
             continue
         change = pod - known.get(uid, PodCounters(before.stamp))
-        unpinned = change.comparable + (RequestCounts() if routed else change.direct)
+        unpinned = change.comparable + change.mirrored + (RequestCounts() if routed else change.direct)
         answered = change.comparable.requests + change.other.requests + change.direct.requests + change.rest
         traffic = Traffic(
             traffic.comparable + change.comparable,

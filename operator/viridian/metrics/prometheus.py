@@ -15,14 +15,16 @@ from typing import Any, TypeVar
 
 from viridian.api.model_key import ModelKey
 from viridian.guards.series import PodCounters, RequestCounts
+from viridian.guards.shadow_report import ShadowReport
 from viridian_shared import ports
 from viridian_shared.metric_names import DURATIONS, FAILURES, FALLBACK, IDENTITY, REQUESTS, STAMP, STARTED
 from viridian_shared.outcome import Outcome
-from viridian_shared.via import JUDGED, USERLESS
+from viridian_shared.via import JUDGED, USERLESS, Via
 
 from .batches import Batches
 from .connection import MOST_SERIES, Connection, MetricsError, TooLarge
 from .said import SAID, Failure, Fallback, Said
+from .shadows import build_shadow_query, gather_shadows
 
 SCRAPES = 6
 """Scrapes that one query looks back over: enough to find a moment that all pods have reported."""
@@ -32,6 +34,9 @@ SERIES = ("__name__", *IDENTITY, "via", "outcome", "le")
 BUCKETS = f"{DURATIONS}_bucket"
 NAMES = (REQUESTS, BUCKETS, STAMP, STARTED, FALLBACK, FAILURES)
 """The series that are asked for."""
+
+_COUNTED = (*JUDGED, Via.MIRROR)
+"""Requests that guards look at; of these, no user waits for mirrored ones."""
 
 T = TypeVar("T")
 
@@ -69,9 +74,11 @@ class _Scrape:
         """The counters, unless the scrape lacks its stamp."""
         if self.stamp is None:
             return None
-        comparable, other, direct = (_request_counts(self.outcomes[via], self.buckets[via]) for via in JUDGED)
+        comparable, other, direct, mirrored = (
+            _request_counts(self.outcomes[via], self.buckets[via]) for via in _COUNTED
+        )
         rest = self.answered - comparable.requests - other.requests - direct.requests
-        return PodCounters(self.stamp, comparable, other, direct, rest, self.started)
+        return PodCounters(self.stamp, comparable, other, direct, rest, self.started, mirrored)
 
 
 class Twice(Exception):
@@ -173,6 +180,14 @@ class Prometheus:
         # refused as of now are not looked for again in the past.
         known = {key: error for key, error in self._batches.refused.items() if key in keys}
         return {**known, **await Batches[ModelKey, Samples]().read(sorted({*keys} - {*known}), ask)}
+
+    async def read_shadows(self, keys: Collection[ModelKey]) -> dict[tuple[ModelKey, str], ShadowReport]:
+        """Read how candidates answered copies of stable's requests, by model and candidate's revision.
+
+        Raises:
+            MetricsError: no answer, or none that can be used.
+        """
+        return await self._connection.ask(build_shadow_query(keys), {}, partial(gather_shadows, keys=keys))
 
     async def _largest(
         self, batch: Sequence[ModelKey], bounds: Sequence[float], time: Mapping[str, str]
@@ -290,9 +305,9 @@ def _add(scrape: _Scrape, labels: Mapping[str, str], value: float) -> None:
         scrape.started = value
     elif name == REQUESTS:
         scrape.answered += 0 if via in USERLESS else int(value)
-        if via in JUDGED:
+        if via in _COUNTED:
             scrape.outcomes[via][labels.get("outcome", "")] += int(value)
-    elif via in JUDGED:
+    elif via in _COUNTED:
         scrape.buckets[via][float(labels["le"])] += int(value)
 
 

@@ -86,6 +86,10 @@ class RolloutContext:
         """Comparable requests that a role has completed since the rollout began."""
         return 0 if role is None else self.observed.evidence.requests.get(role.revision, 0)
 
+    def mirrored(self, role: ColorStatus | None) -> int:
+        """Copies of stable's requests that a role has completed since the rollout began."""
+        return 0 if role is None else self.observed.evidence.mirrored.get(role.revision, 0)
+
     def told_of(self, color: Color, revision: str) -> datetime | None:
         """The newest moment of which the metrics tell about a revision's pods; without a ready one, about any."""
         evidence = self.observed.evidence
@@ -198,7 +202,15 @@ class RolloutContext:
 
     def step_weight(self, index: int) -> int:
         """Weight of the step with this number (from 1); one more than the last is the bake."""
-        return self.steps[index - 1].weight if index <= len(self.steps) else self.bake_weight
+        return self.steps[index - 1].share if index <= len(self.steps) else self.bake_weight
+
+    def step_load(self, index: int) -> int:
+        """What reaches the candidate's pods in the step with this number, in percent of the traffic."""
+        return self.steps[index - 1].load if index <= len(self.steps) else self.bake_weight
+
+    def step_shadow(self, index: int) -> str | None:
+        """The share of stable's requests that is mirrored in the step with this number; None for none."""
+        return self.steps[index - 1].shadow if index <= len(self.steps) else None
 
     def step_hold(self, index: int) -> timedelta:
         """How long the step with this number is watched after it was verified."""

@@ -26,6 +26,7 @@ from .power import power
 from .progress import progress
 from .readiness import track
 from .rollback import roll_back
+from .shadow import shadow_sentence
 
 LEISURE = timedelta(seconds=15)
 """How often a status is written in which nothing but counts has changed."""
@@ -88,6 +89,8 @@ def _noted(spec: ModelDeploymentSpec, status: ModelDeploymentStatus, observed: O
         update["verdict"] = cut(summary(evidence.judgements))
     if evidence.state:
         update["guard_state"] = evidence.state
+    if report := shadow_sentence(status, evidence):
+        update["shadow"] = report
     return evolve(status, update)
 
 
@@ -95,7 +98,14 @@ def is_worth_writing(before: ModelDeploymentStatus, after: ModelDeploymentStatus
     """Whether a status says anything new; what the guards count changes all the time and is written now and then."""
     if before == after:
         return False
-    counts: StatusChanges = {"guards": [], "guard_state": "", "verdict": "", "power": "", "conditions": []}
+    counts: StatusChanges = {
+        "guards": [],
+        "guard_state": "",
+        "verdict": "",
+        "power": "",
+        "conditions": [],
+        "shadow": None,
+    }
     return age >= LEISURE or evolve(before, counts) != evolve(after, counts) or _turned(before, after)
 
 

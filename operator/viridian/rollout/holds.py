@@ -24,6 +24,8 @@ def hold_of(context: RolloutContext) -> Hold | None:
     for judgement in evidence.judgements:
         if judgement.verdict in HOLDING:
             return held(context, HOLDING[judgement.verdict], judgement.sentence)
+    if (waits := _unapproved(context)) is not None:
+        return waits
     if context.status.aborting or stable_is_gone(context) or context.failed_over:
         return _stable_unavailable(context)
     missing, idle = guards.metrics_missing, guards.no_traffic
@@ -34,6 +36,13 @@ def hold_of(context: RolloutContext) -> Hold | None:
         text = f"no requests reached the candidate for {idle.after}: check the gateway, or send traffic"
         return held(context, "NoTraffic", text)
     return None
+
+
+def _unapproved(context: RolloutContext) -> Hold | None:
+    """The hold of a candidate in a shadow step that would answer for a stable without pods, were it approved."""
+    step = context.status.step
+    alone = step is not None and step.shadow and not context.serving(context.status.stable)
+    return entry_gate(context) if alone else None
 
 
 def _stable_unavailable(context: RolloutContext) -> Hold | None:

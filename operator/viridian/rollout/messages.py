@@ -10,6 +10,7 @@ from viridian_shared.durations import format_duration
 from .checks import open_check
 from .context import RolloutContext
 from .fallback import awaits_word, gap
+from .shadow import arrived, describe, tells_pods, unmirrored
 from .split import lag
 
 
@@ -53,7 +54,7 @@ def blindness(context: RolloutContext) -> str:
     candidate, step = context.status.candidate, context.status.step
     if candidate is None or step is None or context.observed.evidence.fresh_at is None:
         return ""
-    need = context.required_replicas(step.weight)
+    need = context.required_replicas(step.load)
     if context.is_monitored(candidate, need) or context.serving(candidate) < need:
         return ""
     why = f": {context.observed.evidence.trouble}" if context.observed.evidence.trouble else ""
@@ -80,10 +81,12 @@ def waits_for(context: RolloutContext) -> str:
         return f"its pods to stay ready for {context.settings.quiet.total_seconds():.0f} s"
     if step is None:
         return _waits_for_before_traffic(context, candidate, need)
-    if context.route_weight(candidate) != step.weight:
+    if context.route_weight(candidate) != step.weight or not tells_pods(context):
         missing = stable is not None and _stable_is_missing(context)
         return f"a ready pod of {stable.version}" if stable is not None and missing else "the route to be written"
     if step.verified_at is None:
+        if step.shadow:
+            return "the first mirrored request to be counted"
         split = f"requests to be seen split at {step.weight} %" if context.spec.has_route else "requests to arrive"
         return lag(context) or split
     return " and ".join(_open_points(context, step, step.verified_at))
@@ -106,9 +109,9 @@ def required_pods(context: RolloutContext) -> int:
     """Pods of the candidate that must be ready for its next weight."""
     status = context.status
     if status.step is not None:
-        return context.required_replicas(status.step.weight)
+        return context.required_replicas(status.step.load)
     at_once = status.stable is None or status.returning is not None or bool(context.condemned)
-    return context.required_replicas(100 if at_once else context.step_weight(1))
+    return context.required_replicas(100 if at_once else context.step_load(1))
 
 
 def _open_points(context: RolloutContext, step: StepStatus, verified_at: datetime) -> Iterator[str]:
@@ -118,11 +121,9 @@ def _open_points(context: RolloutContext, step: StepStatus, verified_at: datetim
     if left > timedelta(0):
         whole = timedelta(seconds=max(1, round(left.total_seconds())))
         yield f"{format_duration(whole)} more of {format_duration(hold)}"
-    requests = context.step_min_requests(step.index) - (
-        context.requests(context.status.candidate) - step.requests_before
-    )
+    requests = context.step_min_requests(step.index) - (arrived(context, step) - step.requests_before)
     if requests > 0:
-        yield f"{count(requests, 'more request')} (minRequests)"
+        yield f"{count(requests, 'more mirrored request' if step.shadow else 'more request')} (minRequests)"
     if missing := context.observed.evidence.missing:
         yield f"enough requests for {', '.join(missing)}"
 
@@ -214,9 +215,12 @@ def _step_state(context: RolloutContext, step: StepStatus) -> str:
     waiting = waits_for(context)
     if weight != step.weight:
         return f"{name} with {weight} % of the traffic instead of {step.weight} %: waiting for {waiting}"
+    what = f"shadow {step.shadow}" if step.shadow else f"{step.weight} % of the traffic"
     trouble = context.observed.evidence.trouble if not context.sees else ""
     if trouble := trouble or blindness(context):
-        return f"{name} with {step.weight} % of the traffic, and does not advance: {trouble}"
+        return f"{name} with {what}, and does not advance: {trouble}"
     if step.verified_at is None:
-        return f"{name}: {lag(context) or f'waiting for {waiting}'}"
-    return f"{name} with {step.weight} % of the traffic" + (f": waiting for {waiting}" if waiting else "")
+        found = unmirrored(context) or lag(context) or f"waiting for {waiting}"
+        return f"{name} with {what}: {found}" if step.shadow else f"{name}: {found}"
+    text = f"{name} with {what}" + (f": waiting for {waiting}" if waiting else "")
+    return f"{text}; {report}" if step.shadow and (report := describe(context)) else text

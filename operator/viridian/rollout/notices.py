@@ -25,7 +25,11 @@ def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> list
         found.append(Notice("RolloutStarted", f"{after.candidate.revision} ({after.candidate.version}) starts"))
     if after.step is not None and (before.step is None or before.step.index != after.step.index):
         name = "bake" if after.step.index > after.step.count else f"step {after.step.index} of {after.step.count}"
-        found.append(Notice("WeightIntended", f"{name}: the candidate's weight is set to {after.step.weight} %"))
+        weight = f"the candidate's weight is set to {after.step.weight} %"
+        copies = f"the candidate gets copies of {after.step.shadow} of stable's requests"
+        found.append(Notice("WeightIntended", f"{name}: {copies if after.step.shadow else weight}"))
+    if after.shadow and _is_shadowed(before) and not _is_shadowed(after):
+        found.append(Notice("ShadowCompared", after.shadow))
     if after.approved is not None and after.approved != before.approved:
         who = f" by {after.approved.by}" if after.approved.by else ""
         found.append(Notice("Approved", f"{after.approved.revision} was approved{who} ({after.approved.gate})"))
@@ -45,6 +49,10 @@ def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> list
         bad = last.result not in {"Promoted", "Replaced", "Reverted"}
         found.append(Notice(last.result, f"{last.revision} ({last.version}): {last.message}", warning=bad))
     return found
+
+
+def _is_shadowed(status: ModelDeploymentStatus) -> bool:
+    return status.step is not None and bool(status.step.shadow)
 
 
 def _gap(status: ModelDeploymentStatus) -> tuple[str, str] | None:

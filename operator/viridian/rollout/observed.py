@@ -9,6 +9,7 @@ from viridian.api.names import Color
 from viridian.api.revision import Revision
 from viridian.api.status import CheckResult
 from viridian.guards.judge import Judgement
+from viridian.guards.shadow_report import ShadowReport
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ class ColorView:
 class RouteFacts:
     """What matters of whatever carries the weights: its rules, the mark of a rollback, the gateway's refusal.
 
-    Until a gateway has `accepted` it, nobody outside is served.
+    Until a gateway has `accepted` it, nobody outside is served. `shadow` is what it has stable's pods mirror: None for
+    nothing, empty where its rules do not say the same.
 
     The last rule is the one that splits the traffic; those before it are pins. Where there is no gateway, the Service
     NAME carries all the weight on the color that it selects.
@@ -96,6 +98,7 @@ class RouteFacts:
     problem: str | None = None
     follows_spec: bool = True
     accepted: bool = True
+    shadow: str | None = None
 
     def weight(self, color: Color) -> int:
         """The highest weight that any rule gives to a color, in percent: above 0, users may be on it."""
@@ -105,10 +108,11 @@ class RouteFacts:
         """The share of a color in the rule that splits the traffic, in percent."""
         return self.rules[-1].get(color, 0) if self.rules else 0
 
-    def gives(self, weights: Mapping[Color, int], pins: Mapping[Color, int]) -> bool:
-        """Whether the split and every pin have exactly these weights."""
+    def gives(self, weights: Mapping[Color, int], pins: Mapping[Color, int], shadow: str | None = None) -> bool:
+        """Whether the split and every pin have exactly these weights, and this is what is mirrored."""
         *pinned, split = self.rules or ({},)
-        return dict(split) == dict(weights) and all(dict(rule) == dict(pins) for rule in pinned)
+        same = dict(split) == dict(weights) and all(dict(rule) == dict(pins) for rule in pinned)
+        return same and self.shadow == shadow
 
 
 class Cover(StrEnum):
@@ -137,7 +141,8 @@ class Evidence:
     nothing about, because it was not there, it holds against nobody; `stable_breach` is what a guard found against
     stable while it is kept by the candidate, as a sentence; `cover` is how much stable can answer in the candidate's
     stead, `no_fallback` why not all of it, and `failure` what most of the candidate's failed requests failed with, both
-    as sentences.
+    as sentences. `mirrored` counts the completed copies of stable's requests, by revision; `shadow` is what stable's
+    pods say of the candidate's answers to them.
     """
 
     judgements: tuple[Judgement, ...] = ()
@@ -157,6 +162,8 @@ class Evidence:
     cover: Cover = Cover.UNSAID
     no_fallback: str = ""
     failure: str = ""
+    mirrored: Mapping[str, int] = field(default_factory=dict)
+    shadow: ShadowReport | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,13 @@ def power(context: RolloutContext) -> str:
     """Return how soon a clear regression would show at this step, as a sentence; empty before that is known."""
     status, config = context.status, guard_config(context.spec)
     step, compared = status.step, _stable_errors(context)
-    if step is None or step.verified_at is None or compared is None or config.worse_than_stable is None:
+    if (
+        step is None
+        or not step.weight
+        or step.verified_at is None
+        or compared is None
+        or config.worse_than_stable is None
+    ):
         return ""
     lasted = context.now - step.intended_at
     if not context.spec.has_route or not context.candidate_is_live or lasted < _TELLING:

@@ -1,6 +1,7 @@
 """How a rollout goes forward: one small function a phase. Each takes a context and returns the next status."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from viridian.api.names import Color, revision_name
 from viridian.api.revision import Revision
@@ -15,6 +16,7 @@ from viridian.api.status import (
     Phase,
     Promotion,
     Return,
+    StepStatus,
 )
 from viridian.api.status_changes import StatusChanges, evolve
 from viridian.guards.judge import Verdict
@@ -30,6 +32,7 @@ from .messages import blindness, required_pods
 from .readiness import step_at
 from .recover import highest_revision, is_lost, recovered
 from .rollback import AT_REST, add_blocked, finish_rollback, remember, remember_first
+from .shadow import arrived, begun, tells_pods
 from .split import follow
 from .takeover import replace_what_fails, takes_over
 
@@ -87,6 +90,7 @@ def _fresh_start(context: RolloutContext, revision: str, version: str) -> Status
         if stable is not None and context.spec.serving.autoscaling
         else None,
         "verdict": "",
+        "shadow": None,
         "checks": [],
     }
 
@@ -119,8 +123,8 @@ def _start(context: RolloutContext) -> ModelDeploymentStatus:
         hold = check_hold(context)
         if hold is None:
             return evolve(start_check(context, due), phase=Phase.STARTING, hold=None)
-    if hold is None and context.status.returning is None:
-        hold = entry_gate(context)
+    if hold is None and context.status.returning is None and (at_once or not context.step_shadow(_next(context, 1))):
+        hold = entry_gate(context)  # else once the shadow steps are over: no user meets the candidate before
     if hold is not None:
         return _hold_still(context, hold)
     watched = not context.condemned or context.is_monitored(candidate, need)
@@ -156,24 +160,48 @@ def _run_step(context: RolloutContext) -> ModelDeploymentStatus:
     status = evolve(context.status, phase=context.live_phase, hold=None)
     if status.shortfall is not None:
         return status
-    if found := context.observed.evidence.stable_breach:
+    if (found := context.observed.evidence.stable_breach) and not step.shadow:  # copies are of what stable answered
         return replace_what_fails(context, status, found)
-    if context.promotion is not None and step.index <= len(context.steps):
-        return _intend(context, _next(context, step.index))
-    seen = context.requests(status.candidate)
+    if step.shadow and not context.spec.has_route:
+        return _go_on(context, step)  # nobody sends copies any more
+    if context.promotion is not None and (step.shadow or step.index <= len(context.steps)):
+        return _go_on(context, step)
     if step.verified_at is None:
-        if context.route_weight(status.candidate) != step.weight or not context.sees:
-            return status
-        return evolve(status, step=follow(step, seen, context.requests(status.stable), context.now))
-    held_for = context.now - step.verified_at >= context.step_hold(step.index)
-    enough = seen - step.requests_before >= context.step_min_requests(step.index)
-    waited = held_for and enough and not context.observed.evidence.missing
-    if not (waited or context.promotion is not None) or not context.sees or blindness(context):
+        return evolve(status, step=_verify(context, step))
+    if not _is_over(context, step, step.verified_at):
         return status
-    if step.index <= len(context.steps):
-        return _intend(context, step.index + 1)
+    if step.index <= len(context.steps) or step.shadow:
+        return _go_on(context, step)
     hold = gate(context, Approval.BEFORE_PROMOTION)
     return evolve(status, phase=Phase.FINISHING) if hold is None else _hold_still(context, hold)
+
+
+def _is_over(context: RolloutContext, step: StepStatus, verified_at: datetime) -> bool:
+    """Whether a step was watched for long enough, or a person has said so, and what was seen can be judged."""
+    waited = (
+        context.now - verified_at >= context.step_hold(step.index)
+        and arrived(context, step) - step.requests_before >= context.step_min_requests(step.index)
+        and not context.observed.evidence.missing
+    )
+    return context.sees and (waited or context.promotion is not None) and not blindness(context)
+
+
+def _verify(context: RolloutContext, step: StepStatus) -> StepStatus:
+    """Take in the requests seen since a step is in the route: they show that it is followed, or not yet."""
+    in_route = context.route_weight(context.status.candidate) == step.weight and tells_pods(context)
+    if not in_route or not context.sees:
+        return step
+    seen = arrived(context, step)
+    if step.shadow:
+        return begun(step, seen, context.now)
+    return follow(step, seen, context.requests(context.status.stable), context.now)
+
+
+def _go_on(context: RolloutContext, step: StepStatus) -> ModelDeploymentStatus:
+    """Decide on the step after one, or on the bake; before the first with users a person may have to approve it."""
+    following = _next(context, min(step.index, len(context.steps)) + 1)  # the list may be shorter by now
+    hold = entry_gate(context) if step.shadow and not context.step_shadow(following) else None
+    return _intend(context, following) if hold is None else _hold_still(context, hold)
 
 
 def _bake_first(context: RolloutContext) -> ModelDeploymentStatus:

@@ -43,15 +43,17 @@ def candidate_weight(context: RolloutContext) -> int:
 
 def step_at(context: RolloutContext, index: int) -> StepStatus:
     """A step that begins now; what was counted before it says nothing about it."""
-    count = len(context.steps)
+    count, shadow = len(context.steps), context.step_shadow(index)
+    candidate = context.status.candidate
     return StepStatus(
         index=index,
         count=count,
         progress="bake" if index > count else f"{index}/{count}",
         weight=context.step_weight(index),
-        weight_before=context.route_weight(context.status.candidate),
+        shadow=shadow,
+        weight_before=context.route_weight(candidate),
         intended_at=context.now,
-        requests_before=context.requests(context.status.candidate),
+        requests_before=context.mirrored(candidate) if shadow else context.requests(candidate),
         stable_requests_before=context.requests(context.status.stable),
     )
 
@@ -84,7 +86,8 @@ def _may_answer(context: RolloutContext) -> bool:
     status = context.status
     if status.aborting:
         return False
-    if status.step is not None or status.returning is not None or status.phase is Phase.FINISHING:
+    had_users = status.step is not None and not status.step.shadow
+    if had_users or status.returning is not None or status.phase is Phase.FINISHING:
         return True
     return paused_hold(context) is None and open_check(context) is None and entry_gate(context) is None
 

@@ -7,14 +7,17 @@ number and of every backend's name are what keeps a late or stray write from lan
 from typing import Any
 
 from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_EPOCH, ANNOTATION_SEQ, Color
+from viridian_shared.via import Via
 
-from .route import RouteView, Weights, build_backends, traffic_of
+from .route import RouteView, Weights, build_backends, build_header_filter, shadow_in, traffic_of
 
 Patch = list[dict[str, Any]]
 
 
-def patch_weights(model: str, route: RouteView, weights: Weights, pins: Weights, *, aborted: str | None) -> Patch:
-    """Move all rules in one write: the last one to `weights`, those before it to `pins`.
+def patch_weights(
+    model: str, route: RouteView, weights: Weights, pins: Weights, *, aborted: str | None, shadow: str | None = None
+) -> Patch:
+    """Move all rules in one write: the last one to `weights`, those before it to `pins`; pods mirror as `shadow` says.
 
     `aborted` names the revision whose rollback this is: observers treat it as failed even if the status is lost, and
     nothing is mirrored to it any more. None takes an earlier mark away.
@@ -37,19 +40,26 @@ def patch_weights(model: str, route: RouteView, weights: Weights, pins: Weights,
             # Somebody edited this rule. Weights alone could leave it with zeros only, or leave a stranger his share.
             patch += [{"op": "test", "path": at, "value": backends}] if backends else []
             patch.append({"op": "add", "path": at, "value": wanted})
-    if aborted is not None:
-        patch += _without_mirrors(route)
-    return patch + _marks(route, aborted)
+    return patch + _mirrors(route, shadow, aborted) + _marks(route, aborted)
 
 
-def _without_mirrors(route: RouteView) -> Patch:
-    """Take out of each rule what mirrors requests: the operator makes no mirrors, but a person may have."""
+def _mirrors(route: RouteView, shadow: str | None, aborted: str | None) -> Patch:
+    """Let each rule tell pods what to mirror.
+
+    In a rollback, the mirrors of the gateway itself go too: the operator makes none, but a person may have.
+    """
     patch: Patch = []
-    for number, rule in enumerate(route.traffic["rules"]):
-        kept = [filter_ for filter_ in rule["filters"] if filter_.get("type") != "RequestMirror"]
-        if kept != rule["filters"]:
+    for number, filters in enumerate(route.filters):
+        wanted = list(filters)
+        if aborted is not None:
+            wanted = [each for each in wanted if each.get("type") != "RequestMirror"]
+        if shadow_in(filters) != shadow:
+            header = build_header_filter(Via.SPLIT if number == len(route.filters) - 1 else Via.PIN, shadow)
+            wanted = [header, *(each for each in wanted if each.get("type") != header["type"])]
+        if wanted != filters:
             at = f"/spec/rules/{number}/filters"
-            patch += [{"op": "test", "path": at, "value": rule["filters"]}, {"op": "add", "path": at, "value": kept}]
+            patch += [{"op": "test", "path": at, "value": filters}] if filters else []
+            patch.append({"op": "add", "path": at, "value": wanted})
     return patch
 
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, Color, color_name
 from viridian.api.traffic import PinMatch, Traffic
 from viridian_shared import ports
+from viridian_shared import shadow as mirroring
 from viridian_shared.via import HEADER, Via
 
 from .refusal import Gateways, is_accepted, refusal
 
 Weights = Mapping[Color, int]
+_MODIFIER: Final = "RequestHeaderModifier"
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,9 @@ class RouteView:
     """What a live route says.
 
     `backends` holds the backends of each rule as they were read, `weights` what they give to our colors; `problem` is
-    the gateway's own sentence when it refused the route; `accepted` says that one has taken it. The last rule is the
-    split, those before it are pins.
+    the gateway's own sentence when it refused the route; `accepted` says that one has taken it; `filters` are those of
+    each rule, and `shadow` is what they have pods mirror: None for nothing, empty where they do not say the same. The
+    last rule is the split, those before it are pins.
     """
 
     uid: str
@@ -31,6 +34,8 @@ class RouteView:
     traffic: dict[str, Any]
     problem: str | None
     accepted: bool = True
+    filters: tuple[list[dict[str, Any]], ...] = ()
+    shadow: str | None = None
 
     @property
     def seq(self) -> str | None:
@@ -42,13 +47,16 @@ class RouteView:
         """The revision whose rollback the route is marked with."""
         return self.annotations.get(ANNOTATION_ABORTED)
 
-    def gives(self, weights: Weights, pins: Weights) -> bool:
-        """Whether the split and every pin have exactly these weights."""
+    def gives(self, weights: Weights, pins: Weights, shadow: str | None = None) -> bool:
+        """Whether the split and every pin have exactly these weights, and all have this mirrored."""
         *pinned, split = self.weights or ({},)
-        return dict(split) == dict(weights) and all(dict(rule) == dict(pins) for rule in pinned)
+        same = dict(split) == dict(weights) and all(dict(rule) == dict(pins) for rule in pinned)
+        return same and self.shadow == shadow
 
 
-def build_route_spec(model: str, traffic: Traffic, timeout: str, weights: Weights, pins: Weights) -> dict[str, Any]:
+def build_route_spec(
+    model: str, traffic: Traffic, timeout: str, weights: Weights, pins: Weights, shadow: str | None = None
+) -> dict[str, Any]:
     """The spec of the route: every rule carries both colors, and the weights sum to 100.
 
     Args:
@@ -57,6 +65,7 @@ def build_route_spec(model: str, traffic: Traffic, timeout: str, weights: Weight
         timeout: how long a request may take.
         weights: of the split, in percent.
         pins: of each rule for pinned users, in percent.
+        shadow: what pods are to mirror, as the header has it; None for nothing.
 
     Raises:
         ValueError: weights do not sum to 100 (implementations disagree on what all zeros mean).
@@ -70,8 +79,8 @@ def build_route_spec(model: str, traffic: Traffic, timeout: str, weights: Weight
         for pin in traffic.pins
     ]
     rules = [
-        *(_rule(model, matches, Via.PIN, traffic.path, timeout, pins) for matches in pinned),
-        _rule(model, [path], Via.SPLIT, traffic.path, timeout, weights),
+        *(_rule(model, matches, (Via.PIN, shadow), traffic.path, timeout, pins) for matches in pinned),
+        _rule(model, [path], (Via.SPLIT, shadow), traffic.path, timeout, weights),
     ]
     parents = [
         {"group": "gateway.networking.k8s.io", "kind": "Gateway", **parent.manifest()} for parent in traffic.parent_refs
@@ -88,11 +97,14 @@ def _headers(match: PinMatch) -> list[dict[str, Any]]:
 
 
 def _rule(
-    model: str, matches: list[dict[str, Any]], via: Via, path: str, timeout: str, weights: Weights
+    model: str,
+    matches: list[dict[str, Any]],
+    told: tuple[Via, str | None],
+    path: str,
+    timeout: str,
+    weights: Weights,
 ) -> dict[str, Any]:
-    filters: list[dict[str, Any]] = [
-        {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": HEADER, "value": via.value}]}}
-    ]
+    filters: list[dict[str, Any]] = [build_header_filter(*told)]
     if path != "/":
         rewrite = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
         filters.append({"type": "URLRewrite", "urlRewrite": {"path": rewrite}})
@@ -102,6 +114,32 @@ def _rule(
         "backendRefs": build_backends(model, weights),
         "timeouts": {"request": timeout},
     }
+
+
+def build_header_filter(via: Via, shadow: str | None) -> dict[str, Any]:
+    """What tells pods how a request came and what to mirror. A client's own headers of these names never arrive."""
+    headers: dict[str, Any] = {"set": [{"name": HEADER, "value": via.value}]}
+    if shadow is None:
+        headers["remove"] = [mirroring.HEADER]
+    else:
+        headers["set"].append({"name": mirroring.HEADER, "value": shadow})
+    return {"type": _MODIFIER, "requestHeaderModifier": headers}
+
+
+def shadow_in(filters: list[dict[str, Any]]) -> str | None:
+    """What the filters of a rule have pods mirror, as the header has it; None for nothing."""
+    headers = (each for one in filters for each in (one.get("requestHeaderModifier") or {}).get("set") or [])
+    return next((each["value"] for each in headers if each["name"] == mirroring.HEADER), None)
+
+
+def _without_shadow(filter_: dict[str, Any]) -> dict[str, Any]:
+    """A filter as it is outside of shadow steps."""
+    if shadow_in([filter_]) is None:
+        return filter_
+    headers = filter_["requestHeaderModifier"]
+    left = [each for each in headers["set"] if each["name"] != mirroring.HEADER]
+    removed = [*(headers.get("remove") or []), mirroring.HEADER]
+    return {**filter_, "requestHeaderModifier": {**headers, "set": left, "remove": removed}}
 
 
 def build_backends(model: str, weights: Weights) -> list[dict[str, Any]]:
@@ -138,7 +176,10 @@ def read_route(model: str, manifest: dict[str, Any], gateways: Gateways | None =
     """Read a live route; with its Gateways, by namespace and name, a refusal can be told in full."""
     names = {color_name(model, color): color for color in Color}
     metadata, spec = manifest["metadata"], manifest["spec"]
-    backends = tuple(rule.get("backendRefs") or [] for rule in spec.get("rules") or [])
+    rules = spec.get("rules") or []
+    backends = tuple(rule.get("backendRefs") or [] for rule in rules)
+    filters = tuple(rule.get("filters") or [] for rule in rules)
+    shadows = {shadow_in(each) for each in filters} or {None}
     return RouteView(
         uid=metadata["uid"],
         version=metadata["resourceVersion"],
@@ -150,18 +191,20 @@ def read_route(model: str, manifest: dict[str, Any], gateways: Gateways | None =
         traffic=traffic_of(spec),
         problem=refusal(manifest, gateways or {}),
         accepted=is_accepted(manifest),
+        filters=filters,
+        shadow=shadows.pop() if len(shadows) == 1 else "",
     )
 
 
 def traffic_of(spec: dict[str, Any]) -> dict[str, Any]:
-    """All of a route's spec that does not follow the rollout, which is all but the weights."""
+    """All of a route's spec that does not follow the rollout, which is all but the weights and what is mirrored."""
     return {
         "parentRefs": spec.get("parentRefs", []),
         "hostnames": spec.get("hostnames", []),
         "rules": [
             {
                 "matches": rule.get("matches", []),
-                "filters": rule.get("filters", []),
+                "filters": [_without_shadow(each) for each in rule.get("filters", [])],
                 "backends": [{**ref, "weight": None} for ref in rule.get("backendRefs") or []],
                 "timeouts": rule.get("timeouts", {}),
             }

@@ -12,8 +12,10 @@ from viridian_serving.api import oip_proxy
 from viridian_serving.api.api_keys import KeyRing
 from viridian_serving.api.content_coding import unpack
 from viridian_serving.api.cors import Cors, is_preflight
+from viridian_serving.api.fallback import KEEP
 from viridian_serving.api.pipeline import Inferences, Trust
 from viridian_serving.api.responses import complete, identity_headers, request_id_of
+from viridian_serving.api.shadow import Mirror
 from viridian_serving.api.stable import StableView
 from viridian_serving.codec import oip_paths
 from viridian_serving.contract.compatibility import OFF, Coverage, Interface
@@ -26,6 +28,7 @@ from viridian_serving.http1.server import HttpServer
 from viridian_serving.inference.cache import AnswerCache, CacheStats
 from viridian_serving.inference.loaded_model import LoadedModel
 from viridian_serving.inference.readiness import health
+from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.guard_counters import FrozenCounters
 from viridian_serving.metrics.response_counts import Route
 from viridian_serving.settings.config import Settings
@@ -73,9 +76,13 @@ class App:
         others = (FallbackGauge(labels, self._covered), LiveGauges(self._live), self.telemetry)
         self._registry = build_registry(self.counters, labels, others)
         self._headers = identity_headers(settings)
-        self.inferences = Inferences(
-            settings, triton, self.counters, self._headers, self.telemetry.observe, server.budget
-        )
+        self.mirror: Mirror | None = None
+        """Sends copies to the candidate while the route says so; None where there is no other color."""
+        if settings.other_color is not None:
+            client = HttpClient(*settings.other_color, "the candidate", keep=KEEP)
+            shadow, log = self.telemetry.shadow, self.telemetry.log_disagreement
+            self.mirror = Mirror(client, settings.revision, settings.timeout, shadow, log)
+        self.inferences = Inferences(settings, triton, self.counters, self._headers, self._observe, server.budget)
         self.readiness = self.inferences.readiness
         self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self._live_settings = LiveSettings()
@@ -106,6 +113,12 @@ class App:
         if self.inferences.predictor is not None:
             self.inferences.predictor.cache = cache_of(settings)
         LOG.info("settings: %s", settings.model_dump_json(by_alias=True, exclude_none=True))
+
+    def _observe(self, context: RequestContext) -> None:
+        """Take in a request that is over."""
+        self.telemetry.observe(context)
+        if self.mirror is not None:
+            self.mirror.offer(context)
 
     def use_keys(self, keys: KeyRing) -> None:
         """Use the keys of clients that are valid from now on."""

@@ -214,8 +214,11 @@ class Inferences:
             context.client = self.admit(request.headers)
         except Problem as stranger:
             return partial(_refused, stranger)
-        # A pod that asks for help is a client as any other: anybody may claim to be one.
-        if wait := self.limits.wait_of(request, context.client, trusted=via not in (Via.DIRECT, Via.FALLBACK)):
+        # A pod that asks for help is a client as any other: anybody may claim to be one. What stable's pods mirror was
+        # held against the client's limit there.
+        if via is not Via.MIRROR and (
+            wait := self.limits.wait_of(request, context.client, trusted=via not in (Via.DIRECT, Via.FALLBACK))
+        ):
             return partial(_refused, limited(wait))
         if via is Via.FALLBACK and self._is_busy():
             return partial(_refused, busy())

@@ -9,11 +9,12 @@ Each line is a JSON object:
     tolerance  how far apart numbers may be: absolute below 1, and relative above
 """
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+
+from viridian_serving.codec.comparison import differences
 
 FILE: Final = "golden.jsonl"
 
@@ -60,36 +61,17 @@ def difference(line: Golden, status: int, body: bytes) -> str | None:
         What is different, as a sentence; None when nothing is.
     """
     if status != line.status:
-        return (
-            f"{line.case}: answered with status {status} and not {line.status}: {_shown(body.decode(errors='replace'))}"
-        )
+        return f"{line.case}: answered with status {status} and not {line.status}: {_excerpt(body)}"
     if line.answer is None:
         return None
     try:
         answer = msgspec.json.decode(body)
     except msgspec.DecodeError as error:
         return f"{line.case}: the answer is not JSON ({error})"
-    told = next(_differences(line.answer, answer, "", line.tolerance), None)
+    told = next(differences(line.answer, answer, line.tolerance), None)
     return f"{line.case}: {told}" if told else None
 
 
-def _differences(wanted: Any, given: Any, where: str, tolerance: float) -> Iterator[str]:  # noqa: ANN401  JSON values
-    if isinstance(wanted, dict) and isinstance(given, dict):
-        for name, value in wanted.items():
-            yield from _differences(value, given.get(name), f"{where}.{name}".lstrip("."), tolerance)
-    elif isinstance(wanted, list) and isinstance(given, list) and len(wanted) == len(given):
-        for position, pair in enumerate(zip(wanted, given, strict=True)):
-            yield from _differences(*pair, f"{where}[{position}]", tolerance)
-    elif not _equal(wanted, given, tolerance):
-        yield f"{where} is {_shown(given)} and not {_shown(wanted)}"
-
-
-def _equal(wanted: Any, given: Any, tolerance: float) -> bool:  # noqa: ANN401
-    if isinstance(wanted, float) and isinstance(given, int | float) and not isinstance(given, bool):
-        return math.isclose(wanted, given, rel_tol=0, abs_tol=tolerance * max(1.0, abs(wanted)))
-    return bool(wanted == given)
-
-
-def _shown(value: Any) -> str:  # noqa: ANN401
-    text = repr(value)
+def _excerpt(body: bytes) -> str:
+    text = repr(body.decode(errors="replace"))
     return text if len(text) <= 200 else f"{text[:199]}…"

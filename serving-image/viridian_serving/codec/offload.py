@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Final, TypeVar
 
 _R = TypeVar("_R")
@@ -13,11 +13,12 @@ SMALL: Final = 64 * 1024
 _THREAD: Final = ThreadPoolExecutor(1, "reading")
 
 
-async def aside(size: int, read: Callable[[], _R]) -> _R:
+async def aside(size: int, read: Callable[[], _R], thread: Executor = _THREAD) -> _R:
     """Read a small body at once, and a large one beside the event loop.
 
     Args:
         size: Of what has to be looked at, in bytes.
         read: Reads it.
+        thread: Where a large one is read.
     """
-    return read() if size <= SMALL else await asyncio.get_running_loop().run_in_executor(_THREAD, read)
+    return read() if size <= SMALL else await asyncio.get_running_loop().run_in_executor(thread, read)

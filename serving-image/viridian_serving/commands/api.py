@@ -140,6 +140,8 @@ async def serve(settings: Settings) -> int:
         task.cancel()
     end = loop.time() + settings.grace
     drained = await drain(app, public, calls, settings)
+    if app.mirror is not None:
+        app.mirror.close()
     await app.telemetry.close(longest=min(_LAST_WORDS, max(1.0, end - loop.time())))
     await operations.close(longest=1.0)
     triton.close()

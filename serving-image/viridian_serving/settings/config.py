@@ -61,6 +61,12 @@ def _address(value: object) -> object:
     return host, int(port)
 
 
+def _other_color(stable: tuple[str, int] | None, model: str, color: Color) -> tuple[str, int] | None:
+    if stable is None or not stable[0].startswith(f"{model}."):
+        return None
+    return f"{model}-{color.other}{stable[0].removeprefix(model)}", ports.SPLIT
+
+
 def _words(value: object) -> object:
     return tuple(word for part in value.split(",") if (word := part.strip())) if isinstance(value, str) else value
 
@@ -145,6 +151,11 @@ class Settings(BaseModel):
 
     stable: Annotated[tuple[str, int] | None, BeforeValidator(_address)] = None
     """Host and port of the Service that leads to the stable revision; None means that there is none to ask."""
+    other_color: Annotated[tuple[str, int] | None, BeforeValidator(_address)] = Field(
+        default_factory=lambda given: _other_color(given["stable"], given["model"], given["color"])
+    )
+    """Host and port of the Service of the other color, which gets copies in a shadow step; by default found by the name
+    of the one that leads to stable."""
     fallback_after: PositiveSeconds | None = None
     """Seconds after which stable is asked too when the model has not answered yet; None goes by the trial inference."""
 

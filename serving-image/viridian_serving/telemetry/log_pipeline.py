@@ -5,7 +5,8 @@ A record is redacted before it waits, by the rules of that moment, and goes to t
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from prometheus_client.core import Metric
@@ -15,7 +16,7 @@ from viridian_serving.contract.feature_metadata import FeatureMetadata
 from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.dynamic import LogSettings
-from viridian_serving.telemetry.export_queue import BatchExporter, Dropped, Shipments, Sink
+from viridian_serving.telemetry.export_queue import BatchExporter, Dropped, Record, Shipments, Sink
 from viridian_serving.telemetry.log_secret import LogSecret
 from viridian_serving.telemetry.log_sinks import Otlp, Stdout
 from viridian_serving.telemetry.prediction_log import PredictionLog, resource_of
@@ -83,15 +84,25 @@ class LiveLog:
         if self._writer is None or self._shipper is None:
             return
         for context in requests:
-            try:
-                records = list(self._writer.records(context))
-            except Exception:
-                # What one client sent must not cost the others their records.
-                LOG.exception("prediction log: there is no record of request %s", context.request_id)
-                self._shipments.dropped[Dropped.UNREADABLE] += 1
-                continue
-            for record in records:
-                self._shipper.offer(record)
+            self._write(context.request_id, partial(self._writer.records, context))
+
+    def write_disagreement(self, context: RequestContext, candidate: str, answer: object) -> None:
+        """Queue the record of a mirrored request to which a candidate answered something else."""
+        if self._writer is not None:
+            self._write(context.request_id, partial(self._writer.disagreement, context, candidate, answer))
+
+    def _write(self, request_id: str, told: Callable[[], Iterable[Record]]) -> None:
+        if self._shipper is None:
+            return
+        try:
+            records = list(told())
+        except Exception:
+            # What one client sent must not cost the others their records.
+            LOG.exception("prediction log: there is no record of request %s", request_id)
+            self._shipments.dropped[Dropped.UNREADABLE] += 1
+            return
+        for record in records:
+            self._shipper.offer(record)
 
     async def close(self, longest: float) -> None:
         """Deliver what is left.

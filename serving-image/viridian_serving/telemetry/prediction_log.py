@@ -20,6 +20,8 @@ from viridian_serving.telemetry.redaction import Redactor, Rules
 from viridian_shared.outcome import Outcome
 
 _PREDICT: Final = b"/predict"
+_PREDICTED: Final = ("prediction", "confidence", "probabilities", "outputs")
+"""Members of an answer that are a prediction's."""
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 
 
@@ -72,8 +74,20 @@ class PredictionLog:
         Args:
             context: The request, which is over.
         """
-        if not self._is_sampled(context.request_id):
-            return
+        if self._is_sampled(context.request_id):
+            yield from self._records(context, {})
+
+    def disagreement(self, context: RequestContext, candidate: str, answer: object) -> Iterator[Record]:
+        """Write the records of a mirrored request to which a candidate answered something else, sampled or not.
+
+        Args:
+            context: The request, which is over.
+            candidate: The candidate's revision.
+            answer: The predictions or tensors that it gave, in the form of this pod's own; None where it refused.
+        """
+        yield from self._records(context, {"candidate": candidate}, answer)
+
+    def _records(self, context: RequestContext, shadow: dict[str, Any], answer: object = None) -> Iterator[Record]:
         trace_id = context.trace_id or _given_trace(context.request)
         common = {
             "time": datetime.fromtimestamp(context.time_ns / 1e9, UTC).isoformat(timespec="microseconds"),
@@ -88,7 +102,17 @@ class PredictionLog:
         }
         told = self._told(context) if context.request.path == _PREDICT else iter((self._passed(context),))
         for part in told:
-            yield Record(context.time_ns, msgspec.json.encode({**common, **part}), trace_id)
+            other = {"shadow": {**shadow, "outputs": self._other(part["instance"], answer)}} if shadow else {}
+            yield Record(context.time_ns, msgspec.json.encode({**common, **part, **other}), trace_id)
+
+    def _other(self, instance: int | None, answer: object) -> dict[str, Any] | None:
+        """What another revision answered, redacted as this one's own."""
+        if isinstance(answer, dict):
+            return self._redactor.tensors(answer)
+        if instance is None or not isinstance(answer, list) or instance >= len(answer):
+            return None
+        given = answer[instance]
+        return self._redactor.prediction(_predicted(given)) if isinstance(given, dict) else None
 
     def _is_sampled(self, request_id: str) -> bool:
         return zlib.crc32(request_id.encode()) < self._sample * 2**32
@@ -117,6 +141,11 @@ class PredictionLog:
             self._redactor.tensors(inputs) if inputs is not None else None,
             self._redactor.tensors(outputs) if outputs is not None else None,
         )
+
+
+def _predicted(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer without what it says of its request."""
+    return {name: answer[name] for name in _PREDICTED if name in answer}
 
 
 def _part(

@@ -31,6 +31,7 @@ from viridian_serving.telemetry.log_pipeline import LiveLog
 from viridian_serving.telemetry.log_secret import LogSecret
 from viridian_serving.telemetry.model_metrics import ModelMetrics, rendered
 from viridian_serving.telemetry.prediction_log import resource_of
+from viridian_serving.telemetry.shadow_counts import ShadowCounts
 from viridian_shared.metric_names import IDENTITY
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Telemetry(Collector):
         self.responses = ResponseCounts(refusals)
         self._failures = FailureCounts()
         self.clients = ClientCounts()
+        self.shadow = ShadowCounts(settings.latency_buckets)
         self._accuracy = FeedbackCounts(settings.revision)
         self._feedback: Feedback | None = None
         self.tokens: TokenWriter | None = None
@@ -159,6 +161,16 @@ class Telemetry(Collector):
                 self._tracing.finish(context)
         self._log.write(aside)
 
+    def log_disagreement(self, context: RequestContext, candidate: str, answer: object) -> None:
+        """Log a mirrored request to which the candidate answered something else.
+
+        Args:
+            context: The request, which is over.
+            candidate: Whose answer it is, by its revision.
+            answer: What it answered, in the form of this pod's own; None where it refused the request.
+        """
+        self._log.write_disagreement(context, candidate, answer)
+
     def feedback(self, body: bytes) -> bytes:
         """Answer ``POST /feedback``.
 
@@ -186,6 +198,7 @@ class Telemetry(Collector):
         yield from self.responses.families(IDENTITY, self._identity)
         yield from self._failures.families(IDENTITY, self._identity)
         yield from self.clients.families(IDENTITY, self._identity)
+        yield from self.shadow.families(IDENTITY, self._identity)
         queue = "Time instances waited for a call to the model"
         yield rendered("viridian_queue_seconds", queue, IDENTITY, {self._identity: self._stats.waits})
         yield rendered(

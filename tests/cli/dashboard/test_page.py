@@ -150,7 +150,7 @@ async def test_an_unknown_action_names_those_that_there_are(acting: Page) -> Non
     status, error = await acting.post("/api/models/ml/iris/explode", Origin=f"http://127.0.0.1:{acting.port}")
 
     assert status == 404
-    assert "approve, pause" in error
+    assert "approve, promote" in error
 
 
 async def test_the_list_follows_the_watch(cluster: Cluster, page: Page) -> None:

@@ -65,7 +65,7 @@ def policy(control_plane: ControlPlane, namespace: str) -> dict[str, Any]:
         (8000, "monitoring", ANYBODY, False),
         (8000, "elsewhere", ANYBODY, False),
         (8000, "here", ANYBODY, False),
-        (8000, "here", MODEL, False),
+        (8000, "here", MODEL, True),
         (8080, "elsewhere", ANYBODY, True),
         (8080, "here", MODEL, True),
         (8001, "elsewhere", ANYBODY, True),

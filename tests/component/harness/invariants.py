@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from viridian.traffic.route import shadow_in
+
 from .journal import Version
 
 _COLORS = ("blue", "green")
@@ -57,6 +59,8 @@ class _World:
         for weights in rules:
             if sum(weights.values()) != 100 or weights != rules[0]:
                 raise BrokenInvariant(f"the weights are {rules}")
+        if min(rules[0].values()) and any(shadow_in(rule["filters"]) for rule in version.manifest["spec"]["rules"]):
+            raise BrokenInvariant(f"a candidate gets copies and users at once: {rules}")
         for color in _COLORS:
             before, after = self._weight(color), rules[0][f"{self._model}-{color}"]
             if after > before and color != self._stable() and self._serving(color) < self._needed(after):

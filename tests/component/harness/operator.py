@@ -14,12 +14,15 @@ from kubernetes import client
 from tests.ports import free_port
 
 from viridian.controller.__main__ import main
+from viridian.traffic.route import shadow_in
+from viridian_shared.shadow import Shadow, read_shadow
 
 from .control_plane import ControlPlane
 from .loopback import ENVIRONMENT
 from .processes import Server, start
 from .prometheus import Prometheus
 from .repeated import Repeated
+from .scripted_target import ScriptedPod
 
 REPOSITORY = Path(__file__).parents[3]
 _STOP_SECONDS = 60
@@ -192,6 +195,7 @@ class Users(Repeated):
         outcome: Called with a revision; the outcome and duration of one request there.
         fallback: Called with a revision; what its pods say of stable's help, None where they say nothing.
         failure: What its errors are: type, status and sentence.
+        mirrored: Called with the candidate's revision; what becomes of one copy that the route has stable's pods send.
         rate: Requests a second.
     """
 
@@ -202,7 +206,9 @@ class Users(Repeated):
         self._share: dict[str, float] = {}
         self.outcome: Callable[[str], tuple[str, float]] = lambda _: ("ok", 0.02)
         self.fallback: Callable[[str], tuple[str, str] | None] = lambda _: None
+        self.mirrored: Callable[[str], str] = lambda _: "agreed"
         self.failure = ("model-failed", "500", "KeyError: 'age'")
+        self._told: Shadow | None = None
         self.rate = 100
 
     def _send(self) -> None:
@@ -223,12 +229,26 @@ class Users(Repeated):
                 outcome, seconds = self.outcome(revision)
                 counters.count(1, outcome=outcome, via=via, seconds=seconds)
                 counters.failures[self.failure] += outcome == "error"
+                if outcome == "ok" and self._told is not None and revision != self._told.candidate:
+                    self._copy(self._told, counters, pods)
             self._share[color] = share - int(share)
         for pod in pods:  # ready pods publish their counters from the start
             revision = pod.metadata.labels.get("viridian.dev/revision")
             if revision:
                 counters = self._target.pod(self._namespace, self._model, revision, pod.metadata.uid)
                 counters.fallback = self.fallback(revision)
+
+    def _copy(self, told: Shadow, stable: ScriptedPod, pods: list[Any]) -> None:
+        """A pod of stable sends the candidate a copy of what it has answered, or not."""
+        self._share["copies"] = self._share.get("copies", 0.0) + told.share
+        if self._share["copies"] < 1:
+            return
+        self._share["copies"] -= 1
+        there = next(pod for pod in pods if pod.metadata.labels.get("viridian.dev/revision") == told.candidate)
+        result = self.mirrored(told.candidate)
+        stable.shadow[told.candidate, result] += 1
+        candidate = self._target.pod(self._namespace, self._model, told.candidate, there.metadata.uid)
+        candidate.count(1, outcome="error" if result == "failed" else "ok", via="mirror")
 
     def _weights(self) -> tuple[str, dict[str, int]]:
         """How requests come, and the share of each color in percent."""
@@ -241,6 +261,7 @@ class Users(Repeated):
                 return "direct", self._selected()
             raise
         rules = route["spec"].get("rules") or [{}]  # somebody may have taken them away
+        self._told = read_shadow(shadow_in(rules[-1].get("filters") or []) or "")
         refs: list[dict[str, Any]] = rules[-1].get("backendRefs") or []
         # A route of somebody else leads to none of the model's colors, and so do its requests.
         return "split", {ref["name"].rpartition("-")[2]: ref.get("weight", 1) for ref in refs}

@@ -25,6 +25,7 @@ class ScriptedPod:
         stamp: Time of the counters; None is the page's. An old one makes the samples stale.
         fallback: What it says of stable's help: how much it covers, and why not all; None as pods of earlier images.
         failures: Its failed requests by type, status and sentence.
+        shadow: Of stable's pods: copies of their requests by candidate and by what became of them.
         more: Further samples: name, and labels with value.
     """
 
@@ -36,6 +37,7 @@ class ScriptedPod:
     stamp: float | None = None
     fallback: tuple[str, str] | None = None
     failures: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    shadow: Counter[tuple[str, str]] = field(default_factory=Counter)
     more: list[tuple[str, str]] = field(default_factory=list)
     _requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     _buckets: dict[str, list[int]] = field(default_factory=dict)
@@ -77,6 +79,9 @@ class ScriptedPod:
             for (kind, status, detail), number in self.failures.items():
                 labels = f'{identity},type="{kind}",status="{status}",detail="{detail}"'
                 yield "viridian_failures_total", f"{{{labels}}} {number}"
+            for (candidate, result), number in self.shadow.items():
+                labels = f'{identity},candidate="{candidate}",result="{result}"'
+                yield "viridian_shadow_total", f"{{{labels}}} {number}"
             stamp = moment if self.stamp is None else self.stamp
             yield "viridian_counters_stamp_seconds", f"{{{identity}}} {stamp:.3f}"
 

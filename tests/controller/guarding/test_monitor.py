@@ -12,6 +12,7 @@ from viridian.api.status import ModelDeploymentStatus
 from viridian.controller.guarding.monitor import Comparison, GuardMonitor, GuardSession, read_state
 from viridian.guards.config import Config, LatencyGuard
 from viridian.guards.judge import Verdict
+from viridian.guards.queries import QueryGuard, ignored
 from viridian.guards.series import PodCounters, RequestCounts
 from viridian.guards.spec import guard_config
 from viridian.guards.state import State, encode
@@ -377,3 +378,24 @@ def test_at_a_breach_it_is_known_what_failed(monitor: GuardMonitor) -> None:
     # when that scrape completes the evidence, then it holds the reason as well
     assert monitor.ingest(KEY, SPEC, {**samples, "iris-2": said}, NOW) != ()
     assert monitor.evidence(KEY).failure == 'Mostly 500 model-failed: "ValueError".'
+
+
+def test_copies_are_told_apart_from_requests_that_count_for_steps(monitor: GuardMonitor) -> None:
+    watched(monitor)
+    for moment in (1, 2):
+        stamp = START + moment * INTERVAL
+        counters = PodCounters(stamp, RequestCounts(3), mirrored=RequestCounts(20 * moment, 1))
+        samples = {"iris-1": {"s": PodSamples((PodCounters(stamp, RequestCounts(9)),), 9, stamp)}}
+        samples |= {"iris-2": {"c": PodSamples((counters,), 3, stamp)}}
+        monitor.ingest(KEY, spec(), samples, datetime.fromtimestamp(stamp + 0.5, UTC))
+    evidence = monitor.evidence(KEY)
+    assert evidence.mirrored == {"iris-1": 0, "iris-2": 40}
+    assert evidence.requests == {"iris-1": 9, "iris-2": 3}
+
+
+def test_without_a_weight_nobody_waits_for_queries(monitor: GuardMonitor) -> None:
+    asked = ignored(QueryGuard("drift", "drift", 1.0))
+    for weight, missing in ((0, ()), (50, ("query-drift (no number within its maximum)",))):
+        candidate = {**status()["candidate"], "weight": weight}
+        watched(monitor, candidate=candidate).queries = (replace(asked, verdict=Verdict.NOT_ENOUGH_DATA),)
+        assert monitor.evidence(KEY).missing == missing

@@ -25,6 +25,21 @@ def test_what_the_operator_sets_is_enough() -> None:
     assert settings.latency_buckets == GRID
 
 
+@pytest.mark.parametrize(
+    ("given", "other"),
+    [
+        ({}, None),
+        ({"VIRIDIAN_STABLE": "digits.ml.svc:8080"}, ("digits-green.ml.svc", 8000)),
+        ({"VIRIDIAN_STABLE": "digits.ml.svc:8080", "VIRIDIAN_COLOR": "green"}, ("digits-blue.ml.svc", 8000)),
+        ({"VIRIDIAN_STABLE": "127.0.0.1:8080"}, None),
+        ({"VIRIDIAN_STABLE": "digits-2.ml.svc:8080"}, None),
+        ({"VIRIDIAN_OTHER_COLOR": "127.0.0.1:81"}, ("127.0.0.1", 81)),
+    ],
+)
+def test_where_the_other_color_is(given: dict[str, str], other: tuple[str, int] | None) -> None:
+    assert load(GIVEN | given).other_color == other
+
+
 def test_durations_and_lists_are_read() -> None:
     # when
     settings = load(

@@ -62,6 +62,43 @@ def records(
     return [json.loads(record.line) for record in log.records(RequestContext(request, **{**given, **context}))]
 
 
+# -- records of copies to which a candidate answered differently
+
+
+def disagreement(answer: object, path: bytes = b"/predict", rules: Rules | None = None) -> list[Any]:
+    body = [{"age": 1, "name": "Ada"}, {"age": 2, "name": "Bob"}]
+    request = Request(b"POST", path, {}, json.dumps(body).encode(), 0.0)
+    context = RequestContext(request, "r1", Via.SPLIT, 0.0, many=True, instances=[Encoded((), 2, ())])
+    context.predictions, context.outcome = [{"prediction": 3}, {"prediction": 4}], Outcome.OK
+    log = PredictionLog(load(GIVEN), 0.0, rules or {}, KEY, PEOPLE, FeatureMetadata())  # nothing is sampled
+    return [json.loads(record.line) for record in log.disagreement(context, "iris-2", answer)]
+
+
+def test_a_disagreement_is_logged_with_both_answers_though_it_was_not_sampled() -> None:
+    other = [{"prediction": 3, "feedback_token": "x"}, {"prediction": 9, "request_id": "r1"}]
+    found = disagreement(other, rules={"name": DROP})
+    assert [(each["outputs"], each["shadow"]) for each in found] == [
+        ({"prediction": 3}, {"candidate": "iris-2", "outputs": {"prediction": 3}}),
+        ({"prediction": 4}, {"candidate": "iris-2", "outputs": {"prediction": 9}}),
+    ]
+    assert [each["inputs"] for each in found] == [{"age": 1}, {"age": 2}]
+
+
+def test_the_other_answer_is_redacted_as_well() -> None:
+    (first, _) = disagreement([{"prediction": 3}, {"prediction": 9}], rules={"prediction": MASK})
+    assert first["shadow"]["outputs"] == first["outputs"] == {"prediction": "***"}
+
+
+@pytest.mark.parametrize("answer", [None, [], ["no object", 3], "text"])
+def test_of_a_candidate_that_refused_or_answered_in_another_form_there_is_no_answer(answer: object) -> None:
+    assert [each["shadow"]["outputs"] for each in disagreement(answer)] == [None, None]
+
+
+def test_tensors_of_the_other_answer_are_logged_by_their_names() -> None:
+    (record,) = disagreement({"y": [[7]]}, path=b"/v2/models/iris/infer")
+    assert record["shadow"] == {"candidate": "iris-2", "outputs": {"y": [[7]]}}
+
+
 # -- records
 
 

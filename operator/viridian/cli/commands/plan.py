@@ -76,10 +76,13 @@ def plan(
     from viridian.cli.forecast.report import Plan
 
     manifest = _manifest(filename, name)
-    spec, model = _spec(filename, manifest), str(manifest["metadata"]["name"])
+    asked, model = _spec(filename, manifest), str(manifest["metadata"]["name"])
+    spec = _without_copies(asked)
     where = namespace or str(manifest["metadata"].get("namespace") or "default")
     measured = _measured(prometheus, where, model, window) if prometheus else None
     assumed: list[str] = []
+    if spec != asked:
+        assumed.append("the shadow steps are over and found nothing: they are not played, and their holds come on top")
     stable = _stable(spec, measured, error_rate, p95, assumed)
     world = World(spec, _rpm(rpm, measured), stable, scrape_interval, startup)
     kinds = list(candidates(stable))
@@ -123,6 +126,12 @@ def _spec(filename: str, manifest: dict[str, Any]) -> "ModelDeploymentSpec":
     if errors:
         raise CannotPlan(f"{filename}: {errors[0].field} {errors[0].message}")
     return ModelDeploymentSpec.model_validate(manifest["spec"])
+
+
+def _without_copies(spec: "ModelDeploymentSpec") -> "ModelDeploymentSpec":
+    """The spec without its shadow steps, in which no user meets the candidate."""
+    steps = [step for step in spec.rollout.steps if step.weight]
+    return spec.model_copy(update={"rollout": spec.rollout.model_copy(update={"steps": steps})})
 
 
 def _measured(prometheus: str, namespace: str, model: str, window: float) -> "Measured":

@@ -22,22 +22,24 @@ class Hold:
     Attributes:
         field: Its path in the manifest.
         length: How long it is.
-        weight: The candidate's share of the traffic in it, in percent.
+        weight: The candidate's share of the traffic in it, in percent; 0 while it gets copies.
+        load: What reaches the candidate in it, copies included, in percent of the traffic.
     """
 
     field: str
     length: timedelta
     weight: int
+    load: int
 
 
 def holds(spec: ModelDeploymentSpec) -> Iterator[Hold]:
     """Yield each hold of a spec, the bake last."""
     if spec.is_canary:
         for index, step in enumerate(spec.rollout.steps):
-            yield Hold(f"spec.rollout.steps[{index}].hold", parse_duration(step.hold), step.weight)
+            yield Hold(f"spec.rollout.steps[{index}].hold", parse_duration(step.hold), step.share, step.load)
     bake = spec.rollout.bake
     weight = 100 - bake.holdback if spec.has_route else 100
-    yield Hold("spec.rollout.bake.duration", parse_duration(bake.duration), weight)
+    yield Hold("spec.rollout.bake.duration", parse_duration(bake.duration), weight, weight)
 
 
 def seen_within(spec: ModelDeploymentSpec, rpm: float, base_rate: float, times: float) -> float | None:
@@ -70,7 +72,7 @@ def hold_that_sees(
         times: The same.
         weight: The candidate's, in percent.
     """
-    minute = _evidence(spec, Hold("", timedelta(minutes=1), weight), rpm, base_rate, times)
+    minute = _evidence(spec, Hold("", timedelta(minutes=1), weight, weight), rpm, base_rate, times)
     minutes = math.ceil(1 / minute) if minute > 0 else math.inf
     return timedelta(minutes=minutes) if minutes * 60 <= _LONGEST.total_seconds() else None
 

@@ -12,6 +12,7 @@ from viridian.guards.driver import Rollout, Window, advance
 from viridian.guards.judge import Judgement, Verdict
 from viridian.guards.queries import Answers
 from viridian.guards.series import PodCounters, Snapshot, align
+from viridian.guards.shadow_report import ShadowReport
 from viridian.guards.spec import guard_config
 from viridian.guards.state import State, decode, encode
 from viridian.metrics.prometheus import Samples
@@ -65,6 +66,7 @@ class GuardSession:
     reverted_at: datetime | None = None
     version: str = ""
     reports: PodReports = field(default_factory=PodReports)
+    shadow: ShadowReport | None = None
 
 
 @dataclass
@@ -175,6 +177,12 @@ class GuardMonitor:
         session = self._sessions.get(key)
         return session.state.stamp if session is not None and session.window is None else None
 
+    def note_shadow(self, key: ModelKey, candidate: str, report: ShadowReport) -> None:
+        """Remember what stable's pods say of a candidate's answers to copies of their requests."""
+        session = self._sessions.get(key)
+        if session is not None and session.comparison.candidate == candidate:
+            session.shadow = report
+
     def note_trouble(self, key: ModelKey, trouble: str) -> bool:
         """Remember why a model cannot be judged (nothing: it can); returns whether that is news."""
         news = self._troubles.get(key, "") != trouble
@@ -199,7 +207,10 @@ class GuardMonitor:
             evidence,
             judgements=(*session.judgements, *session.queries),
             requests=_requests(session),
-            missing=_missing((*session.judgements, *session.queries)),
+            mirrored=_mirrored(session),
+            shadow=session.shadow,
+            # Without a weight, users' queries are not asked.
+            missing=_missing((*session.judgements, *(session.queries if session.weight else ()))),
             stable_breach=_stable_breach(session.judgements),
             state=write_state(session),
             breached_at=session.breached_at,
@@ -248,6 +259,14 @@ def _requests(session: GuardSession) -> Mapping[str, int]:
     if session.window is None:
         return {}
     return {revision: _arrived(pods, session.routed) for revision, pods in session.window.latest.pods.items()}
+
+
+def _mirrored(session: GuardSession) -> Mapping[str, int]:
+    """Copies of stable's requests that pods have answered, by revision."""
+    if session.window is None:
+        return {}
+    latest = session.window.latest.pods
+    return {revision: sum(pod.mirrored.answered for pod in pods.values()) for revision, pods in latest.items()}
 
 
 def _arrived(pods: Mapping[str, PodCounters], routed: bool) -> int:

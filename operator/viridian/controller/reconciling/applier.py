@@ -39,7 +39,6 @@ from viridian.rollout.planning.actions import (
     RunCheck,
     StoreRevision,
 )
-from viridian.traffic.route import Weights
 from viridian.workloads.checks import build_check_job
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.live_settings import build_live_settings
@@ -85,8 +84,8 @@ class Applier:
                 await self._apply_color(color, revision, replicas)
             case ApplyColorService() | PointStableService() | ApplyLiveSettings():
                 await self._tell(action)
-            case MoveWeights(weights, pins, aborted):
-                await self._move(dict(weights), dict(pins), aborted)
+            case MoveWeights(weights, pins, aborted, shadow):
+                await self._move(Split(dict(weights), dict(pins), self._timeout, aborted, shadow))
             case ApplyBudget() | ApplyAutoscaler() | RemoveAutoscaler():
                 await self._scale(action)
             case FollowTraffic() | RemoveRoute():
@@ -153,9 +152,12 @@ class Applier:
                 if live is not None:
                     await delete(self._client, AUTOSCALER, live, self._epoch)
 
-    async def _move(self, weights: Weights, pins: Weights, aborted: str | None) -> None:
+    @property
+    def _timeout(self) -> str:
+        return route_timeout(self._model, self._revisions)
+
+    async def _move(self, split: Split) -> None:
         router = router_of(self._model.spec)
-        split = Split(weights, pins, route_timeout(self._model, self._revisions), aborted)
         await router.move(self._site, self._children.carriers.get(router.kind), split)
 
     async def _follow(self, action: FollowTraffic | RemoveRoute) -> None:
@@ -165,7 +167,7 @@ class Applier:
         router = router_of(self._model.spec)
         live = self._children.carriers.get(router.kind)
         if live is not None:
-            await router.follow(self._site, live, dict(action.pins), route_timeout(self._model, self._revisions))
+            await router.follow(self._site, live, dict(action.pins), self._timeout)
 
     async def _remove_strays(self) -> None:
         """Delete what carried the traffic before the spec named something else."""

@@ -65,6 +65,7 @@ class GatewayRouter(TrafficRouter):
             problem=route.problem,
             follows_spec=_timed(traffic_of(wanted), timeout) == _timed(route.traffic, timeout),
             accepted=route.accepted,
+            shadow=route.shadow,
         )
 
     def is_at_rest(self, model: Model, stable: Color, live: Manifest) -> bool:
@@ -83,7 +84,8 @@ class GatewayRouter(TrafficRouter):
             return
         route = _read_own(site, live)
         if route.weights:
-            patch = patch_weights(site.model.owner.name, route, split.weights, split.pins, aborted=split.aborted)
+            name = site.model.owner.name
+            patch = patch_weights(name, route, split.weights, split.pins, aborted=split.aborted, shadow=split.shadow)
         else:  # somebody took all rules away
             patch = patch_traffic(route, _spec(site.model, split), aborted=split.aborted)
         await _patch(site, route, patch)
@@ -101,7 +103,7 @@ class GatewayRouter(TrafficRouter):
     async def follow(self, site: Site, live: Manifest, pins: Weights, longest: str) -> None:
         """Bring everything but the split to what the spec says now."""
         route = _read_own(site, live)
-        spec = _spec(site.model, Split(live_weights(route), pins, longest))
+        spec = _spec(site.model, Split(live_weights(route), pins, longest, shadow=route.shadow or None))
         await _patch(site, route, patch_traffic(route, spec, aborted=route.aborted))
 
     async def fence(self, site: Site, live: Manifest) -> None:
@@ -143,7 +145,8 @@ def _timed(traffic: dict[str, Any], timeout: str | None) -> dict[str, Any]:
 
 
 def _spec(model: Model, split: Split) -> dict[str, Any]:
-    return build_route_spec(model.owner.name, model.spec.traffic, split.timeout, split.weights, split.pins)
+    weights = (split.weights, split.pins)
+    return build_route_spec(model.owner.name, model.spec.traffic, split.timeout, *weights, split.shadow)
 
 
 def _read_own(site: Site, live: Manifest) -> RouteView:

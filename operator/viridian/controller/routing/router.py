@@ -30,13 +30,14 @@ class Split:
     """How the traffic is to be split.
 
     `weights` are those of the split and `pins` those of the rules for pinned users, in percent; a request may take
-    `timeout`; `aborted` names the revision whose rollback this is.
+    `timeout`; `aborted` names the revision whose rollback this is; `shadow` is what stable's pods mirror, if anything.
     """
 
     weights: Weights
     pins: Weights
     timeout: str
     aborted: str | None = None
+    shadow: str | None = None
 
 
 class TrafficRouter(Protocol):

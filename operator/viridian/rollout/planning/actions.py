@@ -78,12 +78,14 @@ class PointStableService:
 class MoveWeights:
     """Bring all rules to these weights in one write; makes what carries them when it is not there.
 
-    `pins` are the weights of the rules for pinned users.
+    `pins` are the weights of the rules for pinned users; `shadow` is what stable's pods are to mirror, if anything, as
+    the route's header has it.
     """
 
     weights: Weights
     pins: Weights
     aborted: str | None = None
+    shadow: str | None = None
 
 
 @dataclass(frozen=True)

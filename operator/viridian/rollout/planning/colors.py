@@ -59,7 +59,7 @@ def _candidate_floor(context: RolloutContext, candidate: ColorStatus) -> int:
     Users may be on those it has, so it only grows while it lives.
     """
     status = context.status
-    weight = status.step.weight if status.step is not None else context.step_weight(1)
+    weight = status.step.load if status.step is not None else context.step_load(1)
     alone = status.stable is None or status.returning is not None or context.failed_over or context.condemned
     if alone or status.phase is Phase.FINISHING:
         weight = 100

@@ -11,6 +11,7 @@ from viridian.api.status import CheckResult, Phase
 from viridian.rollout.checks import made, open_check
 from viridian.rollout.context import RolloutContext
 from viridian.rollout.readiness import candidate_weight
+from viridian.rollout.shadow import intended_shadow
 
 from .actions import (
     Action,
@@ -98,8 +99,9 @@ def _route(context: RolloutContext) -> Iterator[Action]:
     if weights is None or (route is None and context.barred is not None):
         return
     pins = intended_pins(context, weights)
-    if (route is None or not route.gives(weights, pins)) and _may_move(context, weights):
-        yield MoveWeights(_plain(weights), _plain(pins), aborted=_abort_mark(context))
+    shadow = intended_shadow(context)
+    if (route is None or not route.gives(weights, pins, shadow)) and _may_move(context, weights):
+        yield MoveWeights(_plain(weights), _plain(pins), aborted=_abort_mark(context), shadow=shadow)
     elif route is not None and not route.follows_spec and context.barred is None:
         live = {color: route.split(color) for color in Color}
         if sum(live.values()) == 100:  # else its backends were edited too, and wait for the weights to be allowed
