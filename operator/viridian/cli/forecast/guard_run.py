@@ -5,7 +5,7 @@ out: whatever is drawn was answered.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from viridian.guards.alpha import allocate_alpha
 from viridian.guards.blame import Attribution
@@ -63,9 +63,7 @@ class GuardRun:
         if close:
             self._candidate, self._stable, self._since = Traffic(), Traffic(), stamp
         comparable_from = weight_since + self.config.request_timeout if moved else state.comparable_from
-        self._state = State(
-            self._since, weight, comparable_from, state.absolute, state.relative, state.reserve, state.reach
-        )
+        self._state = replace(state, stamp=self._since, weight=weight, comparable_from=comparable_from)
         return judgements
 
     def _traffic(self, counts: RequestCounts) -> Traffic:
