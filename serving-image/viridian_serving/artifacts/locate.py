@@ -51,7 +51,7 @@ def locate(settings: Settings) -> Path:
     if parts.scheme not in ("image", "pvc"):
         raise ModelError(
             f"model.uri {uri!r} is not served; write image:///PATH, pvc://CLAIM/PATH, https://HOST/PATH, or an address "
-            "of a store: s3://, gs://, az:// or hf://"
+            "of a store: s3://, gs://, az://, hf://, mlflow:// or oci://"
         )
     if not path.is_absolute() or ".." in path.parts or parts.query or parts.fragment:
         raise ModelError(f"model.uri {uri!r} has no absolute path; write {parts.scheme}://…/models/NAME/VERSION")
