@@ -36,6 +36,13 @@ class Tracking(Proxy):
     """A tracking server."""
 
     versions: set[str] = field(default_factory=set)
+    ranges: bool = True
+    """Whether it sends a part of a file that is asked for, and not the whole."""
+
+    def answer(self, handler: StoreHandler) -> Reply:
+        if not self.ranges:
+            del handler.headers["Range"]
+        return super().answer(handler)
 
     def is_content(self, handler: StoreHandler, reply: Reply) -> bool:
         return handler.path.startswith(f"{_ARTIFACTS}/") and reply.status in (200, 206)
@@ -72,7 +79,7 @@ class Tracking(Proxy):
 
 
 @functools.cache
-def _python() -> str:
+def python_of_mlflow() -> str:
     """An environment with MLflow; it is made now if it is missing."""
     return output_of("dev/toolchain/environment.sh requirements/mlflow.txt")
 
@@ -85,7 +92,7 @@ def tracking_server(directory: Path) -> Iterator[Tracking]:
     users = directory / "users.ini"
     users.write_text(_USERS.format(directory=directory, **USER))
     command = [
-        *(_python(), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(tracking.behind)),
+        *(python_of_mlflow(), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(tracking.behind)),
         *("--backend-store-uri", f"sqlite:///{directory}/mlflow.db", "--app-name", "basic-auth", "--workers", "1"),
         *("--serve-artifacts", "--artifacts-destination", str(directory / "artifacts")),
     ]

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
 
-from viridian_shared.model_format import NATIVE, ModelFormat
+from viridian_shared.model_format import MAY_RUN_CODE, ModelFormat
 from viridian_shared.sources import FETCHED
 
 from .base import ApiModel
@@ -65,7 +65,7 @@ _TRUST_MISSING = (
     "a model of format sklearn is loaded by running the code in its file: set it to true if you trust its author,"
     " or import the model to ONNX with `viridian import`"
 )
-_TRUST_UNUSED = "only native formats (sklearn, xgboost, lightgbm) have files that may run code: remove it"
+_TRUST_UNUSED = "only native formats (sklearn, xgboost, lightgbm) and mlflow have files that may run code: remove it"
 
 
 def _uri_rules() -> dict[str, Any]:
@@ -134,7 +134,7 @@ class ModelSource(ApiModel):
                     "fieldPath": ".trusted",
                 },
                 {
-                    "rule": f"!self.trusted || self.format in {list(NATIVE)}",
+                    "rule": f"!self.trusted || self.format in {list(MAY_RUN_CODE)}",
                     "message": _TRUST_UNUSED,
                     "fieldPath": ".trusted",
                 },
@@ -190,14 +190,15 @@ class ModelSource(ApiModel):
             description="Layout of the model's files: onnx is a folder with model.onnx, or that file by itself; triton"
             " is a model repository of Triton with one model; sklearn, xgboost and lightgbm are folders as"
             " `viridian import --native` writes them, and run in the library that trained the model: serving.image"
-            " has to be built with its requirements.txt."
+            " has to be built with its requirements.txt; mlflow is a folder of MLflow with the flavour onnx, or with a"
+            " signature and the flavour sklearn, xgboost or lightgbm, which is served as a native format."
         ),
     ] = "onnx"
     trusted: Annotated[
         bool,
         Field(
             description="Whether you trust the model's author: to load a file of format sklearn, and a pickle of"
-            " the other native formats, is to run the code in it."
+            " the other native formats or of mlflow, is to run the code in it."
         ),
     ] = False
     credentials_secret_ref: Annotated[
@@ -248,7 +249,7 @@ class ModelSource(ApiModel):
             raise ValueError(f"store.endpoint: {_ENDPOINT_MISSING}")
         if self.format == "sklearn" and not self.trusted:
             raise ValueError(f"trusted: {_TRUST_MISSING}")
-        if self.trusted and self.format not in NATIVE:
+        if self.trusted and self.format not in MAY_RUN_CODE:
             raise ValueError(f"trusted: {_TRUST_UNUSED}")
         return self
 

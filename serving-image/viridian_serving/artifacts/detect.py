@@ -15,6 +15,7 @@ from viridian_serving.artifacts.locate import (
     ModelError,
     format_of,
     listed,
+    mlflow_model,
     model_file,
     native_model,
     triton_model,
@@ -60,6 +61,8 @@ def find(path: Path, chosen: Format | None = None) -> LocalModel:
 def _home(path: Path, kind: Format) -> Path:
     if kind in NATIVE:
         return native_model(path)
+    if kind == "mlflow":
+        return mlflow_model(path)
     return triton_model(path) if kind == "triton" else model_file(path)
 
 

@@ -23,8 +23,8 @@ _LIGHTGBM: Final = (
 )
 _CATBOOST: Final = "a model of CatBoost; export it to ONNX: model.save_model('model.onnx', format='onnx')"
 _MLFLOW: Final = (
-    "a model of MLflow; load it with its flavour (mlflow.sklearn.load_model and so on), export that to ONNX, with "
-    "skl2onnx for scikit-learn, and serve the file"
+    "a model of MLflow; import it to ONNX: viridian import FOLDER --sample train.csv, or serve it as it is with format "
+    "mlflow"
 )
 _HUGGING_FACE: Final = (
     "a model of Hugging Face; export it to ONNX: optimum-cli export onnx --model FOLDER OUT, and serve OUT/model.onnx"

@@ -31,15 +31,23 @@ Descriptor = Mapping[str, Any]
 
 def title_of(layer: Descriptor) -> str:
     """Return the path of the file that a layer is; empty if it is an archive that has paths itself."""
-    annotations, kind = layer.get("annotations") or {}, str(layer.get("mediaType"))
-    if annotations.get(_UNPACK) == "true" or (kind.startswith(_OF_MODELS) and ".tar" in kind):
-        return ""
-    return next((str(annotations[name]) for name in _TITLES if annotations.get(name)), "")
+    annotations = _annotations(layer)
+    return "" if _is_folder(layer) else next((annotations[name] for name in _TITLES if annotations.get(name)), "")
 
 
 def is_of_image(layer: Descriptor) -> bool:
     """Return whether a layer is one of an image, which is a file system."""
-    return not title_of(layer) and str(layer.get("mediaType")).startswith(_OF_IMAGES)
+    return not title_of(layer) and not _is_folder(layer) and str(layer.get("mediaType")).startswith(_OF_IMAGES)
+
+
+def _is_folder(layer: Descriptor) -> bool:
+    """Return whether a layer is a folder that was packed to be pushed."""
+    kind = str(layer.get("mediaType"))
+    return _annotations(layer).get(_UNPACK) == "true" or (kind.startswith(_OF_MODELS) and ".tar" in kind)
+
+
+def _annotations(layer: Descriptor) -> dict[str, str]:
+    return {str(name): str(value) for name, value in (layer.get("annotations") or {}).items()}
 
 
 def path_of(at: int, layer: Descriptor) -> str:

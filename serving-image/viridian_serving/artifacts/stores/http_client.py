@@ -1,5 +1,6 @@
 """HTTP for stores without a client library in the image: by TLS, with authorities of one's own, and in plain words."""
 
+import logging
 import ssl
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
@@ -26,6 +27,8 @@ def client_options(source: Source) -> dict[str, Any]:
     Raises:
         ModelError: The certificates of ``spec.model.store.caConfigMap`` cannot be read.
     """
+    # It logs addresses, and those to which stores lead are permissions themselves.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     context = ssl.create_default_context()
     if authorities := read_authorities(source.authorities):
         context.load_verify_locations(cadata=authorities)

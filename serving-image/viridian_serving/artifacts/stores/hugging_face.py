@@ -1,7 +1,6 @@
 """``hf://OWNER/REPO@COMMIT``: a repository of Hugging Face, or of a server that speaks its protocol."""
 
 import asyncio
-import logging
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -54,8 +53,6 @@ def open_store(source: Source) -> "HuggingFace":
 
 def _connect_by(source: Source) -> None:
     """Tell the library how to connect: with timeouts, with authorities of one's own, and by https alone."""
-    # It logs addresses, and those to which the hub leads are permissions themselves.
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
     options = client_options(source)
 
     async def refuse_plain_later(request: httpx2.Request) -> None:
