@@ -10,6 +10,7 @@ from typing import Final, cast
 from viridian_serving.artifacts.foreign_models import way_out
 from viridian_serving.artifacts.locate import (
     CONFIG_FILE,
+    MLFLOW_FILE,
     MODEL_FILE,
     NATIVE_FILE,
     ModelError,
@@ -74,6 +75,8 @@ def _format(path: Path) -> Format:
         return found
     if (path / NATIVE_FILE).is_file():
         return _native_format(path / NATIVE_FILE)
+    if (path / MLFLOW_FILE).is_file():
+        return "mlflow"
     if not list(path.glob("*.onnx")) and (foreign := way_out(path)):
         raise ModelError(f"{path} holds {foreign}")
     single = next(iter(sorted(path.glob("*.onnx"))), None)
