@@ -57,7 +57,7 @@ def main() -> int:
                 ours.append(seconds)
                 peaks.append(peak)
                 theirs.append(_copy(folder, endpoint))
-                print(f"round {number + 1}: {theirs[-1] / ours[-1]:.2f} of its speed, {peak} MiB", flush=True)
+                print(f"round {number + 1}: {ours[-1]:.1f} s beside {theirs[-1]:.1f} s, {peak} MiB", flush=True)
     speed, peak = median(theirs) / median(ours), max(peaks)
     result = {"gib": options.gib, "rounds": options.rounds, "speed_ratio": round(speed, 2), "peak_mib": peak}
     _RESULT.write_text(json.dumps(result, indent=2) + "\n")

@@ -2,8 +2,10 @@
 
 import gzip
 import io
+import os
 import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from tests.serving.artifacts.stores.expected import says_none_of
 from tests.serving.fetching import fails, fetched, succeeds
 from tests.serving.places import Place, oci_place, pull_secret, write_secret
 from tests.serving.registry_server import MANIFEST, PASSWORD, USER, Images, Layer
-from tests.serving.store_servers import Reply, StoreHandler, send
+from tests.serving.store_servers import Reply, StoreHandler, StoreServer, send, serving
 
 pytestmark = pytest.mark.serving
 
@@ -163,6 +165,55 @@ def test_a_layer_that_is_damaged_on_the_way(place: Place, images: Images, tmp_pa
 
     images.always = damaged
     fails(place.pod(tmp_path, "iris", None), "spec.model.uri: ", "something on the way changes it")
+
+
+@dataclass
+class Elsewhere(StoreServer):
+    """Where a registry keeps its blobs, for those who know an address."""
+
+    content: bytes = b""
+    valid: set[str] = field(default_factory=set)
+
+    def answer(self, handler: StoreHandler) -> Reply:
+        return handler.part_of(self.content) if handler.path in self.valid else Reply(403, {}, b"Request has expired")
+
+
+def test_blobs_that_are_elsewhere(place: Place, images: Images, tmp_path: Path) -> None:
+    # given a registry that leads to a store, by an address that is good for two answers
+    content = os.urandom(20_000_000)
+    images.push("large", [Layer.file("model.onnx", content)])
+    store = Elsewhere(content=content)
+    pod = place.pod(tmp_path, "large", None)
+    with serving(store, tmp_path):
+
+        def lead(handler: StoreHandler, _: Reply) -> None:
+            store.valid.add(address := f"/blob?{PERMISSION}{len(store.valid)}")
+            send(handler, Reply(307, {"Location": f"{store.url}{address}"}))
+
+        def expire(handler: StoreHandler, _: Reply) -> None:
+            store.valid.clear()
+            send(handler, Reply(403, {}))
+
+        images.always = lead
+        store.faults = [send, send, expire]
+        pod.settings["STORE_CA"] = str(both(tmp_path, images, store))
+        # when
+        succeeds(pod)
+    # then
+    assert (fetched(pod) / "model.onnx").read_bytes() == content
+    # and the registry's token stayed with the registry, and the address in no log
+    assert not [each for each in store.seen if "authorization" in each.headers]
+    says_none_of(pod, PERMISSION)
+
+
+PERMISSION = "Signature=what-only-the-client-may-know"
+
+
+def both(directory: Path, *servers: StoreServer) -> Path:
+    """The authorities of several servers."""
+    file = directory / "authorities.pem"
+    file.write_text("".join(each.ca.read_text() for each in servers if each.ca is not None))
+    return file
 
 
 def test_a_token_is_asked_for_once(place: Place, images: Images, tmp_path: Path) -> None:
