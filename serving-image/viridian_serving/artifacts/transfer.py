@@ -203,8 +203,11 @@ class Transfer:
         tries = Tries(self._shown, self._deadline, part.size)
         while part.size < file.size:
             try:
-                async for chunk in self._store.read(file, part.size, file.size):
-                    await part.append(chunk)
+                # Its server may be busy before the first byte, and only then.
+                async with _silence(None) as silence:
+                    async for chunk in self._store.read(file, part.size, file.size):
+                        await part.append(chunk)
+                        silence.reschedule(asyncio.get_running_loop().time() + SILENCE)
                 if part.size < file.size:
                     raise ended_after(part.size, file.size)
             except PassingError as failure:
@@ -251,10 +254,14 @@ def wrong(shown: str, found: str, wanted: str) -> ModelError:
 
 
 @asynccontextmanager
-async def _silence() -> AsyncIterator[asyncio.Timeout]:
-    """Turn a time without any byte into a failed try; who gets some bytes calls ``reschedule``."""
+async def _silence(first: float | None = SILENCE) -> AsyncIterator[asyncio.Timeout]:
+    """Turn a time without any byte into a failed try; who gets some bytes calls ``reschedule``.
+
+    Args:
+        first: Seconds to the first byte; None for as long as the store itself waits.
+    """
     try:
-        async with asyncio.timeout(SILENCE) as timeout:
+        async with asyncio.timeout(first) as timeout:
             yield timeout
     except TimeoutError:
         raise PassingError(f"no byte for {SILENCE:g} s") from None

@@ -7,7 +7,6 @@ import argparse
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path
 from statistics import median
 
 from obstore.store import S3Store
-from tests.serving.fetching import mount
+from tests.serving.fetching import mount, peak_of
 from tests.serving.places import write_secret
 from tests.serving.pod import ROOT, Pod
 from tests.serving.store_servers import BUCKET, KEYS, output_of, s3
@@ -27,6 +26,8 @@ _RESULT = ROOT / "build" / "bench-fetch.json"
 _BLOCK = 16 << 20
 _MOST_MEMORY = 150
 """MiB of the fetch container."""
+_LONGEST = 3600
+"""Seconds for one fetch."""
 _LEAST_SPEED = 0.8
 """As a share of the other client's."""
 
@@ -101,15 +102,8 @@ def _fetch(folder: Path, endpoint: str, digest: str, gib: int) -> tuple[float, i
     mount(pod).mkdir()
     write_secret(pod, KEYS)
     began = time.perf_counter()
-    process = pod.start_fetch()
-    status, peak = Path(f"/proc/{process.pid}/status"), 0
-    while process.poll() is None:
-        if found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text()):
-            peak = int(found[1]) >> 10
-        time.sleep(0.1)
+    peak = peak_of(pod, within=_LONGEST)
     seconds = time.perf_counter() - began
-    if process.returncode:
-        raise SystemExit(pod.log())
     shutil.rmtree(folder)
     return seconds, peak
 

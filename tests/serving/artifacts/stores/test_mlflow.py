@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.serving.artifacts.stores.expected import MODEL, says_none_of
-from tests.serving.fetching import fails, fetched, mount, succeeds
+from tests.serving.fetching import fails, fetched, mount, peak_of, succeeds
 from tests.serving.files import sha256
 from tests.serving.mlflow_server import USER, Tracking, python_of_mlflow
 from tests.serving.places import Place, mlflow_place, s3_place, write_secret
@@ -107,6 +107,13 @@ def test_a_server_that_knows_no_ranges(place: Place, tracking: Tracking, tmp_pat
 
 def downloads(tracking: Tracking) -> list[StoreRequest]:
     return [each for each in tracking.seen if "/mlflow-artifacts/artifacts/" in each.path]
+
+
+def test_memory_does_not_grow_with_the_model(place: Place, tmp_path: Path) -> None:
+    content = os.urandom(1_000_000) * 250
+    place.put("enormous.onnx", content)
+    peak = peak_of(place.pod(tmp_path, "enormous.onnx", sha256(content)))
+    assert 20 < peak < 150, f"{peak} MiB"
 
 
 def test_a_password_that_is_no_longer_taken(place: Place, tracking: Tracking, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.serving.artifacts.stores.expected import says_none_of
-from tests.serving.fetching import fails, fetched, succeeds
+from tests.serving.fetching import fails, fetched, peak_of, succeeds
 from tests.serving.places import Place, oci_place, pull_secret, write_secret
 from tests.serving.registry_server import MANIFEST, PASSWORD, USER, Images, Layer
 from tests.serving.store_servers import Reply, StoreHandler, StoreServer, send, serving
@@ -248,3 +248,9 @@ def test_a_tag_is_refused(place: Place, tmp_path: Path) -> None:
 def test_a_manifest_without_layers(place: Place, images: Images, tmp_path: Path) -> None:
     images.push("empty", [])
     fails(place.pod(tmp_path, "empty", None), "spec.model.uri: ", "has no layers", "push the model's files with oras")
+
+
+def test_memory_does_not_grow_with_the_model(place: Place, images: Images, tmp_path: Path) -> None:
+    images.push("enormous", [Layer.file("model.onnx", os.urandom(1_000_000) * 250)])
+    peak = peak_of(place.pod(tmp_path, "enormous", None))
+    assert 20 < peak < 150, f"{peak} MiB"
