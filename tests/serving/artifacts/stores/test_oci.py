@@ -115,6 +115,35 @@ def test_a_folder_that_oras_packed_beside_a_file(place: Place, images: Images, t
     assert tree(fetched(pod)) == {"model/model.onnx": MODEL, "labels.txt": b"cat\n"}
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [
+            Layer(MODEL, "application/vnd.cncf.model.weight.v1.raw", {"org.cncf.model.filepath": "model.onnx"}),
+            Layer(b"cat\n", "application/vnd.cncf.model.doc.v1.raw", {"org.cncf.model.filepath": "labels.txt"}),
+        ],
+        [
+            Layer(
+                archive({"model.onnx": MODEL}),
+                "application/vnd.cncf.model.weight.v1.tar+gzip",
+                {"org.cncf.model.filepath": "model.onnx"},
+            ),
+            Layer(archive({"labels.txt": b"cat\n"}), "application/vnd.cncf.model.doc.v1.tar+gzip"),
+        ],
+        [
+            Layer(archive({"model.onnx": MODEL}), "application/vnd.kitops.modelkit.model.v1.tar+gzip"),
+            Layer(archive({"labels.txt": b"cat\n"}), "application/vnd.kitops.modelkit.docs.v1.tar+gzip"),
+        ],
+    ],
+    ids=["ModelPack, files", "ModelPack, archives", "KitOps"],
+)
+def test_other_tools_layers(place: Place, images: Images, tmp_path: Path, layers: list[Layer]) -> None:
+    images.push("other", layers)
+    pod = place.pod(tmp_path, "other", None)
+    succeeds(pod)
+    assert tree(fetched(pod)) == {"model.onnx": MODEL, "labels.txt": b"cat\n"}
+
+
 def test_a_single_archive_is_unpacked(place: Place, images: Images, tmp_path: Path) -> None:
     images.push("archive", [Layer.file("iris.tar.gz", archive({"model.onnx": MODEL}))])
     pod = place.pod(tmp_path, "archive", None)
