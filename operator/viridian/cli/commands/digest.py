@@ -27,7 +27,8 @@ def digest(
 
     A store is read with the credentials of the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
     AWS_SESSION_TOKEN, GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_KEY, HF_TOKEN, MLFLOW_TRACKING_TOKEN, or
-    MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD. A registry of images is asked without any.
+    MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD. A registry of images is asked with what docker login
+    has written.
     """
     from viridian.cli.digest import Reach, digest_of_uri  # loads TLS and more
 

@@ -3,6 +3,8 @@
 import base64
 import binascii
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -25,27 +27,48 @@ def read_login(directory: Path, registry: str, repository: str) -> str:
         repository: In it; a pull secret may be for a part of a registry.
 
     Returns:
-        The value of ``Authorization``; empty without a Secret.
+        The value of ``Authorization``. Without a Secret, that of ``docker login`` on this machine, or else empty.
 
     Raises:
         ModelError: The Secret cannot be used, or has nothing for this registry.
     """
+    if not directory.is_dir():
+        return _of_this_machine(registry, repository)
     secret = read_secret(directory, (KEY,), (_NAME, _PASSWORD))
     if KEY not in secret:
-        return basic(secret[_NAME], secret[_PASSWORD]) if secret else ""
+        return basic(secret[_NAME], secret[_PASSWORD])
     try:
-        logins = json.loads(secret[KEY])["auths"]
-        known = {_place(address): login for address, login in logins.items()}
+        known = _logins(secret[KEY])
     except (ValueError, KeyError, AttributeError):
         raise _unusable("is not the JSON of a pull secret") from None
+    found = _find(known, registry, repository)
+    if found is None:
+        raise _unusable(f"has no credentials for {registry}, but for {', '.join(sorted(known)) or 'no registry'}")
+    return _authorization(found, registry)
+
+
+def _of_this_machine(registry: str, repository: str) -> str:
+    # Not Path.home(), which fails for the user of a pod.
+    home = os.environ.get("HOME", "/nonexistent")
+    file = Path(os.environ.get("DOCKER_CONFIG") or f"{home}/.docker") / "config.json"
+    try:
+        found = _find(_logins(file.read_text()), registry, repository)
+    except (OSError, ValueError, KeyError, AttributeError):
+        return ""
+    # An empty entry says that a program keeps the password, which is not asked here.
+    return _authorization(found, registry) if found else ""
+
+
+def _logins(text: str) -> dict[str, object]:
+    return {_place(address): login for address, login in json.loads(text)["auths"].items()}
+
+
+def _find(known: Mapping[str, object], registry: str, repository: str) -> object | None:
     names = _HUB if registry in _HUB else (registry,)
     # As the kubelet does: what is for a part of the registry counts more.
     parts = repository.split("/")
     paths = ["/".join(("", *parts[:count])) for count in range(len(parts), -1, -1)]
-    found = next((known[name + path] for path in paths for name in names if name + path in known), None)
-    if found is None:
-        raise _unusable(f"has no credentials for {registry}, but for {', '.join(sorted(known)) or 'no registry'}")
-    return _authorization(found, registry)
+    return next((known[name + path] for path in paths for name in names if name + path in known), None)
 
 
 def _place(address: str) -> str:

@@ -51,5 +51,20 @@ def test_a_secret_that_cannot_be_used(tmp_path: Path, content: str, words: str) 
     assert "hush" not in str(told.value)
 
 
-def test_without_a_secret(tmp_path: Path) -> None:
-    assert read_login(tmp_path / "nothing", "ghcr.io", "acme/iris") == ""
+@pytest.mark.parametrize(
+    ("content", "login"),
+    [
+        (json.dumps({"auths": {"ghcr.io": AUTH}}), basic("ann", "hush:hush")),
+        (json.dumps({"auths": {"ghcr.io": {}}, "credsStore": "desktop"}), ""),
+        (json.dumps({"auths": {"quay.io": AUTH}}), ""),
+        ("{}", ""),
+        (None, ""),
+    ],
+)
+def test_without_a_secret_that_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, login: str
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    assert read_login(tmp_path / "nothing", "ghcr.io", "acme/iris") == login

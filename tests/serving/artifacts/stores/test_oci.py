@@ -15,6 +15,10 @@ from tests.serving.places import Place, oci_place, pull_secret, write_secret
 from tests.serving.registry_server import MANIFEST, PASSWORD, USER, Images, Layer
 from tests.serving.store_servers import Reply, StoreHandler, StoreServer, send, serving
 
+from viridian_serving.artifacts.stores.digest import digest_of_source
+from viridian_serving.artifacts.stores.source import Source
+from viridian_shared.digest import digest_of
+
 pytestmark = pytest.mark.serving
 
 MODEL = b"model" * 1000
@@ -267,6 +271,22 @@ def test_a_pull_secret_of_another_registry(place: Place, tmp_path: Path) -> None
     write_secret(pod, {".dockerconfigjson": pull_secret("ghcr.io", USER, PASSWORD)})
     fails(pod, "spec.model.credentialsSecretRef: ", "has no credentials for localhost:", "but for ghcr.io")
     says_none_of(pod, PASSWORD)
+
+
+def test_the_digest_of_an_artifact_is_that_of_its_files(
+    place: Place, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given what docker login has written on a laptop
+    (tmp_path / "config.json").write_text(place.good[".dockerconfigjson"])
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NO_PROXY", "*")
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "model.onnx").write_bytes(MODEL)
+    (files / "schema.yaml").write_bytes(b"inputs: []\n")
+    images.push("files", [Layer.file(file.name, file.read_bytes()) for file in files.iterdir()])
+    # then
+    assert digest_of_source(Source(place.address("files"), 60.0, authorities=images.ca)) == digest_of(files)
 
 
 def test_a_tag_is_refused(place: Place, tmp_path: Path) -> None:
