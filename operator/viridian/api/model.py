@@ -1,9 +1,11 @@
 """`spec.model`: which model, where its files are, and how they are laid out."""
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from viridian_shared.model_format import MAY_RUN_CODE, ModelFormat
 from viridian_shared.sources import FETCHED
@@ -68,16 +70,30 @@ _TRUST_MISSING = (
 _TRUST_UNUSED = "only native formats (sklearn, xgboost, lightgbm) and mlflow have files that may run code: remove it"
 
 
+_OF_ONE_SCHEME = {"mlflow": (_MLFLOW, _MLFLOW_WRONG), "oci": (_OCI, _OCI_WRONG)}
+"""Addresses with a message of their own, since what people write first is not one that stays the same."""
+
+
 def _uri_rules() -> dict[str, Any]:
     """CEL: each address belongs to one rule, so that one message is about it."""
-    others = f"!self.contains('/..') && ({' || '.join(map(matches, _URIS))})"
-    mlflow, oci = "self.startsWith('mlflow:')", "self.startsWith('oci:')"
+    own = {f"self.startsWith('{scheme}:')": rule for scheme, rule in _OF_ONE_SCHEME.items()}
     rules = {
-        f"{mlflow} || {oci} || {others}": _URI_WRONG,
-        f"!{mlflow} || !self.contains('/..') && {matches(_MLFLOW)}": _MLFLOW_WRONG,
-        f"!{oci} || {matches(_OCI)}": _OCI_WRONG,
+        f"{' || '.join(own)} || {_any_of(_URIS)}": _URI_WRONG,
+        **{f"!{is_own} || {_any_of((pattern,))}": wrong for is_own, (pattern, wrong) in own.items()},
     }
     return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in rules.items()]}
+
+
+def _any_of(patterns: Sequence[str]) -> str:
+    return f"!self.contains('/..') && ({' || '.join(map(matches, patterns))})"
+
+
+def _checked_uri(uri: str) -> str:
+    """The same in Python, for who has no API server."""
+    own, wrong = _OF_ONE_SCHEME.get(uri.partition(":")[0], (None, _URI_WRONG))
+    if "/.." in uri or not any(re.fullmatch(pattern, uri) for pattern in ((own,) if own else _URIS)):
+        raise ValueError(wrong)
+    return uri
 
 
 class ModelSource(ApiModel):
@@ -157,6 +173,7 @@ class ModelSource(ApiModel):
     ]
     uri: Annotated[
         str,
+        AfterValidator(_checked_uri),
         Field(
             min_length=1,
             max_length=1024,
