@@ -9,7 +9,10 @@ _PYTORCH: Final = (
     "a model of PyTorch; export it to ONNX: torch.onnx.export(model, example, 'model.onnx', "
     "dynamic_axes={'input': {0: 'batch'}}, input_names=['input'])"
 )
-_KERAS: Final = "a model of Keras; export it to ONNX: model.export('model.onnx', format='onnx'), or with tf2onnx"
+_KERAS: Final = (
+    "a model of Keras; export it to ONNX: model.export('saved'), and python -m tf2onnx.convert --saved-model saved "
+    "--output model.onnx"
+)
 _SAVED_MODEL: Final = (
     "a SavedModel of TensorFlow; export it to ONNX: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx"
 )
