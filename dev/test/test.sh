@@ -24,7 +24,10 @@ pure() {
 }
 # Pods as local processes, with a real Triton in each: they compute more than they wait.
 serving() {
-  "$DEV/toolchain/build-go.sh" versitygw # the S3 that models are fetched from
+  # The stores that models are fetched from.
+  "$DEV/toolchain/build-go.sh" versitygw
+  "$DEV/toolchain/docker-registry.sh" >/dev/null
+  "$DEV/toolchain/environment.sh" requirements/mlflow.txt >/dev/null
   run_pytest serving -n 2 --dist worksteal -m serving
 }
 component() {

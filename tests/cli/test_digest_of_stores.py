@@ -15,7 +15,14 @@ from viridian_shared.digest import digest_of
 FILES = {"model.onnx": b"0123456789" * 30_000, "a folder/labels.txt": b"cat\n"}
 
 
-@pytest.fixture(params=[pytest.param("s3", marks=pytest.mark.serving), "az", "hf"])
+@pytest.fixture(
+    params=[
+        pytest.param("s3", marks=pytest.mark.serving),
+        "az",
+        "hf",
+        pytest.param("mlflow", marks=pytest.mark.serving),
+    ]
+)
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     with PLACES[request.param](tmp_path / "store") as place:
         for name, content in FILES.items():

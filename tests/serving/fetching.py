@@ -1,9 +1,10 @@
 """What the fetch container does, for its tests: its real process is run until it ends."""
 
 import os
+import re
 from pathlib import Path
 
-from tests.serving.pod import Pod
+from tests.serving.pod import Pod, eventually
 
 MODEL = os.urandom(300_000)
 
@@ -36,3 +37,19 @@ def fails(pod: Pod, *words: str) -> None:
 def succeeds(pod: Pod) -> None:
     code, sentence = run(pod)
     assert (code, sentence) == (0, ""), pod.log()
+
+
+def peak_of(pod: Pod, within: float = 120) -> int:
+    """Run the fetch container; return the most MiB that it had in memory."""
+    process, peaks = pod.start_fetch(), [0]
+    status = Path(f"/proc/{process.pid}/status")
+
+    def ended() -> bool:
+        # The kernel keeps the peak, so the last look before the end is what counts.
+        if found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text()):
+            peaks.append(int(found[1]) >> 10)
+        return process.poll() is not None
+
+    eventually(ended, pod.log, within)
+    assert process.returncode == 0, pod.log()
+    return max(peaks)

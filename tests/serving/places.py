@@ -1,5 +1,6 @@
 """Where a model can be in a store, alike for every store: so that one table of tests holds them all."""
 
+import base64
 import json
 import subprocess
 from collections.abc import Callable, Iterator
@@ -7,8 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.serving import mlflow_server
 from tests.serving.fetching import mount
+from tests.serving.mlflow_server import SCHEME, tracking_server
 from tests.serving.pod import Pod
+from tests.serving.registry_server import PASSWORD, USER, registry_server
 from tests.serving.store_doubles import COMMIT, REPOSITORY, Azure, Google, Hub
 from tests.serving.store_servers import BUCKET, KEYS, Fault, StoreServer, answering, s3, serving
 
@@ -34,16 +38,24 @@ class Place:
     settings: dict[str, str] = field(default_factory=dict)
     vouches: bool = False
     """Whether it needs no digest."""
+    parts: bool = True
+    """Whether it is asked for parts of files, and not for each in one."""
+    resolve: Callable[[str], str] = str
+    """Makes the end of an address of a path."""
+
+    def address(self, path: str) -> str:
+        """The address of what is at a path below the base."""
+        return f"{self.base}{self.resolve(path)}"
 
     def addresses_of(self, folder: str) -> list[str]:
         """The ways to write a folder."""
-        return [folder] if self.name == "hf" else [folder, f"{folder}/"]
+        return [folder, f"{folder}/"] if self.name in ("s3", "gs", "az") else [folder]
 
     def pod(self, directory: Path, path: str, digest: str | None, **settings: str) -> Pod:
         """A pod with the model at a path below the base, and the right Secret."""
         known = {"MODEL_DIGEST": digest} if digest is not None else {}
         directory.mkdir(exist_ok=True)
-        pod = Pod.create(directory, **{"MODEL_URI": f"{self.base}{path}", **self.settings, **known, **settings})
+        pod = Pod.create(directory, **{"MODEL_URI": self.address(path), **self.settings, **known, **settings})
         pod.environ = {"NO_PROXY": "*"}
         mount(pod).mkdir(parents=True, exist_ok=True)
         write_secret(pod, self.good)
@@ -134,7 +146,47 @@ def hf_place(directory: Path) -> Iterator[Place]:
         )
 
 
-PLACES = {"s3": s3_place, "gs": gs_place, "az": az_place, "hf": hf_place}
+@contextmanager
+def mlflow_place(directory: Path) -> Iterator[Place]:
+    with tracking_server(directory) as server:
+        run, artifacts = server.run()
+        server.register("iris model", f"{SCHEME}{artifacts}/model", run)
+        yield Place(
+            "mlflow",
+            server,
+            "mlflow://iris%20model/1/",
+            lambda path, content: server.put(f"{artifacts}/model/{path}", content),
+            mlflow_server.USER,
+            {**mlflow_server.USER, "MLFLOW_TRACKING_PASSWORD": "a-password-of-nobody"},
+            answering(401, '{"error_code": "UNAUTHENTICATED", "message": "The token has expired."}'),
+            "401",
+            "there is no file below",
+            _settings(server),
+            parts=False,
+        )
+
+
+@contextmanager
+def oci_place(directory: Path) -> Iterator[Place]:
+    with registry_server(directory) as server:
+        registry = f"localhost:{server.port}"
+        yield Place(
+            "oci",
+            server,
+            f"oci://{registry}/",
+            server.put,
+            {".dockerconfigjson": pull_secret(registry, USER, PASSWORD)},
+            {".dockerconfigjson": pull_secret(registry, USER, "a-password-of-nobody")},
+            answering(401, '{"errors": [{"code": "UNAUTHORIZED", "message": "The token has expired."}]}'),
+            "incorrect password",
+            "MANIFEST_UNKNOWN",
+            {"STORE_CA": str(server.ca)},
+            vouches=True,
+            resolve=server.resolve,
+        )
+
+
+PLACES = {"s3": s3_place, "gs": gs_place, "az": az_place, "hf": hf_place, "mlflow": mlflow_place, "oci": oci_place}
 
 
 def _settings(server: StoreServer) -> dict[str, str]:
@@ -159,3 +211,9 @@ def service_account(directory: Path, account: str) -> str:
             "token_uri": "https://oauth2.googleapis.com/token",
         }
     )
+
+
+def pull_secret(registry: str, user: str, password: str) -> str:
+    """What kubectl create secret docker-registry writes."""
+    auth = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return json.dumps({"auths": {registry: {"username": user, "password": password, "auth": auth}}})

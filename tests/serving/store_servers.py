@@ -178,16 +178,9 @@ def serving(store: StoreServer, tls: Path | None = None) -> Iterator[None]:
         server.server_close()
 
 
-# -- S3
-
-
-KEYS = {"AWS_ACCESS_KEY_ID": "AKIAVIRIDIANTESTS", "AWS_SECRET_ACCESS_KEY": "not-so-secret-but-long"}
-BUCKET = "models"
-
-
 @dataclass
-class Gateway(StoreServer):
-    """The Versity S3 gateway, which is a real server, and the proxy in front of it."""
+class Proxy(StoreServer):
+    """In front of a real server."""
 
     behind: int = 0
 
@@ -206,6 +199,39 @@ class Gateway(StoreServer):
         finally:
             connection.close()
 
+
+_OF_THE_CONNECTION = ("connection", "keep-alive", "transfer-encoding", "date", "server")
+
+
+def is_answering(port: int, path: str) -> bool:
+    """Whether a server says yes at an address."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def output_of(command: str) -> str:
+    """What a script of dev/ prints."""
+    done = subprocess.run(["bash", "-c", command], check=True, capture_output=True, text=True, cwd=REPOSITORY)
+    return done.stdout.strip()
+
+
+# -- S3
+
+
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIAVIRIDIANTESTS", "AWS_SECRET_ACCESS_KEY": "not-so-secret-but-long"}
+BUCKET = "models"
+
+
+@dataclass
+class Gateway(Proxy):
+    """The Versity S3 gateway, which is a real server."""
+
     def put(self, key: str, content: bytes) -> str | None:
         """Upload an object; return its version."""
         store = S3Store(
@@ -218,17 +244,11 @@ class Gateway(StoreServer):
         return store.put(key, content)["version"]
 
 
-_OF_THE_CONNECTION = ("connection", "keep-alive", "transfer-encoding", "date", "server")
-
-
 @functools.cache
 def _versitygw() -> Path:
     """The gateway's program; it is built now if it is missing."""
     subprocess.run([REPOSITORY / "dev" / "toolchain" / "build-go.sh", "versitygw"], check=True)
-    cache = subprocess.run(
-        ["bash", "-c", f". {REPOSITORY}/dev/env.sh && echo $CACHE"], check=True, capture_output=True, text=True
-    )
-    return Path(cache.stdout.strip()) / "bin" / "versitygw"
+    return Path(output_of(". dev/env.sh && echo $CACHE")) / "bin" / "versitygw"
 
 
 def _ask_signed(port: int, method: str, path: str, body: str = "") -> None:
@@ -240,17 +260,6 @@ def _ask_signed(port: int, method: str, path: str, body: str = "") -> None:
     subprocess.run(
         [*command, "--user", keys, "--header", hashed, "--request", method, "--data", body, address], check=True
     )
-
-
-def _is_healthy(port: int) -> bool:
-    connection = HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 @contextmanager
@@ -266,7 +275,7 @@ def s3(directory: Path, tls: Path | None = None) -> Iterator[Gateway]:
     ]
     server = start("versitygw", command, directory / "versitygw.log")
     try:
-        server.wait_until(functools.partial(_is_healthy, gateway.behind))
+        server.wait_until(functools.partial(is_answering, gateway.behind, "/health"))
         _ask_signed(gateway.behind, "PUT", f"/{BUCKET}")
         _ask_signed(
             gateway.behind,

@@ -1,11 +1,13 @@
 """`spec.model`: which model, where its files are, and how they are laid out."""
 
-from typing import Annotated, Self
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from viridian_shared.model_format import NATIVE, ModelFormat
+from viridian_shared.model_format import MAY_RUN_CODE, ModelFormat
 from viridian_shared.sources import FETCHED
 
 from .base import ApiModel
@@ -24,25 +26,40 @@ _URIS = (
     rf"^az://[a-z0-9]{{3,24}}/[a-z0-9$][a-z0-9-]{{1,62}}/{_SEGMENTS}/?$",
     rf"^hf://[A-Za-z0-9._-]+/[A-Za-z0-9._-]+@[0-9a-f]{{40}}(/{_SEGMENTS})?$",
 )
+_MLFLOW = rf"^mlflow://[A-Za-z0-9._%+-]+/[1-9][0-9]{{0,9}}(/{_SEGMENTS})?$"
+_OCI = r"^oci://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[a-z0-9]+([._/-]+[a-z0-9]+)*@sha256:[0-9a-f]{64}$"
 _URI_WRONG = (
-    "must be image:///PATH, the absolute path of a folder in the serving image, such as image:///models/iris/v1.3.0, or"
-    " pvc://CLAIM/PATH, or https://HOST/PATH, or s3://BUCKET/KEY, gs://BUCKET/KEY, az://ACCOUNT/CONTAINER/KEY, or"
-    " hf://OWNER/REPO@COMMIT with the 40 digits of a commit"
+    "must be image:///PATH, a path in the serving image, or pvc://CLAIM/PATH, or https://HOST/PATH, or s3://BUCKET/KEY,"
+    " gs://BUCKET/KEY, az://ACCOUNT/CONTAINER/KEY, or hf://OWNER/REPO@COMMIT with the 40 digits of a commit, or"
+    " mlflow://NAME/VERSION, or oci://REGISTRY/REPO@sha256:DIGEST"
 )
-_NEED_DIGEST = frozenset({"https", "pvc", "s3", "gs", "az"})
+_MLFLOW_WRONG = (
+    "must be mlflow://NAME/VERSION with the number of a version: an alias (NAME@champion) or a stage (NAME/Production)"
+    " can mean another version tomorrow"
+)
+_OCI_WRONG = (
+    "must be oci://REGISTRY/REPOSITORY@sha256:DIGEST: a tag can mean other files tomorrow; `oras resolve"
+    " REGISTRY/REPOSITORY:TAG` prints the digest of a tag"
+)
+_NEED_DIGEST = frozenset({"https", "pvc", "s3", "gs", "az", "mlflow"})
 """Their addresses can mean other bytes tomorrow; all but those of a version in S3."""
+_ANONYMOUS = frozenset({"s3", "gs", "az"})
+"""Stores that can be asked without credentials although the pod has an identity."""
 _IS_VERSION = "self.uri.startsWith('s3:') && self.uri.contains('?versionId=')"
 _IS_FETCHED = "!(self.uri.startsWith('image:') || self.uri.startsWith('pvc:'))"
 _DIGEST_MISSING = (
-    "it is needed, so that every pod serves the same files, for all but image and hf models and s3 objects with"
-    " ?versionId=: write sha256:<64 hexadecimal digits>, as printed by `kubectl viridian digest URI`"
+    "it is needed, so that every pod serves the same files, for all but image, hf and oci models and s3 objects"
+    " with ?versionId=: write sha256:<64 hexadecimal digits>, as printed by `kubectl viridian digest URI`"
 )
-_CREDENTIALS_UNUSED = (
-    "only models that are fetched need credentials: remove it, or write an https, s3, gs, az or hf uri"
+_FETCHED = "an https, s3, gs, az, hf, mlflow or oci uri"
+_CREDENTIALS_UNUSED = f"only models that are fetched need credentials: remove it, or write {_FETCHED}"
+_STORE_UNUSED = f"only fetched models come from a store: remove it, or write {_FETCHED}"
+_OF_S3_ALONE = "region and pathStyle are for s3 uris alone: remove them"
+_WITHOUT_TLS = "an endpoint without TLS (http://) is for s3 and mlflow uris alone: write https://"
+_ENDPOINT_MISSING = (
+    "an mlflow uri needs it: write the address of the tracking server, such as https://mlflow.example.com"
 )
-_STORE_UNUSED = "only fetched models come from a store: remove it, or write an https, s3, gs, az or hf uri"
-_OF_S3_ALONE = "region, pathStyle and an endpoint without TLS (http://) are for s3 uris alone: remove them"
-_NOT_OF_HTTPS = "the whole address of an https uri is in the uri: remove the endpoint"
+_ENDPOINT_UNUSED = "the whole address of an https or oci uri is in the uri: remove the endpoint"
 _NOT_ANONYMOUS = "anonymous is for s3, gs and az uris without credentialsSecretRef: remove one of them"
 
 
@@ -50,7 +67,33 @@ _TRUST_MISSING = (
     "a model of format sklearn is loaded by running the code in its file: set it to true if you trust its author,"
     " or import the model to ONNX with `viridian import`"
 )
-_TRUST_UNUSED = "only native formats (sklearn, xgboost, lightgbm) have files that may run code: remove it"
+_TRUST_UNUSED = "only native formats (sklearn, xgboost, lightgbm) and mlflow have files that may run code: remove it"
+
+
+_OF_ONE_SCHEME = {"mlflow": (_MLFLOW, _MLFLOW_WRONG), "oci": (_OCI, _OCI_WRONG)}
+"""Addresses with a message of their own, since what people write first is not one that stays the same."""
+
+
+def _uri_rules() -> dict[str, Any]:
+    """CEL: each address belongs to one rule, so that one message is about it."""
+    own = {f"self.startsWith('{scheme}:')": rule for scheme, rule in _OF_ONE_SCHEME.items()}
+    rules = {
+        f"{' || '.join(own)} || {_any_of(_URIS)}": _URI_WRONG,
+        **{f"!{is_own} || {_any_of((pattern,))}": wrong for is_own, (pattern, wrong) in own.items()},
+    }
+    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in rules.items()]}
+
+
+def _any_of(patterns: Sequence[str]) -> str:
+    return f"!self.contains('/..') && ({' || '.join(map(matches, patterns))})"
+
+
+def _checked_uri(uri: str) -> str:
+    """The same in Python, for who has no API server."""
+    own, wrong = _OF_ONE_SCHEME.get(uri.partition(":")[0], (None, _URI_WRONG))
+    if "/.." in uri or not any(re.fullmatch(pattern, uri) for pattern in ((own,) if own else _URIS)):
+        raise ValueError(wrong)
+    return uri
 
 
 class ModelSource(ApiModel):
@@ -72,21 +115,32 @@ class ModelSource(ApiModel):
                 },
                 {"rule": f"!has(self.store) || {_IS_FETCHED}", "message": _STORE_UNUSED, "fieldPath": ".store"},
                 {
-                    "rule": "!has(self.store) || self.uri.startsWith('s3:') || !(has(self.store.region)"
-                    " || has(self.store.pathStyle)"
-                    " || has(self.store.endpoint) && self.store.endpoint.startsWith('http:'))",
+                    "rule": "!has(self.store) || self.uri.startsWith('s3:')"
+                    " || !(has(self.store.region) || has(self.store.pathStyle))",
                     "message": _OF_S3_ALONE,
                     "fieldPath": ".store",
                 },
                 {
-                    "rule": "!has(self.store) || !has(self.store.endpoint) || !self.uri.startsWith('https:')",
-                    "message": _NOT_OF_HTTPS,
+                    "rule": "!has(self.store) || !has(self.store.endpoint) || self.uri.startsWith('s3:')"
+                    " || self.uri.startsWith('mlflow:') || !self.store.endpoint.startsWith('http:')",
+                    "message": _WITHOUT_TLS,
+                    "fieldPath": ".store.endpoint",
+                },
+                {
+                    "rule": "!self.uri.startsWith('mlflow:') || has(self.store) && has(self.store.endpoint)",
+                    "message": _ENDPOINT_MISSING,
+                    "fieldPath": ".store.endpoint",
+                },
+                {
+                    "rule": "!has(self.store) || !has(self.store.endpoint)"
+                    " || !(self.uri.startsWith('https:') || self.uri.startsWith('oci:'))",
+                    "message": _ENDPOINT_UNUSED,
                     "fieldPath": ".store.endpoint",
                 },
                 {
                     "rule": "!has(self.store) || !self.store.anonymous"
-                    " || !(self.uri.startsWith('https:') || self.uri.startsWith('hf:')"
-                    " || has(self.credentialsSecretRef))",
+                    f" || {sorted(_ANONYMOUS)}.exists(scheme, self.uri.startsWith(scheme + ':'))"
+                    " && !has(self.credentialsSecretRef)",
                     "message": _NOT_ANONYMOUS,
                     "fieldPath": ".store.anonymous",
                 },
@@ -96,7 +150,7 @@ class ModelSource(ApiModel):
                     "fieldPath": ".trusted",
                 },
                 {
-                    "rule": f"!self.trusted || self.format in {list(NATIVE)}",
+                    "rule": f"!self.trusted || self.format in {list(MAY_RUN_CODE)}",
                     "message": _TRUST_UNUSED,
                     "fieldPath": ".trusted",
                 },
@@ -119,6 +173,7 @@ class ModelSource(ApiModel):
     ]
     uri: Annotated[
         str,
+        AfterValidator(_checked_uri),
         Field(
             min_length=1,
             max_length=1024,
@@ -126,11 +181,10 @@ class ModelSource(ApiModel):
             " pvc://CLAIM/PATH, a file or folder in a PersistentVolumeClaim of the model's namespace, which is mounted"
             " read-only; https://HOST/PATH, a file, or a .tar.gz, .tar or .zip of a folder; s3://BUCKET/KEY,"
             " gs://BUCKET/KEY or az://ACCOUNT/CONTAINER/KEY, such an object, or all below KEY/ as a folder;"
-            " hf://OWNER/REPO@COMMIT or hf://OWNER/REPO@COMMIT/PATH, a repository of Hugging Face, or a part of it.",
-            json_schema_extra=cel(
-                f"({' || '.join(map(matches, _URIS))}) && !self.contains('/..')",
-                _URI_WRONG,
-            ),
+            " hf://OWNER/REPO@COMMIT or hf://OWNER/REPO@COMMIT/PATH, a repository of Hugging Face, or a part of it;"
+            " mlflow://NAME/VERSION or mlflow://NAME/VERSION/PATH, a version in MLflow's registry, or a part of it;"
+            " oci://REGISTRY/REPOSITORY@sha256:DIGEST, an artifact, or an image with the files in /models.",
+            json_schema_extra=_uri_rules(),
         ),
     ]
     digest: Annotated[
@@ -153,14 +207,15 @@ class ModelSource(ApiModel):
             description="Layout of the model's files: onnx is a folder with model.onnx, or that file by itself; triton"
             " is a model repository of Triton with one model; sklearn, xgboost and lightgbm are folders as"
             " `viridian import --native` writes them, and run in the library that trained the model: serving.image"
-            " has to be built with its requirements.txt."
+            " has to be built with its requirements.txt; mlflow is a folder of MLflow with the flavour onnx, or with a"
+            " signature and the flavour sklearn, xgboost or lightgbm, which is served as a native format."
         ),
     ] = "onnx"
     trusted: Annotated[
         bool,
         Field(
             description="Whether you trust the model's author: to load a file of format sklearn, and a pickle of"
-            " the other native formats, is to run the code in it."
+            " the other native formats or of mlflow, is to run the code in it."
         ),
     ] = False
     credentials_secret_ref: Annotated[
@@ -170,8 +225,10 @@ class ModelSource(ApiModel):
             " password, or token; s3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there is one,"
             " AWS_SESSION_TOKEN; gs: GOOGLE_APPLICATION_CREDENTIALS, the JSON of a service account; az:"
             " AZURE_STORAGE_KEY, or AZURE_STORAGE_SAS_TOKEN, or AZURE_TENANT_ID, AZURE_CLIENT_ID and"
-            " AZURE_CLIENT_SECRET; hf: HF_TOKEN. Without one, s3, gs and az use the pod's identity. Only the"
-            " container that fetches the model sees it."
+            " AZURE_CLIENT_SECRET; hf: HF_TOKEN; mlflow: MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME"
+            " and MLFLOW_TRACKING_PASSWORD, and the keys of the store that has the files, if there is one; oci:"
+            " .dockerconfigjson, as in a pull secret, or username and password. Without one, s3, gs and az use the"
+            " pod's identity. Only the container that fetches the model sees it."
         ),
     ] = None
     store: Annotated[
@@ -205,26 +262,29 @@ class ModelSource(ApiModel):
             raise ValueError(f"credentialsSecretRef: {_CREDENTIALS_UNUSED}")
         if self.store is not None:
             self._check_store(self.store)
+        if self.scheme == "mlflow" and (self.store is None or self.store.endpoint is None):
+            raise ValueError(f"store.endpoint: {_ENDPOINT_MISSING}")
         if self.format == "sklearn" and not self.trusted:
             raise ValueError(f"trusted: {_TRUST_MISSING}")
-        if self.trusted and self.format not in NATIVE:
+        if self.trusted and self.format not in MAY_RUN_CODE:
             raise ValueError(f"trusted: {_TRUST_UNUSED}")
         return self
 
     def _check_store(self, store: ModelStore) -> None:
         if not self.is_fetched:
             raise ValueError(f"store: {_STORE_UNUSED}")
-        plain = (store.endpoint or "").startswith("http:")
-        if self.scheme != "s3" and (store.region is not None or store.path_style is not None or plain):
+        if self.scheme != "s3" and (store.region is not None or store.path_style is not None):
             raise ValueError(f"store: {_OF_S3_ALONE}")
-        if self.scheme == "https" and store.endpoint is not None:
-            raise ValueError(f"store.endpoint: {_NOT_OF_HTTPS}")
-        if store.anonymous and (self.scheme in ("https", "hf") or self.credentials_secret_ref is not None):
+        if self.scheme not in ("s3", "mlflow") and (store.endpoint or "").startswith("http:"):
+            raise ValueError(f"store.endpoint: {_WITHOUT_TLS}")
+        if self.scheme in ("https", "oci") and store.endpoint is not None:
+            raise ValueError(f"store.endpoint: {_ENDPOINT_UNUSED}")
+        if store.anonymous and (self.scheme not in _ANONYMOUS or self.credentials_secret_ref is not None):
             raise ValueError(f"store.anonymous: {_NOT_ANONYMOUS}")
 
     @property
     def scheme(self) -> str:
-        """What the uri begins with: image, pvc, https, s3, gs, az or hf."""
+        """What the uri begins with: image, pvc, https, s3, gs, az, hf, mlflow or oci."""
         return urlsplit(self.uri).scheme
 
     @property

@@ -27,14 +27,15 @@ class CertificatesRef(ApiModel):
 
 
 class ModelStore(ApiModel):
-    """How to reach the store of an s3, gs, az or hf uri."""
+    """How to reach the store of an s3, gs, az, hf, mlflow or oci uri."""
 
     endpoint: Annotated[
         str | None,
         Field(
             max_length=512,
             description="Address of the store's server, such as https://minio.storage.svc:9000, without the bucket;"
-            " default: that of Amazon S3, Google Cloud Storage, Azure or Hugging Face. http:// only for s3 uris.",
+            " default: that of Amazon S3, Google Cloud Storage, Azure or Hugging Face; required for MLflow's tracking"
+            " server. http:// only for s3 uris, and for mlflow uris without credentials.",
             json_schema_extra=cel(
                 matches(r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"),
                 "must be https://HOST or https://HOST:PORT, without a path, such as https://minio.storage.svc:9000",

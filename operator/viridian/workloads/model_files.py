@@ -52,10 +52,10 @@ def build_fetch_mounts(model: ModelSource) -> list[dict[str, Any]]:
 
 def build_identity_annotations(model: ModelSource) -> dict[str, str]:
     """What keeps the webhooks of clouds from giving the pod's identity to the containers that serve."""
-    return {
-        "s3": {"eks.amazonaws.com/skip-containers": "triton,api"},
-        "az": {"azure.workload.identity/skip-containers": "triton;api"},
-    }.get(model.scheme, {})
+    amazon = {"eks.amazonaws.com/skip-containers": "triton,api"}
+    azure = {"azure.workload.identity/skip-containers": "triton;api"}
+    # The files of a version in MLflow can be in either.
+    return {"s3": amazon, "az": azure, "mlflow": amazon | azure}.get(model.scheme, {})
 
 
 def build_fetch_environment(model: ModelSource) -> dict[str, str]:

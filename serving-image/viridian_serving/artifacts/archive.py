@@ -17,7 +17,7 @@ MAX_FILES: Final = 10_000
 """Files and folders in an archive."""
 _BLOCK: Final = 4096
 """Bytes that even the smallest file takes from a disk."""
-_DAMAGED: Final = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
+DAMAGED: Final = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
 _MOST_HEADER: Final = 64 * 1024
 """Bytes of a long name or of other attributes of an entry, which tarfile reads at once."""
 _HEADERS: Final = (
@@ -62,19 +62,24 @@ def unpack(archive: Path, target: Path, max_size: int, deadline: Deadline) -> No
         ModelError: It is damaged, too large, or holds what no model needs; the message names the field of the spec.
         OSError: The files cannot be stored.
     """
-    budget = _Budget(max_size, deadline)
+    unpack_within(archive, target, Budget(max_size, deadline))
+
+
+def unpack_within(archive: Path, target: Path, budget: "Budget") -> None:
+    """Unpack an archive where others were unpacked before; see ``unpack``."""
     try:
         for member in _zip(archive) if _kind(archive) == "zip" else _tar(archive, gzipped=_kind(archive) == "gzip"):
             budget.begin()
-            _place(member, target / _inside(member.name), budget)
-    except _DAMAGED as error:
+            _place(member, target / inside(member.name), budget)
+    except DAMAGED as error:
         raise ModelError(f"spec.model.uri: the archive is damaged ({error}); pack it again") from error
 
 
-class _Budget:
+class Budget:
     """What an archive may still cost."""
 
     def __init__(self, max_size: int, deadline: Deadline) -> None:
+        """Begin; see ``unpack``."""
         self._max_size = max_size
         self._deadline = deadline
         self._size = 0
@@ -121,12 +126,25 @@ class _Entry(tarfile.TarInfo):
 
 
 def _tar(archive: Path, *, gzipped: bool) -> Iterator[_Member]:
-    # As a stream: nothing is read ahead, so a hostile archive costs no more than was looked at.
-    with tarfile.open(archive, "r|gz" if gzipped else "r|", tarinfo=_Entry) as opened:
+    with _open_tar(archive, gzipped=gzipped) as opened:
         for info in opened:
             if not (info.isreg() or info.isdir()):
-                raise _odd(info.name, "a link" if info.issym() or info.islnk() else "no plain file")
+                raise odd(info.name, "a link" if info.issym() or info.islnk() else "no plain file")
             yield _Member(info.name, opened.extractfile(info) if info.isreg() else None)
+
+
+def _open_tar(archive: Path, *, gzipped: bool) -> tarfile.TarFile:
+    # As a stream: nothing is read ahead, so a hostile archive costs no more than was looked at.
+    return tarfile.open(archive, "r|gz" if gzipped else "r|", tarinfo=_Entry)
+
+
+def open_tar(archive: Path) -> tarfile.TarFile:
+    """Open an archive, compressed or not, to be read once from its beginning to its end.
+
+    Raises:
+        tarfile.TarError: It is none.
+    """
+    return _open_tar(archive, gzipped=_kind(archive) == "gzip")
 
 
 def _zip(archive: Path) -> Iterator[_Member]:
@@ -134,7 +152,7 @@ def _zip(archive: Path) -> Iterator[_Member]:
         for info in opened.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _odd(info.filename, "a link" if kind == stat.S_IFLNK else "no plain file")
+                raise odd(info.filename, "a link" if kind == stat.S_IFLNK else "no plain file")
             if info.flag_bits & 1:
                 raise ModelError("spec.model.uri: the archive is encrypted; pack it without a password")
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -146,34 +164,41 @@ def _zip(archive: Path) -> Iterator[_Member]:
                     yield _Member(info.filename, content)
 
 
-def _inside(name: str) -> PurePosixPath:
+def inside(name: str) -> PurePosixPath:
+    """Return the path of an entry.
+
+    Raises:
+        ModelError: It leads out of the archive, or can be read in two ways.
+    """
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
-        raise _odd(name, "a path that leads out of the archive")
+        raise odd(name, "a path that leads out of the archive")
     if why := unclear(name):
         raise ModelError(f"spec.model.uri: {name!r} in the archive {why}")
     return path
 
 
-def _odd(name: str, what: str) -> ModelError:
+def odd(name: str, what: str) -> ModelError:
+    """Return what to say of an entry that is no plain file or folder."""
     return ModelError(
         f"spec.model.uri: {name!r} in the archive is {what}; pack plain files and folders "
         "(tar --dereference --hard-dereference)"
     )
 
 
-def _place(member: _Member, path: Path, budget: _Budget) -> None:
+def _place(member: _Member, path: Path, budget: Budget) -> None:
     try:
         if member.content is None:
             path.mkdir(parents=True, exist_ok=True)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write(member.content, path, budget)
+            write(member.content, path, budget)
     except (FileExistsError, NotADirectoryError) as error:
         raise ModelError(f"spec.model.uri: the archive holds {member.name!r} twice; pack each file once") from error
 
 
-def _write(content: IO[bytes], path: Path, budget: _Budget) -> None:
+def write(content: IO[bytes], path: Path, budget: Budget) -> None:
+    """Write a file that is not there yet."""
     with path.open("xb") as file:
         while chunk := content.read(CHUNK):
             budget.spend(len(chunk))

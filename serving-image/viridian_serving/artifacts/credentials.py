@@ -26,12 +26,21 @@ def read_authorization(directory: Path) -> str:
     found = {name: _value(directory / name) for name in ("token", "username", "password")}
     given = {name for name, value in found.items() if value}
     if given == {"token"}:
-        return f"Bearer {found['token']}"
+        return bearer(found["token"])
     if given == {"username", "password"}:
-        pair = f"{found['username']}:{found['password']}"
-        return f"Basic {base64.b64encode(pair.encode()).decode()}"
+        return basic(found["username"], found["password"])
     has = f"has {' and '.join(sorted(given))}" if given else "does not exist, or has none of the keys that are used"
     raise ModelError(f"{_FIELD}: the Secret {has}; it must have either token, or username and password")
+
+
+def bearer(token: str) -> str:
+    """Return the value of ``Authorization`` for a token."""
+    return f"Bearer {token}"
+
+
+def basic(username: str, password: str) -> str:
+    """Return the value of ``Authorization`` for a user."""
+    return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
 
 
 def _value(file: Path) -> str:

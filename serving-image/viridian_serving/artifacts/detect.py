@@ -10,11 +10,13 @@ from typing import Final, cast
 from viridian_serving.artifacts.foreign_models import way_out
 from viridian_serving.artifacts.locate import (
     CONFIG_FILE,
+    MLFLOW_FILE,
     MODEL_FILE,
     NATIVE_FILE,
     ModelError,
     format_of,
     listed,
+    mlflow_model,
     model_file,
     native_model,
     triton_model,
@@ -60,6 +62,8 @@ def find(path: Path, chosen: Format | None = None) -> LocalModel:
 def _home(path: Path, kind: Format) -> Path:
     if kind in NATIVE:
         return native_model(path)
+    if kind == "mlflow":
+        return mlflow_model(path)
     return triton_model(path) if kind == "triton" else model_file(path)
 
 
@@ -71,6 +75,8 @@ def _format(path: Path) -> Format:
         return found
     if (path / NATIVE_FILE).is_file():
         return _native_format(path / NATIVE_FILE)
+    if (path / MLFLOW_FILE).is_file():
+        return "mlflow"
     if not list(path.glob("*.onnx")) and (foreign := way_out(path)):
         raise ModelError(f"{path} holds {foreign}")
     single = next(iter(sorted(path.glob("*.onnx"))), None)

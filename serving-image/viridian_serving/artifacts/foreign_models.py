@@ -9,7 +9,10 @@ _PYTORCH: Final = (
     "a model of PyTorch; export it to ONNX: torch.onnx.export(model, example, 'model.onnx', "
     "dynamic_axes={'input': {0: 'batch'}}, input_names=['input'])"
 )
-_KERAS: Final = "a model of Keras; export it to ONNX: model.export('model.onnx', format='onnx'), or with tf2onnx"
+_KERAS: Final = (
+    "a model of Keras; export it to ONNX: model.export('saved'), and python -m tf2onnx.convert --saved-model saved "
+    "--output model.onnx"
+)
 _SAVED_MODEL: Final = (
     "a SavedModel of TensorFlow; export it to ONNX: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx"
 )
@@ -23,8 +26,8 @@ _LIGHTGBM: Final = (
 )
 _CATBOOST: Final = "a model of CatBoost; export it to ONNX: model.save_model('model.onnx', format='onnx')"
 _MLFLOW: Final = (
-    "a model of MLflow; load it with its flavour (mlflow.sklearn.load_model and so on), export that to ONNX, with "
-    "skl2onnx for scikit-learn, and serve the file"
+    "a model of MLflow; import it to ONNX: viridian import FOLDER --sample train.csv, or serve it as it is with format "
+    "mlflow"
 )
 _HUGGING_FACE: Final = (
     "a model of Hugging Face; export it to ONNX: optimum-cli export onnx --model FOLDER OUT, and serve OUT/model.onnx"

@@ -16,6 +16,7 @@ from viridian_shared.sources import FETCHED as SCHEMES
 MODEL_FILE = "model.onnx"
 NATIVE_FILE = "native.json"
 """Lies next to a model that runs in its own library; `viridian import --native` writes it."""
+MLFLOW_FILE = "MLmodel"
 CONFIG_FILE = "config.pbtxt"
 FETCHED = "model"
 """Below the mount: what was fetched. It is there when all of it is, and has been checked."""
@@ -51,7 +52,7 @@ def locate(settings: Settings) -> Path:
     if parts.scheme not in ("image", "pvc"):
         raise ModelError(
             f"model.uri {uri!r} is not served; write image:///PATH, pvc://CLAIM/PATH, https://HOST/PATH, or an address "
-            "of a store: s3://, gs://, az:// or hf://"
+            "of a store: s3://, gs://, az://, hf://, mlflow:// or oci://"
         )
     if not path.is_absolute() or ".." in path.parts or parts.query or parts.fragment:
         raise ModelError(f"model.uri {uri!r} has no absolute path; write {parts.scheme}://…/models/NAME/VERSION")
@@ -113,7 +114,7 @@ def model_home(settings: Settings) -> Path:
         settings: The uri and the format.
 
     Returns:
-        The folder with ``model.onnx``, or that of Triton's model.
+        The folder with ``model.onnx``, ``native.json`` or ``MLmodel``, or that of Triton's model.
 
     Raises:
         ModelError: It is not there.
@@ -121,6 +122,8 @@ def model_home(settings: Settings) -> Path:
     path = locate(settings)
     if settings.model_format in NATIVE:
         return native_model(path)
+    if settings.model_format == "mlflow":
+        return mlflow_model(path)
     return triton_model(path) if settings.model_format == "triton" else model_file(path).parent
 
 
@@ -200,6 +203,27 @@ def native_model(path: Path) -> Path:
     if folder is None:
         raise ModelError(
             f"{path} holds no {NATIVE_FILE} (found: {listed(path)}); make the folder with viridian import --native"
+        )
+    return folder
+
+
+@_readable
+def mlflow_model(path: Path) -> Path:
+    """Find the folder of a model of MLflow.
+
+    Args:
+        path: That folder, or one with nothing but it, as archives often have.
+
+    Returns:
+        The folder; it has a file MLmodel.
+
+    Raises:
+        ModelError: There is none.
+    """
+    folder = _inmost(path, lambda folder: (folder / MLFLOW_FILE).is_file())
+    if folder is None:
+        raise ModelError(
+            f"{path} holds no {MLFLOW_FILE} (found: {listed(path)}); name the folder that MLflow has written"
         )
     return folder
 

@@ -60,6 +60,11 @@ class PassingError(Exception):
         """What to say if no try helps, where that is something better than that none did."""
 
 
+def ended_after(got: int, wanted: int) -> PassingError:
+    """Return what to raise when a connection ends early; both in bytes."""
+    return PassingError(f"the connection ended after {got} of {wanted} bytes")
+
+
 class Tries:
     """The tries to fetch one thing."""
 

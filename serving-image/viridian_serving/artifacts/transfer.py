@@ -5,7 +5,6 @@ disk is always the beginning of each file, and an earlier run's part needs no re
 """
 
 import asyncio
-import hashlib
 import json
 import logging
 import shutil
@@ -14,13 +13,14 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Final, Protocol
+from typing import Final
 
 from viridian_serving.artifacts.archive import MAX_FILES
 from viridian_serving.artifacts.locate import ModelError
-from viridian_serving.artifacts.retries import SILENCE, Deadline, PassingError, Tries
-from viridian_serving.artifacts.stores.store import Checksum, Store, StoredFile
-from viridian_shared.digest import CHUNK, PREFIX, digest_of_hashes, unclear
+from viridian_serving.artifacts.part import Part
+from viridian_serving.artifacts.retries import SILENCE, Deadline, PassingError, Tries, ended_after
+from viridian_serving.artifacts.stores.store import Store, StoredFile
+from viridian_shared.digest import PREFIX, digest_of_hashes, unclear
 
 LOG = logging.getLogger("viridian.fetch")
 
@@ -178,8 +178,10 @@ class Transfer:
                 path = self._path(file)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with path.open("ab+") as opened:
-                    part = _Part(opened, file)
+                    part = Part(opened, file)
                     await part.read_what_is_there(self._deadline)
+                    if self._store.is_streamed:
+                        await self._stream(file, part)
                     while part.size < file.size:
                         while len(ahead) < _AHEAD and (following := next(ranges, None)):
                             ahead.append(asyncio.create_task(self._fetch(*following)))
@@ -195,6 +197,21 @@ class Transfer:
         for file, there in files:
             for start in range(there, file.size, _RANGE):
                 yield file, start, min(start + _RANGE, file.size)
+
+    async def _stream(self, file: StoredFile, part: Part) -> None:
+        """Write a file from where it broke off, in one answer after the other."""
+        tries = Tries(self._shown, self._deadline, part.size)
+        while part.size < file.size:
+            try:
+                # Its server may be busy before the first byte, and only then.
+                async with _silence(None) as silence:
+                    async for chunk in self._store.read(file, part.size, file.size):
+                        await part.append(chunk)
+                        silence.reschedule(asyncio.get_running_loop().time() + SILENCE)
+                if part.size < file.size:
+                    raise ended_after(part.size, file.size)
+            except PassingError as failure:
+                await asyncio.sleep(tries.pause_after(failure, part.size))
 
     async def _fetch(self, file: StoredFile, start: int, end: int) -> bytearray:
         content = bytearray()
@@ -214,9 +231,9 @@ class Transfer:
                 content += chunk
                 silence.reschedule(asyncio.get_running_loop().time() + SILENCE)
         if len(content) < end - start:
-            raise PassingError(f"the connection ended after {len(content)} of {end - start} bytes")
+            raise ended_after(len(content), end - start)
 
-    def _checked(self, file: StoredFile, part: "_Part") -> str:
+    def _checked(self, file: StoredFile, part: Part) -> str:
         """Return a file's SHA-256, once it is what the store says it is."""
         if file.checksum is not None and part.checksum != file.checksum.digest:
             self._path(file).unlink()
@@ -236,59 +253,15 @@ def wrong(shown: str, found: str, wanted: str) -> ModelError:
     )
 
 
-class _Hash(Protocol):
-    def update(self, data: bytes | bytearray, /) -> None: ...
-    def hexdigest(self) -> str: ...
-
-
-class _Part:
-    """The beginning of a file, and the hashes of it."""
-
-    def __init__(self, opened: IO[bytes], file: StoredFile) -> None:
-        self._opened = opened
-        self._sha256 = hashlib.sha256()
-        self._own = _hash_of(file.checksum, file.size) if file.checksum is not None else self._sha256
-        self.size = 0
-
-    @property
-    def sha256(self) -> str:
-        return self._sha256.hexdigest()
-
-    @property
-    def checksum(self) -> str:
-        return self._own.hexdigest()
-
-    async def read_what_is_there(self, deadline: Deadline) -> None:
-        self._opened.seek(0)
-        while chunk := await asyncio.to_thread(self._opened.read, CHUNK):
-            self._take(chunk)
-            deadline.check("reading what is there")
-
-    async def append(self, content: bytearray) -> None:
-        await asyncio.to_thread(self._write, content)
-
-    def _write(self, content: bytearray) -> None:
-        self._opened.write(content)
-        self._opened.flush()
-        self._take(content)
-
-    def _take(self, content: bytes | bytearray) -> None:
-        for each in {id(each): each for each in (self._sha256, self._own)}.values():
-            each.update(content)
-        self.size += len(content)
-
-
-def _hash_of(checksum: Checksum, size: int) -> _Hash:
-    if checksum.kind == "git-blob":
-        return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-    return hashlib.new(checksum.kind, usedforsecurity=False)
-
-
 @asynccontextmanager
-async def _silence() -> AsyncIterator[asyncio.Timeout]:
-    """Turn a time without any byte into a failed try; who gets some bytes calls ``reschedule``."""
+async def _silence(first: float | None = SILENCE) -> AsyncIterator[asyncio.Timeout]:
+    """Turn a time without any byte into a failed try; who gets some bytes calls ``reschedule``.
+
+    Args:
+        first: Seconds to the first byte; None for as long as the store itself waits.
+    """
     try:
-        async with asyncio.timeout(SILENCE) as timeout:
+        async with asyncio.timeout(first) as timeout:
             yield timeout
     except TimeoutError:
         raise PassingError(f"no byte for {SILENCE:g} s") from None

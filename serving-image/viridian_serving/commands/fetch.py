@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
+from viridian_serving.artifacts import layers
 from viridian_serving.artifacts.archive import is_archive, unpack
 from viridian_serving.artifacts.authorities import read_authorities
 from viridian_serving.artifacts.credentials import read_authorization
@@ -143,6 +144,9 @@ def _fetch(settings: Settings, deadline: Deadline) -> tuple[Path, str]:
 
 def _arrange(settings: Settings, content: Path, digest: str, folder: Path, deadline: Deadline) -> str:
     """Make the model's folder of what was fetched; return the folder's digest."""
+    if (content / layers.MANIFEST).is_file():
+        layers.lay_out(content, folder, settings.model_max_size, deadline)
+        return _digest(folder, deadline)
     if content.is_dir():
         content.rename(folder)
         return digest

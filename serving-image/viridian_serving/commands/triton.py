@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from viridian_serving.artifacts.locate import CONFIG_FILE, ModelError, locate, model_file, model_home
+from viridian_serving.artifacts.mlflow_folder import as_served
 from viridian_serving.codec.tensors import Batch
 from viridian_serving.contract.binding import PREPROCESS_FILE
 from viridian_serving.settings import config, cpu
@@ -94,20 +95,24 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> tuple[list[str], 
         shutil.rmtree(directory, ignore_errors=True)
     if not settings.allow_model_code:
         refuse_beside(model_home(settings))
-    if settings.model_format == "triton":
+    home, form = model_home(settings), settings.model_format
+    if form == "mlflow":
+        form, home = as_served(home, settings.run_dir / "mlflow")
+    if form == "triton":
         allow_code = settings.allow_model_code
         write_repository(locate(settings), settings.model, repository, layout.backends, allow_code=allow_code)
-    elif settings.model_format in NATIVE:
+    elif form in NATIVE:
         write_native_repository(
-            model_home(settings),
-            settings.model_format,
+            home,
+            form,
             settings.model,
             repository,
             trusted=settings.model_trusted,
             allow_code=settings.allow_model_code,
         )
     else:
-        _write_onnx_repository(settings, repository, layout.backends)
+        file = model_file(locate(settings) if settings.model_format == "onnx" else home)
+        _write_onnx_repository(settings, file, repository, layout.backends)
     libpython = layout.link_backends(backends)
     shared_memory.clear(settings.pod_uid)
     command = [
@@ -125,11 +130,11 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> tuple[list[str], 
         "--allow-gpu-metrics=false",
         f"--log-info={str(settings.triton_log_info).lower()}",
         # A repository as it is may leave its configuration to Triton; ours never does.
-        *([] if settings.model_format == "triton" else ["--disable-auto-complete-config"]),
+        *([] if form == "triton" else ["--disable-auto-complete-config"]),
         f"--exit-timeout-secs={EXIT_TIMEOUT}",
     ]
     environment = {name: value for name, value in environ.items() if not name.startswith(_OF_THE_API)}
-    if settings.model_format in NATIVE:
+    if form in NATIVE:
         threads = str(cpu.inference_threads(settings.cpu_limit or cpu.cgroup_limit()))
         environment = dict.fromkeys(_THREADS, threads) | environment
     environment["PATH"] = _paths(Path(sys.executable).parent, environ.get("PATH", os.defpath))
@@ -165,8 +170,7 @@ def _paths(*paths: Path | str | None) -> str:
     return os.pathsep.join(str(path) for path in paths if path)
 
 
-def _write_onnx_repository(settings: Settings, repository: Path, backends: Collection[str]) -> None:
-    file = model_file(locate(settings))
+def _write_onnx_repository(settings: Settings, file: Path, repository: Path, backends: Collection[str]) -> None:
     limit = settings.cpu_limit or cpu.cgroup_limit()
     threads = cpu.inference_threads(limit)
     model = examine_apart(file, threads)

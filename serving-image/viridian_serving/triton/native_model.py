@@ -1,7 +1,7 @@
 # ruff: noqa: ANN401  these libraries have no types
 """Runs a model in the library that trained it. It is copied into the model repository, and imports nothing of ours.
 
-``native.json`` beside the model, which `viridian import --native` writes, says what the model is:
+``native.json`` beside the model, which `viridian import --native` writes (or `mlflow_folder`), says what the model is:
 
     format    sklearn, xgboost or lightgbm
     file      of the model
@@ -153,7 +153,12 @@ def _load(file: str, form: str) -> Any:
 
 
 def _loaded(file: str, form: str) -> Any:
-    if runs_code(file, form):
+    if file.endswith(".skops"):
+        import skops.io
+
+        # Whoever set model.trusted trusts all of it.
+        loaded = skops.io.load(file, trusted=skops.io.get_untrusted_types(file=file))
+    elif runs_code(file, form):
         import joblib
 
         loaded = joblib.load(file)

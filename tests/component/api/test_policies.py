@@ -24,7 +24,14 @@ POLICIES = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 LIMITS = {
     "requireApproval": True,
     "allowedImages": ["registry.example/ml/"],
-    "allowedHosts": ["models.example", "models.example:8443", "s3://models", "hf://acme", "hf://tools/scorer"],
+    "allowedHosts": [
+        "models.example",
+        "models.example:8443",
+        "s3://models",
+        "hf://acme",
+        "hf://tools/scorer",
+        "oci://ghcr.io/acme",
+    ],
     "allowedHostnames": ["models.example.com", "*.ml.example.com"],
     "allowedSecrets": ["reader"],
     "allowedTolerations": ["nvidia.com/gpu"],
@@ -148,6 +155,7 @@ def test_what_a_model_may_name_is_limited(installed: Any, editor: Person) -> Non
         {"spec": {"model": {**https, "uri": "s3://models/iris", "store": {"endpoint": "https://models.example:8443"}}}},
         {"spec": {"model": {"uri": f"hf://acme/iris@{'0a' * 20}"}}},
         {"spec": {"model": {"uri": f"hf://tools/scorer@{'0a' * 20}/onnx"}}},
+        {"spec": {"model": {"uri": f"oci://ghcr.io/acme/iris@{DIGEST}"}}},
         {"spec": {"serving": {"image": "registry.example/ml/serving:1"}}},
         template(tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists"}], serviceAccountName="models"),
         template(imagePullSecrets=[{"name": "reader"}], env=[secret, {"name": "A", "value": "b"}]),
@@ -166,6 +174,11 @@ def test_what_a_model_may_name_is_limited(installed: Any, editor: Person) -> Non
         ({"spec": {"model": {**https, "uri": "s3://models-of-others/iris"}}}, "spec.model.uri"),
         ({"spec": {"model": {**https, "uri": "gs://models/iris"}}}, "spec.model.uri"),
         ({"spec": {"model": {"uri": f"hf://tools/other@{'0a' * 20}"}}}, "spec.model.uri"),
+        ({"spec": {"model": {"uri": f"oci://ghcr.io/others/iris@{DIGEST}"}}}, "spec.model.uri"),
+        (
+            {"spec": {"model": {**https, "uri": "mlflow://iris/3", "store": {"endpoint": "https://evil.example"}}}},
+            "spec.model.store.endpoint",
+        ),
         (
             {"spec": {"model": {**https, "uri": "s3://models/iris", "store": {"endpoint": "https://evil.example"}}}},
             "spec.model.store.endpoint",

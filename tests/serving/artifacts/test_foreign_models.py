@@ -13,7 +13,6 @@ from viridian_serving.artifacts.locate import ModelError, model_file
     [
         ({"model.joblib": "x"}, "with skl2onnx for scikit-learn"),
         ({"model.pkl": "x"}, "with skl2onnx for scikit-learn"),
-        ({"MLmodel": "flavors: {}", "model.pkl": "x"}, "a model of MLflow; load it"),
         ({"config.json": "{}", "model.safetensors": "x"}, "optimum-cli export onnx"),
         ({"config.json": "{}", "pytorch_model.bin": "x"}, "optimum-cli export onnx"),
         ({"model.safetensors": "x"}, "optimum-cli export onnx"),
@@ -49,3 +48,10 @@ def test_a_text_that_is_no_model_is_not_taken_for_one(tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text('["a"]')
     with pytest.raises(ModelError, match="holds no model"):
         find(tmp_path)
+
+
+def test_a_folder_of_mlflow_has_a_format_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "MLmodel").write_text("flavors: {}")
+    assert find(tmp_path).format == "mlflow"
+    with pytest.raises(ModelError, match="a model of MLflow; import it to ONNX: viridian import"):
+        model_file(tmp_path)

@@ -21,11 +21,14 @@ def digest(
     """Print what to write as spec.model.digest.
 
     URI is a file or folder here, https://HOST/PATH, an address of a store (s3://BUCKET/KEY, gs://BUCKET/KEY,
-    az://ACCOUNT/CONTAINER/KEY, hf://OWNER/REPO@COMMIT), or - for standard input. For pvc://CLAIM/PATH, run it where the
-    claim's files are. An archive has the digest of its own bytes, not of the files in it.
+    az://ACCOUNT/CONTAINER/KEY, hf://OWNER/REPO@COMMIT, mlflow://NAME/VERSION, oci://REGISTRY/REPOSITORY@sha256:DIGEST),
+    or - for standard input. For pvc://CLAIM/PATH, run it where the claim's files are. An archive has the digest of its
+    own bytes, not of the files in it.
 
     A store is read with the credentials of the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
-    AWS_SESSION_TOKEN, GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_KEY, or HF_TOKEN.
+    AWS_SESSION_TOKEN, GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_KEY, HF_TOKEN, MLFLOW_TRACKING_TOKEN, or
+    MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD. A registry of images is asked with what docker login
+    has written.
     """
     from viridian.cli.digest import Reach, digest_of_uri  # loads TLS and more
 

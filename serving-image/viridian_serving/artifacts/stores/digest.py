@@ -6,7 +6,7 @@ import time
 from contextlib import aclosing
 
 from viridian_serving.artifacts.locate import ModelError
-from viridian_serving.artifacts.retries import Deadline, PassingError, Tries
+from viridian_serving.artifacts.retries import Deadline, PassingError, Tries, ended_after
 from viridian_serving.artifacts.stores.opening import open_store
 from viridian_serving.artifacts.stores.source import Source
 from viridian_serving.artifacts.stores.store import Store, StoredFile
@@ -46,7 +46,7 @@ async def _hash(store: Store, file: StoredFile, tries: Tries) -> str:
                 digest.update(chunk)
                 read += len(chunk)
             if read < file.size:
-                raise PassingError(f"the connection ended after {read} of {file.size} bytes")  # noqa: TRY301
+                raise ended_after(read, file.size)
         except PassingError as failure:
             await asyncio.sleep(tries.pause_after(failure, read))
     return digest.hexdigest()

@@ -1,13 +1,11 @@
 """``hf://OWNER/REPO@COMMIT``: a repository of Hugging Face, or of a server that speaks its protocol."""
 
 import asyncio
-import logging
 import re
-import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import httpx2
 from huggingface_hub import (
@@ -23,20 +21,24 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationE
 from huggingface_hub.hf_api import RepoFile
 
 from viridian_serving.artifacts.archive import MAX_FILES
-from viridian_serving.artifacts.authorities import read_authorities, untrusted
 from viridian_serving.artifacts.locate import ModelError
-from viridian_serving.artifacts.retries import SILENCE, PassingError
+from viridian_serving.artifacts.retries import PassingError
+from viridian_serving.artifacts.stores.http_client import (
+    asked_pause,
+    client_options,
+    is_passing,
+    refuse_plain,
+    unreachable,
+    words_of,
+)
 from viridian_serving.artifacts.stores.secret import FIELD as CREDENTIALS
-from viridian_serving.artifacts.stores.secret import hidden, read_secret
+from viridian_serving.artifacts.stores.secret import read_secret
 from viridian_serving.artifacts.stores.source import Source
 from viridian_serving.artifacts.stores.store import Checksum, StoredFile
 
 _ADDRESS: Final = re.compile(r"hf://([^/@]+/[^/@]+)@([0-9a-f]{40})(?:/(.+))?")
 _TOKEN: Final = "HF_TOKEN"  # noqa: S105  the name of a key
 _CHUNK: Final = 256 * 1024
-_LONGEST_PAUSE: Final = 60.0
-_MOST_WORDS: Final = 300
-_PASSING: Final = frozenset({408, 425, 429})
 
 
 def open_store(source: Source) -> "HuggingFace":
@@ -51,25 +53,13 @@ def open_store(source: Source) -> "HuggingFace":
 
 def _connect_by(source: Source) -> None:
     """Tell the library how to connect: with timeouts, with authorities of one's own, and by https alone."""
-    # It logs addresses, and those to which the hub leads are permissions themselves.
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
-    context = ssl.create_default_context()
-    if authorities := read_authorities(source.authorities):
-        context.load_verify_locations(cadata=authorities)
-    options: dict[str, Any] = {"verify": context, "timeout": SILENCE, "follow_redirects": True}
+    options = client_options(source)
 
-    def within_tls(request: httpx2.Request) -> None:
-        if request.url.scheme != "https":
-            raise ModelError(
-                f"spec.model.uri: the server leads to {request.url.scheme}://{request.url.host}, which is not "
-                "encrypted; write an endpoint that stays with https"
-            )
+    async def refuse_plain_later(request: httpx2.Request) -> None:
+        refuse_plain(request)
 
-    async def within_tls_later(request: httpx2.Request) -> None:
-        within_tls(request)
-
-    set_client_factory(lambda: httpx2.Client(event_hooks={"request": [within_tls]}, **options))
-    set_async_client_factory(lambda: httpx2.AsyncClient(event_hooks={"request": [within_tls_later]}, **options))
+    set_client_factory(lambda: httpx2.Client(event_hooks={"request": [refuse_plain]}, **options))
+    set_async_client_factory(lambda: httpx2.AsyncClient(event_hooks={"request": [refuse_plain_later]}, **options))
 
 
 class HuggingFace:
@@ -95,6 +85,8 @@ class HuggingFace:
         self._works = False
         self._leads_to: dict[str, str] = {}
         """Where the hub has sent its client for a file; asking it for every range would pass its limits."""
+
+    is_streamed = False
 
     async def files(self) -> Sequence[StoredFile]:
         """List the file, or the folder, or the whole repository."""
@@ -164,15 +156,14 @@ class HuggingFace:
 
     def _explained(self, error: Exception) -> Exception:
         if not isinstance(error, HfHubHTTPError):
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                return untrusted("the hub", str(error))
-            return PassingError(f"the hub: {str(error) or type(error).__name__}")
-        status = error.response.status_code
-        words = error.response.headers.get("X-Error-Message") or error.server_message or error.response.reason_phrase
-        said = hidden(f"{status}: {' '.join(words.split())}"[:_MOST_WORDS], [self._token() or ""])
-        if status >= 500 or status in _PASSING:
-            return PassingError(f"the hub: {said}", _retry_after(error.response))
-        refused = status in (401, 403) or isinstance(error, GatedRepoError | RepositoryNotFoundError)
+            return unreachable("the hub", error)
+        words = error.response.headers.get("X-Error-Message") or error.server_message or ""
+        said = words_of(error.response, words, [self._token() or ""])
+        if is_passing(error.response):
+            return PassingError(f"the hub: {said}", asked_pause(error.response))
+        refused = error.response.status_code in (401, 403) or isinstance(
+            error, GatedRepoError | RepositoryNotFoundError
+        )
         if not refused:
             return ModelError(f"spec.model.uri: the hub refuses {self._shown} ({said}); correct the address")
         sentence = ModelError(
@@ -182,11 +173,6 @@ class HuggingFace:
         if not self._works or isinstance(error, GatedRepoError):
             return sentence
         return PassingError(f"the hub no longer takes the token ({said})", otherwise=sentence)
-
-
-def _retry_after(answer: httpx2.Response) -> float:
-    text = answer.headers.get("Retry-After", "")
-    return min(float(text), _LONGEST_PAUSE) if text.isascii() and text.isdigit() else 0.0
 
 
 def _stored(file: RepoFile, path: str) -> StoredFile:

@@ -116,6 +116,8 @@ class Objects:
                 f"{CREDENTIALS}: they cannot be used ({words_of(error, ())}); {self._words.no_credentials}"
             ) from None
 
+    is_streamed = False
+
     async def files(self) -> Sequence[StoredFile]:
         """List the object, or what is below it if there is none."""
         try:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from viridian_serving.artifacts.stores.source import Source
 from viridian_serving.artifacts.stores.store import Store
 
-_MODULES: Final = {"s3": "s3", "gs": "gcs", "az": "azure", "hf": "hugging_face"}
+_MODULES: Final = {"s3": "s3", "gs": "gcs", "az": "azure", "hf": "hugging_face", "mlflow": "mlflow", "oci": "oci"}
 
 
 def open_store(source: Source) -> Store:

@@ -34,6 +34,11 @@ def read_secret(directory: Path, *choices: Sequence[str], optional: Sequence[str
     raise ModelError(f"{FIELD}: the Secret {what}; it must have {wanted}")
 
 
+def has_keys(directory: Path, beginning: str) -> bool:
+    """Return whether a Secret has a key that begins so: one Secret may have those of two stores."""
+    return directory.is_dir() and any(entry.name.startswith(beginning) for entry in directory.iterdir())
+
+
 def hidden(text: str, secrets: Iterable[str]) -> str:
     """Return a text without the secrets in it."""
     for secret in sorted(filter(None, secrets), key=len, reverse=True):

@@ -36,6 +36,13 @@ class Store(Protocol):
     neither a key nor a token.
     """
 
+    @property
+    def is_streamed(self) -> bool:
+        """Whether each file is asked for in one, from where it broke off: its server has to gather it for each answer.
+
+        It is known once there is a list of files.
+        """
+
     async def files(self) -> Sequence[StoredFile]:
         """List the files: one with an empty path, or those of a folder."""
 

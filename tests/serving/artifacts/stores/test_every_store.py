@@ -102,6 +102,8 @@ def test_a_token_that_expires_in_mid_download_is_renewed(place: Place, tmp_path:
 
 
 def test_a_token_that_is_not_renewed_ends_it_and_the_next_run_goes_on(place: Place, tmp_path: Path) -> None:
+    if not place.parts:
+        pytest.skip("its files come in one answer")
     # given one that is good for the first range alone
     place.server.always = beyond_the_first_range(place.expired)
     pod = place.pod(tmp_path, "model.onnx", sha256(MODEL))

@@ -1,0 +1,112 @@
+"""MLflow's own tracking server, on SQLite and with users, behind a proxy that does what it cannot be asked to do."""
+
+import functools
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from tests.component.harness.processes import start
+from tests.ports import free_port
+from tests.serving.store_servers import Proxy, Reply, StoreHandler, is_answering, output_of, serving
+
+from viridian_serving.artifacts.credentials import basic
+
+USER = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": "a-password-of-mlflow"}
+_AUTHORIZATION = {"Authorization": basic(*USER.values())}
+_ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
+SCHEME = "mlflow-artifacts:/"
+_USERS = """\
+[mlflow]
+default_permission = READ
+database_uri = sqlite:///{directory}/users.db
+admin_username = {MLFLOW_TRACKING_USERNAME}
+admin_password = {MLFLOW_TRACKING_PASSWORD}
+authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+"""
+
+
+@dataclass
+class Tracking(Proxy):
+    """A tracking server."""
+
+    versions: set[str] = field(default_factory=set)
+    ranges: bool = True
+    """Whether it sends a part of a file that is asked for, and not the whole."""
+
+    def answer(self, handler: StoreHandler) -> Reply:
+        if not self.ranges:
+            del handler.headers["Range"]
+        return super().answer(handler)
+
+    def is_content(self, handler: StoreHandler, reply: Reply) -> bool:
+        return handler.path.startswith(f"{_ARTIFACTS}/") and reply.status in (200, 206)
+
+    def run(self) -> tuple[str, str]:
+        """Start a run; return its id, and the folder of its artifacts below those of the server."""
+        started = self.ask("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0"})["run"]["info"]
+        return started["run_id"], started["artifact_uri"].removeprefix(SCHEME)
+
+    def register(self, name: str, source: str, run: str | None = None) -> None:
+        """Register a version of a model whose files are somewhere."""
+        if name not in self.versions:
+            self.ask("POST", "/api/2.0/mlflow/registered-models/create", {"name": name})
+        self.versions.add(name)
+        self.ask("POST", "/api/2.0/mlflow/model-versions/create", {"name": name, "source": source, "run_id": run})
+
+    def put(self, path: str, content: bytes) -> None:
+        """Upload an artifact."""
+        self.ask("PUT", f"{_ARTIFACTS}/{quote(path)}", content)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the server itself."""
+        connection = HTTPConnection("127.0.0.1", self.behind, timeout=60)
+        try:
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            headers = {**_AUTHORIZATION, "Content-Type": "application/json"}
+            connection.request(method, path, content, headers)
+            answer = connection.getresponse()
+            said = answer.read()
+            assert answer.status == 200, said
+            return json.loads(said) if said.startswith(b"{") else None
+        finally:
+            connection.close()
+
+
+@functools.cache
+def python_of_mlflow() -> str:
+    """An environment with MLflow; it is made now if it is missing."""
+    return output_of("dev/toolchain/environment.sh requirements/mlflow.txt")
+
+
+@contextmanager
+def tracking_server(directory: Path) -> Iterator[Tracking]:
+    """Run a server that hands artifacts on."""
+    directory.mkdir(parents=True, exist_ok=True)
+    tracking = Tracking(behind=free_port())
+    users = directory / "users.ini"
+    users.write_text(_USERS.format(directory=directory, **USER))
+    command = [
+        *(python_of_mlflow(), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(tracking.behind)),
+        *("--backend-store-uri", f"sqlite:///{directory}/mlflow.db", "--app-name", "basic-auth", "--workers", "1"),
+        *("--serve-artifacts", "--artifacts-destination", str(directory / "artifacts")),
+    ]
+    environment = {
+        **os.environ,
+        "MLFLOW_AUTH_CONFIG_PATH": str(users),
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": "of-this-test-alone",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    server = start("mlflow", command, directory / "mlflow.log", environment)
+    try:
+        server.wait_until(functools.partial(is_answering, tracking.behind, "/health"))
+        with serving(tracking, directory):
+            yield tracking
+    finally:
+        server.stop()
