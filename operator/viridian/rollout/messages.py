@@ -220,7 +220,9 @@ def _step_state(context: RolloutContext, step: StepStatus) -> str:
     if trouble := trouble or blindness(context):
         return f"{name} with {what}, and does not advance: {trouble}"
     if step.verified_at is None:
-        found = unmirrored(context) or lag(context) or f"waiting for {waiting}"
-        return f"{name} with {what}: {found}" if step.shadow else f"{name}: {found}"
+        if step.shadow:
+            told = unmirrored(context, step) if tells_pods(context) else ""
+            return f"{name} with {what}: {told or f'waiting for {waiting}'}"
+        return f"{name}: {lag(context) or f'waiting for {waiting}'}"
     text = f"{name} with {what}" + (f": waiting for {waiting}" if waiting else "")
     return f"{text}; {report}" if step.shadow and (report := describe(context)) else text

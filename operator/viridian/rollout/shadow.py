@@ -22,12 +22,12 @@ def intended_shadow(context: RolloutContext) -> str | None:
     Without a ready pod of the candidate, copies would only be counted as failed.
     """
     status = context.status
-    if status.step is None or not status.step.shadow or status.candidate is None or not context.candidate_is_live:
-        return None
+    share = status.step.shadow if status.step is not None else None  # a rollback leaves no step
     ends = context.failed_over or status.aborting or status.phase is Phase.FINISHING
-    if ends or not context.spec.has_route or not context.serving(status.candidate):
+    if share is None or status.candidate is None or ends or not context.spec.has_route:
         return None
-    return str(Shadow(status.candidate.revision, parse_percent(status.step.shadow)))
+    ready = context.serving(status.candidate) > 0
+    return str(Shadow(status.candidate.revision, parse_percent(share))) if ready else None
 
 
 def tells_pods(context: RolloutContext) -> bool:
@@ -50,20 +50,21 @@ def begun(step: StepStatus, mirrored: int, now: datetime) -> StepStatus:
         mirrored: copies that the candidate has completed since the rollout began.
         now: the time, with a zone.
     """
-    if mirrored == step.requests_before:
-        return step
-    if mirrored < step.requests_before:  # pods took their counts with them
-        return evolve(step, requests_before=mirrored)
-    return evolve(step, requests_before=mirrored, verified_at=now)
+    counted = evolve(step, requests_before=mirrored)  # fewer where pods took their counts with them
+    return evolve(counted, verified_at=now) if mirrored > step.requests_before else counted
 
 
-def unmirrored(context: RolloutContext) -> str:
-    """That stable's pods answer and mirror nothing, and what to do, in a sentence; empty when they may yet."""
-    step, stable = context.status.step, context.status.stable
-    if step is None or not step.shadow or stable is None or step.verified_at is not None or not tells_pods(context):
-        return ""
+def unmirrored(context: RolloutContext, step: StepStatus) -> str:
+    """That stable's pods answer and mirror nothing, and what to do, in a sentence; empty when they may yet.
+
+    Args:
+        context: what is seen.
+        step: a shadow step that is in the route and not verified.
+    """
+    stable = context.status.stable
     answered = context.requests(stable) - step.stable_requests_before
-    if answered * step.load < 100 * _SURE or context.now - step.intended_at < context.settings.quiet:
+    expected = answered * step.load / 100
+    if stable is None or expected < _SURE or context.now - step.intended_at < context.settings.quiet:
         return ""
     return (
         f"{stable.version} has answered {answered:,} requests, and no copy has reached the candidate: its serving image"

@@ -65,6 +65,7 @@ def test_the_hold_begins_with_the_first_copy_that_the_candidate_completes() -> N
     world.gateway = True
     pass_by(world, 2)
     assert world.status.step.verified_at is not None
+    assert world.status.step.requests_before == 10  # the copies of one pass
 
 
 def test_after_its_hold_the_first_weight_follows_and_nothing_is_mirrored() -> None:
@@ -188,6 +189,10 @@ def test_pods_that_took_their_counts_with_them_are_counted_anew() -> None:
 
 def test_the_status_says_how_stable_and_candidate_compare() -> None:
     world = shadowed()
+    world.says["shadow"] = ShadowReport()
+    before = message(decided(world), "Ready")
+    assert before == "v2.0.0 is at step 1 of 2 with shadow 10%: waiting for 6s more of 10s"
+    assert world.status.shadow is None
     world.says["shadow"] = ShadowReport(agreed=1218, disagreed=22, p95=0.012, stable_p95=0.009)
     text = message(decided(world), "Ready")
     assert "is at step 1 of 2 with shadow 10%: waiting for" in text
@@ -222,12 +227,40 @@ def test_an_event_tells_of_the_copies_and_of_what_they_have_shown() -> None:
     assert told.count(("ShadowCompared", "v2.0.0 agreed on 100 % of 10 mirrored requests")) == 1
 
 
-def test_pods_of_an_earlier_image_mirror_nothing_and_the_status_says_so() -> None:
+@pytest.mark.parametrize(
+    ("answered", "seconds", "told"),
+    [(200, 6.0, True), (199, 6.0, False), (200, 5.9, False), (199, 60.0, False), (5000, 5.9, False)],
+)
+def test_pods_of_an_earlier_image_mirror_nothing_and_the_status_says_so(
+    answered: int, seconds: float, told: bool
+) -> None:
+    # given a tenth of the requests, and stable's pods that have answered some and mirrored none
     world = unheard()
-    pass_by(world, 4)
-    text = message(world, "Ready")
-    assert "v1.0.0 has answered" in text
-    assert "its serving image may be an earlier one" in text
+    step = world.status.step
+    assert step is not None
+    world.status = evolve(world.status, step=evolve(step, stable_requests_before=70))
+    world.requests["iris-1"] = 70 + answered
+    # when it is looked at some seconds after the step was decided
+    world.now = world.fresh_at = step.intended_at + timedelta(seconds=seconds)
+    text = message(decided(world), "Ready")
+    # then twenty copies that are missing are no accident
+    waiting = "v2.0.0 is at step 1 of 2 with shadow 10%: waiting for the first mirrored request to be counted"
+    if told:
+        assert f"v1.0.0 has answered {answered} requests, and no copy has reached the candidate: its serving" in text
+    else:
+        assert text == waiting
+
+
+def test_what_the_route_does_not_say_yet_is_waited_for() -> None:
+    world = unheard()
+    assert world.route is not None
+    world.route = replace(world.route, shadow="")
+    world.mirrored["iris-2"] = 40  # whoever sent them
+    world.requests["iris-1"] += 5000
+    text = message(decided(world), "Ready")
+    assert text == "v2.0.0 is at step 1 of 2 with shadow 10%: waiting for the route to be written"
+    assert world.status.step is not None
+    assert world.status.step.verified_at is None
 
 
 def test_a_route_that_tells_something_else_is_put_right() -> None:
@@ -277,6 +310,12 @@ def test_no_traffic_at_all_holds_as_in_any_step() -> None:
     [
         (ShadowReport(), ""),
         (ShadowReport(failed=3), "3 mirrored requests failed"),
+        (ShadowReport(agreed=3, p95=0.1), "agreed on 100 % of 3 mirrored requests"),
+        (ShadowReport(agreed=3, stable_p95=0.1), "agreed on 100 % of 3 mirrored requests"),
+        (
+            ShadowReport(agreed=3, p95=1.0, stable_p95=0.999),
+            "agreed on 100 % of 3 mirrored requests; P95 1 s against 999 ms",
+        ),
         (ShadowReport(agreed=1999, disagreed=1), "agreed on 99.9 % of 2,000 mirrored requests"),
         (
             ShadowReport(5, 5, 1, 2, 1.5, 0.0123),
