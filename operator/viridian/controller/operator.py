@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Coroutine, Mapping
 from datetime import timedelta
@@ -19,6 +20,7 @@ from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
 from viridian.controller.guarding.ticker import Ticker
 from viridian.controller.guarding.user_queries import UserQueryPoller
+from viridian.controller.notifying.notifier import Notifier
 from viridian.controller.reconciling.events import Recorder
 from viridian.controller.reconciling.fence import Fence
 from viridian.controller.reconciling.reconcile import Reconciler
@@ -60,6 +62,7 @@ class Operator:
         self._term: Term | None = None
         self._monitor: GuardMonitor | None = None
         self._ticker: Ticker | None = None
+        self._notifier: Notifier | None = None
 
     async def lead(self, term: Term) -> None:
         """Look after the models until cancelled.
@@ -76,7 +79,8 @@ class Operator:
                     self.queue.add(key)
                 await run_until_cancelled(self._jobs(client, fence))
         finally:
-            self._ticker, self._monitor, self._term, self._leads = None, None, None, False
+            self._ticker, self._monitor, self._notifier = None, None, None
+            self._term, self._leads = None, False
 
     def _jobs(self, client: KubeClient, fence: Fence) -> dict[str, Coroutine[None, None, None]]:
         """All that a leader does at the same time."""
@@ -96,6 +100,16 @@ class Operator:
             client, self.models, self.deployments, drift, monitor, pods, recorder, defaults, fence, self._turned
         )
         prometheus = Prometheus(configuration.prometheus_url, interval, asked=self.metrics.asked("guards"))
+        lease_namespace, lease = configuration.lease
+        self._notifier = Notifier(
+            client,
+            self.models,
+            configuration.notifications,
+            os.environ,
+            (lease_namespace, f"{lease}-notifications"),
+            recorder.warn,
+            self.metrics.notified,
+        )
         self._monitor = monitor
         self._ticker = Ticker(
             client, prometheus, self.models, monitor, pods, self.queue, interval, fence.epoch, self.metrics.ticked
@@ -130,6 +144,7 @@ class Operator:
             "resync": resync.run(list(synced.values())),
             "ticker": self._ticker.run(),
             "user queries": poller.run(),
+            "notifications": self._notifier.run(resync.known),
         }
 
     def on_model_event(self, kind: str | None, manifest: dict[str, Any]) -> None:
@@ -159,9 +174,11 @@ class Operator:
         if self._leads:
             self.queue.add(key)
 
-    def _turned(self, _model: Model, before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> None:
+    def _turned(self, model: Model, before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> None:
         """A worker has written a status."""
         self.metrics.turned(before, after)
+        if self._notifier is not None:
+            self._notifier.turned(model, before, after)
 
     def _figures(self) -> LeaderFigures | None:
         """What Prometheus is shown at a scrape; None while another operator leads, or may by now."""
@@ -173,6 +190,7 @@ class Operator:
             queue_oldest=self.queue.oldest,
             tick_age=self._ticker.age,
             judged=tuple(self._monitor.judged()),
+            notifications_waiting=len(self._notifier) if self._notifier is not None else 0,
         )
 
     def health(self) -> float:

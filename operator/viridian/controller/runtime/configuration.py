@@ -3,7 +3,7 @@
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pydantic import ValidationError
@@ -12,6 +12,8 @@ from viridian.api.errors import ConfigurationError
 from viridian.workloads.model_cache import ModelCache
 from viridian.workloads.resources import DefaultResources, check_resources
 from viridian_shared.durations import parse_duration
+
+from .notification_settings import NotificationSettings
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _URL = re.compile(r"^https?://[^/\s]+")
@@ -43,6 +45,7 @@ class Configuration:
     lease: tuple[str, str]
     identity: str
     metrics_address: tuple[str, int] | None = None
+    notifications: NotificationSettings = field(default_factory=NotificationSettings)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Configuration":
@@ -80,6 +83,7 @@ class Configuration:
             lease=_lease(environment),
             identity=environment.get("VIRIDIAN_POD_NAME") or socket.gethostname(),
             metrics_address=_metrics_address(environment),
+            notifications=_notifications(environment),
         )
 
 
@@ -160,6 +164,25 @@ def _cache(environment: Mapping[str, str]) -> ModelCache:
             f"VIRIDIAN_MODEL_CACHE_VOLUME is {value!r}, which cannot be used: {_first(error)}; set it (chart value"
             " serving.modelCache) to a hostPath or a claim, and a maxSize such as 50Gi"
         ) from error
+
+
+def _notifications(environment: Mapping[str, str]) -> NotificationSettings:
+    value = environment.get("VIRIDIAN_NOTIFICATIONS", "") or "{}"
+    try:
+        settings = NotificationSettings.model_validate_json(value)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"VIRIDIAN_NOTIFICATIONS cannot be used: {_first(error)}; set it (chart value notifications) to receivers"
+            " and allowedHosts"
+        ) from error
+    for receiver in settings.receivers:
+        address = receiver.url or environment.get(receiver.variable, "")
+        if "://" not in address:
+            raise ConfigurationError(
+                f"notifications.receivers: {receiver.variable or receiver.url or 'one'} holds no URL; write url, or a"
+                " secretRef to a Secret of the operator's namespace whose key has the address"
+            )
+    return settings
 
 
 def _first(error: ValueError) -> str:
