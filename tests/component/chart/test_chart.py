@@ -156,6 +156,14 @@ def test_the_lease_is_in_the_operators_own_namespace_whatever_it_watches() -> No
             "resourceNames": ["viridian"],
             "verbs": ["get", "update"],
         },
+        # and for the ledger of notifications
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "resourceNames": ["viridian-notifications"],
+            "verbs": ["get", "update"],
+        },
     ]
 
 
