@@ -1,4 +1,4 @@
-"""Notifications and metrics of the real operator: a receiver that hangs holds up no rollback, and nothing comes twice."""
+"""Notifications and metrics of the real operator: a receiver that hangs holds up no rollback; nothing comes twice."""
 
 import json
 import threading

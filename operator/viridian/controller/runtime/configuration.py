@@ -175,12 +175,12 @@ def _notifications(environment: Mapping[str, str]) -> NotificationSettings:
             f"VIRIDIAN_NOTIFICATIONS cannot be used: {_first(error)}; set it (chart value notifications) to receivers"
             " and allowedHosts"
         ) from error
-    for receiver in settings.receivers:
-        address = receiver.url or environment.get(receiver.variable, "")
-        if "://" not in address:
+    for number, receiver in enumerate(settings.receivers):
+        # The address may be a secret, and is not quoted.
+        if "://" not in (receiver.url or environment.get(receiver.variable, "")):
             raise ConfigurationError(
-                f"notifications.receivers: {receiver.variable or receiver.url or 'one'} holds no URL; write url, or a"
-                " secretRef to a Secret of the operator's namespace whose key has the address"
+                f"VIRIDIAN_NOTIFICATIONS (chart value notifications.receivers[{number}]) names no address: write"
+                " url, or a secretRef to a Secret of the operator's namespace that holds one, such as https://example.com"
             )
     return settings
 
