@@ -27,6 +27,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
+{{/* What the operator reads of notifications, as JSON; addresses in Secrets come by variables. */}}
+{{- define "viridian.notifications" -}}
+{{- $receivers := list -}}
+{{- range $number, $receiver := .Values.notifications.receivers -}}
+{{- $events := $receiver.events | default list -}}
+{{- if $receiver.secretRef -}}
+{{- $receivers = append $receivers (dict "variable" (printf "VIRIDIAN_NOTIFY_URL_%d" $number) "events" $events) -}}
+{{- else -}}
+{{- $receivers = append $receivers (dict "url" $receiver.url "events" $events) -}}
+{{- end -}}
+{{- end -}}
+{{- dict "receivers" $receivers "allowedHosts" .Values.notifications.allowedHosts | toJson -}}
+{{- end -}}
+
 {{/* The one right on Gateways: is the one that a model names there, and does it let the model's namespace in? */}}
 {{- define "viridian.gatewayRules" -}}
 - apiGroups: [gateway.networking.k8s.io]
@@ -42,6 +56,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   resourceNames: [{{ include "viridian.name" . }}]
+  verbs: [get, update]
+# Which notifications were delivered, so that the next leader does not send them again.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [create]
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [{{ include "viridian.name" . }}-notifications]
   verbs: [get, update]
 {{- end -}}
 
@@ -72,6 +94,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [list, create, update, patch, delete]
+{{- if .Values.notifications.readSecrets }}
+# Addresses of receivers in spec.notify, in Secrets with a label.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get]
+{{- end }}
 # Checks of a candidate before traffic.
 - apiGroups: [batch]
   resources: [jobs]

@@ -11,6 +11,7 @@ from .base import ApiModel
 from .checks import Checks
 from .guards import Guards
 from .model import ModelSource
+from .notify import Receiver
 from .rollout import Approval, Rollout, RolloutType
 from .serving import Serving
 from .traffic import Traffic
@@ -71,6 +72,9 @@ class ModelDeploymentSpec(ApiModel):
     rollout: Annotated[Rollout, Field(description="How a new revision takes over.")] = Rollout()
     checks: Annotated[Checks, Field(description="What a candidate must pass before any traffic.")] = Checks()
     guards: Annotated[Guards, Field(description="When a candidate is rolled back.")] = Guards()
+    notify: Annotated[list[Receiver], Field(max_length=8, description="Who is notified of this model's rollouts.")] = (
+        Field(default_factory=list)
+    )
     revision_history_limit: Annotated[
         int, Field(ge=1, le=50, description="Old revisions to keep beside those in use.")
     ] = 5

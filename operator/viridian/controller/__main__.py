@@ -10,6 +10,7 @@ import kopf
 
 from viridian.api.errors import ConfigurationError
 from viridian.api.names import FIELD_MANAGER
+from viridian.controller.exporting.endpoint import Endpoint
 from viridian.controller.runtime.configuration import Configuration
 from viridian.controller.runtime.leadership import Leadership
 from viridian.kube.client import KubeClient
@@ -35,8 +36,10 @@ def main() -> int:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     registry = kopf.OperatorRegistry()
     operator = Operator(configuration)
-    client = KubeClient(FIELD_MANAGER, timeout=TIMING.request)
-    register(registry, operator, Leadership(client, operator.lead, configuration.lease, configuration.identity))
+    client = KubeClient(FIELD_MANAGER, timeout=TIMING.request, wrote=operator.metrics.wrote)
+    leadership = Leadership(client, operator.lead, configuration.lease, configuration.identity)
+    address = configuration.metrics_address
+    register(registry, operator, leadership, Endpoint(operator.metrics.registry, address) if address else None)
     # Kopf's own guess fails for a user that is in no password file, as in our image. Its type for this, a plain string,
     # is not public.
     identity: Any = configuration.identity

@@ -5,6 +5,7 @@ from typing import Any
 import kopf
 
 from viridian.api.names import GROUP, PLURAL, VERSION
+from viridian.controller.exporting.endpoint import Endpoint
 from viridian.controller.runtime.leadership import Leadership
 from viridian.controller.runtime.streams import forgive_watch_errors
 from viridian.kube.backoff import Backoff
@@ -16,7 +17,9 @@ BACKOFF = Backoff(first=0.2, longest=8.0)
 """Between Kopf's requests. It never runs out: an API that is away for an hour must not end the operator."""
 
 
-def register(registry: kopf.OperatorRegistry, operator: Operator, leadership: Leadership) -> None:
+def register(
+    registry: kopf.OperatorRegistry, operator: Operator, leadership: Leadership, endpoint: Endpoint | None = None
+) -> None:
     """Register all handlers for one operator. It watches whether it leads or not, so that it can take over at once."""
 
     @kopf.on.login(registry=registry)
@@ -26,11 +29,19 @@ def register(registry: kopf.OperatorRegistry, operator: Operator, leadership: Le
     @kopf.on.startup(registry=registry)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:  # noqa: ANN401
         configure(settings)
+        forgive_watch_errors(operator.metrics.restarted)
+        if endpoint is not None:
+            try:
+                await endpoint.start()
+            except OSError as error:
+                raise kopf.PermanentError(f"VIRIDIAN_METRICS_PORT: {error}") from error
         await leadership.start()
 
     @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:  # noqa: ANN401
         await leadership.stop()
+        if endpoint is not None:
+            await endpoint.stop()
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def saw_model(event: kopf.RawEvent, **_: Any) -> None:  # noqa: ANN401
@@ -47,7 +58,6 @@ def register(registry: kopf.OperatorRegistry, operator: Operator, leadership: Le
 
 def configure(settings: kopf.OperatorSettings) -> None:
     """Settings of Kopf that let it survive a bad network and leave no traces on users' objects."""
-    forgive_watch_errors()
     settings.networking.connect_timeout = 5
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = BACKOFF

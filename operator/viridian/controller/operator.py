@@ -2,20 +2,26 @@
 
 import asyncio
 import logging
+import os
+import time
 from collections.abc import Coroutine, Mapping
 from datetime import timedelta
 from typing import Any
 
 from viridian.api.model_key import ModelKey
 from viridian.api.names import FIELD_MANAGER, LABEL_MODEL
+from viridian.api.status import ModelDeploymentStatus
 from viridian.controller.cache.deployments import Deployments
 from viridian.controller.cache.models import Model, Models
 from viridian.controller.children.drift import Drift
+from viridian.controller.exporting.figures import LeaderFigures
+from viridian.controller.exporting.metrics import OperatorMetrics
 from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
 from viridian.controller.guarding.shadows import ShadowPoller
 from viridian.controller.guarding.ticker import Ticker
 from viridian.controller.guarding.user_queries import UserQueryPoller
+from viridian.controller.notifying.notifier import Notifier
 from viridian.controller.reconciling.events import Recorder
 from viridian.controller.reconciling.fence import Fence
 from viridian.controller.reconciling.reconcile import Reconciler
@@ -52,8 +58,12 @@ class Operator:
         self.models = Models(self._disturbed)
         self.deployments = Deployments(self._on_deployment)
         self.queue = _queue()
+        self.metrics = OperatorMetrics(self._figures)
         self._leads = False
+        self._term: Term | None = None
+        self._monitor: GuardMonitor | None = None
         self._ticker: Ticker | None = None
+        self._notifier: Notifier | None = None
 
     async def lead(self, term: Term) -> None:
         """Look after the models until cancelled.
@@ -61,16 +71,17 @@ class Operator:
         Nothing of an earlier term is used but the objects as they were seen. Whatever is being done at the end is
         taken up from the status by the next leader.
         """
-        self.queue, self._leads = _queue(), True
+        self.queue, self._leads, self._term = _queue(), True, term
         try:
-            async with KubeClient(FIELD_MANAGER, may_write=term.holds) as client:
+            async with KubeClient(FIELD_MANAGER, may_write=term.holds, wrote=self.metrics.wrote) as client:
                 fence = Fence(client, self.models, term.epoch)
                 await asyncio.gather(*(_ensure_fence(fence, model) for model in self.models.moving()))
                 for key in self.models:
                     self.queue.add(key)
                 await run_until_cancelled(self._jobs(client, fence))
         finally:
-            self._ticker, self._leads = None, False
+            self._ticker, self._monitor, self._notifier = None, None, None
+            self._term, self._leads = None, False
 
     def _jobs(self, client: KubeClient, fence: Fence) -> dict[str, Coroutine[None, None, None]]:
         """All that a leader does at the same time."""
@@ -86,9 +97,24 @@ class Operator:
         )
         drift = Drift(client)
         recorder = Recorder(client)
-        reconciler = Reconciler(client, self.models, self.deployments, drift, monitor, pods, recorder, defaults, fence)
-        prometheus = Prometheus(configuration.prometheus_url, interval)
-        self._ticker = Ticker(client, prometheus, self.models, monitor, pods, self.queue, interval, fence.epoch)
+        reconciler = Reconciler(
+            client, self.models, self.deployments, drift, monitor, pods, recorder, defaults, fence, self._turned
+        )
+        prometheus = Prometheus(configuration.prometheus_url, interval, asked=self.metrics.asked("guards"))
+        lease_namespace, lease = configuration.lease
+        self._notifier = Notifier(
+            client,
+            self.models,
+            configuration.notifications,
+            os.environ,
+            (lease_namespace, f"{lease}-notifications"),
+            recorder.warn,
+            self.metrics.notified,
+        )
+        self._monitor = monitor
+        self._ticker = Ticker(
+            client, prometheus, self.models, monitor, pods, self.queue, interval, fence.epoch, self.metrics.ticked
+        )
         expected = ExpectedChildren(self.models, self.deployments, self.queue)
         resync = Resync(
             client,
@@ -104,13 +130,15 @@ class Operator:
         handlers = {kind: ChildEventHandler(kind, expected) for kind in kinds}
         followers: dict[Kind, Follower] = {DEPLOYMENT: self.deployments, **handlers}
         watches = {
-            (kind, namespace): Reflector(client, kind, namespace, LABEL_MODEL, follower)
+            (kind, namespace): Reflector(client, kind, namespace, LABEL_MODEL, follower, self.metrics.restarted)
             for kind, follower in followers.items()
             for namespace in configuration.namespaces or ("",)
         }
         synced = {namespace: watch.synced for (kind, namespace), watch in watches.items() if kind is DEPLOYMENT}
         url = configuration.user_query_url
-        poller = UserQueryPoller(UserQueries(url) if url else None, self.models, monitor)
+        poller = UserQueryPoller(
+            UserQueries(url, asked=self.metrics.asked("custom")) if url else None, self.models, monitor
+        )
         return {
             **{f"worker-{number}": self._work(reconciler, resync.known, synced) for number in range(WORKERS)},
             **{f"{kind.plural} {namespace}": watch.run() for (kind, namespace), watch in watches.items()},
@@ -118,6 +146,7 @@ class Operator:
             "ticker": self._ticker.run(),
             "user queries": poller.run(),
             "shadows": ShadowPoller(prometheus, self.models, monitor).run(),
+            "notifications": self._notifier.run(resync.known),
         }
 
     def on_model_event(self, kind: str | None, manifest: dict[str, Any]) -> None:
@@ -147,6 +176,25 @@ class Operator:
         if self._leads:
             self.queue.add(key)
 
+    def _turned(self, model: Model, before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> None:
+        """A worker has written a status."""
+        self.metrics.turned(before, after)
+        if self._notifier is not None:
+            self._notifier.turned(model, before, after)
+
+    def _figures(self) -> LeaderFigures | None:
+        """What Prometheus is shown at a scrape; None while another operator leads, or may by now."""
+        if self._ticker is None or self._monitor is None or self._term is None or not self._term.holds():
+            return None
+        return LeaderFigures(
+            phases=self.models.phases(),
+            queue_depth=len(self.queue),
+            queue_oldest=self.queue.oldest,
+            tick_age=self._ticker.age,
+            judged=tuple(self._monitor.judged()),
+            notifications_waiting=len(self._notifier) if self._notifier is not None else 0,
+        )
+
     def health(self) -> float:
         """Seconds since the last tick; 0 while another operator leads, since nothing ticks then.
 
@@ -169,18 +217,22 @@ class Operator:
                 self.queue.done(key)
                 self.queue.add_after(key, SOON)
                 continue
+            begun, result = time.monotonic(), "ok"
             try:
                 again = await reconciler.reconcile(key)
             except KubeError as error:
+                result = "api-error"
                 delay = self.queue.failed(key)
                 LOG.warning("%s/%s: %s; trying again in %.1f s", *key, error, delay)
             except Exception:  # one broken model must not stop the others
+                result = "error"
                 delay = self.queue.failed(key)
                 LOG.exception("%s/%s: unexpected error; trying again in %.1f s", *key, delay)
             else:
                 self.queue.done(key)
                 if again is not None:
                     self.queue.add_after(key, again.total_seconds())
+            self.metrics.reconciled(time.monotonic() - begun, result)
 
 
 def _queue() -> WorkQueue[ModelKey]:

@@ -46,17 +46,24 @@ class KubeClient:
     out for as long as one request may take, where sending it again does no harm.
     """
 
-    def __init__(self, field_manager: str, timeout: float = 15.0, may_write: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        field_manager: str,
+        timeout: float = 15.0,
+        may_write: Callable[[], bool] = lambda: True,
+        wrote: Callable[[str, KubeError | None], None] = lambda _method, _error: None,
+    ) -> None:
         """Make a client that is not connected yet.
 
         Args:
             field_manager: name under which our writes are recorded.
             timeout: seconds that one call may take, its repetitions included.
             may_write: asked before each write is sent; the write is `NotLeading` when the answer is no.
+            wrote: called after each write that is no dry run, with its HTTP method and what became of it.
         """
         self._field_manager = field_manager
         self._timeout = timeout
-        self._may_write = may_write
+        self._may_write, self._wrote = may_write, wrote
         self._api: client.ApiClient | None = None
 
     async def __aenter__(self) -> Self:
@@ -224,7 +231,21 @@ class KubeClient:
         content: str = JSON,
         accept: str = JSON,
     ) -> Manifest:
-        """One call, with repetitions where they do no harm and as long as there is time."""
+        """One call, with repetitions where they do no harm and as long as there is time; writes are told of."""
+        is_write = method != "GET" and "dryRun" not in (query or {})
+        try:
+            answer = await self._attempts(method, path, body, query, content, accept)
+        except KubeError as error:
+            if is_write:
+                self._wrote(method, error)
+            raise
+        if is_write:
+            self._wrote(method, None)
+        return answer
+
+    async def _attempts(
+        self, method: str, path: str, body: object, query: dict[str, str] | None, content: str, accept: str
+    ) -> Manifest:
         loop = asyncio.get_running_loop()
         end, attempt = loop.time() + self._timeout, 1
         while True:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from .backoff import Backoff
@@ -45,8 +46,17 @@ def is_denied(error: KubeError) -> bool:
 class Reflector:
     """Keeps a follower up to date about the objects with some labels, through any trouble of the API."""
 
-    def __init__(self, client: KubeClient, kind: Kind, namespace: str, selector: str, follower: Follower) -> None:
-        """Prepare; an empty namespace means all of them."""
+    def __init__(
+        self,
+        client: KubeClient,
+        kind: Kind,
+        namespace: str,
+        selector: str,
+        follower: Follower,
+        restarted: Callable[[str], None] = lambda _plural: None,
+    ) -> None:
+        """Prepare; an empty namespace means all of them. `restarted` is called when an error ended the watch."""
+        self._restarted = restarted
         self._client, self._kind, self._namespace, self._selector = client, kind, namespace, selector
         self._follower = follower
         self._failures, self._seen, self._trouble = 0, "", ""
@@ -101,6 +111,7 @@ class Reflector:
 
     async def _wait(self, trouble: str = "") -> None:
         self._failures += 1
+        self._restarted(self._kind.plural)
         pause = BACKOFF.pause(self._failures)
         if trouble:
             self._note(trouble, pause)

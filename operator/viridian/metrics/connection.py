@@ -59,10 +59,18 @@ class TooLarge(QueryRefused):
     """The answer is larger than is read; the rest of it was left where it is."""
 
 
+Asked = Callable[[float, MetricsError | None], None]
+"""Called after each query with the seconds that it took, and what was wrong with it."""
+
+
+def untold(_seconds: float, _error: MetricsError | None) -> None:
+    """Tell nobody of a query."""
+
+
 class Connection:
     """Asks instant queries. Its threads are its own, so that nothing else waits for a Prometheus that hangs."""
 
-    def __init__(self, url: str, setting: str, timeout: timedelta, threads: int) -> None:
+    def __init__(self, url: str, setting: str, timeout: timedelta, threads: int, asked: Asked = untold) -> None:
         """Prepare; nothing is sent yet.
 
         Args:
@@ -70,7 +78,9 @@ class Connection:
             setting: the chart value that holds it, for messages.
             timeout: how long one query may take.
             threads: queries at the same time.
+            asked: told of each query.
         """
+        self._asked = asked
         self._setting, self._timeout = setting, timeout.total_seconds()
         self._api = PrometheusConnect(
             url=url, session=_Session(), retry=Retry(total=0), timeout=self._timeout, method="POST"
@@ -89,6 +99,16 @@ class Connection:
         Raises:
             MetricsError: no answer, only part of one, or one that is too large; or `read` raised it.
         """
+        begun = time.monotonic()
+        try:
+            answer = await self._in_turn(query, params, read)
+        except MetricsError as error:
+            self._asked(time.monotonic() - begun, error)
+            raise
+        self._asked(time.monotonic() - begun, None)
+        return answer
+
+    async def _in_turn(self, query: str, params: Mapping[str, str], read: Callable[[list[Any]], T]) -> T:
         try:
             async with self._turns, asyncio.timeout(self._timeout + 1):
                 running = asyncio.get_running_loop()

@@ -22,7 +22,7 @@ from viridian_shared.outcome import Outcome
 from viridian_shared.via import JUDGED, USERLESS, Via
 
 from .batches import Batches
-from .connection import MOST_SERIES, Connection, MetricsError, TooLarge
+from .connection import MOST_SERIES, Asked, Connection, MetricsError, TooLarge, untold
 from .said import SAID, Failure, Fallback, Said
 from .shadows import build_shadow_query, gather_shadows
 
@@ -133,16 +133,19 @@ Samples = Mapping[str, Mapping[str, PodSamples]]
 class Prometheus:
     """A Prometheus server that scrapes the serving pods."""
 
-    def __init__(self, url: str, interval: timedelta, timeout: timedelta = timedelta(seconds=5)) -> None:
+    def __init__(
+        self, url: str, interval: timedelta, timeout: timedelta = timedelta(seconds=5), asked: Asked = untold
+    ) -> None:
         """Prepare the connection.
 
         Args:
             url: root of the HTTP API.
             interval: time between two scrapes.
             timeout: how long one query may take.
+            asked: told of each query.
         """
         self._interval = interval.total_seconds()
-        self._connection = Connection(url, "prometheus.url", timeout, threads=2)
+        self._connection = Connection(url, "prometheus.url", timeout, threads=2, asked=asked)
         self._batches = Batches[ModelKey, Samples]()
 
     async def read(

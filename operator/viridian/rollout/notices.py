@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from viridian.api.status import ModelDeploymentStatus, Phase
+from viridian.api.status import HistoryEntry, ModelDeploymentStatus, Phase
 
 from .fallback import GAPS
 
@@ -44,8 +44,7 @@ def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> list
         )
     if after.hold is not None and (before.hold is None or before.hold.reason != after.hold.reason):
         found.append(Notice(after.hold.reason, f"held: {after.hold.message}", warning=True))
-    if after.history and len(after.history) >= len(before.history) and after.history[:1] != before.history[:1]:
-        last = after.history[0]
+    if (last := finished(before, after)) is not None:
         bad = last.result not in {"Promoted", "Replaced", "Reverted"}
         found.append(Notice(last.result, f"{last.revision} ({last.version}): {last.message}", warning=bad))
     return found
@@ -53,6 +52,13 @@ def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> list
 
 def _is_shadowed(status: ModelDeploymentStatus) -> bool:
     return status.step is not None and bool(status.step.shadow)
+
+
+def finished(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> HistoryEntry | None:
+    """The rollout that entered the history on the way from one status to the next, if one did."""
+    if not after.history or len(after.history) < len(before.history) or after.history[:1] == before.history[:1]:
+        return None
+    return after.history[0]
 
 
 def _gap(status: ModelDeploymentStatus) -> tuple[str, str] | None:

@@ -160,6 +160,7 @@ def test_what_a_model_may_name_is_limited(installed: Any, editor: Person) -> Non
         template(tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists"}], serviceAccountName="models"),
         template(imagePullSecrets=[{"name": "reader"}], env=[secret, {"name": "A", "value": "b"}]),
         {"spec": {"serving": {"log": {"sink": "OTLP", "endpoint": "https://models.example/v1/logs"}}}},
+        {"spec": {"notify": [{"url": "https://models.example/"}, {"secretRef": {"name": "reader"}}]}},
     ):
         assert editor.creates(**merge({"spec": named}, good)) == ""
 
@@ -191,6 +192,7 @@ def test_what_a_model_may_name_is_limited(installed: Any, editor: Person) -> Non
         (template(serviceAccountName="admin"), "podTemplate.serviceAccountName"),
         (template(imagePullSecrets=[{"name": "x"}]), "podTemplate.imagePullSecrets"),
         (template(env=[secret]), "podTemplate.env"),
+        ({"spec": {"notify": [{"secretRef": {"name": "x"}}]}}, "spec.notify"),
         (
             {"spec": {"serving": {"log": {"sink": "OTLP", "endpoint": "https://evil.example/v1/logs"}}}},
             "spec.serving.log.endpoint",

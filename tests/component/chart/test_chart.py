@@ -13,6 +13,7 @@ from tests.component.harness.loopback import kubernetes_client
 
 from viridian.api.serving import Resources
 from viridian.controller.runtime.configuration import Configuration
+from viridian.controller.runtime.notification_settings import NotificationSettings
 
 
 def of_kind(manifests: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
@@ -154,6 +155,14 @@ def test_the_lease_is_in_the_operators_own_namespace_whatever_it_watches() -> No
             "apiGroups": ["coordination.k8s.io"],
             "resources": ["leases"],
             "resourceNames": ["viridian"],
+            "verbs": ["get", "update"],
+        },
+        # and for the ledger of notifications
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "resourceNames": ["viridian-notifications"],
             "verbs": ["get", "update"],
         },
     ]
@@ -346,3 +355,47 @@ def test_argo_cd_gets_the_lua_of_the_files() -> None:
     assert {each["name"]: each["action.lua"].strip() for each in actions["definitions"]} == {
         file.stem: file.read_text().replace(account, "bob").strip() for file in (lua / "actions").glob("*.lua")
     }
+
+
+def test_the_operator_s_metrics_are_scraped_in_one_way() -> None:
+    # when the chart is rendered without the Prometheus Operator and with it
+    plain = chart.render()
+    monitored = chart.render(monitoring__serviceMonitor__enabled="true", monitoring__serviceMonitor__labels__a="b")
+    # then either it reads a file, or its operator a ServiceMonitor
+    [file], [monitor] = of_kind(plain, "ConfigMap"), of_kind(monitored, "ServiceMonitor")
+    assert of_kind(plain, "ServiceMonitor") == []
+    assert [list(each["data"]) for each in of_kind(monitored, "ConfigMap")] == [["viridian-models.yaml"]]
+    assert monitor["metadata"]["labels"]["a"] == "b"
+    # and both find the port of the operator's pods by its name
+    [job] = yaml.safe_load(file["data"]["viridian-operator.yaml"])["scrape_configs"]
+    [deployment], [service] = of_kind(plain, "Deployment"), of_kind(plain, "Service")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    assert {"name": "metrics", "containerPort": 8081} in container["ports"]
+    assert job["relabel_configs"][0]["regex"] == monitor["spec"]["endpoints"][0]["port"] == "metrics"
+    assert labels.items() >= service["spec"]["selector"].items()
+    assert service["metadata"]["labels"].items() >= monitor["spec"]["selector"]["matchLabels"].items()
+
+
+def test_receivers_reach_the_operator_with_their_secrets_left_where_they_are() -> None:
+    # when the chart names a receiver in a Secret, and one that is no secret
+    values = {
+        "notifications__receivers[0]__secretRef__name": "alerts",
+        "notifications__receivers[1]__url": "https://events.example.com/x",
+        "notifications__receivers[1]__events[0]": "RolledBack",
+        "notifications__allowedHosts": "{hooks.example.com}",
+    }
+    [deployment] = of_kind(chart.render(**values), "Deployment")
+    variables = {each["name"]: each for each in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
+    # then the operator reads both, and the address in the Secret is in no manifest
+    assert variables["VIRIDIAN_NOTIFY_URL_0"]["valueFrom"] == {"secretKeyRef": {"name": "alerts", "key": "url"}}
+    settings = NotificationSettings.model_validate_json(variables["VIRIDIAN_NOTIFICATIONS"]["value"])
+    first, second = settings.receivers
+    assert (first.variable, second.url) == ("VIRIDIAN_NOTIFY_URL_0", "https://events.example.com/x")
+    assert settings.allowed_hosts == ["hooks.example.com"]
+
+
+def test_secrets_are_read_only_where_that_is_asked_for() -> None:
+    rendered = chart.render(notifications__readSecrets="true", userRoles__create="false")
+    rules = [rule for role in of_kind(rendered, "ClusterRole") for rule in role["rules"]]
+    assert [rule["verbs"] for rule in rules if "secrets" in rule["resources"]] == [["get"]]

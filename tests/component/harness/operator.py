@@ -65,7 +65,7 @@ class OperatorProcess:
         self._folder = folder
         self._forked = forked
         self.runs = 0
-        self.probe_port = 0
+        self.probe_port, self.metrics_port = 0, 0
         self._server: Server | _Fork | None = None
         self.environment = {
             **ENVIRONMENT,
@@ -92,8 +92,9 @@ class OperatorProcess:
     def start(self) -> None:
         self.runs += 1
         log = self._log
-        self.probe_port = free_port()
-        environment = {**self.environment, "VIRIDIAN_PROBE_PORT": str(self.probe_port)}
+        self.probe_port, self.metrics_port = free_port(), free_port()
+        ports = {"VIRIDIAN_PROBE_PORT": str(self.probe_port), "VIRIDIAN_METRICS_PORT": str(self.metrics_port)}
+        environment = {**self.environment, **ports}
         if self._forked:
             self._server = _Fork(log, environment)
         else:

@@ -7,6 +7,7 @@ import pytest
 from viridian.api.errors import ConfigurationError
 from viridian.api.serving import Resources
 from viridian.controller.runtime.configuration import Configuration
+from viridian.controller.runtime.notification_settings import NotificationSettings
 from viridian.workloads.model_cache import ModelCache
 from viridian.workloads.resources import DefaultResources
 
@@ -71,6 +72,15 @@ def test_what_has_a_default_may_be_left_out() -> None:
         ("VIRIDIAN_SWEEP_PERIOD", "24h", "sweep_period", timedelta(hours=24)),
         ("VIRIDIAN_LOG_LEVEL", "debug", "log_level", "DEBUG"),
         ("VIRIDIAN_PROBE_PORT", "65535", "probe_endpoint", "http://0.0.0.0:65535/healthz"),
+        ("VIRIDIAN_METRICS_PORT", "", "metrics_address", None),
+        ("VIRIDIAN_METRICS_PORT", "8081", "metrics_address", ("0.0.0.0", 8081)),  # noqa: S104
+        ("VIRIDIAN_NOTIFICATIONS", "", "notifications", NotificationSettings()),
+        (
+            "VIRIDIAN_NOTIFICATIONS",
+            '{"allowedHosts": ["a.example"]}',
+            "notifications",
+            NotificationSettings(allowed_hosts=["a.example"]),
+        ),
         ("VIRIDIAN_POD_IP", "10.0.0.7", "probe_endpoint", "http://10.0.0.7:8080/healthz"),
         ("VIRIDIAN_POD_IP", "fd00::7", "probe_endpoint", "http://[fd00::7]:8080/healthz"),
         ("VIRIDIAN_LEASE_NAMESPACE", "ml", "lease", ("ml", "viridian")),
@@ -110,6 +120,7 @@ BAD = {
     ("VIRIDIAN_SWEEP_PERIOD", "watch.sweepPeriod"): ["", "10", "999ms", "24h1s"],
     ("VIRIDIAN_LOG_LEVEL", "logLevel"): ["", "LOUD", "10"],
     ("VIRIDIAN_PROBE_PORT", ""): ["", "0", "65536", "-1", "http", "²"],
+    ("VIRIDIAN_METRICS_PORT", ""): ["0", "65536", "-1", "http", "²"],
     ("VIRIDIAN_LEASE_NAMESPACE", "the chart"): [None, "", "Team", "a b", "-a"],
     ("VIRIDIAN_LEASE_NAME", ""): ["", "Viridian", "a/b", "a-", "a" * 254],
 }
@@ -132,3 +143,21 @@ def test_what_cannot_be_used_is_told_by_the_name_that_people_set(
     assert str(error.value).startswith(variable)
     assert chart_value in str(error.value)
     assert (value or "").split(",")[-1] in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "on",
+        '{"receivers": [{"url": "TOKEN"}]}',
+        '{"receivers": [{"variable": "VIRIDIAN_NOTIFY_URL_0"}]}',
+        '{"receivers": [{"url": "https://example.com/", "events": ["Broken"]}]}',
+    ],
+)
+def test_receivers_that_cannot_be_used_are_told_without_their_addresses(value: str) -> None:
+    # given an address that may be a secret
+    environment = {**GIVEN, "VIRIDIAN_NOTIFICATIONS": value, "VIRIDIAN_NOTIFY_URL_0": "TOKEN"}
+    # when it is read, then the sentence names the setting alone
+    with pytest.raises(ConfigurationError, match=r"^VIRIDIAN_NOTIFICATIONS.*chart value notifications") as error:
+        Configuration.from_environment(environment)
+    assert "TOKEN" not in str(error.value)

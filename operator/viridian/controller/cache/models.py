@@ -1,7 +1,9 @@
 """The models known to this operator: what Kopf's watch saw last, or what we wrote ourselves since."""
 
 import json
+import sys
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -103,12 +105,16 @@ class Model:
             ) from error
 
     @property
+    def phase(self) -> str:
+        """Its phase, as somebody wrote it."""
+        return str((self.manifest.get("status") or {}).get("phase", Phase.PENDING))
+
+    @property
     def is_moving(self) -> bool:
         """Whether time and metrics matter to it, so that it has to be looked at every second."""
-        status = self.manifest.get("status") or {}
         # Who is stalled waits for something that neither metrics nor time bring; the queue comes back to it.
-        settled = status.get("phase", Phase.PENDING) in {*SETTLED, Phase.STALLED}
-        return not self.is_going and (not settled or "drain" in status)
+        settled = self.phase in {*SETTLED, Phase.STALLED}
+        return not self.is_going and (not settled or "drain" in (self.manifest.get("status") or {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +123,18 @@ class _CachedModel:
 
     uid: str
     version: int
+    phase: str
     packed: bytes
     model: Model | None
 
     @classmethod
     def of(cls, model: Model) -> "_CachedModel":
+        known = model.owner.uid, model.version, sys.intern(model.phase)
         if model.is_moving:
-            return cls(model.owner.uid, model.version, b"", model)
+            return cls(*known, b"", model)
         metadata = {key: value for key, value in model.manifest["metadata"].items() if key != "managedFields"}
         text = json.dumps({**model.manifest, "metadata": metadata}, separators=(",", ":"))
-        return cls(model.owner.uid, model.version, zlib.compress(text.encode(), 1), None)
+        return cls(*known, zlib.compress(text.encode(), 1), None)
 
     def open(self) -> Model:
         return self.model if self.model is not None else Model(json.loads(zlib.decompress(self.packed)))
@@ -179,6 +187,10 @@ class Models:
     def versions(self) -> dict[ModelKey, tuple[str, int]]:
         """UID and resourceVersion of all models as they are known."""
         return {key: (known.uid, known.version) for key, known in self._models.items()}
+
+    def phases(self) -> Counter[str]:
+        """How many models are in each phase."""
+        return Counter(known.phase for known in self._models.values())
 
     def __iter__(self) -> Iterator[ModelKey]:
         """Namespace and name of each, as they are now."""

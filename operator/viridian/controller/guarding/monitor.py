@@ -1,7 +1,7 @@
 """What the metrics have shown of each moving model: guards, scrape by scrape, and who still answers requests."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -220,6 +220,11 @@ class GuardMonitor:
             no_fallback=session.reports.no_fallback if _has_help(session) else "",
             failure=session.reports.failure,
         )
+
+    def judged(self) -> Iterator[tuple[ModelKey, str, tuple[Judgement, ...]]]:
+        """What the guards say of each model, with the revision that they judge."""
+        for key, session in self._sessions.items():
+            yield key, session.comparison.candidate, (*session.judgements, *session.queries)
 
     def forget(self, key: ModelKey) -> None:
         """The model has settled or is gone."""

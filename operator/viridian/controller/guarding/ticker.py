@@ -6,7 +6,7 @@ Of all writes it makes only rollbacks, past the queue, so that nothing that is b
 import asyncio
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from viridian.api.errors import InvalidSpec
@@ -50,8 +50,13 @@ class Ticker:
         queue: WorkQueue[ModelKey],
         interval: timedelta,
         epoch: str,
+        ticked: Callable[[float, bool], None] = lambda _seconds, _went_well: None,
     ) -> None:
-        """Join the parts that a tick needs; `interval` is the time between two scrapes, `epoch` our term."""
+        """Join the parts that a tick needs; `interval` is the time between two scrapes, `epoch` our term.
+
+        `ticked` is called after each tick with the seconds that it took, and whether it went well.
+        """
+        self._ticked = ticked
         self._client, self._prometheus = client, prometheus
         self._models, self._monitor, self._pods, self._queue, self._epoch = models, monitor, pods, queue, epoch
         self._rewind = Rewind(prometheus, interval.total_seconds())
@@ -69,13 +74,17 @@ class Ticker:
 
     async def run(self) -> None:
         """Tick until cancelled."""
+        clock = asyncio.get_running_loop().time
         try:
             while True:
+                begun = clock()
                 try:
                     await self.tick()
-                    self._last = asyncio.get_running_loop().time()
+                    self._last = clock()
+                    self._ticked(self._last - begun, True)
                 except Exception:  # the ticker guards every rollout: one bad tick must not end it
                     LOG.exception("a tick failed; next try in %.1f s", self._period)
+                    self._ticked(clock() - begun, False)
                 await asyncio.sleep(self._period)
         finally:
             await end([*self._rollbacks.values(), *([self._past[1]] if self._past is not None else [])])

@@ -1,6 +1,7 @@
 """One pass over one model: observe, decide, apply."""
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
@@ -35,6 +36,9 @@ from .observe import observe
 
 LOG = logging.getLogger(__name__)
 
+Turned = Callable[[Model, ModelDeploymentStatus, ModelDeploymentStatus], None]
+"""Called when a status was written: with the model, and the status before and after. It must neither wait nor raise."""
+
 PAUSE = timedelta(milliseconds=200)
 """Before a model is looked at again after a conflict: somebody is busy with the same object."""
 POLL_AFTER = timedelta(seconds=5)
@@ -55,8 +59,10 @@ class Reconciler:
         recorder: Recorder,
         defaults: PodDefaults,
         fence: Fence,
+        turned: Turned = lambda _model, _before, _after: None,
     ) -> None:
         """Join the parts that a pass needs."""
+        self._turned = turned
         self._client, self._models, self._monitor, self._pods = client, models, monitor, pods
         self._deployments, self._drift = deployments, drift
         self._recorder, self._defaults, self._fence = recorder, defaults, fence
@@ -155,6 +161,7 @@ class Reconciler:
             return model
         written = await self._put(model, after)
         self._written[model.key] = now
+        self._turned(written, before, after)
         for notice in notices(before, after):
             await self._recorder.record(model, notice)
         return written
@@ -187,7 +194,8 @@ class Reconciler:
         if after != before:
             status = {**(model.manifest.get("status") or {}), "conditions": after.manifest()["conditions"]}
             manifest = {**model.manifest, "status": status}
-            self._models.see(await self._client.replace_status(MODEL_DEPLOYMENT, manifest))
+            written = self._models.see(await self._client.replace_status(MODEL_DEPLOYMENT, manifest))
+            self._turned(written, before, after)
             await self._recorder.warn(model, failure.reason, failure.message)
 
     async def _look_again(self, key: ModelKey) -> timedelta:

@@ -3,7 +3,7 @@
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pydantic import ValidationError
@@ -12,6 +12,8 @@ from viridian.api.errors import ConfigurationError
 from viridian.workloads.model_cache import ModelCache
 from viridian.workloads.resources import DefaultResources, check_resources
 from viridian_shared.durations import parse_duration
+
+from .notification_settings import NotificationSettings
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _URL = re.compile(r"^https?://[^/\s]+")
@@ -25,7 +27,8 @@ class Configuration:
 
     `default_resources`, `allow_model_code` and `model_cache` are for pods of new revisions. `namespaces` empty means
     all of them, `user_query_url` empty that users' own queries are ignored; `lease` is the namespace and name of the
-    Lease by which one of several operators leads, and `identity` the name by which it tells them apart.
+    Lease by which one of several operators leads, and `identity` the name by which it tells them apart. Without a
+    `metrics_address` (host and port) the operator's own metrics are not served.
     """
 
     prometheus_url: str
@@ -41,6 +44,8 @@ class Configuration:
     probe_endpoint: str
     lease: tuple[str, str]
     identity: str
+    metrics_address: tuple[str, int] | None = None
+    notifications: NotificationSettings = field(default_factory=NotificationSettings)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Configuration":
@@ -77,6 +82,8 @@ class Configuration:
             probe_endpoint=_probe_endpoint(environment),
             lease=_lease(environment),
             identity=environment.get("VIRIDIAN_POD_NAME") or socket.gethostname(),
+            metrics_address=_metrics_address(environment),
+            notifications=_notifications(environment),
         )
 
 
@@ -159,6 +166,25 @@ def _cache(environment: Mapping[str, str]) -> ModelCache:
         ) from error
 
 
+def _notifications(environment: Mapping[str, str]) -> NotificationSettings:
+    value = environment.get("VIRIDIAN_NOTIFICATIONS", "") or "{}"
+    try:
+        settings = NotificationSettings.model_validate_json(value)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"VIRIDIAN_NOTIFICATIONS cannot be used: {_first(error)}; set it (chart value notifications) to receivers"
+            " and allowedHosts"
+        ) from error
+    for number, receiver in enumerate(settings.receivers):
+        # The address may be a secret, and is not quoted.
+        if "://" not in (receiver.url or environment.get(receiver.variable, "")):
+            raise ConfigurationError(
+                f"VIRIDIAN_NOTIFICATIONS (chart value notifications.receivers[{number}]) names no address: write"
+                " url, or a secretRef to a Secret of the operator's namespace that holds one, such as https://example.com"
+            )
+    return settings
+
+
 def _first(error: ValueError) -> str:
     """The first thing that is wrong, in one line."""
     if not isinstance(error, ValidationError):
@@ -189,12 +215,27 @@ def _level(environment: Mapping[str, str]) -> str:
 
 def _probe_endpoint(environment: Mapping[str, str]) -> str:
     """Where the kubelet asks us: at the pod's address, as there is no one address for both IPv4 and IPv6."""
-    value = environment.get("VIRIDIAN_PROBE_PORT", "8080")
-    if not value.isdecimal() or not 0 < int(value) < 65536:
-        raise ConfigurationError(f"VIRIDIAN_PROBE_PORT is {value!r}: choose a TCP port from 1 to 65535")
-    address = environment.get("VIRIDIAN_POD_IP") or "0.0.0.0"  # noqa: S104  where no pod is, as in development
+    port = _port(environment, "VIRIDIAN_PROBE_PORT", "8080")
+    address = _address(environment)
     host = f"[{address}]" if ":" in address else address
-    return f"http://{host}:{value}/healthz"
+    return f"http://{host}:{port}/healthz"
+
+
+def _metrics_address(environment: Mapping[str, str]) -> tuple[str, int] | None:
+    if not environment.get("VIRIDIAN_METRICS_PORT"):
+        return None
+    return _address(environment), _port(environment, "VIRIDIAN_METRICS_PORT", "")
+
+
+def _address(environment: Mapping[str, str]) -> str:
+    return environment.get("VIRIDIAN_POD_IP") or "0.0.0.0"  # noqa: S104  where no pod is, as in development
+
+
+def _port(environment: Mapping[str, str], variable: str, default: str) -> int:
+    value = environment.get(variable, default)
+    if not value.isdecimal() or not 0 < int(value) < 65536:
+        raise ConfigurationError(f"{variable} is {value!r}: choose a TCP port from 1 to 65535")
+    return int(value)
 
 
 def _lease(environment: Mapping[str, str]) -> tuple[str, str]:

@@ -4,6 +4,7 @@ Groups of keys, such as namespaces, have their turns one after the other: one wi
 """
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
@@ -32,7 +33,7 @@ class WorkQueue(Generic[K]):
         """
         self._group = group
         self._ready: OrderedDict[Hashable, deque[K]] = OrderedDict()
-        self._waiting: set[K] = set()
+        self._waiting: dict[K, float] = {}
         self._busy: set[K] = set()
         self._again: set[K] = set()
         self._failures: dict[K, int] = {}
@@ -40,12 +41,21 @@ class WorkQueue(Generic[K]):
         self._wake = asyncio.Event()
         self._backoff = backoff
 
+    def __len__(self) -> int:
+        """Keys that wait for a worker."""
+        return len(self._waiting)
+
+    @property
+    def oldest(self) -> float:
+        """Seconds that the oldest of them has waited; 0 if none waits."""
+        return time.monotonic() - next(iter(self._waiting.values())) if self._waiting else 0.0
+
     def add(self, key: K) -> None:
         """Ask for a key to be worked on soon."""
         if key in self._busy:
             self._again.add(key)
         elif key not in self._waiting:
-            self._waiting.add(key)
+            self._waiting[key] = time.monotonic()
             self._ready.setdefault(self._group(key), deque()).append(key)
             self._wake.set()
 
@@ -71,7 +81,7 @@ class WorkQueue(Generic[K]):
         key = keys.popleft()
         if keys:
             self._ready[group] = keys  # behind all other groups
-        self._waiting.discard(key)
+        del self._waiting[key]
         self._busy.add(key)
         return key
 

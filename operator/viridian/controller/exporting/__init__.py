@@ -1,0 +1,1 @@
+"""What the operator shows of itself: metrics, and the port where Prometheus reads them. Imports no other room."""

@@ -1,0 +1,1 @@
+"""Notifications of what happened to models: sent after it happened, and never in its way."""
