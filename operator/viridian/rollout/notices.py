@@ -37,6 +37,12 @@ def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> list
         )
     if after.hold is not None and (before.hold is None or before.hold.reason != after.hold.reason):
         found.append(Notice(after.hold.reason, f"held: {after.hold.message}", warning=True))
+    if after.watch is not None and before.watch is None and after.stable is not None:
+        control = after.watch.control
+        text = f"{after.stable.revision} ({after.stable.version}) is watched beside {control.revision}"
+        found.append(Notice("WatchStarted", f"{text} ({control.version})"))
+    if after.watch is None and before.watch is not None and after.ending is None and before.stable is not None:
+        found.append(Notice("WatchEnded", f"the watch of {before.stable.revision} ({before.stable.version}) is over"))
     if after.history and len(after.history) >= len(before.history) and after.history[:1] != before.history[:1]:
         last = after.history[0]
         bad = last.result not in {"Promoted", "Replaced", "Reverted"}
