@@ -64,10 +64,16 @@ def intended_weights(context: RolloutContext) -> dict[Color, int] | None:
 
 
 def intended_pins(context: RolloutContext, weights: dict[Color, int]) -> dict[Color, int]:
-    """The weights of the rules for pinned users: all on the candidate while it has a share, else all on stable."""
-    candidate = context.status.candidate
-    shown = candidate is not None and context.candidate_is_live and weights[candidate.color] > 0
-    color = candidate.color if candidate is not None and shown else max(weights, key=lambda color: weights[color])
+    """The weights of the rules for pinned users: all on the candidate while it has a share, else all on stable.
+
+    One that is taken back and still has a share, since stable cannot carry everything yet, has no pinned users.
+    """
+    candidate, stable = context.status.candidate, context.status.stable
+    color = max(weights, key=lambda color: weights[color])
+    if candidate is not None and context.candidate_is_live and weights[candidate.color]:
+        color = candidate.color
+    elif candidate is not None and stable is not None and weights[stable.color]:
+        color = stable.color
     return {color: 100, color.other: 0}
 
 
