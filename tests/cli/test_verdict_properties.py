@@ -6,7 +6,7 @@ from tests.cli.worlds import RecordedWorld, printed
 from tests.rollout.world import spec_for
 
 from viridian.api.revision import RevisionInput
-from viridian.api.rollout import Watch
+from viridian.api.rollout import PromotionWatch
 from viridian.api.status import Phase
 from viridian.cli.verdict import Outcome, verdict_on
 from viridian.guards.judge import Verdict as GuardVerdict
@@ -25,17 +25,30 @@ moves = st.lists(
 
 
 def play(world: RecordedWorld, move: tuple[object, ...], number: int) -> None:
-    status = world.status
     match move:
         case ("edit", version, timeout):
             serving, rollout = {"replicas": 3, "timeout": timeout}, world.spec.rollout.manifest()
             world.edit(spec_for(str(version), serving=serving, guards=GUARDS, rollout=rollout))
         case ("watch", wanted):
-            bake = world.spec.rollout.bake.model_copy(update={"watch": Watch(duration="1h") if wanted else None})
+            bake = world.spec.rollout.bake.model_copy(
+                update={"watch": PromotionWatch(duration="1h") if wanted else None}
+            )
             rollout = world.spec.rollout.model_copy(update={"bake": bake})
             world.edit(world.spec.model_copy(update={"rollout": rollout}))
         case ("pass", passes):
             world.pass_by(int(str(passes)))
+        case ("metrics",):
+            world.metrics = not world.metrics
+        case ("gateway",):
+            world.gateway = not world.gateway
+        case (str(verb),):
+            speak(world, verb, number)
+
+
+def speak(world: RecordedWorld, verb: str, number: int) -> None:
+    """The guards find a fault, or a person gives a command, where there is something that it could be about."""
+    status = world.status
+    match (verb,):
         case ("breach",) if world.judged is not None:
             world.verdicts[world.judged.revision] = GuardVerdict.BREACH
         case ("abort",) if world.judged is not None:
@@ -46,10 +59,6 @@ def play(world: RecordedWorld, move: tuple[object, ...], number: int) -> None:
             world.command = f"retry/{[*status.failed, *status.expired][0].revision}/{number}"
         case ("rollback",) if status.stable is not None:
             world.command = f"rollback/{status.stable.revision}/{number}"
-        case ("metrics",):
-            world.metrics = not world.metrics
-        case ("gateway",):
-            world.gateway = not world.gateway
 
 
 def hold_against_the_world(world: RecordedWorld) -> None:

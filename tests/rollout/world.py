@@ -365,10 +365,10 @@ class World:
         if control is None or (self.status.outage is not None and self.status.outage.failed_over_at is not None):
             return
         rises = self.route is not None and weights[control.color] > self.route.split(control.color)
-        if rises and weights[control.color] > (wanted.holdback if wanted is not None else 0):
-            # On its way back to the old version the route is written before the status.
-            if self.decide().status.ending is None:
-                raise Violation(f"the control has {weights[control.color]} %")
+        above = weights[control.color] > (wanted.holdback if wanted is not None else 0)
+        # On the way back to the old version the route is written before the status.
+        if rises and above and self.decide().status.ending is None:
+            raise Violation(f"the control has {weights[control.color]} %")
 
     def _hold_against_checks(self, revision: str) -> None:
         """No user's request before all checks were passed; an earlier revision that comes back was checked before."""

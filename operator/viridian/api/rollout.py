@@ -40,7 +40,7 @@ class Step(ApiModel):
     ] = 0
 
 
-class Watch(ApiModel):
+class PromotionWatch(ApiModel):
     """The time after the promotion in which a small control stays on the old version and the guards stay on."""
 
     duration: Annotated[Duration, Field(description="How long the promoted version is watched.")] = "72h"
@@ -63,7 +63,7 @@ class Bake(ApiModel):
         Field(ge=1, le=50, description="Share that stays on the old color during the bake, as a control, in percent."),
     ] = 5
     watch: Annotated[
-        Watch | None,
+        PromotionWatch | None,
         Field(
             description="Go on after the promotion: a few pods stay on the old version as a control, and all traffic"
             " goes back to it when a guard finds the new one worse. Needs traffic.parentRefs."

@@ -8,7 +8,7 @@ from typing import Final
 
 from viridian.api.names import Color
 from viridian.api.revision import Revision, RevisionInput
-from viridian.api.rollout import Step, Watch
+from viridian.api.rollout import PromotionWatch, Step
 from viridian.api.serving import Serving
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import BlockedRevision, ColorStatus, ModelDeploymentStatus, Phase
@@ -192,7 +192,7 @@ class RolloutContext:
         return 100 - self.spec.rollout.bake.holdback if self.spec.has_route else 100
 
     @property
-    def watch_wanted(self) -> Watch | None:
+    def watch_wanted(self) -> PromotionWatch | None:
         """The watch after the promotion, if the spec asks for one and a gateway can split the traffic."""
         return self.spec.rollout.bake.watch if self.spec.has_route else None
 

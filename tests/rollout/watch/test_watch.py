@@ -308,7 +308,9 @@ def test_deaths_count_against_a_promoted_version_when_they_come_together(ago, en
 def test_deaths_on_both_versions_blame_nobody():
     world = watching()
     for color in Color:
-        world.pods[color] = [replace(pod, deaths=2, died_at=world.now, death="exit code 1") for pod in world.pods[color]]
+        world.pods[color] = [
+            replace(pod, deaths=2, died_at=world.now, death="exit code 1") for pod in world.pods[color]
+        ]
     assert world.decide().status.ending is None
 
 
