@@ -6,6 +6,7 @@ from tests.cli.worlds import RecordedWorld, printed
 from tests.rollout.world import spec_for
 
 from viridian.api.revision import RevisionInput
+from viridian.api.rollout import PromotionWatch
 from viridian.api.status import Phase
 from viridian.cli.verdict import Outcome, verdict_on
 from viridian.guards.judge import Verdict as GuardVerdict
@@ -15,32 +16,49 @@ VERSIONS = ("v1.0.0", "v2.0.0")
 moves = st.lists(
     st.one_of(
         st.tuples(st.just("edit"), st.sampled_from(VERSIONS), st.sampled_from(("5s", "6s"))),
+        st.tuples(st.just("watch"), st.booleans()),
         st.tuples(st.just("pass"), st.integers(1, 30)),
-        st.tuples(st.sampled_from(("breach", "abort", "retry", "rollback", "metrics", "gateway"))),
+        st.tuples(st.sampled_from(("breach", "abort", "approve", "retry", "rollback", "metrics", "gateway"))),
     ),
     max_size=14,
 )
 
 
 def play(world: RecordedWorld, move: tuple[object, ...], number: int) -> None:
-    status = world.status
     match move:
         case ("edit", version, timeout):
-            world.edit(spec_for(str(version), serving={"replicas": 3, "timeout": timeout}, guards=GUARDS))
+            serving, rollout = {"replicas": 3, "timeout": timeout}, world.spec.rollout.manifest()
+            world.edit(spec_for(str(version), serving=serving, guards=GUARDS, rollout=rollout))
+        case ("watch", wanted):
+            bake = world.spec.rollout.bake.model_copy(
+                update={"watch": PromotionWatch(duration="1h") if wanted else None}
+            )
+            rollout = world.spec.rollout.model_copy(update={"bake": bake})
+            world.edit(world.spec.model_copy(update={"rollout": rollout}))
         case ("pass", passes):
             world.pass_by(int(str(passes)))
-        case ("breach",) if status.candidate is not None:
-            world.verdicts[status.candidate.revision] = GuardVerdict.BREACH
-        case ("abort",) if status.candidate is not None:
-            world.command = f"abort/{status.candidate.revision}/{number}"
-        case ("retry",) if status.failed or status.expired:
-            world.command = f"retry/{[*status.failed, *status.expired][0].revision}/{number}"
-        case ("rollback",) if status.stable is not None:
-            world.command = f"rollback/{status.stable.revision}/{number}"
         case ("metrics",):
             world.metrics = not world.metrics
         case ("gateway",):
             world.gateway = not world.gateway
+        case (str(verb),):
+            speak(world, verb, number)
+
+
+def speak(world: RecordedWorld, verb: str, number: int) -> None:
+    """The guards find a fault, or a person gives a command, where there is something that it could be about."""
+    status = world.status
+    match (verb,):
+        case ("breach",) if world.judged is not None:
+            world.verdicts[world.judged.revision] = GuardVerdict.BREACH
+        case ("abort",) if world.judged is not None:
+            world.command = f"abort/{world.judged.revision}/{number}"
+        case ("approve",) if status.watch is not None and status.stable is not None:
+            world.command = f"approve/{status.stable.revision}/{number}"
+        case ("retry",) if status.failed or status.expired:
+            world.command = f"retry/{[*status.failed, *status.expired][0].revision}/{number}"
+        case ("rollback",) if status.stable is not None:
+            world.command = f"rollback/{status.stable.revision}/{number}"
 
 
 def hold_against_the_world(world: RecordedWorld) -> None:

@@ -102,6 +102,36 @@ def test_a_failing_model_is_taken_back_and_stays_away(stage: Stage) -> None:
     assert len(route.writes) == 3
 
 
+def test_a_version_that_fails_after_its_promotion_is_taken_back(stage: Stage) -> None:
+    # given a version that fails for dark images, promoted while clients send light ones, and a watch
+    bake = {"duration": "8s", "holdback": 10, "watch": {"duration": "1h", "holdback": 10}}
+    stage.serve("v1")
+    with stage.clients(lightest=0.1) as clients:
+        clients.go_on()
+        stage.apply("v3", rollout={"bake": bake})
+        status = stage.reaches("Watching", "v3")
+        clients.go_on()
+    print(clients)
+    assert not clients.failed
+    assert status["watch"]["control"]["version"] == "v1"
+    assert stage.condition("Ready")["status"] == "True"
+    assert stage.pods_behind("digits") == {"digits-2"}
+
+    # when they send all images
+    with stage.clients() as clients, stage.route_log() as route:
+        # then all traffic goes back to the old version, and the new one is blocked
+        status = stage.reaches("RolledBack", "v1")
+        after = clients.go_on()
+    print(clients)
+    assert status["failed"][0]["reason"] == "GuardBreached"
+    assert [entry["result"] for entry in status["history"]] == ["RolledBack", "Promoted", "Promoted"]
+    assert route.weights("green")[-1] == 0
+    assert stage.pods_behind("digits") == {"digits-1"}
+    assert stage.deployment("green")["spec"]["replicas"] == 0
+    assert {answer.version for answer in after} == {"v1"}
+    assert not [answer for answer in after if answer.failure]
+
+
 def test_a_slow_model_is_taken_back(stage: Stage) -> None:
     # given a model that serves with a bound on its latency, on less than a core, so that nobody else is slowed down
     guards = {"errorRate": {"max": "10%"}, "latency": [{"percentile": "95", "max": "100ms"}]}

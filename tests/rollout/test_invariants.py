@@ -41,6 +41,7 @@ SHADOWS = st.sampled_from(
     [[], [{"shadow": "10%", "hold": "10s"}], [{"shadow": "0.5%", "hold": "4s"}, {"shadow": "60%", "hold": "10s"}]]
 )
 POLICIES = st.sampled_from(["Hold", "Rollback"])
+WATCHES = st.sampled_from([{}, {"watch": {"duration": "1m", "holdback": 2}}, {"watch": {"duration": "1h"}}])
 CHECKS = st.sampled_from([{}, {}, {"smoke": True}, {"golden": {}, "jobs": [{"name": "contract"}]}])
 
 
@@ -54,7 +55,7 @@ def specs(draw: st.DrawFn) -> ModelDeploymentSpec:
         "type": kind,
         "approval": draw(st.sampled_from(APPROVALS if traffic else APPROVALS[:-1])),
         "steps": [*shadows, {"weight": 10, "hold": "10s"}, {"weight": 50, "hold": "10s", "minRequests": 20}],
-        "bake": {"duration": "20s", "holdback": 5},
+        "bake": {"duration": "20s", "holdback": 5} | (draw(WATCHES) if traffic else {}),
         "deadline": "10m",
         "drainMax": "30s",
     }
@@ -279,10 +280,10 @@ class Rollouts(RuleBasedStateMachine):
         if pods:
             pods[0] = Pod(pods[0].uid, pods[0].revision, False, deleting, deaths, "exit code 1")
 
-    @precondition(lambda self: self.world.status.candidate is not None)
+    @precondition(lambda self: self.world.judged is not None)
     @rule(verdict=st.sampled_from([Verdict.BREACH, Verdict.SHARED_INCIDENT, Verdict.NOT_ENOUGH_DATA, Verdict.HEALTHY]))
     def guards_speak(self, verdict):
-        self.world.verdicts[self.world.status.candidate.revision] = verdict
+        self.world.verdicts[self.world.judged.revision] = verdict
 
     # ------------------------------------------------------------------ what must always hold
 
@@ -325,6 +326,32 @@ class Rollouts(RuleBasedStateMachine):
             return
         for move in (action for action in world.decide().actions if isinstance(action, MoveWeights)):
             assert move.shadow is None
+
+    @invariant()
+    def breach_of_a_watched_version_comes_first(self):
+        """Whatever else is going on, a control that is ready gets the traffic back at the next decision."""
+        world = getattr(self, "world", None)
+        if world is None or world.status.watch is None:
+            return
+        breached = world.verdicts.get(world.status.stable.revision) is Verdict.BREACH
+        control = world.status.control
+        if breached and world.ready(control) and control.color in world.services:
+            after = world.decide().status
+            assert after.ending is not None
+            assert after.ending.phase is Phase.ROLLED_BACK
+            assert after.stable.revision == control.revision
+
+    @invariant()
+    def one_rollout_at_a_time(self):
+        world = getattr(self, "world", None)
+        if world is None or world.status.watch is None:
+            return
+        status = world.status
+        assert status.candidate is None
+        assert status.ending is None
+        assert status.drain is None
+        assert status.phase is Phase.WATCHING
+        assert status.control.color is status.stable.color.other
 
     @invariant()
     def failed_revisions_stay_away(self):
@@ -379,7 +406,8 @@ class Rollouts(RuleBasedStateMachine):
         for _ in range(600):
             world.kubelet()
             world.reconcile()
-            world.traffic()
+            # A watch that takes an hour goes by in some minutes.
+            world.traffic(seconds=60.0 if world.status.watch is not None else 2.0)
             self._give_what_is_waited_for()
             if world.status.phase in AT_REST and world.status.drain is None and not world.decide().actions:
                 break

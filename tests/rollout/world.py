@@ -181,7 +181,7 @@ class World:
 
     def evidence(self) -> Evidence:
         """What the guards say of the candidate; `says` overrides the parts that it names."""
-        candidate = self.status.candidate
+        candidate = self.judged
         judgements: tuple[Judgement, ...] = ()
         if candidate is not None and candidate.revision in self.verdicts:
             judgements = (judgement(self.verdicts[candidate.revision]),)
@@ -196,6 +196,11 @@ class World:
             mirrored=dict(self.mirrored),
         )
         return replace(evidence, **self.says)
+
+    @property
+    def judged(self) -> ColorStatus | None:
+        """Whom the guards speak of: the candidate, or the promoted version that is watched."""
+        return self.status.stable if self.status.watch is not None else self.status.candidate
 
     # ------------------------------------------------------------------ the operator
 
@@ -284,7 +289,9 @@ class World:
     def _apply_color(self, color: Color, revision: str, replicas: int) -> None:
         old, count = self.deployments.get(color, (None, 0))
         busy = self.route is not None and self.route.weight(color) > 0
-        shrinks = replicas < count and not self._is_shrink_by_user(color, replicas)
+        shrinks = replicas < count and not (
+            self._is_shrink_by_user(color, replicas) or self._carries_its_share(color, replicas)
+        )
         if busy and old is not None and (revision != old or shrinks):
             raise Violation(f"{color} has weight and was changed from {old} x{count} to {revision} x{replicas}")
         if color in self.autoscalers and count and replicas != count:
@@ -301,6 +308,14 @@ class World:
 
     def _is_shrink_by_user(self, color: Color, replicas: int) -> bool:
         return replicas >= min(self.spec.serving.replicas, self.deployments[color][1])
+
+    def _carries_its_share(self, color: Color, replicas: int) -> bool:
+        """The control of a watch may shrink to the pods that its weight needs, and no further."""
+        control = self.status.control
+        if control is None or control.color is not color or self.route is None:
+            return False
+        full = min(self.spec.serving.replicas, self.deployments[color.other][1])
+        return replicas >= min(2, full) and 100 * replicas >= full * self.route.split(color)
 
     def _follow(self, action: FollowTraffic | RemoveRoute) -> None:
         if isinstance(action, RemoveRoute):
@@ -339,6 +354,7 @@ class World:
             if before == 0:
                 self._hold_against_checks(candidate.revision)
             self._hold_against_shadow(candidate.revision)
+        self._hold_against_watch(weights)
         self._hold_against_readiness(weights)
         rules = self.route.rules[:-1] if self.route is not None else self.spec.traffic.pins
         follows = self.route is None or self.route.follows_spec
@@ -366,6 +382,17 @@ class World:
         failed_over = outage is not None and outage.failed_over_at is not None
         if step is not None and step.shadow and not failed_over and self.status.phase != "Finishing":
             raise Violation(f"{revision} got traffic in a shadow step")
+
+    def _hold_against_watch(self, weights: dict[Color, int]) -> None:
+        """The old version keeps no more than its holdback, unless it answers because the promoted one cannot."""
+        control, wanted = self.status.control, self.spec.rollout.bake.watch
+        if control is None or (self.status.outage is not None and self.status.outage.failed_over_at is not None):
+            return
+        rises = self.route is not None and weights[control.color] > self.route.split(control.color)
+        above = weights[control.color] > (wanted.holdback if wanted is not None else 0)
+        # On the way back to the old version the route is written before the status.
+        if rises and above and self.decide().status.ending is None:
+            raise Violation(f"the control has {weights[control.color]} %")
 
     def _hold_against_checks(self, revision: str) -> None:
         """No user's request before all checks were passed; an earlier revision that comes back was checked before."""
@@ -399,7 +426,7 @@ class World:
 
     def is_answered(self) -> bool:
         """Whether no role without a ready pod has weight while the other role could answer."""
-        roles = (self.status.stable, self.status.candidate)
+        roles = (self.status.stable, self.status.candidate, self.status.control)
         if self.route is None or not any(self.ready(role) for role in roles):
             return True
         return not any(role and self.route.split(role.color) and not self.ready(role) for role in roles)
@@ -410,7 +437,7 @@ class World:
         return mine is not None and any(blocked is not None and blocked.input == mine.input for blocked in pins)
 
     def _prune(self, name: str) -> None:
-        roles = (self.status.stable, self.status.candidate, *self.status.failed)
+        roles = (self.status.stable, self.status.candidate, self.status.control, *self.status.failed)
         if name in {role.revision for role in roles if role is not None}:
             raise Violation(f"revision {name} is in use and was pruned")
         del self.revisions[name]

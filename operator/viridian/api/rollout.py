@@ -76,6 +76,20 @@ class Step(ApiModel):
         return self
 
 
+class PromotionWatch(ApiModel):
+    """The time after the promotion in which a small control stays on the old version and the guards stay on."""
+
+    duration: Annotated[Duration, Field(description="How long the promoted version is watched.")] = "72h"
+    holdback: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=50,
+            description="Share that stays on the old version, as a control, in percent; at most bake.holdback.",
+        ),
+    ] = 1
+
+
 class Bake(ApiModel):
     """The time after the last step in which the old color stays warm and the guards stay on."""
 
@@ -84,6 +98,13 @@ class Bake(ApiModel):
         int,
         Field(ge=1, le=50, description="Share that stays on the old color during the bake, as a control, in percent."),
     ] = 5
+    watch: Annotated[
+        PromotionWatch | None,
+        Field(
+            description="Go on after the promotion: a few pods stay on the old version as a control, and all traffic"
+            " goes back to it when a guard finds the new one worse. Needs traffic.parentRefs."
+        ),
+    ] = None
 
 
 _WEIGHTS = "self.steps.filter(s, has(s.weight)).map(s, s.weight)"
@@ -116,6 +137,12 @@ class Rollout(ApiModel):
                     "message": "a step may not be above 100 minus bake.holdback: the bake keeps that share on the old"
                     " color as a control; lower the weight of the last step, or the holdback",
                     "fieldPath": ".steps",
+                },
+                {
+                    "rule": "!has(self.bake.watch) || self.bake.watch.holdback <= self.bake.holdback",
+                    "message": "the watch may not keep more on the old version than the bake: lower"
+                    " bake.watch.holdback, or raise bake.holdback",
+                    "fieldPath": ".bake.watch.holdback",
                 },
             ]
         }
@@ -172,4 +199,6 @@ class Rollout(ApiModel):
             raise ValueError("rollout.steps: the weights must increase from step to step")
         if weights and weights[-1] > 100 - self.bake.holdback:
             raise ValueError("rollout.steps: a step may not be above 100 minus bake.holdback")
+        if self.bake.watch is not None and self.bake.watch.holdback > self.bake.holdback:
+            raise ValueError("rollout.bake.watch.holdback: may not be above bake.holdback")
         return self

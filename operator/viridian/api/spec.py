@@ -58,6 +58,12 @@ class ModelDeploymentSpec(ApiModel):
                     "fieldPath": ".rollout.approval",
                 },
                 {
+                    "rule": "!has(self.rollout.bake.watch) || self.traffic.parentRefs.size() > 0",
+                    "message": "a watch compares two versions that share the traffic, and without a gateway they never"
+                    " do: name one in traffic.parentRefs, or leave bake.watch out",
+                    "fieldPath": ".rollout.bake.watch",
+                },
+                {
                     "rule": "self.traffic.pins.size() == 0 || self.traffic.parentRefs.size() > 0",
                     "message": "pins are rules of a gateway: name one in traffic.parentRefs, or leave the pins out",
                     "fieldPath": ".traffic.pins",
@@ -98,6 +104,8 @@ class ModelDeploymentSpec(ApiModel):
             raise ValueError("rollout.steps: steps with shadow are a Canary's: name a gateway in traffic.parentRefs")
         if self.rollout.approval is Approval.WITHOUT_FALLBACK and not self.has_route:
             raise ValueError("rollout.approval: WithoutFallback needs a gateway: name one in traffic.parentRefs")
+        if self.rollout.bake.watch is not None and not self.has_route:
+            raise ValueError("rollout.bake.watch: needs a gateway: name one in traffic.parentRefs")
         if self.traffic.pins and not self.has_route:
             raise ValueError("traffic.pins: pins are rules of a gateway: name one in traffic.parentRefs")
         holds = [parse_duration(step.hold) for step in self.rollout.steps] if self.is_canary else []

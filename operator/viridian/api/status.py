@@ -51,6 +51,7 @@ class Phase(StrEnum):
     PROGRESSING = "Progressing"
     BAKING = "Baking"
     FINISHING = "Finishing"
+    WATCHING = "Watching"
     STABLE = "Stable"
     ROLLING_BACK = "RollingBack"
     ROLLED_BACK = "RolledBack"
@@ -139,6 +140,20 @@ class Ending(Reaction):
     phase: Annotated[Phase, Field(description="The phase that follows when the color is empty.")]
     reason: Annotated[str, Field(max_length=64, description="Why, in one word for programs.")]
     message: Annotated[Sentence, Field(description="Why, in a sentence for people.")]
+    warms_since: Annotated[
+        Time | None,
+        Field(
+            description="Set where a promoted version is taken back: since when the pods of the old one, which were"
+            " few, are brought up; traffic goes back as far as those that are ready carry it."
+        ),
+    ] = None
+
+
+class WatchStatus(StatusModel):
+    """The promoted version is watched: the old one keeps a small share as a control."""
+
+    since: Annotated[Time, Field(description="When the new version was promoted.")]
+    control: Annotated[ColorStatus, Field(description="The old version, to which all traffic goes back if need be.")]
 
 
 class Approved(StatusModel):
@@ -352,6 +367,7 @@ class ModelDeploymentStatus(StatusModel):
     ] = ""
     drain: Drain | None = None
     ending: Ending | None = None
+    watch: WatchStatus | None = None
     checks: Annotated[
         list[CheckStatus], Field(max_length=16, description="The checks of the last candidate, in their order.")
     ] = Field(default_factory=list)
@@ -391,3 +407,13 @@ class ModelDeploymentStatus(StatusModel):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = Field(default_factory=list)
+
+    @property
+    def control(self) -> ColorStatus | None:
+        """The old version while the promoted one is watched."""
+        return self.watch.control if self.watch is not None else None
+
+    @property
+    def roles(self) -> list[ColorStatus]:
+        """What plays a role now: stable, the candidate, and the control of a watch."""
+        return [role for role in (self.stable, self.candidate, self.control) if role is not None]

@@ -30,6 +30,7 @@ from .status import (
     Return,
     Shortfall,
     StepStatus,
+    WatchStatus,
 )
 
 M = TypeVar("M", bound=ApiModel)
@@ -58,6 +59,7 @@ class StatusChanges(TypedDict, total=False):
     aborting: str
     drain: Drain | None
     ending: Ending | None
+    watch: WatchStatus | None
     checks: list[CheckStatus]
     guards: list[GuardStatus]
     guard_state: str
@@ -107,6 +109,14 @@ class EndingChanges(TypedDict, total=False):
     phase: Phase
     reason: str
     message: str
+    warms_since: datetime | None
+
+
+class WatchChanges(TypedDict, total=False):
+    """Fields of `WatchStatus`."""
+
+    since: datetime
+    control: ColorStatus
 
 
 class OutageChanges(TypedDict, total=False):
@@ -145,6 +155,8 @@ def evolve(model: ColorStatus, changes: ColorChanges = ..., /, **more: Unpack[Co
 def evolve(model: StepStatus, changes: StepChanges = ..., /, **more: Unpack[StepChanges]) -> StepStatus: ...
 @overload
 def evolve(model: Ending, changes: EndingChanges = ..., /, **more: Unpack[EndingChanges]) -> Ending: ...
+@overload
+def evolve(model: WatchStatus, changes: WatchChanges = ..., /, **more: Unpack[WatchChanges]) -> WatchStatus: ...
 @overload
 def evolve(model: Outage, changes: OutageChanges = ..., /, **more: Unpack[OutageChanges]) -> Outage: ...
 @overload

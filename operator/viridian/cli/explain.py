@@ -21,7 +21,7 @@ def reason_of(model: Model) -> str:
     for kind in ("RolledBack", "Stalled"):
         if model.holds(kind):
             return str(model.condition(kind)["reason"])
-    if model.phase == "Stable" and not model.holds("Ready"):
+    if model.phase in {"Stable", "Watching"} and not model.holds("Ready"):
         return str(model.condition("Ready").get("reason", ""))
     return ""
 
@@ -40,6 +40,9 @@ def _last_bad(model: Model) -> Json | None:
 
 
 def _guards(model: Model) -> Iterator[str]:
+    if model.control and model.status.get("guards"):
+        new, old = model.stable["version"], model.control["version"]
+        yield f"The guards compare {new}, which they call the candidate, with {old}, which they call stable."
     for guard in model.status.get("guards") or []:
         need = f"evidence {guard['evidence']}; it takes {guard['threshold']} to turn the candidate back"
         yield f"Guard {guard['name']} ({guard['kind']}) says {guard['verdict']}: {guard['message']} ({need})"
@@ -67,6 +70,11 @@ def _to_do(model: Model) -> Iterator[str]:
     if advice is not None:
         yield f"What to do ({reason}): {advice.do.format(name=model.name)}."
         yield f"More: {advice.link}"
+    elif model.control and model.holds("Ready"):
+        yield (
+            f"There is nothing to do. `kubectl viridian approve {model.name}` ends the watch, and `kubectl viridian"
+            f" abort {model.name}` goes back to {model.control['version']}."
+        )
     elif model.holds("Ready"):
         yield "There is nothing to do."
     elif model.candidate:

@@ -78,7 +78,9 @@ def _answered(kubectl: Kubectl, name: str, command: str, timeout: float) -> Mode
 
 def _sentence(verb: str, revision: str, model: Model) -> str:
     stable, _, _ = revision.partition(":")
+    # Where what is rolled back was watched after its promotion, stable is the old version again at once.
     back = model.candidate.get("revision", "")
+    back = model.stable.get("revision", "") if back == stable else back
     return _DONE[verb].format(name=model.name, revision=revision, stable=stable, back=back)
 
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 Json = dict[str, Any]
 _BARE: Final = frozenset(
-    {"Pending", "Starting", "Progressing", "Baking", "Finishing", "Stable", "RollingBack", "RolledBack", "Held"}
-    | {"Expired", "Stalled"}
+    {"Pending", "Starting", "Progressing", "Baking", "Finishing", "Watching", "Stable", "RollingBack", "RolledBack"}
+    | {"Held", "Expired", "Stalled"}
 )
 """Phases, which are also reasons where there is no better one."""
 
@@ -62,6 +62,11 @@ class Model:
     def candidate(self) -> Json:
         """The role candidate; empty without one."""
         return dict(self.status.get("candidate") or {})
+
+    @property
+    def control(self) -> Json:
+        """The old version while the promoted one is watched; empty without a watch."""
+        return dict((self.status.get("watch") or {}).get("control") or {})
 
     @property
     def history(self) -> list[Json]:

@@ -27,6 +27,8 @@ def subject(verb: str, model: Model, to: str = "") -> str:
         return _return(model, to)
     if verb == "retry":
         return _blocked(model)
+    if model.control and verb in {"abort", "approve"}:  # take back what was promoted, or end its watch
+        return str(model.stable["revision"])
     candidate = model.candidate
     if not candidate or model.status.get("ending"):
         serves = f"; {model.stable['version']} serves" if model.stable else ""
@@ -95,6 +97,8 @@ def _shows(field: str) -> Callable[[Model, str], bool]:
 def _returns(model: Model, revision: str) -> bool:
     stable, _, target = revision.partition(":")
     returning: Json = model.status.get("returning") or {}
+    if (model.status.get("ending") or {}).get("reason") == "RolledBackByCommand":  # it was watched
+        return model.candidate.get("revision") == stable
     back = not target or model.candidate.get("revision") == target
     return returning.get("insteadOf") == stable and back
 

@@ -17,7 +17,7 @@ _BAR = 20
 _PLAIN_WIDTH = 120
 """Columns where there is no terminal to ask."""
 _ENDINGS = 3
-_GOOD = {"Promoted", "Restored", "Stable", "Healthy", "Passed"}
+_GOOD = {"Promoted", "Restored", "Stable", "Watching", "Healthy", "Passed"}
 _BAD = {"RolledBack", "Expired", "GuardBreached", "Breach", "Failed", "RevisionLost"}
 
 
@@ -31,9 +31,11 @@ def status_tree(model: Model, now: datetime, *, bars: bool) -> RenderableType:
     """Return where a rollout stands: roles, step, checks, guards, and how earlier ones ended."""
     root = Tree(Text.assemble((model.name, "bold"), f" in {model.namespace}: ", _colored(model.phase)))
     root.add(Text(_sentence(model.state)))
-    for role in ("stable", "candidate"):
-        if found := model.status.get(role):
+    for role, found in (("stable", model.stable), ("candidate", model.candidate), ("control", model.control)):
+        if found:
             root.add(_role(role, found, bars=bars))
+    if watch := model.status.get("watch"):
+        root.add(Text(f"watched for {_ago(watch['since'], now)} since its promotion"))
     step = model.status.get("step") or {}
     if step:
         root.add(_step(step, now))

@@ -93,7 +93,7 @@ def _on_stable(model: Model, version: str) -> Verdict | None:
     newest = _newest(model, str(stable.get("revision", "")))
     # What a person brought back is not what the spec asks for, even when both have this version.
     swapped = model.phase == "Finishing" and model.history[:1] == [newest] and model.history[0]["result"] == "Promoted"
-    settled = model.phase == "Stable" and model.holds("Settled")  # else another revision is next
+    settled = model.phase in {"Stable", "Watching"} and model.holds("Settled")  # else another revision is next
     if stable.get("version") != version or not (settled or swapped):
         return None
     entry = newest or {"result": "Stable", "message": ""}

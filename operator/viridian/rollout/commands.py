@@ -15,7 +15,10 @@ from .context import SETTLED, RolloutContext
 
 
 class Verb(StrEnum):
-    """What a person can ask for; all but RETRY and ROLLBACK speak of the candidate."""
+    """What a person can ask for; all but RETRY and ROLLBACK speak of the candidate.
+
+    While a promoted version is watched, ABORT and ROLLBACK take it back, and APPROVE ends the watch.
+    """
 
     ABORT = "abort"
     RETRY = "retry"
@@ -73,7 +76,7 @@ def obey(context: RolloutContext, status: ModelDeploymentStatus) -> ModelDeploym
         case Command(Verb.RETRY, revision):
             update["failed"] = [blocked for blocked in status.failed if blocked.revision != revision]
             update["expired"] = [blocked for blocked in status.expired if blocked.revision != revision]
-        case Command(Verb.APPROVE, revision):
+        case Command(Verb.APPROVE, revision) if context.status.watch is None:
             update["approved"] = Approved(
                 revision=revision, gate=context.spec.rollout.approval, by=context.observed.command_by[:256]
             )
@@ -107,7 +110,15 @@ def _is_rolling(context: RolloutContext, revision: str) -> bool:
     )
 
 
+def _is_watched(context: RolloutContext, revision: str) -> bool:
+    """Whether it was promoted and is watched: the old version can have all traffic back at once."""
+    stable = context.status.stable
+    return context.status.watch is not None and stable is not None and stable.revision == revision
+
+
 def _no_abort(context: RolloutContext, revision: str) -> str | None:
+    if _is_watched(context, revision):
+        return None
     if not _is_rolling(context, revision):
         return f"nothing to abort: {revision} is not being rolled out"
     if context.status.stable is None and context.is_reachable(context.status.candidate):
@@ -124,6 +135,8 @@ def _no_retry(context: RolloutContext, revision: str) -> str | None:
 
 
 def _no_approval(context: RolloutContext, revision: str) -> str | None:
+    if _is_watched(context, revision):
+        return None
     if context.spec.rollout.approval is Approval.NONE:
         return "nothing to approve: rollout.approval is None, so the rollout does not wait for it"
     return None if _is_rolling(context, revision) else f"nothing to approve: {revision} is not being rolled out"
@@ -152,6 +165,13 @@ def _no_rollback(context: RolloutContext, revision: str) -> str | None:
     if stable is None or stable.revision != current:
         serving = f": {stable.revision} does" if stable is not None else ""
         return f"nothing to roll back: {current} does not serve as stable{serving}"
+    if (control := context.status.control) is not None:
+        if target in {"", control.revision}:
+            return None
+        return (
+            f"{current} is watched, and can only be rolled back to {control.revision} ({control.version}), which still"
+            f" runs: to bring back {target}, end the watch first with approve/{current}/ID"
+        )
     if context.status.candidate is not None or context.status.phase not in SETTLED:
         return f"{current} cannot be rolled back while a rollout is running: abort it, or wait until it ends"
     if context.return_target(target) is not None:

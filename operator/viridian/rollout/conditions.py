@@ -7,12 +7,12 @@ from typing import Final
 from viridian.api.status import Condition, ModelDeploymentStatus, Phase
 from viridian.api.status_changes import evolve
 
-from .context import CLOCK_STOPS, SETTLED, RolloutContext
+from .context import CLOCK_STOPS, PROMOTED, SETTLED, RolloutContext
 from .fallback import describe
 from .interrupts import shared_deaths
 from .messages import count, left_behind, pod_trouble, state_message, stuck_pod
 
-_OVER: Final = frozenset({Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED})
+_OVER: Final = PROMOTED | {Phase.ROLLED_BACK, Phase.EXPIRED}
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,14 @@ def _condition(status: ModelDeploymentStatus, kind: str, claim: _Claim, generati
 
 def _ready(context: RolloutContext) -> _Claim:
     status = context.status
-    if status.phase is Phase.STABLE and status.stable is not None and not _is_between(context):
+    if status.phase in PROMOTED and status.stable is not None and not _is_between(context):
         obstacle = _obstacle(context)
         if obstacle is not None:
             return replace(obstacle, holds=False)
         if unrouted := _unrouted(context):
             return _Claim(False, "NotRouted", unrouted)
+        if status.stable.ready and status.phase is Phase.WATCHING:
+            return _Claim(True, "Watching", state_message(context))
         if status.stable.ready:
             ready, wanted = status.stable.ready, status.stable.replicas
             short = f" with {ready} of {wanted} pods" if ready < wanted else ""
@@ -75,7 +77,7 @@ def _is_between(context: RolloutContext) -> bool:
     status = context.status
     if status.candidate is not None or status.phase not in _OVER or context.runs_wanted(status.stable):
         return False
-    return status.phase is Phase.STABLE or context.blocked is None
+    return status.phase in PROMOTED or context.blocked is None
 
 
 def _unfinished(context: RolloutContext) -> _Claim:
@@ -87,7 +89,7 @@ def _unfinished(context: RolloutContext) -> _Claim:
 def _reconciling(context: RolloutContext) -> _Claim:
     # What is stuck until somebody acts is stalled, and kstatus must not take it for work in progress.
     waits = _stalled(context).holds
-    moving = not waits and (context.status.phase not in SETTLED or context.status.phase is Phase.PENDING)
+    moving = not waits and (context.status.phase not in SETTLED | PROMOTED or context.status.phase is Phase.PENDING)
     hold = context.status.hold
     if _is_between(context) and not waits:
         return replace(_unfinished(context), holds=True)
@@ -120,10 +122,11 @@ def _available(context: RolloutContext) -> _Claim:
         return _Claim(False, "GuardBreached", f"{status.stable.version} serves and fails: {context.condemned}")
     if unrouted := _unrouted(context):
         return _Claim(False, "NotRouted", unrouted)
-    roles = [role for role in (status.stable, status.candidate) if role is not None]
-    for role, reason in zip(roles, ("StableUnavailable", "CandidateUnavailable"), strict=False):
+    roles = status.roles
+    for role in roles:
         share = context.route_weight(role)
-        if share and not context.serving(role):
+        reason = "StableUnavailable" if role is status.stable else "CandidateUnavailable"
+        if share and role is not status.control and not context.serving(role):
             lost = "no request is answered" if share == 100 else f"{share} % of the requests are not answered"
             return _Claim(False, reason, f"no pod of {role.version} is ready, so {lost}")
     answering = [f"{count(role.ready, 'ready pod')} of {role.version}" for role in roles if context.route_weight(role)]

@@ -8,7 +8,7 @@ from typing import Final
 
 from viridian.api.names import Color
 from viridian.api.revision import Revision, RevisionInput
-from viridian.api.rollout import Step
+from viridian.api.rollout import PromotionWatch, Step
 from viridian.api.serving import Serving
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import BlockedRevision, ColorStatus, ModelDeploymentStatus, Phase, Promotion
@@ -18,6 +18,8 @@ from .observed import ColorView, Observed, Settings
 
 SETTLED = frozenset({Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED, Phase.PENDING})
 """Phases in which nothing is moving."""
+PROMOTED = frozenset({Phase.STABLE, Phase.WATCHING})
+"""Phases in which what the spec asks for serves as stable, and a rollout is over."""
 CLOCK_STOPS = frozenset({"Paused", "AwaitingApproval"})
 """Holds in which a person is waited for; the deadline's clock stands still."""
 _SERVED: Final = frozenset({"Promoted", "Restored"})
@@ -142,7 +144,7 @@ class RolloutContext:
 
     @property
     def failed_over(self) -> bool:
-        """Whether the candidate carries everything because stable has, or just had, nobody to answer."""
+        """Whether the other color carries everything because stable has, or just had, nobody to answer."""
         return self.status.outage is not None and self.status.outage.failed_over_at is not None
 
     @property
@@ -199,6 +201,24 @@ class RolloutContext:
     def bake_weight(self) -> int:
         """The candidate's weight during the bake, in percent; without a gateway nothing can be held back."""
         return 100 - self.spec.rollout.bake.holdback if self.spec.has_route else 100
+
+    @property
+    def watch_wanted(self) -> PromotionWatch | None:
+        """The watch after the promotion, if the spec asks for one and a gateway can split the traffic."""
+        return self.spec.rollout.bake.watch if self.spec.has_route else None
+
+    @property
+    def watch_follows(self) -> bool:
+        """Whether a watch follows the candidate's promotion: not where the old version is down, faulty, or unwanted."""
+        status = self.status
+        compared = status.stable is not None and status.returning is None and not self.condemned
+        return self.watch_wanted is not None and compared and not self.failed_over
+
+    @property
+    def promoted_weight(self) -> int:
+        """The weight with which the candidate becomes stable, in percent."""
+        watch = self.watch_wanted
+        return 100 - watch.holdback if watch is not None and self.watch_follows else 100
 
     def step_weight(self, index: int) -> int:
         """Weight of the step with this number (from 1); one more than the last is the bake."""

@@ -27,6 +27,7 @@ from .progress import progress
 from .readiness import track
 from .rollback import roll_back
 from .shadow import shadow_sentence
+from .watch import going_back
 
 LEISURE = timedelta(seconds=15)
 """How often a status is written in which nothing but counts has changed."""
@@ -67,7 +68,7 @@ def decide(
     context = replace(context, status=track(context))
     context = replace(context, status=track_checks(context))
     warning = refusal(context)
-    ending = interrupt(context)
+    ending = interrupt(context) or going_back(context)
     following = roll_back(context, ending) if ending is not None else progress(context)
     following = obey(context, _clocked(context, following))
     decided = replace(context, status=following)
@@ -195,4 +196,6 @@ def _show_roles(context: RolloutContext) -> ModelDeploymentStatus:
             ready=context.serving(role),
         )
 
-    return evolve(context.status, stable=shown(context.status.stable), candidate=shown(context.status.candidate))
+    status, control = context.status, shown(context.status.control)
+    watch = evolve(status.watch, control=control) if status.watch is not None and control is not None else None
+    return evolve(status, stable=shown(status.stable), candidate=shown(status.candidate), watch=watch)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from viridian.api.names import Color
-from viridian.api.status import ColorStatus, Phase, StepStatus
-from viridian_shared.durations import format_duration
+from viridian.api.status import ColorStatus, Phase, StepStatus, WatchStatus
+from viridian_shared.durations import format_duration, parse_duration
 
 from .checks import open_check
 from .context import RolloutContext
@@ -145,7 +145,7 @@ def _candidate_message(context: RolloutContext) -> str:
     if candidate is None:
         return ""
     if status.ending is not None:
-        return f"{candidate.version} is being rolled back: {status.ending.message}"
+        return f"{candidate.version} is being rolled back: {status.ending.message}{_warming(context, candidate)}"
     if status.returning is not None:
         return f"{candidate.version} is being restored by command: {candidate.ready} of {context.full} pods are ready"
     if status.phase is Phase.STARTING:
@@ -155,6 +155,15 @@ def _candidate_message(context: RolloutContext) -> str:
     if status.phase is Phase.FINISHING:
         return f"{candidate.version} passed and takes over; the old color drains"
     return f"{candidate.version} {_step_message(context, step)}{_gap_message(context)}" if step is not None else ""
+
+
+def _warming(context: RolloutContext, candidate: ColorStatus) -> str:
+    """What a promoted version that is taken back still answers, and why; empty for nothing."""
+    stable, share = context.status.stable, context.route_weight(candidate)
+    if not share or stable is None or context.status.ending is None or context.status.ending.warms_since is None:
+        return ""
+    ready = f"{context.serving(stable)} of {count(context.full, 'pod')} of {stable.version}"
+    return f". It keeps {share} % of the traffic until more than {ready} are ready"
 
 
 def _gap_message(context: RolloutContext) -> str:
@@ -173,6 +182,8 @@ def _settled_message(context: RolloutContext) -> str:
         )
     if status.phase is Phase.FINISHING:
         return "the new version passed and takes over; the old color drains"
+    if status.phase is Phase.WATCHING and status.stable is not None and status.watch is not None:
+        return _watch_message(context, status.stable, status.watch)
     if status.phase is Phase.BAKING and status.stable is not None:
         return f"{status.stable.version} serves all requests and is watched for {context.spec.rollout.bake.duration}"
     if status.stable is not None:
@@ -180,6 +191,21 @@ def _settled_message(context: RolloutContext) -> str:
     if status.phase is Phase.STALLED and context.barred is not None:
         return context.barred
     return "waiting for the first revision"
+
+
+def _watch_message(context: RolloutContext, stable: ColorStatus, watch: WatchStatus) -> str:
+    control, wanted, share = watch.control, context.watch_wanted, context.route_weight(watch.control)
+    if wanted is None or not context.runs_wanted(stable):
+        return f"the watch of {stable.version} ends"
+    if context.failed_over:
+        return f"no pod of {stable.version} is ready, so {control.version}, which it replaced, answers all requests"
+    left = parse_duration(wanted.duration) - (context.now - watch.since)
+    rest = format_duration(max(timedelta(seconds=1), timedelta(seconds=round(left.total_seconds()))))
+    text = f"{stable.version} was promoted and is watched for {rest} more of {wanted.duration}: "
+    if not share:
+        why = f"{context.serving(control)} of {count(context.required_replicas(wanted.holdback), 'pod')} ready"
+        return f"{text}{control.version} is to keep {wanted.holdback} % of the traffic as a control, and has {why}"
+    return f"{text}{control.version} keeps {share} % of the traffic as a control, and gets all back in case of a breach"
 
 
 def _who_serves(context: RolloutContext) -> str:

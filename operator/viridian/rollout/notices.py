@@ -1,5 +1,6 @@
 """What is worth an Event: the turns of a rollout, from one status to the next."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from viridian.api.status import HistoryEntry, ModelDeploymentStatus, Phase
@@ -18,36 +19,54 @@ class Notice:
 
 def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> list[Notice]:
     """The Events that tell of the way from one status to the next."""
-    found = []
-    if after.candidate is not None and (
-        before.candidate is None or before.candidate.revision != after.candidate.revision
-    ):
-        found.append(Notice("RolloutStarted", f"{after.candidate.revision} ({after.candidate.version}) starts"))
-    if after.step is not None and (before.step is None or before.step.index != after.step.index):
-        name = "bake" if after.step.index > after.step.count else f"step {after.step.index} of {after.step.count}"
-        weight = f"the candidate's weight is set to {after.step.weight} %"
-        copies = f"the candidate gets copies of {after.step.shadow} of stable's requests"
-        found.append(Notice("WeightIntended", f"{name}: {copies if after.step.shadow else weight}"))
+    turns = (_progress, _commands, _trouble, _watch, _ends)
+    return [notice for turn in turns for notice in turn(before, after)]
+
+
+def _progress(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
+    candidate, step = after.candidate, after.step
+    if candidate is not None and (before.candidate is None or before.candidate.revision != candidate.revision):
+        yield Notice("RolloutStarted", f"{candidate.revision} ({candidate.version}) starts")
+    if step is not None and (before.step is None or before.step.index != step.index):
+        name = "bake" if step.index > step.count else f"step {step.index} of {step.count}"
+        weight = f"the candidate's weight is set to {step.weight} %"
+        copies = f"the candidate gets copies of {step.shadow} of stable's requests"
+        yield Notice("WeightIntended", f"{name}: {copies if step.shadow else weight}")
     if after.shadow and _is_shadowed(before) and not _is_shadowed(after):
-        found.append(Notice("ShadowCompared", after.shadow))
+        yield Notice("ShadowCompared", after.shadow)
+
+
+def _commands(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
     if after.approved is not None and after.approved != before.approved:
         who = f" by {after.approved.by}" if after.approved.by else ""
-        found.append(Notice("Approved", f"{after.approved.revision} was approved{who} ({after.approved.gate})"))
+        yield Notice("Approved", f"{after.approved.revision} was approved{who} ({after.approved.gate})")
     if after.promotion is not None and after.promotion != before.promotion:
         who = f" by {after.promotion.by}" if after.promotion.by else ""
-        found.append(Notice("HoldsSkipped", f"{after.promotion.revision} skips its remaining holds by command{who}"))
+        yield Notice("HoldsSkipped", f"{after.promotion.revision} skips its remaining holds by command{who}")
+
+
+def _trouble(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
     if (gap := _gap(after)) is not None and gap != _gap(before):
-        found.append(Notice(*gap, warning=True))
+        yield Notice(*gap, warning=True)
     if after.ending is not None and before.ending is None:
-        found.append(
-            Notice(after.ending.reason, f"rolled back: {after.ending.message}", warning=_is_bad(after.ending.phase))
-        )
+        yield Notice(after.ending.reason, f"rolled back: {after.ending.message}", warning=_is_bad(after.ending.phase))
     if after.hold is not None and (before.hold is None or before.hold.reason != after.hold.reason):
-        found.append(Notice(after.hold.reason, f"held: {after.hold.message}", warning=True))
+        yield Notice(after.hold.reason, f"held: {after.hold.message}", warning=True)
+
+
+def _watch(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
+    if after.watch is not None and before.watch is None and after.stable is not None:
+        control = after.watch.control
+        text = f"{after.stable.revision} ({after.stable.version}) is watched beside {control.revision}"
+        yield Notice("WatchStarted", f"{text} ({control.version})")
+    if after.watch is None and before.watch is not None and after.ending is None and before.stable is not None:
+        yield Notice("WatchEnded", f"the watch of {before.stable.revision} ({before.stable.version}) is over")
+
+
+def _ends(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
     if (last := finished(before, after)) is not None:
         bad = last.result not in {"Promoted", "Replaced", "Reverted"}
-        found.append(Notice(last.result, f"{last.revision} ({last.version}): {last.message}", warning=bad))
-    return found
+        yield Notice(last.result, f"{last.revision} ({last.version}): {last.message}", warning=bad)
 
 
 def _is_shadowed(status: ModelDeploymentStatus) -> bool:

@@ -31,10 +31,11 @@ from .interrupts import breach_of
 from .messages import blindness, required_pods
 from .readiness import step_at
 from .recover import highest_revision, is_lost, recovered
-from .rollback import AT_REST, add_blocked, finish_rollback, remember, remember_first
+from .rollback import AT_REST, ROLLED_BACK_BY_COMMAND, add_blocked, finish_rollback, remember, remember_first
 from .shadow import arrived, begun, tells_pods
 from .split import follow
 from .takeover import replace_what_fails, takes_over
+from .watch import begin_watch, run_watch
 
 
 def progress(context: RolloutContext) -> ModelDeploymentStatus:
@@ -233,7 +234,10 @@ def _finish(context: RolloutContext) -> ModelDeploymentStatus:
         return _finish_drain(context)
     if status.shortfall is not None:  # its pods went before it took over
         return evolve(status, phase=Phase.BAKING if status.step is not None else Phase.STARTING)
-    if context.route_weight(candidate) != 100 or context.observed.stable_service is not candidate.color:
+    if (
+        context.route_weight(candidate) != context.promoted_weight
+        or context.observed.stable_service is not candidate.color
+    ):
         return status
     old = status.stable
     swapped = evolve(status, stable=candidate, candidate=None, step=None, outage=None)
@@ -242,6 +246,8 @@ def _finish(context: RolloutContext) -> ModelDeploymentStatus:
         return evolve(swapped, phase=Phase.BAKING, started_at=context.now, condemned=None, drain=drain, floor=None)
     update: StatusChanges = {"drain": drain, "history": remember(context, *_result(context, old, candidate))}
     failed = status.failed
+    if context.watch_follows:
+        return evolve(swapped, begin_watch(context, old), history=update["history"])
     if status.returning is not None:
         failed = add_blocked(failed, _blocked_by_command(context, status.returning, old, candidate))
     return evolve(swapped, update, failed=failed)
@@ -254,7 +260,7 @@ def _blocked_by_command(
     return BlockedRevision(
         revision=old.revision,
         version=old.version,
-        reason="RolledBackByCommand",
+        reason=ROLLED_BACK_BY_COMMAND,
         message=f"{old.revision} ({old.version}) was rolled back by command to {back.revision} ({back.version})",
         at=context.now,
         until_generation=returning.generation,
@@ -308,5 +314,6 @@ _PHASES: dict[Phase, Callable[[RolloutContext], ModelDeploymentStatus]] = {
     Phase.BAKING: _run_step,
     Phase.HELD: _run_step,
     Phase.FINISHING: _finish,
+    Phase.WATCHING: run_watch,
     Phase.ROLLING_BACK: finish_rollback,
 }

@@ -7,6 +7,7 @@ weight needs, so it gets what those carry until it has had enough of them for th
 
 from viridian.api.status import ModelDeploymentStatus, Outage, Phase, Shortfall, StepStatus
 from viridian.api.status_changes import evolve
+from viridian_shared.durations import parse_duration
 
 from .checks import open_check
 from .context import RolloutContext
@@ -16,6 +17,8 @@ from .holds import entry_gate, paused_hold
 def track(context: RolloutContext) -> ModelDeploymentStatus:
     """Note who is ready to answer, and begin the step anew when the interruption is over."""
     before, status = context.status, evolve(context.status, floor=_highest(context))
+    if status.watch is not None:
+        return evolve(status, outage=_outage(context), shortfall=None)
     if status.stable is None or not context.candidate_is_live:
         return evolve(status, outage=None, shortfall=None)
     outage = _outage(context)
@@ -31,7 +34,9 @@ def track(context: RolloutContext) -> ModelDeploymentStatus:
 def candidate_weight(context: RolloutContext) -> int:
     """The weight that the candidate is to have now, in percent: what its step asks for, as far as pods are ready."""
     status = context.status
-    if status.candidate is None or not context.candidate_is_live:
+    if not context.candidate_is_live:
+        return _not_carried_yet(context)
+    if status.candidate is None:
         return 0
     if context.failed_over:
         return 100
@@ -39,6 +44,44 @@ def candidate_weight(context: RolloutContext) -> int:
     if status.aborting:  # no more than it has: it goes back as soon as stable can answer
         weight = min(weight, context.route_weight(status.candidate))
     return weight if status.shortfall is None else min(weight, status.shortfall.weight)
+
+
+def _not_carried_yet(context: RolloutContext) -> int:
+    """What a promoted version that is taken back keeps, in percent: what the few pods of stable cannot carry yet.
+
+    All traffic at once would fail where it meets two pods in the place of twenty. Should the others not come up in the
+    time of a bake, those two have to do.
+    """
+    candidate, ending = context.status.candidate, context.status.ending
+    if candidate is None or ending is None or ending.warms_since is None or not context.serving(candidate):
+        return 0
+    if context.now - ending.warms_since >= parse_duration(context.spec.rollout.bake.duration):
+        return 0
+    carried = context.carried(context.serving(context.status.stable))
+    return min(100 - carried, context.route_weight(candidate))
+
+
+def control_weight(context: RolloutContext) -> int:
+    """The share of the old version while the promoted one is watched, in percent.
+
+    It has none without a ready pod, and gets it again once all are ready that it needs.
+    """
+    control, watch = context.status.control, context.watch_wanted
+    ready = context.serving(control)
+    if control is None or not ready:
+        return 0
+    if context.failed_over:
+        return 100
+    if watch is None or (not context.route_weight(control) and ready < context.required_replicas(watch.holdback)):
+        return 0
+    return min(watch.holdback, context.carried(ready))
+
+
+def control_pods(context: RolloutContext) -> int:
+    """Pods of the old version while the promoted one is watched: as many as its share in the route needs."""
+    watch = context.watch_wanted
+    share = max(watch.holdback if watch is not None else 0, context.route_weight(context.status.control))
+    return context.required_replicas(100 if context.failed_over else share)
 
 
 def step_at(context: RolloutContext, index: int) -> StepStatus:
@@ -62,20 +105,21 @@ def _target(context: RolloutContext) -> int | None:
     """The weight that the candidate is meant to have; None before its first step."""
     status = context.status
     if status.phase is Phase.FINISHING:
-        return 100
+        return context.promoted_weight
     return status.step.weight if status.step is not None else None
 
 
 def _outage(context: RolloutContext) -> Outage | None:
-    outage, candidate_answers = context.status.outage, context.serving(context.status.candidate) > 0
+    outage, other = context.status.outage, context.status.candidate or context.status.control
+    other_answers = context.serving(other) > 0
     if context.serving(context.status.stable):
-        if outage is None or outage.failed_over_at is None or not candidate_answers:
+        if outage is None or outage.failed_over_at is None or not other_answers:
             return None
         ready_since = outage.ready_since or context.now
         over = context.now - ready_since >= context.settings.quiet
         return None if over else evolve(outage, ready_since=ready_since)
     outage = Outage(since=context.now) if outage is None else evolve(outage, ready_since=None)
-    due = context.now - outage.since >= context.settings.quiet and candidate_answers and _may_answer(context)
+    due = context.now - outage.since >= context.settings.quiet and other_answers and _may_answer(context)
     if outage.failed_over_at is None and due:
         return evolve(outage, failed_over_at=context.now)
     return outage
@@ -86,7 +130,7 @@ def _may_answer(context: RolloutContext) -> bool:
     status = context.status
     if status.aborting:
         return False
-    had_users = status.step is not None and not status.step.shadow
+    had_users = status.watch is not None or (status.step is not None and not status.step.shadow)
     if had_users or status.returning is not None or status.phase is Phase.FINISHING:
         return True
     return paused_hold(context) is None and open_check(context) is None and entry_gate(context) is None

@@ -25,8 +25,7 @@ def is_lost(context: RolloutContext) -> bool:
     status = context.status
     if status.stable is None or (status.drain is not None and status.candidate is None):
         return False
-    roles = [role for role in (status.stable, status.candidate) if role is not None]
-    return not any(_is_there(context, role) for role in roles)
+    return not any(_is_there(context, role) for role in status.roles)
 
 
 def _is_there(context: RolloutContext, role: ColorStatus) -> bool:

@@ -1,5 +1,7 @@
 """How a rollout ends badly: the candidate is rolled back, its color drains, and what became of it is remembered."""
 
+from dataclasses import replace
+
 from viridian.api.status import (
     Approved,
     BlockedRevision,
@@ -27,6 +29,7 @@ AT_REST: StatusChanges = {
     "shortfall": None,
     "aborting": "",
     "drain": None,
+    "watch": None,
     "started_at": None,
     "waited": None,
     "floor": None,
@@ -40,11 +43,17 @@ AT_REST: StatusChanges = {
 }
 """What a status does not have while nothing moves: no step, no deadline, no guards."""
 
+ROLLED_BACK_BY_COMMAND = "RolledBackByCommand"
+"""The reason of what a person has replaced by an earlier version: it holds until the spec is edited."""
+
 _RESULTS = {Phase.ROLLED_BACK: "RolledBack", Phase.EXPIRED: "Expired"}
 
 
 def roll_back(context: RolloutContext, ending: Ending) -> ModelDeploymentStatus:
     """Turn the candidate back: block it where the ending blames it, and let its color drain."""
+    promoted = context.status.watch is not None
+    if promoted:
+        context = replace(context, status=_unpromoted(context))
     candidate = context.status.candidate
     if candidate is None:
         raise ValueError("there is no candidate to roll back")
@@ -54,9 +63,15 @@ def roll_back(context: RolloutContext, ending: Ending) -> ModelDeploymentStatus:
         reason=ending.reason,
         message=ending.message,
         at=context.now,
+        until_generation=context.observed.generation if ending.reason == ROLLED_BACK_BY_COMMAND else None,
     )
     evidence = context.observed.evidence
-    known = evolve(ending, evidence_at=evidence.breached_at, reverted_at=evidence.reverted_at or context.now)
+    known = evolve(
+        ending,
+        evidence_at=evidence.breached_at,
+        reverted_at=None if promoted else evidence.reverted_at or context.now,
+        warms_since=context.now if promoted else None,
+    )
     update: StatusChanges = {
         "phase": Phase.ROLLING_BACK,
         "ending": known,
@@ -66,7 +81,7 @@ def roll_back(context: RolloutContext, ending: Ending) -> ModelDeploymentStatus:
         "shortfall": None,
         "aborting": "",
         "verdict": ending.message,
-        "drain": Drain(color=candidate.color, revision=candidate.revision, since=context.now),
+        "drain": None if promoted else _drain(context, candidate),
     }
     if ending.phase is Phase.ROLLED_BACK:
         update["failed"] = add_blocked(context.status.failed, blocked)
@@ -75,11 +90,29 @@ def roll_back(context: RolloutContext, ending: Ending) -> ModelDeploymentStatus:
     return evolve(context.status, update)
 
 
+def _unpromoted(context: RolloutContext) -> ModelDeploymentStatus:
+    """The roles as they were before the promotion. Stable must come to as many pods as the promoted version has."""
+    status, promoted = context.status, context.status.stable
+    if status.watch is None or promoted is None:
+        return status
+    floor = context.color(promoted.color).replicas if context.spec.serving.autoscaling is not None else None
+    return evolve(status, stable=status.watch.control, candidate=promoted, watch=None, floor=floor)
+
+
+def _drain(context: RolloutContext, candidate: ColorStatus) -> Drain:
+    return Drain(color=candidate.color, revision=candidate.revision, since=context.now)
+
+
 def finish_rollback(context: RolloutContext) -> ModelDeploymentStatus:
     """RollingBack: over when the color has neither weight nor pods; one that is stuck is left to the next rollout."""
     candidate, ending = context.status.candidate, context.status.ending
     if candidate is None or ending is None:
         return evolve(context.status, phase=Phase.STABLE, drain=None, ending=None)
+    if context.status.drain is None and ending.warms_since is not None:
+        if context.is_reachable(candidate):
+            return context.status
+        moved = evolve(ending, reverted_at=context.now)
+        return evolve(context.status, drain=_drain(context, candidate), ending=moved)
     color = context.color(candidate.color)
     if context.is_reachable(candidate) or not color.is_empty or color.replicas:
         return context.status

@@ -53,12 +53,17 @@ def test_guards_are_read_as_plain_numbers() -> None:
     assert guard_config(spec(guards=guards)) == Config(0.005, 2.0, (LatencyGuard(99.9, 1.5),), request_timeout=2.0)
 
 
+CONTROL = {"color": "green", "revision": "iris-0", "version": "v0.9.0"}
+WATCH = {"since": "2026-01-01T00:00:00Z", "control": CONTROL}
+
+
 @pytest.mark.parametrize(
     ("changes", "comparison"),
     [
         pytest.param({}, Comparison("iris-2", "iris-1"), id="a candidate against stable"),
         pytest.param({"stable": None}, Comparison("iris-2", None), id="a first revision that starts"),
         pytest.param({"candidate": None}, Comparison("iris-1", None), id="a first revision that bakes"),
+        pytest.param({"candidate": None, "watch": WATCH}, Comparison("iris-1", "iris-0"), id="promoted and watched"),
         pytest.param({"candidate": None, "startedAt": None}, None, id="at rest"),
         pytest.param(
             {"candidate": None, "drain": {"color": "green", "revision": "iris-0", "since": "2026-01-01T00:00:00Z"}},

@@ -206,6 +206,11 @@ def nothing(_: Stage) -> None:
     pass
 
 
+WATCH = {
+    "since": "2026-01-01T00:00:00Z",
+    "control": {"color": "green", "revision": "iris-2", "version": "v2.0.0", "ready": 2},
+}
+"""The way back goes as fast as the control's pods carry it, which is for the worker to count."""
 GONE = {"color": "blue", "revision": "iris-1", "version": "v1.0.0", "ready": 0}
 
 
@@ -215,6 +220,7 @@ GONE = {"color": "blue", "revision": "iris-1", "version": "v1.0.0", "ready": 0}
         pytest.param({"stable": GONE}, nothing, id="stable has no ready pod"),
         pytest.param({"stable": None}, nothing, id="a first revision that starts"),
         pytest.param({"stable": {**GONE, "ready": 2}, "candidate": None}, nothing, id="a first revision that bakes"),
+        pytest.param({"stable": {**GONE, "ready": 2}, "candidate": None, "watch": WATCH}, nothing, id="a watch"),
         pytest.param({}, no_route, id="no route"),
         pytest.param({}, route_of_somebody_else, id="somebody else's route"),
     ],
@@ -230,7 +236,7 @@ async def test_where_nobody_could_take_over_the_ticker_writes_nothing(
     fleet.requests["iris-1"] = 0
     await stage.tick()
     for _ in range(3):
-        fleet.serve(stable=0, errors=100)
+        fleet.serve(stable=0, errors=0 if "watch" in changes else 100)
         fleet.requests["iris-1"] += 100
         fleet.errors["iris-1"] = fleet.errors.get("iris-1", 0) + (100 if changes.get("candidate", 1) is None else 0)
         await stage.tick()

@@ -1,5 +1,6 @@
 """One model in a namespace of its own, as its owner sees it."""
 
+import json
 import secrets
 import urllib.error
 import urllib.request
@@ -158,9 +159,17 @@ class Stage:
             if one["targetRef"]["uid"] in pods
         }
 
-    def clients(self, rate: float = RATE) -> Clients:
-        """Clients that send as long as the context lasts."""
-        return Clients(self.url, self._samples, self._folder, rate)
+    def clients(self, rate: float = RATE, lightest: float = 1.0) -> Clients:
+        """Clients that send as long as the context lasts; of the samples, the share with the least ink."""
+        if lightest == 1.0:
+            return Clients(self.url, self._samples, self._folder, rate)
+        document = json.loads(self._samples.read_text())
+        pairs = sorted(zip(document["instances"], document["labels"], strict=True), key=lambda pair: sum(pair[0]))
+        instances, labels = zip(*pairs[: round(lightest * len(pairs))], strict=True)
+        folder = self._folder / "light"
+        folder.mkdir()
+        (folder / "samples.json").write_text(json.dumps({"instances": instances, "labels": labels}))
+        return Clients(self.url, folder / "samples.json", folder, rate)
 
     def route_log(self) -> RouteLog:
         """Every write of the route as long as the context lasts."""

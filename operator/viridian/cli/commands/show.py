@@ -13,7 +13,7 @@ from viridian.cli.options import NAME, OUTPUT, on_cluster, print_data
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_SETTLED = {"Stable", "RolledBack", "Expired"}
+_SETTLED = {"Stable", "Watching", "RolledBack", "Expired"}
 
 
 @click.command("list")

@@ -29,7 +29,7 @@ _BAKES = frozenset({Phase.BAKING, Phase.HELD})
 
 @dataclass(frozen=True)
 class Comparison:
-    """Whom the guards look at: the candidate against stable, or a first revision alone."""
+    """Whom the guards look at: the candidate against stable, stable against its control, or a first revision alone."""
 
     candidate: str
     stable: str | None
@@ -39,6 +39,8 @@ class Comparison:
         """What a status asks the guards to judge, or None."""
         if status.ending is not None or status.returning is not None:
             return None  # what a person brings back was judged before
+        if status.watch is not None and status.stable is not None:
+            return cls(status.stable.revision, status.watch.control.revision)
         if status.candidate is not None:
             stable = status.stable.revision if status.stable is not None else None
             return cls(status.candidate.revision, stable)
@@ -105,7 +107,7 @@ class GuardMonitor:
         if session is None or session.comparison != comparison:
             session = GuardSession(comparison, read_state(status.guard_state, comparison), now)
             self._sessions[key] = session
-        candidate = status.candidate
+        candidate = status.stable if status.watch is not None else status.candidate
         session.version = candidate.version if candidate is not None else ""
         weight = 100 if candidate is None else candidate.weight
         if weight != session.weight:

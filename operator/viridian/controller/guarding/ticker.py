@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from viridian.api.errors import InvalidSpec
 from viridian.api.model_key import ModelKey
 from viridian.api.names import Color
+from viridian.api.status import Phase
 from viridian.controller.cache.models import Model, Models
 from viridian.controller.routing.router import Site
 from viridian.controller.routing.routers import router_of
@@ -34,7 +35,8 @@ LOG = logging.getLogger(__name__)
 
 LONGEST_TICK = timedelta(seconds=1)
 WAITS = timedelta(seconds=5)
-"""Between two looks of workers at a model that waits for a person; its guards are asked on every tick all the same."""
+"""Between two looks of workers at a model that waits for a person or is watched after its promotion; its guards are
+asked on every tick all the same."""
 
 
 class Ticker:
@@ -115,7 +117,7 @@ class Ticker:
         now, woken = asyncio.get_running_loop().time(), {}
         for model in moving:
             last = self._woken.get(model.key, -math.inf)
-            due = not _waits_for_a_person(model) or now - last >= WAITS.total_seconds()
+            due = not _takes_long(model) or now - last >= WAITS.total_seconds()
             if due or blaming(self._monitor.evidence(model.key).judgements):
                 self._queue.add(model.key)
             woken[model.key] = now if due else last
@@ -220,6 +222,7 @@ def _is_readable(model: Model) -> bool:
     return True
 
 
-def _waits_for_a_person(model: Model) -> bool:
+def _takes_long(model: Model) -> bool:
+    """Whether it waits for a person, or is watched after its promotion: nothing is due for days."""
     hold = model.status.hold
-    return hold is not None and hold.reason in CLOCK_STOPS
+    return model.status.phase is Phase.WATCHING or (hold is not None and hold.reason in CLOCK_STOPS)

@@ -137,7 +137,7 @@ def _revision(model: Model, color: Color, deployment: Manifest | None) -> str | 
         (labels or {}).get(LABEL_REVISION)
         for labels in (deployment["metadata"].get("labels"), deployment["spec"]["template"]["metadata"].get("labels"))
     ]
-    roles = (model.status.stable, model.status.candidate, model.status.drain)
+    roles = (*model.status.roles, model.status.drain)
     expected = {role.revision for role in roles if role is not None and role.color is color}
     return next((name for name in named if name in expected), named[0] or named[1])
 

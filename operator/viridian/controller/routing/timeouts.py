@@ -8,12 +8,11 @@ from viridian_shared.durations import parse_duration
 
 
 def route_timeout(model: Model, revisions: Mapping[str, Revision]) -> str:
-    """As long as stable and the candidate do, for it carries both.
+    """As long as the revisions do that share it.
 
     A revision's timeout is its own: what a new one wants must not cut the answers of the one that serves.
     """
-    roles = (model.status.stable, model.status.candidate)
-    stored = [revisions[role.revision] for role in roles if role is not None and role.revision in revisions]
+    stored = [revisions[role.revision] for role in model.status.roles if role.revision in revisions]
     return max(
         (revision.input.serving.timeout for revision in stored),
         key=parse_duration,

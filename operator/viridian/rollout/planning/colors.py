@@ -10,6 +10,7 @@ from viridian.api.names import Color
 from viridian.api.status import ColorStatus, Phase
 from viridian.rollout.context import RolloutContext
 from viridian.rollout.observed import Autoscaler
+from viridian.rollout.readiness import control_pods
 from viridian_shared.durations import parse_duration
 
 from .actions import Action, ApplyAutoscaler, ApplyColor, RemoveAutoscaler
@@ -22,6 +23,8 @@ def colors(context: RolloutContext) -> Iterator[Action]:
         yield from _run(context, status.stable, context.full)
     if status.candidate is not None and context.candidate_is_live:
         yield from _run(context, status.candidate, _candidate_floor(context, status.candidate))
+    if status.control is not None:
+        yield from _run(context, status.control, control_pods(context))
     yield from _idle(context)
     drain = status.drain
     if drain is not None and is_drained(context):
@@ -33,7 +36,7 @@ def colors(context: RolloutContext) -> Iterator[Action]:
 def _idle(context: RolloutContext) -> Iterator[Action]:
     """At rest, pods of the other color are somebody's doing: no request is meant for them."""
     status = context.status
-    if status.stable is None or status.candidate is not None or status.drain is not None:
+    if status.stable is None or status.candidate or status.watch or status.drain is not None:
         return
     color = status.stable.color.other
     idle, route = context.color(color), context.observed.route

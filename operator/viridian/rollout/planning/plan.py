@@ -10,7 +10,7 @@ from viridian.api.names import Color
 from viridian.api.status import CheckResult, Phase
 from viridian.rollout.checks import made, open_check
 from viridian.rollout.context import RolloutContext
-from viridian.rollout.readiness import candidate_weight
+from viridian.rollout.readiness import candidate_weight, control_weight
 from viridian.rollout.shadow import intended_shadow
 
 from .actions import (
@@ -60,15 +60,21 @@ def intended_weights(context: RolloutContext) -> dict[Color, int] | None:
         if candidate is None or answers or not context.is_reachable(candidate):
             return None
         return {candidate.color: 0, candidate.color.other: 100}
-    weight = candidate_weight(context)
+    weight = control_weight(context) if status.watch is not None else candidate_weight(context)
     return {stable.color: 100 - weight, stable.color.other: weight}
 
 
 def intended_pins(context: RolloutContext, weights: dict[Color, int]) -> dict[Color, int]:
-    """The weights of the rules for pinned users: all on the candidate while it has a share, else all on stable."""
-    candidate = context.status.candidate
-    shown = candidate is not None and weights[candidate.color] > 0
-    color = candidate.color if candidate is not None and shown else max(weights, key=lambda color: weights[color])
+    """The weights of the rules for pinned users: all on the candidate while it has a share, else all on stable.
+
+    One that is taken back and still has a share, since stable cannot carry everything yet, has no pinned users.
+    """
+    candidate, stable = context.status.candidate, context.status.stable
+    color = max(weights, key=lambda color: weights[color])
+    if candidate is not None and context.candidate_is_live and weights[candidate.color]:
+        color = candidate.color
+    elif candidate is not None and stable is not None and weights[stable.color]:
+        color = stable.color
     return {color: 100, color.other: 0}
 
 
@@ -152,7 +158,7 @@ def _stable_service(context: RolloutContext) -> Iterator[Action]:
     status, selected = context.status, context.observed.stable_service
     candidate = status.candidate
     if candidate is not None and (status.phase is Phase.FINISHING or context.failed_over):
-        if context.route_weight(candidate) == 100 and selected is not candidate.color:
+        if context.route_weight(candidate) == context.promoted_weight and selected is not candidate.color:
             yield PointStableService(candidate.color)
     elif status.stable is not None and selected is not status.stable.color:
         yield PointStableService(status.stable.color)
@@ -182,7 +188,7 @@ def _prune(context: RolloutContext) -> Iterator[Action]:
 def _kept(context: RolloutContext) -> set[str]:
     """Revisions that are in use, pinned, or what a rollback would go to, and so must stay stored."""
     status = context.status
-    roles = (status.stable, status.candidate, status.drain)
+    roles = (*status.roles, status.drain)
     running = {c.revision for c in context.observed.colors.values() if c.revision is not None and c.replicas}
     kept = {blocked.revision for blocked in (*status.failed, *status.expired)}
     if context.previous is not None:
