@@ -20,7 +20,8 @@ case ${1-} in
     python=$("$DEV/toolchain/environment.sh" requirements/importing.txt)
     PYTHONPATH=operator:serving-image:. exec "$python" -m tests.bench.importing "${@:2}"
     ;;
+  guards) ;; # simulated
   models) ;; # local processes; what brings or makes the models is fetched when its turn comes
-  *) fail "there is no benchmark \"${1-}\"; there are faults, demo, idle, import, models, serving and steady." ;;
+  *) fail "there is no benchmark \"${1-}\"; there are faults, demo, guards, idle, import, models, serving and steady." ;;
 esac
 exec "$DEV/python.sh" -m "tests.bench.$1" "${@:2}"

@@ -11,6 +11,7 @@ from viridian.api.names import FIELD_MANAGER, LABEL_MODEL
 from viridian.controller.cache.deployments import Deployments
 from viridian.controller.cache.models import Model, Models
 from viridian.controller.children.drift import Drift
+from viridian.controller.guarding.answer_poller import AnswerPoller
 from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
 from viridian.controller.guarding.ticker import Ticker
@@ -29,6 +30,7 @@ from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
 from viridian.kube.reflector import Follower, Reflector
 from viridian.kube.resources import DEPLOYMENT, SERVICE, Kind
+from viridian.metrics.answers import AnswerReader
 from viridian.metrics.prometheus import Prometheus
 from viridian.metrics.user_queries import UserQueries
 from viridian.workloads.pod import PodDefaults
@@ -110,12 +112,14 @@ class Operator:
         synced = {namespace: watch.synced for (kind, namespace), watch in watches.items() if kind is DEPLOYMENT}
         url = configuration.user_query_url
         poller = UserQueryPoller(UserQueries(url) if url else None, self.models, monitor)
+        answers = AnswerReader(configuration.prometheus_url, interval)
         return {
             **{f"worker-{number}": self._work(reconciler, resync.known, synced) for number in range(WORKERS)},
             **{f"{kind.plural} {namespace}": watch.run() for (kind, namespace), watch in watches.items()},
             "resync": resync.run(list(synced.values())),
             "ticker": self._ticker.run(),
             "user queries": poller.run(),
+            "answers": AnswerPoller(answers, self.models, monitor, pods, interval).run(),
         }
 
     def on_model_event(self, kind: str | None, manifest: dict[str, Any]) -> None:

@@ -18,6 +18,10 @@ OBVIOUS: Final = 0.01
 so fast, once there is any, that a small part will do."""
 
 
+_DIGITS: Final = 9
+"""Of a multiple of a bound: 1.5 times 0.1 is one of the grid, and not a little more."""
+
+
 class Source(StrEnum):
     """Which counters a guard reads."""
 
@@ -67,7 +71,7 @@ class SlowerGuard:
 
     def latency(self, of_stable: float) -> LatencyGuard:
         """Return the guard, given stable's percentile in seconds."""
-        return LatencyGuard(self.percentile, min(GRID[-1], self.times * of_stable), of_stable=True)
+        return LatencyGuard(self.percentile, min(GRID[-1], round(self.times * of_stable, _DIGITS)), of_stable=True)
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,8 @@ class Config:
             such guard.
         accuracy: The largest acceptable ratio of the candidate's odds of a wrong prediction to stable's; None for no
             such guard.
-        max_shift: The largest acceptable total variation distance between the labels of both, 0 to 1; None for no limit.
+        max_shift: The largest acceptable total variation distance between the labels of both, 0 to 1; None for no
+            limit.
         max_class_ratio: The largest acceptable ratio of the shares of one label, more than 1; None for no limit.
     """
 
@@ -125,7 +130,8 @@ class Config:
                 raise ValueError(f"the acceptable odds ratio of {what} must be more than 0, not {ratio:g}")
         if self.max_class_ratio is not None and self.max_class_ratio <= 1:
             raise ValueError(f"the acceptable ratio of classes must be more than 1, not {self.max_class_ratio:g}")
-        names = [name(guard) for guard in (*self.latencies, *self.slower)]
+        limits: tuple[LatencyGuard | SlowerGuard, ...] = (*self.latencies, *self.slower)
+        names = [name(guard) for guard in limits]
         if len(set(names)) < len(names):
             raise ValueError("two latency guards have the same percentile; keep the stricter one")
 

@@ -4,8 +4,8 @@ Failures that come in clusters (one slow node, one bad disk) are fewer events th
 model, so what lies between them beyond chance is not the model's doing. Given a block's failures in all, Pearson's
 statistic of k pods has the mean k - 1 if nothing but chance is between them; the ratio of the two is the design effect
 (Kish, *Survey sampling*, 1965; as the dispersion of a quasi-binomial model: McCullagh & Nelder, *Generalized linear
-models*, 1989, section 4.5). A likelihood ratio is raised to 1 / effect, which Jensen's inequality keeps valid as long as
-the effect is fixed before the block is seen.
+models*, 1989, section 4.5). A likelihood ratio is raised to 1 / effect, which Jensen's inequality keeps valid as long
+as the effect is fixed before the block is seen.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Spread:
         """
         known = [pod for pod in pods if pod.total]
         total, events = sum(pod.total for pod in known), sum(pod.events for pod in known)
-        if len(known) < 2 or not 2 <= events <= total - 1:  # noqa: PLR2004 - two are the fewest that can be apart
+        if len(known) < 2 or not 2 <= events <= total - 1:
             return self
         rate = events / total
         squares = sum((pod.events - pod.total * rate) ** 2 / (pod.total * rate * (1 - rate)) for pod in known)

@@ -17,7 +17,6 @@ from viridian.guards.power import SPEAK_ALPHA, requests_missing, requests_to_dec
 from viridian.guards.series import Traffic
 from viridian.guards.state import AbsoluteState, RelativeState, State
 
-
 NOTABLE: Final = 1.5
 """A design effect that is worth a sentence."""
 
@@ -211,7 +210,7 @@ def _closed(after: AbsoluteState, block: Block, verdict: Verdict) -> AbsoluteSta
     )
 
 
-def _say_absolute(guard: AbsoluteGuard, after: AbsoluteState, verdict: Verdict) -> Judgement:
+def _say_absolute(guard: AbsoluteGuard, after: AbsoluteState, verdict: Verdict) -> Judgement:  # noqa: C901 - many cases
     value, threshold = after.evidence, 1 / after.alpha
     counts = after.stretch if value >= threshold or verdict is Verdict.SHARED_INCIDENT else after.total
     verb, allowed, numbers = say.what(guard), say.allowed(guard), say.against(value, threshold)
@@ -224,10 +223,7 @@ def _say_absolute(guard: AbsoluteGuard, after: AbsoluteState, verdict: Verdict) 
         case Verdict.SHARED_INCIDENT:
             sentence = f"{say.both(counts, verb)}: both are over {allowed}, so the candidate is not blamed."
         case Verdict.POD_CONFOUNDED:
-            sentence = (
-                f"{say.both(counts, verb)}: more than {allowed}, but on one pod: a slow node looks the same."
-                " Run two replicas to tell them apart."
-            )
+            sentence = f"{say.both(counts, verb)}: more than {allowed}, {say.ONE_POD}."
         case Verdict.HEALTHY:
             sentence = f"{only}: within {allowed}, {numbers}."
         case _ if value >= threshold:

@@ -8,6 +8,7 @@ from viridian.guards.config import AbsoluteGuard, RelativeGuard
 from viridian.guards.counts import Block, Counts
 
 _MANY: Final = 1e6
+ONE_POD: Final = "but on one pod, where a slow node looks the same: run two replicas to tell them apart"
 
 
 def percent(share: float) -> str:

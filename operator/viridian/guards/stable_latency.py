@@ -1,8 +1,8 @@
 """Stable's own percentiles, taken once when the candidate gets its first weight.
 
-"Not slower than 1.5 times stable's P99" would be a moving target if stable's P99 were measured all along: a candidate that
-slows the node down for both would look fine. So the percentile is frozen, and what is tested from then on is a share of
-requests above a fixed bound, as for any limit on latency.
+"Not slower than 1.5 times stable's P99" would be a moving target if stable's P99 were measured all along: a candidate
+that slows the node down for both would look fine. So the percentile is frozen, and what is tested from then on is a
+share of requests above a fixed bound, as for any limit on latency.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ _BEYOND: Final = 10
 
 def resolve(config: Config, of_stable: Mapping[float, float]) -> Config:
     """Return the configuration with a limit in seconds for each multiple of a percentile of stable that is known."""
-    known = tuple(guard.latency(of_stable[guard.percentile]) for guard in config.slower if guard.percentile in of_stable)
+    known = tuple(
+        guard.latency(of_stable[guard.percentile]) for guard in config.slower if guard.percentile in of_stable
+    )
     unknown = tuple(guard for guard in config.slower if guard.percentile not in of_stable)
     return replace(config, latencies=(*config.latencies, *known), slower=unknown)
 

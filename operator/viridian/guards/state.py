@@ -111,7 +111,7 @@ class State:
         relative: By the guard's name.
         reserve: What no guard holds of alpha; None before it was first shared out.
         reach: What the gateway was seen to give the candidate.
-        answers: Tests of what the candidate predicts, by name; their alpha is fixed, or is shared as that of the others.
+        answers: Tests for predictions that are none, by name; their alpha is fixed.
         of_stable: Stable's percentiles in seconds before the candidate had any weight, by percentile.
     """
 

@@ -256,7 +256,7 @@ def test_memory_is_bounded_and_forgets_the_oldest(monkeypatch: pytest.MonkeyPatc
 def test_the_page_shows_a_bounded_number_of_revisions() -> None:
     counts = FeedbackCounts("iris-0")
     for number in range(100):
-        counts.count(Given(f"iris-{number}", Via.SPLIT, 1, ISSUED, b""), 1)
+        counts.count(Given(f"iris-{number}", Via.SPLIT, 1, ISSUED, b""), 1, ISSUED)
     assert len(counts.by_revision) == 33
     assert counts.by_revision["other"][Via.SPLIT].correct == 68
     assert counts.by_revision["iris-0"][Via.SPLIT].correct == 1

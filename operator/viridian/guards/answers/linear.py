@@ -1,13 +1,15 @@
 """Two shares against a linear bound: is the candidate's share of a class above `factor` times stable's, plus `slack`?
 
-For a block of n_a and n_b independent answers with shares a and b, a convex null hypothesis H0 = {b <= slack + factor a},
-an alternative (a*, b*) outside of it, and (a0, b0) the point of H0 with the least relative entropy to the alternative,
+For a block of n_a and n_b independent answers with shares a and b, a convex null hypothesis H0 = {b <= slack + factor
+a}, an alternative (a*, b*) outside of it, and (a0, b0) the point of H0 with the least relative entropy to the
+alternative,
 
     L = product over both sides of p(answers; a*, b*) / p(answers; a0, b0)
 
-is an e-variable: its mean is at most 1 wherever H0 holds (Turner & Grunwald, *Exact anytime-valid confidence intervals for
-contingency tables and beyond*, arXiv 2203.09785). The reason is short: log E[L] is a concave function of (a, b) that is 0
-at (a0, b0), where its slope is minus that of the relative entropy; in a convex H0 that slope never leads upwards.
+is an e-variable: its mean is at most 1 wherever H0 holds (Turner & Grunwald, *Exact anytime-valid confidence intervals
+for contingency tables and beyond*, arXiv 2203.09785). The reason is short: log E[L] is a concave function of (a, b)
+that is 0 at (a0, b0), where its slope is minus that of the relative entropy; in a convex H0 that slope never leads
+upwards.
 
 The shares need to be constant within a block only. The alternative has to be known before the block: it is what both
 sides answered before (a prequential plug-in, as in Grunwald, de Heide & Koolen, *Safe testing*, arXiv 1906.07801).
@@ -73,7 +75,9 @@ def project(stable: float, candidate: float, n_stable: int, n_candidate: int, bo
     high = min(1 - _EDGE, (1 - _EDGE - bound.slack) / bound.factor)
 
     def distance(share: float) -> float:
-        return n_stable * _entropy(stable, share) + n_candidate * _entropy(candidate, bound.slack + bound.factor * share)
+        return n_stable * _entropy(stable, share) + n_candidate * _entropy(
+            candidate, bound.slack + bound.factor * share
+        )
 
     for _ in range(_STEPS):
         third = (high - low) / 3
