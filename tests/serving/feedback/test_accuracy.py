@@ -53,7 +53,7 @@ class Taker:
     def samples(self) -> dict[tuple[str, ...], float]:
         """By name, revision, via and result; what is not zero."""
         page = samples(lambda: self.counts.families("ml", "iris", "uid"), "revision", "via", "result")
-        return {key: value for key, value in page.items() if value}
+        return {key: value for key, value in page.items() if value and "cohort" not in key[0]}
 
 
 # -- tokens
@@ -153,6 +153,18 @@ def test_a_token_of_a_newer_version_is_no_crash() -> None:
 
 
 # -- what comes back
+
+
+@pytest.mark.parametrize(
+    ("seconds", "age"), [(0, "10m"), (600, "10m"), (601, "1h"), (86_400, "1d"), (604_800, "7d"), (604_801, "older")]
+)
+def test_labels_of_requests_assigned_at_random_are_counted_by_their_age(seconds: int, age: str) -> None:
+    counts = FeedbackCounts("iris-7")
+    for via in (Via.SPLIT, Via.PIN):
+        counts.count(Given("iris-6", via, "cat", ISSUED, b""), "dog", ISSUED + seconds)
+    page = samples(lambda: counts.families("ml", "iris", "uid"), "revision", "age", "result")
+    cohorts = {key: number for key, number in page.items() if key[0] == "viridian_feedback_cohort_total" and number}
+    assert cohorts == {("viridian_feedback_cohort_total", "iris-6", age, "incorrect"): 1}
 
 
 def test_labels_are_counted_by_revision_and_by_way() -> None:
