@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint test-pure test-serving test-component test-importing test-transformers test-e2e fuzz mutants cluster images install generate clean
-.PHONY: bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import bench-fetch release
+.PHONY: bench-guards bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import bench-fetch release
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -52,6 +52,9 @@ install: ## the operator on the local cluster, as a user would install it
 
 bench-idle: ## what an idle operator costs with a thousand models at rest: memory, CPU, requests to the API server
 	@dev/test/bench.sh idle
+
+bench-guards: ## false rollbacks and time to catch, ours and other rules, simulated; ROLLOUTS=2000 RATES=60,600 BASES=0.1,1,5
+	@dev/test/bench.sh guards --rollouts $(or $(ROLLOUTS),2000) $(if $(RATES),--rates $(RATES)) $(if $(BASES),--bases $(BASES))
 
 bench-faults: ## what faults cost, on the local cluster; FAULTS=prometheus,contour for some of them
 	@dev/test/bench.sh faults "$(FAULTS)"

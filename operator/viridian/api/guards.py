@@ -46,7 +46,7 @@ class LatencyGuard(ApiModel):
         ),
     ]
     max: Annotated[
-        Duration,
+        Duration | None,
         Field(
             description="Roll back when that percentile is above this, at most 60s; rounded up to the histogram's next"
             " bound.",
@@ -55,7 +55,76 @@ class LatencyGuard(ApiModel):
                 "must be a duration from 1ms to 60s, such as 200ms: slower answers are not told apart",
             ),
         ),
+    ] = None
+    max_times_stable: Annotated[
+        Decimal | None,
+        Field(
+            description="Roll back when that percentile is above this many times stable's before the candidate got"
+            " weight. Needs two replicas.",
+            json_schema_extra=cel(
+                f"{matches(DECIMAL.pattern)} && double(self) >= 1.0",
+                "must be a decimal number of at least 1 in quotes, such as '1.5'",
+            ),
+        ),
+    ] = None
+
+
+class RejectedGuard(ApiModel):
+    """Rejected requests are those that got a 4xx answer, such as inputs that the candidate's schema refuses."""
+
+    worse_than_stable: Annotated[
+        Decimal,
+        Field(
+            description="Roll back when the odds of a rejected request are more than this many times stable's.",
+            json_schema_extra=cel(
+                f"{matches(DECIMAL.pattern)} && double(self) >= 1.0",
+                "must be a decimal number of at least 1 in quotes, such as '1.5'",
+            ),
+        ),
+    ] = "1.5"
+
+
+class PredictionsGuard(ApiModel):
+    """Limits on how far the candidate's labels may differ from stable's; without them they are reported only."""
+
+    max_shift: Annotated[
+        Percent | None,
+        Field(description="Roll back when the total variation distance between the labels of both is above this."),
+    ] = None
+    max_class_ratio: Annotated[
+        Decimal | None,
+        Field(
+            description="Roll back when any label's share is more than this many times as large on one side.",
+            json_schema_extra=cel(
+                f"{matches(DECIMAL.pattern)} && double(self) > 1.0",
+                "must be a decimal number above 1 in quotes, such as '2'",
+            ),
+        ),
+    ] = None
+
+
+class AgreementGuard(ApiModel):
+    """Agreement on the same requests, as shadow steps count it."""
+
+    min: Annotated[
+        Percent,
+        Field(description="Roll back when a smaller share of the shadow requests is answered as by stable."),
     ]
+
+
+class AccuracyGuard(ApiModel):
+    """Accuracy by feedback, of predictions of the same age."""
+
+    worse_than_stable: Annotated[
+        Decimal,
+        Field(
+            description="Roll back when the odds of a wrong prediction are more than this many times stable's.",
+            json_schema_extra=cel(
+                f"{matches(DECIMAL.pattern)} && double(self) >= 1.0",
+                "must be a decimal number of at least 1 in quotes, such as '1.5'",
+            ),
+        ),
+    ] = "1.5"
 
 
 class QueryGuard(ApiModel):
@@ -113,12 +182,30 @@ class Guards(ApiModel):
         Field(
             max_length=4,
             description="Bounds on latency percentiles.",
-            json_schema_extra=cel(
-                "self.all(g, self.exists_one(h, h.percentile == g.percentile))",
-                "bounds the same percentile twice: keep the stricter one",
-            ),
+            json_schema_extra={
+                "x-kubernetes-validations": [
+                    {
+                        "rule": "self.all(g, self.exists_one(h, h.percentile == g.percentile))",
+                        "message": "bounds the same percentile twice: keep the stricter one",
+                    },
+                    {
+                        "rule": "self.all(g, has(g.max) || has(g.maxTimesStable))",
+                        "message": "bounds a percentile by nothing: write max, maxTimesStable, or both",
+                    },
+                ]
+            },
         ),
     ] = Field(default_factory=list)
+    rejected: Annotated[
+        RejectedGuard | None, Field(description="The share of rejected requests (4xx). Absent: not judged.")
+    ] = None
+    predictions: Annotated[
+        PredictionsGuard | None, Field(description="The labels that are predicted. Absent: reported, not judged.")
+    ] = None
+    agreement: Annotated[
+        AgreementGuard | None, Field(description="Agreement with stable in shadow steps. Absent: not judged.")
+    ] = None
+    accuracy: Annotated[AccuracyGuard | None, Field(description="Accuracy by feedback. Absent: not judged.")] = None
     queries: Annotated[
         list[QueryGuard],
         Field(
@@ -139,6 +226,12 @@ class Guards(ApiModel):
         percentiles = [guard.percentile for guard in self.latency]
         if len(set(percentiles)) < len(percentiles):
             raise ValueError("guards.latency: bounds the same percentile twice: keep the stricter one")
+        return self
+
+    @model_validator(mode="after")
+    def _percentiles_have_bounds(self) -> "Guards":
+        if any(guard.max is None and guard.max_times_stable is None for guard in self.latency):
+            raise ValueError("guards.latency: bounds a percentile by nothing: write max, maxTimesStable, or both")
         return self
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from viridian.controller.cache.models import Model, Models
 from viridian.controller.children.drift import Drift
 from viridian.controller.exporting.figures import LeaderFigures
 from viridian.controller.exporting.metrics import OperatorMetrics
+from viridian.controller.guarding.answer_poller import AnswerPoller
 from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
 from viridian.controller.guarding.shadows import ShadowPoller
@@ -36,6 +37,7 @@ from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
 from viridian.kube.reflector import Follower, Reflector
 from viridian.kube.resources import DEPLOYMENT, SERVICE, Kind
+from viridian.metrics.answers import AnswerReader
 from viridian.metrics.prometheus import Prometheus
 from viridian.metrics.user_queries import UserQueries
 from viridian.workloads.pod import PodDefaults
@@ -139,6 +141,7 @@ class Operator:
         poller = UserQueryPoller(
             UserQueries(url, asked=self.metrics.asked("custom")) if url else None, self.models, monitor
         )
+        answers = AnswerReader(configuration.prometheus_url, interval)
         return {
             **{f"worker-{number}": self._work(reconciler, resync.known, synced) for number in range(WORKERS)},
             **{f"{kind.plural} {namespace}": watch.run() for (kind, namespace), watch in watches.items()},
@@ -147,6 +150,7 @@ class Operator:
             "user queries": poller.run(),
             "shadows": ShadowPoller(prometheus, self.models, monitor).run(),
             "notifications": self._notifier.run(resync.known),
+            "answers": AnswerPoller(answers, self.models, monitor, pods, interval).run(),
         }
 
     def on_model_event(self, kind: str | None, manifest: dict[str, Any]) -> None:

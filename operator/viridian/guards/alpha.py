@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from viridian.guards import absolute, relative
+from viridian.guards import absolute
 from viridian.guards.config import AbsoluteGuard, Config, RelativeGuard, absolute_guards, relative_guards
 from viridian.guards.eprocess import EProcess
 from viridian.guards.state import AbsoluteState, RelativeState, State
@@ -75,4 +75,4 @@ def _absolute(guard: AbsoluteGuard, alpha: float) -> AbsoluteState:
 
 
 def _relative(guard: RelativeGuard, alpha: float) -> RelativeState:
-    return RelativeState(guard.fingerprint, alpha, EProcess.start(len(relative.ALTERNATIVES)))
+    return RelativeState(guard.fingerprint, alpha, EProcess.start(guard.alternatives))

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from viridian.guards.counts import Counts
 from viridian.guards.latency import round_up
+from viridian.guards.relative import ALTERNATIVES
 from viridian.guards.series import RequestCounts
+from viridian_shared.latency import GRID
 
-SILENCE: Final = 0.01
-"""The part of alpha for silence. Its evidence comes so fast, once there is any, that a small part will do."""
+OBVIOUS: Final = 0.01
+"""The part of alpha for what is plain to see: half for silence, half for answers that are none. Evidence of these comes
+so fast, once there is any, that a small part will do."""
+
+
+_DIGITS: Final = 9
+"""Of a multiple of a bound: 1.5 times 0.1 is one of the grid, and not a little more."""
+
+
+class Source(StrEnum):
+    """Which counters a guard reads."""
+
+    REQUESTS = "requests"
+    SHADOW = "shadow"
+    FEEDBACK = "feedback"
+    PREDICTIONS = "predictions"
 
 
 @dataclass(frozen=True)
@@ -21,10 +38,13 @@ class LatencyGuard:
     Attributes:
         percentile: In percent, between 0 and 100, both excluded.
         maximum: In seconds.
+        of_stable: Whether the maximum is a multiple of what stable took before the candidate had any weight. Then one
+            slow node under a single pod must not pass for a slow model.
     """
 
     percentile: float
     maximum: float
+    of_stable: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.percentile < 100:
@@ -35,6 +55,23 @@ class LatencyGuard:
     def bound(self) -> float:
         """The bound of the grid that is used, in seconds."""
         return round_up(self.maximum)
+
+
+@dataclass(frozen=True)
+class SlowerGuard:
+    """A statement such as "P99 is at most 1.5 times stable's". It becomes a `LatencyGuard` once stable's is known.
+
+    Attributes:
+        percentile: In percent, between 0 and 100, both excluded.
+        times: The largest acceptable multiple.
+    """
+
+    percentile: float
+    times: float
+
+    def latency(self, of_stable: float) -> LatencyGuard:
+        """Return the guard, given stable's percentile in seconds."""
+        return LatencyGuard(self.percentile, min(GRID[-1], round(self.times * of_stable, _DIGITS)), of_stable=True)
 
 
 @dataclass(frozen=True)
@@ -49,6 +86,16 @@ class Config:
         alpha: The probability of ever rolling back a healthy candidate, shared by all guards.
         request_timeout: Seconds that a request takes at most. So many after a change of weight are left out of the
             comparison with stable: a revision whose weight rose shows only its fast finishers at first.
+        rejected: The largest acceptable ratio of the candidate's odds of a 4xx answer to stable's; None for no such
+            guard.
+        slower: Guards on durations as multiples of stable's, whose bounds are not known yet.
+        agreement: The least acceptable share of shadow requests that are answered as by stable, 0 to 1; None for no
+            such guard.
+        accuracy: The largest acceptable ratio of the candidate's odds of a wrong prediction to stable's; None for no
+            such guard.
+        max_shift: The largest acceptable total variation distance between the labels of both, 0 to 1; None for no
+            limit.
+        max_class_ratio: The largest acceptable ratio of the shares of one label, more than 1; None for no limit.
     """
 
     error_rate_max: float | None = None
@@ -56,6 +103,12 @@ class Config:
     latencies: tuple[LatencyGuard, ...] = ()
     alpha: float = 0.01
     request_timeout: float = 30.0
+    rejected: float | None = None
+    slower: tuple[SlowerGuard, ...] = ()
+    agreement: float | None = None
+    accuracy: float | None = None
+    max_shift: float | None = None
+    max_class_ratio: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
@@ -67,19 +120,35 @@ class Config:
             )
         if self.worse_than_stable is not None and self.worse_than_stable <= 0:
             raise ValueError(f"the acceptable odds ratio must be more than 0, not {self.worse_than_stable:g}")
-        names = [name(guard) for guard in self.latencies]
+        shares = {"agreement": self.agreement, "the shift of predictions": self.max_shift}
+        for what, share in shares.items():
+            if share is not None and not 0 < share < 1:
+                raise ValueError(f"{what} must be bounded by more than 0 % and less than 100 %, not {100 * share:g} %")
+        ratios = {"rejected requests": self.rejected, "wrong predictions": self.accuracy}
+        for what, ratio in ratios.items():
+            if ratio is not None and ratio <= 0:
+                raise ValueError(f"the acceptable odds ratio of {what} must be more than 0, not {ratio:g}")
+        if self.max_class_ratio is not None and self.max_class_ratio <= 1:
+            raise ValueError(f"the acceptable ratio of classes must be more than 1, not {self.max_class_ratio:g}")
+        limits: tuple[LatencyGuard | SlowerGuard, ...] = (*self.latencies, *self.slower)
+        names = [name(guard) for guard in limits]
         if len(set(names)) < len(names):
             raise ValueError("two latency guards have the same percentile; keep the stricter one")
 
     @property
     def silence_alpha(self) -> float:
         """What of alpha belongs to the question whether the candidate answers at all."""
-        return self.alpha * SILENCE
+        return self.alpha * OBVIOUS / 2
+
+    @property
+    def broken_alpha(self) -> float:
+        """What of alpha belongs to the question whether its answers are any."""
+        return self.alpha * OBVIOUS / 2
 
     @property
     def tests_alpha(self) -> float:
         """What of alpha the sequential tests share."""
-        return self.alpha - self.silence_alpha
+        return self.alpha * (1 - OBVIOUS)
 
 
 @dataclass(frozen=True)
@@ -89,12 +158,16 @@ class AbsoluteGuard:
     Attributes:
         name: What status calls it, such as `errorRate` or `latency-p95`.
         maximum: The largest acceptable share of events.
-        latency: The guard on durations that it stems from; None for errors.
+        latency: The guard on durations that it stems from; None for others.
+        source: Which counters it reads.
+        event: What an event is, in words.
     """
 
     name: str
     maximum: float
     latency: LatencyGuard | None = None
+    source: Source = Source.REQUESTS
+    event: str = "failed"
 
     def counts(self, tally: RequestCounts) -> Counts:
         """Picks what this guard looks at."""
@@ -112,11 +185,23 @@ class RelativeGuard:
 
     Attributes:
         name: What status calls it.
-        psi0: The largest acceptable odds ratio.
+        psi0: The largest acceptable odds ratio; of labels, the limit on their shift or ratio.
+        source: Which counters it reads.
+        event: What an event is, in words.
+        of: What may be one.
+        alternatives: How many alternatives its test bets on.
     """
 
     name: str
     psi0: float
+    source: Source = Source.REQUESTS
+    event: str = "failed"
+    of: str = "requests"
+    alternatives: int = len(ALTERNATIVES)
+
+    def counts(self, tally: RequestCounts) -> Counts:
+        """Picks what this guard looks at."""
+        return tally.refused() if self.name == REJECTED else tally.failed()
 
     @property
     def fingerprint(self) -> str:
@@ -124,25 +209,56 @@ class RelativeGuard:
         return f"x{self.psi0:.6g}"
 
 
-def name(guard: LatencyGuard) -> str:
+REJECTED: Final = "rejected"
+AGREEMENT: Final = "agreement"
+ACCURACY: Final = "accuracy"
+SHIFT: Final = "predictions-shift"
+CLASS_RATIO: Final = "predictions-classRatio"
+
+
+def name(guard: LatencyGuard | SlowerGuard) -> str:
     """Returns what status calls a latency guard."""
-    return f"latency-p{guard.percentile:g}"
+    of_stable = isinstance(guard, SlowerGuard) or guard.of_stable
+    return f"latency-p{guard.percentile:g}" + ("-of-stable" if of_stable else "")
 
 
-def absolute_guards(config: Config) -> Iterator[AbsoluteGuard]:
-    """Yields the guards with a fixed maximum."""
+def absolute_guards(config: Config, *sources: Source) -> Iterator[AbsoluteGuard]:
+    """Yields the guards with a fixed maximum, of some sources or of all."""
+    found = []
     if config.error_rate_max is not None:
-        yield AbsoluteGuard("errorRate", config.error_rate_max)
-    for latency in config.latencies:
-        yield AbsoluteGuard(name(latency), 1 - latency.percentile / 100, latency)
+        found.append(AbsoluteGuard("errorRate", config.error_rate_max))
+    found += [AbsoluteGuard(name(latency), 1 - latency.percentile / 100, latency) for latency in config.latencies]
+    if config.agreement is not None:
+        found.append(
+            AbsoluteGuard(AGREEMENT, 1 - config.agreement, source=Source.SHADOW, event="were answered otherwise")
+        )
+    yield from (guard for guard in found if not sources or guard.source in sources)
 
 
-def relative_guards(config: Config) -> Iterator[RelativeGuard]:
-    """Yields the guards that compare with stable."""
+def relative_guards(config: Config, *sources: Source) -> Iterator[RelativeGuard]:
+    """Yields the guards that compare with stable, of some sources or of all."""
+    found = []
     if config.worse_than_stable is not None:
-        yield RelativeGuard("errorRate", config.worse_than_stable)
+        found.append(RelativeGuard("errorRate", config.worse_than_stable))
+    if config.rejected is not None:
+        found.append(RelativeGuard(REJECTED, config.rejected, event="were rejected"))
+    if config.accuracy is not None:
+        found.append(
+            RelativeGuard(ACCURACY, config.accuracy, Source.FEEDBACK, "were wrong", "predictions with feedback")
+        )
+    if config.max_shift is not None:
+        found.append(RelativeGuard(SHIFT, config.max_shift, Source.PREDICTIONS, alternatives=1))
+    if config.max_class_ratio is not None:
+        found.append(RelativeGuard(CLASS_RATIO, config.max_class_ratio, Source.PREDICTIONS, alternatives=1))
+    yield from (guard for guard in found if not sources or guard.source in sources)
 
 
 def bounds(configs: Iterable[Config]) -> tuple[float, ...]:
-    """Returns the bounds of the latency grid that some guards need, in seconds, ascending, without +Inf."""
+    """Returns the bounds of the latency grid that some guards need, in seconds, ascending, without +Inf.
+
+    As long as stable's own percentile is to be found, those are all.
+    """
+    configs = list(configs)
+    if any(config.slower for config in configs):
+        return GRID
     return tuple(sorted({guard.bound for config in configs for guard in config.latencies}))

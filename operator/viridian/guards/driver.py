@@ -106,10 +106,20 @@ def advance(
     close = (
         (moved and state.weight is not None)
         or (not comparable and now.stamp >= state.comparable_from)
-        or _enough(candidate, stable, rollout.control)
+        or _enough(candidate, stable, rollout.control, rejected=config.rejected is not None)
         or _pods_changed(window.start, now, rollout)
     )
-    seen = Observation(now.stamp, candidate, stable, candidate_tick, stable_tick, close, comparable, rollout.control)
+    seen = Observation(
+        now.stamp,
+        candidate,
+        stable,
+        candidate_tick,
+        stable_tick,
+        close,
+        comparable,
+        rollout.control,
+        len(now.live(rollout.candidate)),
+    )
     state, attributions, judgements = judge(config, state, seen, window.attributions)
     tick = Tick(
         now.stamp,
@@ -134,13 +144,20 @@ def _traffic(before: Snapshot, after: Snapshot, rollout: Rollout) -> tuple[Traff
     return delta(before, after, rollout.candidate, rollout.routed), stable
 
 
-def _enough(candidate: Traffic, stable: Traffic, control: bool) -> bool:
-    """Whether a block is full, by counts of requests alone, and of those that no client could choose to send here."""
+def _enough(candidate: Traffic, stable: Traffic, control: bool, rejected: bool) -> bool:
+    """Whether a block is full, by counts of requests alone, and of those that no client could choose to send here.
+
+    Where rejected requests are judged they are some of those: a candidate that rejects all would never fill a block.
+    """
     if candidate.unpinned.requests >= WITHOUT_CONTROL:
         return True
     if not control:
         return candidate.unpinned.requests >= BLOCK
-    return candidate.comparable.requests >= BLOCK and stable.comparable.requests >= BLOCK
+    numbers = [
+        traffic.comparable.refused().total if rejected else traffic.comparable.requests
+        for traffic in (candidate, stable)
+    ]
+    return min(numbers) >= BLOCK
 
 
 def _pods_changed(start: Snapshot, now: Snapshot, rollout: Rollout) -> bool:

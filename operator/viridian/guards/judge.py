@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from viridian.guards import absolute, relative
 from viridian.guards import sentences as say
 from viridian.guards.blame import A_FEW, SHARED_ALPHA, Attribution
-from viridian.guards.config import AbsoluteGuard, Config, RelativeGuard, absolute_guards, relative_guards
+from viridian.guards.config import AbsoluteGuard, Config, RelativeGuard, Source, absolute_guards, relative_guards
 from viridian.guards.counts import Block, Counts
 from viridian.guards.power import SPEAK_ALPHA, requests_missing, requests_to_decide
 from viridian.guards.series import Traffic
 from viridian.guards.state import AbsoluteState, RelativeState, State
+
+NOTABLE: Final = 1.5
+"""A design effect that is worth a sentence."""
+
+MIN_PODS: Final = 2
+"""Pods of the candidate whose slowness is compared with stable's: with one, the node it is on would be."""
 
 
 class Verdict(StrEnum):
@@ -26,6 +33,7 @@ class Verdict(StrEnum):
     NO_CONTROL = "NoControl"
     SHARED_INCIDENT = "SharedIncident"
     UNREACHED = "Unreached"
+    POD_CONFOUNDED = "PodConfounded"
     INCONCLUSIVE = "Inconclusive"
     IGNORED = "Ignored"
 
@@ -73,6 +81,7 @@ class Observation:
         close: Whether the block ends here. Must not depend on what failed.
         comparable: Whether the two may be compared: not just after a change of weight.
         control: Whether stable is meant to get requests of its own at present.
+        pods: How many of the candidate's pods have reported.
     """
 
     stamp: float
@@ -83,6 +92,7 @@ class Observation:
     close: bool
     comparable: bool
     control: bool
+    pods: int = 2
 
 
 def judge(
@@ -106,24 +116,24 @@ def judge(
     fixed, compared = dict(state.absolute), dict(state.relative)
     left: dict[str, Attribution] = {}
     judgements = []
-    for guard in absolute_guards(config):
+    for guard in absolute_guards(config, Source.REQUESTS):
         name = guard.name
-        after, attribution, judgement = _judge_absolute(guard, fixed[name], seen, attributions.get(name, Attribution()))
+        after, attribution, judgement = judge_absolute(guard, fixed[name], seen, attributions.get(name, Attribution()))
         if seen.close:
             fixed[name] = after
             attribution = Attribution() if after.shared or after.stretch == Block() else attribution
         left[name] = attribution
         judgements.append(judgement)
-    for other in relative_guards(config):
+    for other in relative_guards(config, Source.REQUESTS):
         compared[other.name], judgement = _judge_relative(other, compared[other.name], seen)
         judgements.append(judgement)
     return replace(state, absolute=fixed, relative=compared), left, judgements
 
 
-def _judge_absolute(
+def judge_absolute(
     guard: AbsoluteGuard, before: AbsoluteState, seen: Observation, attribution: Attribution
 ) -> tuple[AbsoluteState, Attribution, Judgement]:
-    """The state if the block ended here, what is known about stable, and the judgement."""
+    """Return the state if the block ended here, what is known about stable, and the judgement."""
     block = Block(guard.counts(seen.candidate.unpinned), guard.counts(seen.stable.unpinned))
     tick = Block(guard.counts(seen.candidate_tick.unpinned), guard.counts(seen.stable_tick.unpinned))
     after = _weighed(guard, before, block, guard.counts(seen.candidate.pinned))
@@ -164,6 +174,8 @@ def _blame(
     # One failure of stable's first few requests is no incident if the others went well while the candidate failed.
     if stable.rate > guard.maximum and (stable.events >= A_FEW or not attribution.settled):
         return Verdict.SHARED_INCIDENT
+    if guard.latency and guard.latency.of_stable and seen.pods < MIN_PODS:
+        return Verdict.POD_CONFOUNDED
     if attribution.settled or not seen.control:
         return Verdict.BREACH
     return Verdict.BREACH if failing and attribution.waited(seen.stamp, stable) else Verdict.NOT_ENOUGH_DATA
@@ -198,7 +210,7 @@ def _closed(after: AbsoluteState, block: Block, verdict: Verdict) -> AbsoluteSta
     )
 
 
-def _say_absolute(guard: AbsoluteGuard, after: AbsoluteState, verdict: Verdict) -> Judgement:
+def _say_absolute(guard: AbsoluteGuard, after: AbsoluteState, verdict: Verdict) -> Judgement:  # noqa: C901 - many cases
     value, threshold = after.evidence, 1 / after.alpha
     counts = after.stretch if value >= threshold or verdict is Verdict.SHARED_INCIDENT else after.total
     verb, allowed, numbers = say.what(guard), say.allowed(guard), say.against(value, threshold)
@@ -210,6 +222,8 @@ def _say_absolute(guard: AbsoluteGuard, after: AbsoluteState, verdict: Verdict) 
             sentence = f"{say.both(counts, verb)}: more than {allowed}, {numbers}."
         case Verdict.SHARED_INCIDENT:
             sentence = f"{say.both(counts, verb)}: both are over {allowed}, so the candidate is not blamed."
+        case Verdict.POD_CONFOUNDED:
+            sentence = f"{say.both(counts, verb)}: more than {allowed}, {say.ONE_POD}."
         case Verdict.HEALTHY:
             sentence = f"{only}: within {allowed}, {numbers}."
         case _ if value >= threshold:
@@ -236,30 +250,70 @@ def _say_absolute(guard: AbsoluteGuard, after: AbsoluteState, verdict: Verdict) 
 def _judge_relative(guard: RelativeGuard, before: RelativeState, seen: Observation) -> tuple[RelativeState, Judgement]:
     after = before
     if seen.close and seen.comparable:
-        block = Block(seen.candidate.comparable.failed(), seen.stable.comparable.failed())
-        if block.candidate.total and block.stable.total:
-            worse = before.worse.update(relative.log_likelihood_ratios(block, guard.psi0))
-            after = replace(before, worse=worse, total=before.total + block, stretch=before.stretch + block)
-    judgement = _say_relative(guard, after, seen)
-    return replace(after, stretch=Block() if after.worse.quiet else after.stretch), judgement
+        block = Block(guard.counts(seen.candidate.comparable), guard.counts(seen.stable.comparable))
+        after = weigh_relative(guard, before, [block])
+        if after is not before:
+            # The design effect of this block was fixed by those before; what it shows counts for the next.
+            after = replace(after, spread=before.spread.after([guard.counts(pod) for pod in seen.stable.pods]))
+    return closed_relative(after), say_relative(guard, after, seen.control)
 
 
-def _say_relative(guard: RelativeGuard, after: RelativeState, seen: Observation) -> Judgement:
+def weigh_relative(guard: RelativeGuard, before: RelativeState, strata: Sequence[Block]) -> RelativeState:
+    """Return the state with a block in it.
+
+    Args:
+        guard: The question.
+        before: The evidence so far.
+        strata: Parts of the block that may only be compared each with itself. They are independent given their sums,
+            so their likelihood ratios multiply.
+    """
+    told = [each for each in strata if each.candidate.total and each.stable.total]
+    if not told:
+        return before
+    ratios = [relative.log_likelihood_ratios(each, guard.psi0, before.spread.effect) for each in told]
+    block = sum(told, Block())
+    return replace(
+        before,
+        worse=before.worse.update([math.fsum(parts) for parts in zip(*ratios, strict=True)]),
+        total=before.total + block,
+        stretch=before.stretch + block,
+    )
+
+
+def closed_relative(after: RelativeState) -> RelativeState:
+    """Return the state to keep: without the requests of a time that left no evidence."""
+    return replace(after, stretch=Block() if after.worse.quiet else after.stretch)
+
+
+def say_relative(guard: RelativeGuard, after: RelativeState, control: bool) -> Judgement:
+    """Return the judgement of a comparison with stable.
+
+    Args:
+        guard: The question.
+        after: The evidence.
+        control: Whether stable is meant to get requests of its own at present.
+    """
     value, threshold = after.worse.evidence, 1 / after.alpha
     breach = value >= threshold
     counts = after.stretch if breach else after.total
     numbers, factor = say.against(value, threshold), say.times(guard.psi0)
+    shares = say.both(counts, guard.event, guard.of)
     if breach:
         verdict = Verdict.BREACH
-        sentence = f"{say.both(counts, 'failed')}: worse than {factor} stable's odds, {numbers}."
-    elif not seen.control:
+        sentence = f"{shares}: worse than {factor} stable's odds, {numbers}."
+    elif not control:
         verdict = Verdict.NO_CONTROL
         sentence = "Stable gets no comparable requests at present, so the candidate cannot be compared with it."
     elif not counts.candidate.total:
         verdict = Verdict.NOT_ENOUGH_DATA
-        sentence = "Too few comparable requests on both sides since the weight last changed."
+        sentence = f"Too few comparable {guard.of} on both sides since the weight last changed."
     else:
         verdict = Verdict.HEALTHY
-        sentence = f"{say.both(counts, 'failed')}: not shown to be worse than {factor} stable's odds, {numbers}."
+        sentence = f"{shares}: not shown to be worse than {factor} stable's odds, {numbers}."
+    if after.spread.effect >= NOTABLE:
+        sentence += (
+            f" Stable's own pods differ {after.spread.effect:.1f} times as much as chance explains, so failures count"
+            " for that much less."
+        )
     stable = counts.stable if counts.stable.total else None
     return Judgement(guard.name, "relative", verdict, value, threshold, counts.candidate, stable, sentence)

@@ -8,6 +8,7 @@ from viridian.guards.config import AbsoluteGuard, RelativeGuard
 from viridian.guards.counts import Block, Counts
 
 _MANY: Final = 1e6
+ONE_POD: Final = "but on one pod, where a slow node looks the same: run two replicas to tell them apart"
 
 
 def percent(share: float) -> str:
@@ -43,17 +44,17 @@ def what(guard: AbsoluteGuard | RelativeGuard) -> str:
     """Returns what an event of this guard is: "failed", "took longer than 200 ms or failed"."""
     if isinstance(guard, AbsoluteGuard) and guard.latency:
         return f"took longer than {duration(guard.latency.bound)} or failed"
-    return "failed"
+    return guard.event
 
 
-def share_of(counts: Counts, where: str, verb: str) -> str:
+def share_of(counts: Counts, where: str, verb: str, of: str = "requests") -> str:
     """Returns "37 of 412 requests on the candidate failed (9.0 %)"."""
-    return f"{counts.events:,} of {counts.total:,} requests on {where} {verb} ({percent(counts.rate)})"
+    return f"{counts.events:,} of {counts.total:,} {of} on {where} {verb} ({percent(counts.rate)})"
 
 
-def both(block: Block, verb: str) -> str:
+def both(block: Block, verb: str, of: str = "requests") -> str:
     """Returns the shares of both sides, or of the candidate alone where stable had no requests."""
-    text = share_of(block.candidate, "the candidate", verb)
+    text = share_of(block.candidate, "the candidate", verb, of)
     if block.stable.total:
         text += f", {block.stable.events:,} of {block.stable.total:,} on stable ({percent(block.stable.rate)})"
     return text
@@ -75,5 +76,6 @@ def against(value: float, threshold: float) -> str:
 def allowed(guard: AbsoluteGuard) -> str:
     """Returns what the guard allows: "10 %", or with the percentile that it stems from."""
     if guard.latency:
-        return f"the {limit(guard.maximum)} that P{guard.latency.percentile:g} allows"
+        of_stable = ", a multiple of stable's," if guard.latency.of_stable else ""
+        return f"the {limit(guard.maximum)} that P{guard.latency.percentile:g}{of_stable} allows"
     return f"the maximum of {limit(guard.maximum)}"

@@ -38,6 +38,7 @@ class RequestCounts:
     errors: int = 0
     buckets: Mapping[float, int] = field(default_factory=dict)
     hits: int = 0
+    rejected: int = 0
 
     @property
     def answered(self) -> int:
@@ -50,6 +51,7 @@ class RequestCounts:
             self.errors + other.errors,
             {le: self.buckets.get(le, 0) + other.buckets.get(le, 0) for le in {*self.buckets, *other.buckets}},
             self.hits + other.hits,
+            self.rejected + other.rejected,
         )
 
     def __sub__(self, other: RequestCounts) -> RequestCounts:
@@ -61,6 +63,7 @@ class RequestCounts:
             self.errors - other.errors,
             {le: count - other.buckets.get(le, 0) for le, count in known.items()},
             self.hits - other.hits,
+            self.rejected - other.rejected,
         )
 
     @property
@@ -68,11 +71,16 @@ class RequestCounts:
         """Whether these can be counts of anything: none negative, no part larger than its whole."""
         by_bound = [self.buckets[le] for le in sorted(self.buckets)]
         ascending = all(a <= b for a, b in pairwise(by_bound))
-        return 0 <= self.errors <= self.requests and ascending and min(by_bound, default=0) >= 0 <= self.hits
+        least = min((self.hits, self.rejected, *by_bound))
+        return 0 <= self.errors <= self.requests and ascending and least >= 0
 
     def failed(self) -> Counts:
         """Requests, and those of them that failed."""
         return Counts(self.requests, self.errors)
+
+    def refused(self) -> Counts:
+        """Requests that arrived for the model, and those of them that were rejected."""
+        return Counts(self.requests + self.rejected, self.rejected)
 
     def slow(self, bound: float) -> Counts:
         """Timed requests, and those of them that took longer than a bound of the grid.
@@ -174,12 +182,14 @@ class Traffic:
             client sent here by choice.
         pinned: Requests whose clients chose this revision, by a header.
         answered: All requests of users that were answered, whether any guard looks at them or not.
+        pods: The comparable ones of each pod.
     """
 
     comparable: RequestCounts = RequestCounts()
     unpinned: RequestCounts = RequestCounts()
     pinned: RequestCounts = RequestCounts()
     answered: int = 0
+    pods: tuple[RequestCounts, ...] = ()
 
 
 def delta(before: Snapshot, after: Snapshot, revision: str, routed: bool = True) -> Traffic:
@@ -208,6 +218,7 @@ def delta(before: Snapshot, after: Snapshot, revision: str, routed: bool = True)
             traffic.unpinned + unpinned,
             traffic.pinned + change.other,
             traffic.answered + answered,
+            (*traffic.pods, change.comparable),
         )
     return traffic
 

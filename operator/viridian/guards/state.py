@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from viridian.guards.absolute import ABOVE
 from viridian.guards.counts import Block, Counts
+from viridian.guards.design import Spread
 from viridian.guards.eprocess import EProcess
 
 VERSION: Final = 1
@@ -69,6 +70,7 @@ class RelativeState:
         worse: Evidence that the candidate is worse.
         total: All requests that were compared.
         stretch: Those since the evidence last was none.
+        spread: How far stable's own pods lie apart.
     """
 
     fingerprint: str
@@ -76,6 +78,7 @@ class RelativeState:
     worse: EProcess
     total: Block = field(default_factory=Block)
     stretch: Block = field(default_factory=Block)
+    spread: Spread = field(default_factory=Spread)
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,8 @@ class State:
         relative: By the guard's name.
         reserve: What no guard holds of alpha; None before it was first shared out.
         reach: What the gateway was seen to give the candidate.
+        answers: Tests for predictions that are none, by name; their alpha is fixed.
+        of_stable: Stable's percentiles in seconds before the candidate had any weight, by percentile.
     """
 
     stamp: float | None = None
@@ -117,6 +122,8 @@ class State:
     relative: Mapping[str, RelativeState] = field(default_factory=dict)
     reserve: float | None = None
     reach: Reach = Reach()
+    answers: Mapping[str, RelativeState] = field(default_factory=dict)
+    of_stable: Mapping[float, float] = field(default_factory=dict)
 
 
 def encode(state: State) -> str:
@@ -142,16 +149,9 @@ def encode(state: State) -> str:
             }
             for name, one in state.absolute.items()
         },
-        "rel": {
-            name: {
-                "q": one.fingerprint,
-                "alpha": one.alpha,
-                "worse": _pack(one.worse),
-                "n": _pack_block(one.total),
-                "run": _pack_block(one.stretch),
-            }
-            for name, one in state.relative.items()
-        },
+        "rel": {name: _pack_relative(one) for name, one in state.relative.items()},
+        **({"ans": {name: _pack_relative(one) for name, one in state.answers.items()}} if state.answers else {}),
+        **({"of": list(state.of_stable.items())} if state.of_stable else {}),
     }
     return json.dumps(document, separators=(",", ":"), sort_keys=True, allow_nan=False)
 
@@ -175,6 +175,9 @@ def decode(text: str) -> State:
             reach=Reach(*document.get("reach", [])),  # states from before there was one go on without
             absolute={name: _absolute(one) for name, one in document["abs"].items()},
             relative={name: _relative(one) for name, one in document["rel"].items()},
+            # Absent where nothing was asked of them, and in states from before they were known.
+            answers={name: _relative(one) for name, one in document.get("ans", {}).items()},
+            of_stable={float(percentile): seconds for percentile, seconds in document.get("of", [])},
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the guards' state is not readable: {error!r}") from error
@@ -204,7 +207,19 @@ def _relative(document: Mapping[str, Any]) -> RelativeState:
         worse=_unpack(document["worse"]),
         total=_unpack_block(document["n"]),
         stretch=_unpack_block(document["run"]),
+        spread=Spread(*document.get("phi", [])),
     )
+
+
+def _pack_relative(one: RelativeState) -> dict[str, Any]:
+    return {
+        "q": one.fingerprint,
+        "alpha": one.alpha,
+        "worse": _pack(one.worse),
+        "n": _pack_block(one.total),
+        "run": _pack_block(one.stretch),
+        **({"phi": [one.spread.squares, one.spread.freedom]} if one.spread.freedom else {}),
+    }
 
 
 def _pack(process: EProcess) -> list[float]:

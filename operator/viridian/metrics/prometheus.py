@@ -317,7 +317,11 @@ def _add(scrape: _Scrape, labels: Mapping[str, str], value: float) -> None:
 def _request_counts(outcomes: Mapping[str, int], buckets: Mapping[float, int]) -> RequestCounts:
     errors = outcomes.get(Outcome.ERROR, 0)
     return RequestCounts(
-        outcomes.get(Outcome.OK, 0) + errors, errors, dict(buckets), hits=outcomes.get(Outcome.CACHED, 0)
+        outcomes.get(Outcome.OK, 0) + errors,
+        errors,
+        dict(buckets),
+        hits=outcomes.get(Outcome.CACHED, 0),
+        rejected=outcomes.get(Outcome.REJECTED, 0),
     )
 
 

@@ -13,7 +13,7 @@ from viridian_serving.codec.instances import Violations
 from viridian_serving.codec.json_reading import parse
 from viridian_serving.feedback.token import Given, Label, TokenError, TokenReader
 from viridian_serving.http1.problems import Problem
-from viridian_shared.metric_names import IDENTITY
+from viridian_shared.metric_names import COHORTS, IDENTITY
 from viridian_shared.via import Via
 
 _MAX_REMEMBERED: Final = 65_536
@@ -37,6 +37,11 @@ class _Tally:
     absolute_error: float = 0.0
 
 
+_AGES: Final = ((600, "10m"), (3_600, "1h"), (21_600, "6h"), (86_400, "1d"), (259_200, "3d"), (604_800, "7d"))
+"""Ages of predictions at the time of their feedback, at most so many seconds."""
+_OLDEST: Final = "older"
+
+
 @dataclass(slots=True)
 class FeedbackCounts:
     """Accuracy since the process started, by revision and by how the request came."""
@@ -44,12 +49,15 @@ class FeedbackCounts:
     own: str
     """The revision of this pod, which is there from the start: a series that appears late hides its first event."""
     by_revision: dict[str, dict[Via, _Tally]] = field(init=False)
+    cohorts: dict[str, dict[str, _Tally]] = field(init=False)
+    """Labels of requests that were assigned at random, by revision and by their age."""
 
     def __post_init__(self) -> None:
         self.by_revision = {self.own: _tallies()}
+        self.cohorts = {self.own: _cohorts()}
 
-    def count(self, given: Given, actual: Label) -> None:
-        """Count one prediction whose truth is known."""
+    def count(self, given: Given, actual: Label, now: float) -> None:
+        """Count one prediction whose truth is known by `now`, in seconds since the epoch."""
         revision = given.revision
         if revision not in self.by_revision and len(self.by_revision) >= _MAX_REVISIONS:
             revision = _OTHER
@@ -57,10 +65,13 @@ class FeedbackCounts:
         if isinstance(given.prediction, float):
             tally.numbers += 1
             tally.absolute_error += abs(given.prediction - float(actual))
-        elif given.prediction == actual:
-            tally.correct += 1
-        else:
-            tally.incorrect += 1
+            return
+        tallies = [tally]
+        if given.via is Via.SPLIT:
+            tallies.append(self.cohorts.setdefault(revision, _cohorts())[_age(now - given.issued)])
+        for each in tallies:
+            each.correct += given.prediction == actual
+            each.incorrect += given.prediction != actual
 
     def families(self, namespace: str, model: str, pod_uid: str) -> Iterator[Metric]:
         """Render them."""
@@ -81,10 +92,28 @@ class FeedbackCounts:
                 errors.add_metric(values, tally.numbers, tally.absolute_error)
         yield results
         yield errors
+        cohorts = CounterMetricFamily(
+            COHORTS.removesuffix("_total"),
+            "Predicted labels of requests assigned at random whose truth was reported, by their age",
+            labels=(*IDENTITY, "age", "result"),
+        )
+        for revision, ages in self.cohorts.items():
+            for age, tally in ages.items():
+                cohorts.add_metric((namespace, model, revision, pod_uid, age, "correct"), tally.correct)
+                cohorts.add_metric((namespace, model, revision, pod_uid, age, "incorrect"), tally.incorrect)
+        yield cohorts
 
 
 def _tallies() -> dict[Via, _Tally]:
     return {via: _Tally() for via in Via}
+
+
+def _cohorts() -> dict[str, _Tally]:
+    return {age: _Tally() for age in (*(name for _, name in _AGES), _OLDEST)}
+
+
+def _age(seconds: float) -> str:
+    return next((name for most, name in _AGES if seconds <= most), _OLDEST)
 
 
 class Feedback:
@@ -130,7 +159,7 @@ class Feedback:
                 violations.listed,
                 violations.number - len(violations.listed),
             )
-        counted = sum(self._count_once(*item) for item in read if item is not None)
+        counted = sum(self._count_once(*item, now) for item in read if item is not None)
         return msgspec.json.encode({"counted": counted, "repeated": len(items) - counted})
 
     def _items(self, body: bytes) -> tuple[list[Any], bool]:
@@ -181,13 +210,13 @@ class Feedback:
                 violations.add(pointer, str(error))
         return None
 
-    def _count_once(self, given: Given, actual: Label) -> bool:
+    def _count_once(self, given: Given, actual: Label, now: float) -> bool:
         if given.nonce in self._counted:
             return False
         self._counted[given.nonce] = None
         if len(self._counted) > _MAX_REMEMBERED:
             self._counted.popitem(last=False)
-        self._counts.count(given, actual)
+        self._counts.count(given, actual, now)
         return True
 
 

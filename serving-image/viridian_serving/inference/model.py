@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -26,6 +27,10 @@ class DiedError(CallFailedError):
     """Triton ended while it worked on these instances."""
 
     again = False
+
+
+NOT_FINITE: Final = "is not a finite number"
+"""What a model failed with whose answer held NaN or an infinite number; the end of the error's text."""
 
 
 class ModelFailedError(CallFailedError):
@@ -128,7 +133,7 @@ class Model:
             outputs = self._decoder.decode(body, int(header_length) if header_length is not None else None)
             predictions = self._writer.predictions(outputs, rows, batched=self.schema.max_batch > 0)
         except NotFiniteError as error:
-            raise ModelFailedError(f"output {str(error)!r} is not a finite number") from error
+            raise ModelFailedError(f"output {str(error)!r} {NOT_FINITE}") from error
         except ValueError as error:
             raise BadAnswerError(str(error)) from error
         if len(jobs) == rows:

@@ -11,8 +11,10 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 
 from viridian_serving.contract.contract import Contract
 from viridian_serving.contract.feature_metadata import Feature, FeatureMetadata, confidence_of, label_of
+from viridian_serving.inference.model import NOT_FINITE as NOT_FINITE_CAUSE
 from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.histograms import DECADES, SHARES, Histogram, evenly
+from viridian_shared.metric_names import CONFIDENCE, NOT_FINITE, VALUES
 from viridian_shared.via import USERLESS, Via
 
 MAX_LABELS: Final = 20
@@ -53,8 +55,10 @@ class ModelMetrics:
         self._inputs = [(slot.tensor.datatype.value, slot.width) for slot in contract.slots]
         self._features = [_TrackedFeature(feature, Histogram(_bounds(feature))) for feature in metadata.features]
         self._labels = {label: dict.fromkeys(Via, 0) for label in (*metadata.labels[:MAX_LABELS], _OTHER)}
-        self._confidence = Histogram(SHARES)
-        self._values = Histogram(DECADES)
+        # By way, so that revisions are compared on the requests that were assigned at random.
+        self._confidence = {via: Histogram(SHARES) for via in Via if via not in USERLESS}
+        self._values = {via: Histogram(DECADES) for via in Via if via not in USERLESS}
+        self._not_finite = dict.fromkeys(Via, 0)
 
     def observe(self, requests: Sequence[RequestContext]) -> None:
         """Record what was answered.
@@ -62,14 +66,19 @@ class ModelMetrics:
         Args:
             requests: Each with its instances and predictions; those without predictions are passed over.
         """
+        for context in requests:
+            if context.failure is not None and context.failure.cause.endswith(NOT_FINITE_CAUSE):
+                self._not_finite[context.via] += 1
         of_users = [context for context in requests if context.predictions and context.via not in USERLESS]
         if not of_users:
             return
         self._observe_inputs(of_users)
-        confidences = [confidence_of(prediction) for context in of_users for prediction in context.predictions]
-        self._confidence.observe_all([confidence for confidence in confidences if confidence is not None])
-        numbers = [prediction.get("prediction") for context in of_users for prediction in context.predictions]
-        self._values.observe_all([number for number in numbers if isinstance(number, float)])
+        for via in {context.via for context in of_users}:
+            predictions = [each for context in of_users if context.via is via for each in context.predictions]
+            confidences = [confidence_of(each) for each in predictions]
+            self._confidence[via].observe_all([each for each in confidences if each is not None])
+            numbers = [each.get("prediction") for each in predictions]
+            self._values[via].observe_all([number for number in numbers if isinstance(number, float)])
         labels = Counter(
             (label_of(prediction), context.via) for context in of_users for prediction in context.predictions
         )
@@ -89,10 +98,18 @@ class ModelMetrics:
             for via, number in ways.items():
                 labels.add_metric((*identity, via.value, label), number)
         yield labels
-        yield rendered(
-            "viridian_prediction_confidence", "Confidence of predictions", names, {identity: self._confidence}
+        by_way = (*names, "via")
+        for name, text, histograms in (
+            (CONFIDENCE, "Confidence of predictions", self._confidence),
+            (VALUES, "Predicted numbers", self._values),
+        ):
+            yield rendered(name, text, by_way, {(*identity, via.value): each for via, each in histograms.items()})
+        not_finite = CounterMetricFamily(
+            NOT_FINITE.removesuffix("_total"), "Requests whose prediction held NaN or an infinite number", labels=by_way
         )
-        yield rendered("viridian_prediction_value", "Predicted numbers", names, {identity: self._values})
+        for via, number in self._not_finite.items():
+            not_finite.add_metric((*identity, via.value), number)
+        yield not_finite
         watched = {(*identity, each.feature.name): each for each in self._features}
         yield rendered(
             "viridian_feature_value",

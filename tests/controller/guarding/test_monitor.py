@@ -1,5 +1,6 @@
 """What the metrics have shown of moving models."""
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,8 +10,8 @@ from tests.controller.counters import INTERVAL, START, Fleet
 from tests.controller.fakes import spec, status
 
 from viridian.api.status import ModelDeploymentStatus
-from viridian.controller.guarding.monitor import Comparison, GuardMonitor, GuardSession, read_state
-from viridian.guards.config import Config, LatencyGuard
+from viridian.controller.guarding.monitor import Comparison, GuardMonitor, GuardSession, read_state, write_state
+from viridian.guards.config import Config, LatencyGuard, SlowerGuard
 from viridian.guards.judge import Verdict
 from viridian.guards.queries import QueryGuard, ignored
 from viridian.guards.series import PodCounters, RequestCounts
@@ -19,6 +20,7 @@ from viridian.guards.state import State, encode
 from viridian.metrics.prometheus import PodSamples
 from viridian.metrics.said import Failure, Fallback
 from viridian.rollout.observed import Cover
+from viridian_shared.latency import GRID
 
 KEY = ("default", "iris")
 SPEC = spec()
@@ -55,6 +57,51 @@ def test_guards_are_read_as_plain_numbers() -> None:
 
 CONTROL = {"color": "green", "revision": "iris-0", "version": "v0.9.0"}
 WATCH = {"since": "2026-01-01T00:00:00Z", "control": CONTROL}
+
+
+def test_guards_on_answers_are_read_as_plain_numbers() -> None:
+    guards = {
+        "latency": [{"percentile": "99", "maxTimesStable": "1.5"}],
+        "rejected": {},
+        "predictions": {"maxShift": "10%", "maxClassRatio": "2"},
+        "agreement": {"min": "98%"},
+        "accuracy": {"worseThanStable": "3"},
+    }
+    config = guard_config(spec(guards=guards))
+    assert (config.latencies, config.slower) == ((), (SlowerGuard(99, 1.5),))
+    assert (config.rejected, config.accuracy, config.agreement) == (1.5, 3.0, 0.98)
+    assert (config.max_shift, config.max_class_ratio) == (0.1, 2.0)
+
+
+def test_a_bound_on_latency_needs_a_limit() -> None:
+    with pytest.raises(ValueError, match="bounds a percentile by nothing"):
+        spec(guards={"latency": [{"percentile": "99"}]})
+
+
+def test_a_multiple_of_stables_latency_is_frozen_when_the_candidate_gets_weight(monitor: GuardMonitor) -> None:
+    # given a stable that answers within 100 ms, and a candidate without weight
+    spec_ = spec(guards={"latency": [{"percentile": "95", "maxTimesStable": "1.5"}]})
+
+    def ingest(step: int, within: float) -> None:
+        number = 1000 * step
+        buckets = {le: number * (le >= within) for le in GRID}
+        counts = RequestCounts(number, 0, {**buckets, math.inf: number})
+        stamp = START + INTERVAL * step
+        pods = {"pod-of-iris-1": PodSamples((PodCounters(stamp, counts),), number, stamp + 0.5)}
+        monitor.ingest(KEY, spec_, {"iris-1": pods}, at(stamp + 1))
+
+    candidate = {"color": "green", "revision": "iris-2", "version": "v2.0.0"}
+    watched(monitor, stable=STABLE, candidate={**candidate, "weight": 0})
+    ingest(1, 0.1)
+    ingest(2, 0.1)
+    assert monitor.config(KEY, spec_).slower
+
+    # when it gets some, then the bound is fixed, and stays though stable becomes slower
+    for step, within in ((3, 0.1), (4, 2.0)):
+        session = watched(monitor, stable=STABLE, candidate={**candidate, "weight": 10})
+        ingest(step, within)
+        assert monitor.config(KEY, spec_).latencies == (LatencyGuard(95, 0.15, of_stable=True),)
+    assert read_state(write_state(session), session.comparison).of_stable == {95: 0.1}
 
 
 @pytest.mark.parametrize(

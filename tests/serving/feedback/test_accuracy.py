@@ -53,7 +53,7 @@ class Taker:
     def samples(self) -> dict[tuple[str, ...], float]:
         """By name, revision, via and result; what is not zero."""
         page = samples(lambda: self.counts.families("ml", "iris", "uid"), "revision", "via", "result")
-        return {key: value for key, value in page.items() if value}
+        return {key: value for key, value in page.items() if value and "cohort" not in key[0]}
 
 
 # -- tokens
@@ -153,6 +153,18 @@ def test_a_token_of_a_newer_version_is_no_crash() -> None:
 
 
 # -- what comes back
+
+
+@pytest.mark.parametrize(
+    ("seconds", "age"), [(0, "10m"), (600, "10m"), (601, "1h"), (86_400, "1d"), (604_800, "7d"), (604_801, "older")]
+)
+def test_labels_of_requests_assigned_at_random_are_counted_by_their_age(seconds: int, age: str) -> None:
+    counts = FeedbackCounts("iris-7")
+    for via in (Via.SPLIT, Via.PIN):
+        counts.count(Given("iris-6", via, "cat", ISSUED, b""), "dog", ISSUED + seconds)
+    page = samples(lambda: counts.families("ml", "iris", "uid"), "revision", "age", "result")
+    cohorts = {key: number for key, number in page.items() if key[0] == "viridian_feedback_cohort_total" and number}
+    assert cohorts == {("viridian_feedback_cohort_total", "iris-6", age, "incorrect"): 1}
 
 
 def test_labels_are_counted_by_revision_and_by_way() -> None:
@@ -256,7 +268,7 @@ def test_memory_is_bounded_and_forgets_the_oldest(monkeypatch: pytest.MonkeyPatc
 def test_the_page_shows_a_bounded_number_of_revisions() -> None:
     counts = FeedbackCounts("iris-0")
     for number in range(100):
-        counts.count(Given(f"iris-{number}", Via.SPLIT, 1, ISSUED, b""), 1)
+        counts.count(Given(f"iris-{number}", Via.SPLIT, 1, ISSUED, b""), 1, ISSUED)
     assert len(counts.by_revision) == 33
     assert counts.by_revision["other"][Via.SPLIT].correct == 68
     assert counts.by_revision["iris-0"][Via.SPLIT].correct == 1

@@ -22,7 +22,8 @@ from viridian_serving.contract.feature_metadata import (
     label_of,
 )
 from viridian_serving.http1.messages import Request
-from viridian_serving.inference.request_context import RequestContext
+from viridian_serving.inference.model import NOT_FINITE
+from viridian_serving.inference.request_context import Failure, RequestContext
 from viridian_serving.metrics.histograms import DECADES, Histogram, evenly
 from viridian_serving.metrics.response_counts import ResponseCounts, Route
 from viridian_serving.telemetry.model_metrics import MAX_LABELS, ModelMetrics
@@ -196,9 +197,21 @@ def test_numbers_and_confidences_have_histograms() -> None:
         [context(prediction=2.5), context(prediction=-3.0), context(prediction=1, confidence=0.75)]
     )
     values = watch.nonzero("viridian_prediction_value_bucket")
-    assert [values.get((le,), 0) for le in ("-10.0", "-1.0", "1.0", "10.0", "+Inf")] == [0, 1, 1, 2, 2]
-    assert watch.nonzero("viridian_prediction_confidence_sum") == {(): 0.75}
+    assert [values.get(("split", le), 0) for le in ("-10.0", "-1.0", "1.0", "10.0", "+Inf")] == [0, 1, 1, 2, 2]
+    assert watch.nonzero("viridian_prediction_confidence_sum") == {("split",): 0.75}
     assert watch.nonzero("viridian_predictions_total") == {("split", "1"): 1}
+
+
+def test_numbers_are_counted_by_way_and_answers_that_are_none_as_well() -> None:
+    watch, cause = Watch(), f"output 'y' {NOT_FINITE}"
+    failed = [
+        seen_of(Via.SPLIT, failure=Failure("model-failed", 500, cause)),
+        seen_of(Via.PIN, failure=Failure("model-failed", 500, "another")),
+    ]
+    watch.observations.observe([context(Via.PIN, prediction=2.5), context(prediction=2.5), *failed])
+    values = watch.nonzero("viridian_prediction_value_bucket")
+    assert (values["pin", "+Inf"], values["split", "+Inf"]) == (1, 1)
+    assert watch.nonzero("viridian_predictions_not_finite_total") == {("split",): 1}
 
 
 @pytest.mark.parametrize(

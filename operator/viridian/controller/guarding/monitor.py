@@ -8,12 +8,16 @@ from datetime import UTC, datetime
 from viridian.api.model_key import ModelKey
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ModelDeploymentStatus, Phase
+from viridian.guards.answers.counters import AnswerSnapshot
+from viridian.guards.answers.driver import AnswerWindow, advance_answers
+from viridian.guards.config import Config
 from viridian.guards.driver import Rollout, Window, advance
 from viridian.guards.judge import Judgement, Verdict
 from viridian.guards.queries import Answers
 from viridian.guards.series import PodCounters, Snapshot, align
 from viridian.guards.shadow_report import ShadowReport
 from viridian.guards.spec import guard_config
+from viridian.guards.stable_latency import freeze, resolve
 from viridian.guards.state import State, decode, encode
 from viridian.metrics.prometheus import Samples
 from viridian.rollout.observed import Cover, Evidence
@@ -64,11 +68,25 @@ class GuardSession:
     routed: bool = True
     answers: dict[str, Answers] = field(default_factory=dict)
     queries: tuple[Judgement, ...] = ()
+    baseline: Snapshot | None = None
+    answer_window: AnswerWindow | None = None
+    of_answers: tuple[Judgement, ...] = ()
     breached_at: datetime | None = None
     reverted_at: datetime | None = None
     version: str = ""
     reports: PodReports = field(default_factory=PodReports)
     shadow: ShadowReport | None = None
+
+    @property
+    def beside(self) -> tuple[Judgement, ...]:
+        """Judgements that do not come with the counters of requests."""
+        return (*self.of_answers, *self.queries)
+
+    @property
+    def rollout(self) -> Rollout:
+        """What the guards compare."""
+        seen = self.comparison
+        return Rollout(seen.candidate, seen.stable, self.weight, self.weight_since, self.routed)
 
 
 @dataclass
@@ -140,17 +158,35 @@ class GuardMonitor:
             oldest = now.timestamp() - 3 * self._interval
             session.reports = summarize_reports(samples.get(session.comparison.candidate, {}), session.version, oldest)
             session.routed = routed
-        blamed = () if session is None else blaming(session.queries)
+        blamed = () if session is None else blaming(session.beside)
         snapshot = align(series, self._interval, now=now.timestamp())
         if snapshot is None:
             return blamed
-        breaches = () if session is None else self._judge(session, spec, samples, snapshot, earlier)
+        breaches = () if session is None else self._judge(key, session, spec, samples, snapshot, earlier)
         # Last, so that counts which cannot be judged do not pass for fresh ones: weights stay without those.
         self._record_traffic(key, samples, snapshot, routed)
         return (*breaches, *blamed)
 
+    def ingest_answers(self, key: ModelKey, spec: ModelDeploymentSpec, snapshot: AnswerSnapshot, now: datetime) -> None:
+        """Advance a model's guards on answers; what they blame the ticker acts on as on any guard."""
+        session = self._sessions.get(key)
+        if session is None or session.reverted_at is not None or not snapshot.pods:
+            return
+        session.state, session.answer_window, judgements = advance_answers(
+            self.config(key, spec), session.state, session.answer_window, snapshot, session.rollout
+        )
+        session.of_answers = tuple(judgements)
+        if blaming(judgements) and session.breached_at is None:
+            session.breached_at = now
+
+    def config(self, key: ModelKey, spec: ModelDeploymentSpec) -> Config:
+        """The guards of a model, with stable's percentiles in them as far as those are known."""
+        session = self._sessions.get(key)
+        return resolve(guard_config(spec), {} if session is None else session.state.of_stable)
+
     def _judge(
         self,
+        key: ModelKey,
         session: GuardSession,
         spec: ModelDeploymentSpec,
         samples: Samples,
@@ -159,14 +195,13 @@ class GuardMonitor:
     ) -> tuple[Judgement, ...]:
         if session.window is None and earlier is not None:
             session.window = Window.at(earlier)
-        rollout = Rollout(
-            session.comparison.candidate,
-            session.comparison.stable,
-            session.weight,
-            session.weight_since,
-            session.routed,
-        )
-        state, window, judgements = advance(guard_config(spec), session.state, session.window, snapshot, rollout)
+        if session.baseline is None:
+            session.baseline = snapshot
+        config, stable = self.config(key, spec), session.comparison.stable
+        if config.slower and session.weight and stable is not None:
+            session.state = freeze(config, session.state, session.baseline, snapshot, stable)
+            config = self.config(key, spec)
+        state, window, judgements = advance(config, session.state, session.window, snapshot, session.rollout)
         session.state, session.window, session.judgements = state, window, tuple(judgements)
         breaches = blaming(judgements)
         if breaches and session.breached_at is None:
@@ -207,12 +242,12 @@ class GuardMonitor:
             return evidence
         return replace(
             evidence,
-            judgements=(*session.judgements, *session.queries),
+            judgements=(*session.judgements, *session.beside),
             requests=_requests(session),
             mirrored=_mirrored(session),
             shadow=session.shadow,
             # Without a weight, users' queries are not asked.
-            missing=_missing((*session.judgements, *(session.queries if session.weight else ()))),
+            missing=_missing((*session.judgements, *session.of_answers, *(session.queries if session.weight else ()))),
             stable_breach=_stable_breach(session.judgements),
             state=write_state(session),
             breached_at=session.breached_at,

@@ -39,6 +39,11 @@ class OwnPods:
             if (own := {uid: pod for uid, pod in pods.items() if uid in known and known[uid][0] == revision})
         }
 
+    def runs(self, key: ModelKey, uid: str, revision: str) -> bool:
+        """Whether a pod is one of the model's, and runs that revision."""
+        known = self._seen.get(key, {}).get(uid)
+        return known is not None and known[0] == revision
+
     def forget(self, key: ModelKey) -> None:
         """The model has settled or is gone."""
         self._seen.pop(key, None)

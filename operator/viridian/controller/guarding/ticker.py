@@ -124,7 +124,7 @@ class Ticker:
         self._woken = woken
 
     async def _judge(self, moving: Sequence[Model]) -> None:
-        needed = bounds(guard_config(model.spec) for model in moving)
+        needed = bounds(self._monitor.config(model.key, model.spec) for model in moving)
         found = await self._prometheus.read([model.key for model in moving], needed)
         # At first nobody knows whose counters count; the worker that looks is on its way.
         known = [model for model in moving if self._pods.knows(model.key)]

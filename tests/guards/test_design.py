@@ -1,0 +1,63 @@
+"""The design effect of pods: stable's own against each other."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.guards.fleet import Fleet
+
+from viridian.guards import Config
+from viridian.guards.counts import Counts
+from viridian.guards.design import Spread
+
+
+def spread(rng, rates, blocks=300, requests=40):
+    one = Spread()
+    for _ in range(blocks):
+        one = one.after([Counts(requests, int(rng.binomial(requests, rate))) for rate in rates])
+    return one
+
+
+def test_pods_that_differ_by_chance_alone_have_no_effect():
+    effects = [spread(np.random.default_rng(seed), (0.05, 0.05, 0.05)).effect for seed in range(20)]
+    assert np.mean(effects) == pytest.approx(1.0, abs=0.15)
+
+
+def test_one_bad_node_under_one_of_stables_pods_is_a_large_effect():
+    assert spread(np.random.default_rng(1), (0.02, 0.02, 0.3)).effect > 5
+
+
+@pytest.mark.parametrize("pods", [[], [Counts(50, 10)], [Counts(50, 1), Counts(50, 0)], [Counts(5, 5), Counts(5, 5)]])
+def test_what_says_nothing_about_pods_changes_nothing(pods):
+    assert Spread(3.0, 2.0).after(pods) == Spread(3.0, 2.0)
+
+
+def test_failures_count_less_where_stables_pods_differ():
+    # given the same failures of candidate and stable, once with stable's spread over its pods, once all on one of them
+    def evidence(uneven: bool) -> tuple[float, str]:
+        fleet = Fleet(Config(worse_than_stable=1.5), weight=50)
+        fleet.look()
+        for _ in range(40):
+            for pod in fleet.stable:
+                pod.serve(20, (6 if pod is fleet.stable[0] else 0) if uneven else 2)
+            fleet.tick((60, 24, 0), (0, 0, 0))
+        return fleet.judgements[0].e_value, fleet.judgements[0].sentence
+
+    # then the second are less evidence, and the sentence says so
+    even, uneven = evidence(uneven=False), evidence(uneven=True)
+    assert uneven[0] < even[0]
+    assert "differ" in uneven[1]
+    assert "differ" not in even[1]
+
+
+def test_the_effect_survives_a_restart():
+    fleet = Fleet(Config(worse_than_stable=1.5), weight=50)
+    fleet.look()
+    for _ in range(5):
+        for pod in fleet.stable:
+            pod.serve(20, 6 if pod is fleet.stable[0] else 0)
+        fleet.tick((60, 2, 0), (0, 0, 0))
+    before = fleet.state.relative["errorRate"]
+    fleet.restart(fleet.window.start)
+    assert replace(fleet.state.relative["errorRate"]) == before
+    assert before.spread.freedom > 0
