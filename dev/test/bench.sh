@@ -20,7 +20,10 @@ case ${1-} in
     python=$("$DEV/toolchain/environment.sh" requirements/importing.txt)
     PYTHONPATH=operator:serving-image:. exec "$python" -m tests.bench.importing "${@:2}"
     ;;
+  alerts) # Prometheus' own tester of rules
+    "$DEV/toolchain/build-go.sh" prometheus
+    ;;
   models) ;; # local processes; what brings or makes the models is fetched when its turn comes
-  *) fail "there is no benchmark \"${1-}\"; there are faults, demo, idle, import, models, serving and steady." ;;
+  *) fail "there is no benchmark \"${1-}\"; there are alerts, faults, demo, idle, import, models, serving and steady." ;;
 esac
 exec "$DEV/python.sh" -m "tests.bench.$1" "${@:2}"

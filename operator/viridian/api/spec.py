@@ -11,6 +11,7 @@ from .base import ApiModel
 from .checks import Checks
 from .guards import Guards
 from .model import ModelSource
+from .objectives import Objectives
 from .rollout import Approval, Rollout, RolloutType
 from .serving import Serving
 from .traffic import Traffic
@@ -65,6 +66,13 @@ class ModelDeploymentSpec(ApiModel):
     rollout: Annotated[Rollout, Field(description="How a new revision takes over.")] = Rollout()
     checks: Annotated[Checks, Field(description="What a candidate must pass before any traffic.")] = Checks()
     guards: Annotated[Guards, Field(description="When a candidate is rolled back.")] = Guards()
+    objectives: Annotated[
+        Objectives | None,
+        Field(
+            description="What alerts expect of the model; absent: availability 99% and a p95 of 500ms. A change makes no"
+            " new revision."
+        ),
+    ] = None
     revision_history_limit: Annotated[
         int, Field(ge=1, le=50, description="Old revisions to keep beside those in use.")
     ] = 5
