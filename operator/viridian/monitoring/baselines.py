@@ -23,16 +23,13 @@ _SERIES: Final = {
 }
 
 
-def recordings() -> Group:
-    """Return the group that keeps each hour, and compares it with the weeks before."""
-    return Group(
-        "viridian.baselines",
-        timedelta(minutes=5),
-        tuple(rule for name, series in _SERIES.items() for rule in _baseline(name, series)),
-    )
+def group() -> Group:
+    """Return the group that keeps each hour, compares it with the weeks before, and alerts."""
+    recordings = tuple(rule for name, series in _SERIES.items() for rule in _baseline(name, series))
+    return Group("viridian.baselines", timedelta(minutes=5), (*recordings, *_alerts()))
 
 
-def alerts() -> tuple[Alert, ...]:
+def _alerts() -> tuple[Alert, ...]:
     """Return the alerts on traffic and latency that are not normal for the hour."""
     away = f"{_SPREADS} * model:viridian_{{0}}:baseline_spread"
     return (

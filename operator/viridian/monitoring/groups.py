@@ -14,7 +14,7 @@ def files() -> Mapping[str, tuple[Group, ...]]:
     """Return the groups of each file, by the file's name without its ending."""
     return {
         "recording": (recording.traffic(), recording.objectives(), *recording.burn()),
-        "baselines": (baselines.recordings(), _alerting("viridian.alerts.baselines", baselines.alerts())),
+        "baselines": (baselines.group(),),
         "alerts": (
             _alerting("viridian.alerts.objectives", objective_alerts.alerts()),
             _alerting("viridian.alerts.models", model_alerts.alerts()),

@@ -72,8 +72,10 @@ def _burning(what: str, burn: _Burn) -> str:
     labels = f"{MODEL}, le" if what == "slow" else MODEL
     allowed = f"on ({labels}) {burn.factor} * model:viridian_objective_{what}:ratio"
     count = f"sum_over_time(model:viridian_{what}:rate5m[{burn.long}:5m]) * 300"
+    # A model that was made an hour ago has no budget of days: only what burns fast counts.
+    old = "" if burn in _FAST else f"\n  and model:viridian_{what}:rate5m offset {burn.short}"
     return (
         f"model:viridian_{what}:ratio{burn.long} > {allowed}"
         f"\n  and model:viridian_{what}:ratio{burn.short} > {allowed}"
-        f"\n  and {count} >= {_ENOUGH}"
+        f"\n  and {count} >= {_ENOUGH}{old}"
     )
