@@ -7,22 +7,25 @@ from pydantic import Field
 from .base import ApiModel
 from .quantities import Duration, Percent, between, cel
 
-_Bound = Annotated[
-    Duration | None,
-    Field(
-        json_schema_extra=cel(
-            between("1ms", "60s"), "must be a duration from 1ms to 60s, such as 500ms: slower answers are not told apart"
-        )
-    ),
-]
+_IN_GRID = cel(
+    between("1ms", "60s"), "must be a duration from 1ms to 60s, such as 500ms: slower answers are not told apart"
+)
 
 
 class LatencyObjectives(ApiModel):
     """Bounds on percentiles of the latency, rounded up to the histogram's next bound."""
 
-    p50: Annotated[_Bound, Field(description="Half of the requests are answered within this.")] = None
-    p95: Annotated[_Bound, Field(description="95 % of the requests are answered within this.")] = None
-    p99: Annotated[_Bound, Field(description="99 % of the requests are answered within this.")] = None
+    p50: Annotated[
+        Duration | None,
+        Field(description="Half of the requests are answered within this.", json_schema_extra=_IN_GRID),
+    ] = None
+    p95: Annotated[
+        Duration, Field(description="95 % of the requests are answered within this.", json_schema_extra=_IN_GRID)
+    ] = "500ms"
+    p99: Annotated[
+        Duration | None,
+        Field(description="99 % of the requests are answered within this.", json_schema_extra=_IN_GRID),
+    ] = None
 
 
 class Objectives(ApiModel):
@@ -31,4 +34,4 @@ class Objectives(ApiModel):
     availability: Annotated[
         Percent, Field(description="Share of users' requests that are answered; 4xx responses do not count.")
     ] = "99%"
-    latency: Annotated[LatencyObjectives, Field(description="How fast.")] = LatencyObjectives(p95="500ms")
+    latency: Annotated[LatencyObjectives, Field(description="How fast.")] = LatencyObjectives()

@@ -69,8 +69,8 @@ class ModelDeploymentSpec(ApiModel):
     objectives: Annotated[
         Objectives | None,
         Field(
-            description="What alerts expect of the model; absent: availability 99% and a p95 of 500ms. A change makes no"
-            " new revision."
+            description="What alerts expect of the model; absent: availability 99% and a p95 of 500ms. A change makes"
+            " no new revision."
         ),
     ] = None
     revision_history_limit: Annotated[

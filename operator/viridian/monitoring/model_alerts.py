@@ -26,7 +26,8 @@ def alerts() -> tuple[Alert, ...]:
             Severity.CRITICAL,
             f"sum by ({MODEL}) (viridian_ready) == 0",
             f"{MODEL_NAME} has no ready pod",
-            "Its pods run, and none of them is ready: requests fail at the gateway, where no metric of a pod counts them.",
+            "Its pods run, and none of them is ready: requests fail at the gateway, where no metric of a pod"
+            " counts them.",
             after=timedelta(minutes=10),
         ),
         Alert(
@@ -34,18 +35,20 @@ def alerts() -> tuple[Alert, ...]:
             Severity.WARNING,
             f"sum by ({REVISION}) (viridian_model_failing) > 0",
             f"The model of {{{{ $labels.revision }}}} in {MODEL_NAME} has stopped answering",
-            "In {{ $value }} pods the model does not answer the pod's own trial inputs. Stable answers for it where it can.",
+            "In {{ $value }} pods the model does not answer the pod's own trial inputs. Stable answers for it"
+            " where it can.",
             after=timedelta(minutes=5),
         ),
         Alert(
             "ViridianStableAnswersForModel",
             Severity.WARNING,
-            f"""
+            """
             revision:viridian_rescues:rate5m / (revision:viridian_requests:rate5m > 0) > 0.01
               and sum_over_time(revision:viridian_rescues:rate5m[15m:5m]) * 300 >= 5
             """,
             f"Stable answers requests that {{{{ $labels.revision }}}} of {MODEL_NAME} fails",
-            "{{ $value | humanizePercentage }} of its requests are answered by stable in its place: users are spared, and"
+            "{{ $value | humanizePercentage }} of its requests are answered by stable in its place: users are"
+            " spared, and"
             " the revision is still wrong.",
             after=timedelta(minutes=10),
         ),
@@ -76,7 +79,8 @@ def alerts() -> tuple[Alert, ...]:
             Severity.WARNING,
             f'sum by ({REVISION}) (increase(viridian_failures_total{{type=~"queue-full|no-room|busy"}}[5m])) > 5',
             f"Pods of {MODEL_NAME} refuse requests because they are full",
-            "{{ $value | humanize }} requests of the last five minutes found the queue, or the memory for bodies, full.",
+            "{{ $value | humanize }} requests of the last five minutes found the queue, or the memory for"
+            " bodies, full.",
             after=timedelta(minutes=5),
         ),
         Alert(
@@ -87,7 +91,8 @@ def alerts() -> tuple[Alert, ...]:
               / sum by ({REVISION}) (rate(viridian_queue_seconds_count[10m])) > 0.25
             """,
             f"Requests to {MODEL_NAME} wait for a call to the model",
-            "They wait for {{ $value | humanizeDuration }} on average: {{ $labels.revision }} has too few pods, or too little"
+            "They wait for {{ $value | humanizeDuration }} on average: {{ $labels.revision }} has too few"
+            " pods, or too little"
             " CPU.",
             after=timedelta(minutes=15),
         ),

@@ -1,8 +1,8 @@
 """Alerts on objectives: how fast the error budget of 30 days is used up, over two windows each.
 
 The scheme is that of the Site Reliability Workbook, chapter 5 ("Multiwindow, multi-burn-rate alerts"), with the windows
-and factors that Sloth generates: 2 % of the budget in an hour or 5 % in six wake somebody; 10 % in a day or in three are
-for working hours. The short window ends the alert soon after the burning has ended.
+and factors that Sloth generates: 2 % of the budget in an hour or 5 % in six wake somebody; 10 % in a day or in three
+are for working hours. The short window ends the alert soon after the burning has ended.
 """
 
 from collections.abc import Iterable

@@ -25,7 +25,8 @@ def alerts() -> tuple[Alert, ...]:
             Severity.CRITICAL,
             "max(viridian_operator_tick_age_seconds) > 60",
             "The operator does not evaluate guards",
-            "The last evaluation ended {{ $value | humanizeDuration }} ago. Candidates keep their traffic, whatever they"
+            "The last evaluation ended {{ $value | humanizeDuration }} ago. Candidates keep their traffic,"
+            " whatever they"
             " answer.",
             after=timedelta(minutes=2),
         ),
@@ -45,7 +46,8 @@ def alerts() -> tuple[Alert, ...]:
             Severity.WARNING,
             'sum by (verb) (increase(viridian_operator_api_writes_total{result="refused"}[10m])) >= 3',
             "The API server refuses what the operator writes",
-            "{{ $value | humanize }} writes ({{ $labels.verb }}) of the last ten minutes were refused: its role, an admission"
+            "{{ $value | humanize }} writes ({{ $labels.verb }}) of the last ten minutes were refused: its"
+            " role, an admission"
             " policy, or a quota.",
             after=timedelta(minutes=10),
         ),
@@ -53,11 +55,12 @@ def alerts() -> tuple[Alert, ...]:
             "ViridianOperatorErrors",
             Severity.WARNING,
             """
-            sum(increase(viridian_operator_reconcile_seconds_count{result="error"}[15m]))
-              + sum(increase(viridian_operator_tick_seconds_count{result="error"}[15m])) >= 1
+            (sum(increase(viridian_operator_reconcile_seconds_count{result="error"}[15m])) or vector(0))
+              + (sum(increase(viridian_operator_tick_seconds_count{result="error"}[15m])) or vector(0)) >= 1
             """,
             "The operator meets errors of its own",
-            "{{ $value | humanize }} passes of the last 15 minutes ended with an error that should not happen; its log has"
+            "{{ $value | humanize }} passes of the last 15 minutes ended with an error that should not happen;"
+            " its log has"
             " details.",
             after=timedelta(minutes=5),
         ),
@@ -72,7 +75,8 @@ def alerts() -> tuple[Alert, ...]:
         Alert(
             "ViridianNotificationsLost",
             Severity.WARNING,
-            'sum by (result) (increase(viridian_operator_notifications_total{result=~"failed|dropped|denied"}[15m])) >= 1',
+            "sum by (result)"
+            ' (increase(viridian_operator_notifications_total{result=~"failed|dropped|denied"}[15m])) >= 1',
             "Notifications about rollouts do not arrive",
             "{{ $value | humanize }} notifications of the last 15 minutes were lost ({{ $labels.result }}).",
             keep=timedelta(minutes=15),
@@ -91,7 +95,8 @@ def alerts() -> tuple[Alert, ...]:
             Severity.WARNING,
             'max(viridian_operator_models{phase="Expired"}) > 0',
             "Rollouts did not finish before their deadline",
-            "{{ $value }} models are in phase Expired: all traffic is on stable, and the candidate starts again on `retry`.",
+            "{{ $value }} models are in phase Expired: all traffic is on stable, and the candidate starts"
+            " again on `retry`.",
             after=timedelta(minutes=15),
         ),
         Alert(

@@ -29,7 +29,8 @@ def alerts() -> tuple[Alert, ...]:
             Severity.WARNING,
             f"max by ({MODEL}) (time() - viridian_counters_stamp_seconds) > 600",
             f"Counters of {MODEL_NAME} are old",
-            "A pod's counters are from {{ $value | humanizeDuration }} ago, or its clock is wrong: guards cannot compare it.",
+            "A pod's counters are from {{ $value | humanizeDuration }} ago, or its clock is wrong: guards"
+            " cannot compare it.",
             after=timedelta(minutes=5),
         ),
         Alert(
@@ -46,7 +47,8 @@ def alerts() -> tuple[Alert, ...]:
             Severity.WARNING,
             f"sum by ({REVISION}) (increase(viridian_model_deaths_total[1h])) >= 2",
             f"Triton crashes under requests to {MODEL_NAME}",
-            "It ended {{ $value | humanize }} times within an hour while requests ran. Inputs that cause it are rejected"
+            "It ended {{ $value | humanize }} times within an hour while requests ran. Inputs that cause it"
+            " are rejected"
             " for ten minutes.",
         ),
         Alert(

@@ -31,9 +31,7 @@ def traffic() -> Group:
         (
             Recording("revision:viridian_requests:rate5m", _rate(REVISION, REQUESTS, 'outcome=~"ok|error"')),
             Recording("revision:viridian_errors:rate5m", _rate(REVISION, REQUESTS, 'outcome="error"')),
-            Recording(
-                "revision:viridian_rescues:rate5m", f"sum by ({REVISION}) (rate(viridian_rescues_total[5m]))"
-            ),
+            Recording("revision:viridian_rescues:rate5m", f"sum by ({REVISION}) (rate(viridian_rescues_total[5m]))"),
             *(
                 Recording(
                     f"revision:{DURATIONS}:{name}_5m",
@@ -108,9 +106,7 @@ def burn() -> tuple[Group, ...]:
     long = tuple(window for window in WINDOWS if window in _LONG)
     return (
         Group("viridian.burn.short", INTERVAL, tuple(rule for window in short for rule in _shares(window))),
-        Group(
-            "viridian.burn.long", timedelta(minutes=2), tuple(rule for window in long for rule in _shares(window))
-        ),
+        Group("viridian.burn.long", timedelta(minutes=2), tuple(rule for window in long for rule in _shares(window))),
     )
 
 

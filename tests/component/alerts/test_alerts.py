@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
+from tests.component.alerts.promtool import Scenario, scenarios
 
 from viridian.monitoring.groups import alerts
-
-from tests.component.alerts.promtool import Scenario, scenarios
 
 ALL = scenarios()
 NAMES = {alert.name for alert in alerts()}

@@ -14,7 +14,9 @@ def board() -> Board:
             Row(
                 "Now",
                 (
-                    _number("Models with pods", Unit.NUMBER, "count(count by (model_namespace, model) (viridian_ready))"),
+                    _number(
+                        "Models with pods", Unit.NUMBER, "count(count by (model_namespace, model) (viridian_ready))"
+                    ),
                     _number("Requests", Unit.PER_SECOND, "sum(model:viridian_requests:rate5m)"),
                     _number(
                         "Errors",
@@ -22,7 +24,11 @@ def board() -> Board:
                         "sum(model:viridian_errors:rate5m) / sum(model:viridian_requests:rate5m)",
                     ),
                     _number("Answered by stable", Unit.PER_SECOND, "sum(model:viridian_rescues:rate5m)"),
-                    _number("Alerts", Unit.NUMBER, 'count(ALERTS{alertname=~"Viridian.+", alertstate="firing"}) or vector(0)'),
+                    _number(
+                        "Alerts",
+                        Unit.NUMBER,
+                        'count(ALERTS{alertname=~"Viridian.+", alertstate="firing"}) or vector(0)',
+                    ),
                     _number("Pods that are not ready", Unit.NUMBER, "count(viridian_ready == 0) or vector(0)"),
                 ),
             ),
@@ -36,13 +42,15 @@ def board() -> Board:
                     _top(
                         "Error budget burnt, in an hour",
                         Unit.NUMBER,
-                        "model:viridian_errors:ratio1h / on (model_namespace, model) model:viridian_objective_errors:ratio",
+                        "model:viridian_errors:ratio1h"
+                        " / on (model_namespace, model) model:viridian_objective_errors:ratio",
                         "1 uses the budget of 30 days up in 30 days.",
                     ),
                     _top(
                         "Latency budget burnt, in an hour",
                         Unit.NUMBER,
-                        "model:viridian_slow:ratio1h / on (model_namespace, model, le) model:viridian_objective_slow:ratio",
+                        "model:viridian_slow:ratio1h"
+                        " / on (model_namespace, model, le) model:viridian_objective_slow:ratio",
                         "1 uses the budget of 30 days up in 30 days.",
                     ),
                 ),

@@ -58,7 +58,7 @@ def _annotation(annotation: Annotation) -> dashboard.AnnotationQuery:
         dashboard.AnnotationQuery()
         .name(annotation.name)
         .datasource(_SOURCE)
-        .enable(True)  # noqa: FBT003 - the library's
+        .enable(True)
         .icon_color("blue")
         .expr(annotation.expr)
     )
@@ -84,9 +84,7 @@ def _lines(panel: Panel) -> timeseries.Panel:
         .height(_HEIGHT)
         .fill_opacity(20 if panel.kind is Kind.STACK else 0)
         .stacking(common.StackingConfig().mode(stacked))
-        .legend(
-            common.VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
-        )
+        .legend(common.VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM))
     )
     for query in _queries(panel):
         made.with_target(query)

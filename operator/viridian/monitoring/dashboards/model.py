@@ -15,13 +15,15 @@ def board() -> Board:
         (
             Annotation(
                 "Rollouts",
-                f"revision:viridian_requests:rate5m{{{CHOSEN}}} > 0 unless revision:viridian_requests:rate5m{{{CHOSEN}}}"
+                f"revision:viridian_requests:rate5m{{{CHOSEN}}} > 0 unless"
+                f" revision:viridian_requests:rate5m{{{CHOSEN}}}"
                 " offset 1m > 0",
                 "{{revision}} gets its first requests",
             ),
             Annotation(
                 "Promotions",
-                f'count by (revision) (viridian_fallback_available{{{CHOSEN}, covers="self"}}) unless count by (revision)'
+                f'count by (revision) (viridian_fallback_available{{{CHOSEN}, covers="self"}}) unless count by'
+                f" (revision)"
                 f' (viridian_fallback_available{{{CHOSEN}, covers="self"}} offset 1m)',
                 "{{revision}} is stable",
             ),
@@ -121,7 +123,8 @@ def _predictions() -> Row:
             _lines(
                 "Classes",
                 Unit.SHARE,
-                f"sum by (class) (rate({predictions}[5m]))\n / ignoring (class) group_left () sum(rate({predictions}[5m]))",
+                f"sum by (class) (rate({predictions}[5m]))\n / ignoring (class) group_left ()"
+                f" sum(rate({predictions}[5m]))",
                 "{{class}}",
                 Kind.STACK,
             ),
@@ -161,7 +164,9 @@ def _pods() -> Row:
     return Row(
         "Pods",
         (
-            _lines("Ready pods", Unit.NUMBER, f"sum by (revision) (viridian_ready{{{CHOSEN}}})", _BY_REVISION, Kind.STACK),
+            _lines(
+                "Ready pods", Unit.NUMBER, f"sum by (revision) (viridian_ready{{{CHOSEN}}})", _BY_REVISION, Kind.STACK
+            ),
             _lines(
                 "P95 of the wait in the queue",
                 Unit.SECONDS,

@@ -13,7 +13,9 @@ def board() -> Board:
             Row(
                 "Rollouts",
                 (
-                    _panel("Models by phase", Unit.NUMBER, "max by (phase) (viridian_operator_models) > 0", "{{phase}}"),
+                    _panel(
+                        "Models by phase", Unit.NUMBER, "max by (phase) (viridian_operator_models) > 0", "{{phase}}"
+                    ),
                     _panel(
                         "Rollouts that ended, an hour",
                         Unit.NUMBER,

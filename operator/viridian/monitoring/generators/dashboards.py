@@ -1,4 +1,4 @@
-"""The dashboards of the chart: `python -m viridian.monitoring.generators.dashboards`; `--check` fails if they differ."""
+"""The chart's dashboards: `python -m viridian.monitoring.generators.dashboards`; `--check` fails if they differ."""
 
 import sys
 

@@ -36,9 +36,7 @@ def _renderer(groups: Sequence[Group]) -> generated.Render:
     return lambda: render(groups)
 
 
-FILES: dict[str, generated.Render] = {
-    f"{FOLDER}/{name}.yaml": _renderer(groups) for name, groups in files().items()
-}
+FILES: dict[str, generated.Render] = {f"{FOLDER}/{name}.yaml": _renderer(groups) for name, groups in files().items()}
 
 if __name__ == "__main__":
     sys.exit(generated.main(MODULE, FILES))
