@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint test-pure test-serving test-component test-importing test-transformers test-e2e fuzz mutants cluster images install generate clean
-.PHONY: bench-guards bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import bench-fetch release
+.PHONY: bench-guards bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import bench-fetch bench-alerts release
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -77,9 +77,14 @@ bench-fetch: ## how fast a large model comes from S3, beside Amazon's own client
 bench-steady: ## how long a serving pod takes to start, and its memory over 10 minutes of load; MINUTES=3
 	@dev/test/bench.sh steady $(if $(MINUTES),--minutes $(MINUTES))
 
-generate: ## the CRD and the API reference, from the models
+generate: ## the CRD, the API reference, rules and dashboards, from the code
 	@dev/python.sh -m viridian.api.generators.crd
 	@dev/python.sh -m viridian.api.generators.reference
+	@dev/python.sh -m viridian.monitoring.generators.rules
+	@dev/python.sh -m viridian.monitoring.generators.dashboards
+
+bench-alerts: ## which alerts fire in each scenario of tests/monitoring/scenarios, and how soon: build/bench-alerts.json
+	@dev/test/bench.sh alerts
 
 release: ## wheels, chart, image archives, SBOMs and checksums in dist/; a draft without FINAL=1
 	@dev/images/release.sh

@@ -20,6 +20,9 @@ case ${1-} in
     python=$("$DEV/toolchain/environment.sh" requirements/importing.txt)
     PYTHONPATH=operator:serving-image:. exec "$python" -m tests.bench.importing "${@:2}"
     ;;
+  alerts) # Prometheus' own tester of rules
+    "$DEV/toolchain/build-go.sh" prometheus
+    ;;
   fetch) # a local S3
     "$DEV/toolchain/build-go.sh" versitygw
     "$DEV/toolchain/environment.sh" requirements/bench/awscli.txt >/dev/null
@@ -27,6 +30,6 @@ case ${1-} in
     ;;
   guards) ;; # simulated
   models) ;; # local processes; what brings or makes the models is fetched when its turn comes
-  *) fail "there is no benchmark \"${1-}\"; there are faults, demo, fetch, guards, idle, import, models, serving and steady." ;;
+  *) fail "there is no benchmark \"${1-}\"; there are alerts, faults, demo, fetch, guards, idle, import, models, serving and steady." ;;
 esac
 exec "$DEV/python.sh" -m "tests.bench.$1" "${@:2}"

@@ -15,6 +15,8 @@ lint() {
   "$DEV/python.sh" dev/test/import_graph.py viridian viridian_serving viridian_import
   "$DEV/python.sh" -m viridian.api.generators.crd --check
   "$DEV/python.sh" -m viridian.api.generators.reference --check
+  "$DEV/python.sh" -m viridian.monitoring.generators.rules --check
+  "$DEV/python.sh" -m viridian.monitoring.generators.dashboards --check
   need shellcheck
   shellcheck -x -P SCRIPTDIR dev/*.sh dev/*/*.sh .ci/run
 }

@@ -45,7 +45,7 @@ compile() {
   local tool=$1 to=$2 what=tool out=$2/$1
   case $tool in
     coredns | otel-collector | pause) what=. ;; # a main of our own; the others are the tools that go.mod names
-    kubernetes) out=$to/ ;;    # seven of them
+    kubernetes | prometheus) out=$to/ ;; # several of them
   esac
   cd "$DEV/toolchain/go/$tool"
   CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS='-trimpath -buildvcs=false -mod=readonly' GOWORK=off \

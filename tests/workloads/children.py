@@ -79,7 +79,7 @@ def render(spec: ModelDeploymentSpec, owner: Owner = OWNER) -> Rendered:
             build_stable_service(owner, Color.BLUE),
         ],
         budgets=[build_budget(owner, color) for color in Color],
-        live_settings=[build_live_settings(owner, spec.serving)] if asks_for_live_settings(spec.serving) else [],
+        live_settings=[build_live_settings(owner, spec)] if asks_for_live_settings(spec) else [],
         autoscalers=[
             build_autoscaler(owner, Color.BLUE, fewest=s.min_replicas, most=s.max_replicas, cpu_percent=s.cpu_percent)
             for s in ([spec.serving.autoscaling] if spec.serving.autoscaling is not None else [])

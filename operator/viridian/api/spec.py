@@ -12,6 +12,7 @@ from .checks import Checks
 from .guards import Guards
 from .model import ModelSource
 from .notify import Receiver
+from .objectives import Objectives
 from .rollout import Approval, Rollout, RolloutType
 from .serving import Serving
 from .traffic import Traffic
@@ -81,6 +82,13 @@ class ModelDeploymentSpec(ApiModel):
     notify: Annotated[list[Receiver], Field(max_length=8, description="Who is notified of this model's rollouts.")] = (
         Field(default_factory=list)
     )
+    objectives: Annotated[
+        Objectives | None,
+        Field(
+            description="What alerts expect of the model; absent: availability 99% and a p95 of 500ms. A change makes"
+            " no new revision."
+        ),
+    ] = None
     revision_history_limit: Annotated[
         int, Field(ge=1, le=50, description="Old revisions to keep beside those in use.")
     ] = 5

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from viridian.api.serving import Serving
+from viridian.api.spec import ModelDeploymentSpec
 from viridian_shared import paths
 
 from .owner import Owner, build_metadata
@@ -19,18 +19,18 @@ def live_settings_name(model: str) -> str:
     return f"{model}-serving"
 
 
-def asks_for_live_settings(serving: Serving) -> bool:
+def asks_for_live_settings(spec: ModelDeploymentSpec) -> bool:
     """Whether there is anything to tell the pods."""
-    return bool(_settings(serving))
+    return bool(_settings(spec))
 
 
-def build_live_settings(owner: Owner, serving: Serving) -> dict[str, Any]:
+def build_live_settings(owner: Owner, spec: ModelDeploymentSpec) -> dict[str, Any]:
     """The ConfigMap; where nothing is asked for any more it says so."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": build_metadata(owner, live_settings_name(owner.name)),
-        "data": {paths.LIVE_SETTINGS_FILE: json.dumps(_settings(serving))},
+        "data": {paths.LIVE_SETTINGS_FILE: json.dumps(_settings(spec))},
     }
 
 
@@ -54,6 +54,9 @@ def build_live_settings_mounts() -> list[dict[str, Any]]:
     ]
 
 
-def _settings(serving: Serving) -> dict[str, Any]:
-    manifest = serving.manifest()
-    return {name: manifest[name] for name in _LIVE if manifest.get(name) is not None}
+def _settings(spec: ModelDeploymentSpec) -> dict[str, Any]:
+    serving = spec.serving.manifest()
+    settings = {name: serving[name] for name in _LIVE if serving.get(name) is not None}
+    if spec.objectives is not None:
+        settings["objectives"] = spec.objectives.manifest()
+    return settings

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from viridian_serving.settings.config import PositiveSeconds, Seconds, Size
 from viridian_serving.settings.file_watch import LiveFileError, read_file
+from viridian_shared.objectives import DEFAULT_AVAILABILITY, DEFAULT_LATENCY
 from viridian_shared.prediction_log import LogSink, RedactAction
 
 
@@ -79,12 +80,25 @@ class LogSettings(_Part):
         return self
 
 
+def _share(text: object) -> object:
+    return round(float(text[:-1]) / 100, 9) if isinstance(text, str) and text.endswith("%") else text
+
+
+class ObjectiveSettings(_Part):
+    """What the model's users may expect; pods only repeat it as metrics, for alerts."""
+
+    availability: Annotated[float, BeforeValidator(_share), Field(gt=0, lt=1)] = DEFAULT_AVAILABILITY
+    latency: dict[Annotated[str, Field(pattern=r"^p[0-9]{2}(\.[0-9])?$")], PositiveSeconds] = DEFAULT_LATENCY
+    """Bounds in seconds, by percentile."""
+
+
 class LiveSettings(_Part):
-    """All of them; what is absent is off."""
+    """All of them; what is absent is off, but for the objectives, which have defaults."""
 
     cache: CacheSettings | None = None
     rate_limit: RateLimitSettings | None = None
     log: LogSettings | None = None
+    objectives: ObjectiveSettings = ObjectiveSettings()
 
 
 def read(file: Path) -> LiveSettings:

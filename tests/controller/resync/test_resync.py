@@ -171,6 +171,6 @@ async def test_pods_that_were_not_told_what_to_reload_are_noticed(stage: Stage, 
 
 
 async def test_a_config_map_that_says_something_else_is_noticed(stage: Stage) -> None:
-    told = build_live_settings(model().owner, spec(serving={"cache": {"ttl": "30s"}}).serving)
+    told = build_live_settings(model().owner, spec(serving={"cache": {"ttl": "30s"}}))
     stage.api.put(CONFIG_MAP, told)
     assert await stage.resync()

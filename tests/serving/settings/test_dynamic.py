@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from viridian.api.serving import Serving
+from viridian.api.spec import ModelDeploymentSpec
 from viridian.workloads.live_settings import build_live_settings
 from viridian.workloads.owner import Owner
 from viridian_serving.settings.dynamic import (
     CacheSettings,
     LiveSettings,
     LogSettings,
+    ObjectiveSettings,
     RateLimitSettings,
     RedactAction,
     RedactSettings,
@@ -70,15 +71,30 @@ def test_names_are_those_of_the_manifest(tmp_path: Path):
 )
 def test_what_the_operator_writes_is_read(tmp_path: Path, serving: dict[str, Any]):
     # given
-    made = build_live_settings(Owner("m", "ml", "u"), Serving.model_validate(serving))
+    made = build_live_settings(Owner("m", "ml", "u"), _spec(serving=serving))
     file = tmp_path / "serving.json"
     file.write_text(made["data"][file.name])
     # when
     settings = read(file)
     # then
-    said = settings.model_dump(by_alias=True, exclude_none=True)
+    said = settings.model_dump(by_alias=True, exclude_none=True, exclude={"objectives"})
     assert said.keys() == serving.keys()
     assert settings.log == (LogSettings.model_validate(serving["log"]) if "log" in serving else None)
+
+
+def test_objectives_are_read_and_have_defaults(tmp_path: Path) -> None:
+    # given
+    file = tmp_path / "serving.json"
+    assert read(file).objectives == ObjectiveSettings(availability=0.99, latency={"p95": 0.5})
+    spec = _spec(objectives={"availability": "99.9%", "latency": {"p50": "100ms", "p99": "2s"}})
+    # when
+    file.write_text(build_live_settings(Owner("m", "ml", "u"), spec)["data"][file.name])
+    # then
+    assert read(file).objectives == ObjectiveSettings(availability=0.999, latency={"p50": 0.1, "p95": 0.5, "p99": 2.0})
+
+
+def _spec(**parts: Any) -> ModelDeploymentSpec:
+    return ModelDeploymentSpec.model_validate({"model": {"version": "v1", "uri": "image:///m"}, **parts})
 
 
 def test_a_collector_on_the_same_machine_may_be_asked_in_the_open() -> None:

@@ -40,8 +40,8 @@ def is_budget(model: Model, color: Color, live: Manifest | None) -> bool:
 def are_live_settings(model: Model, live: Manifest | None) -> bool:
     """Whether the pods are told what the spec has for them to reload; where there is nothing, nobody need tell them."""
     if live is None:
-        return not asks_for_live_settings(model.spec.serving)
-    return bool(live.get("data") == build_live_settings(model.owner, model.spec.serving)["data"])
+        return not asks_for_live_settings(model.spec)
+    return bool(live.get("data") == build_live_settings(model.owner, model.spec)["data"])
 
 
 def selected_by(service: Manifest | None) -> Color | None:

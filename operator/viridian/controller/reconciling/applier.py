@@ -126,7 +126,7 @@ class Applier:
             case PointStableService(color):
                 await self._write(SERVICE, build_stable_service(owner, color), children.carriers.get(SERVICE))
             case ApplyLiveSettings():
-                wanted = build_live_settings(owner, self._model.spec.serving)
+                wanted = build_live_settings(owner, self._model.spec)
                 await self._write(CONFIG_MAP, wanted, children.live_settings)
 
     async def _check(self, action: RunCheck | EndCheck) -> None:

@@ -127,6 +127,6 @@ def _by_color(found: Iterable[Manifest], model: Model) -> dict[Color, Manifest]:
 async def _find_live_settings(client: KubeClient, model: Model) -> Manifest | None:
     """The ConfigMap of what pods reload; a stranger's of that name is in nobody's way unless it is needed."""
     found = await client.get(CONFIG_MAP, model.key[0], live_settings_name(model.key[1]))
-    if found is None or not (is_owned(found, model) or asks_for_live_settings(model.spec.serving)):
+    if found is None or not (is_owned(found, model) or asks_for_live_settings(model.spec)):
         return None
     return await claim(client, CONFIG_MAP, found, model)

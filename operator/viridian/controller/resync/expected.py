@@ -164,7 +164,7 @@ EXPECTED: dict[Kind, Expected] = {
     AUTOSCALER: Expected(_is_autoscaler, _of_autoscaler),
     CONFIG_MAP: Expected(
         lambda model, _, settings: conformance.are_live_settings(model, settings),
-        lambda model: {live_settings_name(model.owner.name)} if asks_for_live_settings(model.spec.serving) else set(),
+        lambda model: {live_settings_name(model.owner.name)} if asks_for_live_settings(model.spec) else set(),
     ),
 }
 

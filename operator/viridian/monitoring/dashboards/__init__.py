@@ -1,0 +1,1 @@
+"""Dashboards for Grafana; only the generator imports them, because only it has Grafana's library."""
