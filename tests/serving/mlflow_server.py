@@ -21,6 +21,8 @@ USER = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": "a-pass
 _AUTHORIZATION = {"Authorization": basic(*USER.values())}
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 SCHEME = "mlflow-artifacts:/"
+_START = 300
+"""Seconds for it to start, on a busy machine: it imports itself three times, and makes its tables one by one."""
 _USERS = """\
 [mlflow]
 default_permission = READ
@@ -105,7 +107,7 @@ def tracking_server(directory: Path) -> Iterator[Tracking]:
     }
     server = start("mlflow", command, directory / "mlflow.log", environment)
     try:
-        server.wait_until(functools.partial(is_answering, tracking.behind, "/health"))
+        server.wait_until(functools.partial(is_answering, tracking.behind, "/health"), within=_START)
         with serving(tracking, directory):
             yield tracking
     finally:
