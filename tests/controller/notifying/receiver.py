@@ -13,6 +13,7 @@ class Receiver:
     Attributes:
         events: What it has accepted, in order.
         asked: How often it was asked.
+        ids: Of all that it was sent, accepted or not.
         answers: Statuses of the next answers; then 204.
         hangs: Answer only once `let_go` is set.
     """
@@ -20,6 +21,7 @@ class Receiver:
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
         self.asked = 0
+        self.ids: list[str] = []
         self.answers: list[int] = []
         self.headers: dict[str, str] = {}
         self.let_go = asyncio.Event()
@@ -52,6 +54,7 @@ class Receiver:
     async def _take(self, request: web.Request) -> web.Response:
         self.asked += 1
         said = await request.json()
+        self.ids.append(said["id"])
         if self.hangs:
             await self.let_go.wait()
         status = self.answers.pop(0) if self.answers else 204

@@ -145,6 +145,7 @@ async def test_what_fails_is_tried_again_with_the_same_id(stage: Stage) -> None:
     # then it arrives with the third try
     await until(lambda: stage.counts["sent"] == 1)
     assert (stage.receiver.asked, stage.counts["retried"], len(stage.receiver.events)) == (3, 2, 1)
+    assert len(set(stage.receiver.ids)) == 1
 
 
 async def test_a_refusal_is_final_and_told_by_an_event(stage: Stage) -> None:

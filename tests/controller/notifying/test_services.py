@@ -65,7 +65,7 @@ async def test_a_mail_says_what_happened_to_which_model(mail: tuple[MailServer, 
     assert message["Subject"] == "ml/iris: RolledBack"
     body = message.get_body(("html", "plain"))
     assert body is not None
-    assert "12 of 40 failed" in body.get_content()
+    assert "GuardBreached: 12 of 40 failed" in body.get_content()
 
 
 async def test_a_mail_server_that_is_not_allowed_is_not_called(mail: tuple[MailServer, int]) -> None:

@@ -4,6 +4,7 @@ It is imported with the first of them: with its plugins it takes some 20 MiB.
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -41,6 +42,7 @@ class Services:
     def _send(self, url: str, delivery: Delivery) -> None:
         import apprise
 
+        logging.getLogger("apprise").setLevel(logging.WARNING)  # below, it writes addresses with their tokens
         asset = apprise.AppriseAsset(app_id="Viridian", app_desc="Viridian", http_redirects=False)
         service = apprise.Apprise.instantiate(url, asset=asset)
         if service is None:
@@ -54,8 +56,8 @@ class Services:
         sender.add(service)
         notification = delivery.notification
         title = f"{'/'.join(delivery.model)}: {notification.event}"
-        about = f" ({notification.reason})" if notification.reason != notification.event else ""
-        body = f"{title}{about}\n{notification.message}"
+        reason = f"{notification.reason}: " if notification.reason != notification.event else ""
+        body = f"{reason}{notification.message}"
         if not sender.notify(body=body, title=title, notify_type=_kind(notification.event), timeout=TIMEOUT):
             raise Undelivered("the service did not accept it")
 
