@@ -67,8 +67,8 @@ def test_who_counts_for_what(via: str, field: str | None, rest: int, answered: i
     # when
     pod = gather(answer, ONLY_IRIS)[IRIS]["iris-1"]["p1"]
 
-    # then guards count them, or not; rejected ones never; and a draining color waits for all that users sent
-    tally = RequestCounts(12, 3, {0.1: 8, math.inf: 12})
+    # then guards count them, or not, rejected ones apart; and a draining color waits for all that users sent
+    tally = RequestCounts(12, 3, {0.1: 8, math.inf: 12}, rejected=100)
     assert pod.counters == (PodCounters(100, **({field: tally} if field else {}), rest=rest),)
     assert pod.answered == answered
 
@@ -80,9 +80,9 @@ def test_several_ways_and_outcomes_add_up() -> None:
     assert pod.counters == (
         PodCounters(
             100,
-            RequestCounts(11, 10),
-            RequestCounts(11_000, 10_000),
-            RequestCounts(11_000_000, 10_000_000),
+            RequestCounts(11, 10, rejected=100),
+            RequestCounts(11_000, 10_000, rejected=100_000),
+            RequestCounts(11_000_000, 10_000_000, rejected=100_000_000),
             rest=100_100_100,
         ),
     )
