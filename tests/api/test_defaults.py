@@ -70,6 +70,8 @@ AT_HUB = {"version": "v1", "uri": f"hf://acme/iris@{'0a' * 20}"}
     [
         ({"rollout": {"steps": [{"weight": 50, "hold": "1m"}, {"weight": 25, "hold": "1m"}]}}, "weights must increase"),
         ({"rollout": {"steps": [{"weight": 96, "hold": "1m"}]}}, "100 minus bake.holdback"),
+        ({"rollout": {"bake": {"watch": {"holdback": 6}}}}, "may not be above bake.holdback"),
+        ({"traffic": {}, "rollout": {"bake": {"watch": {}}}}, "rollout.bake.watch: needs a gateway"),
         ({"rollout": {"deadline": "5m"}}, "do not fit into it"),
         ({"serving": {"timeout": "soon"}}, "'soon' is not a duration"),
         ({"guards": {"errorRate": {"max": "150%"}}}, "'150%' is not a percentage"),

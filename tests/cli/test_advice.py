@@ -20,6 +20,7 @@ NOTHING_TO_DO = {
     "Serving",
     "Stable",
     "Unknown",
+    "Watching",
     # how rollouts end well, or by the user's own edit of the spec
     "Promoted",
     "Restored",
@@ -31,6 +32,8 @@ NOTHING_TO_DO = {
     # Events only: the commands print them
     "CommandRefused",
     "UnknownField",
+    "WatchEnded",
+    "WatchStarted",
     # stable answers, or the message says why it is not known yet
     "PartlyCovered",
     "Unsaid",

@@ -74,6 +74,7 @@ def states(*names: str) -> list[Model]:
     ("names", "version", "status", "says"),
     [
         (("progressing", "stable"), "v1.0.0", 0, "iris v1.0.0 was promoted: the first revision"),
+        (("progressing", "watching"), "v2.0.0", 0, "iris v2.0.0 was promoted: 2 of 812 requests"),
         (("progressing", "rolled-back"), "v2.0.0", 3, "iris v2.0.0 was turned back (GuardBreached): 10 of 19"),
         (("progressing", "checks-failed"), "v2.0.0", 3, "iris v2.0.0 was turned back (ChecksFailed): v2.0.0 failed"),
         (("progressing", "expired"), "v2.0.0", 4, "ran out of time and was turned back without blame (DeadlineExc"),
@@ -265,6 +266,14 @@ def promoted_twice() -> RecordedWorld:
     return world
 
 
+def watched() -> RecordedWorld:
+    world = at_stable()
+    bake = {"duration": "20s", "holdback": 5, "watch": {"duration": "1h"}}
+    ask_for(world, rollout={**_rollout(world), "bake": bake})
+    world.until(Phase.WATCHING)
+    return world
+
+
 def _rollout(world: RecordedWorld) -> dict[str, Any]:
     found: dict[str, Any] = world.spec.rollout.manifest()
     return found
@@ -292,6 +301,10 @@ def obey(world: RecordedWorld, command: str) -> Model:
         ("promote", rolling, "", "iris-2"),
         ("promote", paused, "", "iris-2"),
         ("retry", blocked, "", "iris-2"),
+        ("abort", watched, "", "iris-2"),
+        ("approve", watched, "", "iris-2"),
+        ("rollback", watched, "", "iris-2"),
+        ("rollback", watched, "v1.0.0", "iris-2:iris-1"),
         ("rollback", promoted_twice, "", "iris-2"),
         ("rollback", promoted_twice, "v1.0.0", "iris-2:iris-1"),
         ("rollback", promoted_twice, "iris-1", "iris-2:iris-1"),
@@ -315,6 +328,8 @@ def test_a_command_names_the_revision_that_the_operator_obeys(
         ("abort", promoted_twice, "iris-1"),
         ("pause", rolling, "iris-1"),
         ("approve", rolling, "iris-2"),
+        ("abort", watched, "iris-1"),
+        ("rollback", watched, "iris-2:iris-9"),
         ("rollback", promoted_twice, "iris-1"),
         ("rollback", promoted_twice, "iris-2:iris-9"),
     ],

@@ -48,16 +48,16 @@ def play(world: RecordedWorld, move: tuple[object, ...], number: int) -> None:
 def speak(world: RecordedWorld, verb: str, number: int) -> None:
     """The guards find a fault, or a person gives a command, where there is something that it could be about."""
     status = world.status
-    match (verb,):
-        case ("breach",) if world.judged is not None:
+    match verb:
+        case "breach" if world.judged is not None:
             world.verdicts[world.judged.revision] = GuardVerdict.BREACH
-        case ("abort",) if world.judged is not None:
+        case "abort" if world.judged is not None:
             world.command = f"abort/{world.judged.revision}/{number}"
-        case ("approve",) if status.watch is not None and status.stable is not None:
+        case "approve" if status.watch is not None and status.stable is not None:
             world.command = f"approve/{status.stable.revision}/{number}"
-        case ("retry",) if status.failed or status.expired:
+        case "retry" if status.failed or status.expired:
             world.command = f"retry/{[*status.failed, *status.expired][0].revision}/{number}"
-        case ("rollback",) if status.stable is not None:
+        case "rollback" if status.stable is not None:
             world.command = f"rollback/{status.stable.revision}/{number}"
 
 

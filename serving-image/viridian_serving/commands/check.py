@@ -117,7 +117,7 @@ async def _check(settings: Settings, environ: Mapping[str, str]) -> Finding:
 
 
 async def _smoke(settings: Settings, candidate: Target, stable: Target | None) -> Finding:
-    """The sample is answered; what the schema refuses now is told, as a version may be meant to."""
+    """The sample and stable's are answered; what is refused unlike by stable is told, as a version may be meant to."""
     reply = await candidate.predict(await sample_body(model_home(settings), candidate.get))
     if reply.status != 200:
         return Finding(False, f"the sample is answered with status {reply.status}: {_start(reply)}")
@@ -125,8 +125,16 @@ async def _smoke(settings: Settings, candidate: Target, stable: Target | None) -
         return Finding(True, "the sample is answered")
     before, after = json.loads((await stable.get("/schema")).body), json.loads((await candidate.get("/schema")).body)
     narrower = refusals(before, after)
+    example = json.dumps(before["example"]).encode()
+    reply = await candidate.predict(example)
+    if reply.status >= 500 and (await stable.predict(example)).status == 200:
+        return Finding(False, f"stable's example is answered with status {reply.status}: {_start(reply)}")
+    if reply.status != 200 and not narrower:
+        narrower = [f"stable's example, with status {reply.status}: {_start(reply)}"]
     if not narrower:
-        return Finding(True, "the sample is answered, and the schema takes all that stable's takes")
+        return Finding(
+            True, "the sample and stable's example are answered, and the schema takes all that stable's takes"
+        )
     return Finding(True, f"the sample is answered; unlike stable, it refuses {'; '.join(narrower)[:800]}")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.serving import models
-from tests.serving.pod import Pod
+from tests.serving.pod import Pod, running_pod
 
 from viridian_shared.exit_codes import CHECK_FAILED
 
@@ -82,6 +82,23 @@ def test_each_check_passes_and_fails(pod: Callable[..., Pod]) -> None:
     # and none of it counts as a user's
     assert {via for via, _ in served.since(before)} == {"check", "direct"}
     assert sum(count for (via, _), count in served.since(before).items() if via == "direct") == len(GOLDEN) * 3
+
+
+def test_what_stable_says_that_it_takes_is_asked_of_the_candidate(
+    pod: Callable[..., Pod], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    # given a candidate that fails for the example of stable's schema, which its own does not have
+    def larger(directory: Path) -> None:
+        models.lookup(directory, size=100)
+        (directory / "schema.yaml").write_text("features: [{name: i, example: 50}]\n")
+
+    candidate = pod(models.lookup)
+    with running_pod(tmp_path_factory.mktemp("stable"), larger) as stable:
+        # when
+        code, words = check(candidate, {"check": "smoke"}, stable=stable)
+    # then
+    assert code == CHECK_FAILED
+    assert words.startswith("stable's example is answered with status 5")
 
 
 def test_a_candidate_that_is_not_there_is_not_blamed(tmp_path: Path) -> None:
