@@ -26,7 +26,7 @@ pure() {
 }
 # Pods as local processes, with a real Triton in each: they compute more than they wait.
 serving() {
-  "$DEV/toolchain/build-go.sh" versitygw # the S3 that models are fetched from
+  "$DEV/toolchain/build-go.sh" versitygw prometheus # the S3 that models are fetched from; what reads their metrics
   run_pytest serving -n 2 --dist worksteal -m serving
 }
 component() {
