@@ -26,8 +26,8 @@ pure() {
 }
 # Pods as local processes, with a real Triton in each: they compute more than they wait.
 serving() {
-  # The stores that models are fetched from.
-  "$DEV/toolchain/build-go.sh" versitygw
+  # The stores that models are fetched from, and what reads the pods' metrics.
+  "$DEV/toolchain/build-go.sh" versitygw prometheus
   "$DEV/toolchain/docker-registry.sh" >/dev/null
   "$DEV/toolchain/environment.sh" requirements/mlflow.txt >/dev/null
   run_pytest serving -n 2 --dist worksteal -m serving

@@ -16,4 +16,7 @@ if [[ ! -d $CACHE/alertmanager ]]; then
   command -v apt-get >/dev/null || fail "the tests of alerts need Alertmanager from Debian's packages, and there is no apt-get here."
   step "Alertmanager" fetch
 fi
+# Debian's build reads its templates from there, and starts with nothing else.
+templates=/usr/share/prometheus/alertmanager
+[[ -e $templates ]] || { as_root mkdir -p "${templates%/*}" && as_root ln -sfn "$CACHE/alertmanager$templates" "$templates"; }
 echo "$CACHE/alertmanager/usr/bin/prometheus-alertmanager"

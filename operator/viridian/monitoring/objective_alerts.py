@@ -71,7 +71,8 @@ def _any_of(what: str, burns: Iterable[_Burn]) -> str:
 def _burning(what: str, burn: _Burn) -> str:
     labels = f"{MODEL}, le" if what == "slow" else MODEL
     allowed = f"on ({labels}) {burn.factor} * model:viridian_objective_{what}:ratio"
-    count = f"sum_over_time(model:viridian_{what}:rate5m[{burn.long}:5m]) * 300"
+    step = 1 if burn in _FAST else 5
+    count = f"sum_over_time(model:viridian_{what}:rate5m[{burn.long}:{step}m]) * {60 * step}"
     # A model that was made an hour ago has no budget of days: only what burns fast counts.
     old = "" if burn in _FAST else f"\n  and model:viridian_{what}:rate5m offset {burn.short}"
     return (
