@@ -69,6 +69,9 @@ ADVICE: Final[Mapping[str, Advice]] = {
     "NotAsWritten": _advice(_OWNERS, "find who changes the object in its managedFields, and make that leave it alone"),
     "Unavailable": _advice(_OWNERS, "look for an admission webhook without endpoints. It goes on by itself"),
     "Refused": _advice(_OWNERS, "do as the message says; the operator tries again"),
+    "NotificationFailed": _advice(
+        _OWNERS, "correct the address or its Secret, or ask for `notifications.allowedHosts`; rollouts go on"
+    ),
     "ValueError": _advice(_OWNERS, "correct what the message names"),
     "AwaitingApproval": Advice(
         "`kubectl viridian approve {name}` to let it go on, `kubectl viridian abort {name}` to take it back", _HOLDS

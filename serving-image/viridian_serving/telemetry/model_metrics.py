@@ -14,7 +14,7 @@ from viridian_serving.contract.feature_metadata import Feature, FeatureMetadata,
 from viridian_serving.inference.model import NOT_FINITE as NOT_FINITE_CAUSE
 from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.histograms import DECADES, SHARES, Histogram, evenly
-from viridian_shared.metric_names import CONFIDENCE, NOT_FINITE, VALUES
+from viridian_shared.metric_names import CONFIDENCE, NOT_FINITE, PREDICTIONS, VALUES
 from viridian_shared.via import USERLESS, Via
 
 MAX_LABELS: Final = 20
@@ -93,7 +93,9 @@ class ModelMetrics:
             names: The labels that every series has.
             identity: Their values.
         """
-        labels = CounterMetricFamily("viridian_predictions", "Predicted labels", labels=(*names, "via", "class"))
+        labels = CounterMetricFamily(
+            PREDICTIONS.removesuffix("_total"), "Predicted labels", labels=(*names, "via", "class")
+        )
         for label, ways in self._labels.items():
             for via, number in ways.items():
                 labels.add_metric((*identity, via.value, label), number)

@@ -36,7 +36,8 @@ def iris(tmp_path: Path) -> Path:
     return file
 
 
-def test_text_for_people(iris: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_for_people(iris: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")  # whatever the terminal has that runs the tests
     assert main(["plan", "-f", str(iris), "--rpm", "300", "--error-rate", "0.5%", "--rollouts", "10"]) == 0
     text = capsys.readouterr().out
     hold_against("plan.txt", "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
