@@ -14,12 +14,14 @@ import pytest
 import yaml
 from tests.cli.test_verdict import ask_for, at_stable, promoted
 from tests.cli.worlds import RecordedWorld, printed
+from tests.rollout.world import spec_for
 
 from viridian.api.status import Phase
 from viridian.cli.completion import main as complete
 from viridian.cli.main import main
 from viridian.cli.model import Model
 from viridian.cli.orders import NothingToDo, subject, was_obeyed
+from viridian.guards.judge import Verdict as GuardVerdict
 
 MODELS = Path(__file__).parent / "models"
 KUBECTL = """#!/bin/sh
@@ -354,6 +356,89 @@ def test_a_user_who_may_not_read_events_can_give_commands_all_the_same(
     assert (
         "The operator refused: its reason is in an Event CommandRefused, and Events cannot" in capsys.readouterr().err
     )
+
+
+def test_a_rollback_waits_until_the_version_before_has_drained(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a version that took over a moment ago
+    world = at_stable()
+    ask_for(world)
+    world.until(Phase.FINISHING)
+    while world.status.candidate is not None:
+        world.pass_by(1)
+    draining = printed(world)
+    assert draining.phase == "Finishing"
+    world.until(Phase.STABLE)
+    rest = printed(world)
+    monkeypatch.setattr("secrets.token_hex", lambda _: "1")
+    answered = obey(world, "rollback/iris-2/1")
+
+    # when
+    log = cluster(draining, rest, answered)
+    assert main(["rollback", "iris"]) == 0
+
+    # then it has asked for nothing before the drain was over
+    assert "viridian.dev/command=rollback/iris-2/1" in log.read_text()
+    assert "iris: iris-1 comes back instead of iris-2" in capsys.readouterr().out
+
+
+def taking_over() -> RecordedWorld:
+    world = rolling()
+    world.until(Phase.FINISHING)
+    while world.status.candidate is not None:
+        world.pass_by(1)
+    return world
+
+
+def breached() -> RecordedWorld:
+    world = rolling()
+    world.verdicts["iris-2"] = GuardVerdict.BREACH
+    world.until(Phase.ROLLING_BACK)
+    return world
+
+
+def first() -> RecordedWorld:
+    world = RecordedWorld(spec_for("v1.0.0"))
+    world.until(Phase.BAKING)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("scene", "says"),
+    [
+        (taking_over, "v2.0.0 has taken over, and the version before it drains; `kubectl viridian rollback iris`"),
+        (breached, "v2.0.0 is being taken back already"),
+        (first, "v1.0.0 replaced nothing that works, so there is nothing to go back to; apply a version that works"),
+        (at_stable, "iris has no rollout in progress; v1.0.0 serves"),
+    ],
+)
+def test_there_is_nothing_to_abort_and_it_says_what_goes_on(scene: Callable[[], RecordedWorld], says: str) -> None:
+    with pytest.raises(NothingToDo) as refused:
+        subject("abort", printed(scene()))
+    assert str(refused.value).startswith(f"there is nothing to abort: {says}")
+
+
+def test_explain_recommends_no_retry_of_what_is_not_blocked(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # given a first version that fails its users: nothing can replace it but another version
+    baking = printed(first())
+    hold = {"reason": "GuardBreached", "message": "58 of 120 requests failed", "since": "2026-01-01T00:00:00Z"}
+    cluster(Model({**baking.manifest, "status": {**baking.status, "phase": "Held", "hold": hold}}))
+    # when
+    assert main(["explain", "iris"]) == 0
+    # then
+    said = capsys.readouterr().out
+    assert "What to do (GuardBreached): correct the model and apply another version." in said
+    assert "retry" not in said
+
+
+def test_guards_are_silent_before_there_is_traffic_to_judge() -> None:
+    guards = stored("progressing").status["guards"]
+    for phase, kept in (("Starting", 0), ("RolledBack", 0), ("Held", len(guards)), ("Watching", len(guards))):
+        manifest = {**stored("stable").manifest, "status": {"phase": phase, "guards": guards}}
+        assert len(Model(manifest).guards) == kept
 
 
 def test_a_version_that_serves_cannot_be_brought_back() -> None:

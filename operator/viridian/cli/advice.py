@@ -16,30 +16,34 @@ _HOLDS: Final = "docs/explanation/rollouts.md#approval-and-pause"
 
 @dataclass(frozen=True)
 class Advice:
-    """What to do, with `{name}` for the model; `link` is a page and its heading."""
+    """What to do, with `{name}` for the model; `link` is a page and its heading.
+
+    `again` says that the same version may be tried once more, where it was blocked.
+    """
 
     do: str
     link: str
+    again: bool = False
 
 
-def _advice(section: str, do: str) -> Advice:
-    return Advice(do, f"{GUIDE}#{section}")
+def _advice(section: str, do: str, *, again: bool = False) -> Advice:
+    return Advice(do, f"{GUIDE}#{section}", again)
 
 
 ADVICE: Final[Mapping[str, Advice]] = {
-    "GuardBreached": _advice(
-        _PODS, "correct the model and apply another version; to try the same one: `kubectl viridian retry {name}`"
-    ),
-    "ChecksFailed": _advice(
-        _PODS,
-        "correct the model or its golden.jsonl and apply another version; to check it again: `kubectl viridian"
-        " retry {name}`",
-    ),
+    "GuardBreached": _advice(_PODS, "correct the model and apply another version", again=True),
+    "ChecksFailed": _advice(_PODS, "correct the model or its golden.jsonl and apply another version", again=True),
     "CheckCannotRun": _advice(_PODS, "put right what the message names; delete the Job if it has given up"),
     "PodsCrash": _advice(
-        _PODS, "look at `kubectl logs POD -c triton --previous`, then correct the model or its limits"
+        _PODS,
+        "correct the model or its limits by what the message quotes; while a pod is there, `kubectl viridian logs"
+        " {name}` has more",
     ),
-    "PodsCannotStart": _advice("pods-that-do-not-start", "correct the field that the message names"),
+    "PodsCannotStart": _advice(
+        "pods-that-do-not-start",
+        "correct what the message names; where no node has room, lower the requests of serving.triton.resources and"
+        " serving.api.resources, or add nodes",
+    ),
     "PodStuckTerminating": _advice(
         _PODS, "bring the pod's node back, or delete the pod by force if it is gone for good"
     ),

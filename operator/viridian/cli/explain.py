@@ -29,7 +29,7 @@ def reason_of(model: Model) -> str:
 def _what(model: Model) -> Iterator[str]:
     last = _last_bad(model)
     yield f"{model.name} is {model.phase}: {model.state.removesuffix('.')}."
-    if last is not None and last["message"] not in model.state:
+    if last is not None and not model.candidate and last["message"] not in model.state:
         yield f"{last['version']} ended as {last['result']}: {last['message'].removesuffix('.')}."
 
 
@@ -40,17 +40,18 @@ def _last_bad(model: Model) -> Json | None:
 
 
 def _guards(model: Model) -> Iterator[str]:
-    if model.control and model.status.get("guards"):
+    if model.control and model.guards:
         new, old = model.stable["version"], model.control["version"]
         yield f"The guards compare {new}, which they call the candidate, with {old}, which they call stable."
-    for guard in model.status.get("guards") or []:
-        need = f"evidence {guard['evidence']}; it takes {guard['threshold']} to turn the candidate back"
-        yield f"Guard {guard['name']} ({guard['kind']}) says {guard['verdict']}: {guard['message']} ({need})"
+    for guard in model.guards:
+        need = f" (evidence {guard['evidence']}; it takes {guard['threshold']} to turn the candidate back)"
+        need = "" if "evidence" in guard["message"] else need
+        yield f"Guard {guard['name']} ({guard['kind']}) says {guard['verdict']}: {guard['message']}{need}"
 
 
 def _counts(model: Model) -> Iterator[str]:
     """The counts of the rollout that runs, else of the last one that ended, and what they can show."""
-    running, last = model.status.get("guards") or [], model.history[:1]
+    running, last = model.guards, model.history[:1]
     for guard in running or [each for entry in last for each in entry.get("guards") or []]:
         if told := recount(guard):
             yield told
@@ -68,7 +69,8 @@ def _to_do(model: Model) -> Iterator[str]:
     reason = reason_of(model)
     advice = ADVICE.get(reason)
     if advice is not None:
-        yield f"What to do ({reason}): {advice.do.format(name=model.name)}."
+        again = f"; to try the same one: `kubectl viridian retry {model.name}`" if advice.again and model.block else ""
+        yield f"What to do ({reason}): {advice.do.format(name=model.name)}{again}."
         yield f"More: {advice.link}"
     elif model.control and model.holds("Ready"):
         yield (

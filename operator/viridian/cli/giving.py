@@ -54,13 +54,22 @@ def give(kubectl: Kubectl, verb: str, name: str, timeout: float, to: str = "") -
         TimeUp: the operator does not answer.
         KubectlFailed: the cluster refuses, or does not answer.
     """
-    revision = subject(verb, kubectl.model(name), to)
+    model = _at_rest(kubectl, name, timeout) if verb == "rollback" else kubectl.model(name)
+    revision = subject(verb, model, to)
     command = f"{verb}/{revision}/{secrets.token_hex(6)}"
     before = _refusals(kubectl, name)
     kubectl.annotate(name, {ANNOTATION_COMMAND: command, ANNOTATION_COMMAND_BY: kubectl.user()})
     model = _answered(kubectl, name, command, timeout)
     obeyed = was_obeyed(verb, revision, model)
     return Answer(command, obeyed, _sentence(verb, revision, model) if obeyed else _refusal(kubectl, name, before))
+
+
+def _at_rest(kubectl: Kubectl, name: str, timeout: float) -> Model:
+    """The model once the version before its stable one has drained: until then nothing can come back."""
+    for model in kubectl.follow(name, timeout):
+        if model.phase != "Finishing":
+            return model
+    raise TimeUp(f"the connection ended while the version before the stable one of {name} drained")
 
 
 def _answered(kubectl: Kubectl, name: str, command: str, timeout: float) -> Model:

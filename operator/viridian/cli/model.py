@@ -74,6 +74,13 @@ class Model:
         return list(self.status.get("history") or [])
 
     @property
+    def guards(self) -> list[Json]:
+        """What the guards say of the traffic; none before there is any, or when nothing is compared any more."""
+        alone = self.phase == "Held" and not self.candidate  # a first version in its bake
+        compares = self.status.get("step") or alone or self.phase in {"Baking", "Watching"}
+        return list(self.status.get("guards") or []) if compares else []
+
+    @property
     def blocked(self) -> list[Json]:
         """Revisions that do not start again by themselves: those that failed, then those that expired."""
         return [*(self.status.get("failed") or []), *(self.status.get("expired") or [])]

@@ -31,11 +31,26 @@ def subject(verb: str, model: Model, to: str = "") -> str:
         return str(model.stable["revision"])
     candidate = model.candidate
     if not candidate or model.status.get("ending"):
-        serves = f"; {model.stable['version']} serves" if model.stable else ""
-        raise NothingToDo(f"there is nothing to {verb}: {model.name} has no rollout in progress{serves}")
+        raise NothingToDo(f"there is nothing to {verb}: {_standing(model)}")
     if verb == "resume" and not model.status.get("paused"):
         raise NothingToDo(f"there is nothing to resume: the rollout of {candidate['version']} is not paused")
     return str(candidate["revision"])
+
+
+def _standing(model: Model) -> str:
+    """What is going on with a model that has no rollout which a person could steer, and what can be done."""
+    version = model.stable.get("version", "")
+    if model.candidate:
+        return f"{model.candidate['version']} is being taken back already"
+    if model.phase == "Finishing":
+        return (
+            f"{version} has taken over, and the version before it drains;"
+            f" `kubectl viridian rollback {model.name}` waits for that and brings it back"
+        )
+    if model.phase == "Baking":
+        return f"{version} replaced nothing that works, so there is nothing to go back to; apply a version that works"
+    serves = f"; {version} serves" if version else ""
+    return f"{model.name} has no rollout in progress{serves}"
 
 
 def was_obeyed(verb: str, revision: str, model: Model) -> bool:

@@ -45,7 +45,7 @@ def status_tree(model: Model, now: datetime, *, bars: bool) -> RenderableType:
     if hold:
         root.add(Text(f"held for {_ago(hold['since'], now)}: {hold['reason']}", style="yellow"))
     _branch(root, "checks", [_check(check) for check in model.status.get("checks") or []])
-    _branch(root, "guards", [_guard(guard, bars=bars) for guard in model.status.get("guards") or []])
+    _branch(root, "guards", [_guard(guard, bars=bars) for guard in model.guards])
     if power := model.status.get("power"):
         root.add(Text(power))
     _branch(root, "last rollouts", [_ended(entry) for entry in model.history[:_ENDINGS]])

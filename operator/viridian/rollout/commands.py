@@ -172,8 +172,8 @@ def _no_rollback(context: RolloutContext, revision: str) -> str | None:
             f"{current} is watched, and can only be rolled back to {control.revision} ({control.version}), which still"
             f" runs: to bring back {target}, end the watch first with approve/{current}/ID"
         )
-    if context.status.candidate is not None or context.status.phase not in SETTLED:
-        return f"{current} cannot be rolled back while a rollout is running: abort it, or wait until it ends"
+    if moving := _moves(context):
+        return f"{current} cannot be rolled back now: {moving}"
     if context.return_target(target) is not None:
         return None
     if not target:
@@ -183,6 +183,20 @@ def _no_rollback(context: RolloutContext, revision: str) -> str | None:
         f"{current} cannot be rolled back to {target}: it is not stored, never served, or was found at fault; revisions"
         f" that can be brought back: {kept}"
     )
+
+
+def _moves(context: RolloutContext) -> str:
+    """What is going on, and what to do instead of a rollback; empty when nothing moves."""
+    status, candidate = context.status, context.status.candidate
+    if candidate is not None and context.live_phase is Phase.FINISHING:
+        return f"{candidate.version} takes over; wait until phase Stable, and give the command for {candidate.revision}"
+    if candidate is not None and not context.candidate_is_live:
+        return f"{candidate.version} is being rolled back already; wait until that is over"
+    if candidate is not None:
+        return f"{candidate.version} is being rolled out; abort/{candidate.revision}/ID takes it back"
+    if context.bakes_alone:
+        return "it replaced nothing that works, so there is nothing to go back to; apply a version that works"
+    return "" if status.phase in SETTLED else "the version before it still drains; wait until phase Stable"
 
 
 _REFUSALS: Mapping[Verb, Callable[[RolloutContext, str], str | None]] = {

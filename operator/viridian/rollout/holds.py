@@ -83,11 +83,11 @@ def paused_hold(context: RolloutContext) -> Hold | None:
     candidate = context.status.candidate
     if candidate is None or context.status.paused != candidate.revision:
         return None
-    again = f"viridian.dev/command=resume/{candidate.revision}/ID"
     return held(
         context,
         "Paused",
-        f"{candidate.version} is paused by command: to resume, annotate the model with {again} to go on",
+        f"{candidate.version} is paused by command, and goes on by `kubectl viridian resume {context.name}` or the"
+        f" annotation viridian.dev/command=resume/{candidate.revision}/ID",
     )
 
 

@@ -213,7 +213,7 @@ def _who_serves(context: RolloutContext) -> str:
     if stable is None:
         return "Nothing serves."
     if _stable_is_missing(context):
-        return f"No pod of {stable.version}is ready, but all requests go to it."
+        return f"No pod of {stable.version} is ready, but all requests go to it."
     return f"{stable.version} serves all requests."
 
 
@@ -230,7 +230,7 @@ def _start_message(context: RolloutContext) -> str:
 def _step_message(context: RolloutContext, step: StepStatus) -> str:
     text = _step_state(context, step)
     fails = any(guard.failing and guard.verdict not in {"Healthy", "Ignored"} for guard in context.status.guards)
-    return f"{text}. {context.status.verdict}" if fails and context.status.verdict else text
+    return f"{text.removesuffix('.')}. {context.status.verdict}" if fails and context.status.verdict else text
 
 
 def _step_state(context: RolloutContext, step: StepStatus) -> str:

@@ -69,7 +69,7 @@ def test_an_id_may_contain_slashes():
         ("rollback/iris-2/a", "nothing to roll back: iris-2 does not serve as stable: iris-1 does"),
         (
             "rollback/iris-1/a",
-            "iris-1 cannot be rolled back while a rollout is running: abort it, or wait until it ends",
+            "iris-1 cannot be rolled back now: v2.0.0 is being rolled out; abort/iris-2/ID takes it back",
         ),
     ],
 )
@@ -115,10 +115,28 @@ def test_a_rollback_waits_for_the_drain_of_the_one_before():
     assert world.status.phase is Phase.FINISHING
 
     # then there is somebody to ask for patience, and once it is over the same wish is granted
-    sentence = "iris-2 cannot be rolled back while a rollout is running: abort it, or wait until it ends"
+    sentence = "iris-2 cannot be rolled back now: the version before it still drains; wait until phase Stable"
     assert refusal(world, "rollback/iris-2/a") == sentence
     world.settle()
     assert refusal(world, "rollback/iris-2/b") is None
+
+
+def test_a_rollback_says_what_goes_on_and_what_to_do_instead():
+    # given a version that takes over
+    world = rolling(Phase.FINISHING)
+    takes_over = "v2.0.0 takes over; wait until phase Stable, and give the command for iris-2"
+    assert refusal(world, "rollback/iris-1/a") == f"iris-1 cannot be rolled back now: {takes_over}"
+    # and one that is taken back
+    world = rolling(Phase.PROGRESSING)
+    world.verdicts["iris-2"] = Verdict.BREACH
+    world.reconcile()
+    already = "v2.0.0 is being rolled back already; wait until that is over"
+    assert refusal(world, "rollback/iris-1/a") == f"iris-1 cannot be rolled back now: {already}"
+    # and a first one in its bake
+    world = World()
+    run_until(world, Phase.BAKING)
+    alone = "it replaced nothing that works, so there is nothing to go back to; apply a version that works"
+    assert refusal(world, "rollback/iris-1/a") == f"iris-1 cannot be rolled back now: {alone}"
 
 
 def test_a_rollback_names_the_revision_that_has_nobody_before_it():

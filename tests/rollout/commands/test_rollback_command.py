@@ -123,7 +123,7 @@ def test_a_rollback_in_the_middle_of_a_rollout_is_refused():
     world.edit(spec_for("v3.0.0"))
     run_until(world, Phase.PROGRESSING)
     world.command = "rollback/iris-2/a"
-    assert "abort it, or wait until it ends" in (world.decide().warning or "")
+    assert "abort/iris-3/ID takes it back" in (world.decide().warning or "")
 
 
 def test_what_failed_is_nothing_to_go_back_to():

@@ -56,7 +56,8 @@ def expired() -> World:
 
 
 PAUSED = (
-    "v2.0.0 is paused by command: to resume, annotate the model with viridian.dev/command=resume/iris-2/ID to go on"
+    "v2.0.0 is paused by command, and goes on by `kubectl viridian resume iris` or the annotation"
+    " viridian.dev/command=resume/iris-2/ID"
 )
 WHY_BACK = "40 of 100 requests on the candidate failed."
 BACK = f"v2.0.0 was rolled back: {WHY_BACK} v1.0.0 serves all requests. {AGAIN}"
