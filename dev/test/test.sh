@@ -35,7 +35,7 @@ serving() {
 component() {
   need chromium # looks at the dashboard
   "$DEV/toolchain/bin.sh" >/dev/null
-  "$DEV/toolchain/build-go.sh" helm prometheus prometheus-operator prom-label-proxy otel-collector
+  "$DEV/toolchain/build-go.sh" helm kstatus prometheus prometheus-operator prom-label-proxy otel-collector
   # Its tests wait more than they compute: three of them at a time, each with an API server of its own.
   run_pytest component -n 3 --dist worksteal -m component
 }

@@ -21,6 +21,7 @@ required() {
     prom-label-proxy) echo "github.com/prometheus-community/prom-label-proxy v$PROM_LABEL_PROXY_VERSION" ;;
     otel-collector) echo "go.opentelemetry.io/collector/otelcol v$OTEL_COLLECTOR_VERSION" ;;
     versitygw) echo "github.com/versity/versitygw v$VERSITYGW_VERSION" ;;
+    kstatus) echo "sigs.k8s.io/cli-utils v$CLI_UTILS_VERSION" ;;
     pause) ;; # ours alone
     *) fail "there is no tool \"$1\" in dev/toolchain/go." ;;
   esac
@@ -44,7 +45,7 @@ build_tags() { if [[ $1 == prometheus ]]; then echo remove_all_sd,enable_kuberne
 compile() {
   local tool=$1 to=$2 what=tool out=$2/$1
   case $tool in
-    coredns | otel-collector | pause) what=. ;; # a main of our own; the others are the tools that go.mod names
+    coredns | kstatus | otel-collector | pause) what=. ;; # a main of our own; the others are the tools that go.mod names
     kubernetes | prometheus) out=$to/ ;; # several of them
   esac
   cd "$DEV/toolchain/go/$tool"

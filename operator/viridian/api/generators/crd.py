@@ -66,7 +66,7 @@ FILES: dict[str, generated.Render] = {
 
 
 def _root() -> Schema:
-    """The schema of the whole resource: the spec with its defaults, the status without."""
+    """The schema of the whole resource: the spec with its defaults, the status with one alone."""
     name = {
         "type": "string",
         # Kubernetes' own limit for names. It is repeated because CEL's cost is estimated from it.
@@ -95,9 +95,11 @@ def _root() -> Schema:
             "kind": {"description": f"{KIND}.", "type": "string"},
             "metadata": {"type": "object", "properties": {"name": name, "generateName": name}},
             "spec": {**structural_schema(ModelDeploymentSpec), "description": "The desired state."},
-            # A default in the status would claim something that was not observed.
+            # Other defaults in the status would claim something that was not observed. This one says that nothing was:
+            # without it, kstatus and so Flux take a new resource for ready.
             "status": {
                 **without_defaults(structural_schema(ModelDeploymentStatus)),
+                "default": {"observedGeneration": 0},
                 "description": f"What is: {_lower(ModelDeploymentStatus.__doc__)}",
             },
         },
