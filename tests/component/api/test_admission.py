@@ -96,7 +96,7 @@ def test_a_status_does_not_change_the_generation(control_plane: ControlPlane, cr
     )
 
     # then only the status changed, and no default claims anything
-    assert written["status"] == {"phase": "Pending"}
+    assert written["status"] == {"phase": "Pending", "observedGeneration": 0}
     assert written["spec"]["revisionHistoryLimit"] == 5
     assert written["metadata"]["generation"] == 1
 
