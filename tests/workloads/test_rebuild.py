@@ -7,7 +7,7 @@ import pytest
 
 from viridian.api.model import ModelSource
 from viridian.api.names import ANNOTATION_INPUT, LABEL_REVISION, Color
-from viridian.api.pod_template import PodTemplate
+from viridian.api.pods.pod_template import PodTemplate
 from viridian.api.revision import Revision, RevisionInput
 from viridian.api.serving import Serving
 from viridian.workloads.deployments import build_deployment

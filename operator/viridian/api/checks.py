@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from .base import ApiModel
 from .objects import LABEL, ObjectName
-from .pod_template import ConfigMapKey, EnvVar
+from .pods.pod_template import ConfigMapKey, EnvVar
 from .quantities import DECIMAL, Decimal, Duration, Percent, between, cel, matches
 from .serving import Resources
 

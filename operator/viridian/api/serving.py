@@ -8,8 +8,8 @@ from viridian_shared.durations import PATTERN as DURATION
 
 from .base import ApiModel
 from .objects import SecretRef
-from .pod_template import PodTemplate
-from .prediction_log import PredictionLog
+from .pods.pod_template import PodTemplate
+from .pods.prediction_log import PredictionLog
 from .quantities import QUANTITY, Duration, Size, between, cel, matches
 
 Quantity = Annotated[

@@ -12,7 +12,7 @@ from viridian.api.names import (
     LABEL_MODEL,
     LABEL_REVISION,
 )
-from viridian.api.pod_template import PodTemplate
+from viridian.api.pods.pod_template import PodTemplate
 from viridian.api.revision import RevisionInput
 from viridian.api.serving import Resources, Serving
 from viridian_shared import paths, ports, probes, variables

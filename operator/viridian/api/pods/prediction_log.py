@@ -4,10 +4,9 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from viridian.api.base import ApiModel
+from viridian.api.quantities import DECIMAL, Decimal, Size, cel, matches
 from viridian_shared.prediction_log import LogSink, RedactAction
-
-from .base import ApiModel
-from .quantities import DECIMAL, Decimal, Size, cel, matches
 
 _ADDRESS = r"^https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/[A-Za-z0-9._~%!$&()*+,;=:@/?-]+$"
 _WHERE_TO = "sink OTLP needs the collector's whole address: write one such as https://collector.example:4318/v1/logs"

@@ -5,13 +5,13 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from viridian.api.base import ApiModel
+from viridian.api.names import GROUP
+from viridian.api.objects import LABELS, ObjectName, SecretRef
+from viridian.api.quantities import cel, matches
 from viridian_shared.variables import PREFIX
 
-from .base import ApiModel
-from .names import GROUP
-from .objects import LABELS, ObjectName, SecretRef
 from .pod_security import PodSecurityContext
-from .quantities import cel, matches
 
 _QUALIFIED = rf"({LABELS}/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?"
 """A label's key."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .base import ApiModel
+from viridian.api.base import ApiModel
 
 _HIGHEST = 2_147_483_647
 """The highest ID that Kubernetes takes."""
