@@ -19,7 +19,7 @@ from viridian.api.status import (
     Phase,
 )
 from viridian.api.status_changes import evolve
-from viridian.rollout.notifications import news, notifications
+from viridian.rollout.reporting.notifications import news, notifications
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)

@@ -22,9 +22,9 @@ from .conditions import conditions
 from .context import CLOCK_STOPS, RolloutContext
 from .interrupts import interrupt
 from .observed import Observed, Settings
-from .power import power
 from .progress import progress
 from .readiness import track
+from .reporting.power import power
 from .rollback import roll_back
 from .shadow import shadow_sentence
 from .watch import going_back

@@ -14,7 +14,7 @@ from tests.controller.notifying.receiver import Receiver
 from viridian.api.notify import NotifyEvent
 from viridian.controller.notifying.delivery import Address, Delivery, Denied, Undeliverable, Undelivered
 from viridian.controller.notifying.services import Services
-from viridian.rollout.notifications import Notification
+from viridian.rollout.reporting.notifications import Notification
 
 NOTIFICATION = Notification(
     "id", NotifyEvent.ROLLED_BACK, "GuardBreached", "12 of 40 failed", "iris-2", "v2", datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from tests.controller.fakes import FakeApi, model
 from viridian.controller.reconciling.events import Recorder
 from viridian.kube.errors import KubeError, Refused, Unavailable
 from viridian.kube.resources import EVENT
-from viridian.rollout.notices import Notice
+from viridian.rollout.reporting.notices import Notice
 
 
 async def test_an_event_speaks_of_its_model() -> None:

@@ -6,7 +6,7 @@ from tests.rollout.world import World, spec_for
 
 from viridian.api.status import CheckResult, Phase, Promotion
 from viridian.guards.judge import Verdict
-from viridian.rollout.notices import notices
+from viridian.rollout.reporting.notices import notices
 
 SLOW = {
     "steps": [{"weight": 10, "hold": "1h", "minRequests": 100_000}, {"weight": 50, "hold": "1h"}],

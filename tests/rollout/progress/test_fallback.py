@@ -5,8 +5,8 @@ from tests.rollout.scenes import at_stable, condition, message, pass_by, rolling
 from tests.rollout.world import World, spec_for
 
 from viridian.api.status import Phase
-from viridian.rollout.notices import notices
 from viridian.rollout.observed import Cover
+from viridian.rollout.reporting.notices import notices
 
 NONE = "stable cannot answer for v2.0.0: feature 'age' is new"
 SOME = "stable cannot answer all that v2.0.0 takes: feature 'age' may be null, and not at stable"

@@ -12,8 +12,8 @@ from viridian.api.status import Phase
 from viridian.api.status_changes import evolve
 from viridian.guards.judge import Verdict
 from viridian.guards.shadow_report import ShadowReport
-from viridian.rollout.notices import notices
 from viridian.rollout.planning.actions import MoveWeights
+from viridian.rollout.reporting.notices import notices
 from viridian.rollout.shadow import describe_report
 
 BLUE, GREEN = Color.BLUE, Color.GREEN

@@ -7,7 +7,7 @@ from tests.rollout.world import World, judgement
 
 from viridian.api.status import Phase
 from viridian.guards.judge import Verdict
-from viridian.rollout.notices import notices
+from viridian.rollout.reporting.notices import notices
 
 FAILURE = "Mostly 500 preprocess-failed: \"KeyError: 'age'\"."
 

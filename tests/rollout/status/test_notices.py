@@ -17,7 +17,7 @@ from viridian.api.status import (
     Phase,
     StepStatus,
 )
-from viridian.rollout.notices import Notice, notices
+from viridian.rollout.reporting.notices import Notice, notices
 
 
 def candidate(number: int) -> ColorStatus:

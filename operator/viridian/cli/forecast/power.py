@@ -9,7 +9,7 @@ from typing import Final
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.guards.power import requests_to_detect
 from viridian.guards.spec import guard_config
-from viridian.rollout.power import each_alpha
+from viridian.rollout.reporting.power import each_alpha
 from viridian_shared.durations import format_duration, parse_duration
 
 _LONGEST: Final = timedelta(days=7)

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from viridian.api.status import ModelDeploymentStatus, Phase
 from viridian.kube.errors import Conflict, KubeError, NotLeading, Refused, Unavailable
 from viridian.metrics.connection import MetricsError, QueryRefused, TooLarge, Unanswered
-from viridian.rollout.notices import finished
+from viridian.rollout.reporting.notices import finished
 from viridian_shared import __version__
 
 from .figures import LeaderFigures, shown

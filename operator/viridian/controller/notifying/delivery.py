@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from viridian.api.model_key import ModelKey
-from viridian.rollout.notifications import Notification
+from viridian.rollout.reporting.notifications import Notification
 
 
 class Undelivered(Exception):

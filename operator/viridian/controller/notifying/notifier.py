@@ -17,7 +17,7 @@ from viridian.controller.runtime.notification_settings import NotificationSettin
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError, Refused
 from viridian.kube.resources import SECRET
-from viridian.rollout.notifications import Notification, news, notifications
+from viridian.rollout.reporting.notifications import Notification, news, notifications
 
 from . import cloud_events
 from .delivery import Address, Delivery, Denied, Undeliverable, Undelivered

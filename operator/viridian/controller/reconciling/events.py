@@ -9,7 +9,7 @@ from viridian.controller.cache.models import Model
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import KubeError
 from viridian.kube.resources import EVENT
-from viridian.rollout.notices import Notice
+from viridian.rollout.reporting.notices import Notice
 
 LOG = logging.getLogger(__name__)
 

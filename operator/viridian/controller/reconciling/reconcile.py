@@ -23,9 +23,9 @@ from viridian.kube.errors import Conflict, KubeError, Refused
 from viridian.kube.resources import MODEL_DEPLOYMENT
 from viridian.rollout.conditions import with_problem
 from viridian.rollout.decide import Decision, decide, is_worth_writing
-from viridian.rollout.notices import notices
 from viridian.rollout.observed import ApplyFailure, Settings
 from viridian.rollout.planning.actions import MoveWeights
+from viridian.rollout.reporting.notices import notices
 from viridian.workloads.pod import PodDefaults
 
 from .applier import Applier

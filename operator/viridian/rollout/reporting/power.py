@@ -6,8 +6,7 @@ from typing import Final
 from viridian.guards.config import Config, absolute_guards, relative_guards
 from viridian.guards.power import power_sentence
 from viridian.guards.spec import guard_config
-
-from .context import RolloutContext
+from viridian.rollout.context import RolloutContext
 
 _TELLING: Final = timedelta(minutes=1)
 """How long a step's requests are counted before they are called its traffic."""

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from viridian.api.status import HistoryEntry, ModelDeploymentStatus, Phase
-
-from .fallback import GAPS
+from viridian.rollout.fallback import GAPS
 
 
 @dataclass(frozen=True)
