@@ -36,9 +36,8 @@ async def test_what_is_asked_and_answered_is_counted(tmp_path: Path) -> None:
             ("viridian_predictions_total", "split", str(label)): number for label, number in labels.items()
         }
         confidences = [answer.json["confidence"] for answer in answers]
-        assert nonzero(pod, "viridian_prediction_confidence")["viridian_prediction_confidence_sum",] == pytest.approx(
-            sum(confidences)
-        )
+        counted = nonzero(pod, "viridian_prediction_confidence")["viridian_prediction_confidence_sum", "split"]
+        assert counted == pytest.approx(sum(confidences))
         features = nonzero(pod, "viridian_feature_value")
         assert features["viridian_feature_value_bucket", "X[31]", "+Inf"] == 40
         assert features["viridian_feature_value_bucket", "X[0]", "1.0"] == 2
