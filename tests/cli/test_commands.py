@@ -78,7 +78,6 @@ def states(*names: str) -> list[Model]:
         (("progressing", "rolled-back"), "v2.0.0", 3, "iris v2.0.0 was turned back (GuardBreached): 10 of 19"),
         (("progressing", "checks-failed"), "v2.0.0", 3, "iris v2.0.0 was turned back (ChecksFailed): v2.0.0 failed"),
         (("progressing", "expired"), "v2.0.0", 4, "ran out of time and was turned back without blame (DeadlineExc"),
-        (("progressing",), "v3.0.0", 5, "iris v3.0.0 was superseded (Replaced): the spec asks for v2.0.0 now"),
     ],
 )
 def test_wait_ends_with_a_status_for_each_outcome(
@@ -116,6 +115,33 @@ def test_wait_can_wait_for_the_spec_too(cluster: Cluster, capsys: pytest.Capture
     cluster(*states("stable", "progressing", "rolled-back"))
     assert main(["wait", "iris", "--version", "v2.0.0", "--until-applied"]) == 3
     assert "the spec asks for v1.0.0, not yet for v2.0.0" in capsys.readouterr().err
+
+
+def test_wait_for_a_version_that_the_model_does_not_know_is_an_error(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster(stored("progressing"))
+    assert main(["wait", "iris", "--version", "v9"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("iris does not know v9: its spec asks for v2.0.0, and its history has no v9. Check --v")
+
+
+def test_wait_knows_a_version_that_was_replaced_before_it_began(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # given the spec asks for v3.0.0 until another apply, and the operator has not looked meanwhile
+    world = at_stable()
+    ask_for(world, "v3.0.0")
+    early = printed(world)
+    ask_for(world, "v2.0.0")
+    world.until(Phase.PROGRESSING)
+    cluster(early, printed(world))
+    # when
+    status = main(["wait", "iris", "--version", "v3.0.0", "--timeout", "20s"])
+    # then
+    assert status == 5
+    assert "iris v3.0.0 was superseded (Replaced): the spec asks for v2.0.0 now" in capsys.readouterr().out
 
 
 # -- what goes wrong
