@@ -231,6 +231,40 @@ def test_diff_says_what_makes_a_new_revision(
     ]
 
 
+def test_diff_of_a_model_that_is_not_there_yet_says_that_it_would_be_created(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    # given a manifest of a model that the cluster does not have
+    cluster(stored("stable"))
+    file = tmp_path / "rose.yaml"
+    file.write_text(yaml.safe_dump(stored("new").manifest | {"metadata": {"name": "rose"}}))
+    first = "the first revision would be v1.0.0: it gets all traffic when its pods are ready"
+    says = f"ModelDeployment rose would be created; {first}"
+    # when
+    assert main(["diff", "rose", "-f", str(file)]) == 0
+    assert main(["diff", "rose", "-f", str(file), "-o", "json"]) == 0
+    # then
+    text, _, data = capsys.readouterr().out.partition("\n")
+    assert text == f"{says}."
+    assert json.loads(data) == {"changes": [], "effect": says}
+
+
+def test_diff_tells_empty_from_absent(cluster: Cluster, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    # given nothing serves yet
+    cluster(stored("new"))
+    manifest = json.loads(json.dumps(stored("new").manifest))
+    manifest["spec"]["serving"] = {"image": "registry.example.com/iris:v1", "fallback": {"after": "500ms"}}
+    file = tmp_path / "iris.yaml"
+    file.write_text(yaml.safe_dump(manifest))
+    # when
+    assert main(["diff", "iris", "-f", str(file)]) == 0
+    # then
+    lines = capsys.readouterr().out.splitlines()
+    assert "* spec.serving.image: (empty) -> registry.example.com/iris:v1" in lines
+    assert "* spec.serving.fallback.after: (absent) -> 500ms" in lines
+    assert lines[-1] == "The first revision would be v1.0.0: it gets all traffic when its pods are ready."
+
+
 def test_each_line_of_the_logs_says_whose_it_is(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
     # given a rollout whose stable writes lines, and whose candidate cannot be read
     log = cluster(stored("progressing"))
