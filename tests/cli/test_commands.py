@@ -185,6 +185,25 @@ def test_the_choice_of_a_cluster_reaches_kubectl(cluster: Cluster) -> None:
     assert "--all-namespaces" in log.read_text().splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "choice"),
+    [
+        (["-n", "ml", "list"], "--namespace=ml"),
+        (
+            ["--kubeconfig", "/k", "--context", "prod", "list", "-n", "ml"],
+            "--kubeconfig=/k --context=prod --namespace=ml",
+        ),
+        (["-n", "ml", "list", "-n", "web"], "--namespace=web"),
+    ],
+)
+def test_the_choice_of_a_cluster_may_stand_before_the_command(
+    cluster: Cluster, arguments: list[str], choice: str
+) -> None:
+    log = cluster(stored("stable"))
+    assert main(arguments) == 0
+    assert log.read_text().endswith(f"--output=json {choice}\n")
+
+
 @pytest.mark.parametrize("command", ["status", "history", "explain", "list"])
 def test_data_is_for_programs(cluster: Cluster, capsys: pytest.CaptureFixture[str], command: str) -> None:
     cluster(stored("rolled-back"))
@@ -436,6 +455,8 @@ def test_a_model_that_never_served_cannot_be_rolled_back() -> None:
         (["status", ""], ["iris", ":4"]),
         (["status", "x"], [":4"]),
         (["status", "iris", "--output", "j"], ["json", ":4"]),
+        (["-n", "ml", "status", ""], ["iris", ":4"]),
+        (["--context", "nowhere", "status", ""], [":4"]),
     ],
 )
 def test_kubectl_completes_commands_models_and_values(
