@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# For your own shell: `. dev/env.sh` points kubectl, helm and kind at the local cluster. Changes nothing else.
+# For your own shell: `. dev/env.sh` points kubectl, helm and kind at the local cluster, with KUBECONFIG and PATH. It also
+# exports what the scripts here read: CACHE, NODE, the two ports, and every version in versions.env.
 DEV=$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")" && pwd)
 set -a
 # shellcheck source=versions.env
