@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-pure test-serving test-component test-importing test-transformers test-e2e fuzz mutants cluster images install generate clean
+.PHONY: help demo test lint test-pure test-serving test-component test-importing test-transformers test-e2e fuzz mutants cluster images sbom install generate clean
 .PHONY: bench-guards bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import bench-fetch bench-alerts release
 
 help: ## this list
@@ -44,7 +44,10 @@ mutants: ## whether the tests of the pure core notice small mistakes in it; MODU
 cluster: ## a local Kubernetes cluster with a gateway and Prometheus
 	@dev/cluster/up.sh
 
-images: ## the images of operator, serving and demonstration; what they are made of in build/sbom
+images: ## the images of operator, serving and demonstration; prints their names
+	@dev/images/product-images.sh
+
+sbom: ## the same, and what the images are made of in build/sbom
 	@SBOM=1 dev/images/product-images.sh
 
 install: ## the operator on the local cluster, as a user would install it

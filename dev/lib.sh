@@ -4,8 +4,8 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
-# shellcheck source=env.sh
-. "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+# shellcheck source=settings.sh
+. "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 LOGS=$CACHE/logs
 mkdir -p "$CACHE/bin" "$LOGS" 2>/dev/null || { echo "viridian: cannot write to $CACHE; set VIRIDIAN_CACHE to a folder you own." >&2; exit 1; }

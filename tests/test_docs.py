@@ -61,6 +61,20 @@ def test_links_lead_to_files_and_headings_that_exist(page: str) -> None:
     assert (missing, lost) == ([], [])
 
 
+def test_every_target_of_make_that_a_page_names_exists() -> None:
+    # given
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    # when
+    named = {
+        target
+        for page in pages()
+        for target in re.findall(r"(?:`|\$\(|^)make (?:-s )?([a-z][a-z0-9-]*)", (ROOT / page).read_text(), re.MULTILINE)
+    }
+    # then
+    assert {"demo", "images", "sbom"} <= named
+    assert named - targets == set()
+
+
 def test_every_page_is_in_the_index() -> None:
     index = ROOT / "docs" / "README.md"
     linked = {(index.parent / target).resolve() for target, _ in LINK.findall(index.read_text()) if target}

@@ -87,14 +87,18 @@ def look_around(settings: Settings) -> str:
     """What one can do next."""
     lines = [
         "The cluster stays. To look around:",
-        f"  export KUBECONFIG={settings.kubeconfig}",
+        *(["  . dev/env.sh      # kubectl, helm and kind in this shell use the cluster"] if settings.local else []),
         f"  kubectl -n {NAMESPACE} get mdep {NAME} -o wide",
         f"  kubectl -n {NAMESPACE} describe mdep {NAME}",
         f"  kubectl -n {NAMESPACE} get pods,httproutes -o wide",
         f"  the model at {settings.predict_url}, Prometheus at {settings.prometheus}",
         f"  the report in {settings.build / 'demo-report.json'}, every request in"
         f" {settings.build / 'demo-requests.jsonl'}, all that was seen in {settings.build / 'demo-timeline.json'}",
-        "To remove it: make clean",
+        *(
+            [f"Its pods take CPU. To free it: kubectl delete namespace {NAMESPACE}. To remove the cluster: make clean"]
+            if settings.local
+            else [f"To remove it: kubectl delete namespace {NAMESPACE}"]
+        ),
     ]
     return "\n".join(lines)
 

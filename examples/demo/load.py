@@ -21,7 +21,7 @@ from typing import Any, TextIO
 
 import aiohttp
 
-from .records import CONNECT, LOST, NOT_SENT, TIMEOUT, UNREADABLE, Answer, write_answer
+from .records import CONNECT, LOST, NOT_SENT, TIMEOUT, UNREADABLE, Answer, AnswerReader, Totals, write_answer
 
 MOST_IN_FLIGHT = 2000
 """Requests without an answer, beyond which no more are sent, so that a hanging server cannot exhaust this machine."""
@@ -144,6 +144,17 @@ def predicted_digit(body: bytes) -> Any:  # noqa: ANN401 - whatever the server c
     return document.get("prediction") if isinstance(document, dict) else None
 
 
+def summary(totals: Totals) -> str:
+    """Return what became of all requests, in a line."""
+    failures = ", ".join(f"{count:,} {failure}" for failure, count in totals.failures.most_common())
+    versions = [
+        f"{version} answered {count:,}, {totals.accuracy(version) or 0:.1%} of them right"
+        for version, count in sorted(totals.by_version.items())
+    ]
+    failed = f"{totals.failed:,} failed" + (f" ({failures})" if failures else "")
+    return "; ".join([f"{totals.requests:,} requests, {failed}", *versions]) + "."
+
+
 def allow_connections() -> None:
     """Let this process have as many connections as requests may be in flight.
 
@@ -197,7 +208,15 @@ def main() -> None:
     parser.add_argument("--until-stdin-closes", action="store_true", help="also stop when the standard input ends")
     arguments = parser.parse_args()
     allow_connections()
+    print(
+        f"Sending {arguments.rate:g} requests a second to {arguments.url} for {arguments.seconds:g} s; Ctrl-C ends it"
+        f" earlier. Each answer is a line in {arguments.records}.",
+        flush=True,
+    )
     asyncio.run(_main(arguments))
+    totals = Totals()
+    totals.add(AnswerReader(arguments.records).read_new())
+    print(summary(totals))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ class Settings:
     prometheus: str
     samples: Path
     build: Path
+    local: bool = False
+    """Whether the cluster is that of `make cluster`, which `dev/env.sh` selects."""
 
     @property
     def predict_url(self) -> str:
@@ -41,13 +43,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         DemoError: a variable is missing or names a file that does not exist.
     """
     build = Path("build")
+    kubeconfig = Path(_required(environment, "KUBECONFIG", "which cluster to use"))
     settings = Settings(
-        kubeconfig=Path(_required(environment, "KUBECONFIG", "which cluster to use")),
+        kubeconfig=kubeconfig,
         image=_required(environment, "VIRIDIAN_DEMO_IMAGE", "the serving image with the digits models in it"),
         gateway=f"http://127.0.0.1:{_port(environment, 'VIRIDIAN_GATEWAY_PORT', 8080)}",
         prometheus=f"http://127.0.0.1:{_port(environment, 'VIRIDIAN_PROMETHEUS_PORT', 9090)}",
         samples=Path(environment.get("VIRIDIAN_DEMO_SAMPLES") or build / "demo" / "samples.json"),
         build=build,
+        local=kubeconfig == Path(environment.get("CACHE", "")) / "kubeconfig",
     )
     if not settings.kubeconfig.is_file():
         raise DemoError(f"KUBECONFIG names {settings.kubeconfig}, which does not exist: run `make demo`.")

@@ -80,7 +80,6 @@ def states(*names: str) -> list[Model]:
         (("progressing", "rolled-back"), "v2.0.0", 3, "iris v2.0.0 was turned back (GuardBreached): 10 of 19"),
         (("progressing", "checks-failed"), "v2.0.0", 3, "iris v2.0.0 was turned back (ChecksFailed): v2.0.0 failed"),
         (("progressing", "expired"), "v2.0.0", 4, "ran out of time and was turned back without blame (DeadlineExc"),
-        (("progressing",), "v3.0.0", 5, "iris v3.0.0 was superseded (Replaced): the spec asks for v2.0.0 now"),
     ],
 )
 def test_wait_ends_with_a_status_for_each_outcome(
@@ -118,6 +117,33 @@ def test_wait_can_wait_for_the_spec_too(cluster: Cluster, capsys: pytest.Capture
     cluster(*states("stable", "progressing", "rolled-back"))
     assert main(["wait", "iris", "--version", "v2.0.0", "--until-applied"]) == 3
     assert "the spec asks for v1.0.0, not yet for v2.0.0" in capsys.readouterr().err
+
+
+def test_wait_for_a_version_that_the_model_does_not_know_is_an_error(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster(stored("progressing"))
+    assert main(["wait", "iris", "--version", "v9"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("iris does not know v9: its spec asks for v2.0.0, and its history has no v9. Check --v")
+
+
+def test_wait_knows_a_version_that_was_replaced_before_it_began(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # given the spec asks for v3.0.0 until another apply, and the operator has not looked meanwhile
+    world = at_stable()
+    ask_for(world, "v3.0.0")
+    early = printed(world)
+    ask_for(world, "v2.0.0")
+    world.until(Phase.PROGRESSING)
+    cluster(early, printed(world))
+    # when
+    status = main(["wait", "iris", "--version", "v3.0.0", "--timeout", "20s"])
+    # then
+    assert status == 5
+    assert "iris v3.0.0 was superseded (Replaced): the spec asks for v2.0.0 now" in capsys.readouterr().out
 
 
 # -- what goes wrong
@@ -159,6 +185,25 @@ def test_the_choice_of_a_cluster_reaches_kubectl(cluster: Cluster) -> None:
     assert log.read_text().endswith("--output=json --kubeconfig=/k --context=prod --namespace=ml\n")
     assert main(["list", "-A"]) == 0
     assert "--all-namespaces" in log.read_text().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "choice"),
+    [
+        (["-n", "ml", "list"], "--namespace=ml"),
+        (
+            ["--kubeconfig", "/k", "--context", "prod", "list", "-n", "ml"],
+            "--kubeconfig=/k --context=prod --namespace=ml",
+        ),
+        (["-n", "ml", "list", "-n", "web"], "--namespace=web"),
+    ],
+)
+def test_the_choice_of_a_cluster_may_stand_before_the_command(
+    cluster: Cluster, arguments: list[str], choice: str
+) -> None:
+    log = cluster(stored("stable"))
+    assert main(arguments) == 0
+    assert log.read_text().endswith(f"--output=json {choice}\n")
 
 
 @pytest.mark.parametrize("command", ["status", "history", "explain", "list"])
@@ -205,6 +250,40 @@ def test_diff_says_what_makes_a_new_revision(
         "  spec.revisionHistoryLimit: 5 -> 3",
         "A new revision of v2.0.0 would start next to stable (v1.0.0).",
     ]
+
+
+def test_diff_of_a_model_that_is_not_there_yet_says_that_it_would_be_created(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    # given a manifest of a model that the cluster does not have
+    cluster(stored("stable"))
+    file = tmp_path / "rose.yaml"
+    file.write_text(yaml.safe_dump(stored("new").manifest | {"metadata": {"name": "rose"}}))
+    first = "the first revision would be v1.0.0: it gets all traffic when its pods are ready"
+    says = f"ModelDeployment rose would be created; {first}"
+    # when
+    assert main(["diff", "rose", "-f", str(file)]) == 0
+    assert main(["diff", "rose", "-f", str(file), "-o", "json"]) == 0
+    # then
+    text, _, data = capsys.readouterr().out.partition("\n")
+    assert text == f"{says}."
+    assert json.loads(data) == {"changes": [], "effect": says}
+
+
+def test_diff_tells_empty_from_absent(cluster: Cluster, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    # given nothing serves yet
+    cluster(stored("new"))
+    manifest = json.loads(json.dumps(stored("new").manifest))
+    manifest["spec"]["serving"] = {"image": "registry.example.com/iris:v1", "fallback": {"after": "500ms"}}
+    file = tmp_path / "iris.yaml"
+    file.write_text(yaml.safe_dump(manifest))
+    # when
+    assert main(["diff", "iris", "-f", str(file)]) == 0
+    # then
+    lines = capsys.readouterr().out.splitlines()
+    assert "* spec.serving.image: (empty) -> registry.example.com/iris:v1" in lines
+    assert "* spec.serving.fallback.after: (absent) -> 500ms" in lines
+    assert lines[-1] == "The first revision would be v1.0.0: it gets all traffic when its pods are ready."
 
 
 def test_each_line_of_the_logs_says_whose_it_is(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
@@ -461,6 +540,8 @@ def test_a_model_that_never_served_cannot_be_rolled_back() -> None:
         (["status", ""], ["iris", ":4"]),
         (["status", "x"], [":4"]),
         (["status", "iris", "--output", "j"], ["json", ":4"]),
+        (["-n", "ml", "status", ""], ["iris", ":4"]),
+        (["--context", "nowhere", "status", ""], [":4"]),
     ],
 )
 def test_kubectl_completes_commands_models_and_values(

@@ -8,7 +8,7 @@ from tests.rollout.world import spec_for
 from viridian.api.revision import RevisionInput
 from viridian.api.rollout import PromotionWatch
 from viridian.api.status import Phase
-from viridian.cli.verdict import Outcome, verdict_on
+from viridian.cli.verdict import Outcome, is_known, verdict_on
 from viridian.guards.judge import Verdict as GuardVerdict
 
 GUARDS = {"metricsMissing": {"after": "1m", "then": "Rollback"}, "noTraffic": {"after": "1m", "then": "Rollback"}}
@@ -66,6 +66,11 @@ def hold_against_the_world(world: RecordedWorld) -> None:
     wanted, status, model = RevisionInput.of(world.spec), world.status, printed(world)
     verdict = verdict_on(model, world.spec.model.version)
     inputs = {name: revision.input for name, revision in world.revisions.items()}
+    # Whatever was asked for and began is known, so that a replacement is never taken for a typing error.
+    assert all(
+        is_known(model, version) for version in {wanted.model.version, *(one.model.version for one in inputs.values())}
+    )
+    assert not is_known(model, "v9.9.9")
     if verdict is None:
         return
     assert status.observed_generation == world.generation

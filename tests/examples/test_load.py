@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from examples.demo.load import Load, Plan, Sample, predicted_digit, read_samples
+from examples.demo.load import Load, Plan, Sample, predicted_digit, read_samples, summary
 from examples.demo.records import Answer, AnswerReader, Totals, write_answer
 
 REPOSITORY = Path(__file__).parents[2]
@@ -135,6 +135,7 @@ async def test_the_process_ends_when_its_parent_closes_the_pipe(url: str, tmp_pa
         *(sys.executable, "-m", "examples.demo.load", "--url", url, "--samples", samples, "--records", records),
         *("--rate", "50", "--seconds", "600", "--until-stdin-closes"),
         stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
         cwd=REPOSITORY,
     )
     reader, answers = AnswerReader(records), []
@@ -148,6 +149,10 @@ async def test_the_process_ends_when_its_parent_closes_the_pipe(url: str, tmp_pa
     answers += reader.read_new()
     assert len(answers) == len(records.read_text().splitlines())
     assert all(answer.right for answer in answers)
+    assert process.stdout is not None
+    first, last = (await process.stdout.read()).decode().splitlines()
+    assert first.startswith(f"Sending 50 requests a second to {url} for 600 s; Ctrl-C ends it earlier.")
+    assert last == f"{len(answers):,} requests, 0 failed; v2 answered {len(answers):,}, 100.0% of them right."
 
 
 async def test_a_shell_that_allows_few_open_files_makes_no_request_fail(model: Model, url: str, tmp_path: Path) -> None:
@@ -190,6 +195,7 @@ def test_totals() -> None:
     assert (totals.requests, totals.failed) == (5, 1)
     assert totals.accuracy("v1") == 0.75
     assert totals.accuracy("v2") is None
+    assert summary(totals) == "5 requests, 1 failed (1 timeout); v1 answered 4, 75.0% of them right."
 
 
 def test_an_answer_without_a_prediction() -> None:

@@ -118,7 +118,7 @@ async def test_the_report_is_written_and_the_exit_status_is_zero(
         "v3",
         "v7",
     )
-    assert "To remove it: make clean" in output.getvalue()
+    assert "To remove it: kubectl delete namespace viridian-demo" in output.getvalue()
     assert json.loads((settings.build / "demo-timeline.json").read_text())["routes"]
     # The same end in colors.
     picture = Picture(seen.timeline, 0.0)
@@ -174,6 +174,33 @@ def test_a_missing_variable_is_named(missing: str, tmp_path: Path) -> None:
     del environment[missing]
     with pytest.raises(DemoError, match=f"^{missing} is not set; .*make demo"):
         read_settings(environment)
+
+
+@pytest.mark.parametrize(
+    ("cache", "selects", "removes"),
+    [
+        ("{tmp_path}", True, "To remove the cluster: make clean"),
+        ("/elsewhere", False, "To remove it: kubectl delete namespace viridian-demo"),
+    ],
+)
+def test_the_end_says_how_to_reach_the_cluster_and_how_to_remove_what_was_made(
+    tmp_path: Path, cache: str, selects: bool, removes: str
+) -> None:
+    # given the local cluster, or one of one's own
+    (tmp_path / "kubeconfig").touch()
+    (tmp_path / "samples.json").touch()
+    environment = {
+        "KUBECONFIG": str(tmp_path / "kubeconfig"),
+        "CACHE": cache.format(tmp_path=tmp_path),
+        "VIRIDIAN_DEMO_IMAGE": "a:b",
+        "VIRIDIAN_DEMO_SAMPLES": str(tmp_path / "samples.json"),
+    }
+    # when
+    said = program.look_around(read_settings(environment))
+    # then
+    assert ("  . dev/env.sh" in said) is selects
+    assert removes in said
+    assert "export KUBECONFIG" not in said
 
 
 def test_a_port_that_is_none_is_named(tmp_path: Path) -> None:

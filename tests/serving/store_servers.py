@@ -248,7 +248,7 @@ class Gateway(Proxy):
 def _versitygw() -> Path:
     """The gateway's program; it is built now if it is missing."""
     subprocess.run([REPOSITORY / "dev" / "toolchain" / "build-go.sh", "versitygw"], check=True)
-    return Path(output_of(". dev/env.sh && echo $CACHE")) / "bin" / "versitygw"
+    return Path(output_of(". dev/settings.sh && echo $CACHE")) / "bin" / "versitygw"
 
 
 def _ask_signed(port: int, method: str, path: str, body: str = "") -> None:

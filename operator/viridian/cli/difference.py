@@ -36,6 +36,11 @@ def _differences(before: object, after: object, path: str) -> Iterator[tuple[str
         yield path, before, after
 
 
+def creates(name: str, spec: ModelDeploymentSpec) -> str:
+    """Return what applying a spec would start where there is no such model yet, in a sentence."""
+    return f"ModelDeployment {name} would be created; {starts({}, spec, None)}"
+
+
 def starts(model: Mapping[str, Any], spec: ModelDeploymentSpec, stable: RevisionInput | None) -> str:
     """Return what applying a spec would start, in a sentence.
 
@@ -47,7 +52,7 @@ def starts(model: Mapping[str, Any], spec: ModelDeploymentSpec, stable: Revision
     status = model.get("status") or {}
     wanted, version = RevisionInput.of(spec), spec.model.version
     if stable is None:
-        return f"{version} would be the first revision: it gets all traffic when its pods are ready"
+        return f"the first revision would be {version}: it gets all traffic when its pods are ready"
     if wanted == stable:
         candidate = status.get("candidate")
         if candidate:

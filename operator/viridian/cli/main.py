@@ -9,6 +9,8 @@ import click
 
 from viridian_shared import __version__
 
+from .options import choose_cluster
+
 NAME: Final = "kubectl viridian"
 COMPLETE: Final = "_KUBECTL_VIRIDIAN_COMPLETE"
 """The variable by which a shell asks for completions."""
@@ -56,8 +58,9 @@ class _Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit statuses: 0 done, 1 failed (standard error says why), 2 wrong usage; `wait` has its own.",
 )
+@choose_cluster
 @click.version_option(__version__, prog_name=NAME, message="%(prog)s %(version)s")
-def plugin() -> None:
+def plugin(**_: Any) -> None:  # noqa: ANN401 - the choice of a cluster, which the commands look up
     """See and steer the rollouts of Viridian's ModelDeployments."""
 
 

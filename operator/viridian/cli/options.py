@@ -3,7 +3,7 @@
 import functools
 import json
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -19,11 +19,29 @@ OUTPUT = click.option(
 Command = Callable[..., Any]
 
 
+_CLUSTER: Final = ("kubeconfig", "context", "namespace")
+"""The options that choose a cluster; kubectl has the same."""
+
+
+def choose_cluster(command: Command) -> Command:
+    """Give a command, or the group of all commands, the options that choose a cluster."""
+    namespace = click.option("-n", "--namespace", metavar="NAME", help="Namespace. Default: that of the context.")
+    context = click.option("--context", metavar="NAME", help="Context of the kubeconfig. Default: the current one.")
+    return click.option("--kubeconfig", metavar="FILE", help="Kubeconfig file. Default: as kubectl has it.")(
+        context(namespace(command))
+    )
+
+
+def _chosen(context: click.Context) -> Kubectl:
+    """The cluster that the options choose; those after the command win over those before it."""
+    places = (context.params, context.find_root().params)
+    return Kubectl(**{key: next((place[key] for place in places if place.get(key)), "") for key in _CLUSTER})
+
+
 def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The models that a NAME can be completed to; none where the cluster does not say."""
-    chosen = {key: context.params.get(key) or "" for key in ("kubeconfig", "context", "namespace")}
     try:
-        models = Kubectl(**chosen).models(everywhere=False)
+        models = _chosen(context).models(everywhere=False)
     except KubectlFailed:
         return []
     return [model.name for model in models if model.name.startswith(incomplete)]
@@ -35,14 +53,12 @@ NAME = click.argument("name", shell_complete=_names)
 def on_cluster(command: Command) -> Command:
     """Give a command the options that choose a cluster, and a `kubectl` made from them; say its errors in a line."""
 
-    @click.option("--kubeconfig", metavar="FILE", default="", help="Kubeconfig file. Default: as kubectl has it.")
-    @click.option("--context", metavar="NAME", default="", help="Context of the kubeconfig. Default: the current one.")
-    @click.option("-n", "--namespace", metavar="NAME", default="", help="Namespace. Default: that of the context.")
     @functools.wraps(command)
-    def run(*, kubeconfig: str, context: str, namespace: str, **rest: Any) -> Any:  # noqa: ANN401 - what click passes
-        return command(kubectl=Kubectl(kubeconfig, context, namespace), **rest)
+    def run(**arguments: Any) -> Any:  # noqa: ANN401 - what click passes
+        own = {key: value for key, value in arguments.items() if key not in _CLUSTER}
+        return command(kubectl=_chosen(click.get_current_context()), **own)
 
-    return says_errors(run)
+    return choose_cluster(says_errors(run))
 
 
 def says_errors(command: Command) -> Command:

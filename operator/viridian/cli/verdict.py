@@ -62,6 +62,17 @@ def verdict_on(model: Model, version: str) -> Verdict | None:
     return _on_replaced(model, version)
 
 
+def is_known(model: Model, version: str) -> bool:
+    """Whether the spec asks for a version, or the status has ever had it: in a role, blocked, or in the history.
+
+    A version that is not known was never applied, was replaced before it began, or left the history long ago.
+    """
+    roles = (model.stable, model.candidate, model.control)
+    return model.version == version or any(
+        entry.get("version") == version for entry in (*roles, *model.blocked, *model.history)
+    )
+
+
 def _on_candidate(model: Model, version: str) -> Verdict | None:
     """It is being tried, or taken back; while a newer spec waits for its bake it can still be promoted."""
     ending = model.status.get("ending") or {}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from viridian.api.errors import ViridianError
-from viridian.cli.kubectl import Kubectl
+from viridian.cli.kubectl import Kubectl, NoSuchModel
 from viridian.cli.model import Model
 from viridian.cli.options import NAME, OUTPUT, on_cluster, print_data
 
@@ -26,12 +26,16 @@ class NoSuchManifest(ViridianError):
 @on_cluster
 def diff(kubectl: Kubectl, name: str, filename: str, output: str | None) -> None:
     """Show which fields of NAME a manifest would change, and whether that starts a rollout."""
-    from viridian.cli.difference import changes, starts
+    from viridian.cli.difference import changes, creates, starts
 
     after = _spec_in(filename, name)
-    model = kubectl.model(name)
-    found = changes(_read(model.spec, f"ModelDeployment {name}"), after)
-    sentence = starts(model.manifest, after, _stable(kubectl, model))
+    try:
+        model = kubectl.model(name)
+    except NoSuchModel:
+        found, sentence, changed = [], creates(name, after), True
+    else:
+        found = changes(_read(model.spec, f"ModelDeployment {name}"), after)
+        sentence, changed = starts(model.manifest, after, _stable(kubectl, model)), bool(found)
     if output:
         data = [
             {"field": one.field, "before": one.before, "after": one.after, "newRevision": one.restarts} for one in found
@@ -40,7 +44,7 @@ def diff(kubectl: Kubectl, name: str, filename: str, output: str | None) -> None
         return
     for change in found:
         click.echo(_line(change))
-    click.echo(f"{sentence[:1].upper()}{sentence[1:]}." if found else f"Nothing changes: {sentence}.")
+    click.echo(f"{sentence[:1].upper()}{sentence[1:]}." if changed else f"Nothing changes: {sentence}.")
 
 
 def _line(change: "Change") -> str:
@@ -49,7 +53,9 @@ def _line(change: "Change") -> str:
 
 
 def _shown(value: object) -> str:
-    return "(absent)" if value is None else str(value)
+    if value is None:
+        return "(absent)"
+    return str(value) or "(empty)"
 
 
 def _spec_in(filename: str, name: str) -> "ModelDeploymentSpec":

@@ -1,11 +1,13 @@
 """`kubectl viridian wait`: whether this very version was promoted."""
 
+from typing import NoReturn
+
 import click
 
 from viridian.cli.kubectl import Kubectl, TimeUp
 from viridian.cli.model import Model
 from viridian.cli.options import NAME, OUTPUT, Seconds, fail, on_cluster, print_data
-from viridian.cli.verdict import TIMED_OUT, Outcome, Verdict, verdict_on
+from viridian.cli.verdict import TIMED_OUT, Outcome, Verdict, is_known, verdict_on
 
 _SAYS = {
     Outcome.PROMOTED: "was promoted",
@@ -41,20 +43,21 @@ def wait(
       4    it expired: it ran out of time and is not at fault
       5    it was superseded: the spec asks for another version
       124  the timeout is over, and the rollout is not
-      1    the cluster or the model cannot be read
+      1    the model does not know VERSION, or the cluster cannot be read
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    said, last = "", None
+    said, last, known = "", None, False
     try:
         for model in kubectl.follow(name, timeout):
             last, wanted = model, version or model.version
             version = wanted
+            known = known or is_known(model, wanted)  # once seen is enough: what is replaced early is in no history
             if until_applied and model.version != wanted:
                 state = f"the spec asks for {model.version}, not yet for {wanted}"
             else:
                 until_applied = False
                 verdict = verdict_on(model, wanted)
                 if verdict is not None:
-                    return _report(model, wanted, verdict, output)
+                    return _report(model, wanted, verdict, output) if known else _unknown(model, wanted)
                 state = model.state
             if state != said and not quiet:
                 click.echo(f"{model.phase}: {state}", err=True)
@@ -75,6 +78,13 @@ def _report(model: Model, version: str, verdict: Verdict, output: str | None) ->
         if verdict.outcome is not Outcome.PROMOTED:
             click.echo(f"`kubectl viridian explain {model.name}` says more, and what to do.", err=True)
     return int(verdict.outcome)
+
+
+def _unknown(model: Model, version: str) -> NoReturn:
+    fail(
+        f"{model.name} does not know {version}: its spec asks for {model.version}, and its history has no {version}."
+        " Check --version, and apply before you wait; an applied version that was replaced before it began is not known"
+    )
 
 
 def _out_of_time(name: str, version: str | None, last: Model | None, said: str) -> None:
