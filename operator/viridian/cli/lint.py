@@ -22,8 +22,9 @@ _LONGEST_NAME: Final = 57
 _NAME: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _OWN_RULE: Final = "value_error"
 """Pydantic's type of what the models' own validators refuse; the schema has these rules too, in full sentences."""
-_TYPES: Final = (("int",), ("str",))
-"""What pydantic adds to the path of a field that may have several types."""
+_NUMBER: Final = ("int",)
+_TEXT: Final = ("str",)
+"""What pydantic adds to the path of a field that may be a number or text."""
 _WORDS: Final = {
     "extra_forbidden": "does not exist: check its spelling and where it is indented; `kubectl explain mdep.spec` lists"
     " all",
@@ -101,8 +102,7 @@ def _spec(spec: object) -> Iterator[Finding]:
         yield _error("spec", "is missing: write at least spec.model with version and uri")
         return
     schema = structural_schema(ModelDeploymentSpec)
-    # Of a field that may have several types there is a fault for each: the last one is said.
-    faults = {fault.path: fault for fault in map(_Fault.of, _faults(spec))}.values()
+    faults = [*map(_Fault.of, _faults(spec))]
     for fault in faults:
         if fault.kind != _OWN_RULE:
             yield _error(_path(fault.path), fault.message)
@@ -126,7 +126,7 @@ class _Fault:
     @classmethod
     def of(cls, error: ErrorDetails) -> Self:
         path, words = error["loc"], _WORDS.get(error["type"])
-        if path[-1:] in _TYPES:
+        if path[-1:] == _TEXT:
             path = path[:-1]
         message = error["msg"].removeprefix("Value error, ")
         if words is not None:
@@ -138,7 +138,8 @@ def _faults(spec: dict[str, Any]) -> list[ErrorDetails]:
     try:
         ModelDeploymentSpec.model_validate(spec)
     except ValidationError as error:
-        return error.errors()
+        # Of a field that may be text or a number there is an error for each; text is the more general one.
+        return [one for one in error.errors() if one["loc"][-1:] != _NUMBER]
     return []
 
 
