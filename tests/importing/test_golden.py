@@ -31,8 +31,24 @@ def test_a_line_that_is_none_is_named() -> None:
             "row 1: probabilities.a is 0.76 and not 0.75",
         ),
         (200, {"prediction": "a"}, "row 1: probabilities is None and not {'a': 0.75, 'b': 0.25}"),
+        (
+            400,
+            {
+                "type": "urn:viridian:problem:invalid-input",
+                "detail": "2 fields are wrong.",
+                "error": "2 fields are wrong.",
+                "errors": [
+                    {"pointer": "/petal_width", "detail": "is missing; send a number"},
+                    {"pointer": "", "detail": "has an unknown field"},
+                ],
+            },
+            "row 1: answered with status 400 and not 200: /petal_width: is missing; send a number; the body: has an"
+            " unknown field",
+        ),
+        (503, {"detail": "Not ready."}, "row 1: answered with status 503 and not 200: Not ready."),
         (500, {"title": "no"}, 'row 1: answered with status 500 and not 200: \'{"title": "no"}\''),
     ],
 )
 def test_an_answer_is_held_against_its_line(status: int, body: dict[str, Any], told: str | None) -> None:
-    assert difference(LINE, status, json.dumps(body).encode()) == told
+    found = difference(LINE, status, json.dumps(body).encode())
+    assert (None if found is None else f"{found}") == told

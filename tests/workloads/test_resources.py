@@ -8,11 +8,12 @@ from hypothesis import given
 from tests.workloads.children import revision_of
 from tests.workloads.specs import specs
 
+from viridian.api.quantities import parse_quantity
 from viridian.api.revision import RevisionInput
 from viridian.api.serving import Resources
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.workloads.pod import PodDefaults, build_pod_template
-from viridian.workloads.resources import DefaultResources, check_resources, parse_quantity, with_defaults
+from viridian.workloads.resources import DefaultResources, check_resources, with_defaults
 
 SMALL = Resources(requests={"cpu": "100m", "memory": "256Mi"})
 BOUNDED = Resources(requests={"memory": "256Mi"}, limits={"memory": "1Gi"})

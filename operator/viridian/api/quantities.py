@@ -1,5 +1,6 @@
 """Durations, percentages and ratios as users write them: strings, never floats."""
 
+import decimal
 import re
 from typing import Annotated, Any
 
@@ -11,6 +12,10 @@ NUMBER = re.compile(r"^-?[0-9]{1,12}(\.[0-9]{1,9})?$")
 _PERCENT = re.compile(r"^[0-9]{1,3}(\.[0-9]{1,3})?%$")
 QUANTITY = re.compile(r"^([0-9]{1,18}(?:[.][0-9]{1,9})?)(n|u|m|k|[KMGTPE]i|[MGTPE])?$")
 """Kubernetes' own, of at least 0, but without exponents: whoever reads 1e999999999 as a number is busy for minutes."""
+_FACTORS = {"": decimal.Decimal(1), "k": decimal.Decimal(1000)}
+_FACTORS |= {prefix: decimal.Decimal(1000) ** -power for power, prefix in enumerate("mun", 1)}
+_FACTORS |= {f"{prefix}i": decimal.Decimal(1024**power) for power, prefix in enumerate("KMGTPE", 1)}
+_FACTORS |= {prefix: decimal.Decimal(1000**power) for power, prefix in enumerate("MGTPE", 2)}
 DECIMAL = re.compile(r"^[0-9]{1,4}(\.[0-9]{1,4})?$")
 
 
@@ -47,6 +52,20 @@ def parse_number(text: str) -> float:
     if not NUMBER.fullmatch(text):
         raise ValueError(f"{text!r} is not a number: write digits such as 0.2 or 1000")
     return float(text)
+
+
+def parse_quantity(text: str | int) -> decimal.Decimal:
+    """Read a quantity such as `2`, `250m` or `512Mi`.
+
+    Raises:
+        ValueError: the text is not a quantity.
+    """
+    found = QUANTITY.fullmatch(str(text))
+    if found is None:
+        raise ValueError(
+            f"{text!r} is not a quantity: write a number of at least 0 without exponent, such as 2, 250m or 512Mi"
+        )
+    return decimal.Decimal(found[1]) * _FACTORS[found[2] or ""]
 
 
 def _checked(parse: Any) -> AfterValidator:  # noqa: ANN401 - any parser from text will do

@@ -5,30 +5,45 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from viridian.api.generators.structural import Schema, structural_schema
+from viridian.api.generators.structural import structural_schema
 from viridian.api.names import API_VERSION, KIND
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.guards.spec import guard_config
-from viridian_shared.durations import PATTERN as DURATION
-from viridian_shared.durations import parse_duration
 
+from .admission import Path, broken_rules, with_defaults
 from .risks import risks
 
 _LONGEST_NAME: Final = 57
 _NAME: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-_MATCHES: Final = re.compile(r"self\.matches\(r'([^']*)'\)")
-_BETWEEN: Final = re.compile(
-    re.escape(f"self.matches(r'{DURATION.pattern}')")
-    + r" && duration\(self\) >= duration\('(\w+)'\) && duration\(self\) <= duration\('(\w+)'\)"
-)
-"""Rules of the schema that can be told here: one regular expression, and the bounds of a duration.
-
-Others of the kind CEL need the API server.
-"""
+_OWN_RULE: Final = "value_error"
+"""Pydantic's type of what the models' own validators refuse; the schema has these rules too, in full sentences."""
+_NUMBER: Final = ("int",)
+_TEXT: Final = ("str",)
+"""What pydantic adds to the path of a field that may be a number or text."""
+_WORDS: Final = {
+    "extra_forbidden": "does not exist: check its spelling and where it is indented; `kubectl explain mdep.spec` lists"
+    " all",
+    "missing": "is missing: it has no default",
+    "greater_than_equal": "is {input!r}: write at least {ge}",
+    "less_than_equal": "is {input!r}: write at most {le}",
+    "too_short": "has too few items, {actual_length}: write at least {min_length}",
+    "too_long": "has too many items, {actual_length}: write at most {max_length}",
+    "string_too_short": "is empty: write at least {min_length} character",
+    "string_too_long": "is too long: write at most {max_length} characters",
+    "enum": "is {input!r}: write one of {expected}",
+    "literal_error": "is {input!r}: write one of {expected}",
+    "string_type": "is {input!r}, which YAML does not read as text: put it in quotes",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "is {input!r}: write a whole number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "is {input!r}: write true or false, without quotes"),
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "is {input!r}: write a map of fields"),
+    "list_type": "is {input!r}: write a list",
+}
+"""By pydantic's types of errors, what a user reads; {input} and the others are pydantic's."""
 
 
 class Level(StrEnum):
@@ -86,49 +101,60 @@ def _spec(spec: object) -> Iterator[Finding]:
     if not isinstance(spec, dict):
         yield _error("spec", "is missing: write at least spec.model with version and uri")
         return
+    schema = structural_schema(ModelDeploymentSpec)
+    faults = [*map(_Fault.of, _faults(spec))]
+    for fault in faults:
+        if fault.kind != _OWN_RULE:
+            yield _error(_path(fault.path), fault.message)
+    misshapen = [fault.path for fault in faults if fault.kind not in (_OWN_RULE, "extra_forbidden")]
+    broken = list(broken_rules(schema, with_defaults(schema, spec), misshapen))
+    for path, message in broken:
+        yield _error(_path(path), _with_value(spec, path, message))
+    for fault in faults:  # a rule that the models alone have
+        if fault.kind == _OWN_RULE and not any(path[: len(fault.path)] == fault.path for path, _ in broken):
+            yield _error(_path(fault.path), fault.message)
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """What the models say against a field."""
+
+    kind: str
+    path: Path
+    message: str
+
+    @classmethod
+    def of(cls, error: ErrorDetails) -> Self:
+        path, words = error["loc"], _WORDS.get(error["type"])
+        if path[-1:] == _TEXT:
+            path = path[:-1]
+        message = error["msg"].removeprefix("Value error, ")
+        if words is not None:
+            message = words.format(**error.get("ctx", {}), input=error["input"])
+        return cls(error["type"], path, message)
+
+
+def _faults(spec: dict[str, Any]) -> list[ErrorDetails]:
     try:
         ModelDeploymentSpec.model_validate(spec)
     except ValidationError as error:
-        for one in error.errors():
-            yield _error(_path(one["loc"]), _words(one["type"], one["msg"]))
-        return
-    yield from _rules(structural_schema(ModelDeploymentSpec), spec, "spec")
+        # Of a field that may be text or a number there is an error for each; text is the more general one.
+        return [one for one in error.errors() if one["loc"][-1:] != _NUMBER]
+    return []
 
 
-def _words(kind: str, message: str) -> str:
-    """The models' own sentences, and plainer ones for what pydantic says itself."""
-    if kind == "extra_forbidden":
-        return "does not exist: check its spelling and where it is indented; `kubectl explain mdep.spec` lists all"
-    if kind == "missing":
-        return "is missing: it has no default"
-    return message.removeprefix("Value error, ")
+def _with_value(spec: Any, path: Path, message: str) -> str:  # noqa: ANN401 - anything that YAML can hold
+    """A rule's message, after the text or number that breaks it, where the field is one."""
+    value = spec
+    for key in path:
+        # A rule may name a field that has its default, and whose parents have theirs.
+        value = value[key] if isinstance(key, int) else value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return message
+    return f"{value!r} {message}" if message.startswith("is ") else f"is {value!r}: {message}"
 
 
-def _rules(schema: Schema, value: object, path: str) -> Iterator[Finding]:
-    """What breaks those rules of the schema that can be told here."""
-    for rule in schema.get("x-kubernetes-validations", []):
-        if isinstance(value, str) and not _keeps(value, rule["rule"]):
-            yield _error(path, f"is {value!r}: {rule['message']}")
-    if isinstance(value, dict):
-        named, others = schema.get("properties", {}), schema.get("additionalProperties", {})
-        for key, part in value.items():
-            yield from _rules(named.get(key, others), part, f"{path}.{key}")
-    if isinstance(value, list):
-        for index, part in enumerate(value):
-            yield from _rules(schema.get("items", {}), part, f"{path}[{index}]")
-
-
-def _keeps(value: str, rule: str) -> bool:
-    """Whether a text keeps a rule, as far as this can be told here."""
-    if matches := _MATCHES.fullmatch(rule):
-        return re.search(matches[1], value) is not None
-    if between := _BETWEEN.fullmatch(rule):
-        shortest, longest = map(parse_duration, between.groups())
-        return shortest <= parse_duration(value) <= longest
-    return True
-
-
-def _path(location: tuple[int | str, ...]) -> str:
+def _path(location: Path) -> str:
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
     return "spec" + "".join(parts)
 

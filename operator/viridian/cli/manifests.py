@@ -18,16 +18,27 @@ def models_in(file: str) -> list[dict[str, Any]]:
     """Return the ModelDeployments of a file, or with `-` of standard input; other objects are left out.
 
     Raises:
-        CannotRead: there is none, or it is no YAML.
+        CannotRead: there is none, or it is not YAML.
     """
+    name = "standard input" if file == "-" else file
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text()
         documents = list(yaml.safe_load_all(text))
     except OSError as error:
-        raise CannotRead(f"{file} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CannotRead(f"{file} is no YAML: {error}") from error
+        raise CannotRead(f"{name} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CannotRead(f"{name} is not YAML: it is not text in UTF-8") from error
+    except yaml.YAMLError as error:
+        raise CannotRead(f"{name} is not YAML: {_why(error)}") from error
     models = [document for document in documents if isinstance(document, dict) and document.get("kind") == KIND]
     if not models:
-        raise CannotRead(f"{file} has no {KIND}: write apiVersion, kind: {KIND}, metadata and spec")
+        raise CannotRead(f"{name} has no {KIND}: write apiVersion, kind: {KIND}, metadata and spec")
     return models
+
+
+def _why(error: yaml.YAMLError) -> str:
+    """What is wrong and where, in one line; the parser's own words also show an excerpt and its name for the text."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return " ".join(f"{error}".split())
+    mark = error.problem_mark
+    return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"

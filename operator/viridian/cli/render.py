@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from viridian.rollout.messages import count
+
 from .model import Json, Model, read_time
 
 _BAR = 20
@@ -108,7 +110,7 @@ def _entry(entry: Json) -> RenderableType:
 def _role(role: str, found: Json, *, bars: bool) -> Text:
     weight = int(found.get("weight", 0))
     drawn = f" {_bar(weight / 100)}" if bars else ""
-    pods = f"{found.get('ready', 0)} of {found.get('replicas', 0)} pods ready"
+    pods = f"{found.get('ready', 0)} of {count(found.get('replicas', 0), 'pod')} ready"
     return Text.assemble(
         f"{role} ",
         (str(found["version"]), "bold"),

@@ -70,11 +70,14 @@ def _few_pods(spec: ModelDeploymentSpec) -> Iterator[Risk]:
     if spec.guards.latency:
         yield (
             field,
-            "is 1, with guards on latency: one slow node passes for a slow model, and a drained node takes all answers;"
-            " write at least 2",
+            "is 1, with guards on latency: one slow node passes for a slow model, and nobody is answered while its node"
+            " is drained; write at least 2",
         )
     else:
-        yield field, "is 1: a drained node takes all answers; write at least 2 if users must be served meanwhile"
+        yield (
+            field,
+            "is 1: nobody is answered while its node is drained; write at least 2 if users must be served meanwhile",
+        )
 
 
 def _blind_guards(spec: ModelDeploymentSpec) -> Iterator[Risk]:

@@ -1,16 +1,10 @@
 """CPU and memory of the containers: what a model says, and what the operator's configuration adds to it."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 
 from viridian.api.base import ApiModel
-from viridian.api.quantities import QUANTITY
+from viridian.api.quantities import parse_quantity
 from viridian.api.serving import Resources
-
-_FACTORS = {"": Decimal(1), "k": Decimal(1000)}
-_FACTORS |= {prefix: Decimal(1000) ** -power for power, prefix in enumerate("mun", 1)}
-_FACTORS |= {f"{prefix}i": Decimal(1024**power) for power, prefix in enumerate("KMGTPE", 1)}
-_FACTORS |= {prefix: Decimal(1000**power) for power, prefix in enumerate("MGTPE", 2)}
 
 
 class DefaultResources(ApiModel):
@@ -45,20 +39,6 @@ def check_resources(resources: Resources) -> None:
         if requests[name] > limits[name]:
             above = f"{resources.requests[name]}, is above its limit, {resources.limits[name]}"
             raise ValueError(f"the request of {name}, {above}: lower it, or raise the limit")
-
-
-def parse_quantity(text: str | int) -> Decimal:
-    """Read a quantity such as `2`, `250m` or `512Mi`.
-
-    Raises:
-        ValueError: the text is not a quantity.
-    """
-    found = QUANTITY.fullmatch(str(text))
-    if found is None:
-        raise ValueError(
-            f"{text!r} is not a quantity: write a number of at least 0 without exponent, such as 2, 250m or 512Mi"
-        )
-    return Decimal(found[1]) * _FACTORS[found[2] or ""]
 
 
 def _without(quantities: Mapping[str, str | int], names: set[str]) -> dict[str, str | int]:

@@ -16,7 +16,7 @@ import msgspec
 from viridian_import.faults import ImportFault
 from viridian_serving.artifacts.detect import LocalModel, find
 from viridian_serving.artifacts.locate import ModelError, triton_model
-from viridian_serving.checks.golden import Golden, difference
+from viridian_serving.checks.golden import Difference, Golden, brief, difference, grouped
 from viridian_serving.checks.inputs import read_golden, sample_body
 from viridian_serving.checks.load_check import LoadPlan, LoadReport, check_load
 from viridian_serving.commands.local_pod import run
@@ -51,11 +51,18 @@ class Report:
     smoke: str = ""
     """How the sample was answered, as a sentence."""
     faults: list[str] = field(default_factory=list)
-    """What is wrong, one sentence each; nothing else was found when there are none."""
+    """What is wrong beside golden answers, one sentence each."""
+    differences: list[Difference] = field(default_factory=list)
+    """Golden answers that are not as written down."""
     is_whole: bool = False
     """Whether everything was asked: a signal may have come before."""
     load: LoadReport | None = None
     """None where no load was asked for, or other answers are wrong already."""
+
+    @property
+    def told(self) -> list[str]:
+        """All that is wrong with the answers, one sentence each; equal ones are one, with their number."""
+        return [*self.faults, *(sentence for sentence, _ in grouped(self.differences))]
 
 
 def check(folder: Path, load_plan: LoadPlan | None = None, *, trusted: bool = False) -> Report:
@@ -125,9 +132,9 @@ async def _ask_all(
     for line in golden:
         reply = await _ask(api, "POST", "/predict", msgspec.json.encode(line.request))
         report.asked += 1
-        if told := difference(line, reply.status, reply.body):
-            report.faults.append(told)
-    if load_plan is not None and not report.faults:
+        if found := difference(line, reply.status, reply.body):
+            report.differences.append(found)
+    if load_plan is not None and not report.told:
         questions = [line for line in golden if line.status == 200] or [sample]
         report.load = await check_load(partial(_post, api, load_plan), questions, load_plan)
 
@@ -143,7 +150,7 @@ async def _smoke(api: HttpClient, home: Path, report: Report) -> Golden:
     reply = await _ask(api, "POST", "/predict", body)
     report.smoke = f"the sample is answered with status {reply.status}"
     if reply.status != 200:
-        report.faults.append(f"{report.smoke}: {reply.body.decode(errors='replace')[:300]}")
+        report.faults.append(f"{report.smoke}: {brief(reply.body)}")
     return Golden("the sample", json.loads(body), 200)
 
 

@@ -60,12 +60,12 @@ def tell(report: Report) -> int:
     Returns:
         The exit code: 0 when all is well.
     """
-    faults = [*report.faults, *(report.load.faults if report.load else ())]
+    faults = [*report.told, *(report.load.faults if report.load else ())]
     for fault in faults[:_SHOWN]:
         sys.stdout.write(f"  {fault}\n")
     if len(faults) > _SHOWN:
         sys.stdout.write(f"  … and {len(faults) - _SHOWN} more\n")
-    good = report.asked - min(len(report.faults), report.asked)
+    good = report.asked - len(report.differences)
     sys.stdout.write(
         f"checked   {report.smoke}; {good} of {report.asked} golden requests are answered as written down\n"
     )

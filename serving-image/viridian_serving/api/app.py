@@ -14,7 +14,7 @@ from viridian_serving.api.content_coding import unpack
 from viridian_serving.api.cors import Cors, is_preflight
 from viridian_serving.api.fallback import KEEP
 from viridian_serving.api.pipeline import Inferences, Trust
-from viridian_serving.api.responses import complete, identity_headers, request_id_of
+from viridian_serving.api.responses import complete, identity_headers
 from viridian_serving.api.shadow import Mirror
 from viridian_serving.api.stable import StableView
 from viridian_serving.codec import oip_paths
@@ -24,6 +24,7 @@ from viridian_serving.contract.documents import PATHS, documents
 from viridian_serving.http1.client import HttpClient, PeerUnreachableError
 from viridian_serving.http1.messages import Request, Response
 from viridian_serving.http1.problems import Problem
+from viridian_serving.http1.request_ids import request_id_of
 from viridian_serving.http1.server import HttpServer
 from viridian_serving.inference.cache import AnswerCache, CacheStats
 from viridian_serving.inference.loaded_model import LoadedModel
@@ -185,7 +186,7 @@ class App:
         return await self._complete(request, partial(self._dispatch, self._operations))
 
     def _complete(self, request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Awaitable[Response]:
-        return complete(answer, request, request_id_of(request), self._headers)
+        return complete(answer, request, request_id_of(request.headers), self._headers)
 
     # -- routes
 

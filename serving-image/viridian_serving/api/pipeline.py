@@ -16,7 +16,7 @@ from viridian_serving.api.fallback import MARK, Fallback
 from viridian_serving.api.outcomes import counted
 from viridian_serving.api.rate_limit import ClientLimits
 from viridian_serving.api.refusals import busy, limited, too_late
-from viridian_serving.api.responses import complete, request_id_of
+from viridian_serving.api.responses import complete
 from viridian_serving.codec import oip_paths
 from viridian_serving.codec.offload import aside
 from viridian_serving.codec.oip import HEADER_LENGTH
@@ -25,6 +25,7 @@ from viridian_serving.http1.body_budget import BodyBudget
 from viridian_serving.http1.client import HttpClient
 from viridian_serving.http1.messages import Headers, Request, Response
 from viridian_serving.http1.problems import Problem
+from viridian_serving.http1.request_ids import request_id_of
 from viridian_serving.inference.deaths import DIED, Deaths
 from viridian_serving.inference.loaded_model import LoadedModel
 from viridian_serving.inference.predictor import Predictor
@@ -154,7 +155,9 @@ class Inferences:
             self.direct_in_flight -= 1
 
     def _context(self, request: Request, via: Via) -> RequestContext:
-        return RequestContext(request, request_id_of(request), via, self._deadline(request, via), time.time_ns())
+        return RequestContext(
+            request, request_id_of(request.headers), via, self._deadline(request, via), time.time_ns()
+        )
 
     # -- the stages of every inference, in the order in which it meets them
 

@@ -1,23 +1,16 @@
 """What every answer carries, and what a client gets when there is none."""
 
 import logging
-import random
-import re
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from viridian_serving.http1.messages import Headers, Request, Response
+from viridian_serving.http1.messages import Headers, Response
 from viridian_serving.http1.problems import CONTENT_TYPE, Problem
 from viridian_serving.settings.config import Settings
 
 LOG = logging.getLogger("viridian.api")
 
 _T = TypeVar("_T")
-
-_MAX_REQUEST_ID: Final = 128
-_IDS: Final = random.Random()  # noqa: S311  they are to differ, not to be secret; the system seeds it
-_TRACEPARENT: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
-"""W3C Trace Context; what a later version adds comes behind."""
 
 
 def identity_headers(settings: Settings) -> Headers:
@@ -26,19 +19,6 @@ def identity_headers(settings: Settings) -> Headers:
         (b"Viridian-Revision", settings.revision.encode()),
         (b"Viridian-Version", settings.model_version.encode()),
     )
-
-
-def request_id_of(request: Request) -> str:
-    """Return the id by which a request is found again: its client's, that of the trace it is part of, or a new one."""
-    given = request.headers.get(b"x-request-id", b"")
-    # What goes into a header, a log line and JSON must be harmless there.
-    if given and len(given) <= _MAX_REQUEST_ID and given.isascii() and given.decode("ascii").isprintable():
-        return given.decode("ascii")
-    if b"traceparent" in request.headers:
-        trace = _TRACEPARENT.fullmatch(request.headers[b"traceparent"].strip())
-        if trace is not None and trace[1].strip(b"0"):
-            return trace[1].decode("ascii")
-    return _IDS.randbytes(16).hex()
 
 
 async def complete(

@@ -1,10 +1,14 @@
 """What people bring instead of an ONNX file: how it is known, by the file or by the folder, and how it becomes one."""
 
+import shlex
 from pathlib import Path
 from typing import Final
 
-_PICKLE: Final = "a pickle, which is code that runs only where the same packages are; export it to ONNX"
-_SKLEARN: Final = f"{_PICKLE}, with skl2onnx for scikit-learn: to_onnx(model, X[:1], options={{'zipmap': False}})"
+_SKLEARN: Final = (
+    "a pickle, which is code that runs only where the same packages are; if you trust its author, import it to ONNX: "
+    "viridian import FILE --trusted --sample data.csv"
+)
+_SKOPS: Final = "a model in skops' format; import it to ONNX: viridian import FILE --sample data.csv"
 _PYTORCH: Final = (
     "a model of PyTorch; export it to ONNX: torch.onnx.export(model, example, 'model.onnx', "
     "dynamic_axes={'input': {0: 'batch'}}, input_names=['input'])"
@@ -16,17 +20,11 @@ _KERAS: Final = (
 _SAVED_MODEL: Final = (
     "a SavedModel of TensorFlow; export it to ONNX: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx"
 )
-_XGBOOST: Final = (
-    "a model of XGBoost; export it to ONNX with onnxmltools: convert_xgboost(model, initial_types=[('input', "
-    "FloatTensorType([None, COLUMNS]))])"
-)
-_LIGHTGBM: Final = (
-    "a model of LightGBM; export it to ONNX with onnxmltools: convert_lightgbm(model, initial_types=[('input', "
-    "FloatTensorType([None, COLUMNS]))], zipmap=False)"
-)
-_CATBOOST: Final = "a model of CatBoost; export it to ONNX: model.save_model('model.onnx', format='onnx')"
+_XGBOOST: Final = "a model of XGBoost; import it to ONNX: viridian import FILE --sample data.csv"
+_LIGHTGBM: Final = "a model of LightGBM; import it to ONNX: viridian import FILE --sample data.csv"
+_CATBOOST: Final = "a model of CatBoost; import it to ONNX: viridian import FILE --sample data.csv"
 _MLFLOW: Final = (
-    "a model of MLflow; import it to ONNX: viridian import FOLDER --sample train.csv, or serve it as it is with format "
+    "a model of MLflow; import it to ONNX: viridian import FOLDER --sample data.csv, or serve it as it is with format "
     "mlflow"
 )
 _HUGGING_FACE: Final = (
@@ -40,7 +38,8 @@ _TFLITE: Final = (
     "a model of TensorFlow Lite; export it to ONNX: python -m tf2onnx.convert --tflite FILE --output model.onnx"
 )
 _SUFFIXES: Final = {
-    **dict.fromkeys((".pkl", ".pickle", ".joblib", ".skops", ".cloudpickle"), _SKLEARN),
+    **dict.fromkeys((".pkl", ".pickle", ".joblib", ".cloudpickle"), _SKLEARN),
+    ".skops": _SKOPS,
     **dict.fromkeys((".pt", ".pth", ".pt2", ".ckpt"), _PYTORCH),
     **dict.fromkeys((".h5", ".hdf5", ".keras"), _KERAS),
     **dict.fromkeys((".ubj", ".bst", ".xgb"), _XGBOOST),
@@ -52,6 +51,7 @@ _SUFFIXES: Final = {
     ".pbtxt": "a model's configuration; name the folder that it is in",
 }
 _NAMES: Final = {"saved_model.pb": _SAVED_MODEL, "MLmodel": _MLFLOW}
+"""These files are told by what their folder is; the command is about that."""
 _BEGINNING: Final = 4096
 """Bytes by which a file is known whose name says nothing."""
 
@@ -65,7 +65,16 @@ def way_out(path: Path) -> str | None:
     Returns:
         The end of a sentence, after "is"; None when it is not known.
     """
-    return _of_folder(path) if path.is_dir() else _of_file(path)
+    if path.is_dir():
+        return _of_folder(path)
+    return _named(_of_file(path), path.parent if path.name in _NAMES else path)
+
+
+def _named(words: str | None, path: Path) -> str | None:
+    """The sentence with the path in its command, so that it can be pasted."""
+    if words is None:
+        return None
+    return words.replace("FILE", quoted := shlex.quote(str(path))).replace("FOLDER", quoted)
 
 
 def _of_file(file: Path) -> str | None:
@@ -100,12 +109,12 @@ def _of_folder(folder: Path) -> str | None:
         return None  # who wants to list it says so
     names = {file.name for file in files}
     if "MLmodel" in names:
-        return _MLFLOW
+        return _named(_MLFLOW, folder)
     if "saved_model.pb" in names:
-        return _SAVED_MODEL
+        return _named(_SAVED_MODEL, folder)
     if "config.json" in names and any(map(_is_weights, names)):
-        return _HUGGING_FACE
-    return next((found for file in files if file.is_file() and (found := _of_file(file))), None)
+        return _named(_HUGGING_FACE, folder)
+    return next((_named(found, file) for file in files if file.is_file() and (found := _of_file(file))), None)
 
 
 def _is_weights(name: str) -> bool:

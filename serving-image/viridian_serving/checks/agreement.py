@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from viridian_serving.checks.golden import Difference, grouped
+
 _SHOWN = 3
-"""Differences that a finding names."""
+"""Reasons that a finding names."""
 _LONGEST = 900
 """Characters of a finding: a container's last words are short."""
 
@@ -17,19 +19,21 @@ class Finding:
     sentence: str
 
 
-def agreement(told: Sequence[str | None], least: float) -> Finding:
+def agreement(found: Sequence[Difference | None], least: float) -> Finding:
     """Judge golden answers.
 
     Args:
-        told: For each request what is different, as a sentence; None where nothing is. One or more.
+        found: For each request what is different; None where nothing is. One or more.
         least: Share of the requests whose answers must be as expected.
     """
-    different = [each for each in told if each is not None]
-    same = len(told) - len(different)
-    passed = same >= least * len(told)
-    sentence = f"{same} of {len(told)} answers are as expected"
+    different = [each for each in found if each is not None]
+    same = len(found) - len(different)
+    passed = same >= least * len(found)
+    sentence = f"{same} of {len(found)} answers are as expected"
     if different:
-        more = f"; and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
-        enough = "" if passed else f", and {least:.4g} of them must be" if least < 1 else ", and all must be"
-        sentence += f"{enough}: {'; '.join(different[:_SHOWN])}{more}"
+        reasons = grouped(different)
+        rest = sum(count for _, count in reasons[_SHOWN:])
+        more = f"; and {rest} more" if rest else ""
+        enough = "" if passed else f", and {least * 100:.5g}% of them must be" if least < 1 else ", and all must be"
+        sentence += f"{enough}: {'; '.join(reason for reason, _ in reasons[:_SHOWN])}{more}"
     return Finding(passed, sentence if len(sentence) <= _LONGEST else f"{sentence[: _LONGEST - 1]}…")

@@ -9,7 +9,9 @@ Each line is a JSON object:
     tolerance  how far apart numbers may be: absolute below 1, and relative above
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +19,8 @@ import msgspec
 from viridian_serving.codec.comparison import differences
 
 FILE: Final = "golden.jsonl"
+_LONGEST: Final = 300
+"""Characters of an answer that a sentence quotes."""
 
 
 class Golden(msgspec.Struct, frozen=True):
@@ -49,7 +53,18 @@ def load(text: bytes) -> list[Golden]:
     return lines
 
 
-def difference(line: Golden, status: int, body: bytes) -> str | None:
+@dataclass(frozen=True)
+class Difference:
+    """An answer that is not what it should be."""
+
+    case: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.case}: {self.reason}"
+
+
+def difference(line: Golden, status: int, body: bytes) -> Difference | None:
     """Compare an answer with what it should be.
 
     Args:
@@ -58,20 +73,47 @@ def difference(line: Golden, status: int, body: bytes) -> str | None:
         body: Of the answer, JSON.
 
     Returns:
-        What is different, as a sentence; None when nothing is.
+        What is different; None when nothing is.
     """
+    reason: str | None = None
     if status != line.status:
-        return f"{line.case}: answered with status {status} and not {line.status}: {_excerpt(body)}"
-    if line.answer is None:
-        return None
+        reason = f"answered with status {status} and not {line.status}: {brief(body)}"
+    elif line.answer is not None:
+        try:
+            reason = next(differences(line.answer, msgspec.json.decode(body), line.tolerance), None)
+        except msgspec.DecodeError as error:
+            reason = f"the answer is not JSON ({error})"
+    return Difference(line.case, reason) if reason else None
+
+
+def grouped(found: Sequence[Difference]) -> list[tuple[str, int]]:
+    """Return a sentence for each reason, the most frequent first, and how many requests it is about."""
+    first = {each.reason: each for each in reversed(found)}
+    counts = Counter(each.reason for each in found)
+    return [
+        (f"{first[reason]}" if count == 1 else f"{count} requests, such as {first[reason]}", count)
+        for reason, count in counts.most_common()
+    ]
+
+
+def brief(body: bytes) -> str:
+    """Return what an answer says in a few words: of a problem document what is wrong, without its frame."""
     try:
-        answer = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        return f"{line.case}: the answer is not JSON ({error})"
-    told = next(differences(line.answer, answer, line.tolerance), None)
-    return f"{line.case}: {told}" if told else None
+        problem = msgspec.json.decode(body, type=_Problem)
+    except msgspec.DecodeError:
+        text = repr(body.decode(errors="replace"))
+    else:
+        text = "; ".join(f"{each.pointer or 'the body'}: {each.detail}" for each in problem.errors) or problem.detail
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _excerpt(body: bytes) -> str:
-    text = repr(body.decode(errors="replace"))
-    return text if len(text) <= 200 else f"{text[:199]}…"
+class _Violation(msgspec.Struct, frozen=True):
+    pointer: str
+    detail: str
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    """What is read of a problem document."""
+
+    detail: str
+    errors: list[_Violation] = []

@@ -14,14 +14,14 @@ import msgspec
 
 from viridian_serving.artifacts.locate import ModelError, model_home
 from viridian_serving.checks.agreement import Finding, agreement
-from viridian_serving.checks.golden import FILE, Golden, difference
+from viridian_serving.checks.golden import FILE, Golden, brief, difference
 from viridian_serving.checks.inputs import read_golden, sample_body
 from viridian_serving.checks.load import FAILED, Objective, measured, milliseconds
 from viridian_serving.checks.load_check import LoadPlan, check_load
 from viridian_serving.checks.schema_change import refusals
 from viridian_serving.checks.sending import Post, at_rate
 from viridian_serving.checks.target import Target
-from viridian_serving.http1.client import PeerUnreachableError, Reply
+from viridian_serving.http1.client import PeerUnreachableError
 from viridian_serving.settings import config
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.termination_log import report
@@ -120,7 +120,7 @@ async def _smoke(settings: Settings, candidate: Target, stable: Target | None) -
     """The sample and stable's are answered; what is refused unlike by stable is told, as a version may be meant to."""
     reply = await candidate.predict(await sample_body(model_home(settings), candidate.get))
     if reply.status != 200:
-        return Finding(False, f"the sample is answered with status {reply.status}: {_start(reply)}")
+        return Finding(False, f"the sample is answered with status {reply.status}: {brief(reply.body)}")
     if stable is None:
         return Finding(True, "the sample is answered")
     before, after = json.loads((await stable.get("/schema")).body), json.loads((await candidate.get("/schema")).body)
@@ -128,9 +128,9 @@ async def _smoke(settings: Settings, candidate: Target, stable: Target | None) -
     example = json.dumps(before["example"]).encode()
     reply = await candidate.predict(example)
     if reply.status >= 500 and (await stable.predict(example)).status == 200:
-        return Finding(False, f"stable's example is answered with status {reply.status}: {_start(reply)}")
+        return Finding(False, f"stable's example is answered with status {reply.status}: {brief(reply.body)}")
     if reply.status != 200 and not narrower:
-        narrower = [f"stable's example, with status {reply.status}: {_start(reply)}"]
+        narrower = [f"stable's example, with status {reply.status}: {brief(reply.body)}"]
     if not narrower:
         return Finding(
             True, "the sample and stable's example are answered, and the schema takes all that stable's takes"
@@ -140,12 +140,12 @@ async def _smoke(settings: Settings, candidate: Target, stable: Target | None) -
 
 async def _golden(settings: Settings, wish: GoldenWish, candidate: Target) -> Finding:
     lines = _lines(settings, wish)
-    told = []
+    found = []
     for line in lines:
         expected = line if wish.tolerance is None else msgspec.structs.replace(line, tolerance=float(wish.tolerance))
         reply = await candidate.predict(msgspec.json.encode(line.request))
-        told.append(difference(expected, reply.status, reply.body))
-    return agreement(told, _share(wish.min_agreement, 1.0))
+        found.append(difference(expected, reply.status, reply.body))
+    return agreement(found, _share(wish.min_agreement, 1.0))
 
 
 async def _load(settings: Settings, wish: LoadWish, candidate: Target, stable: Target | None) -> Finding:
@@ -193,10 +193,6 @@ def _lines(settings: Settings, wish: GoldenWish) -> list[Golden]:
 
 def _share(text: str | None, otherwise: float) -> float:
     return otherwise if text is None else float(text.removesuffix("%")) / 100
-
-
-def _start(reply: Reply) -> str:
-    return reply.body.decode(errors="replace")[:300]
 
 
 def _key(settings: Settings) -> str:

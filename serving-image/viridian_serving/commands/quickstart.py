@@ -10,6 +10,8 @@ from viridian_serving.codec.tensors import DYNAMIC
 
 _LONGEST: Final = 1000
 """Characters of a request that is still pasted gladly."""
+_SHOWN: Final = 12
+"""Features that fit a screen with all the rest."""
 
 NO_EXAMPLE: Final = "The model answered no made-up request. Put one that is into sample.json beside the model."
 
@@ -94,11 +96,14 @@ def _expression(value: object) -> str:
     return f"[{', '.join(map(_expression, value))}]" if isinstance(value, list) else repr(value)
 
 
-def quickstart(health: dict[str, Any], url: str, example: Example | None) -> str:
+def quickstart(
+    health: Mapping[str, Any], features: Sequence[Mapping[str, Any]], url: str, example: Example | None
+) -> str:
     """Write the text.
 
     Args:
         health: What ``/health`` says.
+        features: What clients send, as ``/schema`` lists them.
         url: Of the API.
         example: A request that was answered; None when there is none.
 
@@ -109,8 +114,8 @@ def quickstart(health: dict[str, Any], url: str, example: Example | None) -> str
         "",
         f"Model {health['model']}, version {health['version']}, is ready at {url}",
         "",
-        *_tensors("takes", health["inputs"]),
-        *_tensors("gives", health["outputs"]),
+        *_listed("takes", _taken(health["inputs"], features, url)),
+        *_listed("gives", list(map(_tensor, health["outputs"]))),
         f"  docs   {url}/docs",
         "",
         *(["Ask it:", f"  {example.command(url)}"] if example else [NO_EXAMPLE]),
@@ -121,13 +126,24 @@ def quickstart(health: dict[str, Any], url: str, example: Example | None) -> str
     return "\n".join(lines)
 
 
-def _tensors(verb: str, tensors: Sequence[dict[str, Any]]) -> list[str]:
-    described = [
-        f"{_printable(tensor['name'])}  {tensor['datatype']}  "
-        + str(["any" if dim == DYNAMIC else dim for dim in tensor["shape"]]).replace("'", "")
-        for tensor in tensors
-    ]
-    return [f"  {verb if position == 0 else '':6} {text}" for position, text in enumerate(described)]
+def _taken(inputs: Sequence[Mapping[str, Any]], features: Sequence[Mapping[str, Any]], url: str) -> list[str]:
+    """What clients send: the features of a schema.yaml, where that makes the model's inputs of them."""
+    if {each["name"] for each in features} == {each["name"] for each in inputs}:
+        return list(map(_tensor, inputs))
+    shown = [f"{_printable(each['name'])}  {each['type']}{_shape(each['shape'])}" for each in features[:_SHOWN]]
+    return [*shown, f"… and {len(features) - _SHOWN} more, see {url}/schema"] if len(features) > _SHOWN else shown
+
+
+def _tensor(tensor: Mapping[str, Any]) -> str:
+    return f"{_printable(tensor['name'])}  {tensor['datatype']}{_shape(tensor['shape']) or '  []'}"
+
+
+def _shape(dims: Sequence[int]) -> str:
+    return f"  [{', '.join('any' if dim == DYNAMIC else str(dim) for dim in dims)}]" if dims else ""
+
+
+def _listed(verb: str, lines: Sequence[str]) -> list[str]:
+    return [f"  {verb if position == 0 else '':6} {line}" for position, line in enumerate(lines)]
 
 
 def _printable(name: str) -> str:

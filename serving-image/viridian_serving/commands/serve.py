@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from viridian_serving.artifacts.detect import NAME, LocalModel, find
 from viridian_serving.artifacts.locate import ModelError, model_home
@@ -229,7 +229,8 @@ async def greet(settings: Settings) -> None:
     api = HttpClient(host, settings.http_port, "the API")
     await _until_ready(api, settings, url)
     health = json.loads((await _ask(api, "GET", "/health")).body)
-    sys.stdout.write(quickstart(health, url, await _example(api, settings)))
+    schema = json.loads((await _ask(api, "GET", "/schema")).body)
+    sys.stdout.write(quickstart(health, schema["features"], url, await _example(api, settings, schema["example"])))
     sys.stdout.flush()
     api.close()
 
@@ -262,12 +263,11 @@ def _sample_file(settings: Settings) -> Path:
     return model_home(settings) / SAMPLE_FILE
 
 
-async def _example(api: HttpClient, settings: Settings) -> Example | None:
+async def _example(api: HttpClient, settings: Settings, made_up: Mapping[str, Any]) -> Example | None:
     """Return a request that is answered, if there is one."""
     file = _sample_file(settings)
     body = read_sample(file.parent)
-    schema = json.loads((await _ask(api, "GET", "/schema")).body)
-    for example in (*([sample(body, str(file))] if body is not None else []), request(schema["example"])):
+    for example in (*([sample(body, str(file))] if body is not None else []), request(made_up)):
         if (await _ask(api, "POST", "/predict", example.body)).status == 200:
             return example
     return None

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Final, Protocol, cast
 
@@ -12,6 +12,8 @@ import httptools
 
 from viridian_serving.http1.body_budget import Arrival, BodyBudget
 from viridian_serving.http1.messages import Headers, Request, Response, rendered
+from viridian_serving.http1.problems import CONTENT_TYPE, Problem
+from viridian_serving.http1.request_ids import request_id_of
 
 LOG = logging.getLogger(__name__)
 
@@ -64,8 +66,8 @@ class Connection(asyncio.Protocol):
         self._current: Request | None = None
         self._task: asyncio.Task[None] | None = None
         """Answers it; the loop itself would forget a task that only waits."""
-        self._refused: tuple[int, str] | None = None
-        """Status and reason for what came behind the last whole request: nothing that follows it is read."""
+        self._refused: Response | None = None
+        """The answer to what came behind the last whole request: nothing that follows it is read."""
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._header_bytes = 0
@@ -245,7 +247,7 @@ class Connection(asyncio.Protocol):
         if self._ended:
             return
         if response is None:
-            self._refuse_now(500, "The server failed; its log says why.")
+            self._refuse_now(self._refusal(500, "The server failed; its log says why.", request.headers))
             return
         keep_alive = keep_alive and not self._server.closing and not self._server.moving
         self._write(rendered(response, head_only=request.method == b"HEAD", keep_alive=keep_alive))
@@ -260,7 +262,7 @@ class Connection(asyncio.Protocol):
         if self._waiting:
             self._start(*self._waiting.popleft())
         elif self._refused is not None:
-            self._refuse_now(*self._refused)
+            self._refuse_now(self._refused)
         elif self._transport is not None and not self._transport.is_reading():
             self._transport.resume_reading()
 
@@ -320,21 +322,24 @@ class Connection(asyncio.Protocol):
         if self._ended or self._refused is not None:
             return
         self._drop_body()
+        refusal = self._refusal(status, detail, self._headers)
         if self._current is None and not self._waiting:
-            self._refuse_now(status, detail)
+            self._refuse_now(refusal)
             return
-        self._refused = status, detail
+        self._refused = refusal
         if self._transport is not None:
             self._transport.pause_reading()
 
-    def _refuse_now(self, status: int, detail: str) -> None:
-        self._server.refusals[status] += 1
-        phrase = HTTPStatus(status).phrase
-        body = (
-            f'{{"type":"urn:viridian:problem:http","title":"{phrase}","status":{status},"detail":"{detail}"}}'
-        ).encode()
-        headers = (*self._server.headers, _LATER) if status == HTTPStatus.SERVICE_UNAVAILABLE else self._server.headers
-        refusal = Response(status, body, b"application/problem+json", headers)
+    def _refusal(self, status: int, detail: str, asked: Mapping[bytes, bytes]) -> Response:
+        """The document that the API itself would write, for who is refused before it is asked."""
+        request_id = request_id_of(asked)
+        headers = ((b"X-Request-Id", request_id.encode()), *self._server.headers)
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers = (*headers, _LATER)
+        return Response(status, Problem(status, "http", detail).body(request_id), CONTENT_TYPE, headers)
+
+    def _refuse_now(self, refusal: Response) -> None:
+        self._server.refusals[refusal.status] += 1
         self._write(rendered(refusal, head_only=False, keep_alive=False))
         self._ended = True
         if self._transport is not None:

@@ -110,7 +110,7 @@ def _imported(artifact: Artifact, made: Made, folder: Path) -> Row:
         locked.touch()  # which packages it needs is no matter here
         arguments += ["--native", "--requirements", str(locked)]
     imported = importing.import_model(parser.parse_args(arguments))
-    faults = check(imported.folder, trusted=True).faults
+    faults = check(imported.folder, trusted=True).told
     if imported.found is None:
         return Row(artifact.name, artifact.kind, f"WRONG: {'; '.join(faults)}" if faults else "equal")
     parity, speed = imported.found.converted.parity, imported.speed[0]

@@ -133,6 +133,8 @@ def test_a_good_instance_is_answered_however_it_is_asked(pod: Pod) -> None:
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(pod: Pod) -> None:
     answer = pod.request("POST", "/predict", b" " * (17 << 20))
     assert (answer.status, answer.headers["content-type"]) == (413, "application/problem+json")
+    assert answer.json["error"] == answer.json["detail"]
+    assert answer.json["request_id"] == answer.headers["x-request-id"]
 
 
 @pytest.mark.serving

@@ -71,7 +71,7 @@ def test_a_link_s_own_name_is_the_model_s(tmp_path: Path) -> None:
         ),
         (["iris.onnx", "notes.txt"], ".", "; run viridian-serve {root}/iris.onnx"),
         (["a/config.pbtxt", "b/config.pbtxt"], ".", "holds 2 models (a, b); leave one, or name its folder"),
-        (["model.pkl"], "model.pkl", "export it to ONNX, with skl2onnx for scikit-learn"),
+        (["model.pkl"], "model.pkl", "viridian import {root}/model.pkl --trusted --sample data.csv"),
         (["model.PT"], "model.PT", "export it to ONNX: torch.onnx.export"),
         (["iris.tar.gz"], "iris.tar.gz", "is an archive; unpack it and name the folder"),
         (["iris/config.pbtxt"], "iris/config.pbtxt", "name the folder that it is in"),
@@ -239,8 +239,9 @@ def test_the_welcome_says_where_what_and_how() -> None:
         "inputs": INPUTS[:2],
         "outputs": [{"name": "y", "datatype": "FP32", "shape": []}],
     }
+    features = [{"name": "it's", "type": "string", "shape": []}, {"name": "x", "type": "number", "shape": [2, -1]}]
     # when
-    text = quickstart(health, "http://127.0.0.1:8000", request(SMALL))
+    text = quickstart(health, features, "http://127.0.0.1:8000", request(SMALL))
     # then
     assert text.splitlines()[1:8] == [
         "Model iris, version v1, is ready at http://127.0.0.1:8000",
@@ -251,7 +252,24 @@ def test_the_welcome_says_where_what_and_how() -> None:
         "  docs   http://127.0.0.1:8000/docs",
         "",
     ]
-    assert "sample.json beside the model" in quickstart(health, "http://127.0.0.1:8000", None)
+    assert "sample.json beside the model" in quickstart(health, features, "http://127.0.0.1:8000", None)
+
+
+def test_the_welcome_names_what_clients_send_where_a_schema_makes_the_inputs_of_it() -> None:
+    # given a model whose one input is made of features
+    health = {
+        "model": "iris",
+        "version": "v1",
+        "inputs": [{"name": "X", "datatype": "FP32", "shape": [20]}],
+        "outputs": [],
+    }
+    features = [{"name": f"f{each}", "type": "number", "shape": []} for each in range(20)]
+    # when
+    lines = quickstart(health, features, "http://h", None).splitlines()
+    # then
+    assert lines[3:6] == ["  takes  f0  number", "         f1  number", "         f2  number"]
+    assert "         … and 8 more, see http://h/schema" in lines
+    assert not [line for line in lines if "FP32" in line]
 
 
 @pytest.mark.parametrize(

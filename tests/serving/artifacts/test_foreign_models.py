@@ -11,9 +11,10 @@ from viridian_serving.artifacts.locate import ModelError, model_file
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"model.joblib": "x"}, "with skl2onnx for scikit-learn"),
-        ({"model.pkl": "x"}, "with skl2onnx for scikit-learn"),
-        ({"config.json": "{}", "model.safetensors": "x"}, "optimum-cli export onnx"),
+        ({"model.joblib": "x"}, "viridian import {root}/model.joblib --trusted --sample data.csv"),
+        ({"model.pkl": "x"}, "viridian import {root}/model.pkl --trusted --sample data.csv"),
+        ({"model.skops": "x"}, "viridian import {root}/model.skops --sample data.csv"),
+        ({"config.json": "{}", "model.safetensors": "x"}, "optimum-cli export onnx --model {root} OUT"),
         ({"config.json": "{}", "pytorch_model.bin": "x"}, "optimum-cli export onnx"),
         ({"model.safetensors": "x"}, "optimum-cli export onnx"),
         ({"saved_model.pb": "x", "variables/x": "x"}, "tf2onnx.convert --saved-model"),
@@ -21,10 +22,10 @@ from viridian_serving.artifacts.locate import ModelError, model_file
         ({"model.h5": "x"}, "a model of Keras; export it to ONNX"),
         ({"model.pt": "x"}, "torch.onnx.export"),
         ({"model.tflite": "x"}, "tf2onnx.convert --tflite"),
-        ({"model.json": '{"learner":{}}'}, "a model of XGBoost; export it to ONNX with onnxmltools"),
-        ({"model.ubj": "x"}, "a model of XGBoost; export it to ONNX with onnxmltools"),
-        ({"model.txt": "tree\nversion=v4"}, "a model of LightGBM; export it to ONNX with onnxmltools"),
-        ({"model.cbm": "x"}, "a model of CatBoost; export it to ONNX"),
+        ({"model.json": '{"learner":{}}'}, "viridian import {root}/model.json --sample data.csv"),
+        ({"model.ubj": "x"}, "viridian import {root}/model.ubj --sample data.csv"),
+        ({"model.txt": "tree\nversion=v4"}, "viridian import {root}/model.txt --sample data.csv"),
+        ({"model.cbm": "x"}, "viridian import {root}/model.cbm --sample data.csv"),
     ],
 )
 def test_the_way_out_is_said_for_the_folder_and_the_file(tmp_path: Path, files: dict[str, str], words: str) -> None:
@@ -36,11 +37,11 @@ def test_the_way_out_is_said_for_the_folder_and_the_file(tmp_path: Path, files: 
     for look in (find, model_file):
         with pytest.raises(ModelError) as error:
             look(tmp_path)
-        assert words in str(error.value)
+        assert words.format(root=tmp_path) in str(error.value)
     if len(files) == 1:
         with pytest.raises(ModelError) as error:
             find(tmp_path / next(iter(files)))
-        assert words in str(error.value)
+        assert words.format(root=tmp_path) in str(error.value)
 
 
 def test_a_text_that_is_no_model_is_not_taken_for_one(tmp_path: Path) -> None:

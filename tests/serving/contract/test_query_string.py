@@ -10,7 +10,6 @@ from tests.serving.malformed import address
 from tests.serving.models import CUSTOMER, CUSTOMERS
 from tests.serving.pod import Pod, running_pod
 
-from viridian_serving.api.responses import request_id_of
 from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
 from viridian_serving.contract.binding import bind
 from viridian_serving.contract.contract import Contract
@@ -18,6 +17,7 @@ from viridian_serving.contract.query_string import QuestionReader
 from viridian_serving.contract.schema_file import parse
 from viridian_serving.http1.messages import Request
 from viridian_serving.http1.problems import Problem
+from viridian_serving.http1.request_ids import request_id_of
 from viridian_serving.metrics.guard_counters import outcome_of
 from viridian_shared.outcome import Outcome
 
@@ -122,7 +122,7 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
     ],
 )
 def test_the_request_id_is_the_client_s_or_its_trace_s(headers: dict[str, str], found: str | None) -> None:
-    given = request_id_of(request(**headers))
+    given = request_id_of(request(**headers).headers)
     assert given == found if found else len(given) == 32 and given != TRACE
 
 

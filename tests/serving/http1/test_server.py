@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import time
 import weakref
 from collections.abc import AsyncIterator, Iterator
@@ -231,9 +232,19 @@ async def test_what_cannot_be_served_is_refused_and_the_connection_ends(
         assert answered == status
         assert headers["content-type"] == "application/problem+json"
         assert headers["who"] == "me"
-        assert f'"status":{status}'.encode() in body
+        document = json.loads(body)
+        assert document["status"] == status
+        assert document["error"] == document["detail"]
+        assert document["request_id"] == headers["x-request-id"]
         assert await peer.ended()
     assert server.in_flight == 0
+
+
+async def test_a_refusal_before_the_body_has_the_id_that_the_client_gave(server: HttpServer) -> None:
+    async with connected(server) as peer:
+        peer.send(b"POST / HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine-7\r\nContent-Length: 1001\r\n\r\n")
+        _, headers, body = await peer.answer()
+        assert headers["x-request-id"] == json.loads(body)["request_id"] == "mine-7"
 
 
 async def test_a_handler_that_crashes_is_a_500_without_a_traceback(server: HttpServer) -> None:

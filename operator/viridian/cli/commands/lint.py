@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def lint(files: tuple[str, ...], rpm: float | None, scrape_interval: float, strict: bool, output: str | None) -> int:
     """Check manifests without a cluster: schema, unknown fields, and risky settings.
 
-    FILE is a path, or - for standard input. Other kinds of objects in it are left out. A few rules need the API server;
-    `kubectl apply --dry-run=server -f FILE` asks it.
+    FILE is a path, or - for standard input. Other kinds of objects in it are left out. What else a cluster refuses,
+    such as by its policies, `kubectl apply --dry-run=server -f FILE` says.
 
     \b
     Exit statuses:
@@ -37,6 +37,7 @@ def lint(files: tuple[str, ...], rpm: float | None, scrape_interval: float, stri
     from viridian.cli.lint import Level
     from viridian.cli.lint import lint as check
     from viridian.cli.manifests import models_in
+    from viridian.rollout.messages import count
 
     found = [
         (file, manifest, finding)
@@ -53,7 +54,7 @@ def lint(files: tuple[str, ...], rpm: float | None, scrape_interval: float, stri
             click.echo(_line(file, manifest, finding))
     errors = sum(finding.level is Level.ERROR for *_, finding in found)
     if not output:
-        click.echo(f"{errors} errors, {len(found) - errors} warnings", err=True)
+        click.echo(f"{count(errors, 'error')}, {count(len(found) - errors, 'warning')}", err=True)
     return 1 if errors or (strict and found) else 0
 
 
