@@ -45,7 +45,8 @@ class Scenario:
 
         promtool prints what an expression gives when that was not expected; so it is made to tell when alerts fired.
         """
-        firing = f'(timestamp(ALERTS{{alertstate="firing"}}))[{self.minutes}m:30s]'
+        look = "5m" if self.step.endswith("h") else "30s"  # weeks are looked at as often as their rules are evaluated
+        firing = f'(timestamp(ALERTS{{alertstate="firing"}}))[{self.minutes}m:{look}]'
         questions = [f"{which}_over_time({firing}) + 0.5" for which in ("min", "max")]
         test = {
             "interval": self.step,
