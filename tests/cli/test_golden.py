@@ -86,3 +86,12 @@ def test_a_terminal_has_bars_and_colors_and_nothing_else_has() -> None:
     assert "\x1b[" in drawn
     assert "█" not in written
     assert "\x1b" not in written
+
+
+def test_one_pod_is_counted_in_the_singular() -> None:
+    # given a model with a single pod
+    file = HERE / "models" / "stable.yaml"
+    model = read(file)
+    model.manifest["status"]["stable"] |= {"ready": 1, "replicas": 1}
+    # then
+    assert "100 %, 1 of 1 pod ready" in plain(render.status_tree(model, now(file), bars=False))

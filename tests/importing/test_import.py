@@ -439,6 +439,11 @@ def test_another_version_of_scikit_learn_is_said_in_one_sentence(tmp_path: Path,
         ("age,income\n1,2\n", [], "the sample lacks column 'visits', which the model was trained with"),
         ("age,income,visits\n1,2,3\n", ["--target", "y"], "--target 'y' is no column of the sample"),
         ("age,income,visits\n1,2,many\n", [], "the original fails every row of the sample"),
+        (
+            "age,income,visits\n1,2,3\n2,3,4\n3,4,5\n4,5,abc\n",
+            [],
+            r"\nThe likely cause: row 4 of the sample holds 'abc' in column 'visits', .*; correct that cell\n$",
+        ),
         ('age,income,visits\n1,2,"3\n', [], "cannot be read as a table"),
         ("age,income,visits\n1,2,3\n", ["--dtype", "zip=string"], "--dtype names 'zip', which is no column"),
     ],
@@ -459,6 +464,37 @@ def test_a_sample_that_cannot_be_used_is_said(
     # then
     assert ran.code == 1
     assert re.search(words, ran.err), ran.err
+
+
+def test_a_sample_of_one_row_is_a_notice(tmp_path: Path, run: Any) -> None:
+    from sklearn.linear_model import Ridge
+    from tests.importing import makers
+
+    made = makers.numeric(tmp_path / "given", Ridge())
+    file = tmp_path / "one.csv"
+    file.write_text("age,income,visits\n40,2000,3\n")
+    # when
+    ran = run(makers.Made(made.model, file, None, None))
+    # then
+    assert ran.code == 0, ran.err
+    assert "sample    1 row, 3 features" in ran.out
+    assert "notice    the sample has only 1 row: " in ran.out
+    assert "give 100 or more" in (ran.folder / "MODEL_CARD.md").read_text()
+
+
+def test_the_card_says_of_which_rows_both_answered(tmp_path: Path, run: Any) -> None:
+    # given a model that fails rows with a missing value
+    from sklearn.linear_model import Ridge
+    from tests.importing import makers
+
+    # when
+    ran = run(makers.numeric(tmp_path / "given", Ridge()))
+    # then
+    card = (ran.folder / "MODEL_CARD.md").read_text()
+    said = re.search(r"the same (\d+) rows alike \((.*)\)", card)
+    assert said is not None
+    assert sum(int(part.split()[0]) for part in said[2].split(", ")) == int(said[1])
+    assert "missing" not in said[2]
 
 
 def test_a_version_is_not_written_over(tmp_path: Path, run: Any) -> None:

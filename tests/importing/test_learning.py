@@ -1,5 +1,7 @@
 """What is learnt from a sample."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from viridian_import.learn.ranges import bounds_of
 from viridian_import.learn.schema_text import schema_text
 from viridian_import.learn.sensitive import looks_sensitive
 from viridian_import.messages import Column, Description, Layout, Output, Role
+from viridian_import.sample.odd_cells import odd_cells
 from viridian_import.sample.table import Table
 from viridian_serving.codec.tensors import Kind
 from viridian_serving.contract.schema_file import parse
@@ -85,6 +88,23 @@ def test_a_sample_that_does_not_fit_is_said(description: Description, target: st
         choose(table(a=[1.0], b=[2.0], y=[0]), description, target)
 
 
+@pytest.mark.parametrize(
+    ("cells", "named"),
+    [
+        (["1", "2.5", None, "abc", "1e3"], "row 4 of the sample holds 'abc' in column 'x'"),
+        (["1", "abc", "2", "3", "4", "n/a", "5", "6"], "row 2 of the sample holds 'abc' in column 'x'"),
+        (["1", "2", "abc"], None),
+        (["A-1234", "B-77", "12"], None),
+        (["1010", "8020"], None),
+        ([None, None], None),
+    ],
+)
+def test_a_cell_that_makes_text_of_numbers_is_named(cells: list[str | None], named: str | None) -> None:
+    found = list(odd_cells(Table((Column("x", Kind.STRING, cells),))))
+    assert len(found) == (named is not None)
+    assert all(named is not None and one.startswith(named) for one in found)
+
+
 def test_a_schema_holds_what_was_learnt_and_can_be_read() -> None:
     # given
     sample = table(
@@ -104,6 +124,9 @@ def test_a_schema_holds_what_was_learnt_and_can_be_read() -> None:
     assert (age.type, age.min, age.max, age.example) == (Kind.INTEGER, 0, 170, 40)
     assert not income.nullable
     assert (city.categories, size.categories) == ((), ("M", "S"))
+    assert "# Learnt by viridian import from 6 rows." in text
+    (page,) = re.findall(r"docs/\S+\.md", text)
+    assert (Path(__file__).parents[2] / page).is_file()
     assert "in the sample Graz, Wien; others are let in, as the model takes them; 33.3 % missing" in text
     assert (email.sensitive, email.example) == (True, None)
     assert "@" not in text

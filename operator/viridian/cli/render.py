@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from viridian.rollout.messages import count
+from viridian_shared.words import count
 
 from .model import Json, Model, read_time
 

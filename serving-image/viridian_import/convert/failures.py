@@ -9,9 +9,9 @@ from viridian_import.convert.steps import steps
 _CLASS: Final = re.compile(r"<class '([\w.]+)'>")
 _SAID: Final = 300
 _WAYS_OUT: Final = (
-    "move what it does into preprocess.py beside the model (docs/schema.md) and train without it; use a step that has "
-    "a converter; teach skl2onnx one with update_registered_converter() in a module of your own, given by --code; or "
-    "serve the model as it is, by its own library: --native"
+    "move what it does into preprocess.py beside the model (docs/reference/schema.md) and train without it; use a step "
+    "that has a converter; teach skl2onnx one with update_registered_converter() in a module of your own, given by "
+    "--code; or serve the model as it is, by its own library: --native"
 )
 
 

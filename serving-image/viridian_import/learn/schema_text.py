@@ -8,10 +8,11 @@ import yaml
 from viridian_import.learn.draft import Draft
 from viridian_import.messages import Output, Role
 from viridian_serving.codec.tensors import Kind
+from viridian_shared.words import count
 
 _HEAD: Final = (
-    "# Learnt by viridian import from {rows} rows. Fill in units and descriptions, and correct what you know better:\n"
-    "# docs/schema.md explains the keys. Afterwards: viridian check FOLDER\n"
+    "# Learnt by viridian import from {rows}. Fill in units and descriptions, and correct what you know better:\n"
+    "# docs/reference/schema.md explains the keys. Afterwards: viridian check FOLDER\n"
 )
 _SHOWN: Final = 8
 """Categories that a comment lists."""
@@ -35,7 +36,7 @@ def schema_text(
     names = {each.name for each in drafts}
     # Without it, a feature of the input's name would be taken for all of the input.
     explicit = tensor if tensor in names and len(drafts) > 1 else None
-    lines = [_HEAD.format(rows=rows).rstrip("\n"), 'description: ""', "features:"]
+    lines = [_HEAD.format(rows=count(rows, "row")).rstrip("\n"), 'description: ""', "features:"]
     lines += [_feature(each, rows, explicit) for each in drafts]
     lines += ["outputs:", *_outputs(outputs, classes)]
     return "\n".join(lines) + "\n"

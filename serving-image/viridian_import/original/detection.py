@@ -55,7 +55,8 @@ def detect(path: Path) -> Found:
     if format_of(path) == "triton":
         raise ImportFault(
             f"{path} is a model repository of Triton, which is served as it is: viridian-serve {path}, and in the "
-            "cluster with format: triton; a schema.yaml beside its version folders names its features (docs/schema.md)"
+            "cluster with format: triton; a schema.yaml beside its version folders names its features "
+            "(docs/reference/schema.md)"
         )
     if (path / MODEL_FILE).is_file():
         return Found(path / MODEL_FILE, Source.ONNX)

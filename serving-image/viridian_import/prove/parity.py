@@ -21,7 +21,7 @@ class Difference:
 class Parity:
     """How far apart they are."""
 
-    compared: int
+    answered: tuple[int, ...]
     """Rows that both answered."""
     largest: float
     """Of all numbers: |original - ONNX| / max(1, |original|)."""
@@ -31,6 +31,11 @@ class Parity:
     refused: int
     """Rows that the original fails and the schema does not let in."""
     differences: tuple[Difference, ...]
+
+    @property
+    def compared(self) -> int:
+        """How many rows both answered."""
+        return len(self.answered)
 
     @property
     def faithful(self) -> bool:
@@ -61,7 +66,8 @@ def compare(
     """
     numbers: list[float] = []
     differences: list[Difference] = []
-    disagreements = compared = refused = 0
+    answered: list[int] = []
+    disagreements = refused = 0
     pairs = list(zip(outputs, converted.values.values(), strict=True))
     for row in range(len(pairs[0][1])):
         if reason := _refused(row, original, converted, refusals, required):
@@ -69,7 +75,7 @@ def compare(
         if row in original.refused or row in refusals or row in converted.refused:
             refused += row in original.refused and row in refusals
             continue
-        compared += 1
+        answered.append(row)
         worst, told = 0.0, ""
         for output, values in pairs:
             left, right = original.values[output.name][row], values[row]
@@ -85,7 +91,7 @@ def compare(
         if told:
             differences.append(Difference(row, told))
     return Parity(
-        compared,
+        tuple(answered),
         max(numbers, default=0.0),
         median(numbers) if numbers else 0.0,
         disagreements,

@@ -1,5 +1,6 @@
 """Rows that the sample lacks: missing values, extreme ones, and categories that nobody has seen."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,6 +43,11 @@ class Trial:
 
     table: Table
     probes: tuple[Probe, ...]
+
+    def counts(self, rows: Collection[int]) -> dict[str, int]:
+        """Return how many of these rows are of each case, for the cases that there are."""
+        found = Counter(self.probes[row].case for row in rows)
+        return {str(case): found[case] for case in Case if found[case]}
 
     def rows(self, *cases: Case) -> list[int]:
         """Return the rows of these cases."""

@@ -8,6 +8,7 @@ from viridian_import.prove.onnx_side import OnnxSide
 from viridian_import.sample.table import Table
 from viridian_import.timing import microseconds_of
 from viridian_serving.contract.contract import Contract
+from viridian_shared.words import count
 
 SIZES: Final = (1, 100)
 _SECONDS: Final = 0.3
@@ -25,7 +26,7 @@ class Speed:
     @property
     def size(self) -> str:
         """How many rows, in words."""
-        return f"{self.rows} row{'s' if self.rows > 1 else ''}"
+        return count(self.rows, "row")
 
 
 def measure(original: OriginalModel, side: OnnxSide, features: Table, contract: Contract) -> list[Speed]:

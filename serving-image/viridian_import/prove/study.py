@@ -13,8 +13,11 @@ from viridian_import.messages import Answers, Description
 from viridian_import.original.process import OriginalModel
 from viridian_import.prove.conversion import Converted, convert
 from viridian_import.prove.probes import Case, Trial, trial_of, without_each
+from viridian_import.sample.odd_cells import odd_cells
+from viridian_import.sample.reading import ENOUGH
 from viridian_import.sample.table import Table
 from viridian_serving.codec.tensors import Kind
+from viridian_shared.words import count
 
 _MOST_NOTICED: Final = 3
 """Rows of the sample that a notice names."""
@@ -63,7 +66,10 @@ def study(
         ImportFault: The sample does not fit the model, or the model cannot be converted faithfully.
     """
     learned = learn(original, sample, target, say)
-    converted = convert(original, learned.trial, learned.answers, learned.drafts, scratch, tolerance)
+    try:
+        converted = convert(original, learned.trial, learned.answers, learned.drafts, scratch, tolerance)
+    except ImportFault as fault:
+        raise _with_cause(fault, learned.features) from fault
     return Study(**vars(learned), converted=converted)
 
 
@@ -76,9 +82,13 @@ def learn(original: OriginalModel, sample: Table, target: str | None, say: Say) 
     features = chosen.features
     unmissable = _unmissable(original, features)
     trial = trial_of(features, list(filter(looks_sensitive, features.names)), _said_by_empty(features, unmissable))
-    say("sample", f"{sample.rows} rows, {len(features.columns)} features; {trial.table.rows} rows to compare")
+    columns = count(len(features.columns), "feature")
+    say("sample", f"{count(sample.rows, 'row')}, {columns}; {count(trial.table.rows, 'row')} to compare")
     answers = original.answer(trial.table)
-    notices = [*description.notices, *chosen.notices, *_refused(trial, answers)]
+    try:
+        notices = [*description.notices, *chosen.notices, *_few(sample), *_refused(trial, answers)]
+    except ImportFault as fault:
+        raise _with_cause(fault, features) from fault
     for notice in notices:
         say("notice", notice)
     closed = [trial.probes[row].feature for row in trial.rows(Case.UNSEEN) if row in answers.refused]
@@ -95,6 +105,21 @@ def _unmissable(original: OriginalModel, features: Table) -> list[str]:
 def _said_by_empty(features: Table, unmissable: Sequence[str]) -> set[str]:
     """Features for which the empty string says that a value is missing."""
     return {column.name for column in features.columns if column.kind is Kind.STRING} - set(unmissable)
+
+
+def _few(sample: Table) -> list[str]:
+    if sample.rows >= ENOUGH:
+        return []
+    return [
+        f"the sample has only {count(sample.rows, 'row')}: ranges, categories and the comparison with the original "
+        f"cover little of what clients may send; give {ENOUGH} or more"
+    ]
+
+
+def _with_cause(fault: ImportFault, features: Table) -> ImportFault:
+    """The fault, with what explains it at its end: a cell that turns a column of numbers into text."""
+    cells = list(odd_cells(features))
+    return ImportFault("\n".join([f"{fault}", *(f"The likely cause: {cell}" for cell in cells)])) if cells else fault
 
 
 def _refused(trial: Trial, answers: Answers) -> list[str]:

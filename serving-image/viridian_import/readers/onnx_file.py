@@ -76,7 +76,7 @@ def read(request: Load) -> _OnnxFile:
         kind = odd.triton_type.removeprefix("TYPE_")
         raise ImportFault(
             f"input {odd.name!r} of {path} has shape {list(odd.shape)} and type {kind}, and a sample of rows and "
-            "columns has no such values; serve the file as it is: viridian-serve, docs/laptop.md"
+            "columns has no such values; serve the file as it is: viridian-serve, docs/guides/laptop.md"
         )
     producer = " ".join(filter(None, (_producer(file), "model")))
     return _OnnxFile(file, session, model, _description(model, producer))

@@ -11,6 +11,8 @@ from viridian_import.sample.table import Table
 from viridian_serving.codec.tensors import Kind
 
 _PANDAS_TYPES: Final = {Kind.STRING: "str", Kind.INTEGER: "int64", Kind.NUMBER: "float64", Kind.BOOLEAN: "bool"}
+ENOUGH: Final = 100
+"""Rows with which ranges, categories and the comparison say something of the model."""
 _SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 
 
@@ -34,7 +36,7 @@ def read_table(file: Path, kinds: Mapping[str, Kind]) -> Table:
     if unknown := [name for name in kinds if name not in names]:
         raise ImportFault(f"--dtype names {unknown[0]!r}, which is no column of {file}; {listed(names)}")
     if frame.empty:
-        raise ImportFault(f"{file} has no rows; give a sample of those the model was trained with, 100 or more")
+        raise ImportFault(f"{file} has no rows; give a sample of those the model was trained with, {ENOUGH} or more")
     return Table(tuple(_column(file, str(name), frame[name]) for name in frame.columns))
 
 

@@ -7,6 +7,7 @@ from viridian_import.learn.draft import Draft
 from viridian_import.messages import Description, Plan, Role
 from viridian_import.prove.parity import Parity
 from viridian_import.prove.speed import Speed
+from viridian_shared.words import count
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Facts:
     """Of the sample."""
     drafts: Sequence[Draft]
     cases: Mapping[str, int]
-    """Rows that were compared, by why."""
+    """Rows that both answered, by why they were asked."""
     notices: Sequence[str]
     quantized: str = ""
     """What quantization did, as a sentence."""
@@ -116,7 +117,7 @@ def _fast(speed: Sequence[Speed]) -> str:
 
 def _covered(facts: Facts) -> str:
     lines = [
-        f"## What the sample covered\n\n{facts.rows} rows.\n",
+        f"## What the sample covered\n\n{count(facts.rows, 'row')}.\n",
         "| feature | type | in the sample | missing |",
         "|---|---|---|---|",
     ]

@@ -9,7 +9,6 @@ import msgspec
 
 from viridian_import.learn.baseline import baseline
 from viridian_import.prove.native import Native
-from viridian_import.prove.probes import Case
 from viridian_import.prove.quantization import Quantized
 from viridian_import.prove.speed import Speed
 from viridian_import.prove.study import Learned, Study
@@ -126,7 +125,7 @@ def converted_content(
         speed=speed,
         rows=found.features.rows,
         drafts=found.drafts,
-        cases={str(case): len(rows) for case in Case if (rows := found.trial.rows(case))},
+        cases=found.trial.counts(converted.parity.answered),
         notices=found.notices,
         quantized=f"int8: {smaller.describe(converted.file.stat().st_size)}; the figures below are of the float model"
         if smaller

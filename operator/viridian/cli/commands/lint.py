@@ -37,7 +37,7 @@ def lint(files: tuple[str, ...], rpm: float | None, scrape_interval: float, stri
     from viridian.cli.lint import Level
     from viridian.cli.lint import lint as check
     from viridian.cli.manifests import models_in
-    from viridian.rollout.messages import count
+    from viridian_shared.words import count
 
     found = [
         (file, manifest, finding)
