@@ -36,16 +36,17 @@ def group() -> Group:
 def _compared(window: str) -> tuple[Recording, ...]:
     """Return what was counted in a window, and how far it is from the baseline.
 
-    Counts of five minutes are added up: a day of the pods' own counters would be read anew each time.
+    Counts of five minutes are added up, one each five minutes however often there are some: a day of the pods' own
+    counters would be read anew each time.
     """
-    counted = _counted(window)
+    counted, added = _counted(window), f"sum_over_time({_COUNTED}[{window}:5m])"
     served, baseline = (f"clamp_min({_shares(series)}, {FLOOR})" for series in (counted, _BASELINE))
     middle = f"(({served} + {baseline}) / 2)"
     n, m = _total(counted), _total(_BASELINE)
     freedom = f"(count without (bin) ({_BASELINE}) - 1 > 0)"
     part = f"(2 / (9 * {freedom}))"
     return (
-        Recording(counted, f"sum_over_time({_COUNTED}[{window}]) and ignoring (bin) {_total(_COUNTED, window)} > 0"),
+        Recording(counted, f"{added} and ignoring (bin) {_total(added)} > 0"),
         Recording(
             f"revision:viridian_drift_psi:{window}",
             f"""
@@ -136,9 +137,8 @@ def _counted(window: str) -> str:
     return f"revision:viridian_drift_observed:sum{window}"
 
 
-def _total(series: str, window: str = "") -> str:
-    over = f"sum_over_time({series}[{window}])" if window else series
-    return f"sum without (bin) ({over})"
+def _total(series: str) -> str:
+    return f"sum without (bin) ({series})"
 
 
 def _shares(series: str) -> str:

@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import pairwise
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from viridian_serving.codec.tensors import DataType
 from viridian_serving.codec.tensors import Kind as ValueKind
 from viridian_serving.contract.baseline_file import FILE, Baseline, Distribution
 from viridian_serving.contract.contract import Contract
-from viridian_serving.contract.feature_metadata import FeaturePlace, label_of, places
+from viridian_serving.contract.feature_metadata import FeaturePlace, places
 from viridian_serving.inference.request_context import RequestContext
 from viridian_shared.drift import MISSING, OTHER, Kind
 from viridian_shared.metric_names import DRIFT_BASELINE, DRIFT_OBSERVED
@@ -69,7 +70,6 @@ class DriftCounts:
             contract: What the API takes and gives. Its sensitive features are not counted.
             baseline: The one that lies beside the model. What the contract lacks of it is logged and not counted.
         """
-        self._contract = contract
         known = {place.name: place for place in places(contract)}
         self._features: list[tuple[FeaturePlace, Distribution, _Variable]] = []
         self._predictions: list[tuple[Callable[[dict[str, Any]], Any], _Variable]] = []
@@ -166,22 +166,22 @@ def _member(contract: Contract, variable: str) -> Callable[[dict[str, Any]], Any
     """Return what finds an output's value in a prediction; None where it is not answered."""
     answers = contract.answers
     name, bracket, rest = variable.partition("[")
-    if name == answers.prediction and not bracket:
-        return _label_or_number
-    if name == answers.probabilities and answers.top_k is None and rest[:-1].isdigit():
-        position = int(rest[:-1])
-        key = answers.classes[position] if position < len(answers.classes) else position
-        return lambda prediction: _item(prediction.get("probabilities"), key)
-    if any(tensor.name == name for tensor in answers.others) and not bracket:
-        member = "outputs" if answers.prediction or answers.probabilities else "prediction"
-        return lambda prediction: _item(prediction.get(member), name)
-    return None
-
-
-def _label_or_number(prediction: dict[str, Any]) -> Any:  # noqa: ANN401  a JSON value
-    """Return what was predicted: a number as it is, and a label as its name."""
-    value = prediction.get("prediction")
-    return value if isinstance(value, float) else label_of(prediction)
+    path: tuple[str | int, ...]
+    if bracket and not rest.removesuffix("]").isdecimal():
+        return None
+    if name == answers.prediction:
+        path = ("prediction",)
+    elif name == answers.probabilities and answers.top_k is None:
+        path = ("probabilities",)
+    elif any(tensor.name == name for tensor in answers.others):
+        path = ("outputs" if answers.prediction or answers.probabilities else "prediction", name)
+    else:
+        return None
+    if bracket:
+        position = int(rest.removesuffix("]"))
+        named = path[0] == "probabilities" and position < len(answers.classes)
+        path = (*path, answers.classes[position] if named else position)
+    return lambda prediction: reduce(_item, path, prediction)
 
 
 def _item(holder: Any, key: str | int) -> Any:  # noqa: ANN401  JSON values

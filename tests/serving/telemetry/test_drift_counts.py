@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from tests.serving.contract.test_schema_file import contract_of
 from tests.serving.pages import samples
 from tests.serving.telemetry.test_model_metrics import seen_of
@@ -10,6 +11,7 @@ from tests.serving.telemetry.test_model_metrics import seen_of
 from viridian_serving.codec.instances import InstanceReader
 from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
 from viridian_serving.contract.baseline_file import Baseline, Distribution
+from viridian_serving.contract.contract import Contract
 from viridian_serving.telemetry.drift_counts import MAX_FEATURES, DriftCounts
 from viridian_shared.via import Via
 
@@ -112,10 +114,22 @@ def test_predicted_labels_and_probabilities_are_counted() -> None:
     assert watch.counted("probabilities[1]") == {"0.3..1": 2}
 
 
+@pytest.mark.parametrize("answer", [1, 0.5])
+def test_numbers_of_an_output_are_counted_one_by_one(answer: float) -> None:
+    # given an output of two numbers that is the prediction
+    model = ModelSchema(MODEL.inputs, (Tensor("y", DataType.FP32, (2,)),), 8)
+    counts = DriftCounts(Contract.derived(model), Baseline({}, {"y[1]": SCORE}))
+    # when
+    counts.observe([seen_of(Via.SPLIT, predictions=[{"prediction": [0.1, answer]}])])
+    # then
+    page = samples(lambda: counts.families(("model",), ("m",)), "variable", "bin")
+    assert page["viridian_drift_observed_total", "y[1]", "0.3..1"] == 1
+
+
 def test_what_the_model_does_not_take_or_a_person_must_not_see_is_not_counted() -> None:
     # given
     schema = SCHEMA.replace("nullable: true", "nullable: true, sensitive: true")
-    watch = Watch(schema=schema, age=AGE, height=AGE, city=AGE, predictions={"score": SCORE})
+    watch = Watch(schema=schema, age=AGE, height=AGE, city=AGE, predictions={"score": SCORE, "label[a]": SCORE})
     # when
     watch.send({})
     # then
