@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint test-pure test-serving test-component test-importing test-transformers test-e2e fuzz mutants cluster images sbom install generate clean
-.PHONY: bench-guards bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import bench-fetch bench-alerts release
+.PHONY: bench-guards bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import bench-fetch bench-alerts bench-drift release
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -88,6 +88,9 @@ generate: ## the CRD, the API reference, rules and dashboards, from the code
 
 bench-alerts: ## which alerts fire in each scenario of tests/monitoring/scenarios, and how soon: build/bench-alerts.json
 	@dev/test/bench.sh alerts
+
+bench-drift: ## false alarms on drift in a quarter, and how soon a shift is found, simulated; MODELS=30 SHIFTS=50 RATES=1,60
+	@dev/test/bench.sh drift --models $(or $(MODELS),30) --shifts $(or $(SHIFTS),50) $(if $(RATES),--rates $(RATES))
 
 release: ## wheels, chart, image archives, SBOMs and checksums in dist/; a draft without FINAL=1
 	@dev/images/release.sh

@@ -28,8 +28,8 @@ case ${1-} in
     "$DEV/toolchain/environment.sh" requirements/bench/awscli.txt >/dev/null
     mkdir -p build
     ;;
-  guards) ;; # simulated
+  drift | guards) ;; # simulated
   models) ;; # local processes; what brings or makes the models is fetched when its turn comes
-  *) fail "there is no benchmark \"${1-}\"; there are alerts, faults, demo, fetch, guards, idle, import, models, serving and steady." ;;
+  *) fail "there is no benchmark \"${1-}\"; there are alerts, drift, faults, demo, fetch, guards, idle, import, models, serving and steady." ;;
 esac
 exec "$DEV/python.sh" -m "tests.bench.$1" "${@:2}"

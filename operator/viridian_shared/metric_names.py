@@ -24,3 +24,8 @@ VALUES: Final = "viridian_prediction_value"
 NOT_FINITE: Final = "viridian_predictions_not_finite_total"
 COHORTS: Final = "viridian_feedback_cohort_total"
 """Predictions with feedback, by the revision that predicted and by their age."""
+
+DRIFT_OBSERVED: Final = "viridian_drift_observed_total"
+"""Values of users' requests on the bins of the baseline, with the labels `kind`, `variable` and `bin`."""
+DRIFT_BASELINE: Final = "viridian_drift_baseline_values"
+"""Values of the baseline in a bin, with the same labels."""

@@ -1,5 +1,6 @@
 """What is learnt from a sample."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from viridian_import.faults import ImportFault
-from viridian_import.learn.baseline import histogram
+from viridian_import.learn.baseline import baseline, histogram
 from viridian_import.learn.draft import draft
 from viridian_import.learn.features import choose
 from viridian_import.learn.ranges import bounds_of
@@ -17,6 +18,7 @@ from viridian_import.messages import Column, Description, Layout, Output, Role
 from viridian_import.sample.odd_cells import odd_cells
 from viridian_import.sample.table import Table
 from viridian_serving.codec.tensors import Kind
+from viridian_serving.contract.baseline_file import read_baseline
 from viridian_serving.contract.schema_file import parse
 
 OUTPUTS = [Output("label", Role.LABEL, "predict"), Output("probabilities", Role.PROBABILITIES, "predict_proba")]
@@ -159,4 +161,27 @@ def test_a_histogram_counts_every_value_between_its_deciles() -> None:
     # then
     assert found["edges"] == [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0]
     assert found["counts"] == [10] * 10
-    assert found["missing"] == 1
+    assert (found["low"], found["high"], found["missing"]) == (0, 99, 1)
+
+
+def test_a_baseline_has_nothing_of_sensitive_features() -> None:
+    # given
+    features = table(age=[20, 30], salary=[1000, 2000])
+    # when
+    found = baseline(features, draft(features, (), ()), [], {})
+    # then
+    assert found["features"].keys() == {"age"}
+
+
+def test_pods_can_read_what_is_written(tmp_path: Path) -> None:
+    # given
+    features = table(age=[20, 30, 40], note=["a", "bc", "def"], member=[True, False, True])
+    answers = {"label": [0, 1, 1], "probabilities": [[0.5, 0.5], [0.1, 0.9], [0.2, 0.8]]}
+    # when
+    written = baseline(features, draft(features, (), ()), OUTPUTS, answers)
+    (tmp_path / "baseline.json").write_text(json.dumps(written))
+    found = read_baseline(tmp_path)
+    # then
+    assert found is not None
+    assert found.features.keys() == {"age", "note", "member"}
+    assert found.predictions.keys() == {"label", "probabilities[0]", "probabilities[1]"}

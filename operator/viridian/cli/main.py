@@ -33,6 +33,7 @@ _COMMANDS: Final = {
     "plan": "plan:plan",
     "diff": "diff:diff",
     "logs": "logs:logs",
+    "drift": "drift:drift",
     "dashboard": "dashboard:dashboard",
     "digest": "digest:digest",
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from viridian_import.learn.draft import Draft
-from viridian_import.messages import Output, Role
+from viridian_import.messages import Column, Output, Role
 from viridian_import.sample.table import Table
 from viridian_serving.codec.tensors import Kind
 
@@ -22,19 +22,42 @@ def baseline(
 
     Args:
         features: Of the sample.
-        drafts: Of the features.
+        drafts: Of the features. Sensitive ones are left out.
         outputs: Of the model.
         answers: What the original answered to the sample, by output; None in rows that it refused.
 
     Returns:
         A JSON value: ``rows``; for each feature, and each prediction, ``edges`` and ``counts`` (one more than edges:
-        ``counts[i]`` are the values from ``edges[i - 1]`` on and below ``edges[i]``), or ``categories``; and
-        ``missing``.
+        ``counts[i]`` are the values from ``edges[i - 1]`` on and below ``edges[i]``), ``low`` and ``high``, or
+        ``categories``; and ``missing``.
     """
+    return _whole(features, drafts, {each.name: _predictions(each, answers[each.name]) for each in outputs})
+
+
+def of_columns(features: Table, drafts: Sequence[Draft], outputs: Mapping[str, Column]) -> dict[str, Any]:
+    """Count a table whose predictions are columns of it.
+
+    Args:
+        features: Of the sample.
+        drafts: Of the features. Sensitive ones are left out.
+        outputs: True values, by the name of the output that answers them: numbers with fractions, or else labels.
+
+    Returns:
+        See baseline().
+    """
+    counted = {
+        name: histogram(column.values) if column.kind is Kind.NUMBER else _counted(column.values)
+        for name, column in outputs.items()
+    }
+    return _whole(features, drafts, counted)
+
+
+def _whole(features: Table, drafts: Sequence[Draft], predictions: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "rows": features.rows,
-        "features": {each.name: _feature(features, each) for each in drafts},
-        "predictions": {output.name: _predictions(output, answers[output.name]) for output in outputs},
+        # What nobody may see is in no file beside the model, not even as the lowest and the highest of the sample.
+        "features": {each.name: _feature(features, each) for each in drafts if not each.sensitive},
+        "predictions": predictions,
     }
 
 
@@ -45,15 +68,16 @@ def histogram(values: Sequence[float | None]) -> dict[str, Any]:
     counts = [0] * (len(edges) + 1)
     for value in present:
         counts[bisect_right(edges, value)] += 1
-    return {"edges": edges, "counts": counts, "missing": len(values) - len(present)}
+    low, high = (present[0], present[-1]) if present else (None, None)
+    return {"edges": edges, "counts": counts, "low": low, "high": high, "missing": len(values) - len(present)}
 
 
 def _feature(features: Table, draft: Draft) -> dict[str, Any]:
     values = features[draft.name].values
     if draft.kind in (Kind.NUMBER, Kind.INTEGER):
         return histogram(values)
-    if draft.kind is Kind.STRING and (draft.sensitive or not draft.categories):
-        # Texts and names are nobody's business beyond the sample; how long they are still tells a change.
+    if draft.kind is Kind.STRING and not draft.categories:
+        # Texts are nobody's business beyond the sample; how long they are still tells a change.
         return {"lengths": histogram([None if value is None else len(value) for value in values])}
     return _counted(values)
 

@@ -144,7 +144,7 @@ class App:
         self.inferences.loaded = loaded
         if self.stable is not None:
             self.stable.begin(Interface.of(contract))
-        self.telemetry.begin(contract, loaded.predictor.model.batcher.stats)
+        self.telemetry.begin(contract, loaded.predictor.model.batcher.stats, loaded.baseline)
 
     def describe(self, contract: Contract) -> None:
         """Write what this pod says of itself.

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from viridian_serving.codec.features import Slot
-from viridian_serving.codec.tensors import DataType
+from viridian_serving.codec.tensors import DataType, Kind
 from viridian_serving.contract.contract import Contract
 
 MAX_FEATURES: Final = 32
 """Features that metrics tell apart; each is some fifteen series."""
+_MOST_PLACES: Final = 1024
+"""Elements of an input that have a place each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,42 @@ def _features(contract: Contract, position: int, slot: Slot) -> Iterator[Feature
         if not source.sensitive:
             name = source.name if slot.row else _numbered(source.name, width, element)
             yield Feature(name, position, element, source.minimum, source.maximum, source.nullable)
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturePlace:
+    """Where one element of every instance is, whatever its type."""
+
+    name: str
+    tensor: int
+    """Which input holds it, in the schema's order."""
+    element: int
+    """Where in the flattened input."""
+    width: int
+    """Elements of that input in an instance."""
+    datatype: DataType
+    kind: Kind
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it is a number to a person."""
+        return self.kind in (Kind.NUMBER, Kind.INTEGER)
+
+
+def places(contract: Contract) -> Iterator[FeaturePlace]:
+    """Return where elements are, named as by feature_metadata(); none of sensitive features, few of large inputs."""
+    for position, slot in enumerate(contract.slots):
+        width, datatype = slot.width, slot.tensor.datatype
+        for element in range(min(width or 0, _MOST_PLACES)):
+            if not slot.sources:
+                name, kind = _numbered(slot.tensor.name, width or 0, element), datatype.kind
+            else:
+                source = contract.requests.features[slot.sources[element if slot.row else 0]]
+                if source.sensitive:
+                    continue
+                name = source.name if slot.row else _numbered(source.name, width or 0, element)
+                kind = source.kind
+            yield FeaturePlace(name, position, element, width or 0, datatype, kind)
 
 
 def _numbered(name: str, width: int, element: int) -> str:

@@ -1,4 +1,4 @@
-"""What the model's author put beside it: ``schema.yaml``, ``preprocess.py``, ``sample.json``."""
+"""What the model's author put beside it: schema.yaml, preprocess.py, sample.json, baseline.json."""
 
 import logging
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import msgspec
 from viridian_serving.artifacts.locate import ModelError, model_home
 from viridian_serving.artifacts.sample_file import SAMPLE_FILE, read_sample
 from viridian_serving.codec.tensors import ModelSchema, SchemaError
+from viridian_serving.contract.baseline_file import Baseline, read_baseline
 from viridian_serving.contract.binding import PREPROCESS_FILE, bind
 from viridian_serving.contract.contract import Contract
 from viridian_serving.contract.json_schema import sample_of
@@ -34,6 +35,7 @@ class ModelAssets:
     declared: SchemaFile | None
     script: Path | None
     format: Format = "onnx"
+    baseline: Baseline | None = None
 
     @classmethod
     def find(cls, settings: Settings) -> "ModelAssets":
@@ -46,16 +48,16 @@ class ModelAssets:
             home = model_home(settings)
         except ModelError:
             return cls(None, None, None)
-        declared, script = read_schema_file(home), home / PREPROCESS_FILE
+        declared, script, baseline = read_schema_file(home), home / PREPROCESS_FILE, read_baseline(home)
         # Where none is allowed, the triton container says so and ends; nothing is run meanwhile.
         if not script.is_file() or not settings.allow_model_code:
-            return cls(home, declared, None, settings.model_format)
+            return cls(home, declared, None, settings.model_format, baseline)
         if declared is None:
             raise SchemaError(
                 f"{PREPROCESS_FILE} lies beside it without a {SCHEMA_FILE}; write one, whose features say what "
                 "clients send"
             )
-        return cls(home, declared, script, settings.model_format)
+        return cls(home, declared, script, settings.model_format, baseline)
 
     def contract(self, schema: ModelSchema) -> Contract:
         """Make the contract of the model that Triton has loaded; SchemaError when it is not the one described."""

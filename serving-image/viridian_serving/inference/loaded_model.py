@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from viridian_serving.contract.baseline_file import Baseline
 from viridian_serving.contract.contract import Contract
 from viridian_serving.inference.health_check import HealthCheck
 from viridian_serving.inference.predictor import Predictor
@@ -15,6 +16,8 @@ class LoadedModel:
     health: HealthCheck
     max_body: int
     """Bytes of a body, unpacked, that the model's input may take."""
+    baseline: Baseline | None = None
+    """The one that lies beside the model, to compare what is served with."""
 
     @property
     def contract(self) -> Contract:

@@ -9,11 +9,13 @@ from typing import Any, Final
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
+from viridian_serving.contract.baseline_file import Baseline
 from viridian_serving.contract.contract import Contract
 from viridian_serving.contract.feature_metadata import Feature, FeatureMetadata, confidence_of, label_of
 from viridian_serving.inference.model import NOT_FINITE as NOT_FINITE_CAUSE
 from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.histograms import DECADES, SHARES, Histogram, evenly
+from viridian_serving.telemetry.drift_counts import DriftCounts
 from viridian_shared.metric_names import CONFIDENCE, NOT_FINITE, PREDICTIONS, VALUES
 from viridian_shared.via import USERLESS, Via
 
@@ -45,13 +47,15 @@ class _TrackedFeature:
 class ModelMetrics:
     """Counts since the model was loaded."""
 
-    def __init__(self, contract: Contract, metadata: FeatureMetadata) -> None:
+    def __init__(self, contract: Contract, metadata: FeatureMetadata, baseline: Baseline | None = None) -> None:
         """Start at zero.
 
         Args:
             contract: What the API takes and gives.
             metadata: What is known about it.
+            baseline: The one that lies beside the model, where there is one.
         """
+        self._drift = DriftCounts(contract, baseline) if baseline is not None else None
         self._inputs = [(slot.tensor.datatype.value, slot.width) for slot in contract.slots]
         self._features = [_TrackedFeature(feature, Histogram(_bounds(feature))) for feature in metadata.features]
         self._labels = {label: dict.fromkeys(Via, 0) for label in (*metadata.labels[:MAX_LABELS], _OTHER)}
@@ -73,6 +77,8 @@ class ModelMetrics:
         if not of_users:
             return
         self._observe_inputs(of_users)
+        if self._drift is not None:
+            self._drift.observe(of_users)
         for via in {context.via for context in of_users}:
             predictions = [each for context in of_users if context.via is via for each in context.predictions]
             confidences = [confidence_of(each) for each in predictions]
@@ -130,6 +136,8 @@ class ModelMetrics:
             if each.feature.high is not None:
                 outside.add_metric((*values, "above"), each.above)
         yield outside
+        if self._drift is not None:
+            yield from self._drift.families(names, identity)
 
     def _observe_inputs(self, requests: Sequence[RequestContext]) -> None:
         columns: dict[int, tuple[Any, ...]] = {}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from viridian_serving.contract.baseline_file import Baseline
 from viridian_serving.contract.contract import Contract
 from viridian_serving.contract.feature_metadata import feature_metadata
 from viridian_serving.feedback.accuracy import Feedback, FeedbackCounts
@@ -84,16 +85,17 @@ class Telemetry(Collector):
         self._instances_aside = 0
         self._due: asyncio.TimerHandle | None = None
 
-    def begin(self, contract: Contract, stats: Stats) -> None:
+    def begin(self, contract: Contract, stats: Stats, baseline: Baseline | None = None) -> None:
         """Start with the model, once it is loaded.
 
         Args:
             contract: What its API takes and gives.
             stats: Of the queue before it.
+            baseline: The one that lies beside it, to compare what is served with.
         """
         metadata = feature_metadata(contract)
         self._stats = stats
-        self._observations = ModelMetrics(contract, metadata)
+        self._observations = ModelMetrics(contract, metadata, baseline)
         self._failures.begin(contract)
         self._log.begin(contract.model, metadata)
 

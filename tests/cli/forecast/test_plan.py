@@ -13,8 +13,9 @@ import yaml
 from tests.cli.test_golden import hold_against
 
 from viridian.cli.forecast.behavior import Histogram, LogNormal
-from viridian.cli.forecast.measure import CannotMeasure, measure
+from viridian.cli.forecast.measure import measure
 from viridian.cli.main import main
+from viridian.cli.prometheus import CannotMeasure
 
 SPEC = {
     "model": {"version": "v2.0.0", "uri": "image:///models/iris"},

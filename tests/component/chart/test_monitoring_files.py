@@ -27,6 +27,7 @@ def test_rules_are_those_of_the_files_with_runbooks_where_the_user_has_them() ->
     assert sorted(rule["metadata"]["name"] for rule in rules) == [
         "viridian-alerts",
         "viridian-baselines",
+        "viridian-drift",
         "viridian-recording",
     ]
     for rule in rules:

@@ -18,6 +18,7 @@ MAY_BE_EMPTY = {
     "Accuracy of a day": "needs the Secret that signs predictions, and clients that send labels",
     "Labels by result": "the same",
     "Values out of range": "shows only features with such values, which most models have not",
+    "Drift of a day (PSI)": "needs a baseline beside the model",
     "Requests by client": "needs API keys",
 }
 """Panels that have nothing to show for a healthy model without further settings, and why."""

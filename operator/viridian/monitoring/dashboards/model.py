@@ -148,6 +148,12 @@ def _predictions() -> Row:
                 "{{feature}} {{side}}",
             ),
             _lines(
+                "Drift of a day (PSI)",
+                Unit.NUMBER,
+                f"max by (revision, variable) (revision:viridian_drift_psi:1d{{{CHOSEN}}})",
+                "{{revision}} {{variable}}",
+            ),
+            _lines(
                 "Requests by client",
                 Unit.PER_SECOND,
                 f"sum by (client) (rate(viridian_client_requests_total{{{CHOSEN}}}[5m]))",
