@@ -184,6 +184,8 @@ async def test_the_list_follows_the_watch(cluster: Cluster, page: Page) -> None:
 async def test_a_stream_tells_of_changes(cluster: Cluster, page: Page) -> None:
     # given a list that is looked at
     async with page.session.get(f"http://127.0.0.1:{page.port}/api/events") as stream:
+        # then it says first that it begins: what changed before is read apart
+        assert await stream.content.readline() == b"event: begin\n"
         # when a model arrives
         cluster.tells("ADDED", printed(at_stable()))
 

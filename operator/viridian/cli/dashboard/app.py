@@ -131,12 +131,13 @@ class Dashboard:
         return web.json_response({"message": answer.message})
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        """Server-sent events: `row` and `gone` for the list, `model` for the one that is looked at, `trouble`."""
+        """Server-sent events: `begin`; `row` and `gone` for the list, `model` for the one looked at, `trouble`."""
         looked_at = request.query.get("model", "")
         stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await stream.prepare(request)
         with self._feed.changes() as changes, suppress(ConnectionResetError):  # which is how the browser leaves
-            await stream.write(self._event("trouble", self._feed.trouble))
+            # Whoever hears this reads everything once more: nothing that changed before is told.
+            await stream.write(self._event("begin", "") + self._event("trouble", self._feed.trouble))
             while True:
                 try:
                     keys = await asyncio.wait_for(changes.next(), _ALIVE)

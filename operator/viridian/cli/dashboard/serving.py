@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import socket
 import webbrowser
 
@@ -31,7 +32,7 @@ def serve(
         KubectlFailed: the cluster does not answer at the beginning.
     """
     kubectl.models(everywhere=everywhere)  # a cluster that refuses is said here, not on an empty page
-    with contextlib.closing(_listen(port)) as listening, contextlib.suppress(KeyboardInterrupt):
+    with contextlib.closing(_listen(port)) as listening:
         access = Access(listening.getsockname()[1])
         click.echo(f"The page is at {access.address}\nCtrl-C ends it.")
         if opens_browser:
@@ -55,6 +56,14 @@ async def _run(
     await runner.setup()
     try:
         await web.SockSite(runner, listening).start()
-        await asyncio.Event().wait()
+        await _interrupted()
     finally:
         await runner.cleanup()
+
+
+async def _interrupted() -> None:
+    """Wait for Ctrl-C or a request to end; also where a shell has put the command into the background."""
+    over = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, over.set)
+    await over.wait()

@@ -21,7 +21,6 @@ export class ModelView {
     Object.assign(this, { content, key, state, traffic: null });
     document.title = `${key} · Viridian`;
     content.replaceChildren(element("p", { role: "status" }, `Reading ${key} …`));
-    this.load();
     this.timer = setInterval(() => this.refresh(), EVERY);
   }
 
@@ -56,7 +55,7 @@ export class ModelView {
     const first = !this.model;
     this.model = model;
     if (first) this.build();
-    this.draw();
+    this.paint();
     this.draw_charts();
   }
 
@@ -76,7 +75,7 @@ export class ModelView {
       part("guards", "Guards"), part("why", "What to know"), part("history", "Earlier rollouts"));
   }
 
-  draw() {
+  paint() {
     const model = this.model;
     this.head.replaceChildren(element("h1", {}, model.name, element("small", {}, ` in ${model.namespace}`)), badge(model.phase, model.tone));
     const sentence = `${model.state.replace(/\.$/, "")}.`;

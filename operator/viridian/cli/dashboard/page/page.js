@@ -9,13 +9,18 @@ const state = { rows: new Map(), actions: false, traffic: false, filter: "", nam
 let stream = null, view = null, waiting = false;
 
 async function start() {
+  await read();
+  window.addEventListener("hashchange", route);
+  route();
+}
+
+// All models as they are now; changes come by the stream, which says when it begins.
+async function read() {
   const { ok, data } = await ask("/api/models");
   if (!ok) return trouble(data.error);
   Object.assign(state, { actions: data.actions, traffic: data.traffic });
-  for (const row of data.models) state.rows.set(row.key, row);
+  state.rows = new Map(data.models.map((row) => [row.key, row]));
   trouble(data.trouble);
-  window.addEventListener("hashchange", route);
-  route();
 }
 
 function route() {
@@ -29,6 +34,11 @@ function route() {
 function listen(key) {
   stream?.close();
   stream = new EventSource(`/api/events${key ? `?model=${encodeURIComponent(key)}` : ""}`);
+  stream.addEventListener("begin", async () => {
+    await read();
+    soon();
+    view.load?.();
+  });
   stream.addEventListener("row", (event) => {
     const row = JSON.parse(event.data);
     state.rows.set(row.key, row);
