@@ -19,7 +19,7 @@ def test_all_traffic_is_put_on_stable_by_hand(stage: Stage) -> None:
     # given a candidate that has traffic
     stage.serve("v1")
     stage.apply("v2")
-    stage.reaches("Progressing", "v2")
+    stage.reaches("Progressing")
     eventually(lambda: _weights(stage) != {(100, 0)}, "the candidate to have traffic")
 
     # and no operator
