@@ -6,11 +6,12 @@ from typing import Final
 
 from viridian.api.status import Condition, ModelDeploymentStatus, Phase
 from viridian.api.status_changes import evolve
+from viridian_shared.words import count
 
 from .context import CLOCK_STOPS, PROMOTED, SETTLED, RolloutContext
 from .fallback import describe
 from .interrupts import shared_deaths
-from .messages import count, left_behind, pod_trouble, state_message, stuck_pod
+from .messages import left_behind, pod_trouble, state_message, stuck_pod
 
 _OVER: Final = PROMOTED | {Phase.ROLLED_BACK, Phase.EXPIRED}
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from viridian.api.names import Color
 from viridian.api.status import ColorStatus, Phase, StepStatus, WatchStatus
 from viridian_shared.durations import format_duration, parse_duration
+from viridian_shared.words import count
 
 from .checks import open_check
 from .context import RolloutContext
@@ -62,11 +63,6 @@ def blindness(context: RolloutContext) -> str:
         f"Prometheus has the counters of {context.reporting(candidate)} of the {need} pods that {candidate.version}"
         f" needs{why}"
     )
-
-
-def count(number: int, noun: str) -> str:
-    """A number with its noun, in the singular or the plural."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def waits_for(context: RolloutContext) -> str:
