@@ -1,14 +1,12 @@
 """`kubectl viridian drift`: what Prometheus has counted, as a table and as data."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.cli.http_server import Prometheus, serving
 from tests.cli.test_golden import plain
 
 from viridian.cli.drift import report
@@ -69,38 +67,26 @@ def test_a_table_for_people_and_bars_for_a_terminal() -> None:
     assert report.summary(found[1:]).startswith("None of 1 drifts")
 
 
-class Prometheus(BaseHTTPRequestHandler):
+class Flowers(Prometheus):
     """Knows ml/iris; of ml/rose it knows no baseline, and ml/lily has no users."""
 
-    def do_GET(self) -> None:
-        query = parse_qs(urlsplit(self.path).query)["query"][0]
+    def samples(self, query: str) -> list[dict[str, Any]]:
         bins: dict[str, float] = {}
         if "baseline" in query:
             bins = {name: 1000 * share for name, share in BASELINE.items()}
         elif "iris" in query:
             assert "[86400s]" in query
             bins = {name: 2000 * share for name, share in OLDER.items()}
+        if "rose" in query:
+            return []
         of = {"revision": "iris-1", "kind": "feature", "variable": "age"}
-        samples: list[Any] = [{"metric": of | {"bin": name}, "value": [0, str(value)]} for name, value in bins.items()]
-        body = json.dumps({"data": {"result": [] if "rose" in query else samples}}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        return [{"metric": of | {"bin": name}, "value": [0, str(value)]} for name, value in bins.items()]
 
 
 @pytest.fixture
 def prometheus() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), Prometheus)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Flowers) as url:
+        yield url
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,13 @@
 """`kubectl viridian plan` as a shell sees it."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import ClassVar
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, ClassVar
 
 import pytest
 import yaml
+from tests.cli.http_server import Prometheus, serving
 from tests.cli.test_golden import hold_against
 
 from viridian.cli.forecast.behavior import Histogram, LogNormal
@@ -99,38 +97,22 @@ def test_a_manifest_with_an_error_is_not_planned(iris: Path, capsys: pytest.Capt
 # -- measured traffic
 
 
-class Prometheus(BaseHTTPRequestHandler):
+class Iris(Prometheus):
     """Knows 300 requests a minute, 1 % of which fail; of the others 90 % take at most 100 ms."""
 
     counts: ClassVar = {"ok": "4.95", "error": "0.05"}
 
-    def do_GET(self) -> None:
-        query = parse_qs(urlsplit(self.path).query)["query"][0]
+    def samples(self, query: str) -> list[dict[str, Any]]:
         by, values = (
             ("le", {"0.1": "4.455", "0.2": "4.95", "+Inf": "5"}) if "_bucket" in query else ("outcome", self.counts)
         )
-        samples = (
-            [{"metric": {by: key}, "value": [0, value]} for key, value in values.items()] if "iris" in query else []
-        )
-        body = json.dumps({"data": {"result": samples}}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        return [{"metric": {by: key}, "value": [0, value]} for key, value in values.items()] if "iris" in query else []
 
 
 @pytest.fixture
 def prometheus() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), Prometheus)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Iris) as url:
+        yield f"{url}/"
 
 
 def test_traffic_is_what_prometheus_has_counted(prometheus: str) -> None:
