@@ -15,6 +15,10 @@ make_environment() {
 
 if [[ ! -d $environment ]]; then
   mkdir -p "$CACHE/python"
+  exec 9>"$environment.lock"
+  flock 9 # two at once: the second waits and finds the work done
+fi
+if [[ ! -d $environment ]]; then
   python3 -c 'import ensurepip' 2>/dev/null || install_packages python3 python3-venv
   step "Python packages of $(basename "$1")" make_environment "$1"
 fi

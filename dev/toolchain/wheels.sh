@@ -21,6 +21,10 @@ download() {
 
 if [[ ! -d $wheels ]]; then
   mkdir -p "$CACHE/wheels"
+  exec 9>"$wheels.lock"
+  flock 9 # two at once: the second waits and finds the work done
+fi
+if [[ ! -d $wheels ]]; then
   python3 -c 'import ensurepip' 2>/dev/null || install_packages python3 python3-venv
   [[ -d $CACHE/pip ]] || step "pip" python3 -m venv "$CACHE/pip"
   step "wheels of $(basename "$1")" download "$1"
