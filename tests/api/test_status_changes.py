@@ -6,7 +6,6 @@ from typing import get_type_hints
 import pytest
 from pydantic import ValidationError
 
-from viridian.api import status_changes as module
 from viridian.api.status import (
     CheckStatus,
     ColorStatus,
@@ -19,7 +18,8 @@ from viridian.api.status import (
     StatusModel,
     StepStatus,
 )
-from viridian.api.status_changes import evolve
+from viridian.api.status import changes as module
+from viridian.api.status.changes import evolve
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOLD = Hold(reason="Paused", message="m", since=NOON)

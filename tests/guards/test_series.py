@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from viridian.guards.counts import Counts
 from viridian.guards.latency import round_up
 from viridian.guards.series import PodCounters, RequestCounts, Snapshot, align, delta
-from viridian_shared.latency import GRID
+from viridian_shared.counts.latency import GRID
 
 
 def pod(stamp, requests=0, errors=0, **more):

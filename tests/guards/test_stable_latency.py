@@ -18,7 +18,7 @@ from viridian.guards import (
 )
 from viridian.guards.config import LatencyGuard, SlowerGuard
 from viridian.guards.stable_latency import freeze, percentile, resolve
-from viridian_shared.latency import GRID
+from viridian_shared.counts.latency import GRID
 
 CONFIG = Config(slower=(SlowerGuard(95, 1.5),))
 

@@ -15,7 +15,7 @@ from viridian.api.model_key import ModelKey
 from viridian.metrics.batches import BATCH, GIVE_UP_AFTER, HALVES
 from viridian.metrics.connection import MetricsError
 from viridian.metrics.prometheus import Prometheus, Samples, build_query, trusted
-from viridian_shared.latency import GRID
+from viridian_shared.counts.latency import GRID
 
 LABEL = re.compile(r"(\w+)=~`([^`]*)`")
 

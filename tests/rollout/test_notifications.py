@@ -18,7 +18,7 @@ from viridian.api.status import (
     ModelDeploymentStatus,
     Phase,
 )
-from viridian.api.status_changes import evolve
+from viridian.api.status.changes import evolve
 from viridian.rollout.reporting.notifications import news, notifications
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from viridian_serving.settings.config import Settings
-from viridian_shared import check_variables, exit_codes, metric_names, paths, ports, probes, variables, via
+from viridian_shared.counts import metric_names, via
+from viridian_shared.pod import check_variables, exit_codes, paths, ports, probes, variables
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT / "operator" / "viridian_shared"

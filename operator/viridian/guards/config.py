@@ -11,7 +11,7 @@ from viridian.guards.counts import Counts
 from viridian.guards.latency import round_up
 from viridian.guards.relative import ALTERNATIVES
 from viridian.guards.series import RequestCounts
-from viridian_shared.latency import GRID
+from viridian_shared.counts.latency import GRID
 
 OBVIOUS: Final = 0.01
 """The part of alpha for what is plain to see: half for silence, half for answers that are none. Evidence of these comes

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from viridian_shared.latency import GRID
+from viridian_shared.counts.latency import GRID
 
 
 def round_up(seconds: float) -> float:

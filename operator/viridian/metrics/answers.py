@@ -13,8 +13,8 @@ from typing import Any
 from viridian.api.model_key import ModelKey
 from viridian.guards.answers import counters
 from viridian.guards.answers.counters import AnswerSnapshot, Key, PodAnswers
-from viridian_shared import metric_names as names
-from viridian_shared.via import Via
+from viridian_shared.counts import metric_names as names
+from viridian_shared.counts.via import Via
 
 from .batches import Batches
 from .connection import Connection, MetricsError

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 from viridian.api.model_key import ModelKey
 from viridian.guards.series import PodCounters, RequestCounts
 from viridian.guards.shadow_report import ShadowReport
-from viridian_shared import ports
-from viridian_shared.metric_names import DURATIONS, FAILURES, FALLBACK, IDENTITY, REQUESTS, STAMP, STARTED
-from viridian_shared.outcome import Outcome
-from viridian_shared.via import JUDGED, USERLESS, Via
+from viridian_shared.counts.metric_names import DURATIONS, FAILURES, FALLBACK, IDENTITY, REQUESTS, STAMP, STARTED
+from viridian_shared.counts.outcome import Outcome
+from viridian_shared.counts.via import JUDGED, USERLESS, Via
+from viridian_shared.pod import ports
 
 from .batches import Batches
 from .connection import MOST_SERIES, Asked, Connection, MetricsError, TooLarge, untold

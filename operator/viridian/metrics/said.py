@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from viridian_shared.metric_names import FAILURES, FALLBACK
+from viridian_shared.counts.metric_names import FAILURES, FALLBACK
 
 from .connection import excerpt
 

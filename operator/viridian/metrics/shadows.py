@@ -7,8 +7,8 @@ from typing import Any
 
 from viridian.api.model_key import ModelKey
 from viridian.guards.shadow_report import ShadowReport, tail
-from viridian_shared.metric_names import SHADOW, SHADOW_DURATIONS
-from viridian_shared.mirrored import Mirrored
+from viridian_shared.counts.metric_names import SHADOW, SHADOW_DURATIONS
+from viridian_shared.counts.mirrored import Mirrored
 
 from .connection import MetricsError
 

@@ -6,8 +6,8 @@ The formulas are those of `viridian_shared.drift`, where their sources are. A re
 from datetime import timedelta
 from typing import Final
 
+from viridian_shared.counts.metric_names import DRIFT_BASELINE, DRIFT_OBSERVED
 from viridian_shared.drift import FLOOR, PRACTICAL, QUANTILE, Kind
-from viridian_shared.metric_names import DRIFT_BASELINE, DRIFT_OBSERVED
 
 from .recording import REVISION
 from .rule import MODEL_NAME, Alert, Group, Recording, Severity

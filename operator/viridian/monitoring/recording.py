@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from viridian_shared.metric_names import DURATIONS, REQUESTS
+from viridian_shared.counts.metric_names import DURATIONS, REQUESTS
 from viridian_shared.objectives import AVAILABILITY, DEFAULT_AVAILABILITY, DEFAULT_LATENCY, SLOW, slow_share
 
 from .rule import Group, Recording

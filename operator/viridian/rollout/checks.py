@@ -1,7 +1,7 @@
 """Checks of a candidate before its first user's request: which is due, what was found, and what that means."""
 
 from viridian.api.status import CheckResult, CheckStatus, ModelDeploymentStatus, Phase
-from viridian.api.status_changes import evolve
+from viridian.api.status.changes import evolve
 
 from .context import RolloutContext
 from .observed import CheckView

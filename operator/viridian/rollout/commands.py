@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from viridian.api.rollout import Approval
 from viridian.api.status import Approved, ModelDeploymentStatus, Phase, Promotion
-from viridian.api.status_changes import StatusChanges, evolve
+from viridian.api.status.changes import StatusChanges, evolve
 
 from .context import SETTLED, RolloutContext
 

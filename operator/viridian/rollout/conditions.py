@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from viridian.api.status import Condition, ModelDeploymentStatus, Phase
-from viridian.api.status_changes import evolve
+from viridian.api.status.changes import evolve
 from viridian_shared.words import count
 
 from .context import CLOCK_STOPS, PROMOTED, SETTLED, RolloutContext

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from viridian.api.quantities import parse_number
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import BlockedRevision, ColorStatus, Counted, GuardStatus, ModelDeploymentStatus, cut
-from viridian.api.status_changes import StatusChanges, evolve
+from viridian.api.status.changes import StatusChanges, evolve
 from viridian.guards.config import absolute_guards, relative_guards
 from viridian.guards.counts import Counts
 from viridian.guards.judge import Judgement, Verdict

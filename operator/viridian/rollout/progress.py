@@ -18,7 +18,7 @@ from viridian.api.status import (
     Return,
     StepStatus,
 )
-from viridian.api.status_changes import StatusChanges, evolve
+from viridian.api.status.changes import StatusChanges, evolve
 from viridian.guards.judge import Verdict
 from viridian_shared.durations import parse_duration
 

@@ -6,7 +6,7 @@ weight needs, so it gets what those carry until it has had enough of them for th
 """
 
 from viridian.api.status import ModelDeploymentStatus, Outage, Phase, Shortfall, StepStatus
-from viridian.api.status_changes import evolve
+from viridian.api.status.changes import evolve
 from viridian_shared.durations import parse_duration
 
 from .checks import open_check

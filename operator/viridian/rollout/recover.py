@@ -2,7 +2,7 @@
 
 from viridian.api.names import Color
 from viridian.api.status import ColorStatus, Drain, ModelDeploymentStatus, Phase
-from viridian.api.status_changes import StatusChanges, evolve
+from viridian.api.status.changes import StatusChanges, evolve
 
 from .context import RolloutContext
 

@@ -14,7 +14,7 @@ from viridian.api.status import (
     Promotion,
     Reaction,
 )
-from viridian.api.status_changes import StatusChanges, evolve
+from viridian.api.status.changes import StatusChanges, evolve
 
 from .checks import summary
 from .context import RolloutContext

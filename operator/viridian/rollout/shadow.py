@@ -8,7 +8,7 @@ from datetime import datetime
 
 from viridian.api.quantities import parse_percent
 from viridian.api.status import ModelDeploymentStatus, Phase, StepStatus
-from viridian.api.status_changes import evolve
+from viridian.api.status.changes import evolve
 from viridian.guards.shadow_report import ShadowReport
 from viridian_shared.shadow import Shadow
 

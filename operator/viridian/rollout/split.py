@@ -9,7 +9,7 @@ import math
 from datetime import datetime
 
 from viridian.api.status import StepStatus
-from viridian.api.status_changes import StepChanges, evolve
+from viridian.api.status.changes import StepChanges, evolve
 
 from .context import RolloutContext
 

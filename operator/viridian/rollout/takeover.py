@@ -2,7 +2,7 @@
 
 from viridian.api.rollout import Approval
 from viridian.api.status import Condemned, Hold, ModelDeploymentStatus, Phase
-from viridian.api.status_changes import evolve
+from viridian.api.status.changes import evolve
 
 from .context import RolloutContext
 from .holds import gate

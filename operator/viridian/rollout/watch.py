@@ -7,7 +7,7 @@ stable again, or a reason to let it drain.
 from collections.abc import Callable
 
 from viridian.api.status import ColorStatus, Drain, Ending, ModelDeploymentStatus, Phase, WatchStatus
-from viridian.api.status_changes import StatusChanges, evolve
+from viridian.api.status.changes import StatusChanges, evolve
 from viridian_shared.durations import parse_duration
 
 from .commands import Verb, pending_command

@@ -7,7 +7,7 @@ number and of every backend's name are what keeps a late or stray write from lan
 from typing import Any
 
 from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_EPOCH, ANNOTATION_SEQ, Color
-from viridian_shared.via import Via
+from viridian_shared.counts.via import Via
 
 from .route import RouteView, Weights, build_backends, build_header_filter, shadow_in, traffic_of
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from viridian.api.names import ANNOTATION_ABORTED, ANNOTATION_SEQ, Color, color_name
 from viridian.api.traffic import PinMatch, Traffic
-from viridian_shared import ports
 from viridian_shared import shadow as mirroring
-from viridian_shared.via import HEADER, Via
+from viridian_shared.counts.via import HEADER, Via
+from viridian_shared.pod import ports
 
 from .refusal import Gateways, is_accepted, refusal
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from viridian.api.serving import Serving
-from viridian_shared import paths, variables
+from viridian_shared.pod import paths, variables
 
 _VOLUME = "api-keys"
 

@@ -12,12 +12,12 @@ from viridian.api.names import (
     color_name,
 )
 from viridian.api.revision import Revision
-from viridian_shared.check_variables import CANDIDATE_URL, CHECK, STABLE_URL
 from viridian_shared.durations import parse_duration
-from viridian_shared.exit_codes import CHECK_FAILED
-from viridian_shared.paths import CHECK_FILES
-from viridian_shared.ports import SPLIT
-from viridian_shared.variables import COLOR, FEEDBACK_KEY, MODEL, MODEL_VERSION, PREFIX, REVISION
+from viridian_shared.pod.check_variables import CANDIDATE_URL, CHECK, STABLE_URL
+from viridian_shared.pod.exit_codes import CHECK_FAILED
+from viridian_shared.pod.paths import CHECK_FILES
+from viridian_shared.pod.ports import SPLIT
+from viridian_shared.pod.variables import COLOR, FEEDBACK_KEY, MODEL, MODEL_VERSION, PREFIX, REVISION
 
 from .owner import Owner, build_metadata
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from viridian.api.spec import ModelDeploymentSpec
-from viridian_shared import paths
+from viridian_shared.pod import paths
 
 from .owner import Owner, build_metadata
 

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from viridian.api.base import ApiModel
 from viridian.api.model import ModelSource
 from viridian.api.objects import LABELS
-from viridian_shared import paths, variables
+from viridian_shared.pod import paths, variables
 from viridian_shared.sizes import parse_size
 
 _VOLUME: Final = "model-cache"

@@ -4,7 +4,7 @@ from typing import Any
 
 from viridian.api.model import ModelSource
 from viridian.api.model_store import CertificatesRef, ModelStore
-from viridian_shared import paths, variables
+from viridian_shared.pod import paths, variables
 from viridian_shared.sizes import parse_size
 
 _MODEL = "model"

@@ -15,10 +15,10 @@ from viridian.api.names import (
 from viridian.api.pods.pod_template import PodTemplate
 from viridian.api.revision import RevisionInput
 from viridian.api.serving import Resources, Serving
-from viridian_shared import paths, ports, probes, variables
+from viridian_shared.counts.latency import GRID
 from viridian_shared.durations import format_duration, parse_duration
-from viridian_shared.latency import GRID
-from viridian_shared.shutdown import DRAIN_DELAY, SHUTDOWN
+from viridian_shared.pod import paths, ports, probes, variables
+from viridian_shared.pod.shutdown import DRAIN_DELAY, SHUTDOWN
 
 from .api_keys import build_api_key_environment, build_api_key_mounts, build_api_key_volumes
 from .live_settings import build_live_settings_mounts, build_live_settings_volumes

@@ -9,7 +9,7 @@ from viridian.api.names import (
     Color,
     color_name,
 )
-from viridian_shared import ports
+from viridian_shared.pod import ports
 
 from .owner import Owner, build_metadata
 

@@ -24,8 +24,8 @@ from viridian_serving.commands.serve import TRUSTED, environment_of, free_ports
 from viridian_serving.http1.client import HttpClient, PeerUnreachableError, Reply
 from viridian_serving.settings import config
 from viridian_serving.triton import shared_memory
-from viridian_shared import variables
-from viridian_shared.probes import READY
+from viridian_shared.pod import variables
+from viridian_shared.pod.probes import READY
 
 _HOST: Final = "127.0.0.1"
 _PORTS: Final = (

@@ -37,7 +37,7 @@ from viridian_serving.settings.dynamic import LiveSettings
 from viridian_serving.telemetry.exposition import CONTENT_TYPE, FallbackGauge, LiveGauges, build_registry, render
 from viridian_serving.telemetry.objective_gauges import ObjectiveGauges
 from viridian_serving.telemetry.telemetry import Telemetry
-from viridian_shared import probes
+from viridian_shared.pod import probes
 
 LOG = logging.getLogger("viridian.api")
 

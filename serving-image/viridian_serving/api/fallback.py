@@ -30,8 +30,8 @@ from viridian_serving.inference.deaths import DIED
 from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.inference.witness import Witness, fails_on_input
 from viridian_serving.metrics.guard_counters import FallbackReason, FrozenCounters
-from viridian_shared.outcome import Outcome
-from viridian_shared.via import HEADER, Via
+from viridian_shared.counts.outcome import Outcome
+from viridian_shared.counts.via import HEADER, Via
 
 LOG = logging.getLogger("viridian.api")
 

@@ -8,8 +8,8 @@ from functools import partial
 from viridian_serving.http1.messages import Request, Response
 from viridian_serving.inference.witness import Witness
 from viridian_serving.metrics.guard_counters import FrozenCounters, outcome_of
-from viridian_shared.outcome import Outcome
-from viridian_shared.via import Via
+from viridian_shared.counts.outcome import Outcome
+from viridian_shared.counts.via import Via
 
 
 def _leave(request: Request, abandoned_after: float, task: "asyncio.Task[object]") -> None:

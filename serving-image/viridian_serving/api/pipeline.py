@@ -35,8 +35,8 @@ from viridian_serving.metrics.guard_counters import FrozenCounters, outcome_of
 from viridian_serving.settings.config import Settings
 from viridian_serving.telemetry.failures import ABANDONED, failure_of
 from viridian_serving.triton import excuse
-from viridian_shared.outcome import Outcome
-from viridian_shared.via import HEADER, Via
+from viridian_shared.counts.outcome import Outcome
+from viridian_shared.counts.via import HEADER, Via
 
 _VIA_HEADER: Final = HEADER.lower().encode()
 _VIA_BY_HEADER: Final = {via.value.encode(): via for via in Via}

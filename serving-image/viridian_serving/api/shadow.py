@@ -23,11 +23,11 @@ from viridian_serving.http1.client import HttpClient, PeerUnreachableError, Repl
 from viridian_serving.http1.messages import Response
 from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.telemetry.shadow_counts import ShadowCounts
-from viridian_shared.mirrored import Mirrored
-from viridian_shared.outcome import Outcome
+from viridian_shared.counts.mirrored import Mirrored
+from viridian_shared.counts.outcome import Outcome
+from viridian_shared.counts.via import HEADER as VIA_HEADER
+from viridian_shared.counts.via import Via
 from viridian_shared.shadow import HEADER, Shadow, read_shadow
-from viridian_shared.via import HEADER as VIA_HEADER
-from viridian_shared.via import Via
 
 LOG = logging.getLogger("viridian.api")
 

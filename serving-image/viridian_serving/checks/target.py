@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from viridian_serving.http1.client import HttpClient, Reply
-from viridian_shared import via
+from viridian_shared.counts import via
 
 
 class Target:

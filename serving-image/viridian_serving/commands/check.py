@@ -25,10 +25,10 @@ from viridian_serving.http1.client import PeerUnreachableError
 from viridian_serving.settings import config
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.termination_log import report
-from viridian_shared.check_variables import CANDIDATE_URL, CHECK, STABLE_URL
 from viridian_shared.durations import parse_duration
-from viridian_shared.exit_codes import CHECK_FAILED
-from viridian_shared.paths import CHECK_FILES
+from viridian_shared.pod.check_variables import CANDIDATE_URL, CHECK, STABLE_URL
+from viridian_shared.pod.exit_codes import CHECK_FAILED
+from viridian_shared.pod.paths import CHECK_FILES
 
 PASSED, CANNOT_RUN = 0, 69
 """Exit codes; a model that fails is CHECK_FAILED."""

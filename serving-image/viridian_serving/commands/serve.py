@@ -31,9 +31,9 @@ from viridian_serving.http1.listeners import open_listener
 from viridian_serving.settings import config
 from viridian_serving.settings.config import Settings
 from viridian_serving.triton import shared_memory
-from viridian_shared import ports as pod_ports
-from viridian_shared.probes import READY
-from viridian_shared.variables import MODEL_TRUSTED, PREFIX
+from viridian_shared.pod import ports as pod_ports
+from viridian_shared.pod.probes import READY
+from viridian_shared.pod.variables import MODEL_TRUSTED, PREFIX
 
 SERVED_NOT: Final = 1
 USAGE: Final = 2

@@ -25,9 +25,9 @@ from viridian_serving.triton.model_code import refuse_beside
 from viridian_serving.triton.native_repository import write_native_repository
 from viridian_serving.triton.repository import write_repository
 from viridian_serving.triton.worker_host import SOCKET, WorkerHost
-from viridian_shared import variables
-from viridian_shared.exit_codes import ENDED_UNDER_REQUEST
 from viridian_shared.model_format import NATIVE
+from viridian_shared.pod import variables
+from viridian_shared.pod.exit_codes import ENDED_UNDER_REQUEST
 
 LOG = logging.getLogger("viridian.triton")
 

@@ -14,7 +14,7 @@ import msgspec
 from viridian_serving.codec.answers import AnswerSchema
 from viridian_serving.codec.tensors import DYNAMIC, Kind, Tensor
 from viridian_serving.contract.contract import Contract
-from viridian_shared.covers import Covers
+from viridian_shared.counts.covers import Covers
 
 LONGEST_REASON: Final = 200
 """Characters of a reason; it is the label of a metric."""

@@ -13,8 +13,8 @@ from viridian_serving.codec.instances import Violations
 from viridian_serving.codec.json_reading import parse
 from viridian_serving.feedback.token import Given, Label, TokenError, TokenReader
 from viridian_serving.http1.problems import Problem
-from viridian_shared.metric_names import COHORTS, IDENTITY
-from viridian_shared.via import Via
+from viridian_shared.counts.metric_names import COHORTS, IDENTITY
+from viridian_shared.counts.via import Via
 
 _MAX_REMEMBERED: Final = 65_536
 """Tokens that are known to have been counted; beyond them the oldest is forgotten."""

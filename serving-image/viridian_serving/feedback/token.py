@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from viridian_shared.via import Via
+from viridian_shared.counts.via import Via
 
 _VERSION: Final = "v1."
 _MAC_SIZE: Final = 16

@@ -25,7 +25,7 @@ from viridian_serving.inference.deaths import DIED, Deaths
 from viridian_serving.inference.model import BadAnswerError, DiedError, Model, ModelFailedError, UnreachableError
 from viridian_serving.inference.preprocessing import PreprocessFailedError, Preprocessor
 from viridian_serving.inference.request_context import RequestContext
-from viridian_shared.via import USERLESS
+from viridian_shared.counts.via import USERLESS
 
 if TYPE_CHECKING:
     from viridian_serving.codec.oip_grpc_request import MessageReader

@@ -8,8 +8,8 @@ from viridian_serving.codec.oip import Encoded
 from viridian_serving.http1.messages import Request, Response
 from viridian_serving.inference.batcher import Demand
 from viridian_serving.inference.witness import Witness
-from viridian_shared.outcome import Outcome
-from viridian_shared.via import Via
+from viridian_shared.counts.outcome import Outcome
+from viridian_shared.counts.via import Via
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span  # imported by who wants traces

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from viridian_serving.http1.messages import Response
-from viridian_shared.outcome import Outcome
+from viridian_shared.counts.outcome import Outcome
 
 _MOMENT: Final = 1.0
 """Seconds that counting a failure waits for stable's word, at most: a rollback must not wait longer."""

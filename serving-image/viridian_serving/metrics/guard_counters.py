@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from viridian_shared.outcome import Outcome
-from viridian_shared.via import Via
+from viridian_shared.counts.outcome import Outcome
+from viridian_shared.counts.via import Via
 
 NANOSECONDS: Final = 1_000_000_000
 

@@ -13,15 +13,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from viridian_serving.http1.listeners import ANY, reach
 from viridian_serving.settings.cpu import parse_cpus
-from viridian_shared import paths, ports
 from viridian_shared.color import Color
+from viridian_shared.counts.latency import GRID
 from viridian_shared.digest import PATTERN as DIGEST
 from viridian_shared.durations import parse_duration
-from viridian_shared.latency import GRID
 from viridian_shared.model_format import ModelFormat
-from viridian_shared.shutdown import API_END, DRAIN_DELAY
+from viridian_shared.pod import paths, ports
+from viridian_shared.pod.shutdown import API_END, DRAIN_DELAY
+from viridian_shared.pod.variables import PREFIX
 from viridian_shared.sizes import parse_size
-from viridian_shared.variables import PREFIX
 
 TERMINATION_LOG = Path("/dev/termination-log")
 """The kubelet copies this file into the pod's status."""

@@ -19,8 +19,8 @@ from viridian_serving.contract.baseline_file import FILE, Baseline, Distribution
 from viridian_serving.contract.contract import Contract
 from viridian_serving.contract.feature_metadata import FeaturePlace, places
 from viridian_serving.inference.request_context import RequestContext
+from viridian_shared.counts.metric_names import DRIFT_BASELINE, DRIFT_OBSERVED
 from viridian_shared.drift import MISSING, OTHER, Kind
-from viridian_shared.metric_names import DRIFT_BASELINE, DRIFT_OBSERVED
 
 LOG = logging.getLogger("viridian.api")
 

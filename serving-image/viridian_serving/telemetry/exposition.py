@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from viridian_serving.contract.compatibility import Coverage
 from viridian_serving.metrics.guard_counters import Counts, FallbackReason, FrozenCounters
-from viridian_shared.metric_names import DURATIONS, FALLBACK, IDENTITY, REQUESTS, STAMP, STARTED
+from viridian_shared.counts.metric_names import DURATIONS, FALLBACK, IDENTITY, REQUESTS, STAMP, STARTED
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 

@@ -14,8 +14,8 @@ from viridian_serving.contract.contract import Contract
 from viridian_serving.http1.messages import Request, Response
 from viridian_serving.inference.request_context import Failure, RequestContext
 from viridian_serving.telemetry.error_redaction import redacted, texts_of
-from viridian_shared.metric_names import FAILURES
-from viridian_shared.via import JUDGED
+from viridian_shared.counts.metric_names import FAILURES
+from viridian_shared.counts.via import JUDGED
 
 _MOST_SENTENCES: Final = 4
 """Of each type and status; what comes after them is counted without one."""

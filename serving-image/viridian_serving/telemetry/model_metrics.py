@@ -16,8 +16,8 @@ from viridian_serving.inference.model import NOT_FINITE as NOT_FINITE_CAUSE
 from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.histograms import DECADES, SHARES, Histogram, evenly
 from viridian_serving.telemetry.drift_counts import DriftCounts
-from viridian_shared.metric_names import CONFIDENCE, NOT_FINITE, PREDICTIONS, VALUES
-from viridian_shared.via import USERLESS, Via
+from viridian_shared.counts.metric_names import CONFIDENCE, NOT_FINITE, PREDICTIONS, VALUES
+from viridian_shared.counts.via import USERLESS, Via
 
 MAX_LABELS: Final = 20
 """Labels that are told apart; each is a series for every way in which requests come."""

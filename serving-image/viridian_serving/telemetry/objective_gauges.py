@@ -7,7 +7,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from viridian_serving.settings.dynamic import ObjectiveSettings
-from viridian_shared.metric_names import IDENTITY
+from viridian_shared.counts.metric_names import IDENTITY
 from viridian_shared.objectives import AVAILABILITY, SLOW, slow_share
 
 

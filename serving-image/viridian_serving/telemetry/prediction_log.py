@@ -17,7 +17,7 @@ from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.settings.config import Settings
 from viridian_serving.telemetry.export_queue import Record
 from viridian_serving.telemetry.redaction import Redactor, Rules
-from viridian_shared.outcome import Outcome
+from viridian_shared.counts.outcome import Outcome
 
 _PREDICT: Final = b"/predict"
 _PREDICTED: Final = ("prediction", "confidence", "probabilities", "outputs")

@@ -7,8 +7,8 @@ from prometheus_client.core import CounterMetricFamily, Metric
 
 from viridian_serving.metrics.histograms import Histogram
 from viridian_serving.telemetry.model_metrics import rendered
-from viridian_shared.metric_names import SHADOW, SHADOW_DIFFERENCES, SHADOW_DURATIONS
-from viridian_shared.mirrored import Mirrored
+from viridian_shared.counts.metric_names import SHADOW, SHADOW_DIFFERENCES, SHADOW_DURATIONS
+from viridian_shared.counts.mirrored import Mirrored
 
 DIFFERENCES = (0.0, 0.0001, 0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Bounds of distances."""

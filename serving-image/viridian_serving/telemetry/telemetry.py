@@ -33,7 +33,7 @@ from viridian_serving.telemetry.log_secret import LogSecret
 from viridian_serving.telemetry.model_metrics import ModelMetrics, rendered
 from viridian_serving.telemetry.prediction_log import resource_of
 from viridian_serving.telemetry.shadow_counts import ShadowCounts
-from viridian_shared.metric_names import IDENTITY
+from viridian_shared.counts.metric_names import IDENTITY
 
 if TYPE_CHECKING:
     from viridian_serving.telemetry.tracing import Tracing

@@ -17,7 +17,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from viridian_serving.http1.messages import Headers
 from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.guard_counters import FallbackReason
-from viridian_shared.outcome import Outcome
+from viridian_shared.counts.outcome import Outcome
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _CONTEXT: Final = ("traceparent", "tracestate")

@@ -22,7 +22,7 @@ from typing import Final
 
 from viridian_serving.settings.config import Settings
 from viridian_serving.triton.worker_host import WorkerHost
-from viridian_shared import probes
+from viridian_shared.pod import probes
 
 LOG = logging.getLogger("viridian.triton")
 

@@ -30,7 +30,7 @@ from viridian.api.spec import ModelDeploymentSpec
 from viridian.metrics.prometheus import Prometheus as Reader
 from viridian.metrics.prometheus import trusted
 from viridian.workloads.owner import Owner
-from viridian_shared import ports
+from viridian_shared.pod import ports
 
 INTERVAL = timedelta(seconds=1)
 # Somewhere in 127.0.0.0/8, so that two runs on one machine do not meet.

@@ -16,7 +16,7 @@ _CHANGES = (
     # Another rendering of pods.
     ("viridian/workloads/pod.py", r"( +)variables.MODEL: model,\n", r'\g<0>\1"VIRIDIAN_NEWER": "yes",\n'),
     (
-        "viridian_shared/shutdown.py",
+        "viridian_shared/pod/shutdown.py",
         r"DRAIN_DELAY: Final = timedelta\(seconds=3\)",
         "DRAIN_DELAY: Final = timedelta(seconds=4)",
     ),
@@ -30,7 +30,7 @@ _CHANGES = (
         r'    threads: Annotated[int, Field(ge=1, le=64, description="Threads of the new kind.")] = 4',
     ),
     (
-        "viridian/api/status.py",
+        "viridian/api/status/status.py",
         r'(class ModelDeploymentStatus\(StatusModel\):\n    """.*?"""\n)',
         r"\1\n"
         r'    mood: Annotated[str, Field(max_length=16, description="How the newer operator feels.")] = "calm"',

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from viridian_shared.latency import GRID
+from viridian_shared.counts.latency import GRID
 
 
 @dataclass

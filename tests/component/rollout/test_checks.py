@@ -7,7 +7,7 @@ from tests.component.harness.pods import cannot_pull, end, wait_for_pods
 from tests.component.harness.stage import LONG, Stage
 from tests.waiting import eventually, stays
 
-from viridian_shared.exit_codes import CHECK_FAILED
+from viridian_shared.pod.exit_codes import CHECK_FAILED
 
 CHECKS = {
     "golden": {"minAgreement": "99%"},

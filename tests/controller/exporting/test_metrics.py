@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.controller.exporting.page import read
 
 from viridian.api.status import Ending, HistoryEntry, ModelDeploymentStatus, Phase
-from viridian.api.status_changes import evolve
+from viridian.api.status.changes import evolve
 from viridian.controller.exporting.endpoint import Endpoint
 from viridian.controller.exporting.figures import MOST_MODELS, Judged, LeaderFigures
 from viridian.controller.exporting.metrics import OperatorMetrics

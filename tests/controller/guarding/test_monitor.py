@@ -20,7 +20,7 @@ from viridian.guards.state import State, encode
 from viridian.metrics.prometheus import PodSamples
 from viridian.metrics.said import Failure, Fallback
 from viridian.rollout.observed import Cover
-from viridian_shared.latency import GRID
+from viridian_shared.counts.latency import GRID
 
 KEY = ("default", "iris")
 SPEC = spec()

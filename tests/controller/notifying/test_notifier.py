@@ -15,7 +15,7 @@ from tests.waiting import until
 
 from viridian.api.names import Color
 from viridian.api.status import ColorStatus, Ending, HistoryEntry, ModelDeploymentStatus, Phase
-from viridian.api.status_changes import evolve
+from viridian.api.status.changes import evolve
 from viridian.controller.cache.models import Model, Models
 from viridian.controller.notifying import outbox
 from viridian.controller.notifying.notifier import Notifier

@@ -6,7 +6,7 @@ from tests.rollout.world import NAME, SETTINGS, World, spec_for
 
 from viridian.api.names import Color
 from viridian.api.status import CheckResult, Phase
-from viridian.api.status_changes import evolve
+from viridian.api.status.changes import evolve
 from viridian.rollout.checks import open_check, summary, track_checks
 from viridian.rollout.context import RolloutContext
 from viridian.rollout.observed import RouteFacts

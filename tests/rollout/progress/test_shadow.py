@@ -9,7 +9,7 @@ from tests.rollout.world import World, spec_for
 
 from viridian.api.names import Color
 from viridian.api.status import Phase
-from viridian.api.status_changes import evolve
+from viridian.api.status.changes import evolve
 from viridian.guards.judge import Verdict
 from viridian.guards.shadow_report import ShadowReport
 from viridian.rollout.planning.actions import MoveWeights

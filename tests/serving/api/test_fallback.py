@@ -18,7 +18,7 @@ from viridian_serving.http1.server import HttpServer
 from viridian_serving.inference.batcher import Demand
 from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.guard_counters import NANOSECONDS, FallbackReason, FrozenCounters
-from viridian_shared.via import Via
+from viridian_shared.counts.via import Via
 
 GOOD = Response(200, b'"own"')
 FAILED = Response(500, b'"failed"', problem="model-failed")

@@ -23,7 +23,7 @@ from viridian_serving.http1.messages import Request, Response
 from viridian_serving.http1.problems import Problem
 from viridian_serving.inference.predictor import Predictor
 from viridian_serving.inference.request_context import RequestContext
-from viridian_shared.via import Via
+from viridian_shared.counts.via import Via
 
 MODEL = ModelSchema(
     (

@@ -18,9 +18,9 @@ from viridian_serving.http1.messages import Request, Response
 from viridian_serving.http1.server import HttpServer
 from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.telemetry.shadow_counts import ShadowCounts
-from viridian_shared.mirrored import Mirrored
-from viridian_shared.outcome import Outcome
-from viridian_shared.via import Via
+from viridian_shared.counts.mirrored import Mirrored
+from viridian_shared.counts.outcome import Outcome
+from viridian_shared.counts.via import Via
 
 NAMED = ((b"Viridian-Revision", b"m-2"),)
 SAME = Response(200, b'{"prediction": "a", "revision": "m-2"}', headers=NAMED)

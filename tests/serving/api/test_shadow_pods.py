@@ -15,7 +15,7 @@ from tests.serving.pod import Pod, eventually, log_lines
 from tests.serving.service import Service, service
 from tests.serving.two_pods import Pair, two_pods
 
-from viridian_shared.via import Via
+from viridian_shared.counts.via import Via
 
 SHADOW = {"Viridian_Shadow": "m-2;share=1"}
 BY_ROUTE = {"Viridian_Via": "split"}

@@ -11,7 +11,7 @@ import pytest
 from tests.serving import models
 from tests.serving.pod import Pod, running_pod
 
-from viridian_shared.exit_codes import CHECK_FAILED
+from viridian_shared.pod.exit_codes import CHECK_FAILED
 
 pytestmark = pytest.mark.serving
 

@@ -16,7 +16,7 @@ from viridian_serving.contract.binding import bind
 from viridian_serving.contract.compatibility import LONGEST_REASON, Interface, TensorForm, Value, coverage
 from viridian_serving.contract.contract import Contract
 from viridian_serving.contract.schema_file import parse
-from viridian_shared.covers import Covers
+from viridian_shared.counts.covers import Covers
 
 X = Tensor("X", DataType.FP32, (2,))
 Y = Tensor("y", DataType.FP32, (1,))

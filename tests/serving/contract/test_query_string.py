@@ -19,7 +19,7 @@ from viridian_serving.http1.messages import Request
 from viridian_serving.http1.problems import Problem
 from viridian_serving.http1.request_ids import request_id_of
 from viridian_serving.metrics.guard_counters import outcome_of
-from viridian_shared.outcome import Outcome
+from viridian_shared.counts.outcome import Outcome
 
 TWO = ModelSchema(
     (Tensor("a", DataType.FP32, (1,)), Tensor("s", DataType.BYTES, (1,))), (Tensor("y", DataType.FP32, (1,)),), 8

@@ -13,7 +13,7 @@ from viridian_serving.codec.instances import MAX_VIOLATIONS
 from viridian_serving.feedback.accuracy import Feedback, FeedbackCounts
 from viridian_serving.feedback.token import Given, TokenError, TokenReader, TokenWriter
 from viridian_serving.http1.problems import Problem
-from viridian_shared.via import Via
+from viridian_shared.counts.via import Via
 
 KEY = "a key of the model iris"
 OLD_KEY = "the key that it had before"

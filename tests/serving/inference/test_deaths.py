@@ -8,7 +8,7 @@ from viridian_serving.http1.problems import Problem
 from viridian_serving.inference import deaths
 from viridian_serving.inference.deaths import WHILE, Deaths
 from viridian_serving.inference.request_context import RequestContext
-from viridian_shared.via import Via
+from viridian_shared.counts.via import Via
 
 
 def predicted(*tensors: bytes) -> RequestContext:

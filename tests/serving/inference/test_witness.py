@@ -8,7 +8,7 @@ from tests.serving.api.test_fallback import FAILED, GOOD, HELP, Own, stage
 from viridian_serving.http1.messages import Response
 from viridian_serving.inference import witness
 from viridian_serving.inference.witness import Witness
-from viridian_shared.outcome import Outcome
+from viridian_shared.counts.outcome import Outcome
 
 REVISION = ((b"Viridian-Revision", b"m-1"),)
 

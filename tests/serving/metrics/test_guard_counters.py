@@ -16,8 +16,8 @@ from viridian_serving.metrics.guard_counters import NANOSECONDS, FallbackReason,
 from viridian_serving.telemetry import exposition
 from viridian_serving.telemetry.exposition import FallbackGauge, LiveGauges, build_registry, render
 from viridian_serving.telemetry.failures import FailureCounts
-from viridian_shared.outcome import Outcome
-from viridian_shared.via import Via
+from viridian_shared.counts.outcome import Outcome
+from viridian_shared.counts.via import Via
 
 BOUNDS = (0.01, 0.1, 1.0)
 

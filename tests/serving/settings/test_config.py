@@ -3,7 +3,7 @@
 import pytest
 
 from viridian_serving.settings.config import ConfigError, load
-from viridian_shared.latency import GRID
+from viridian_shared.counts.latency import GRID
 
 GIVEN = {
     "VIRIDIAN_NAMESPACE": "ml",

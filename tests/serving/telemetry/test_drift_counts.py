@@ -13,7 +13,7 @@ from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
 from viridian_serving.contract.baseline_file import Baseline, Distribution
 from viridian_serving.contract.contract import Contract
 from viridian_serving.telemetry.drift_counts import MAX_FEATURES, DriftCounts
-from viridian_shared.via import Via
+from viridian_shared.counts.via import Via
 
 AGE = Distribution({"below": 0, "18..30": 2, "30..64": 6, "above": 0, "missing": 2}, (18, 30, 64))
 CITY = Distribution({"Bern": 3, "Rome": 1, "other": 0, "missing": 0})

@@ -8,7 +8,7 @@ from viridian_serving.contract.schema_file import parse
 from viridian_serving.http1.messages import Request, Response
 from viridian_serving.inference.request_context import Failure, RequestContext
 from viridian_serving.telemetry.failures import ABANDONED, FailureCounts, failure_of
-from viridian_shared.via import Via
+from viridian_shared.counts.via import Via
 
 MODEL = ModelSchema((Tensor("X", DataType.FP32, (1,)),), (Tensor("y", DataType.FP32, (1,)),), 8)
 PLAIN = "features: [{name: age}]"

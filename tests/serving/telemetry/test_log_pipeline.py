@@ -18,8 +18,8 @@ from viridian_serving.settings.dynamic import LogSettings, RedactSettings
 from viridian_serving.telemetry import export_queue, log_pipeline
 from viridian_serving.telemetry.log_pipeline import LiveLog
 from viridian_serving.telemetry.log_secret import LogSecret
+from viridian_shared.counts.via import Via
 from viridian_shared.prediction_log import RedactAction
-from viridian_shared.via import Via
 
 NAME = Tensor("name", DataType.BYTES, (1,))
 PEOPLE = ModelSchema((NAME,), (Tensor("y", DataType.INT64, (1,)),), 8)

@@ -27,7 +27,7 @@ from viridian_serving.inference.request_context import Failure, RequestContext
 from viridian_serving.metrics.histograms import DECADES, Histogram, evenly
 from viridian_serving.metrics.response_counts import ResponseCounts, Route
 from viridian_serving.telemetry.model_metrics import MAX_LABELS, ModelMetrics
-from viridian_shared.via import Via
+from viridian_shared.counts.via import Via
 
 AGE = Tensor("age", DataType.INT64, ())
 PIXELS = Tensor("X", DataType.FP32, (2, 2))

@@ -4,7 +4,7 @@ from tests.serving.pages import samples
 
 from viridian_serving.settings.dynamic import ObjectiveSettings
 from viridian_serving.telemetry.objective_gauges import ObjectiveGauges
-from viridian_shared.latency import GRID
+from viridian_shared.counts.latency import GRID
 
 IDENTITY = ("ml", "m", "m-1", "u")
 

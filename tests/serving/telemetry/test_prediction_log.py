@@ -16,9 +16,9 @@ from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.settings.config import load
 from viridian_serving.telemetry.prediction_log import PredictionLog
 from viridian_serving.telemetry.redaction import Redactor, Rules
-from viridian_shared.outcome import Outcome
+from viridian_shared.counts.outcome import Outcome
+from viridian_shared.counts.via import Via
 from viridian_shared.prediction_log import RedactAction
-from viridian_shared.via import Via
 
 KEY = "a key of sixteen characters or more"
 AGE, NAME = Tensor("age", DataType.INT64, (1,)), Tensor("name", DataType.BYTES, (1,))

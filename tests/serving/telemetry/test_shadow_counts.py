@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from viridian_serving.telemetry.shadow_counts import ShadowCounts
-from viridian_shared.mirrored import Mirrored
+from viridian_shared.counts.mirrored import Mirrored
 
 
 def shown(counts: ShadowCounts) -> dict[str, dict[tuple[str, ...], float]]:

@@ -17,7 +17,7 @@ from viridian_serving.inference.batcher import Stats
 from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.settings.config import load
 from viridian_serving.telemetry.telemetry import Telemetry
-from viridian_shared.via import Via
+from viridian_shared.counts.via import Via
 
 pytestmark = pytest.mark.serving
 

@@ -9,7 +9,7 @@ from viridian.api.base import ApiModel
 from viridian.api.names import GROUP
 from viridian.api.objects import LABELS, ObjectName, SecretRef
 from viridian.api.quantities import cel, matches
-from viridian_shared.variables import PREFIX
+from viridian_shared.pod.variables import PREFIX
 
 from .pod_security import PodSecurityContext
 

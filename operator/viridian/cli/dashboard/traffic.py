@@ -9,7 +9,7 @@ import aiohttp
 
 from viridian.api.errors import ViridianError
 from viridian.cli.model import Json
-from viridian_shared.metric_names import DURATIONS, REQUESTS
+from viridian_shared.counts.metric_names import DURATIONS, REQUESTS
 
 _POINTS: Final = 240
 _SHORTEST_STEP: Final = timedelta(seconds=5)

@@ -5,7 +5,7 @@ from collections import defaultdict
 from typing import Any
 
 from viridian.cli.prometheus import CannotMeasure, query, value_of
-from viridian_shared.metric_names import DRIFT_BASELINE, DRIFT_OBSERVED
+from viridian_shared.counts.metric_names import DRIFT_BASELINE, DRIFT_OBSERVED
 
 from .variables import Bin, Variable, in_order
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from viridian.cli.prometheus import CannotMeasure, query, value_of
-from viridian_shared.metric_names import DURATIONS, REQUESTS
-from viridian_shared.via import JUDGED
+from viridian_shared.counts.metric_names import DURATIONS, REQUESTS
+from viridian_shared.counts.via import JUDGED
 
 from .behavior import Behavior, Histogram
 

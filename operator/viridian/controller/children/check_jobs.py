@@ -13,7 +13,7 @@ from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.resources import JOB, POD
 from viridian.rollout.observed import CheckView
 from viridian.workloads.checks import CONTAINER, LABEL_CHECK
-from viridian_shared.exit_codes import CHECK_FAILED
+from viridian_shared.pod.exit_codes import CHECK_FAILED
 
 from .adoption import is_owned
 from .pod_events import find_events, trouble_in

@@ -10,7 +10,7 @@ from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.resources import POD
 from viridian.rollout.observed import Pod
 from viridian.workloads.pod import FETCH_CONTAINER, SERVING_CONTAINERS
-from viridian_shared.exit_codes import ENDED_UNDER_REQUEST
+from viridian_shared.pod.exit_codes import ENDED_UNDER_REQUEST
 
 from .pod_events import find_events, trouble_in
 from .spec_fields import field_of_image, field_of_variables

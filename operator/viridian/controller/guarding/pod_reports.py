@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from viridian.metrics.prometheus import PodSamples
 from viridian.metrics.said import Fallback, most_frequent
 from viridian.rollout.observed import Cover
-from viridian_shared.covers import Covers
+from viridian_shared.counts.covers import Covers
 
 _COVERS: dict[str, Cover] = {
     Covers.ALL: Cover.ALL,

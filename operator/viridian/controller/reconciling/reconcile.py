@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from viridian.api.errors import ViridianError
 from viridian.api.model_key import ModelKey
 from viridian.api.status import ModelDeploymentStatus
-from viridian.api.status_changes import evolve
+from viridian.api.status.changes import evolve
 from viridian.api.unknown import unknown_fields
 from viridian.controller.cache.deployments import Deployments
 from viridian.controller.cache.models import Model, Models

@@ -8,30 +8,25 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
-from .base import ApiModel
-from .names import Color
-from .status import (
+from ..base import ApiModel
+from ..names import Color
+from .endings import BlockedRevision, Ending, HistoryEntry
+from .evidence import CheckResult, CheckStatus, GuardStatus
+from .fields import Condition, Phase
+from .progress import (
     Approved,
-    BlockedRevision,
-    CheckResult,
-    CheckStatus,
     ColorStatus,
     Condemned,
-    Condition,
     Drain,
-    Ending,
-    GuardStatus,
-    HistoryEntry,
     Hold,
-    ModelDeploymentStatus,
     Outage,
-    Phase,
     Promotion,
     Return,
     Shortfall,
     StepStatus,
     WatchStatus,
 )
+from .status import ModelDeploymentStatus
 
 M = TypeVar("M", bound=ApiModel)
 

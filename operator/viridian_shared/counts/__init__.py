@@ -1,0 +1,1 @@
+"""What pods count: the names of their series, and the values of their labels."""
