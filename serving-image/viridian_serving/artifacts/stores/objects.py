@@ -194,7 +194,7 @@ class Objects:
             return ModelError(f"spec.model.uri: {name} has no {shown} ({said}); correct the address")
         if isinstance(error, PreconditionError):
             return ModelError(
-                f"spec.model.uri: {shown} changed while it was fetched; give each version an address of its own"
+                f"spec.model.uri: {shown} changed while it was fetched; give each version its own address"
             )
         if found := _CERTIFICATE.search(text):
             return untrusted(name, found[1])
