@@ -40,7 +40,7 @@ component() {
   run_pytest component -n 3 --dist worksteal -m component
 }
 importing() {
-  # In an environment of its own: what models are made and converted with is in nothing else that is tested.
+  # In its own environment: what models are made and converted with is in nothing else that is tested.
   local python
   python=$("$DEV/toolchain/environment.sh" requirements/importing.txt)
   PYTHONPATH=operator:serving-image:. "$python" -m pytest -q --durations=5 --junit-xml=build/tests-importing.xml \

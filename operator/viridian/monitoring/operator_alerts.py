@@ -58,7 +58,7 @@ def alerts() -> tuple[Alert, ...]:
             (sum(increase(viridian_operator_reconcile_seconds_count{result="error"}[15m])) or vector(0))
               + (sum(increase(viridian_operator_tick_seconds_count{result="error"}[15m])) or vector(0)) >= 1
             """,
-            "The operator meets errors of its own",
+            "The operator has internal errors",
             "{{ $value | humanize }} passes of the last 15 minutes ended with an error that should not happen;"
             " its log has"
             " details.",

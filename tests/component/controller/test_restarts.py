@@ -102,7 +102,7 @@ class Run:
 
 
 class Theatre:
-    """All stories at once, each in a namespace of its own with an operator of its own.
+    """All stories at once, each in a namespace of its own with its own operator.
 
     They take minutes, and workers take tests from one another: who comes second waits for what the first has played.
     """

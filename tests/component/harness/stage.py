@@ -1,4 +1,4 @@
-"""One model in a namespace of its own, with all that a rollout needs around it."""
+"""One model in its own namespace, with all that a rollout needs around it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from .prometheus import Prometheus
 
 
 class Stage:
-    """One model in a namespace of its own, with all that a rollout needs around it."""
+    """One model in its own namespace, with all that a rollout needs around it."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Who may use the page: whoever has its address with the token, from a page of its own.
+"""Who may use the page: whoever has its address with the token, from its own page.
 
 It listens on 127.0.0.1, where every program and every web page of this machine can send requests. So each request
 needs the token (against other users of the machine), a Host that names this machine (against a foreign name that was

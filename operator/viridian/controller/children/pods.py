@@ -150,7 +150,7 @@ def _death(container: dict[str, Any], sandbox: datetime | None) -> _Death | None
 
 
 def _failed(ended: dict[str, Any] | None, sandbox: datetime | None) -> bool:
-    """Whether a container ended with an error of its own; the node's, as when it reboots, or a request's is none.
+    """Whether a container ended with its own error; the node's, as when it reboots, or a request's is none.
 
     Args:
         ended: how it ended.

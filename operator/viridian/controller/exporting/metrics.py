@@ -26,7 +26,7 @@ _QUERIES = {TooLarge: "too-large", QueryRefused: "refused", Unanswered: "unanswe
 
 
 class OperatorMetrics:
-    """All metrics of one process, in a registry of their own."""
+    """All metrics of one process, in their own registry."""
 
     def __init__(self, figures: Callable[[], LeaderFigures | None]) -> None:
         """Begin at zero; `figures` is asked at each scrape, and answers None where another operator leads."""
