@@ -13,6 +13,7 @@ lint() {
   "$DEV/python.sh" -m mypy
   "$DEV/python.sh" -c 'from importlinter.cli import lint_imports_command as lint; lint()'
   "$DEV/python.sh" dev/test/import_graph.py viridian viridian_serving viridian_import
+  "$DEV/python.sh" dev/test/sizes.py operator serving-image examples tests dev docs
   "$DEV/python.sh" -m viridian.api.generators.crd --check
   "$DEV/python.sh" -m viridian.api.generators.reference --check
   "$DEV/python.sh" -m viridian.monitoring.generators.rules --check
