@@ -81,6 +81,8 @@ install_packages() {
 }
 
 apt_install() {
+  exec 9>"$CACHE/apt.lock"
+  flock 9 # apt-get itself does not wait for another one
   # The lists may be missing or old: one update, only when the first try does not get through.
   local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@")
   as_root "${install[@]}" || { as_root apt-get update && as_root "${install[@]}"; }
