@@ -1,6 +1,7 @@
 """`make test`: tiers in lanes, with a result and a time each, and an end that says what failed."""
 
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 from tests.waiting import eventually
 
-TIERS = Path(__file__).parents[1] / "dev" / "test" / "tiers.py"
+REPOSITORY = Path(__file__).parents[1]
+TIERS = REPOSITORY / "dev" / "test" / "tiers.py"
 TIER = """#!/bin/sh
 echo "this is $1"
 case $1 in
@@ -75,3 +77,16 @@ def test_an_interrupted_run_interrupts_its_tiers_and_begins_no_other(command: li
     assert process.returncode == 130
     assert "== quick" not in told
     assert not Path(f"/proc/{(folder / 'endless').read_text().strip()}").exists()
+
+
+@pytest.mark.parametrize("tier", ["serving", "component", "importing", "transformers", "e2e"])
+def test_every_test_of_a_tier_is_where_the_tier_looks_for_it(tier: str) -> None:
+    # given what the tier runs, and the modules with a test that is marked for it
+    text = (REPOSITORY / "dev" / "test" / "tier.sh").read_text().replace("\\\n", "")
+    (body,) = re.findall(rf"^{tier}\(\) \{{\n(.*?)^\}}", text, re.MULTILINE | re.DOTALL)
+    runs = [line for line in body.splitlines() if " -m " in line and "pytest" in line]
+    places = {REPOSITORY / word for line in runs for word in shlex.split(line) if word.startswith("tests/")}
+    marked = [file for file in (REPOSITORY / "tests").rglob("*.py") if f"pytest.mark.{tier}" in file.read_text()]
+    # then it finds them all
+    assert marked
+    assert all(places & {file, *file.parents} for file in marked), (places, marked)

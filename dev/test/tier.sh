@@ -18,8 +18,9 @@ lint() {
   need shellcheck
   shellcheck -x -P SCRIPTDIR dev/*.sh dev/*/*.sh .ci/run
 }
+# Each tier names where its tests are, since to import the modules of all others takes longer than some tiers do.
 pure() {
-  run_pytest pure -n 2 --dist worksteal \
+  run_pytest pure -n 2 --dist worksteal --ignore=tests/component --ignore=tests/e2e \
     -m "not serving and not component and not importing and not transformers and not e2e"
 }
 # Pods as local processes, with a real Triton in each: they compute more than they wait.
@@ -28,14 +29,14 @@ serving() {
   "$DEV/toolchain/build-go.sh" versitygw prometheus
   "$DEV/toolchain/docker-registry.sh" >/dev/null
   "$DEV/toolchain/environment.sh" requirements/mlflow.txt >/dev/null
-  run_pytest serving -n 2 --dist worksteal -m serving
+  run_pytest serving -n 2 --dist worksteal -m serving tests/serving tests/cli/test_digest_of_stores.py
 }
 component() {
   need chromium # looks at the dashboard
   "$DEV/toolchain/bin.sh" >/dev/null
   "$DEV/toolchain/build-go.sh" helm kstatus prometheus prometheus-operator prom-label-proxy otel-collector
   # Its tests wait more than they compute: three of them at a time, each with an API server of its own.
-  run_pytest component -n 3 --dist worksteal -m component
+  run_pytest component -n 3 --dist worksteal -m component tests/component
 }
 importing() {
   # In its own environment: what models are made and converted with is in nothing else that is tested.
@@ -60,8 +61,8 @@ e2e() {
   eval "$made"
   export VIRIDIAN_DEMO_IMAGE=$DEMO_IMAGE VIRIDIAN_DEMO_SAMPLES=$DEMO_SAMPLES
   # They wait more than they compute, each in a namespace of its own. Those that no other may run beside come last.
-  run_pytest e2e -n 3 --dist worksteal -m "e2e and not alone" tests/e2e || status=1
-  run_pytest e2e-alone -m "e2e and alone" tests/e2e || status=1
+  run_pytest e2e -n 3 --dist worksteal -m "e2e and not alone" tests/e2e 8>&- || status=1
+  run_pytest e2e-alone -m "e2e and alone" tests/e2e 8>&- || status=1
   return "$status"
 }
 run_pytest() { "$DEV/python.sh" -m pytest -q --durations=5 --junit-xml="build/tests-$1.xml" "${@:2}"; }
