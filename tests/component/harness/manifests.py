@@ -1,6 +1,6 @@
 """Lists of objects as the API server writes them.
 
-To make the client's objects of them takes far longer, which is much for what is asked several times a second.
+Client objects take a hundred times as long to make, which is much for what is asked several times a second.
 """
 
 import json
