@@ -60,8 +60,8 @@ e2e() {
   made=$("$DEV/cluster/install.sh" 8>&-) # what it leaves running holds no lock
   eval "$made"
   export VIRIDIAN_DEMO_IMAGE=$DEMO_IMAGE VIRIDIAN_DEMO_SAMPLES=$DEMO_SAMPLES
-  # They wait more than they compute, each in a namespace of its own. Those that no other may run beside come last.
-  run_pytest e2e -n 3 --dist worksteal -m "e2e and not alone" tests/e2e 8>&- || status=1
+  # They wait more than they compute: two at a time, each in its own namespace. Those that must be alone come last.
+  run_pytest e2e -n 2 --dist worksteal -m "e2e and not alone" tests/e2e 8>&- || status=1
   run_pytest e2e-alone -m "e2e and alone" tests/e2e 8>&- || status=1
   return "$status"
 }
