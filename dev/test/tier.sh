@@ -36,7 +36,7 @@ component() {
   "$DEV/toolchain/bin.sh" >/dev/null
   "$DEV/toolchain/build-go.sh" helm kstatus prometheus prometheus-operator prom-label-proxy otel-collector
   # Its tests wait more than they compute: three of them at a time, each with an API server of its own.
-  run_pytest component -n 3 --dist worksteal -m component tests/component
+  run_pytest component -n 3 --dist worksteal -m component -p no:schemathesis tests/component
 }
 importing() {
   # In its own environment: what models are made and converted with is in nothing else that is tested.
@@ -61,8 +61,8 @@ e2e() {
   eval "$made"
   export VIRIDIAN_DEMO_IMAGE=$DEMO_IMAGE VIRIDIAN_DEMO_SAMPLES=$DEMO_SAMPLES
   # They wait more than they compute: two at a time, each in its own namespace. Those that must be alone come last.
-  run_pytest e2e -n 2 --dist worksteal -m "e2e and not alone" tests/e2e 8>&- || status=1
-  run_pytest e2e-alone -m "e2e and alone" tests/e2e 8>&- || status=1
+  run_pytest e2e -n 2 --dist worksteal -m "e2e and not alone" -p no:schemathesis tests/e2e 8>&- || status=1
+  run_pytest e2e-alone -m "e2e and alone" -p no:schemathesis tests/e2e 8>&- || status=1
   return "$status"
 }
 run_pytest() { "$DEV/python.sh" -m pytest -q --durations=5 --junit-xml="build/tests-$1.xml" "${@:2}"; }
