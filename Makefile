@@ -9,7 +9,7 @@ demo: ## a good model is promoted and a bad one rolled back, on a local cluster 
 	@dev/cluster/demo.sh
 
 test: ## everything: linters, pure, serving, component, importing and end-to-end tests
-	@dev/test/test.sh lint,pure,serving,importing e2e,component
+	@dev/test/test.sh lint,pure,serving,importing component,e2e
 
 lint: ## ruff, mypy, import-linter, shellcheck, generated files
 	@dev/test/test.sh lint
