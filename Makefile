@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-pure test-serving test-component test-importing test-transformers test-e2e fuzz mutants cluster images sbom install generate clean
+.PHONY: help demo test lint coverage test-pure test-serving test-component test-importing test-transformers test-e2e fuzz mutants cluster images sbom install generate clean
 .PHONY: bench-guards bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import bench-fetch bench-alerts bench-drift release
 
 help: ## this list
@@ -9,7 +9,7 @@ demo: ## a good model is promoted and a bad one rolled back, on a local cluster 
 	@dev/cluster/demo.sh
 
 test: ## everything: linters, pure, serving, component, importing and end-to-end tests
-	@dev/test/test.sh lint pure serving component importing e2e
+	@dev/test/test.sh lint,pure,serving,importing component,e2e
 
 lint: ## ruff, mypy, import-linter, shellcheck, generated files
 	@dev/test/test.sh lint
@@ -37,6 +37,9 @@ fuzz: ## what reads requests, with inputs that follow its code (atheris, Linux o
 	@for target in $(or $(TARGETS),predict infer messages connection); do \
 	  dev/python.sh -m tests.fuzz.$$target -max_total_time=$(or $(SECONDS),60) -max_len=4096 -timeout=5 \
 	    -artifact_prefix=build/fuzz-$$target- build/fuzz-corpus/$$target || exit; done
+
+coverage: ## which lines and branches of the pure core no test of it reaches, and the share of the others
+	@dev/test/coverage.sh
 
 mutants: ## whether the tests of the pure core notice small mistakes in it; MODULES="context plan" for some of its modules
 	@dev/mutants/mutants.sh $(MODULES)

@@ -140,9 +140,8 @@ class Theatre:
 
 def settled(stage: Stage) -> dict[str, Any]:
     """What remains, once the operator has said all that it has to say of its last write."""
-    end = remains(stage)
     assert "drain" not in stage.status
-    return end
+    return remains(stage)
 
 
 def remains(stage: Stage) -> dict[str, Any]:
