@@ -131,8 +131,7 @@ def alerts() -> tuple[Alert, ...]:
             "A certificate expires soon:"
             f" {{{{ with $labels.model }}}}of the prediction log of {MODEL_NAME}{{{{ else }}}}of the cluster's"
             " authority{{ end }}",
-            "It is valid for another {{ $value | humanizeDuration }}. Then whoever relies on it trusts the other side no"
-            " longer.",
+            "It is valid for another {{ $value | humanizeDuration }}. After that, connections that rely on it fail.",
             after=timedelta(hours=1),
         ),
     )

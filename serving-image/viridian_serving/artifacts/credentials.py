@@ -3,7 +3,7 @@
 import base64
 from pathlib import Path
 
-from viridian_serving.artifacts.locate import CredentialsError, ModelError
+from viridian_serving.artifacts.locate import CredentialsError
 
 _FIELD = "spec.model.credentialsSecretRef"
 
@@ -51,5 +51,7 @@ def _value(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise CredentialsError(f"{_FIELD}: key {file.name} cannot be read ({error}); write it as text") from error
     if not text.isprintable() or not (text.isascii() or file.name != "token"):
-        raise CredentialsError(f"{_FIELD}: key {file.name} has characters that no header can carry; write one line of text")
+        raise CredentialsError(
+            f"{_FIELD}: key {file.name} has characters that no header can carry; write one line of text"
+        )
     return text

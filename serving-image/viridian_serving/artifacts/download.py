@@ -159,7 +159,9 @@ class Download:
             return PassingError(answered, _retry_after(error.headers))
         if error.code in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
             way_out = "the Secret's token, or username and password" if self._authorization else "set it"
-            return CredentialsError(f"spec.model.credentialsSecretRef: {answered} for {shown(self._url)}; check {way_out}")
+            return CredentialsError(
+                f"spec.model.credentialsSecretRef: {answered} for {shown(self._url)}; check {way_out}"
+            )
         return ModelError(f"spec.model.uri: {answered} for {shown(self._url)}; correct the address")
 
     def _unreachable(self, reason: object) -> Exception:

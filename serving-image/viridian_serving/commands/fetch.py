@@ -29,8 +29,8 @@ from viridian_serving.settings import config
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.termination_log import report
 from viridian_shared.digest import PREFIX, UnclearFiles, digest_of, digest_of_hashes
-from viridian_shared.pod.exit_codes import FETCH_NO_ROOM, FETCH_REFUSED
 from viridian_shared.https import shown
+from viridian_shared.pod.exit_codes import FETCH_NO_ROOM, FETCH_REFUSED
 from viridian_shared.sources import FETCHED as SCHEMES
 
 LOG = logging.getLogger("viridian.fetch")

@@ -24,7 +24,11 @@ def test_free_and_whole_bytes_of_each_folder_that_is_there(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("uri", "watched"),
-    [("s3://models/iris", {"tmp", "shm", "model"}), ("pvc://claim/iris", {"tmp", "shm"}), ("image:///m", {"tmp", "shm"})],
+    [
+        ("s3://models/iris", {"tmp", "shm", "model"}),
+        ("pvc://claim/iris", {"tmp", "shm"}),
+        ("image:///m", {"tmp", "shm"}),
+    ],
 )
 def test_a_claim_is_left_out_since_its_server_could_keep_us_waiting(uri: str, watched: set[str]) -> None:
     told = {"NAMESPACE": "ml", "REVISION": "m-1", "COLOR": "blue", "POD_UID": "u", "MODEL": "m", "MODEL_VERSION": "v1"}

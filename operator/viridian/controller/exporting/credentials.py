@@ -7,7 +7,6 @@ import base64
 import binascii
 import json
 import logging
-import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final

@@ -55,5 +55,7 @@ def _value(file: Path) -> str:
         raise CredentialsError(f"{FIELD}: key {file.name} cannot be read ({error}); write it as text") from error
     # Only JSON, which is in no header, has more than one line.
     if not text.startswith("{") and not (text.isascii() and text.isprintable()):
-        raise CredentialsError(f"{FIELD}: key {file.name} has characters that no header can carry; write one line of text")
+        raise CredentialsError(
+            f"{FIELD}: key {file.name} has characters that no header can carry; write one line of text"
+        )
     return text
