@@ -88,8 +88,8 @@ def alerts() -> tuple[Alert, ...]:
             # The kubelet renews it when a fifth of its time is left, which is 12 minutes of the shortest tokens.
             "min(viridian_operator_token_expiry_timestamp_seconds) - time() < 600",
             "The operator's token is not renewed",
-            "It expires in {{ $value | humanizeDuration }}. Then the API server refuses the operator, and no candidate is"
-            " rolled back.",
+            "It expires in {{ $value | humanizeDuration }}. Then the API server refuses the operator, and no"
+            " candidate is rolled back.",
             after=timedelta(minutes=2),
         ),
         Alert(
@@ -105,8 +105,8 @@ def alerts() -> tuple[Alert, ...]:
             Severity.WARNING,
             f'sum by ({MODEL}, reason) (viridian_operator_fetch_failing_pods{{reason!="credentials"}}) > 0',
             f"Pods of {MODEL_NAME} cannot fetch their model",
-            "{{ $value }} pods fail again and again"
-            '{{ if eq $labels.reason "no-room" }}: the disk has no room{{ end }}. The model\'s condition Stalled says why.',
+            '{{ $value }} pods fail again and again{{ if eq $labels.reason "no-room" }}: the disk has no room{{ end }}.'
+            " The condition Stalled of the model says why.",
             after=timedelta(minutes=5),
         ),
         # A rollback that worked needs nobody at night, and nobody while its author is at it.

@@ -1,6 +1,6 @@
 """Alerts on serving pods: their metrics, logs, images, memory, disks, connections and certificates.
 
-Those on memory, on images and on claims need the kubelet's container metrics and kube-state-metrics; without them they are silent.
+Those on memory, images and claims need the kubelet's metrics and kube-state-metrics; without them they are silent.
 """
 
 from datetime import timedelta
@@ -90,8 +90,8 @@ def alerts() -> tuple[Alert, ...]:
             Severity.WARNING,
             f"min by ({MODEL}, folder) (viridian_disk_free_bytes / viridian_disk_size_bytes) < {_DISK}",
             f"The disk of a pod of {MODEL_NAME} is nearly full",
-            "{{ $value | humanizePercentage }} of the disk below its folder `{{ $labels.folder }}` are free. A full disk"
-            " lets no model be fetched, and the kubelet evicts pods.",
+            "{{ $value | humanizePercentage }} of the disk below its folder `{{ $labels.folder }}` are free. A full"
+            " disk lets no model be fetched, and the kubelet evicts pods.",
             after=timedelta(minutes=10),
         ),
         Alert(
@@ -105,8 +105,8 @@ def alerts() -> tuple[Alert, ...]:
             ) < {_CACHE}
             """,
             "The cache of models in {{ $labels.namespace }} is nearly full",
-            "{{ $value | humanizePercentage }} of claim {{ $labels.persistentvolumeclaim }} are free. What has no room is"
-            " fetched by each pod anew.",
+            "{{ $value | humanizePercentage }} of claim {{ $labels.persistentvolumeclaim }} are free. What has no"
+            " room is fetched by each pod anew.",
             after=timedelta(hours=1),
         ),
         Alert(

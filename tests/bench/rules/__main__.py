@@ -1,8 +1,8 @@
 """`make bench-rules`: what rules and dashboards cost a Prometheus; a table, and build/bench-rules.json.
 
-A real Prometheus scrapes the pages of many models for longer than the rules' windows of five minutes, first without rules
-and then with the chart's. Three days of the recorded series are written beforehand. Its own figures say how long each
-rule took; queries are those of the dashboards, over what was scraped.
+A real Prometheus scrapes the pages of many models for longer than the rules' windows of five minutes, first without
+rules and then with the chart's. Three days of the recorded series are written beforehand. Its own figures say how long
+each rule took; queries are those of the dashboards, over what was scraped.
 """
 
 import argparse

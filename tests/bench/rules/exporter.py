@@ -1,7 +1,7 @@
 """Pages of many serving pods, for a Prometheus to scrape: `python -m tests.bench.rules.exporter PORT MODELS`.
 
-Each page is the one that the serving image makes, cut down to the series that a rule or a dashboard of many models reads.
-The counters go on with the clock, as under steady traffic; stable of each model has nine tenths of it.
+Each page is the one that the serving image makes, cut down to the series that a rule or a dashboard of many models
+reads. The counters go on with the clock, as under steady traffic; stable of each model has nine tenths of it.
 """
 
 import re

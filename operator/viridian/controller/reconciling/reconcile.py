@@ -40,7 +40,7 @@ Turned = Callable[[Model, ModelDeploymentStatus, ModelDeploymentStatus], None]
 """Called when a status was written: with the model, and the status before and after. It must neither wait nor raise."""
 
 Saw = Callable[[ModelKey, tuple[Pod, ...]], None]
-"""Called with a model's pods as a pass saw them, and with none once it is at rest or gone. It must not wait or raise."""
+"""Called with a model's pods as a pass saw them, and with none once it is at rest. It must neither wait nor raise."""
 
 PAUSE = timedelta(milliseconds=200)
 """Before a model is looked at again after a conflict: somebody is busy with the same object."""
