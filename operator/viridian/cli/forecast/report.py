@@ -110,8 +110,8 @@ def _deadline(spec: ModelDeploymentSpec, best: Forecast) -> str:
     if took is None or best.expired.chance > _SELDOM:
         return (
             f"The deadline of {spec.rollout.deadline} is too short: even a healthy candidate expires in"
-            f" {whole_percent(best.expired.chance)} of the rollouts; raise rollout.deadline, or see what the steps wait for"
-            " with `kubectl viridian lint --rpm`."
+            f" {whole_percent(best.expired.chance)} of the rollouts; raise rollout.deadline, or see what the steps wait"
+            " for with `kubectl viridian lint --rpm`."
         )
     rest = f"{_long(limit.total_seconds() - took.high)} to spare"
     return f"The deadline of {spec.rollout.deadline} fits: a healthy candidate has {rest}, approvals not counted."
