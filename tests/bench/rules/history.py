@@ -1,8 +1,10 @@
 """Days of recorded series, as blocks of Prometheus' storage, so that long windows have what to read."""
 
 import math
+import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -11,37 +13,55 @@ from tests.component.harness.binaries import tool
 from viridian.monitoring.groups import files
 from viridian.monitoring.rule import Recording
 
-DAYS = 3
-_LEVELS = {"model": ("model_namespace", "model")}
 RATES = {"requests": 10.0, "errors": 0.01, "slow": 0.1}
 """Of each model, a second."""
+_NAME = re.compile(r"model:viridian_(requests|errors|slow):(rate|increase)5m")
+_UNITS = {"m": 60, "h": 3600, "d": 86400}
 
 
-def intervals() -> dict[str, float]:
-    """Seconds between two samples of the recorded series that the long windows read, by name."""
-    found = {}
-    for groups in files().values():
-        for group in groups:
-            for rule in group.rules:
-                if isinstance(rule, Recording) and rule.name.startswith("model:viridian_") and "5m" in rule.name:
-                    found[rule.name] = group.interval.total_seconds()
-    return {name: step for name, step in found.items() if name.split(":")[1].removeprefix("viridian_") in RATES}
+@dataclass(frozen=True)
+class Series:
+    """A recorded series that rules read back over some time.
+
+    Attributes:
+        name: Its name.
+        value: Of each sample.
+        step: Seconds between two samples.
+        window: Seconds that rules look back, at most.
+    """
+
+    name: str
+    value: float
+    step: float
+    window: float
+
+
+def series() -> list[Series]:
+    """Recorded rates and counts of each model that rules read over more than an instant."""
+    groups = [group for found in files().values() for group in found]
+    text = "\n".join(rule.expr for group in groups for rule in group.rules)
+    found = []
+    for group in groups:
+        for rule in group.rules:
+            if not isinstance(rule, Recording) or not (match := _NAME.fullmatch(rule.name)):
+                continue
+            looked = re.findall(rf"{re.escape(rule.name)}\[(\d+)([mhd])", text)
+            if looked:
+                window = max(int(number) * _UNITS[unit] for number, unit in looked)
+                value = RATES[match[1]] * (300 if match[2] == "increase" else 1)
+                found.append(Series(rule.name, value, group.interval.total_seconds(), window))
+    return found
 
 
 def lines(models: int, until: float) -> Iterator[str]:
     """The samples in the text form of OpenMetrics, series by series."""
-    for name, step in intervals().items():
-        what, end = name.split(":")[1].removeprefix("viridian_"), name.split(":")[2]
-        if not end.startswith(("rate5m", "increase5m")):
-            continue
-        value = RATES[what] * (300 if end.startswith("increase") else 1)
-        yield f"# TYPE {name} gauge"
+    for each in series():
+        yield f"# TYPE {each.name} gauge"
         for model in range(models):
-            le = ',le="0.5"' if what == "slow" else ""
+            le = ',le="0.5"' if ":viridian_slow:" in each.name else ""
             labels = f'{{model_namespace="team-{model % 20}",model="model-{model:05}"{le}}}'
-            begin = until - DAYS * 86400
-            for number in range(math.floor((until - begin) / step)):
-                yield f"{name}{labels} {value} {begin + number * step:.0f}"
+            for number in range(math.floor(each.window / each.step)):
+                yield f"{each.name}{labels} {each.value} {until - each.window + number * each.step:.0f}"
     yield "# EOF"
 
 
