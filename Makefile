@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint coverage test-pure test-serving test-component test-importing test-transformers test-e2e fuzz mutants cluster images sbom install generate clean
-.PHONY: bench-guards bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import bench-fetch bench-alerts bench-drift release
+.PHONY: bench-guards bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import bench-fetch bench-alerts bench-drift bench-rules bench-page release
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -94,6 +94,12 @@ bench-alerts: ## which alerts fire in each scenario of tests/monitoring/scenario
 
 bench-drift: ## false alarms on drift in a quarter, and how soon a shift is found, simulated; MODELS=30 SHIFTS=50 RATES=1,60
 	@dev/test/bench.sh drift --models $(or $(MODELS),30) --shifts $(or $(SHIFTS),50) $(if $(RATES),--rates $(RATES))
+
+bench-rules: ## what rules and dashboards cost a Prometheus with many models: build/bench-rules.json; MODELS=2000
+	@dev/test/bench.sh rules --models $(or $(MODELS),2000)
+
+bench-page: ## the page with many models: time to the first rows, and CPU while 50 change every second; MODELS=2000
+	@dev/test/bench.sh page --models $(or $(MODELS),2000)
 
 release: ## wheels, chart, image archives, SBOMs and checksums in dist/; a draft without FINAL=1
 	@dev/images/release.sh

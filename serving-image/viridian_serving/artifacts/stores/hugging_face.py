@@ -20,7 +20,7 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationE
 from huggingface_hub.hf_api import RepoFile
 
 from viridian_serving.artifacts.archive import MAX_FILES
-from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.locate import CredentialsError, ModelError
 from viridian_serving.artifacts.retries import PassingError
 from viridian_serving.artifacts.stores.http_client import (
     Redirects,
@@ -154,7 +154,7 @@ class HuggingFace:
         )
         if not refused:
             return ModelError(f"spec.model.uri: the hub refuses {self._shown} ({said}); correct the address")
-        sentence = ModelError(
+        sentence = CredentialsError(
             f"{CREDENTIALS}: the hub refuses {self._shown} ({said}); it says so of what does not exist as well. "
             f"Correct the address, or check the Secret's {_TOKEN}, and whether its owner may read the repository"
         )

@@ -19,7 +19,7 @@ from typing import Any, Final
 import httpx2
 
 from viridian_serving.artifacts.layers import FOLDER, MANIFEST, is_of_image, path_of, title_of
-from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.locate import CredentialsError, ModelError
 from viridian_serving.artifacts.retries import PassingError
 from viridian_serving.artifacts.stores.docker_config import KEY, read_login
 from viridian_serving.artifacts.stores.http_client import (
@@ -179,7 +179,7 @@ class Registry:
             return PassingError(f"the registry: {said}", asked_pause(answer))
         if answer.status_code not in (401, 403):
             return ModelError(f"spec.model.uri: the registry has no {self._shown} ({said}); correct the address")
-        sentence = ModelError(
+        sentence = CredentialsError(
             f"{CREDENTIALS}: the registry refuses {self._shown} ({said}); it says so of what does not exist as well. "
             f"Correct the address, or check the Secret's {KEY}, or username and password"
         )
