@@ -1,4 +1,4 @@
-"""The base image of what is built here: by its digest, or not at all unless somebody asks for what the tag means today."""
+"""The base image of what is built here: by its digest, or by its tag where somebody asks for that."""
 
 import subprocess
 from pathlib import Path

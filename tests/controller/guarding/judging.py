@@ -2,8 +2,8 @@
 
 Usage: python -m tests.controller.guarding.judging URL NAME…
 
-It makes a tick for each line of its standard input, and prints as one line of JSON which models are rolled back by then,
-the processor time of the tick in seconds, and the most memory that the process had so far, in MiB.
+It makes a tick for each line of its standard input, and prints as one line of JSON which models are rolled back by
+then, the processor time of the tick in seconds, and the most memory that the process had so far, in MiB.
 """
 
 import asyncio

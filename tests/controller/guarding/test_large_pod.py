@@ -23,7 +23,7 @@ TICKS, TURNS = 8, 3
 MOST_MEMORY = 256
 """MiB: half of what the chart's default limit lets the operator have."""
 MOST_SECONDS = INTERVAL
-"""Of a processor, for a look at all of them: more, and the counters of the next scrape would be there before it ends."""
+"""Of a processor, for a look at all of them: with more, the next scrape's counters would be there before it ends."""
 
 
 def counters(model: str, began: float, newest: int) -> bytes:
