@@ -34,8 +34,8 @@ from viridian_import.messages import (
 from viridian_import.sample.table import Table
 
 _COMMAND: Final = ("-P", "-m", "viridian_import.worker")
-_KEPT: Final = ("PATH", "LD_LIBRARY_PATH")
-"""Variables without which Python's own libraries may not be found."""
+_KEPT: Final = ("PATH", "LD_LIBRARY_PATH", "LOCPATH")
+"""Variables without which Python's own libraries, or the locale of texts, may not be found."""
 _ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Threads that wait for each other would be measured in place of the model; ONNX Runtime has one as well."""
 _LAST_WORDS: Final = 600

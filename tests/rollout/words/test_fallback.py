@@ -7,9 +7,11 @@ from tests.rollout.words.looks import look
 from tests.rollout.world import START
 
 from viridian.api.status import Ending, Outage, Phase, Return
+from viridian.rollout.conditions import conditions
 from viridian.rollout.context import RolloutContext
 from viridian.rollout.fallback import UNSAID, awaits_word, describe, gap, lack
 from viridian.rollout.observed import Cover
+from viridian.rollout.reporting.notices import notices
 
 GAP = "stable cannot answer for v2.0.0: feature `age` is new"
 ENDING = Ending(phase=Phase.ROLLED_BACK, reason="r", message="m")
@@ -89,6 +91,26 @@ def test_whose_failures_clients_see(given: RolloutContext, said: str) -> None:
 @pytest.mark.parametrize("cover", list(Cover))
 def test_only_what_may_yet_be_said_is_waited_for(cover: Cover) -> None:
     assert awaits_word(look(says=says(cover))) is (cover is Cover.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("cover", "told"),
+    [
+        (Cover.SOME, [("PartlyCovered", GAP, True)]),
+        (Cover.NONE, [("NoFallback", GAP, True)]),
+        (Cover.ALL, []),
+        (Cover.UNKNOWN, []),
+        (Cover.UNSAID, []),
+    ],
+)
+def test_which_gaps_are_worth_an_event(cover: Cover, told: list[tuple[str, str, bool]]) -> None:
+    # given the conditions of before, when stable could answer, and those of now
+    before, after = (
+        given.status.model_copy(update={"conditions": conditions(given)})
+        for given in (look(says=says(Cover.ALL)), look(says=says(cover)))
+    )
+    # then
+    assert [(each.reason, each.message, each.warning) for each in notices(before, after)] == told
 
 
 def test_a_serving_image_that_says_nothing_is_named() -> None:
