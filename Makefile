@@ -26,7 +26,7 @@ test-component: ## tests against a real API server, Prometheus and Envoy as loca
 test-importing: ## tests of `viridian import`, with the libraries that make models
 	@dev/test/test.sh importing
 
-test-transformers: ## the same of transformers, PyTorch and CatBoost: fetches 5 GB of packages, no part of `test`
+test-transformers: ## the same of transformers, PyTorch, CatBoost and Keras: fetches 5 GB of packages, no part of `test`
 	@dev/test/test.sh transformers
 
 test-e2e: ## tests on the local cluster
