@@ -90,6 +90,8 @@ SHADOWED = {"step": step(weight=0, shadow="50%"), "weight": 0}
             "StableUnavailable",
             "v1.0.0 has ready pods again: the split resumes once they have stayed ready for 6 s",
         ),
+        (look(outage=OVER, candidate=None), None, ""),
+        (look(outage=OVER, stable=None), None, ""),
         # nothing is seen, or nothing comes
         (
             look(guards("metricsMissing"), says={"fresh_at": START + timedelta(seconds=29)}),
