@@ -38,8 +38,8 @@ fuzz: ## what reads requests, with inputs that follow its code (atheris, Linux o
 	  dev/python.sh -m tests.fuzz.$$target -max_total_time=$(or $(SECONDS),60) -max_len=4096 -timeout=5 \
 	    -artifact_prefix=build/fuzz-$$target- build/fuzz-corpus/$$target || exit; done
 
-mutants: ## whether the tests of the pure core notice small mistakes in it; MODULES="context plan" for some of its modules
-	@dev/mutants/mutants.sh $(MODULES)
+mutants: ## whether the tests of the pure core notice small mistakes in it; MODULES="context plan", PACKAGE=guards
+	@PACKAGE=$(PACKAGE) dev/mutants/mutants.sh $(MODULES)
 
 cluster: ## a local Kubernetes cluster with a gateway and Prometheus
 	@dev/cluster/up.sh
