@@ -27,7 +27,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tracking
         environ |= {"AWS_CA_BUNDLE": str(bucket.ca), "NO_PROXY": "*", "no_proxy": "*"}
         with tracking_server(folder / "mlflow", f"s3://{BUCKET}/mlflow", environ) as tracking:
             run, artifacts = tracking.run()
-            tracking.put(f"{artifacts}/model/model.onnx", MODEL)
+            bucket.put(f"mlflow/{artifacts}/model/model.onnx", MODEL)
             tracking.register("iris", f"{SCHEME}{artifacts}/model", run)
             yield tracking, bucket
 
