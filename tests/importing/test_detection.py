@@ -62,6 +62,24 @@ def test_a_folder_of_mlflow_is_the_file_that_its_flavour_names(tmp_path: Path, f
 
 
 @pytest.mark.parametrize(
+    ("flavor", "files", "found"),
+    [
+        ("keras: {data: data, save_exported_model: false}", ["data/model.keras"], "data/model.keras"),
+        ("keras: {data: data, save_exported_model: true}", ["data/model/saved_model.pb"], "data/model"),
+        ("tensorflow: {data: data, model_type: keras, save_format: h5}", ["data/model.h5"], "data/model.h5"),
+        ("tensorflow: {model_type: tf2-module, saved_model_dir: tf2model}", ["tf2model/saved_model.pb"], "tf2model"),
+    ],
+    ids=["keras", "keras, exported", "tensorflow, h5", "a module of TensorFlow"],
+)
+def test_a_model_of_keras_is_found_in_the_folder_that_its_flavour_names(
+    tmp_path: Path, flavor: str, files: list[str], found: str
+) -> None:
+    given = {"MLmodel": f"flavors:\n  {flavor}\n".encode(), "data/keras_module.txt": b"keras"}
+    folder = written(tmp_path, {**given, **dict.fromkeys(files, b"")})
+    assert (detect(folder).path, detect(folder).source) == (folder / found, Source.KERAS)
+
+
+@pytest.mark.parametrize(
     ("files", "words"),
     [
         ({"MLmodel": b"flavors: {sklearn: {pickled_model: ../model.pkl}}"}, "is outside of its folder"),
