@@ -15,13 +15,13 @@ _HEAD: Final = """\
 # Models imported
 
 `make bench-import` imports every model below with [`viridian import`](../guides/import.md), serves it with a real
-Triton, and asks its golden requests: `/predict` answers as the model's own library does, or the import is refused with
-a sentence that names a way out. It writes this page and `build/bench-import.json`. To repeat some models, name words from
-their names: `make bench-import MODELS=xgboost,forest`.
+Triton, and asks its golden requests: `/predict` answers as the model's own library does, or the import is refused
+with a sentence that names a way out. It writes this page and `build/bench-import.json`. To repeat some models, name
+words from their names: `make bench-import MODELS=xgboost,forest`.
 
 *Largest difference* is between the original's numbers and those of ONNX Runtime; labels are equal in every row. The
-times are of a call with one row, by one thread, beside whatever else the machine did. Models without figures are served by
-their own library.
+times are of a call with one row, by one thread, beside whatever else the machine did. Models without figures are
+served by their own library.
 
 """
 
