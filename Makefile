@@ -26,7 +26,7 @@ test-component: ## tests against a real API server, Prometheus and Envoy as loca
 test-importing: ## tests of `viridian import`, with the libraries that make models
 	@dev/test/test.sh importing
 
-test-transformers: ## the same of transformers, PyTorch and CatBoost: fetches 5 GB of packages, no part of `test`
+test-transformers: ## the same of transformers, PyTorch, CatBoost and Keras: fetches 5 GB of packages, no part of `test`
 	@dev/test/test.sh transformers
 
 test-e2e: ## tests on the local cluster
@@ -41,8 +41,8 @@ fuzz: ## what reads requests, with inputs that follow its code (atheris, Linux o
 coverage: ## which lines and branches of the pure core no test of it reaches, and the share of the others
 	@dev/test/coverage.sh
 
-mutants: ## whether the tests of the pure core notice small mistakes in it; MODULES="context plan" for some of its modules
-	@dev/mutants/mutants.sh $(MODULES)
+mutants: ## whether the tests of the pure core notice small mistakes in it; MODULES="context plan", PACKAGE=guards
+	@PACKAGE=$(PACKAGE) dev/mutants/mutants.sh $(MODULES)
 
 cluster: ## a local Kubernetes cluster with a gateway and Prometheus
 	@dev/cluster/up.sh

@@ -49,6 +49,7 @@ transformers() {
   # 5 GB of packages, so that it runs only when it is asked for.
   local python
   python=$("$DEV/toolchain/environment.sh" requirements/transformers.txt)
+  "$DEV/toolchain/environment.sh" requirements/keras.txt >/dev/null # a user's own Python
   PYTHONPATH=operator:serving-image:. "$python" -m pytest -q --durations=5 --junit-xml=build/tests-transformers.xml \
     tests/importing -m transformers
 }
