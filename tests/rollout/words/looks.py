@@ -34,8 +34,8 @@ ONE = {"reporting": {"iris-2": 1}}
 def pods(revision: str, ready: int, more: Iterable[Pod] = (), **seen: Any) -> ColorView:
     """A color whose pods of a revision are ready and published, and some more that are not."""
     mine = [Pod(f"{revision}-{number}", revision, ready=True, deleting=False) for number in range(ready)]
-    view = ColorView(revision, ready, (*more, *mine), frozenset(pod.uid for pod in mine), has_service=True)
-    return replace(view, **seen)
+    color = ColorView(revision, ready, (*more, *mine), frozenset(pod.uid for pod in mine), has_service=True)
+    return replace(color, **seen)
 
 
 def pod(revision: str, **seen: Any) -> Pod:
