@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.rollout.words.looks import BLUE, GREEN, look, pod, pods, route, step
+from tests.rollout.words.looks import BLUE, GREEN, died, look, pod, pods, route, step
 from tests.rollout.world import START, judgement
 
 from viridian.api.status import (
@@ -21,15 +21,8 @@ from viridian.api.status import (
 )
 from viridian.guards.judge import Verdict
 from viridian.rollout.context import RolloutContext
-from viridian.rollout.interrupts import (
-    breach_of,
-    interrupt,
-    metrics_missing_for,
-    no_traffic_for,
-    shared_deaths,
-    stable_is_gone,
-)
-from viridian.rollout.observed import Pod, RouteFacts
+from viridian.rollout.interrupts import breach_of, interrupt, metrics_missing_for, no_traffic_for, stable_is_gone
+from viridian.rollout.observed import RouteFacts
 
 SENTENCE = "40 of 100 requests on the candidate failed."
 BREACHES = {"judgements": (judgement(Verdict.HEALTHY), judgement(Verdict.BREACH))}
@@ -37,10 +30,6 @@ WHY = "most are 500 model-failed."
 RETURNING = Return(instead_of="iris-3", generation=1)
 ABORTED = "iris-2 (v2.0.0) was aborted by command"
 ABORTS = {"aborting": "iris-2"}
-
-
-def died(revision: str, deaths: int = 1, at: float = 30, **more: Any) -> Pod:
-    return pod(revision, deaths=deaths, death="exit code 1", died_at=START + timedelta(seconds=at), **more)
 
 
 def checked(result: CheckResult) -> CheckStatus:
@@ -322,67 +311,6 @@ def test_what_failed_says_nothing_of_a_query() -> None:
 )
 def test_when_going_back_would_help_nobody(given: RolloutContext, gone: bool) -> None:
     assert stable_is_gone(given) is gone
-
-
-# ------------------------------------------------------------------ deaths of both
-
-TOGETHER = (
-    "pods of v2.0.0 and of v1.0.0 die at the same time, so v2.0.0 is not blamed: look for what they share, such as"
-    " data, network or nodes; exit code 1"
-)
-
-
-def both(mine: Pod, theirs: Pod, now: float = 700, **more: Any) -> RolloutContext:
-    """Pods of both colors died."""
-    return look(
-        {"rollout": {"steps": [{"weight": 10, "hold": "10s"}], "deadline": "2h"}},
-        green=pods("iris-2", 2, [mine]),
-        blue=pods("iris-1", 3, [theirs]),
-        now=now,
-        **more,
-    )
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        (both(died("iris-2", 2), died("iris-1")), TOGETHER),
-        (both(died("iris-2", 2, at=630), died("iris-1", at=30)), TOGETHER),
-        (both(died("iris-2", 2, at=630), died("iris-1", at=29)), ""),
-        (both(died("iris-2", 2, at=30), died("iris-1", at=0)), TOGETHER),
-        (both(died("iris-2", 2, at=30), died("iris-1", at=-1)), ""),  # before the rollout
-        (both(died("iris-2", 2), died("iris-1", 0)), ""),
-        (both(died("iris-2", 2), died("iris-9")), ""),
-        (both(died("iris-2", 2), died("iris-1"), started_at=None), ""),
-        (both(died("iris-2", 2), died("iris-1"), stable=None), ""),
-        (both(died("iris-2", 2), died("iris-1"), candidate=None), ""),
-        (both(died("iris-2", 0), died("iris-1")), ""),
-        (both(died("iris-2", 2), died("iris-1"), ending=Ending(phase=Phase.EXPIRED, reason="r", message="m")), ""),
-    ],
-)
-def test_who_is_blamed_where_pods_of_both_die(given: RolloutContext, said: str) -> None:
-    assert shared_deaths(given) == said
-
-
-def test_pods_that_die_with_stables_take_nothing_back() -> None:
-    assert interrupt(both(died("iris-2", 2), died("iris-1"), now=60)) is None
-    ending = interrupt(both(died("iris-2", 2, at=630), died("iris-1", at=29)))
-    assert ending is not None
-    assert ending.reason == "PodsCrash"
-
-
-def test_pods_that_are_being_deleted_count_for_neither() -> None:
-    mine = replace(died("iris-2", 2), deleting=True)
-    theirs = replace(died("iris-1"), deleting=True)
-    assert interrupt(both(mine, died("iris-1"), now=60)) is None
-    ending = interrupt(both(died("iris-2", 2), theirs, now=60))
-    assert ending is not None
-    assert ending.reason == "PodsCrash"
-
-
-def test_what_is_ready_again_is_no_shared_incident() -> None:
-    well = replace(died("iris-2", 2), ready=True)
-    assert shared_deaths(both(well, died("iris-1"))) == ""
 
 
 # ------------------------------------------------------------------ how long nothing was seen

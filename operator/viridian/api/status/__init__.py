@@ -1,6 +1,6 @@
 """What a user reads back: the status of a ModelDeployment. It is the operator's only memory."""
 
-from .endings import BlockedRevision, Ending, HistoryEntry, Reaction
+from .ending import BlockedRevision, Ending, HistoryEntry, Reaction
 from .evidence import CheckResult, CheckStatus, Counted, GuardStatus
 from .fields import Condition, Name, Phase, Sentence, StatusModel, Time, cut
 from .progress import (

@@ -10,7 +10,7 @@ from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from ..base import ApiModel
 from ..names import Color
-from .endings import BlockedRevision, Ending, HistoryEntry
+from .ending import BlockedRevision, Ending, HistoryEntry
 from .evidence import CheckResult, CheckStatus, GuardStatus
 from .fields import Condition, Phase
 from .progress import (

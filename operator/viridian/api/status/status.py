@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .endings import BlockedRevision, Ending, HistoryEntry
+from .ending import BlockedRevision, Ending, HistoryEntry
 from .evidence import CheckStatus, GuardStatus
 from .fields import Condition, Name, Phase, Sentence, StatusModel, Time
 from .progress import (
