@@ -55,7 +55,7 @@ def _measure(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
     try:
         samples = history.write(folder, models, time.time() - 60)
         _say(f"{samples} samples of history are written")
-        eventually(lambda: open_url(f"http://127.0.0.1:{port}/metrics/0").close() is None, "the pages", within=300)
+        eventually(lambda: open_url(f"http://127.0.0.1:{port}/metrics/0").read() != b"", "the pages", within=300)
         with PrometheusServer(folder, _configuration(options, port)) as server:
             process = server.process
             pods = models * COLORS * PODS
