@@ -98,9 +98,14 @@ def _watched(server: PrometheusServer, process: int, seconds: float) -> dict[str
     cores = (_cpu(process) - spent) / (time.monotonic() - began)
     status = Path(f"/proc/{process}/status").read_text()
     resident = next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+    down = server.query("count(up == 0) or vector(0)")[0]["value"][1]
+    samples = server.query("min(count_over_time(viridian_ready[5m]))")
+    if down != "0" or not samples:
+        raise RuntimeError(f"{down} pages cannot be scraped: this machine is too busy, or too small for so many models")
     head = server.get("/api/v1/status/tsdb")["data"]["headStats"]["numSeries"]
     _say(f"{cores:.2f} cores, {resident} MiB, {head} series")
-    return {"cores": round(cores, 2), "resident_mib": resident, "series": head}
+    scraped = int(samples[0]["value"][1])
+    return {"cores": round(cores, 3), "resident_mib": resident, "series": head, "samples_in_5m": scraped}
 
 
 def _cpu(process: int) -> float:
