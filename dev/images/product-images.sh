@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # product-images.sh: builds what this repository makes (operator, serving image, demonstration) where it is missing, and
 # prints OPERATOR_IMAGE=…, SERVING_IMAGE=… and DEMO_IMAGE=… for `eval`. SERVING_BASE in the environment names another base
-# for the serving image, one with a Triton of its own: nvcr.io/nvidia/tritonserver:<release>-py3. MODEL_REQUIREMENTS is the
+# for the serving image, one with its own Triton: nvcr.io/nvidia/tritonserver:<release>-py3. MODEL_REQUIREMENTS is the
 # requirements.txt of a model in a native format, whose packages are added. SBOM=1 also writes what both are made of into
 # build/sbom. UNPINNED_BASE=1: see pinned-base.sh.
 . "$(dirname "$0")/../lib.sh"

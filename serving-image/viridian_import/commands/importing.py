@@ -234,7 +234,7 @@ def say(what: str, text: str) -> None:
 
 def _untrusted(path: Path, what: str) -> str:
     return (
-        f"{path} is {what}. If you trust its author, add --trusted: it is loaded in a process of its own, without "
+        f"{path} is {what}. If you trust its author, add --trusted: it is loaded in a separate process, without "
         "network and without your environment variables, but with your files"
         + (
             ". Or save the model with skops, which runs no code: skops.io.dump(model, 'model.skops')"

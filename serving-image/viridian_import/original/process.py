@@ -1,4 +1,4 @@
-"""Runs the original model in a process of its own: without network, and without the user's environment."""
+"""Runs the original model in a separate process: without network, and without the user's environment."""
 
 import os
 import subprocess

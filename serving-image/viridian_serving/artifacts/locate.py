@@ -32,6 +32,14 @@ class ModelError(Exception):
     """The model cannot be served. The message is one sentence: what is wrong, and the way out."""
 
 
+class CredentialsError(ModelError):
+    """The store refuses the credentials, or there are none that can be used."""
+
+
+class NoRoomError(ModelError):
+    """The disk, or the volume's quota, has no room for the model."""
+
+
 def locate(settings: Settings) -> Path:
     """Find the model's files.
 

@@ -17,7 +17,7 @@ import httpx2
 
 from viridian_serving.artifacts.archive import MAX_FILES
 from viridian_serving.artifacts.credentials import basic, bearer
-from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.locate import CredentialsError, ModelError
 from viridian_serving.artifacts.retries import SILENCE, PassingError
 from viridian_serving.artifacts.stores import opening
 from viridian_serving.artifacts.stores.http_client import (
@@ -257,7 +257,7 @@ class MlflowRegistry:
             return PassingError(f"MLflow: {said}", asked_pause(answer))
         if answer.status_code not in (401, 403):
             return ModelError(f"spec.model.uri: MLflow has no {self._shown} ({said}); correct the address")
-        sentence = ModelError(
+        sentence = CredentialsError(
             f"{CREDENTIALS}: MLflow refuses {self._shown} ({said}); check the Secret's {_TOKEN}, or {_NAME} and "
             f"{_PASSWORD}, and whether their owner may read the model"
         )
