@@ -14,7 +14,7 @@ from viridian_import.convert.estimator import MATRIX
 from viridian_import.convert.graph import unknown_operators, with_input, with_outputs, without_erfc
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Description, Layout, Load, Output, Plan, Role
-from viridian_import.worker import tensorflow_program
+from viridian_import.readers import tensorflow_program
 from viridian_serving.codec.tensors import Kind
 
 if TYPE_CHECKING:
