@@ -1,6 +1,5 @@
 """Estimators and pipelines with scikit-learn's interface, by skl2onnx and the converters of onnxmltools."""
 
-import locale
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ from skl2onnx.common.data_types import (
     StringTensorType,
 )
 
-from viridian_import.convert import boosting, calibration, imputer
+from viridian_import.convert import boosting, calibration, imputer, words
 from viridian_import.convert.failures import sentence
 from viridian_import.convert.graph import with_missing_zeros, with_outputs, with_rounded_trees
 from viridian_import.convert.missing import told_by_empty_strings
@@ -26,8 +25,6 @@ from viridian_serving.codec.tensors import Kind
 MATRIX: Final = "X"
 """The input that has all columns."""
 _OPSETS: Final = {"": 18, "ai.onnx.ml": 3}
-_LOCALE: Final = "en_US.UTF-8"
-"""Of the serving image. Where this machine lacks it, letters beyond ASCII keep their case."""
 
 
 def convert(
@@ -105,17 +102,7 @@ def _options(estimator: Any, description: Description) -> dict[Any, Any]:  # noq
     options: dict[Any, Any] = dict(calibration.options(estimator))
     for _, each in steps(estimator):
         if hasattr(each, "build_analyzer"):
-            options[id(each)] = {"locale": _LOCALE if _has_locale() else "C"}
+            options[id(each)] = words.options_of(each)
     if any(output.role is Role.PROBABILITIES for output in description.outputs):
         options[id(estimator)] = {"zipmap": False}
     return options
-
-
-def _has_locale() -> bool:
-    before = locale.setlocale(locale.LC_CTYPE)
-    try:
-        locale.setlocale(locale.LC_CTYPE, _LOCALE)
-    except locale.Error:
-        return False
-    locale.setlocale(locale.LC_CTYPE, before)
-    return True

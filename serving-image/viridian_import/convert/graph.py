@@ -46,6 +46,33 @@ def with_input(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     return model
 
 
+def without_erfc(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Write the complement of the error function, which ONNX lacks and Keras' gelu is made of, as 1 - Erf.
+
+    Args:
+        model: It is changed; its numbers have 32 bits.
+
+    Returns:
+        The model.
+    """
+    make = onnx.helper.make_node
+    nodes = []
+    for position, node in enumerate(model.graph.node):
+        if node.op_type == "Erfc":
+            one, inner = f"erfc{position}_one", f"erfc{position}_erf"
+            model.graph.initializer.append(onnx.helper.make_tensor(one, onnx.TensorProto.FLOAT, [], [1.0]))
+            nodes += [make("Erf", [node.input[0]], [inner]), make("Sub", [one, inner], [node.output[0]])]
+        else:
+            nodes.append(node)
+    return _with_nodes(model, nodes)
+
+
+def unknown_operators(model: onnx.ModelProto) -> list[str]:
+    """Return the operators of a model's graph that ONNX does not have, in their order."""
+    own = (node.op_type for node in model.graph.node if not node.domain)
+    return list(dict.fromkeys(name for name in own if not onnx.defs.has(name)))
+
+
 def _free(name: str, taken: set[str]) -> str:
     while name in taken:
         name += "_"

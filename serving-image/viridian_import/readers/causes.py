@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from viridian_import.convert import words
 from viridian_import.convert.steps import steps
 
 _EQUAL: Final = 1e-6
@@ -24,10 +25,25 @@ def causes(estimator: Any, given: Any) -> Iterator[str]:  # noqa: ANN401
                 "skl2onnx does not interpolate between the points of an isotonic calibration; calibrate with "
                 "method='sigmoid'"
             )
+    if any(getattr(each, "lowercase", False) for _, each in steps(estimator)) and _beyond_ascii(given):
+        yield from _case()
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     if hasattr(last, "kneighbors") and hasattr(last, "n_neighbors"):
         yield from _ties(
             last, estimator[:-1].transform if last is not estimator and len(estimator) > 1 else None, given
+        )
+
+
+def _beyond_ascii(given: Any) -> bool:  # noqa: ANN401
+    return any(isinstance(each, str) and not each.isascii() for each in np.ravel(np.asarray(given, dtype=object)))
+
+
+def _case() -> Iterator[str]:
+    if not words.has_locale():
+        yield (
+            f"this machine lacks the locale {words.LOCALE}, so letters beyond ASCII keep their case in the ONNX file; "
+            f"install it (on Debian and Ubuntu: apt-get install locales && localedef -i en_US -f UTF-8 {words.LOCALE}) "
+            "and import again"
         )
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import onnx
 
 from viridian_import.convert.estimator import MATRIX
-from viridian_import.convert.graph import with_input, with_outputs
+from viridian_import.convert.graph import unknown_operators, with_input, with_outputs, without_erfc
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Description, Layout, Load, Output, Plan, Role
-from viridian_import.worker import tensorflow_program
+from viridian_import.readers import tensorflow_program
 from viridian_serving.codec.tensors import Kind
 
 if TYPE_CHECKING:
@@ -102,12 +102,17 @@ class _KerasFile:
         try:
             self.program.ask(convert=file, opset=_OPSET)
         except _Refusal as refusal:
-            raise ImportFault(
-                f"{self.path} cannot be converted by tf2onnx ({refusal}); replace the layer that it names, or convert "
-                "it where it was made, python -m tf2onnx.convert --saved-model FOLDER --output model.onnx, and import "
-                "that file"
-            ) from None
-        onnx.save(with_outputs(with_input(onnx.load(file), MATRIX), ["prediction"]), file)
+            raise self._unconverted(str(refusal)) from None
+        model = without_erfc(with_outputs(with_input(onnx.load(file), MATRIX), ["prediction"]))
+        if unknown := unknown_operators(model):
+            raise self._unconverted(f"it has no converter for {', '.join(unknown)}")
+        onnx.save(model, file)
+
+    def _unconverted(self, why: str) -> ImportFault:
+        return ImportFault(
+            f"{self.path} cannot be converted by tf2onnx ({why}); make that part of the model of other layers or "
+            "functions, or move it into preprocess.py beside the model (docs/reference/schema.md)"
+        )
 
     def explain(self, frame: "pd.DataFrame") -> list[str]:
         """Say why rows may be answered otherwise: nothing is known; see Original."""

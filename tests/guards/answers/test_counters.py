@@ -66,6 +66,17 @@ def test_pods_of_a_revision_count_together_and_those_of_others_apart() -> None:
     assert counted(before, after) == {"r": {A: 5, B: 1}, "other": {A: 8}}
 
 
+def test_a_pod_of_which_nothing_is_known_holds_up_no_other() -> None:
+    before = AnswerSnapshot(100.0, {"q": pod({A: 1})})
+    after = AnswerSnapshot(160.0, {"old": pod({A: 9}), "q": pod({A: 4}), "older": PodAnswers("r")})
+    assert counted(before, after) == {"r": {A: 3}}
+
+
+def test_a_pod_that_has_counted_nothing_is_of_no_known_age() -> None:
+    assert PodAnswers("r") == PodAnswers("r", {}, None)
+    assert dict(PodAnswers("r").since(None)) == {}
+
+
 def test_a_pod_that_has_gone_stays_with_its_last_counts() -> None:
     # given
     earlier = AnswerSnapshot(100.0, {"p": pod({A: 1}), "q": pod({A: 2})})

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.rollout.words.looks import BLUE, GREEN, died, look, pod, pods, route, step
+from tests.rollout.words.looks import BLUE, GREEN, look, pod, pods, route, step
 from tests.rollout.world import START, judgement
 
 from viridian.api.status import (
@@ -14,15 +14,18 @@ from viridian.api.status import (
     CheckStatus,
     Ending,
     Hold,
-    Outage,
     Phase,
     Return,
     Shortfall,
 )
 from viridian.guards.judge import Verdict
 from viridian.rollout.context import RolloutContext
-from viridian.rollout.interrupts import breach_of, interrupt, metrics_missing_for, no_traffic_for, stable_is_gone
-from viridian.rollout.observed import RouteFacts
+from viridian.rollout.interrupts import (
+    breach_of,
+    interrupt,
+    stable_is_gone,
+)
+from viridian.rollout.observed import Pod, RouteFacts
 
 SENTENCE = "40 of 100 requests on the candidate failed."
 BREACHES = {"judgements": (judgement(Verdict.HEALTHY), judgement(Verdict.BREACH))}
@@ -30,6 +33,10 @@ WHY = "most are 500 model-failed."
 RETURNING = Return(instead_of="iris-3", generation=1)
 ABORTED = "iris-2 (v2.0.0) was aborted by command"
 ABORTS = {"aborting": "iris-2"}
+
+
+def died(revision: str, deaths: int = 1, at: float = 30, **more: Any) -> Pod:
+    return pod(revision, deaths=deaths, death="exit code 1", died_at=START + timedelta(seconds=at), **more)
 
 
 def checked(result: CheckResult) -> CheckStatus:
@@ -311,46 +318,3 @@ def test_what_failed_says_nothing_of_a_query() -> None:
 )
 def test_when_going_back_would_help_nobody(given: RolloutContext, gone: bool) -> None:
     assert stable_is_gone(given) is gone
-
-
-# ------------------------------------------------------------------ how long nothing was seen
-
-
-def seconds(after: float) -> timedelta:
-    return timedelta(seconds=after)
-
-
-@pytest.mark.parametrize(
-    ("given", "long"),
-    [
-        (look(), 0),
-        (look(says={"fresh_at": START + seconds(20)}), 40),
-        (look(says={"fresh_at": None}), 60),
-        (look(says={"fresh_at": START - seconds(9)}), 60),  # the step came later
-        (look(says={"fresh_at": None, "monitored_since": START + seconds(45)}), 15),
-        (look(says={"fresh_at": None}, step=None), 0),
-        (look(says={"fresh_at": None}, candidate=None), 0),
-        (look(says={"fresh_at": START + seconds(99)}), 0),
-    ],
-)
-def test_how_long_the_guards_were_blind(given: RolloutContext, long: float) -> None:
-    assert metrics_missing_for(given) == seconds(long)
-
-
-@pytest.mark.parametrize(
-    ("given", "long"),
-    [
-        (look(), 60),
-        (look(says={"counted_at": {"iris-1": START + seconds(20)}}), 40),
-        (look(says={"counted_at": {"iris-2": START + seconds(25)}}), 35),
-        (look(says={"counted_at": {"iris-9": START + seconds(25)}}), 60),
-        (look(says={"monitored_since": START + seconds(45)}), 15),
-        (look(step=step(verified_at=START)), 0),
-        (look(step=None), 0),
-        (look(weight=5), 0),  # the route is not written yet
-        (look(stable=None, weight=10, says={"counted_at": {"iris-1": START + seconds(20)}}), 60),
-        (look(outage=Outage(since=START)), 60),
-    ],
-)
-def test_how_long_no_request_came(given: RolloutContext, long: float) -> None:
-    assert no_traffic_for(given) == seconds(long)

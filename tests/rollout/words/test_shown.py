@@ -180,6 +180,10 @@ def test_when_a_status_is_written(after: ModelDeploymentStatus, at_once: bool) -
     assert is_worth_writing(FULL, after, LEISURE)
 
 
+def test_numbers_are_written_every_fifteen_seconds() -> None:
+    assert timedelta(seconds=15) == LEISURE
+
+
 @pytest.mark.parametrize("age", [timedelta(0), LEISURE, timedelta(days=1)])
 def test_the_same_status_is_never_written_again(age: timedelta) -> None:
     assert not is_worth_writing(FULL, FULL.model_copy(), age)

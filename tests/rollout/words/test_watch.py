@@ -148,6 +148,7 @@ def test_why_the_old_version_is_gone_back_to(
         (watched(seen={"revisions": {"iris-2": STORED["iris-2"]}}), True),
         (watched(seen={"command": "approve/iris-2/x"}), True),
         (watched(seen={"command": "pause/iris-2/x"}), False),
+        (watched(seen={"command": "abort/iris-2/x"}), False),  # that goes back, and does not end
     ],
 )
 def test_when_the_watch_is_over(given: RolloutContext, ends: bool) -> None:
@@ -158,8 +159,9 @@ def test_when_the_watch_is_over(given: RolloutContext, ends: bool) -> None:
 
 
 def test_without_a_control_there_is_nothing_to_watch() -> None:
-    after = run_watch(watched(watch=None))
+    after = run_watch(watched(watch=None, waited="5s", guard_state="counted"))
     assert (after.phase, after.drain, after.watch) == (Phase.STABLE, None, None)
+    assert (after.waited, after.guard_state) == (None, "")
 
 
 def test_a_watch_begins_with_what_the_guards_have_counted() -> None:

@@ -41,11 +41,9 @@ class SignedAddresses:
     async def work(self, file: StoredFile) -> bool:
         """Whether the server signs addresses that can be used from here: the first byte of a file is read to see."""
         try:
-            async for _ in self.read(file, 0, 1):
-                return True
+            return bool([chunk async for chunk in self.read(file, 0, 1)])
         except (ModelError, PassingError):
-            pass  # an older server, a store without such addresses, or one that only the server can reach
-        return False
+            return False  # an older server, a store without such addresses, or one that only the server can reach
 
     async def read(self, file: StoredFile, start: int, end: int) -> AsyncIterator[bytes]:
         """Read a part of a file; see Store.

@@ -43,11 +43,18 @@ class Program:
 
     def convert(self, file: str, opset: int) -> None:
         """Write it as ONNX."""
+        import onnx
         import tf2onnx
 
-        tf2onnx.convert.from_function(
-            self._function, input_signature=[self._given], opset=opset, output_path=file, large_model=False
-        )
+        model, _ = tf2onnx.convert.from_function(self._function, input_signature=[self._given], opset=opset)
+        # What layers have adapted to are constants of the function, which the converter takes for more inputs.
+        concrete = self._function.get_concrete_function(self._given)
+        resource = self._tensorflow.resource
+        known = {inner.name: outer.numpy() for outer, inner in concrete.graph.captures if inner.dtype != resource}
+        for given in [each for each in model.graph.input if each.name in known]:
+            model.graph.initializer.append(onnx.numpy_helper.from_array(known[given.name], given.name))
+            model.graph.input.remove(given)
+        onnx.save(model, file)
 
     def _answered(self, given: Any) -> Any:  # noqa: ANN401
         made = self._call(given)
