@@ -169,6 +169,8 @@ def _run_step(context: RolloutContext) -> ModelDeploymentStatus:
         return _go_on(context, step)
     if step.verified_at is None:
         return evolve(status, step=_verify(context, step))
+    if context.sees and (seen := arrived(context, step)) < step.requests_before:  # pods took their counts with them
+        return evolve(status, step=evolve(step, requests_before=seen))
     if not _is_over(context, step, step.verified_at):
         return status
     if step.index <= len(context.steps) or step.shadow:
