@@ -214,7 +214,8 @@ class Users(Repeated):
 
     def _send(self) -> None:
         via, weights = self._weights()
-        pods = self._control_plane.core.list_namespaced_pod(self._namespace).items
+        mine = f"viridian.dev/model={self._model}"  # a check's pods have the revision's label, and no user's request
+        pods = self._control_plane.core.list_namespaced_pod(self._namespace, label_selector=mine).items
         for color, weight in weights.items():
             ready = [
                 pod
@@ -245,11 +246,12 @@ class Users(Repeated):
         if self._share["copies"] < 1:
             return
         self._share["copies"] -= 1
-        there = next(pod for pod in pods if pod.metadata.labels.get("viridian.dev/revision") == told.candidate)
-        result = self.mirrored(told.candidate)
+        there = next((pod for pod in pods if pod.metadata.labels["viridian.dev/revision"] == told.candidate), None)
+        result = "failed" if there is None else self.mirrored(told.candidate)
         stable.shadow[told.candidate, result] += 1
-        candidate = self._target.pod(self._namespace, self._model, told.candidate, there.metadata.uid)
-        candidate.count(1, outcome="error" if result == "failed" else "ok", via="mirror")
+        if there is not None:
+            candidate = self._target.pod(self._namespace, self._model, told.candidate, there.metadata.uid)
+            candidate.count(1, outcome="error" if result == "failed" else "ok", via="mirror")
 
     def _weights(self) -> tuple[str, dict[str, int]]:
         """How requests come, and the share of each color in percent."""
