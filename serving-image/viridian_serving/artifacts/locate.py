@@ -32,6 +32,10 @@ class ModelError(Exception):
     """The model cannot be served. The message is one sentence: what is wrong, and the way out."""
 
 
+class MissingError(ModelError):
+    """There is nothing at the address: who looked could see that."""
+
+
 def locate(settings: Settings) -> Path:
     """Find the model's files.
 
@@ -103,7 +107,7 @@ def _existing(path: Path, otherwise: str) -> Path:
     except PermissionError:
         raise _unreadable(path) from None
     except OSError:
-        raise ModelError(otherwise) from None
+        raise MissingError(otherwise) from None
     return path
 
 
