@@ -15,6 +15,7 @@ from viridian.api.status import CheckResult, ColorStatus, ModelDeploymentStatus
 from viridian.guards.counts import Counts
 from viridian.guards.judge import Judgement, Verdict
 from viridian.rollout.decide import Decision, decide
+from viridian.rollout.kept import look_of
 from viridian.rollout.observed import (
     ApplyFailure,
     Autoscaler,
@@ -35,6 +36,7 @@ from viridian.rollout.planning.actions import (
     ApplyLiveSettings,
     EndCheck,
     FollowTraffic,
+    LookAtKept,
     MoveWeights,
     PointStableService,
     PruneRevision,
@@ -114,6 +116,7 @@ class World:
     apply_failure: ApplyFailure | None = None
     drifted: set[Color] = field(default_factory=set)
     jobs: dict[tuple[str, str], CheckView] = field(default_factory=dict)
+    looks: dict[tuple[str, str], CheckView] = field(default_factory=dict)
     refused: dict[Color, str] = field(default_factory=dict)
     writes: int = 0
     versions: Counter[object] = field(default_factory=Counter)
@@ -153,6 +156,7 @@ class World:
             command_by=self.command_by,
             evidence=self.evidence(),
             checks=self.checks(),
+            kept=self.kept(),
             apply_failure=self.apply_failure,
         )
 
@@ -160,6 +164,13 @@ class World:
         """The endpoints behind a color's Service; they go with it."""
         ready = frozenset(pod.uid for pod in self.pods[color] if pod.ready and not pod.deleting)
         return ready if color in self.services else frozenset()
+
+    def kept(self) -> CheckView | None:
+        """The Job of the present look at what a rollback goes back to."""
+        kept = self.status.kept
+        if kept is None or kept.started_at is None:
+            return None
+        return self.looks.get((kept.revision, look_of(kept.started_at)))
 
     def checks(self) -> dict[str, CheckView]:
         """The Jobs of the candidate's checks."""
@@ -173,7 +184,8 @@ class World:
     def end_jobs(self, result: CheckResult, message: str = "") -> None:
         """All Jobs that run, or cannot, end like this."""
         going = {CheckResult.RUNNING, CheckResult.CANNOT_RUN}
-        self.jobs |= {key: CheckView(result, message) for key, job in self.jobs.items() if job.result in going}
+        for jobs in (self.jobs, self.looks):
+            jobs |= {key: CheckView(result, message) for key, job in jobs.items() if job.result in going}
 
     def gone(self) -> set[str]:
         """Lost revisions that no Deployment runs either."""
@@ -254,12 +266,17 @@ class World:
                 self._follow(action)
             case ApplyBudget() | ApplyAutoscaler() | RemoveAutoscaler() | ApplyLiveSettings():
                 self._scale(action)
-            case RunCheck() | EndCheck():
+            case RunCheck() | EndCheck() | LookAtKept():
                 self._check(action)
             case PruneRevision(name):
                 self._prune(name)
 
-    def _check(self, action: RunCheck | EndCheck) -> None:
+    def _check(self, action: RunCheck | EndCheck | LookAtKept) -> None:
+        if isinstance(action, LookAtKept):
+            if (action.revision, action.look) in self.looks:
+                raise Violation(f"{action.revision} is looked at twice at once")
+            self.looks[action.revision, action.look] = CheckView(CheckResult.RUNNING)
+            return
         candidate = self.status.candidate
         if candidate is None:
             raise Violation("a check runs without a candidate")
@@ -530,7 +547,7 @@ def target_of(write: Action | ModelDeploymentStatus) -> object:
             return "name"
         case StoreRevision(name) | RestoreRevision(name) | PruneRevision(name):
             return "revision", name
-        case RunCheck(name) | EndCheck(name):
+        case RunCheck(name) | EndCheck(name) | LookAtKept(name):
             return "job", name
         case _:
             return _child_of(write)

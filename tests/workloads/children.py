@@ -86,7 +86,6 @@ def render(spec: ModelDeploymentSpec, owner: Owner = OWNER) -> Rendered:
         ],
         routes=[build_route(build_metadata(owner, owner.name), route)] if spec.has_route else [],
         checks=[
-            build_check_job(owner, Color.GREEN, revision, name, spec.checks, has_stable=True)
-            for name in spec.checks.names
+            build_check_job(owner, Color.GREEN, revision, name, spec, has_stable=True) for name in spec.checks.names
         ],
     )
