@@ -32,6 +32,8 @@ CONTAINER: Final = "check"
 _FILES: Final = "check-files"
 _MOUNTED: Final = frozenset({"tmp", "model", "api-keys"})
 """What a check needs of what a pod's API has."""
+_ASKS: Final = frozenset({"tmp", "api-keys"})
+"""What asking a model needs of that."""
 _UNUSED: Final = frozenset({"run", "shm", "live-settings", "log-secret"})
 _TOLD_ANEW: Final = frozenset({COLOR})
 """A pod reads its color from its label, which a check's pod has not: no Service may find it."""
@@ -131,9 +133,10 @@ def _own(
     if name == LOAD and checks.load is not None:
         settings[LOAD] = checks.load.manifest()
     if name == REPLAY and checks.replay is not None:
+        # What users have asked is in the log: this check alone looks at no file of the model.
         settings[REPLAY] = build_replay_settings(checks.replay, log)
-        volumes.extend(build_log_volumes(checks.replay))
-        mounts.extend(build_log_mounts(checks.replay))
+        volumes = [volume for volume in volumes if volume["name"] in _ASKS] + build_log_volumes(checks.replay)
+        mounts = [mount for mount in mounts if mount["name"] in _ASKS] + build_log_mounts(checks.replay)
     known = {variable["name"] for variable in api["env"]} - _TOLD_ANEW
     told = {**urls, CHECK: json.dumps(settings, sort_keys=True)}
     added = {variable: value for variable, value in told.items() if variable not in known}
@@ -144,7 +147,6 @@ def _own(
         "env": [*(variable for variable in api["env"] if is_told(variable["name"])), *_plain(added)],
         "volumeMounts": mounts,
     }
-    # What users have asked is in the log: only this check looks at no file of the model.
     fetching = template.get("initContainers", []) if name != REPLAY else []
     return {
         **pod_with(template, container),

@@ -30,7 +30,8 @@ def build_kept_job(owner: Owner, revision: Revision, look: str) -> dict[str, Any
     known = [variable for variable in source["env"] if variable["name"] != COLOR]
     told = {COLOR: str(Color.BLUE), FETCH_LOOK: "true"}
     container = {
-        **{key: source[key] for key in ("image", "resources", "securityContext")},
+        **{key: source[key] for key in ("image", "securityContext")},
+        "resources": api["resources"],  # the fetch container has Triton's, for no more than a look
         "name": CONTAINER,
         "command": ["viridian-fetch"],
         "env": [*known, *({"name": name, "value": value} for name, value in told.items())],
