@@ -141,7 +141,7 @@ def look(settings: Settings) -> str:
     try:
         model_home(settings)
     except ModelError as error:
-        raise type(error)(f"spec.{error}") from error
+        raise MissingError(f"spec.{error}") from error  # as a pod would find it
     return f"{address} is there"
 
 
