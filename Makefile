@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-pure test-serving test-component test-importing test-transformers test-e2e fuzz mutants cluster images sbom install generate clean
-.PHONY: bench-guards bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import bench-fetch bench-alerts bench-drift release
+.PHONY: help demo test lint coverage test-pure test-serving test-component test-importing test-transformers test-e2e fuzz mutants cluster images sbom install generate clean
+.PHONY: bench-guards bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import bench-fetch bench-alerts bench-drift bench-rules bench-page release
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -9,7 +9,7 @@ demo: ## a good model is promoted and a bad one rolled back, on a local cluster 
 	@dev/cluster/demo.sh
 
 test: ## everything: linters, pure, serving, component, importing and end-to-end tests
-	@dev/test/test.sh lint pure serving component importing e2e
+	@dev/test/test.sh lint,pure,serving,importing component,e2e
 
 lint: ## ruff, mypy, import-linter, shellcheck, generated files
 	@dev/test/test.sh lint
@@ -26,7 +26,7 @@ test-component: ## tests against a real API server, Prometheus and Envoy as loca
 test-importing: ## tests of `viridian import`, with the libraries that make models
 	@dev/test/test.sh importing
 
-test-transformers: ## the same of transformers, PyTorch and CatBoost: fetches 5 GB of packages, no part of `test`
+test-transformers: ## the same of transformers, PyTorch, CatBoost and Keras: fetches 5 GB of packages, no part of `test`
 	@dev/test/test.sh transformers
 
 test-e2e: ## tests on the local cluster
@@ -38,8 +38,11 @@ fuzz: ## what reads requests, with inputs that follow its code (atheris, Linux o
 	  dev/python.sh -m tests.fuzz.$$target -max_total_time=$(or $(SECONDS),60) -max_len=4096 -timeout=5 \
 	    -artifact_prefix=build/fuzz-$$target- build/fuzz-corpus/$$target || exit; done
 
-mutants: ## whether the tests of the pure core notice small mistakes in it; MODULES="context plan" for some of its modules
-	@dev/mutants/mutants.sh $(MODULES)
+coverage: ## which lines and branches of the pure core no test of it reaches, and the share of the others
+	@dev/test/coverage.sh
+
+mutants: ## whether the tests of the pure core notice small mistakes in it; MODULES="context plan", PACKAGE=guards
+	@PACKAGE=$(PACKAGE) dev/mutants/mutants.sh $(MODULES)
 
 cluster: ## a local Kubernetes cluster with a gateway and Prometheus
 	@dev/cluster/up.sh
@@ -91,6 +94,12 @@ bench-alerts: ## which alerts fire in each scenario of tests/monitoring/scenario
 
 bench-drift: ## false alarms on drift in a quarter, and how soon a shift is found, simulated; MODELS=30 SHIFTS=50 RATES=1,60
 	@dev/test/bench.sh drift --models $(or $(MODELS),30) --shifts $(or $(SHIFTS),50) $(if $(RATES),--rates $(RATES))
+
+bench-rules: ## what rules and dashboards cost a Prometheus with many models: build/bench-rules.json; MODELS=2000
+	@dev/test/bench.sh rules --models $(or $(MODELS),2000)
+
+bench-page: ## the page with many models: time to the first rows, and CPU while 50 change every second; MODELS=2000
+	@dev/test/bench.sh page --models $(or $(MODELS),2000)
 
 release: ## wheels, chart, image archives, SBOMs and checksums in dist/; a draft without FINAL=1
 	@dev/images/release.sh

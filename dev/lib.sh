@@ -77,7 +77,16 @@ need() {
 install_packages() {
   command -v apt-get >/dev/null || fail "this needs $*; install that, there is no apt-get here to do it."
   need_root "install $*"
-  step "apt-get install $*" apt_install "$@"
+  step "apt-get install $*" with_apt apt_install "$@"
+}
+
+# with_apt COMMAND…: runs what calls apt-get while no other script here does, since apt-get does not wait for another one.
+with_apt() {
+  (
+    exec 9>"$CACHE/apt.lock"
+    flock 9
+    "$@" 9>&- # a service that a package starts outlives this, and would keep the lock
+  )
 }
 
 apt_install() {

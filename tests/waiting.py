@@ -11,6 +11,9 @@ DEADLINE = 120.0
 """Seconds after which nobody waits any longer: more than a busy machine needs. Only a failure takes as long."""
 
 _INTERVAL = 0.05
+"""Seconds between two looks at first."""
+_LONGEST_INTERVAL = 0.2
+"""And after some seconds: each look costs those who are waited for a part of the machine."""
 
 
 async def until(condition: Callable[[], object], within: float = DEADLINE) -> None:
@@ -41,7 +44,7 @@ def eventually(look: Callable[[], T], what: str | Callable[[], str] = "this", wi
     Raises:
         AssertionError: time ran out.
     """
-    end = time.monotonic() + within
+    begun = time.monotonic()
     while True:
         try:
             seen = look()
@@ -50,10 +53,11 @@ def eventually(look: Callable[[], T], what: str | Callable[[], str] = "this", wi
             seen, why = None, str(error)
         if seen:
             return seen
-        if time.monotonic() > end:
-            waited = what if isinstance(what, str) else f"this:\n{what()}\n"
-            raise AssertionError(f"waited {within:g} s for {waited}; {why}")
-        time.sleep(_INTERVAL)
+        waited = time.monotonic() - begun
+        if waited > within:
+            wanted = what if isinstance(what, str) else f"this:\n{what()}\n"
+            raise AssertionError(f"waited {within:g} s for {wanted}; {why}")
+        time.sleep(max(_INTERVAL, min(waited / 40, _LONGEST_INTERVAL)))
 
 
 def stays(look: Callable[[], object], what: str, during: float) -> None:

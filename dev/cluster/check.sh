@@ -30,7 +30,7 @@ spec: {selector: {color: $1}, ports: [{port: 8000, targetPort: 9090}]}
 YAML
 }
 
-# One listener: port 9090 serves both the answers and, under /metrics, a metric of its own.
+# One listener: port 9090 serves both the answers and, under /metrics, its own metric.
 server_configuration() {
   cat <<YAML
     static_resources:

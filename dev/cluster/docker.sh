@@ -80,7 +80,7 @@ if [[ $(docker info 2>&1 || true) == *'permission denied'* ]]; then
 fi
 need_root "install and start Docker Engine"
 if ! command -v dockerd >/dev/null || ! at_least "$DOCKER_MINIMUM" "$(dockerd --version | sed 's/.*version \([0-9.]*\).*/\1/')"; then
-  step "install Docker Engine from Debian's packages" install
+  step "install Docker Engine from Debian's packages" with_apt install
   engine_answers && exit # a service manager has started it
 fi
 step "start Docker Engine" start

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 "$DEV/cluster/up.sh"
-made=$("$DEV/images/product-images.sh")
+made=$(UNPINNED_BASE=1 "$DEV/images/product-images.sh") # they stay on this machine
 eval "$made"
 "$DEV/cluster/load-image.sh" "$OPERATOR_IMAGE" "$SERVING_IMAGE" "$DEMO_IMAGE"
 # The scrape interval is that of manifests/prometheus.yaml. And nobody here waits ten minutes for what a sweep puts right.

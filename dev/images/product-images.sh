@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
 # product-images.sh: builds what this repository makes (operator, serving image, demonstration) where it is missing, and
 # prints OPERATOR_IMAGE=…, SERVING_IMAGE=… and DEMO_IMAGE=… for `eval`. SERVING_BASE in the environment names another base
-# for the serving image, one with a Triton of its own: nvcr.io/nvidia/tritonserver:<release>-py3. MODEL_REQUIREMENTS is the
+# for the serving image, one with its own Triton: nvcr.io/nvidia/tritonserver:<release>-py3. MODEL_REQUIREMENTS is the
 # requirements.txt of a model in a native format, whose packages are added. SBOM=1 also writes what both are made of into
-# build/sbom.
+# build/sbom. UNPINNED_BASE=1: see pinned-base.sh.
 . "$(dirname "$0")/../lib.sh"
 cd "$DEV/.."
 
 # A base that is pulled is the one that was tried, whatever its tag means by now.
-base=
-if [[ $BASE_IMAGE_DIGEST && $("$DEV/images/way.sh") == short ]]; then base=$BASE_IMAGE@$BASE_IMAGE_DIGEST; fi
+base=$("$DEV/images/pinned-base.sh")
 
 operator=$(BUILD_ARG=${base:+BASE=$base} "$DEV/images/image.sh" viridian/operator operator/Dockerfile operator/viridian operator/viridian_shared requirements/operator.txt=requirements.txt \
   "$("$DEV/toolchain/wheels.sh" requirements/operator.txt)=wheels")

@@ -18,7 +18,7 @@ lacks=()
 grep -qF "## [$version]" CHANGELOG.md || lacks+=("CHANGELOG.md has no section [$version]")
 [[ $(git rev-parse -q --verify "v$version^{commit}" || true) == "$commit" ]] || lacks+=("the tag v$version is not at this commit")
 [[ $images == yes ]] || lacks+=("there is no Docker Engine to build the images with")
-[[ $BASE_IMAGE_DIGEST ]] || lacks+=("BASE_IMAGE_DIGEST in dev/versions.env is empty")
+[[ $BASE_IMAGE_DIGEST ]] || lacks+=("BASE_IMAGE_DIGEST in dev/versions.env is empty: docker buildx imagetools inspect $BASE_IMAGE prints it")
 for lack in "${lacks[@]}"; do say "  not a release yet: $lack"; done
 if [[ ${FINAL:-} && ${#lacks[@]} -gt 0 ]]; then fail "FINAL=1, and something is missing: see above."; fi
 
@@ -63,7 +63,8 @@ step "wheels" wheels
 step "chart" chart
 step "kubectl plugin" plugin
 if [[ $images == yes ]]; then
-  made=$(SBOM=1 "$DEV/images/product-images.sh")
+  # With FINAL=1 there is a digest, which wins.
+  made=$(SBOM=1 UNPINNED_BASE=1 "$DEV/images/product-images.sh")
   eval "$made"
   step "archive of the operator's image" archive operator "$OPERATOR_IMAGE"
   step "archive of the serving image" archive serving "$SERVING_IMAGE"

@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from mutmut.mutation import mutators
 from mutmut.mutation.file_mutation import Mutation, MutationVisitor
 from mutmut.mutation.pragma_handling import IgnoredCode
 
-PACKAGE = "viridian.rollout"
+NAME = os.environ.get("PACKAGE") or "rollout"
+PACKAGE = f"viridian.{NAME}"
 
 
 def _word(node: cst.BaseString) -> Iterable[cst.CSTNode]:

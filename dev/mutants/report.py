@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mistakes import mutants_of
+from mistakes import NAME, mutants_of
 from runner import Runner
 
-SOURCES = Path("operator/viridian/rollout")
+SOURCES = Path("operator/viridian", NAME)
 EXPLANATIONS = Path("docs/evidence/mutants.md")
 COLUMNS = ("mutants", "killed", "survived", "explained")
 
@@ -51,12 +51,13 @@ class Report:
     def close(self) -> int:
         """Say what is to be done; 1 when something is."""
         if not self.began:
-            print("The tests fail without any mistake: make dev/python.sh -m pytest tests/rollout pass first.")
+            print(f"The tests fail without any mistake: make dev/python.sh -m pytest tests/{NAME} pass first.")
             return 1
         total = {name: sum(row[name] for row in self.rows) for name in COLUMNS}
         print(f"  {'all':<12}" + "".join(f"{total[name]:6} {name}" for name in COLUMNS))
         new = set(self.survivors) - self.known
-        asked = {key for key in self.known if not self.modules or key.split("`")[1] in self.modules}
+        tested = {row["module"] for row in self.rows}
+        asked = {key for key in self.known if key.split("`")[1] in tested}
         gone = sorted(asked - set(self.survivors))
         if new:
             print(f"The survivors above are not in {EXPLANATIONS}: write tests that find them, or say why none can.")

@@ -14,9 +14,9 @@ from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import NoReturn
 
 import pytest
-from mistakes import PACKAGE, Mutant
+from mistakes import NAME, PACKAGE, Mutant
 
-PYTEST = ["-s", "-p", "no:cacheprovider", "--deselect=tests/rollout/test_invariants.py::TestRollouts", "tests/rollout"]
+PYTEST = ["-s", "-p", "no:cacheprovider", "--deselect=tests/rollout/test_invariants.py::TestRollouts", f"tests/{NAME}"]
 """All tests but the state machine, which takes seconds for each mutant and goes another way each time."""
 SECONDS = 10
 """Processor time after which a test that does not end has found its mutant, too."""

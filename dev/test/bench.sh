@@ -23,6 +23,14 @@ case ${1-} in
   alerts) # Prometheus' own tester of rules
     "$DEV/toolchain/build-go.sh" prometheus
     ;;
+  rules) # a local Prometheus
+    "$DEV/toolchain/build-go.sh" prometheus
+    mkdir -p build
+    ;;
+  page) # a browser, and a stand-in for kubectl
+    need chromium
+    mkdir -p build
+    ;;
   fetch) # a local S3
     "$DEV/toolchain/build-go.sh" versitygw
     "$DEV/toolchain/environment.sh" requirements/bench/awscli.txt >/dev/null
@@ -30,6 +38,6 @@ case ${1-} in
     ;;
   drift | guards) ;; # simulated
   models) ;; # local processes; what brings or makes the models is fetched when its turn comes
-  *) fail "there is no benchmark \"${1-}\"; there are alerts, drift, faults, demo, fetch, guards, idle, import, models, serving and steady." ;;
+  *) fail "there is no benchmark \"${1-}\"; there are alerts, drift, faults, demo, fetch, guards, idle, import, models, page, rules, serving and steady." ;;
 esac
 exec "$DEV/python.sh" -m "tests.bench.$1" "${@:2}"

@@ -14,7 +14,7 @@ fetch() {
 
 if [[ ! -d $CACHE/alertmanager ]]; then
   command -v apt-get >/dev/null || fail "the tests of alerts need Alertmanager from Debian's packages, and there is no apt-get here."
-  step "Alertmanager" fetch
+  step "Alertmanager" with_apt fetch
 fi
 # Debian's build reads its templates from there, and starts with nothing else.
 templates=/usr/share/prometheus/alertmanager

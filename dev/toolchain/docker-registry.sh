@@ -20,6 +20,6 @@ exec 9>"$folder.lock"
 flock 9
 if [[ ! -d $folder ]]; then
   command -v apt-get >/dev/null || fail "this needs Debian's docker-registry, and there is no apt-get here to get it."
-  step "registry of images" fetch
+  step "registry of images" with_apt fetch
 fi
 echo "$folder/docker-registry"

@@ -1,4 +1,4 @@
-"""The clients of the model: the load, in a process of its own, and what it has recorded so far."""
+"""The clients of the model: the load, in a separate process, and what it has recorded so far."""
 
 import asyncio
 import sys

@@ -3,7 +3,7 @@
 A closed loop would slow down together with the server and so hide what its users suffer. Latency is measured from the
 moment at which a request was meant to leave.
 
-The demonstration runs this as a process of its own, so that drawing the screen delays no request. It also works alone:
+The demonstration runs this as its own process, so that drawing the screen delays no request. It also works alone:
 `python -m examples.demo.load --url http://127.0.0.1:8080/digits/predict --samples FILE --records FILE`.
 """
 

@@ -25,6 +25,7 @@ class Source(StrEnum):
     LIGHTGBM = "lightgbm"
     CATBOOST = "catboost"
     TORCH = "torch"
+    KERAS = "keras"
     HUGGING_FACE = "hugging face"
     ONNX = "onnx"
 
@@ -80,6 +81,8 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     """Whether the user trusts its author."""
     code: str = ""
     """A folder with modules of the user's own, or nothing."""
+    python: str = ""
+    """The user's own Python, which has the library of the model, or nothing."""
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True):

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.test_commands import Cluster, cluster, stored
+from tests.cli.kubectl_double import Cluster, stored
 from tests.cli.test_golden import hold_against
 
 from viridian.cli.main import main
 from viridian.cli.receipt import KIND, NoReceipt, canonical, entry_of, signed
 
-__all__ = ["cluster"]
 REVISION = {
     "data": {
         "input": {"model": {"version": "v2.0.0", "uri": "s3://models/iris", "digest": "sha256:0a", "format": "onnx"}},

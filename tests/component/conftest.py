@@ -160,7 +160,7 @@ def _install(control_plane: ControlPlane, files: list[Path]) -> list[str]:
 def stage(
     control_plane: ControlPlane, crd: str, gateway_api: list[str], prometheus: Prometheus, namespace: str, logs: Path
 ) -> Iterator[Stage]:
-    with stage_in(namespace, control_plane, prometheus, logs / namespace) as made:
+    with stage_in(namespace, control_plane, prometheus, logs / namespace, forked=True) as made:
         yield made
 
 

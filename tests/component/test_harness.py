@@ -89,7 +89,7 @@ def test_a_keeper_makes_pods_ready_save_those_it_shall_leave(control_plane: Cont
 
 
 def test_work_beside_a_test_outlives_a_busy_server_and_tells_any_other_error() -> None:
-    # given work that meets a server without time, one that breaks the connection, and then a mistake of its own
+    # given work that meets a server without time, one that breaks the connection, and then its own mistake
     troubles = iter([client.ApiException(status=500), client.ApiException(status=429), ProtocolError("reset")])
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""Fixtures of the end-to-end tests: the local cluster with the operator in it, and a model of one's own."""
+"""Fixtures of the end-to-end tests: the local cluster with the operator in it, and one's own model."""
 
 from collections.abc import Generator, Iterator
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from tests.e2e.harness.stage import NAME, Stage
 from tests.waiting import eventually, stays
 
@@ -132,6 +133,7 @@ def test_a_version_that_fails_after_its_promotion_is_taken_back(stage: Stage) ->
     assert not [answer for answer in after if answer.failure]
 
 
+@pytest.mark.alone
 def test_a_slow_model_is_taken_back(stage: Stage) -> None:
     # given a model that serves with a bound on its latency, on less than a core, so that nobody else is slowed down
     guards = {"errorRate": {"max": "10%"}, "latency": [{"percentile": "95", "max": "100ms"}]}
@@ -186,6 +188,7 @@ def test_a_candidate_that_never_gets_ready_expires_and_can_be_tried_again(stage:
     assert route.weights("green") == [0]
 
 
+@pytest.mark.alone
 def test_the_operator_killed_in_the_middle_of_a_rollout_goes_on(stage: Stage) -> None:
     # given a rollout under way, and clients
     stage.serve("v1")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from tests.e2e.harness.cluster import Cluster
 from tests.e2e.harness.stage import NAME, Stage
 from tests.waiting import eventually
@@ -15,6 +16,7 @@ RUNBOOK = Path(__file__).parents[2] / "docs" / "runbooks" / "go-back-by-hand.md"
 BLOCK = re.compile(r"^( *)```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.alone
 def test_all_traffic_is_put_on_stable_by_hand(stage: Stage) -> None:
     # given a candidate that has traffic
     stage.serve("v1")

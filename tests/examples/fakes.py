@@ -1,6 +1,6 @@
 """Stand-ins for what the demonstration talks to: an API server, an operator, a gateway with models, a Prometheus.
 
-They know just enough for the story to be told. The real ones have tests of their own.
+They know just enough for the story to be told. The real ones have their own tests.
 """
 
 import asyncio

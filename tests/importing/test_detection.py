@@ -30,6 +30,8 @@ def written(folder: Path, files: dict[str, bytes]) -> Path:
         ("m", b"CBM1", Source.CATBOOST),
         ("m.pt2", b"PK", Source.TORCH),
         ("m.pt", b"PK", Source.TORCH),
+        ("m.keras", b"PK", Source.KERAS),
+        ("m.h5", b"\x89HDF", Source.KERAS),
     ],
 )
 def test_a_file_is_known_by_its_name_or_its_first_bytes(
@@ -60,6 +62,24 @@ def test_a_folder_of_mlflow_is_the_file_that_its_flavour_names(tmp_path: Path, f
 
 
 @pytest.mark.parametrize(
+    ("flavor", "files", "found"),
+    [
+        ("keras: {data: data, save_exported_model: false}", ["data/model.keras"], "data/model.keras"),
+        ("keras: {data: data, save_exported_model: true}", ["data/model/saved_model.pb"], "data/model"),
+        ("tensorflow: {data: data, model_type: keras, save_format: h5}", ["data/model.h5"], "data/model.h5"),
+        ("tensorflow: {model_type: tf2-module, saved_model_dir: tf2model}", ["tf2model/saved_model.pb"], "tf2model"),
+    ],
+    ids=["keras", "keras, exported", "tensorflow, h5", "a module of TensorFlow"],
+)
+def test_a_model_of_keras_is_found_in_the_folder_that_its_flavour_names(
+    tmp_path: Path, flavor: str, files: list[str], found: str
+) -> None:
+    given = {"MLmodel": f"flavors:\n  {flavor}\n".encode(), "data/keras_module.txt": b"keras"}
+    folder = written(tmp_path, {**given, **dict.fromkeys(files, b"")})
+    assert (detect(folder).path, detect(folder).source) == (folder / found, Source.KERAS)
+
+
+@pytest.mark.parametrize(
     ("files", "words"),
     [
         ({"MLmodel": b"flavors: {sklearn: {pickled_model: ../model.pkl}}"}, "is outside of its folder"),
@@ -71,7 +91,6 @@ def test_a_folder_of_mlflow_is_the_file_that_its_flavour_names(tmp_path: Path, f
             "model repository of Triton, which is served as it is",
         ),
         ({"config.json": b"{}", "pytorch_model.bin": b""}, "a model of Hugging Face; export it to ONNX"),
-        ({"saved_model.pb": b""}, "a SavedModel of TensorFlow; export it to ONNX"),
         ({"notes.md": b""}, "is nothing that can be imported; name a model of scikit-learn"),
     ],
 )
@@ -81,8 +100,13 @@ def test_a_folder_that_is_not_imported_is_told_the_way_out(tmp_path: Path, files
 
 
 def test_a_file_that_is_not_imported_is_told_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(ImportFault, match="a model of Keras; export it to ONNX"):
-        detect(written(tmp_path, {"m.keras": b""}) / "m.keras")
+    with pytest.raises(ImportFault, match="a model of TensorFlow Lite; export it to ONNX"):
+        detect(written(tmp_path, {"m.tflite": b""}) / "m.tflite")
+
+
+def test_a_saved_model_is_known_by_its_file(tmp_path: Path) -> None:
+    folder = written(tmp_path, {"saved_model.pb": b"", "variables/variables.index": b""})
+    assert (detect(folder).path, detect(folder).source) == (folder, Source.KERAS)
 
 
 def test_a_folder_of_hugging_face_is_known_by_its_weights(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_classes_have_their_names_and_the_library_s_own_probabilities(tmp_path: 
     ("change", "words"),
     [
         ({"architectures": ["GPT2LMHeadModel"]}, "is a GPT2LMHeadModel; what is imported are sequence and token"),
-        ({"auto_map": {"AutoModel": "code.Model"}}, "brings Python code of its own for its architecture"),
+        ({"auto_map": {"AutoModel": "code.Model"}}, "brings its own Python code for its architecture"),
         ({"hidden_size": 33}, "cannot be loaded by transformers"),
     ],
 )

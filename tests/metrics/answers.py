@@ -14,7 +14,7 @@ def series(name: str, *values: float, at: float = 100.0, every: float = 2.0, **l
     metric = {"model_namespace": "default", "model": "iris", "revision": "iris-1", "pod_uid": "p1", **labels}
     return {
         "metric": {"__name__": name, **metric},
-        "values": [[at + every * index, f"{value:g}"] for index, value in enumerate(values)],
+        "values": [[at + every * index, f"{value:.15g}"] for index, value in enumerate(values)],
     }
 
 

@@ -1,4 +1,4 @@
-"""Reads the counters of models in a process of its own, and prints what came of it and what it cost.
+"""Reads the counters of models in a separate process, and prints what came of it and what it cost.
 
 Usage: python -m tests.metrics.reader URL READINGS < models.json
 """

@@ -31,7 +31,7 @@ def honest(model: str) -> bytes:
 
 
 def many(number: int) -> bytes:
-    """So many series of one pod, each of a label of its own."""
+    """So many series of one pod, each of its own label."""
     one = json.dumps(requests("@", "ok", *range(1, SCRAPES + 1), model=CULPRIT), separators=(",", ":"))
     before, after = one.encode().split(b'"@"')
     return b",".join(b'%s"client-%06d"%s' % (before, index, after) for index in range(number))

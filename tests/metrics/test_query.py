@@ -217,7 +217,7 @@ async def test_the_query_travels_in_the_body(server: Server, prometheus: Prometh
 async def test_a_long_page_is_cut_to_what_a_person_reads(
     server: Server, prometheus: Prometheus, status: int, content_type: str
 ) -> None:
-    # given somebody before Prometheus who answers with a page of its own
+    # given somebody before Prometheus who answers with its own page
     server.status, server.content_type = status, content_type
     server.body = b"<html>\n\n\n   <title>Sign in</title>" + b"  <p>more and more</p>\n" * 4000
 

@@ -1,18 +1,20 @@
 """Each alert has a runbook, and what it says to run can be run."""
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
+from tests.monitoring.runbooks import FOLDER, PAGES, Target, blocks, inline
 
+from viridian.cli.main import plugin
 from viridian.monitoring.groups import alerts, files
 from viridian.monitoring.rule import Alert
 
-FOLDER = Path(__file__).parents[2] / "docs" / "runbooks"
-BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 SECTIONS = ["Impact", "First look", "Causes, the likeliest first", "What to do", "Without the operator"]
-PAGES = sorted(FOLDER.glob("*.md"))
+REFERENCE = FOLDER.parent / "reference" / "metrics.md"
 
 
 def test_each_alert_has_a_runbook_and_no_other_is_there() -> None:
@@ -30,11 +32,35 @@ def test_an_alert_leads_to_a_whole_runbook(alert: Alert) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_commands_of_a_runbook_are_a_shell_script(page: Path) -> None:
-    blocks = BLOCK.findall(page.read_text())
-    assert blocks
-    for block in blocks:
-        done = subprocess.run(["bash", "-n", "-u"], input=block, capture_output=True, text=True, check=False)
+    scripts = blocks(page)
+    assert scripts
+    for script in (*scripts, *inline([page])):
+        done = subprocess.run(["bash", "-n", "-u"], input=script, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def plugin_commands() -> list[str]:
+    lines = [line for page in PAGES for script in blocks(page) for line in script.splitlines()]
+    return sorted({each.split("#")[0].strip() for each in (*lines, *inline()) if each.startswith("kubectl viridian")})
+
+
+@pytest.mark.parametrize("command", plugin_commands())
+def test_the_plugin_understands_the_commands_of_the_runbooks(command: str) -> None:
+    # given the command as somebody would type it
+    name, *arguments = shlex.split(Target("ml", "iris").script(command).splitlines()[-1])[2:]
+    # when it is read, and not run
+    found = plugin.get_command(click.Context(plugin), name)
+    assert found is not None, f"there is no command {name}"
+    context = found.make_context(name, arguments)
+    # then each option and argument is one that it has
+    assert context.params["name"] == "$MODEL"
+
+
+def test_series_that_runbooks_name_are_in_the_reference() -> None:
+    named = {name for page in PAGES for name in re.findall(r"\bviridian_[a-z_]+", page.read_text())}
+    known = set(re.findall(r"\bviridian_[a-z_]+", REFERENCE.read_text()))
+    assert named
+    assert named - known == set()
 
 
 def test_no_alert_reads_a_recorded_series_that_nobody_records() -> None:

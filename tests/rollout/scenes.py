@@ -5,6 +5,8 @@ from tests.rollout.world import World, spec_for
 from viridian.api.status import Phase
 from viridian.rollout.planning.actions import ApplyColor
 
+AT_REST = {Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED}
+
 
 def at_stable(version: str = "v1.0.0", **changes: object) -> World:
     """A world in which this version serves, and nothing moves."""

@@ -5,14 +5,14 @@ import os
 from dataclasses import replace
 
 import hypothesis.strategies as st
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.rollout.world import Pass, World, spec_for
+from tests.rollout.scenes import AT_REST
+from tests.rollout.strategies import VERSIONS, specs
+from tests.rollout.world import Pass, World
 
 from viridian.api.names import Color
 from viridian.api.rollout import Approval
-from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import CheckResult, Phase
 from viridian.guards.judge import Verdict
 from viridian.rollout.commands import Verb
@@ -20,60 +20,7 @@ from viridian.rollout.context import CLOCK_STOPS
 from viridian.rollout.observed import Pod
 from viridian.rollout.planning.actions import MoveWeights
 
-VERSIONS = ("v1.0.0", "v2.0.0", "v3.0.0")
-AT_REST = {Phase.STABLE, Phase.ROLLED_BACK, Phase.EXPIRED}
 OPERATORS = ("one", "other")
-
-CACHES = st.sampled_from([{}, {}, {"cache": {"ttl": "30s"}}])
-CPU = {"resources": {"requests": {"cpu": "100m"}}}
-SERVINGS = st.one_of(
-    st.integers(1, 4).map(lambda replicas: {"replicas": replicas, "triton": CPU, "api": CPU}),
-    st.integers(1, 3).map(
-        lambda fewest: {"autoscaling": {"minReplicas": fewest, "maxReplicas": 4}, "triton": CPU, "api": CPU}
-    ),
-)
-PINS = [{"matches": [{"headers": [{"name": "x-user-group", "value": "beta"}]}]}]
-GATEWAY = [{"name": "public"}]
-TRAFFICS = st.sampled_from([{"parentRefs": GATEWAY}, {"parentRefs": GATEWAY, "pins": PINS}, {}])
-APPROVALS = ("None", "None", "BeforeTraffic", "BeforePromotion", "WithoutFallback")
-"""The last one needs a gateway: nobody answers for a candidate without one."""
-SHADOWS = st.sampled_from(
-    [[], [{"shadow": "10%", "hold": "10s"}], [{"shadow": "0.5%", "hold": "4s"}, {"shadow": "60%", "hold": "10s"}]]
-)
-POLICIES = st.sampled_from(["Hold", "Rollback"])
-WATCHES = st.sampled_from([{}, {"watch": {"duration": "1m", "holdback": 2}}, {"watch": {"duration": "1h"}}])
-CHECKS = st.sampled_from(
-    [
-        {},
-        {},
-        {"smoke": True},
-        {"golden": {}, "jobs": [{"name": "contract"}], "replay": {"uri": "pvc://logs/iris/"}},
-        {"smoke": True, "kept": {"every": "24h"}},
-    ]
-)
-
-
-@st.composite
-def specs(draw: st.DrawFn) -> ModelDeploymentSpec:
-    """What a user may ask for."""
-    traffic = draw(TRAFFICS)
-    kind = draw(st.sampled_from(["Canary", "BlueGreen"])) if traffic else "BlueGreen"
-    shadows = draw(SHADOWS) if kind == "Canary" else []
-    rollout = {
-        "type": kind,
-        "approval": draw(st.sampled_from(APPROVALS if traffic else APPROVALS[:-1])),
-        "steps": [*shadows, {"weight": 10, "hold": "10s"}, {"weight": 50, "hold": "10s", "minRequests": 20}],
-        "bake": {"duration": "20s", "holdback": 5} | (draw(WATCHES) if traffic else {}),
-        "deadline": "10m",
-        "drainMax": "30s",
-    }
-    guards = {
-        "latency": draw(st.sampled_from([[], [{"percentile": "95", "max": "200ms"}]])),
-        "metricsMissing": {"after": "1m", "then": draw(POLICIES)},
-        "noTraffic": {"after": "1m", "then": draw(POLICIES)},
-    }
-    version, serving = draw(st.sampled_from(VERSIONS)), draw(SERVINGS) | draw(CACHES)
-    return spec_for(version, serving=serving, traffic=traffic, rollout=rollout, guards=guards, checks=draw(CHECKS))
 
 
 class Rollouts(RuleBasedStateMachine):
@@ -124,14 +71,8 @@ class Rollouts(RuleBasedStateMachine):
         self.leader = OPERATORS[self.leader == OPERATORS[0]]
         self.passes.pop(self.leader, None)
         checks = [("job", name) for name in ("smoke", "golden", "contract")]
-        targets = [
-            "model",
-            "route",
-            "name",
-            "settings",
-            *checks,
-            *((kind, color) for kind in CHILDREN for color in Color),
-        ]
+        children = ((kind, color) for kind in CHILDREN for color in Color)
+        targets = ["model", "route", "name", "settings", *checks, *children]
         self.world.versions.update(targets)
         self.world.versions.update(("revision", f"iris-{number}") for number in range(40))
 
@@ -455,77 +396,3 @@ Rollouts.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 TestRollouts = Rollouts.TestCase
-
-
-def final(world: World) -> tuple[object, ...]:
-    """Where a rollout ended, times and history's words left out."""
-    status = world.status
-    return (
-        status.phase,
-        status.stable.version if status.stable else None,
-        status.stable.color if status.stable else None,
-        status.candidate,
-        [blocked.version for blocked in status.failed],
-        world.route.rules if world.route else None,
-        world.stable_service,
-        world.deployments,
-    )
-
-
-SHADOWED = {"steps": [{"shadow": "20%", "hold": "6s"}, {"weight": 10, "hold": "6s"}], "bake": {"duration": "10s"}}
-
-
-def play(bad: bool, crash_at: int | None, **changes: object) -> World:
-    """One rollout after a first revision; the operator dies right after write number `crash_at`."""
-    world = World()
-    world.settle()
-    world.edit(spec_for("v2.0.0", **changes))
-    world.writes = 0
-    for _ in range(300):
-        world.kubelet()
-        candidate = world.status.candidate
-        if bad and candidate is not None and _is_seen(world, candidate.color):
-            world.verdicts[candidate.revision] = Verdict.BREACH
-        left = None if crash_at is None or world.writes > crash_at else max(0, crash_at - world.writes)
-        if left is not None and crash_at is not None:
-            before = world.writes
-            world.reconcile(writes=left)
-            if world.writes == before and left == 0:
-                world.writes += 1  # it died before the next write and comes back
-                world.verdicts.clear()
-        else:
-            world.reconcile()
-        world.traffic()
-        if world.status.phase in AT_REST and not world.decide().actions and world.status.last_revision == 2:
-            break
-    return world
-
-
-def _is_seen(world: World, color: Color) -> bool:
-    """Whether half of the users are on a color, or it gets copies."""
-    return world.route is not None and (world.route.weight(color) >= 50 or world.route.shadow is not None)
-
-
-@pytest.mark.parametrize("bad", [False, True])
-def test_a_rollout_with_a_shadow_step_ends_the_same_wherever_the_operator_dies(bad: bool):
-    whole = play(bad=bad, crash_at=None, rollout=SHADOWED)
-    assert whole.status.phase is (Phase.ROLLED_BACK if bad else Phase.STABLE)
-    assert whole.mirrored["iris-2"] > 0
-    assert bool(whole.requests.get("iris-2")) is not bad
-    for crash_at in range(1, whole.writes + 1):
-        assert final(play(bad=bad, crash_at=crash_at, rollout=SHADOWED)) == final(whole), f"died after write {crash_at}"
-
-
-def test_a_good_rollout_ends_the_same_wherever_the_operator_dies():
-    whole = play(bad=False, crash_at=None)
-    assert whole.status.stable is not None
-    assert whole.status.stable.version == "v2.0.0"
-    for crash_at in range(1, whole.writes + 1):
-        assert final(play(bad=False, crash_at=crash_at)) == final(whole), f"died after write {crash_at}"
-
-
-def test_a_bad_rollout_ends_the_same_wherever_the_operator_dies():
-    whole = play(bad=True, crash_at=None)
-    assert whole.status.phase is Phase.ROLLED_BACK
-    for crash_at in range(1, whole.writes + 1):
-        assert final(play(bad=True, crash_at=crash_at)) == final(whole), f"died after write {crash_at}"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tests.serving.pod import Pod, eventually
 
+from viridian_shared.pod.exit_codes import FETCH_REFUSED
+
 MODEL = os.urandom(300_000)
 
 
@@ -27,7 +29,9 @@ def run(pod: Pod) -> tuple[int, str]:
 def fails(pod: Pod, *words: str) -> None:
     """It ends with one sentence that has these words, and nothing is put in place."""
     code, sentence = run(pod)
-    assert code == 1, pod.log()
+    # The operator tells by the exit code that it is the credentials.
+    refused = sentence.startswith("spec.model.credentialsSecretRef:")
+    assert code == (FETCH_REFUSED if refused else 1), pod.log()
     assert sentence.count("\n") == 1
     for word in words:
         assert word in sentence

@@ -46,7 +46,7 @@ class Host:
 
 
 def start_host(directory: Path, **environ: str) -> Host:
-    """Start one, for a model in a folder of its own; which preprocess.py is run the API says."""
+    """Start one, for a model in its own folder; which preprocess.py is run the API says."""
     (directory / "model.onnx").write_bytes(b"not looked at")
     (directory / "preprocess.py").touch()
     given = {

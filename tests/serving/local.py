@@ -36,7 +36,7 @@ class Local:
                 stderr=err,
                 env=environment,
                 cwd=directory,
-                start_new_session=True,  # a terminal gives every command a process group of its own
+                start_new_session=True,  # a terminal gives every command its own process group
             )
 
     @property

@@ -3,11 +3,12 @@
 import functools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -41,7 +42,12 @@ class Tracking(Proxy):
     ranges: bool = True
     """Whether it sends a part of a file that is asked for, and not the whole."""
 
+    lacks: str = ""
+    """A part of the addresses that it does not know, as earlier versions do not."""
+
     def answer(self, handler: StoreHandler) -> Reply:
+        if self.lacks and self.lacks in handler.path:
+            return Reply(404, {}, b"Not Found")
         if not self.ranges:
             del handler.headers["Range"]
         return super().answer(handler)
@@ -87,8 +93,10 @@ def python_of_mlflow() -> str:
 
 
 @contextmanager
-def tracking_server(directory: Path) -> Iterator[Tracking]:
-    """Run a server that hands artifacts on."""
+def tracking_server(
+    directory: Path, destination: str = "", environ: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Tracking]:
+    """Run a server that hands artifacts on, from its own disk or from a store."""
     directory.mkdir(parents=True, exist_ok=True)
     tracking = Tracking(behind=free_port())
     users = directory / "users.ini"
@@ -96,10 +104,11 @@ def tracking_server(directory: Path) -> Iterator[Tracking]:
     command = [
         *(python_of_mlflow(), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(tracking.behind)),
         *("--backend-store-uri", f"sqlite:///{directory}/mlflow.db", "--app-name", "basic-auth", "--workers", "1"),
-        *("--serve-artifacts", "--artifacts-destination", str(directory / "artifacts")),
+        *("--serve-artifacts", "--artifacts-destination", destination or str(directory / "artifacts")),
     ]
     environment = {
         **os.environ,
+        **environ,
         "MLFLOW_AUTH_CONFIG_PATH": str(users),
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "of-this-test-alone",
         "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -1,4 +1,4 @@
-"""A pod without Kubernetes: the two containers' commands as processes of this machine, on ports of their own."""
+"""A pod without Kubernetes: the two containers' commands as processes of this machine, on their own ports."""
 
 import asyncio
 import json

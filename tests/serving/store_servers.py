@@ -65,6 +65,10 @@ class StoreServer:
     def url(self) -> str:
         return f"{'http' if self.ca is None else 'https'}://localhost:{self.port}"
 
+    def forget(self) -> None:
+        """Begin anew, but for the files."""
+        self.faults, self.always, self.seen = [], None, []
+
     def answer(self, handler: "StoreHandler") -> Reply:
         """What this store says to a request."""
         raise NotImplementedError

@@ -151,7 +151,7 @@ def test_what_does_not_change_disturbs_nobody() -> None:
 
 
 def test_a_look_among_ten_thousand_does_not_look_at_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    # given many models on one host and as many on hosts of their own
+    # given many models on one host and as many on their own hosts
     many = claims(
         *(model(f"path-{n}", born=1, hostnames=["a"], path=f"/{n}") for n in range(5000)),
         *(model(f"host-{n}", born=1, hostnames=[f"h{n}"]) for n in range(5000)),

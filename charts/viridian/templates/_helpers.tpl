@@ -20,6 +20,26 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
+{{/* The page's pods are no operators: neither their Service nor their budget may select these. */}}
+{{- define "viridian.pageSelector" -}}
+app.kubernetes.io/name: viridian-page
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{- define "viridian.pageLabels" -}}
+{{ include "viridian.pageSelector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{/* All that the page may do. */}}
+{{- define "viridian.pageRules" -}}
+- apiGroups: [viridian.dev]
+  resources: [modeldeployments]
+  verbs: [get, list, watch]
+{{- end -}}
+
 {{/* The operator's image by digest, or else by tag. */}}
 {{- define "viridian.image" -}}
 {{- with .Values.image -}}

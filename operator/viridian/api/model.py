@@ -71,7 +71,7 @@ _TRUST_UNUSED = "only native formats (sklearn, xgboost, lightgbm) and mlflow hav
 
 
 _OF_ONE_SCHEME = {"mlflow": (_MLFLOW, _MLFLOW_WRONG), "oci": (_OCI, _OCI_WRONG)}
-"""Addresses with a message of their own, since what people write first is not one that stays the same."""
+"""Addresses with their own message, since what people write first is not one that stays the same."""
 
 
 def _uri_rules() -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Approval(StrEnum):
     WITHOUT_FALLBACK = "WithoutFallback"
 
 
-_ONE_OF = "write either weight or shadow: a step gives the candidate requests of its own, or copies of stable's"
+_ONE_OF = "write either weight or shadow: a step gives the candidate its own requests, or copies of stable's"
 
 
 class Step(ApiModel):

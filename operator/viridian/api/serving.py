@@ -29,7 +29,7 @@ ResourceList = Annotated[dict[Annotated[str, Field(max_length=63)], Quantity], F
 
 
 _WITHIN_LIMITS = (
-    # What is no quantity has a message of its own, and is not read as one.
+    # What is no quantity has its own message, and is not read as one.
     "self.requests.all(name, !(name in self.limits)"
     f" || !string(self.requests[name]).matches(r'{QUANTITY.pattern}')"
     f" || !string(self.limits[name]).matches(r'{QUANTITY.pattern}')"
@@ -167,7 +167,7 @@ _MEASURABLE = (
 
 
 _IN_TIME = (
-    # What is no duration has a message of its own.
+    # What is no duration has its own message.
     "!has(self.fallback.after)"
     f" || ![self.fallback.after, self.timeout].all(text, text.matches(r'{DURATION.pattern}'))"
     " || duration(self.fallback.after) < duration(self.timeout)"

@@ -19,7 +19,7 @@ from .traffic import Traffic
 
 _IS_CANARY = "(has(self.rollout.type) ? self.rollout.type == 'Canary' : self.traffic.parentRefs.size() > 0)"
 _FITS = (
-    # What is no duration has a message of its own; here it would only be an error of the rule.
+    # What is no duration has its own message; here it would only be an error of the rule.
     f"!self.rollout.steps.all(s, s.hold.matches(r'{DURATION.pattern}'))"
     f" || ![self.rollout.bake.duration, self.rollout.deadline].all(d, d.matches(r'{DURATION.pattern}'))"
     " || duration(self.rollout.bake.duration)"

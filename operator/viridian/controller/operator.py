@@ -14,7 +14,7 @@ from viridian.api.status import ModelDeploymentStatus
 from viridian.controller.cache.deployments import Deployments
 from viridian.controller.cache.models import Model, Models
 from viridian.controller.children.drift import Drift
-from viridian.controller.exporting.figures import LeaderFigures
+from viridian.controller.exporting.figures import FailedFetches, LeaderFigures
 from viridian.controller.exporting.metrics import OperatorMetrics
 from viridian.controller.guarding.answer_poller import AnswerPoller
 from viridian.controller.guarding.monitor import GuardMonitor
@@ -66,6 +66,7 @@ class Operator:
         self._monitor: GuardMonitor | None = None
         self._ticker: Ticker | None = None
         self._notifier: Notifier | None = None
+        self._failed_fetches = FailedFetches()
 
     async def lead(self, term: Term) -> None:
         """Look after the models until cancelled.
@@ -97,10 +98,20 @@ class Operator:
             configuration.allow_model_code,
             configuration.model_cache,
         )
-        drift = Drift(client)
+        drift, self._failed_fetches = Drift(client), FailedFetches()
         recorder = Recorder(client)
         reconciler = Reconciler(
-            client, self.models, self.deployments, drift, monitor, pods, recorder, defaults, fence, self._turned
+            client,
+            self.models,
+            self.deployments,
+            drift,
+            monitor,
+            pods,
+            recorder,
+            defaults,
+            fence,
+            self._turned,
+            self._failed_fetches.note,
         )
         prometheus = Prometheus(configuration.prometheus_url, interval, asked=self.metrics.asked("guards"))
         lease_namespace, lease = configuration.lease
@@ -197,6 +208,7 @@ class Operator:
             tick_age=self._ticker.age,
             judged=tuple(self._monitor.judged()),
             notifications_waiting=len(self._notifier) if self._notifier is not None else 0,
+            failed_fetches=self._failed_fetches.shown(),
         )
 
     def health(self) -> float:

@@ -66,7 +66,7 @@ class Rollout:
 
     @property
     def control(self) -> bool:
-        """Whether stable is meant to get requests of its own."""
+        """Whether stable is meant to get its own requests."""
         return self.stable is not None and self.weight < 100 and self.routed
 
 

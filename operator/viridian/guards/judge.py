@@ -80,7 +80,7 @@ class Observation:
         stable_tick: The same of stable's.
         close: Whether the block ends here. Must not depend on what failed.
         comparable: Whether the two may be compared: not just after a change of weight.
-        control: Whether stable is meant to get requests of its own at present.
+        control: Whether stable is meant to get its own requests at present.
         pods: How many of the candidate's pods have reported.
     """
 
@@ -291,7 +291,7 @@ def say_relative(guard: RelativeGuard, after: RelativeState, control: bool) -> J
     Args:
         guard: The question.
         after: The evidence.
-        control: Whether stable is meant to get requests of its own at present.
+        control: Whether stable is meant to get its own requests at present.
     """
     value, threshold = after.worse.evidence, 1 / after.alpha
     breach = value >= threshold

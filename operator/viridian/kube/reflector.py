@@ -54,9 +54,14 @@ class Reflector:
         selector: str,
         follower: Follower,
         restarted: Callable[[str], None] = lambda _plural: None,
+        told: Callable[[str], None] = lambda _trouble: None,
     ) -> None:
-        """Prepare; an empty namespace means all of them. `restarted` is called when an error ended the watch."""
-        self._restarted = restarted
+        """Prepare; an empty namespace means all of them.
+
+        `restarted` is called when an error ended the watch, `told` with what keeps the follower from being up to date,
+        and with nothing once it is again.
+        """
+        self._restarted, self._told = restarted, told
         self._client, self._kind, self._namespace, self._selector = client, kind, namespace, selector
         self._follower = follower
         self._failures, self._seen, self._trouble = 0, "", ""
@@ -72,6 +77,7 @@ class Reflector:
                 if not version:
                     version = await self._list()
                     self.synced.set()
+                    self._told("")
                 version = await self._follow(version)
             except Expired:
                 version = ""  # the new list shows what was deleted meanwhile
@@ -105,8 +111,11 @@ class Reflector:
         level = logging.DEBUG if trouble == self._trouble else logging.WARNING
         LOG.log(level, "following %s: %s; again in %.1f s", self._what, trouble, pause)
         self._trouble = trouble
+        self._told(f"following {self._what}: {trouble}")
 
     def _works(self) -> None:
+        if self._trouble:
+            self._told("")
         self._failures, self._trouble = 0, ""
 
     async def _wait(self, trouble: str = "") -> None:

@@ -1,6 +1,6 @@
 """What pods count of their answers: labels, numbers, agreement in shadow, feedback.
 
-A query of its own, so that nothing about it keeps the guards on requests from their counters: a label that appears late
+A separate query, so that nothing about it keeps the guards on requests from their counters: a label that appears late
 makes a new series, and those guards wait for whole scrapes.
 """
 

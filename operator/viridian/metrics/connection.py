@@ -1,4 +1,4 @@
-"""One Prometheus-like HTTP API, asked through `prometheus-api-client` in threads of its own."""
+"""One Prometheus-like HTTP API, asked through `prometheus-api-client` in its own threads."""
 
 import asyncio
 import json

@@ -252,7 +252,7 @@ def gather(series: Iterable[dict[str, Any]], keys: frozenset[ModelKey]) -> dict[
     """Put the series of an answer together, by model, revision and pod.
 
     A model with a series that came twice, as it does when two jobs scrape the same pod, or that holds no numbers, gets
-    an error of its own: it must not blind the guards of the others.
+    its own error: it must not blind the guards of the others.
     """
     by_model: dict[ModelKey, list[dict[str, Any]]] = defaultdict(list)
     try:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from .recording import MODEL
+from .recording import LONG, MODEL
 from .rule import MODEL_NAME, Alert, Severity
 
 _ENOUGH: Final = 5
@@ -71,10 +71,11 @@ def _any_of(what: str, burns: Iterable[_Burn]) -> str:
 def _burning(what: str, burn: _Burn) -> str:
     labels = f"{MODEL}, le" if what == "slow" else MODEL
     allowed = f"on ({labels}) {burn.factor} * model:viridian_objective_{what}:ratio"
-    step = 1 if burn in _FAST else 5
-    count = f"sum_over_time(model:viridian_{what}:rate5m[{burn.long}:{step}m]) * {60 * step}"
+    count = f"sum_over_time(model:viridian_{what}:rate5m[{burn.long}:1m]) * 60"
+    if burn.long in LONG:
+        count = f"model:viridian_{what}:increase{burn.long}"
     # A model that was made an hour ago has no budget of days: only what burns fast counts.
-    old = "" if burn in _FAST else f"\n  and model:viridian_{what}:rate5m offset {burn.short}"
+    old = "" if burn in _FAST else f"\n  and on ({MODEL}) model:viridian_requests:rate5m offset {burn.short}"
     return (
         f"model:viridian_{what}:ratio{burn.long} > {allowed}"
         f"\n  and model:viridian_{what}:ratio{burn.short} > {allowed}"

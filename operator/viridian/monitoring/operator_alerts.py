@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from .rule import Alert, Severity
+from .recording import MODEL
+from .rule import MODEL_NAME, Alert, Severity
 
 
 def alerts() -> tuple[Alert, ...]:
@@ -58,7 +59,7 @@ def alerts() -> tuple[Alert, ...]:
             (sum(increase(viridian_operator_reconcile_seconds_count{result="error"}[15m])) or vector(0))
               + (sum(increase(viridian_operator_tick_seconds_count{result="error"}[15m])) or vector(0)) >= 1
             """,
-            "The operator meets errors of its own",
+            "The operator has internal errors",
             "{{ $value | humanize }} passes of the last 15 minutes ended with an error that should not happen;"
             " its log has"
             " details.",
@@ -80,6 +81,33 @@ def alerts() -> tuple[Alert, ...]:
             "Notifications about rollouts do not arrive",
             "{{ $value | humanize }} notifications of the last 15 minutes were lost ({{ $labels.result }}).",
             keep=timedelta(minutes=15),
+        ),
+        Alert(
+            "ViridianOperatorTokenExpires",
+            Severity.CRITICAL,
+            # The kubelet renews it when a fifth of its time is left, which is 12 minutes of the shortest tokens.
+            "min(viridian_operator_token_expiry_timestamp_seconds) - time() < 600",
+            "The operator's token is not renewed",
+            "It expires in {{ $value | humanizeDuration }}. Then the API server refuses the operator, and no"
+            " candidate is rolled back.",
+            after=timedelta(minutes=2),
+        ),
+        Alert(
+            "ViridianModelFetchDenied",
+            Severity.WARNING,
+            f'sum by ({MODEL}) (viridian_operator_fetch_failing_pods{{reason="credentials"}}) > 0',
+            f"The store refuses the credentials of {MODEL_NAME}",
+            "{{ $value }} pods cannot fetch their model: its credentials are missing, wrong or expired.",
+            after=timedelta(minutes=2),
+        ),
+        Alert(
+            "ViridianModelFetchFails",
+            Severity.WARNING,
+            f'sum by ({MODEL}, reason) (viridian_operator_fetch_failing_pods{{reason!="credentials"}}) > 0',
+            f"Pods of {MODEL_NAME} cannot fetch their model",
+            '{{ $value }} pods fail again and again{{ if eq $labels.reason "no-room" }}: the disk has no room{{ end }}.'
+            " The condition Stalled of the model says why.",
+            after=timedelta(minutes=5),
         ),
         # A rollback that worked needs nobody at night, and nobody while its author is at it.
         Alert(

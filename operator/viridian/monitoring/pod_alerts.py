@@ -1,9 +1,12 @@
-"""Alerts on serving pods: their metrics, their logs, their files, their memory.
+"""Alerts on serving pods: their metrics, logs, images, memory, disks, connections and certificates.
 
-Those on memory and on files need the kubelet's container metrics and kube-state-metrics; without them they are silent.
+Those on memory, images and claims need the kubelet's metrics and kube-state-metrics; without them they are silent.
 """
 
 from datetime import timedelta
+from typing import Final
+
+from viridian.workloads.model_cache import CACHE_VOLUME
 
 from .recording import MODEL, REVISION
 from .rule import MODEL_NAME, Alert, Severity
@@ -11,6 +14,12 @@ from .rule import MODEL_NAME, Alert, Severity
 _POD = "{{ $labels.namespace }}/{{ $labels.pod }}"
 _OURS = "(-blue|-green)-[a-z0-9]+-[a-z0-9]+"
 """How the names of serving pods end: color, ReplicaSet, pod."""
+_DISK: Final = 0.12
+"""Share of a node's disk: below where the kubelet begins to remove images (15 %), above where it evicts pods (10 %)."""
+_CACHE: Final = 0.05
+"""The cache is meant to fill up to its `maxSize`, and its claim should be larger than that."""
+_EXPIRES: Final = 14 * 24 * 3600
+"""Seconds."""
 
 
 def alerts() -> tuple[Alert, ...]:
@@ -52,18 +61,6 @@ def alerts() -> tuple[Alert, ...]:
             " for ten minutes.",
         ),
         Alert(
-            "ViridianModelFetchFails",
-            Severity.WARNING,
-            f"""
-            sum by (namespace, pod) (
-              kube_pod_init_container_status_waiting_reason{{container="fetch", reason=~"CrashLoopBackOff|Error",
-                pod=~".+{_OURS}"}}) > 0
-            """,
-            f"{_POD} cannot fetch its model",
-            "Its container `fetch` fails again and again: address, credentials, digest or size.",
-            after=timedelta(minutes=5),
-        ),
-        Alert(
             "ViridianImagePullFails",
             Severity.WARNING,
             f"""
@@ -87,5 +84,54 @@ def alerts() -> tuple[Alert, ...]:
             f"{{{{ $labels.container }}}} of {_POD} is near its memory limit",
             "It uses {{ $value | humanizePercentage }} of its limit; beyond it the kernel ends it.",
             after=timedelta(minutes=15),
+        ),
+        Alert(
+            "ViridianDiskNearlyFull",
+            Severity.WARNING,
+            f"min by ({MODEL}, folder) (viridian_disk_free_bytes / viridian_disk_size_bytes) < {_DISK}",
+            f"The disk of a pod of {MODEL_NAME} is nearly full",
+            "{{ $value | humanizePercentage }} of the disk below its folder `{{ $labels.folder }}` are free. A full"
+            " disk lets no model be fetched, and the kubelet evicts pods.",
+            after=timedelta(minutes=10),
+        ),
+        Alert(
+            "ViridianModelCacheNearlyFull",
+            Severity.WARNING,
+            f"""
+            min by (namespace, persistentvolumeclaim) (
+              kubelet_volume_stats_available_bytes / kubelet_volume_stats_capacity_bytes
+              and on (namespace, persistentvolumeclaim)
+                kube_pod_spec_volumes_persistentvolumeclaims_info{{volume="{CACHE_VOLUME}", pod=~".+{_OURS}"}}
+            ) < {_CACHE}
+            """,
+            "The cache of models in {{ $labels.namespace }} is nearly full",
+            "{{ $value | humanizePercentage }} of claim {{ $labels.persistentvolumeclaim }} are free. What has no"
+            " room is fetched by each pod anew.",
+            after=timedelta(hours=1),
+        ),
+        Alert(
+            "ViridianConnectionsNearLimit",
+            Severity.WARNING,
+            f"""
+            max by ({MODEL}) (process_open_fds{{model!="", model_namespace!=""}}
+              / process_max_fds{{model!="", model_namespace!=""}}) > 0.8
+            """,
+            f"A pod of {MODEL_NAME} has nearly as many connections as it may",
+            "{{ $value | humanizePercentage }} of the connections and files that the process may have are open; beyond"
+            " them, new connections are not accepted.",
+            after=timedelta(minutes=5),
+        ),
+        Alert(
+            "ViridianCertificateExpires",
+            Severity.WARNING,
+            f"""
+            min by ({MODEL}) (viridian_log_certificate_expiry_timestamp_seconds) - time() < {_EXPIRES}
+              or min(viridian_operator_authority_expiry_timestamp_seconds) - time() < {_EXPIRES}
+            """,
+            "A certificate expires soon:"
+            f" {{{{ with $labels.model }}}}of the prediction log of {MODEL_NAME}{{{{ else }}}}of the cluster's"
+            " authority{{ end }}",
+            "It is valid for another {{ $value | humanizeDuration }}. After that, connections that rely on it fail.",
+            after=timedelta(hours=1),
         ),
     )

@@ -16,7 +16,11 @@ USERS: Final = 'via=~"split|pin|direct"'
 QUANTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 WINDOWS: Final = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 """Windows of the burn rates."""
-_LONG: Final = frozenset({"2h", "6h", "1d", "3d"})
+LONG: Final = frozenset({"2h", "6h", "1d", "3d"})
+"""Those that add up counts of five minutes: samples of every half a minute would be ten times as many."""
+STEP: Final = timedelta(minutes=5)
+_BUCKETS: Final = f"revision:{DURATIONS}_bucket:rate5m"
+_BURNT: Final = ("requests", "errors", "slow")
 
 
 def traffic() -> Group:
@@ -32,14 +36,16 @@ def traffic() -> Group:
             Recording("revision:viridian_requests:rate5m", _rate(REVISION, REQUESTS, 'outcome=~"ok|error"')),
             Recording("revision:viridian_errors:rate5m", _rate(REVISION, REQUESTS, 'outcome="error"')),
             Recording("revision:viridian_rescues:rate5m", f"sum by ({REVISION}) (rate(viridian_rescues_total[5m]))"),
+            # Read once for all that follows: no series of pods are as many. Without requests there are no latencies.
+            Recording(
+                _BUCKETS,
+                f"""
+                sum by ({REVISION}, le) (rate({DURATIONS}_bucket{{{USERS}}}[5m]))
+                and on ({REVISION}) revision:viridian_requests:rate5m > 0
+                """,
+            ),
             *(
-                Recording(
-                    f"revision:{DURATIONS}:{name}_5m",
-                    f"""
-                    histogram_quantile({quantile},
-                      sum by ({REVISION}, le) (rate({DURATIONS}_bucket{{{USERS}}}[5m])))
-                    """,
-                )
+                Recording(f"revision:{DURATIONS}:{name}_5m", f"histogram_quantile({quantile}, {_BUCKETS})")
                 for name, quantile in QUANTILES.items()
             ),
             Recording("model:viridian_requests:rate5m", _of_revisions("requests")),
@@ -54,7 +60,7 @@ def traffic() -> Group:
             ),
             Recording(
                 f"model:{DURATIONS}:p95_5m",
-                f"histogram_quantile(0.95, sum by ({MODEL}, le) (rate({DURATIONS}_bucket{{{USERS}}}[5m])))",
+                f"histogram_quantile(0.95, sum by ({MODEL}, le) ({_BUCKETS}))",
             ),
         ),
     )
@@ -89,8 +95,7 @@ def objectives() -> Group:
                 clamp_min(
                   {_rate(MODEL, REQUESTS, 'outcome="ok"')}
                   - on ({MODEL}) group_right ()
-                  (sum by ({MODEL}, le) (rate({DURATIONS}_bucket{{{USERS}}}[5m]))
-                   and on ({MODEL}, le) model:viridian_objective_slow:ratio), 0)
+                  sum by ({MODEL}, le) ({_BUCKETS} and on ({MODEL}, le) model:viridian_objective_slow:ratio), 0)
                 """,
             ),
         ),
@@ -100,35 +105,42 @@ def objectives() -> Group:
 def burn() -> tuple[Group, ...]:
     """Return the groups with the shares of errors and of slow requests over each window.
 
-    Long windows add up the rates of the short one: cheap, and each request weighs the same whenever it came.
+    Short windows add up the rates of five minutes, and long ones the counts of each five minutes: cheap, and each
+    request weighs the same whenever it came.
     """
-    short = tuple(window for window in WINDOWS if window not in _LONG)
-    long = tuple(window for window in WINDOWS if window in _LONG)
-    return (
-        Group("viridian.burn.short", INTERVAL, tuple(rule for window in short for rule in _shares(window))),
-        Group("viridian.burn.long", timedelta(minutes=2), tuple(rule for window in long for rule in _shares(window))),
+    seconds = STEP.total_seconds()
+    steps = tuple(
+        Recording(f"model:viridian_{what}:increase5m", f"model:viridian_{what}:rate5m * {seconds:g}") for what in _BURNT
+    )
+    long = tuple(
+        rule
+        for window in WINDOWS
+        if window in LONG
+        for rule in (*(_added(what, window) for what in _BURNT), *_shares(window, f"increase{window}"))
+    )
+    short = tuple(rule for window in WINDOWS if window not in LONG for rule in _short(window))
+    return Group("viridian.burn.short", INTERVAL, short), Group("viridian.burn.long", STEP, (*steps, *long))
+
+
+def _added(what: str, window: str) -> Recording:
+    return Recording(
+        f"model:viridian_{what}:increase{window}", f"sum_over_time(model:viridian_{what}:increase5m[{window}])"
     )
 
 
-def _shares(window: str) -> tuple[Recording, Recording]:
-    requests = f"sum_over_time(model:viridian_requests:rate5m[{window}])"
-    if window == "5m":
-        return (
-            Recording("model:viridian_errors:ratio5m", "model:viridian_errors:rate5m / model:viridian_requests:rate5m"),
-            Recording(
-                "model:viridian_slow:ratio5m",
-                f"model:viridian_slow:rate5m / on ({MODEL}) group_left () model:viridian_requests:rate5m",
-            ),
-        )
+def _short(window: str) -> tuple[Recording, Recording]:
+    return _shares(window, "rate5m", "" if window == "5m" else window)
+
+
+def _shares(window: str, of: str, over: str = "") -> tuple[Recording, Recording]:
+    """Return the shares of errors and of slow requests, of series with this end, added up over a time."""
+    requests, errors, slow = (
+        f"sum_over_time(model:viridian_{what}:{of}[{over}])" if over else f"model:viridian_{what}:{of}"
+        for what in _BURNT
+    )
     return (
-        Recording(
-            f"model:viridian_errors:ratio{window}",
-            f"sum_over_time(model:viridian_errors:rate5m[{window}]) / {requests}",
-        ),
-        Recording(
-            f"model:viridian_slow:ratio{window}",
-            f"sum_over_time(model:viridian_slow:rate5m[{window}]) / on ({MODEL}) group_left () {requests}",
-        ),
+        Recording(f"model:viridian_errors:ratio{window}", f"{errors} / {requests}"),
+        Recording(f"model:viridian_slow:ratio{window}", f"{slow} / on ({MODEL}) group_left () {requests}"),
     )
 
 

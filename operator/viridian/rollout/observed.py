@@ -12,6 +12,16 @@ from viridian.guards.judge import Judgement
 from viridian.guards.shadow_report import ShadowReport
 
 
+class FetchFailure(StrEnum):
+    """Why a pod's model could not be fetched."""
+
+    CREDENTIALS = "credentials"
+    """The store refuses the credentials, or there are none that can be used."""
+    NO_ROOM = "no-room"
+    """The disk is full."""
+    OTHER = "other"
+
+
 @dataclass(frozen=True)
 class Pod:
     """One pod of a color.
@@ -19,7 +29,7 @@ class Pod:
     `deaths` counts how often our own containers ended with an error, `death` says how one did last and `died_at` when;
     what the cluster ends is no death. `trouble` is a sentence about why the pod cannot start (an image that cannot be
     pulled, no room on any node), `stuck` one about why it is still there long after it was to be gone;
-    `node` is empty before it has one.
+    `node` is empty before it has one; `fetch_failure` says of what kind the trouble is, where it is the model's fetch.
     """
 
     uid: str
@@ -33,6 +43,7 @@ class Pod:
     name: str = ""
     node: str = ""
     stuck: str = ""
+    fetch_failure: FetchFailure | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from viridian.api.objects import LABELS
 from viridian_shared.pod import paths, variables
 from viridian_shared.sizes import parse_size
 
-_VOLUME: Final = "model-cache"
+CACHE_VOLUME: Final = "model-cache"
 
 
 class ModelCache(ApiModel):
@@ -37,9 +37,9 @@ class ModelCache(ApiModel):
         """The volume, if there is one."""
         if self.host_path:
             # Not made here: a folder that the kubelet makes belongs to root, and no pod of ours could write to it.
-            return {"name": _VOLUME, "hostPath": {"path": self.host_path, "type": "Directory"}}
+            return {"name": CACHE_VOLUME, "hostPath": {"path": self.host_path, "type": "Directory"}}
         if self.claim:
-            return {"name": _VOLUME, "persistentVolumeClaim": {"claimName": self.claim}}
+            return {"name": CACHE_VOLUME, "persistentVolumeClaim": {"claimName": self.claim}}
         return None
 
 

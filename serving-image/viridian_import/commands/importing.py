@@ -38,6 +38,7 @@ _COMMON: Final = ("model", "pipeline", "clf", "estimator", "best-model")
 _RUNNING_CODE: Final = {
     Source.PICKLE: "a pickle, and loading one runs the code that is in it, with all that you may do",
     Source.TORCH: "a program of PyTorch, whose operators may read and write files",
+    Source.KERAS: "a model of TensorFlow, whose operators may read and write files",
 }
 """What loading a file means, by its kind, where that can do harm."""
 
@@ -77,6 +78,7 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
     uploading.add_to(parser)
     add("--trusted", action="store_true", help="load a pickle, which runs the code that is in it")
     add("--code", type=Path, help="folder with modules of your own that the model needs")
+    add("--python", type=_file, help="a Python that has tensorflow and tf2onnx, which models of Keras need")
     add(
         "--tolerance",
         type=_positive,
@@ -144,7 +146,7 @@ def import_model(given: argparse.Namespace) -> Imported:
     if given.native:
         return _native(given, source, identity, sample)
     with (
-        OriginalModel(source.path, source.source, trusted=given.trusted, code=given.code or source.code) as original,
+        _original(given, source) as original,
         tempfile.TemporaryDirectory(prefix="viridian-onnx-") as scratch,
     ):
         found = study(original, sample, given.target, given.tolerance, Path(scratch), say)
@@ -165,11 +167,28 @@ def import_model(given: argparse.Namespace) -> Imported:
     return Imported(identity.folder, identity.manifest, digest, found, speed)
 
 
+def _original(given: argparse.Namespace, source: Found) -> OriginalModel:
+    """Start the process that runs the model.
+
+    Raises:
+        ImportFault: It cannot be loaded, or needs a Python that was not named.
+    """
+    python = str(given.python.absolute()) if given.python else ""
+    if source.source is Source.KERAS and not python:
+        raise ImportFault(
+            f"{source.path} is a model of TensorFlow, which converts it in a Python of your own. Make one, unless you "
+            "have it: python3 -m venv ~/tensorflow && ~/tensorflow/bin/pip install tensorflow-cpu tf2onnx; and name "
+            "it: --python ~/tensorflow/bin/python"
+        )
+    code = given.code or source.code
+    return OriginalModel(source.path, source.source, trusted=given.trusted, code=code, python=python)
+
+
 def _native(given: argparse.Namespace, source: Found, identity: Identity, sample: Table) -> Imported:
     if given.quantize or given.profile:
         raise ImportFault("--quantize and --profile are of ONNX files; leave them out, or --native")
     form_of(source.source)
-    with OriginalModel(source.path, source.source, trusted=given.trusted, code=given.code or source.code) as original:
+    with _original(given, source) as original:
         learned = learn(original, sample, given.target, say)
     found = native(learned, source.source, f"model{source.path.suffix}")
     requirements = (
@@ -215,7 +234,7 @@ def say(what: str, text: str) -> None:
 
 def _untrusted(path: Path, what: str) -> str:
     return (
-        f"{path} is {what}. If you trust its author, add --trusted: it is loaded in a process of its own, without "
+        f"{path} is {what}. If you trust its author, add --trusted: it is loaded in a separate process, without "
         "network and without your environment variables, but with your files"
         + (
             ". Or save the model with skops, which runs no code: skops.io.dump(model, 'model.skops')"

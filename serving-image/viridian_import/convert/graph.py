@@ -30,6 +30,22 @@ def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProt
     return model
 
 
+def with_input(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    """Call the only input of a model by this name.
+
+    Args:
+        model: It is changed.
+        name: No other value of the graph has it.
+
+    Returns:
+        The model.
+    """
+    (only,) = model.graph.input
+    _rename(model.graph, only.name, name)
+    only.name = name
+    return model
+
+
 def _free(name: str, taken: set[str]) -> str:
     while name in taken:
         name += "_"

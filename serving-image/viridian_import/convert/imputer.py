@@ -21,7 +21,7 @@ def register() -> None:
 
 def _fills_nan(imputer: Any) -> bool:  # noqa: ANN401
     """Whether it fills in NaN, and a number for each column: those without any it would leave out."""
-    # Not "is np.nan": a model that was loaded has a NaN of its own.
+    # Not "is np.nan": a model that was loaded has its own NaN.
     missing = imputer.missing_values
     return isinstance(missing, float) and np.isnan(missing) and not np.isnan(imputer.statistics_).any()
 

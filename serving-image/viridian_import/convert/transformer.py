@@ -49,7 +49,7 @@ class Head(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
         Args:
             task: What it does.
             model: Of transformers.
-            several: Whether a text may be of several classes: each has a probability of its own.
+            several: Whether a text may be of several classes: each has its own probability.
             first: Whether the embedding is that of the first token; else it is the mean of all.
             normalized: Whether embeddings have the length 1.
             mask: Token that is filled in.

@@ -28,7 +28,7 @@ def schema_text(
         outputs: Of the ONNX file.
         classes: Of a classifier, in the order of the probabilities.
         rows: Of the sample.
-        tensor: The input that all features are columns of; None where each is an input of its own.
+        tensor: The input that all features are columns of; None where each is its own input.
 
     Returns:
         YAML.

@@ -1,1 +1,1 @@
-"""The original model, in a process of its own."""
+"""The original model, in a separate process."""

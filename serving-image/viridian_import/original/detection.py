@@ -18,6 +18,7 @@ _SUFFIXES: Final = {
     **dict.fromkeys((".lgb", ".lgbm"), Source.LIGHTGBM),
     ".cbm": Source.CATBOOST,
     **dict.fromkeys((".pt2", ".pt", ".pth"), Source.TORCH),
+    **dict.fromkeys((".keras", ".h5", ".hdf5"), Source.KERAS),
     ".onnx": Source.ONNX,
 }
 _BEGINNING: Final = 4096
@@ -60,6 +61,8 @@ def detect(path: Path) -> Found:
         )
     if (path / MODEL_FILE).is_file():
         return Found(path / MODEL_FILE, Source.ONNX)
+    if (path / "saved_model.pb").is_file():
+        return Found(path, Source.KERAS)
     if (path / "config.json").is_file() and any(path.glob("*.safetensors")):
         return Found(path, Source.HUGGING_FACE)
     source = None if path.is_dir() else _of_file(path)
@@ -69,8 +72,8 @@ def detect(path: Path) -> Found:
         raise ImportFault(f"{path} is {foreign}; then give the ONNX file to viridian import")
     raise ImportFault(
         f"{path} is nothing that can be imported; name a model of scikit-learn (.joblib, .pkl, .skops), XGBoost "
-        "(.json, .ubj), LightGBM (.txt), CatBoost (.cbm), PyTorch (.pt2, .pt) or ONNX (.onnx), or a folder of MLflow, "
-        "Hugging Face or Triton"
+        "(.json, .ubj), LightGBM (.txt), CatBoost (.cbm), PyTorch (.pt2, .pt), Keras (.keras, .h5) or ONNX (.onnx), or "
+        "a folder of MLflow, Hugging Face, TensorFlow (SavedModel) or Triton"
     )
 
 

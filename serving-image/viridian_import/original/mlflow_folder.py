@@ -10,8 +10,14 @@ import yaml
 from viridian_import.faults import ImportFault
 
 FILE: Final = "MLmodel"
-_KEYS: Final = {"sklearn": "pickled_model", "xgboost": "data", "lightgbm": "data", "onnx": "data", "catboost": "data"}
-"""What names the file, by flavour."""
+_KEYS: Final = {
+    "sklearn": ("pickled_model",),
+    **dict.fromkeys(("xgboost", "lightgbm", "onnx", "catboost", "keras"), ("data",)),
+    "tensorflow": ("data", "saved_model_dir"),
+}
+"""What names the file, by flavour; the first that is there."""
+_IN_DATA: Final = ("model.keras", "model.h5", "model")
+"""What models of Keras are called in the folder that their flavour names; the last is a SavedModel."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,13 @@ def read_mlflow(folder: Path) -> MlflowModel:
     flavors = document.get("flavors") if isinstance(document, Mapping) else None
     if not isinstance(flavors, Mapping):
         raise ImportFault(f"{folder / FILE} names no flavors; log the model again with the flavour of its library")
-    for flavor, key in _KEYS.items():
-        named = _entry(flavors, flavor).get(key)
-        if isinstance(named, str):
+    for flavor, keys in _KEYS.items():
+        named = next((text for key in keys if isinstance(text := _entry(flavors, flavor).get(key), str)), None)
+        if named is not None:
             code = _entry(flavors, "python_function").get("code")
-            return MlflowModel(_within(folder, named), _within(folder, code) if isinstance(code, str) else None)
+            file = _within(folder, named)
+            file = next((file / name for name in _IN_DATA if (file / name).exists()), file)
+            return MlflowModel(file, _within(folder, code) if isinstance(code, str) else None)
     raise ImportFault(
         f"{folder} is a model of MLflow with the flavours {', '.join(map(str, flavors))}, and none of "
         f"{', '.join(_KEYS)}, which can be imported; export it to ONNX with its own library, and import that file"

@@ -1,4 +1,4 @@
-"""Runs the original model in a process of its own: without network, and without the user's environment."""
+"""Runs the original model in a separate process: without network, and without the user's environment."""
 
 import os
 import subprocess
@@ -34,8 +34,8 @@ from viridian_import.messages import (
 from viridian_import.sample.table import Table
 
 _COMMAND: Final = ("-P", "-m", "viridian_import.worker")
-_KEPT: Final = ("PATH", "LD_LIBRARY_PATH")
-"""Variables without which Python's own libraries may not be found."""
+_KEPT: Final = ("PATH", "LD_LIBRARY_PATH", "LOCPATH")
+"""Variables without which Python's own libraries, or the locale of texts, may not be found."""
 _ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Threads that wait for each other would be measured in place of the model; ONNX Runtime has one as well."""
 _LAST_WORDS: Final = 600
@@ -46,7 +46,9 @@ _Reply = TypeVar("_Reply")
 class OriginalModel:
     """The model as its own library runs it. Use it as a context manager."""
 
-    def __init__(self, path: Path, source: Source, *, trusted: bool = False, code: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, source: Source, *, trusted: bool = False, code: Path | None = None, python: str = ""
+    ) -> None:
         """Start the process and load the model.
 
         Args:
@@ -54,6 +56,7 @@ class OriginalModel:
             source: What the file is.
             trusted: Whether the user trusts its author.
             code: A folder with modules of the user's own that the model needs.
+            python: The user's own Python, where the library of the model is not in this one.
 
         Raises:
             ImportFault: It cannot be loaded.
@@ -72,7 +75,7 @@ class OriginalModel:
                 start_new_session=True,  # so that what it starts ends with it
             )
         try:
-            load = Load(str(path.absolute()), source, trusted, str(code.absolute()) if code else "")
+            load = Load(str(path.absolute()), source, trusted, str(code.absolute()) if code else "", python)
             self.description = self._ask(load, Description)
         except BaseException:
             self.close()

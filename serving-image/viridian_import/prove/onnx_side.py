@@ -59,7 +59,7 @@ class OnnxSide:
         Args:
             table: The rows. Where ONNX Runtime fails, halves of them are tried, until those that it fails are found.
             contract: Which feature goes where.
-            apart: Whether each row has a call of its own.
+            apart: Whether each row has its own call.
 
         Returns:
             What it answered.

@@ -131,7 +131,7 @@ def to_int8(file: Path, out: Path) -> int:
             else onnxslim.slim(model)
         )
         quantize_dynamic(slim, out, weight_type=QuantType.QInt8)
-    except Exception as error:  # neither has errors of its own
+    except Exception as error:  # neither has its own errors
         words = " ".join(str(error).split())[:200]
         raise ImportFault(f"the model cannot be quantized ({words}); leave --quantize out") from error
     return sum(node.op_type in _INTEGER_OPERATORS for node in onnx.load(str(out)).graph.node)

@@ -77,7 +77,7 @@ def learn(original: OriginalModel, sample: Table, target: str | None, say: Say) 
     """Learn the features, and ask the original; see study()."""
     description = original.description
     say("model", f"{description.model} ({description.task})")
-    say("apart", f"it runs in a process of its own, {description.network}, and without your environment variables")
+    say("apart", f"it runs in a separate process, {description.network}, and without your environment variables")
     chosen = choose(sample, description, target)
     features = chosen.features
     unmissable = _unmissable(original, features)

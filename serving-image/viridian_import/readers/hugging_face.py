@@ -50,7 +50,7 @@ class _Transformer:
     description: Description
 
     def answer(self, frame: "pd.DataFrame") -> dict[str, list[Any]]:
-        """Answer rows; see Original. Each text has a call of its own, so that none is padded."""
+        """Answer rows; see Original. Each text has its own call, so that none is padded."""
         answered = [self._one(text) for text in frame.iloc[:, 0].tolist()]
         return {output.name: [row[output.name] for row in answered] for output in self.description.outputs}
 
@@ -122,7 +122,7 @@ def _task(folder: Path, config: Mapping[str, Any]) -> tuple[Task, str]:
     named = [str(name) for name in config.get("architectures") or ()]
     if config.get("auto_map"):
         raise ImportFault(
-            f"{folder} brings Python code of its own for its architecture (auto_map in config.json), which is not "
+            f"{folder} brings its own Python code for its architecture (auto_map in config.json), which is not "
             "run; export it to ONNX yourself, and give that file to viridian import"
         )
     # Names such as GPT2LMHeadModel are of models with a head of another kind.
@@ -132,7 +132,7 @@ def _task(folder: Path, config: Mapping[str, Any]) -> tuple[Task, str]:
         raise ImportFault(
             f"{folder} is a {', '.join(named) or 'model that names no architecture'}; what is imported are sequence "
             "and token classification, fill-mask, and embeddings (…ForSequenceClassification, "
-            "…ForTokenClassification, …ForMaskedLM, …Model). Models that write text are for a server of their own, "
+            "…ForTokenClassification, …ForMaskedLM, …Model). Models that write text are for their own server, "
             "such as vLLM"
         )
     return found

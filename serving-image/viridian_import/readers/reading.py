@@ -15,6 +15,7 @@ _READERS: Final = {
     Source.LIGHTGBM: "lightgbm_file",
     Source.CATBOOST: "catboost_file",
     Source.TORCH: "torch_file",
+    Source.KERAS: "keras_file",
     Source.HUGGING_FACE: "hugging_face",
     Source.ONNX: "onnx_file",
 }

@@ -21,12 +21,12 @@ def leave_network() -> str:
     user, group = os.getuid(), os.getgid()
     unshare = ctypes.CDLL(None, use_errno=True).unshare
     if unshare(_CLONE_NEWNET) == 0:
-        return "without network (in a network namespace of its own)"
+        return "without network (in its own network namespace)"
     if unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0:
         # Without these, files that it writes would belong to nobody, which the kernel refuses.
         for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
             Path("/proc/self", name).write_text(text)
-        return "without network (in a network namespace of its own)"
+        return "without network (in its own network namespace)"
     sys.addaudithook(_refuse_sockets)
     return (
         "with Python's sockets closed to it, which stops mistakes and not malice: this machine's kernel gives no "

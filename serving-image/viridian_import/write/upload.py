@@ -81,7 +81,7 @@ class Upload:
         if found:
             raise ImportFault(
                 f"--upload: {source.uri} has files already, such as {found[0]['path'].rpartition('/')[2]}, and a "
-                "version never changes once it is in a store; give another --version, and a folder of its own"
+                "version never changes once it is in a store; give another --version and another folder"
             )
 
     def put(self, folder: Path) -> int:

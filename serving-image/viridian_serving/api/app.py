@@ -35,6 +35,7 @@ from viridian_serving.metrics.guard_counters import FrozenCounters
 from viridian_serving.metrics.response_counts import Route
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.dynamic import LiveSettings
+from viridian_serving.telemetry.disk_gauges import DiskGauges, folders
 from viridian_serving.telemetry.exposition import CONTENT_TYPE, FallbackGauge, LiveGauges, build_registry, render
 from viridian_serving.telemetry.objective_gauges import ObjectiveGauges
 from viridian_serving.telemetry.telemetry import Telemetry
@@ -79,7 +80,8 @@ class App:
         self.stable = StableView(settings.revision) if settings.stable is not None else None
         """What is known of the stable revision; None where nobody is to be asked."""
         objectives = ObjectiveGauges(labels, settings.latency_buckets, lambda: self._live_settings.objectives)
-        others = (FallbackGauge(labels, self._covered), objectives, LiveGauges(self._live), self.telemetry)
+        disks = DiskGauges(labels, folders(settings))
+        others = (FallbackGauge(labels, self._covered), objectives, LiveGauges(self._live), disks, self.telemetry)
         self._registry = build_registry(self.counters, labels, others)
         self._headers = identity_headers(settings)
         self.mirror: Mirror | None = None

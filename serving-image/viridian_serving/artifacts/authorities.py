@@ -6,7 +6,7 @@ from viridian_serving.artifacts.locate import ModelError
 
 
 def read_authorities(file: Path | None) -> str:
-    """Read the certificates of authorities of one's own.
+    """Read the certificates of one's own authorities.
 
     Returns:
         Certificates as text; empty without a file.

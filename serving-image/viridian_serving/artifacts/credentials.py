@@ -3,7 +3,7 @@
 import base64
 from pathlib import Path
 
-from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.locate import CredentialsError
 
 _FIELD = "spec.model.credentialsSecretRef"
 
@@ -30,7 +30,7 @@ def read_authorization(directory: Path) -> str:
     if given == {"username", "password"}:
         return basic(found["username"], found["password"])
     has = f"has {' and '.join(sorted(given))}" if given else "does not exist, or has none of the keys that are used"
-    raise ModelError(f"{_FIELD}: the Secret {has}; it must have either token, or username and password")
+    raise CredentialsError(f"{_FIELD}: the Secret {has}; it must have either token, or username and password")
 
 
 def bearer(token: str) -> str:
@@ -49,7 +49,9 @@ def _value(file: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{_FIELD}: key {file.name} cannot be read ({error}); write it as text") from error
+        raise CredentialsError(f"{_FIELD}: key {file.name} cannot be read ({error}); write it as text") from error
     if not text.isprintable() or not (text.isascii() or file.name != "token"):
-        raise ModelError(f"{_FIELD}: key {file.name} has characters that no header can carry; write one line of text")
+        raise CredentialsError(
+            f"{_FIELD}: key {file.name} has characters that no header can carry; write one line of text"
+        )
     return text

@@ -11,7 +11,7 @@ from email.message import Message
 from pathlib import Path
 from typing import IO, Any, Final
 
-from viridian_serving.artifacts.locate import MissingError, ModelError
+from viridian_serving.artifacts.locate import CredentialsError, MissingError, ModelError
 from viridian_serving.artifacts.retries import LONGEST_PAUSE, SILENCE, Deadline, PassingError, Tries
 from viridian_shared.digest import CHUNK
 from viridian_shared.https import LeavesTls, open_https, shown
@@ -177,7 +177,9 @@ class Download:
             return PassingError(answered, _retry_after(error.headers))
         if error.code in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
             way_out = "the Secret's token, or username and password" if self._authorization else "set it"
-            return ModelError(f"spec.model.credentialsSecretRef: {answered} for {shown(self._url)}; check {way_out}")
+            return CredentialsError(
+                f"spec.model.credentialsSecretRef: {answered} for {shown(self._url)}; check {way_out}"
+            )
         missing = error.code in (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE)
         kind = MissingError if missing else ModelError
         return kind(f"spec.model.uri: {answered} for {shown(self._url)}; correct the address")

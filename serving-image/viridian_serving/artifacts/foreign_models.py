@@ -14,11 +14,13 @@ _PYTORCH: Final = (
     "dynamic_axes={'input': {0: 'batch'}}, input_names=['input'])"
 )
 _KERAS: Final = (
-    "a model of Keras; export it to ONNX: model.export('saved'), and python -m tf2onnx.convert --saved-model saved "
-    "--output model.onnx"
+    "a model of Keras; import it to ONNX: viridian import FILE --trusted --sample data.csv --python PYTHON, by a "
+    "Python with tensorflow and tf2onnx"
 )
 _SAVED_MODEL: Final = (
-    "a SavedModel of TensorFlow; export it to ONNX: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx"
+    "a SavedModel of TensorFlow; import it to ONNX: viridian import FOLDER --trusted --sample data.csv --python "
+    "PYTHON, by a Python with tensorflow and tf2onnx; if it takes no rows of numbers: python -m tf2onnx.convert "
+    "--saved-model FOLDER --output model.onnx"
 )
 _XGBOOST: Final = "a model of XGBoost; import it to ONNX: viridian import FILE --sample data.csv"
 _LIGHTGBM: Final = "a model of LightGBM; import it to ONNX: viridian import FILE --sample data.csv"

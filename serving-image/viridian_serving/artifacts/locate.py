@@ -36,6 +36,14 @@ class MissingError(ModelError):
     """There is nothing at the address: who looked could see that."""
 
 
+class CredentialsError(ModelError):
+    """The store refuses the credentials, or there are none that can be used."""
+
+
+class NoRoomError(ModelError):
+    """The disk, or the volume's quota, has no room for the model."""
+
+
 def locate(settings: Settings) -> Path:
     """Find the model's files.
 

@@ -101,7 +101,7 @@ class Batch(StrEnum):
     JOINED = "joined"
     """It counts instances, and those of several requests may share a call."""
     SINGLE = "single"
-    """It counts instances, and each has a call of its own."""
+    """It counts instances, and each has its own call."""
     NONE = "none"
     """It is a part of what one instance is."""
 

@@ -1,6 +1,7 @@
 """The fetch container, before the others start: brings the model's files, or finds them, and checks their digest."""
 
 import asyncio
+import errno
 import logging
 import os
 import shutil
@@ -18,7 +19,16 @@ from viridian_serving.artifacts.archive import is_archive, unpack
 from viridian_serving.artifacts.authorities import read_authorities
 from viridian_serving.artifacts.credentials import read_authorization
 from viridian_serving.artifacts.download import Download
-from viridian_serving.artifacts.locate import FETCHED, MODEL_FILE, MissingError, ModelError, locate, model_home
+from viridian_serving.artifacts.locate import (
+    FETCHED,
+    MODEL_FILE,
+    CredentialsError,
+    MissingError,
+    ModelError,
+    NoRoomError,
+    locate,
+    model_home,
+)
 from viridian_serving.artifacts.model_cache import ModelCache
 from viridian_serving.artifacts.retries import Deadline
 from viridian_serving.artifacts.stores.opening import open_store
@@ -30,7 +40,7 @@ from viridian_serving.settings.config import Settings
 from viridian_serving.settings.termination_log import report
 from viridian_shared.digest import PREFIX, UnclearFiles, digest_of, digest_of_hashes
 from viridian_shared.https import shown
-from viridian_shared.pod.exit_codes import CHECK_FAILED
+from viridian_shared.pod.exit_codes import CHECK_FAILED, FETCH_NO_ROOM, FETCH_REFUSED
 from viridian_shared.sources import FETCHED as SCHEMES
 from viridian_shared.words import count as count_of
 
@@ -44,6 +54,7 @@ _PART: Final = "download.part"
 _PARTS: Final = "download.parts"
 _CACHED: Final = "cached"
 _UNPACKING: Final = "unpacking"
+_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT}
 _SEAL: Final = "model.digest"
 """The digest of what was put in place; of an archive, that is not the one in the spec."""
 
@@ -51,7 +62,8 @@ _SEAL: Final = "model.digest"
 def main() -> NoReturn:
     """Run the container.
 
-    The process ends with 0 when the files are there and right, 1 when they are not, 2 when the environment is wrong.
+    The process ends with 0 when the files are there and right, 1 when they are not, 2 when the environment is wrong,
+    and with a code of its own when the store refuses the credentials or the disk has no room.
     Told only to look, it ends with 0 when they are there, 65 when they are not, and 69 when that cannot be known.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -73,7 +85,7 @@ def _run() -> int:
         fetch(settings)
     except ModelError as error:
         report(settings.termination_log, [f"{error}"])
-        return 1
+        return _exit_code(error)
     return 0
 
 
@@ -85,6 +97,13 @@ def _look(settings: Settings) -> int:
         # Who is not let in, or is not answered, does not know what is there.
         return CHECK_FAILED if isinstance(error, MissingError) else CANNOT_KNOW
     return 0
+
+
+def _exit_code(error: ModelError) -> int:
+    """By which the operator tells failures apart."""
+    if isinstance(error, CredentialsError):
+        return FETCH_REFUSED
+    return FETCH_NO_ROOM if isinstance(error, NoRoomError) else 1
 
 
 def _end(code: int) -> NoReturn:
@@ -161,9 +180,8 @@ def _bring(settings: Settings, deadline: Deadline) -> None:
         seal.write_text(_arrange(settings, content, digest, unpacking, deadline))
         unpacking.rename(ready)
     except OSError as error:
-        raise ModelError(
-            f"spec.model.uri: what was fetched cannot be stored: {error}; see whether the node's disk is full"
-        ) from error
+        told = f"spec.model.uri: what was fetched cannot be stored: {error}; see whether the node's disk is full"
+        raise (NoRoomError if error.errno in _NO_ROOM else ModelError)(told) from error
     LOG.info("%s is ready", ready)
 
 

@@ -88,7 +88,7 @@ async def _start(part: str, environment: Mapping[str, str]) -> tuple[Process, as
     log = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(log), os.fdopen(reading, "rb"))
     try:
-        # In a group of its own, or the terminal's Ctrl-C would end Triton before the API has answered its last request.
+        # In its own group, or the terminal's Ctrl-C would end Triton before the API has answered its last request.
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", f"viridian_serving.commands.{part}"),
             stdin=DEVNULL,

@@ -104,7 +104,7 @@ def _document(
             "version": identity["version"],
             "description": _description(contract, identity),
         },
-        # Relative to this document: behind a gateway the model has a path of its own.
+        # Relative to this document: behind a gateway the model has its own path.
         "servers": [{"url": "."}],
         "paths": {"/predict": predict, **_readable()},
         "components": {

@@ -1,6 +1,6 @@
 """``preprocess.py`` beside the model, for features that the model does not take as they come.
 
-Its code runs in a process of its own (``preprocess_worker.py``) in the container of Triton: it cannot read what the
+Its code runs in a separate process (``preprocess_worker.py``) in the container of Triton: it cannot read what the
 API holds, and nothing that it does holds up other requests for more than a time limit, after which the process is ended
 and made anew. Instances that come at the same time go to it in one call, as they do to the model; a call that ends it
 is run again one by one, so that the instance that did it fails alone.

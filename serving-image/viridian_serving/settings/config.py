@@ -185,7 +185,7 @@ class Settings(BaseModel):
     max_queue: Annotated[int, Field(gt=0)] = 1024
     """Instances that wait for Triton before new ones are turned away with 503."""
     allow_model_code: bool = True
-    """Whether a model may bring code of its own: preprocess.py, Python and other libraries for Triton."""
+    """Whether a model may bring its own code: preprocess.py, Python and other libraries for Triton."""
     preprocess_timeout: PositiveSeconds = 1.0
     """Seconds for a call of preprocess.py, with up to 64 instances; its process is then made anew."""
     calls_in_flight: Annotated[int, Field(gt=0)] = 2

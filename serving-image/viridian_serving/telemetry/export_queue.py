@@ -1,7 +1,7 @@
 """Brings records to where they are kept, in batches, without ever keeping a request waiting.
 
 What is waiting is bounded in bytes; what does not fit any more is dropped and counted. A receiver that is away is asked
-again, later each time. Whatever may block runs in a thread of its own.
+again, later each time. Whatever may block runs in its own thread.
 """
 
 import asyncio

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from prometheus_client.core import Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 from viridian_serving.codec.tensors import ModelSchema
 from viridian_serving.contract.feature_metadata import FeatureMetadata
@@ -121,6 +121,11 @@ class LiveLog:
         """
         waiting = sum(shipper.waiting_bytes for shipper in self._shippers())
         yield from self._shipments.families(names, identity, waiting)
+        if self._secret is not None and (expiry := self._secret.ca_expiry) is not None:
+            text = "When the first certificate expires by which the log's receiver is trusted"
+            family = GaugeMetricFamily("viridian_log_certificate_expiry_timestamp_seconds", text, labels=names)
+            family.add_metric(identity, expiry)
+            yield family
 
     def _shippers(self) -> list[BatchExporter]:
         return [*self._leaving, *([self._shipper] if self._shipper is not None else ())]

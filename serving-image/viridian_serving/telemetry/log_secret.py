@@ -4,12 +4,14 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
 from viridian_serving.settings.config import SHORTEST_KEY
 from viridian_serving.settings.file_watch import LiveFileError, read_file
+from viridian_shared.certificates import first_expiry
 
 _HEADERS: Final = "headers"
 _HASH_KEY: Final = "hash-key"
@@ -29,6 +31,11 @@ class LogSecret:
     """For members that are hashed."""
     ca: str = field(default="", repr=False)
     """Certificates, in PEM, that are trusted instead of the system's."""
+
+    @cached_property
+    def ca_expiry(self) -> float | None:
+        """When the first of them expires, in seconds since 1970; None without one of an authority."""
+        return first_expiry(self.ca) if self.ca else None
 
     @property
     def holds(self) -> str:

@@ -1,6 +1,6 @@
 """A word from the API to the triton container, on the volume that both have: a request may have ended Triton.
 
-Only the API knows that one ran. The container then ends with a code of its own, by which the operator does not count it
+Only the API knows that one ran. The container then ends with its own code, by which the operator does not count it
 against the model.
 """
 

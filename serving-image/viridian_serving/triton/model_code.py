@@ -1,4 +1,4 @@
-"""Which models bring code of their own, for operators that allow none (``VIRIDIAN_ALLOW_MODEL_CODE=false``).
+"""Which models bring their own code, for operators that allow none (``VIRIDIAN_ALLOW_MODEL_CODE=false``).
 
 A graph of operators is data: whoever reads it decides what it may do. What is refused here runs what its author wrote.
 """

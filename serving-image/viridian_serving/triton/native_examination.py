@@ -1,6 +1,6 @@
 """Loads a native model, as ``python -m viridian_serving.triton.native_examination FOLDER FORMAT``.
 
-A process of its own, since loading may run code, and so that none of its memory stays.
+A separate process, since loading may run code, and so that none of its memory stays.
 """
 
 import os

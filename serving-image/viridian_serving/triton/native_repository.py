@@ -60,7 +60,7 @@ def write_native_repository(
         name: The model's name at Triton.
         repository: Where to make it; it does not exist.
         trusted: Whether the model's user trusts its author.
-        allow_code: Whether models may bring code of their own at all.
+        allow_code: Whether models may bring their own code at all.
 
     Raises:
         ModelError: It cannot be served.

@@ -1,6 +1,6 @@
 """All that is found out about an ONNX file before it is served: what it declares, and what it does when it is run.
 
-It is run in a process of its own, as ``python -m viridian_serving.triton.onnx_examination FILE THREADS``, so that a
+It is run in a separate process, as ``python -m viridian_serving.triton.onnx_examination FILE THREADS``, so that a
 model that crashes or hangs there ends nothing else, and leaves none of its memory behind.
 """
 

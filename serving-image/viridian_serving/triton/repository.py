@@ -45,7 +45,7 @@ def write_repository(
         name: The model's name at Triton.
         repository: Where to make it; it does not exist.
         backends: Those that this image has.
-        allow_code: Whether the model may bring code of its own.
+        allow_code: Whether the model may bring its own code.
 
     Raises:
         ModelError: There is not exactly one model, or it is of a kind that is not served here.

@@ -84,7 +84,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str], settings: Setti
 class _Signals:
     """Signals to this process, in whichever thread they arrive.
 
-    Libraries start threads of their own, which no mask of the main one covers: a signal that the kernel gave to one of
+    Libraries start their own threads, which no mask of the main one covers: a signal that the kernel gave to one of
     those would end the process at once. Python's handlers run whatever the thread.
     """
 

@@ -1,6 +1,6 @@
 """Nodes on which one version's pods may run, and which can be lost for that version alone.
 
-Each version asks for nodes with a label of its own. Without the label its pods cannot be scheduled, as if the nodes
+Each version asks for nodes with its own label. Without the label its pods cannot be scheduled, as if the nodes
 that could run them were gone, and neither other versions nor other models notice.
 """
 
@@ -19,7 +19,7 @@ _PLACED = (STABLE, BETTER)
 
 @contextmanager
 def placed(stage: Stage) -> Iterator[Serving]:
-    """Every version on nodes of its own, for as long as the context lasts."""
+    """Every version on its own nodes, for as long as the context lasts."""
     for version in _PLACED:
         _label(stage, version, "=here")
     try:

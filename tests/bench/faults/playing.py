@@ -46,7 +46,7 @@ class Turns:
 
 
 def play_all(faults: Sequence[Fault], environment: Environment, logs: Path, tell: Callable[[Row], None]) -> list[Row]:
-    """Play all of them, each on a model of its own.
+    """Play all of them, each on its own model.
 
     Models are brought up beside one another, as they take their time to start.
 

@@ -1,4 +1,6 @@
-"""`make bench-import`: models of many libraries, imported, served, and compared; writes build/bench-import.json.
+"""`make bench-import`: models of many libraries, imported, served, and compared.
+
+It writes build/bench-import.json and docs/evidence/imported.md.
 
 Each is answered through /predict as its own library answers it, or refused with a sentence that helps.
 """
@@ -16,6 +18,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.importing.artifacts import Artifact, artifacts
+from tests.bench.importing.page import PAGE, RESULT, page
 from tests.importing.makers import Made
 
 from viridian_import.checks.local import check
@@ -25,8 +28,6 @@ from viridian_import.prove.onnx_side import OnnxSide
 from viridian_import.prove.quantization import to_int8
 from viridian_import.prove.speed import time_of
 from viridian_import.prove.study import Study
-
-_RESULT = Path(__file__).resolve().parents[3] / "build" / "bench-import.json"
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ def main() -> int:
     words = [word.lower() for word in parser.parse_args().models.split(",") if word]
     warnings.simplefilter("ignore")
     rows: list[Row] = []
-    before = [Row(**row) for row in json.loads(_RESULT.read_text())["rows"]] if words and _RESULT.exists() else []
-    _RESULT.parent.mkdir(exist_ok=True)
+    merged: list[dict[str, object]] = []
+    before = [Row(**row) for row in json.loads(RESULT.read_text())["rows"]] if words and RESULT.exists() else []
+    RESULT.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-import-") as folder:
         for number, artifact in enumerate(artifacts()):
             if not words or any(word in f"{artifact.name} {artifact.kind}".lower() for word in words):
@@ -71,7 +73,9 @@ def main() -> int:
                 rows.append(_row(artifact, Path(folder, str(number))))
                 sys.stderr.write(f"{time.monotonic() - started:5.1f} s  {rows[-1].artifact}: {rows[-1].result[:300]}\n")
                 merged = [asdict(row) for row in _replaced(before, rows)]
-                _RESULT.write_text(json.dumps({"rows": merged}, indent=2) + "\n")
+                RESULT.write_text(json.dumps({"rows": merged}, indent=2) + "\n")
+    if rows:
+        PAGE.write_text(page(merged))
     bad = [row.artifact for row in rows if not row.good]
     print(summary(rows) + (f"; wrong: {', '.join(bad)}" if bad else ""))
     return 1 if bad or not rows else 0

@@ -1,4 +1,4 @@
-"""Boosted trees of LightGBM and XGBoost, learnt and exported in an environment of their own.
+"""Boosted trees of LightGBM and XGBoost, learnt and exported in their own environment.
 
 Run as a script in that environment, it imports nothing else of the tests: ``python boosted.py FOLDER``.
 """

@@ -60,7 +60,7 @@ def _model_of(pod: Pod) -> Path:
 
 @dataclass(frozen=True)
 class Peer:
-    """A server in an environment of its own."""
+    """A server in its own environment."""
 
     requirements: str
     """Its file in requirements/bench."""

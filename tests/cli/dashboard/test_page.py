@@ -17,6 +17,7 @@ from viridian.api.status import Phase
 from viridian.cli.dashboard.access import Access
 from viridian.cli.dashboard.app import Dashboard
 from viridian.cli.dashboard.feed import Feed
+from viridian.cli.dashboard.kubectl_watch import KubectlWatch
 from viridian.cli.dashboard.traffic import Prometheus
 from viridian.cli.kubectl import Kubectl
 from viridian.cli.model import Model
@@ -89,9 +90,11 @@ class Page:
 async def opened(cluster: Cluster, *, prometheus: str = "", actions: bool = False) -> AsyncIterator[Page]:
     kubectl = Kubectl(namespace="ml")
     port = unused_port()
-    access, feed = Access(port), Feed(kubectl, everywhere=True)
+    access, feed = Access(port), Feed()
     source = Prometheus(prometheus) if prometheus else None
-    application = Dashboard(feed, kubectl, source, allow_actions=actions).application(access)
+    watch = KubectlWatch(feed, kubectl, everywhere=True)
+    dashboard = Dashboard(feed, source, kubectl if actions else None)
+    application = dashboard.application(access.middleware(), watch.run)
     async with (
         TestServer(application, port=port),
         aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session,
@@ -205,13 +208,14 @@ async def test_a_cluster_that_fails_is_said_and_tried_again(cluster: Cluster, pa
     page.feed.trouble = ""
 
     # when the watch ends, and kubectl says no sense
-    feed = Feed(Kubectl(), everywhere=True)
+    feed = Feed()
+    watch = KubectlWatch(feed, Kubectl(), everywhere=True)
     with pytest.raises(json.JSONDecodeError):
-        await feed._watch()
+        await watch._watch()
 
     # then the same feed goes on when it does
     cluster.has(printed(at_stable()))
-    running = asyncio.create_task(feed.run())
+    running = asyncio.create_task(watch.run())
     async with asyncio.timeout(30):
         with feed.changes() as changes:
             while not feed.models:
@@ -249,3 +253,73 @@ async def test_a_prometheus_that_fails_is_named_with_the_way_out(
             assert status == 502
             assert said in body["error"]
             assert "--prometheus" in body["error"]
+
+
+def vector(*samples: tuple[dict[str, str], float]) -> dict[str, Any]:
+    result = [{"metric": metric, "value": [0, str(value)]} for metric, value in samples]
+    return {"status": "success", "data": {"resultType": "vector", "result": result}}
+
+
+async def test_disagreements_are_shown_by_kind_and_drift_by_feature(cluster: Cluster) -> None:
+    # given a Prometheus that knows of a shadow step, and of a feature that moved
+    candidate, feature = {"candidate": "iris-2"}, {"revision": "iris-1", "kind": "feature", "variable": "age"}
+    known = {
+        "viridian_shadow_total": vector(
+            ({**candidate, "result": "agreed"}, 970), ({**candidate, "result": "disagreed"}, 30)
+        ),
+        "viridian_shadow_difference_bucket": vector(
+            ({**candidate, "le": "0.01"}, 900), ({**candidate, "le": "0.1"}, 900), ({**candidate, "le": "+Inf"}, 1000)
+        ),
+        "viridian_drift_baseline_values": vector(
+            ({**feature, "bin": "18..40"}, 500), ({**feature, "bin": "40..64"}, 500)
+        ),
+        "viridian_drift_observed_total": vector(
+            ({**feature, "bin": "18..40"}, 100), ({**feature, "bin": "40..64"}, 900)
+        ),
+    }
+
+    async def respond(request: web.Request) -> web.Response:
+        [name] = [name for name in known if f"{name}{{" in request.query["query"]]
+        assert 'model_namespace="ml",model="iris"' in request.query["query"]
+        return web.json_response(known[name])
+
+    application = web.Application()
+    application.router.add_get("/api/v1/query", respond)
+    cluster.has(printed(at_stable()))
+    async with TestServer(application) as prometheus:
+        async for page in opened(cluster, prometheus=str(prometheus.make_url("/"))):
+            await page.until("ml/iris")
+            # when
+            status, body = await page.get("/api/models/ml/iris/answers")
+    # then
+    assert status == 200
+    [shadow] = body["shadow"]
+    assert (shadow["revision"], shadow["results"]) == ("iris-2", {"agreed": 970, "disagreed": 30})
+    assert shadow["differences"] == [{"atMost": 0.01, "count": 900}, {"atMost": None, "count": 100}]
+    [drift] = body["drift"]
+    assert (drift["variable"], drift["drifts"]) == ("age", True)
+    assert "median" in drift["moved"]
+
+
+async def test_without_a_shadow_step_and_a_baseline_there_is_a_word_on_how_to_get_one(cluster: Cluster) -> None:
+    async def respond(_: web.Request) -> web.Response:
+        return web.json_response(vector())
+
+    application = web.Application()
+    application.router.add_get("/api/v1/query", respond)
+    cluster.has(printed(at_stable()))
+    async with TestServer(application) as prometheus:
+        async for page in opened(cluster, prometheus=str(prometheus.make_url("/"))):
+            await page.until("ml/iris")
+            status, body = await page.get("/api/models/ml/iris/answers")
+    assert (status, body["shadow"], body["drift"]) == (200, [], [])
+    assert "put a baseline.json beside the model" in body["why"]
+
+
+async def test_a_prometheus_that_is_away_has_no_answers(cluster: Cluster) -> None:
+    cluster.has(printed(at_stable()))
+    async for page in opened(cluster, prometheus=f"http://127.0.0.1:{unused_port()}"):
+        await page.until("ml/iris")
+        status, body = await page.get("/api/models/ml/iris/answers")
+        assert status == 502
+        assert "cannot be reached" in body["error"]

@@ -53,7 +53,7 @@ def test_data_for_programs_are_the_same_again(iris: Path, capsys: pytest.Capture
         "--p95",
         "50ms",
         "--rollouts",
-        "25",
+        "10",
         "--seed",
         "7",
         "-o",

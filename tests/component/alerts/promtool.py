@@ -12,7 +12,7 @@ from tests.component.harness.binaries import REPOSITORY, tool
 RULES = REPOSITORY / "charts" / "viridian" / "files" / "monitoring" / "rules"
 _IDENTITY = {"model_namespace": "ml", "model": "iris", "revision": "iris-1", "pod_uid": "a"}
 """Labels of a series of a pod that names no others."""
-_OWN = re.compile(r"^(viridian_(?!operator_)|up$|model:|revision:)")
+_OWN = re.compile(r"^(viridian_(?!operator_)|up$|process_|model:|revision:)")
 _SERIES = re.compile(r"^(?P<name>[a-z_:0-9]+)(\{(?P<labels>.*)\})?$")
 _LABEL = re.compile(r'([a-z_]+)="([^"]*)"')
 _FOUND = re.compile(r'\{alertname="([A-Za-z]+)"[^}]*\} ([0-9.E+]+)')

@@ -1,23 +1,17 @@
-"""The chart: rendered by Helm, and its rights tried on a real API server."""
+"""The chart, rendered and installed by Helm."""
 
 import subprocess
 from typing import Any
 
 import pytest
 import yaml
-from kubernetes import client
 from tests.component.harness import chart
 from tests.component.harness.binaries import REPOSITORY, tool
 from tests.component.harness.control_plane import ControlPlane
-from tests.component.harness.loopback import kubernetes_client
 
 from viridian.api.serving import Resources
 from viridian.controller.runtime.configuration import Configuration
 from viridian.controller.runtime.notification_settings import NotificationSettings
-
-
-def of_kind(manifests: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    return [manifest for manifest in manifests if manifest["kind"] == kind]
 
 
 def test_the_chart_has_no_faults() -> None:
@@ -33,7 +27,7 @@ def test_the_definition_is_the_committed_one_and_stays() -> None:
     committed = yaml.safe_load((REPOSITORY / "crds" / "viridian.dev_modeldeployments.yaml").read_text())
 
     # when the chart is rendered
-    [rendered] = of_kind(chart.render(), "CustomResourceDefinition")
+    [rendered] = chart.of_kind(chart.render(), "CustomResourceDefinition")
 
     # then it has the same, and Helm never deletes it
     assert rendered["spec"] == committed["spec"]
@@ -42,7 +36,7 @@ def test_the_definition_is_the_committed_one_and_stays() -> None:
 
 
 def test_the_definition_can_be_left_out() -> None:
-    assert of_kind(chart.render(crds__install="false"), "CustomResourceDefinition") == []
+    assert chart.of_kind(chart.render(crds__install="false"), "CustomResourceDefinition") == []
 
 
 @pytest.mark.parametrize(
@@ -82,7 +76,7 @@ def test_values_that_cannot_work_are_refused_by_name(values: dict[str, str], nam
 
 def test_the_pod_is_as_restricted_as_a_pod_can_be() -> None:
     # when the chart is rendered
-    [deployment] = of_kind(chart.render(), "Deployment")
+    [deployment] = chart.of_kind(chart.render(), "Deployment")
     pod = deployment["spec"]["template"]["spec"]
     [container] = pod["containers"]
 
@@ -99,7 +93,7 @@ def test_the_pod_is_as_restricted_as_a_pod_can_be() -> None:
 
 
 def environment(**values: str) -> dict[str, str | None]:
-    [deployment] = of_kind(chart.render(**values), "Deployment")
+    [deployment] = chart.of_kind(chart.render(**values), "Deployment")
     [container] = deployment["spec"]["template"]["spec"]["containers"]
     return {variable["name"]: variable.get("value") for variable in container["env"]}
 
@@ -129,7 +123,7 @@ def test_the_operator_reads_the_default_resources_as_the_chart_writes_them() -> 
 def test_a_second_operator_is_ready_to_follow_and_sits_elsewhere_if_it_can() -> None:
     # when the chart is rendered
     manifests = chart.render()
-    [deployment], [budget] = of_kind(manifests, "Deployment"), of_kind(manifests, "PodDisruptionBudget")
+    [deployment], [budget] = chart.of_kind(manifests, "Deployment"), chart.of_kind(manifests, "PodDisruptionBudget")
     template = deployment["spec"]["template"]
 
     # then there are two, the new ones of an update come before the old ones go, and one stays when a node is drained
@@ -142,38 +136,12 @@ def test_a_second_operator_is_ready_to_follow_and_sits_elsewhere_if_it_can() -> 
     assert apart["podAffinityTerm"]["labelSelector"]["matchLabels"] == budget["spec"]["selector"]["matchLabels"]
 
 
-def test_the_lease_is_in_the_operators_own_namespace_whatever_it_watches() -> None:
-    # when the chart is rendered for other namespaces
-    manifests = chart.render(watch__namespaces="{ml}")
-
-    # then there is a Role for the one Lease, which only its creation cannot name
-    [role] = [role for role in of_kind(manifests, "Role") if role["metadata"]["name"] == "viridian-lease"]
-    assert role["metadata"]["namespace"] == "default"
-    assert role["rules"] == [
-        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
-        {
-            "apiGroups": ["coordination.k8s.io"],
-            "resources": ["leases"],
-            "resourceNames": ["viridian"],
-            "verbs": ["get", "update"],
-        },
-        # and for the ledger of notifications
-        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
-        {
-            "apiGroups": [""],
-            "resources": ["configmaps"],
-            "resourceNames": ["viridian-notifications"],
-            "verbs": ["get", "update"],
-        },
-    ]
-
-
 def test_a_digest_wins_over_a_tag() -> None:
     # given an image with both
     digest = f"sha256:{'0' * 64}"
 
     # when the chart is rendered
-    [deployment] = of_kind(chart.render(image__digest=digest), "Deployment")
+    [deployment] = chart.of_kind(chart.render(image__digest=digest), "Deployment")
 
     # then the image is named by its digest
     [container] = deployment["spec"]["template"]["spec"]["containers"]
@@ -183,7 +151,7 @@ def test_a_digest_wins_over_a_tag() -> None:
 def test_the_operator_starts_with_the_settings_that_the_chart_gives_it() -> None:
     # given the environment of the rendered container
     configuration = pytest.importorskip("viridian.controller.runtime.configuration")
-    [deployment] = of_kind(chart.render(watch__namespaces="{ml,research}", logLevel="DEBUG"), "Deployment")
+    [deployment] = chart.of_kind(chart.render(watch__namespaces="{ml,research}", logLevel="DEBUG"), "Deployment")
     pod = {
         "metadata.namespace": "viridian-system",
         "metadata.name": "viridian-7d4-x2x",
@@ -223,8 +191,8 @@ def test_prometheus_is_told_of_the_watched_namespaces_in_one_way(
     monitored = chart.render(**wanted, monitoring__podMonitor__enabled="true", monitoring__podMonitor__labels__a="b")
 
     # then either it reads a file or its operator a PodMonitor, never both: each pod would be scraped twice
-    [file], [monitor] = of_kind(plain, "ConfigMap"), of_kind(monitored, "PodMonitor")
-    assert of_kind(plain, "PodMonitor") == of_kind(monitored, "ConfigMap") == []
+    [file], [monitor] = chart.of_kind(plain, "ConfigMap"), chart.of_kind(monitored, "PodMonitor")
+    assert chart.of_kind(plain, "PodMonitor") == chart.of_kind(monitored, "ConfigMap") == []
     # and both say the same
     [job] = yaml.safe_load(file["data"]["viridian-models.yaml"])["scrape_configs"]
     [endpoint] = monitor["spec"]["podMetricsEndpoints"]
@@ -233,40 +201,6 @@ def test_prometheus_is_told_of_the_watched_namespaces_in_one_way(
     assert job["kubernetes_sd_configs"][0].get("namespaces") == discovered
     assert monitor["spec"]["namespaceSelector"] == selected
     assert monitor["metadata"]["labels"].items() >= {"a": "b", "app.kubernetes.io/name": "viridian"}.items()
-
-
-@pytest.mark.parametrize("values", [{}, {"watch__namespaces": "{ml}"}], ids=["all namespaces", "some"])
-def test_no_right_is_a_wildcard(values: dict[str, str]) -> None:
-    # when the chart is rendered
-    rendered = chart.render(**values, userRoles__create="false")
-    roles = [manifest for manifest in rendered if manifest["kind"] in {"Role", "ClusterRole"}]
-
-    # then each right is named, and none reaches secrets or other people's definitions
-    granted = [rule for role in roles for rule in role["rules"]]
-    assert granted
-    for rule in granted:
-        assert set(rule) - {"resourceNames"} == {"apiGroups", "resources", "verbs"}
-        assert not {"*"} & {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
-        assert not {"secrets", "customresourcedefinitions"} & set(rule["resources"])
-    # and it deletes what a spec that was edited has no more use for, and nothing that serves or leads to what does
-    deleted = {resource for rule in granted if "delete" in rule["verbs"] for resource in rule["resources"]}
-    assert deleted == {"controllerrevisions", "horizontalpodautoscalers", "httproutes", "jobs"}
-
-
-def test_with_namespaces_nothing_is_cluster_wide() -> None:
-    # when the chart is rendered for two namespaces and a third with gateways
-    spaces = {"watch__namespaces": "{ml,research}", "watch__gatewayNamespaces": "{research,gateways}"}
-    manifests = chart.render(**spaces, userRoles__create="false")
-
-    # then there are only Roles, and the third has the one right on gateways; those for people bind nobody
-    assert of_kind(manifests, "ClusterRole") == []
-    assert of_kind(manifests, "ClusterRoleBinding") == []
-    rules = {role["metadata"]["namespace"]: role["rules"] for role in of_kind(manifests, "Role")}
-    assert rules["ml"] == rules["research"]
-    assert rules["gateways"] == [
-        {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["gateways"], "verbs": ["get"]}
-    ]
-    assert {binding["metadata"]["namespace"] for binding in of_kind(manifests, "RoleBinding")} == set(rules)
 
 
 def test_the_release_is_installed_and_its_notes_say_how_to_go_on(
@@ -289,38 +223,6 @@ def test_the_release_is_installed_and_its_notes_say_how_to_go_on(
         subprocess.run([tool("helm"), "uninstall", "viridian", *where], check=True, capture_output=True)
 
 
-def test_the_operators_rights_reach_its_work_and_no_further(
-    control_plane: ControlPlane, crd: str, namespace: str
-) -> None:
-    # given the operator's ServiceAccount with the chart's rights
-    api = kubernetes_client(chart.operator_kubeconfig(control_plane, namespace))
-
-    # when it asks what it may do
-    def may(verb: str, group: str, resource: str, subresource: str = "", **more: str) -> bool:
-        wanted = {"verb": verb, "group": group, "resource": resource, "subresource": subresource}
-        wanted |= {"namespace": namespace, **more}
-        review = client.AuthorizationV1Api(api).create_self_subject_access_review(
-            {"spec": {"resourceAttributes": wanted}}
-        )
-        return bool(review.status.allowed)
-
-    # then its work is allowed
-    assert may("watch", "viridian.dev", "modeldeployments")
-    assert may("update", "viridian.dev", "modeldeployments", "status")
-    assert may("patch", "apps", "deployments")
-    assert may("patch", "gateway.networking.k8s.io", "httproutes")
-    assert may("create", "coordination.k8s.io", "leases")
-    assert may("list", "", "events")
-    assert may("update", "coordination.k8s.io", "leases", name="viridian")
-    # and nothing else: not others' leases, not the users' specs, not secrets, not another namespace
-    assert not may("update", "coordination.k8s.io", "leases", name="somebody-elses")
-    assert not may("update", "viridian.dev", "modeldeployments")
-    assert not may("patch", "viridian.dev", "modeldeployments")
-    assert not may("delete", "apps", "deployments")
-    assert not may("get", "", "secrets")
-    assert not may("list", "", "pods", namespace="default")
-
-
 def test_names_that_look_like_numbers_stay_names() -> None:
     # given a namespace and a release whose names are not words
     names = ("--namespace", "2024", "--set-json", 'watch.namespaces=["2025", "on"]')
@@ -332,19 +234,21 @@ def test_names_that_look_like_numbers_stay_names() -> None:
     assert namespaces == {"", "2024", "2025", "on"}
     labels = [manifest["metadata"].get("labels", {}) for manifest in manifests]
     assert {each["app.kubernetes.io/instance"] for each in labels if "app.kubernetes.io/instance" in each} == {"77"}
-    (scrape,) = [m for m in of_kind(manifests, "ConfigMap") if "viridian-models.yaml" in m["data"]]
+    (scrape,) = [m for m in chart.of_kind(manifests, "ConfigMap") if "viridian-models.yaml" in m["data"]]
     (job,) = yaml.safe_load(scrape["data"]["viridian-models.yaml"])["scrape_configs"]
     assert job["kubernetes_sd_configs"][0]["namespaces"]["names"] == ["2025", "on"]
 
 
 def test_argo_cd_gets_the_lua_of_the_files() -> None:
     # given
-    assert not any(found["metadata"]["name"].endswith("-argocd") for found in of_kind(chart.render(), "ConfigMap"))
+    assert not any(
+        found["metadata"]["name"].endswith("-argocd") for found in chart.of_kind(chart.render(), "ConfigMap")
+    )
     lua = chart.CHART / "files" / "argocd"
     kind = "viridian.dev_ModelDeployment"
 
     # when it is asked for, for an Argo CD outside the cluster
-    rendered = of_kind(chart.render(argocd__customizations="true", argocd__account="bob"), "ConfigMap")
+    rendered = chart.of_kind(chart.render(argocd__customizations="true", argocd__account="bob"), "ConfigMap")
 
     # then both customizations are what the tests of the files have run, with that account
     [data] = [found["data"] for found in rendered if found["metadata"]["name"].endswith("-argocd")]
@@ -362,13 +266,13 @@ def test_the_operator_s_metrics_are_scraped_in_one_way() -> None:
     plain = chart.render()
     monitored = chart.render(monitoring__serviceMonitor__enabled="true", monitoring__serviceMonitor__labels__a="b")
     # then either it reads a file, or its operator a ServiceMonitor
-    [file], [monitor] = of_kind(plain, "ConfigMap"), of_kind(monitored, "ServiceMonitor")
-    assert of_kind(plain, "ServiceMonitor") == []
-    assert [list(each["data"]) for each in of_kind(monitored, "ConfigMap")] == [["viridian-models.yaml"]]
+    [file], [monitor] = chart.of_kind(plain, "ConfigMap"), chart.of_kind(monitored, "ServiceMonitor")
+    assert chart.of_kind(plain, "ServiceMonitor") == []
+    assert [list(each["data"]) for each in chart.of_kind(monitored, "ConfigMap")] == [["viridian-models.yaml"]]
     assert monitor["metadata"]["labels"]["a"] == "b"
     # and both find the port of the operator's pods by its name
     [job] = yaml.safe_load(file["data"]["viridian-operator.yaml"])["scrape_configs"]
-    [deployment], [service] = of_kind(plain, "Deployment"), of_kind(plain, "Service")
+    [deployment], [service] = chart.of_kind(plain, "Deployment"), chart.of_kind(plain, "Service")
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     [container] = deployment["spec"]["template"]["spec"]["containers"]
     assert {"name": "metrics", "containerPort": 8081} in container["ports"]
@@ -385,7 +289,7 @@ def test_receivers_reach_the_operator_with_their_secrets_left_where_they_are() -
         "notifications__receivers[1]__events[0]": "RolledBack",
         "notifications__allowedHosts": "{hooks.example.com}",
     }
-    [deployment] = of_kind(chart.render(**values), "Deployment")
+    [deployment] = chart.of_kind(chart.render(**values), "Deployment")
     variables = {each["name"]: each for each in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
     # then the operator reads both, and the address in the Secret is in no manifest
     assert variables["VIRIDIAN_NOTIFY_URL_0"]["valueFrom"] == {"secretKeyRef": {"name": "alerts", "key": "url"}}
@@ -393,9 +297,3 @@ def test_receivers_reach_the_operator_with_their_secrets_left_where_they_are() -
     first, second = settings.receivers
     assert (first.variable, second.url) == ("VIRIDIAN_NOTIFY_URL_0", "https://events.example.com/x")
     assert settings.allowed_hosts == ["hooks.example.com"]
-
-
-def test_secrets_are_read_only_where_that_is_asked_for() -> None:
-    rendered = chart.render(notifications__readSecrets="true", userRoles__create="false")
-    rules = [rule for role in of_kind(rendered, "ClusterRole") for rule in role["rules"]]
-    assert [rule["verbs"] for rule in rules if "secrets" in rule["resources"]] == [["get"]]

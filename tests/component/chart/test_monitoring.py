@@ -45,7 +45,7 @@ class Model:
         self.pages: dict[str, ScriptedTarget] = {}
 
     def apply(self, replicas: int) -> list[Pod]:
-        """The blue Deployment of the model `iris` with so many running pods, each with a page of its own."""
+        """The blue Deployment of the model `iris` with so many running pods, each with its own page."""
         spec = ModelDeploymentSpec.model_validate(
             {
                 "model": {"version": "v1", "uri": "image:///models/iris/v1"},

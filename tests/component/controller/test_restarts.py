@@ -103,7 +103,7 @@ class Run:
 
 
 class Theatre:
-    """All stories at once, each in a namespace of its own with an operator of its own.
+    """All stories at once, each in a namespace of its own with its own operator.
 
     They take minutes, and workers take tests from one another: who comes second waits for what the first has played.
     """
@@ -141,9 +141,8 @@ class Theatre:
 
 def settled(stage: Stage) -> dict[str, Any]:
     """What remains, once the operator has said all that it has to say of its last write."""
-    end = remains(stage)
     assert "drain" not in stage.status
-    return end
+    return remains(stage)
 
 
 def remains(stage: Stage) -> dict[str, Any]:

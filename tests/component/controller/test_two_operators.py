@@ -29,7 +29,7 @@ LIMIT = 300.0
 
 
 class Pair:
-    """A stage with two operators, each with a proxy of its own that keeps what it sends."""
+    """A stage with two operators, each with its own proxy that keeps what it sends."""
 
     def __init__(self, stage: Stage, second: OperatorProcess, folder: Path, *proxies: ApiProxy) -> None:
         self.folder = folder
@@ -150,7 +150,7 @@ def test_a_leader_that_is_killed_is_followed_and_the_rollout_finished(pair: Pair
     # when its leader is killed
     pair.first.kill()
 
-    # then the other goes on where it stood, in a term of its own, after a fence
+    # then the other goes on where it stood, in its own term, after a fence
     pair.leads(pair.second)
     status = pair.stage.reaches("Stable", "v2.0.0", within=LIMIT)
     assert (status["lastRevision"], status["epoch"] != before) == (2, True)

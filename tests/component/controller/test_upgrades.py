@@ -87,7 +87,7 @@ def newer(tmp_path: Path, control_plane: ControlPlane, crd: str, today: Release)
 def stages(
     control_plane: ControlPlane, crd: str, gateway_api: list[str], prometheus: Prometheus, logs: Path
 ) -> Iterator[list[Stage]]:
-    """Three models, each in a namespace of its own."""
+    """Three models, each in its own namespace."""
     with ExitStack() as stack:
         namespaces = [stack.enter_context(control_plane.fresh_namespace()) for _ in range(3)]
         yield [

@@ -43,6 +43,11 @@ def render(**values: str) -> list[dict[str, Any]]:
     return [manifest for manifest in yaml.safe_load_all(text) if manifest]
 
 
+def of_kind(manifests: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """Those of the manifests that are of a kind."""
+    return [manifest for manifest in manifests if manifest["kind"] == kind]
+
+
 def operator_kubeconfig(control_plane: ControlPlane, namespace: str) -> Path:
     """A kubeconfig with exactly the rights that the chart gives an operator of this one namespace."""
     for manifest in render(watch__namespaces=f"{{{namespace}}}", crds__install="false"):

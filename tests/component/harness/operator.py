@@ -19,6 +19,7 @@ from viridian_shared.shadow import Shadow, read_shadow
 
 from .control_plane import ControlPlane
 from .loopback import ENVIRONMENT
+from .manifests import listed
 from .processes import Server, start
 from .prometheus import Prometheus
 from .repeated import Repeated
@@ -214,20 +215,16 @@ class Users(Repeated):
 
     def _send(self) -> None:
         via, weights = self._weights()
-        mine = f"viridian.dev/model={self._model}"  # a check's pods have the revision's label, and no user's request
-        pods = self._control_plane.core.list_namespaced_pod(self._namespace, label_selector=mine).items
+        listing = listed(self._control_plane.core.list_namespaced_pod, self._namespace)
+        # A check's pods have the revision's label, and get no user's request.
+        pods = [pod for pod in listing if _label(pod, "model") == self._model]
         for color, weight in weights.items():
-            ready = [
-                pod
-                for pod in pods
-                if pod.metadata.labels.get("viridian.dev/color") == color
-                and any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or [])
-            ]
+            ready = [pod for pod in pods if _label(pod, "color") == color and _is_ready(pod)]
             share = self._share.get(color, 0.0) + self.rate * self.period * weight / 100
             for number in range(int(share) if ready else 0):
                 pod = ready[number % len(ready)]
-                revision = pod.metadata.labels["viridian.dev/revision"]
-                counters = self._target.pod(self._namespace, self._model, revision, pod.metadata.uid)
+                revision = str(_label(pod, "revision"))
+                counters = self._counters(pod, revision)
                 outcome, seconds = self.outcome(revision)
                 counters.count(1, outcome=outcome, via=via, seconds=seconds)
                 counters.failures[self.failure] += outcome == "error"
@@ -235,22 +232,25 @@ class Users(Repeated):
                     self._copy(self._told, counters, pods)
             self._share[color] = share - int(share)
         for pod in pods:  # ready pods publish their counters from the start
-            revision = pod.metadata.labels.get("viridian.dev/revision")
+            revision = _label(pod, "revision")
             if revision:
-                counters = self._target.pod(self._namespace, self._model, revision, pod.metadata.uid)
-                counters.fallback = self.fallback(revision)
+                self._counters(pod, revision).fallback = self.fallback(revision)
 
-    def _copy(self, told: Shadow, stable: ScriptedPod, pods: list[Any]) -> None:
+    def _counters(self, pod: dict[str, Any], revision: str) -> ScriptedPod:
+        """What a pod has counted."""
+        return self._target.pod(self._namespace, self._model, revision, pod["metadata"]["uid"])
+
+    def _copy(self, told: Shadow, stable: ScriptedPod, pods: list[dict[str, Any]]) -> None:
         """A pod of stable sends the candidate a copy of what it has answered, or not."""
         self._share["copies"] = self._share.get("copies", 0.0) + told.share
         if self._share["copies"] < 1:
             return
         self._share["copies"] -= 1
-        there = next((pod for pod in pods if pod.metadata.labels["viridian.dev/revision"] == told.candidate), None)
+        there = next((pod for pod in pods if _label(pod, "revision") == told.candidate), None)
         result = "failed" if there is None else self.mirrored(told.candidate)
         stable.shadow[told.candidate, result] += 1
         if there is not None:
-            candidate = self._target.pod(self._namespace, self._model, told.candidate, there.metadata.uid)
+            candidate = self._counters(there, told.candidate)
             candidate.count(1, outcome="error" if result == "failed" else "ok", via="mirror")
 
     def _weights(self) -> tuple[str, dict[str, int]]:
@@ -278,3 +278,12 @@ class Users(Repeated):
             raise
         color = service.spec.selector.get("viridian.dev/color")
         return {color: 100} if color else {}
+
+
+def _label(pod: dict[str, Any], name: str) -> str | None:
+    found: str | None = pod["metadata"].get("labels", {}).get(f"viridian.dev/{name}")
+    return found
+
+
+def _is_ready(pod: dict[str, Any]) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))

@@ -190,7 +190,7 @@ def _set(
     if crashes or waiting:
         state = {"waiting": {"reason": waiting or "CrashLoopBackOff"}}
     died = {"terminated": {"exitCode": exit_code, "reason": "Error", "finishedAt": now}}
-    # An address of its own for each: the EndpointSlice controller takes no pod without, and none on loopback.
+    # Its own address for each: the EndpointSlice controller takes no pod without, and none on loopback.
     address = pod.status.pod_ip or address or "10.{}.{}.{}".format(*(next(_addresses) + (100 << 16)).to_bytes(3, "big"))
     if not pod.spec.node_name:
         _bind(core, pod)

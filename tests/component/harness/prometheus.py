@@ -1,6 +1,7 @@
 """Real Prometheus servers, one of them with the scripted target."""
 
 import json
+import signal
 import urllib.parse
 from pathlib import Path
 from typing import Any, Self
@@ -62,6 +63,16 @@ class PrometheusServer:
         """End the server at once; `start` brings it back."""
         if self._server:
             self._server.kill()
+
+    def reload(self) -> None:
+        """Let it read its configuration again."""
+        if self._server:
+            self._server.process.send_signal(signal.SIGHUP)
+
+    @property
+    def process(self) -> int:
+        """The ID of its process."""
+        return self._server.process.pid if self._server else 0
 
     def stop(self) -> None:
         """End the server."""

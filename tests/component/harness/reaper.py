@@ -4,6 +4,7 @@ from typing import Any
 
 from kubernetes import client
 
+from .manifests import listed
 from .repeated import Repeated
 
 
@@ -20,13 +21,13 @@ class Reaper(Repeated):
         self._core: Any = client.CoreV1Api(api)
 
     def _reap(self) -> None:
-        for pod in self._core.list_pod_for_all_namespaces().items:
-            if pod.metadata.deletion_timestamp and pod.metadata.namespace not in self.spared:
+        for pod in (pod["metadata"] for pod in listed(self._core.list_pod_for_all_namespaces)):
+            if "deletionTimestamp" in pod and pod["namespace"] not in self.spared:
                 self._core.delete_namespaced_pod(
-                    pod.metadata.name,
-                    pod.metadata.namespace,
+                    pod["name"],
+                    pod["namespace"],
                     # In the body: with one, the API server does not look at the query.
                     body=client.V1DeleteOptions(
-                        grace_period_seconds=0, preconditions=client.V1Preconditions(uid=pod.metadata.uid)
+                        grace_period_seconds=0, preconditions=client.V1Preconditions(uid=pod["uid"])
                     ),
                 )

@@ -1,4 +1,4 @@
-"""One model in a namespace of its own, with all that a rollout needs around it."""
+"""One model in its own namespace, with all that a rollout needs around it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from .prometheus import Prometheus
 
 
 class Stage:
-    """One model in a namespace of its own, with all that a rollout needs around it."""
+    """One model in its own namespace, with all that a rollout needs around it."""
 
     def __init__(
         self,
@@ -162,7 +162,7 @@ def stage_in(
         prometheus: what it asks.
         folder: for its logs; it is made.
         proxy: the operator speaks to the API server through it.
-        forked: the operator starts quickly, as is needed where it is killed often.
+        forked: the operator starts quickly, from a process that has imported it. It is this code's, and is not frozen.
     """
     control_plane.apply(
         {

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect, sync_playwright
+from tests.bench.page.stand_in import change, model, serving
 from tests.component.harness.binaries import REPOSITORY
 from tests.component.harness.shell import Shell
 from tests.component.harness.stage import LONG, Stage
@@ -143,3 +144,28 @@ def test_what_the_operator_refuses_is_said_in_its_own_words(stage: Stage, shell:
 
         # then the dialog says that there is nothing to do any more
         expect(page.get_by_role("alert")).to_contain_text("there is nothing to pause")
+
+
+def test_a_long_list_is_shown_in_parts_and_searched_as_a_whole(page: Page, tmp_path: Path) -> None:
+    # given more models than are drawn at once
+    with serving(tmp_path, (model(number, 1, 5) for number in range(450))) as (_, address):
+        page.goto(address)
+        lines = page.locator("table.models tbody tr")
+        expect(page.get_by_role("status").filter(has_text="450 models")).to_be_visible()
+        expect(lines).to_have_count(200)
+        assert_accessible(page)
+        # when more are asked for, they follow, and the keyboard is at the first of them
+        page.get_by_role("button", name="Show 200 more of 450").press("Enter")
+        expect(lines).to_have_count(400)
+        expect(page.locator("table.models tbody tr:nth-child(201) a")).to_be_focused()
+        page.get_by_role("button", name="Show 50 more of 450").click()
+        expect(lines).to_have_count(450)
+        expect(page.locator("#more")).to_be_hidden()
+        # when one is searched that is not drawn, it is found
+        page.reload()
+        page.get_by_label("Search").fill("model-00449")
+        expect(lines).to_have_count(1)
+        expect(page.get_by_role("status").filter(has_text="1 of 450 models")).to_be_visible()
+        # and it is drawn anew when it changes
+        change(tmp_path, [model(449, 2, 25)])
+        expect(lines.first).to_contain_text("25 %")

@@ -103,7 +103,7 @@ def test_commands_are_obeyed_or_refused_and_it_is_said(stage: Stage, shell: Shel
     # then each command has the name of who gave it
     who = stage.model["metadata"]["annotations"]["viridian.dev/command-by"]
     assert who == shell.run("kubectl", "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
-    # and a time that is over has a status of its own
+    # and a time that is over has its own status
     assert "has not ended in time; it is Baking" in viridian("wait", "iris", "--timeout", "2s", status=124)
     eventually(lambda: "evidence" in viridian("status", "iris"), "the guards to be shown")
 

@@ -91,7 +91,7 @@ def test_the_operator_killed_in_the_middle_of_a_rollout_goes_on(
     # given a rollout
     with (
         ApiProxy(control_plane.url, control_plane.certificate) as proxy,
-        stage_in(namespace, control_plane, prometheus, logs / namespace, proxy) as stage,
+        stage_in(namespace, control_plane, prometheus, logs / namespace, proxy, forked=True) as stage,
     ):
         stage.apply("v1.0.0")
         stage.reaches("Stable", "v1.0.0")

@@ -17,7 +17,7 @@ from tests.controller.pod_manifests import (
 )
 
 from viridian.controller.children.pods import is_over, read_pod
-from viridian.rollout.observed import Pod
+from viridian.rollout.observed import FetchFailure, Pod
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 POD = Pod(uid="p1", revision="iris-2", ready=False, deleting=False, name="iris-green-1")
@@ -149,6 +149,28 @@ def test_when_a_pod_died_last() -> None:
     api = container("api", 1, ended(1, finishedAt="2026-01-01T00:02:00Z"), **RUNNING)
     assert read_pod(pod(dead(), api), NOW).died_at == datetime(2026, 1, 1, 0, 2, tzinfo=UTC)
     assert read_pod(pod(container(**RUNNING)), NOW).died_at is None
+
+
+@pytest.mark.parametrize(
+    ("code", "failure"),
+    [
+        (77, FetchFailure.CREDENTIALS),
+        (73, FetchFailure.NO_ROOM),
+        (1, FetchFailure.OTHER),
+        (137, FetchFailure.OTHER),
+        (0, None),
+    ],
+)
+@pytest.mark.parametrize("again", [False, True], ids=["ended", "runs again"])
+def test_why_a_model_is_not_fetched(code: int, failure: FetchFailure | None, again: bool) -> None:
+    fetch = container("fetch", 1, ended(code), **RUNNING) if again else container("fetch", terminated=ended(code))
+    assert read_pod(pod(initContainerStatuses=[fetch]), NOW).fetch_failure is failure
+
+
+def test_a_pod_that_is_ready_has_fetched_its_model() -> None:
+    fetch = container("fetch", 1, ended(77), terminated=ended(0))
+    ready = pod(container(**RUNNING), initContainerStatuses=[fetch], **condition("Ready", "True"))
+    assert read_pod(ready, NOW).fetch_failure is None
 
 
 def test_last_words_are_cut_to_what_a_status_can_hold() -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,16 +11,18 @@ from aiohttp.test_utils import unused_port
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from tests.controller.exporting.page import read
+from tests.controller.exporting.test_credentials import authority, token
 
 from viridian.api.status import Ending, HistoryEntry, ModelDeploymentStatus, Phase
 from viridian.api.status.changes import evolve
 from viridian.controller.exporting.endpoint import Endpoint
-from viridian.controller.exporting.figures import MOST_MODELS, Judged, LeaderFigures
+from viridian.controller.exporting.figures import MOST_MODELS, FailedFetches, Judged, LeaderFigures
 from viridian.controller.exporting.metrics import OperatorMetrics
 from viridian.guards.counts import Counts
 from viridian.guards.judge import Judgement, Verdict
 from viridian.kube.errors import Conflict, NotLeading, Refused, Unavailable
 from viridian.metrics.connection import MetricsError, QueryRefused, TooLarge, Unanswered
+from viridian.rollout.observed import FetchFailure, Pod
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
 ROW = re.compile(r"^\| `(viridian_operator_\w+)` \|(.*?)\| (\w+)", re.MULTILINE)
@@ -34,6 +37,11 @@ def judged(name: str, evidence: float = 3.0) -> Judged:
 
 def figures(models: int = 3, rolling: Iterable[Judged] = ()) -> LeaderFigures:
     return LeaderFigures({Phase.STABLE: models}, 2, 0.5, 0.1, tuple(rolling))
+
+
+def unfetched(failure: FetchFailure | None = None) -> Pod:
+    """A pod that is not ready; of which the model could not be fetched."""
+    return Pod(uid="p", revision="iris-2", ready=False, deleting=False, fetch_failure=failure)
 
 
 def ended(
@@ -54,9 +62,14 @@ def families(metrics: OperatorMetrics) -> list[Metric]:
     return [family for family in metrics.registry.collect() if family.name.startswith("viridian_operator")]
 
 
-def test_the_reference_lists_every_metric_with_its_labels_and_its_type() -> None:
+def test_the_reference_lists_every_metric_with_its_labels_and_its_type(tmp_path: Path) -> None:
     # given everything that can happen, once
-    metrics = OperatorMetrics(lambda: figures(rolling=[judged("iris")]))
+    (tmp_path / "token").write_text(token(exp=1_800_000_000))
+    (tmp_path / "ca.crt").write_text(authority(30))
+    failing = FailedFetches()
+    failing.note(("ml", "iris"), [unfetched(FetchFailure.CREDENTIALS)])
+    all_figures = replace(figures(rolling=[judged("iris")]), failed_fetches=failing.shown())
+    metrics = OperatorMetrics(lambda: all_figures, tmp_path)
     turning, over = ended("GuardBreached", "RolledBack", 1.0)
     metrics.turned(turning, over)
     metrics.reconciled(0.1, "ok")
@@ -93,6 +106,31 @@ def test_the_page_stays_small_with_two_thousand_models() -> None:
     assert few < 60
     assert many == few + 2 * MOST_MODELS
     assert all_of_it.registry.get_sample_value("viridian_operator_evidence_omitted_models") == 50
+
+
+def test_pods_that_cannot_fetch_are_shown_by_model_until_it_is_at_rest() -> None:
+    # given
+    failing = FailedFetches()
+    metrics = OperatorMetrics(lambda: replace(figures(), failed_fetches=failing.shown()))
+
+    def shown() -> dict[tuple[str, ...], float]:
+        [family] = [each for each in families(metrics) if each.name == "viridian_operator_fetch_failing_pods"]
+        return {tuple(sample.labels.values()): sample.value for sample in family.samples}
+
+    # when pods of one model fail for two reasons, and all are well of another
+    failing.note(("ml", "iris"), [unfetched(FetchFailure.CREDENTIALS), unfetched(FetchFailure.NO_ROOM), unfetched()])
+    failing.note(("ml", "wine"), [unfetched()])
+    # then
+    assert shown() == {("ml", "iris", "credentials"): 1, ("ml", "iris", "no-room"): 1}
+    # when it is at rest
+    failing.note(("ml", "iris"), ())
+    # then
+    assert shown() == {}
+    # when more fail than are shown
+    for number in range(MOST_MODELS + 50):
+        failing.note(("ml", f"m{number:04}"), [unfetched(FetchFailure.OTHER)])
+    # then
+    assert len(shown()) == MOST_MODELS
 
 
 def test_without_the_lease_nothing_is_said_of_models() -> None:

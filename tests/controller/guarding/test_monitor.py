@@ -8,38 +8,19 @@ from typing import Any
 import pytest
 from tests.controller.counters import INTERVAL, START, Fleet
 from tests.controller.fakes import spec, status
+from tests.controller.guarding.monitoring import KEY, NOW, SPEC, STABLE, at, read, watched
 
 from viridian.api.status import ModelDeploymentStatus
-from viridian.controller.guarding.monitor import Comparison, GuardMonitor, GuardSession, read_state, write_state
-from viridian.guards.config import Config, LatencyGuard, SlowerGuard
+from viridian.controller.guarding.monitor import Comparison, GuardMonitor, read_state, write_state
+from viridian.guards.config import LatencyGuard
 from viridian.guards.judge import Verdict
 from viridian.guards.queries import QueryGuard, ignored
 from viridian.guards.series import PodCounters, RequestCounts
-from viridian.guards.spec import guard_config
 from viridian.guards.state import State, encode
 from viridian.metrics.prometheus import PodSamples
 from viridian.metrics.said import Failure, Fallback
 from viridian.rollout.observed import Cover
 from viridian_shared.counts.latency import GRID
-
-KEY = ("default", "iris")
-SPEC = spec()
-NOW = datetime.fromtimestamp(START, UTC)
-STABLE = {"color": "blue", "revision": "iris-1", "version": "v1.0.0"}
-
-
-def at(stamp: float) -> datetime:
-    return datetime.fromtimestamp(stamp, UTC)
-
-
-def read(**changes: Any) -> ModelDeploymentStatus:
-    return ModelDeploymentStatus.model_validate(status(**changes))
-
-
-def watched(monitor: GuardMonitor, now: datetime = NOW, **changes: Any) -> GuardSession:
-    session = monitor.sync_session(KEY, read(**changes), now)
-    assert session is not None
-    return session
 
 
 @pytest.fixture
@@ -47,35 +28,8 @@ def monitor() -> GuardMonitor:
     return GuardMonitor(INTERVAL)
 
 
-def test_guards_are_read_as_plain_numbers() -> None:
-    guards = {
-        "errorRate": {"max": "0.5%", "worseThanStable": "2"},
-        "latency": [{"percentile": "99.9", "max": "1500ms"}],
-    }
-    assert guard_config(spec(guards=guards)) == Config(0.005, 2.0, (LatencyGuard(99.9, 1.5),), request_timeout=2.0)
-
-
 CONTROL = {"color": "green", "revision": "iris-0", "version": "v0.9.0"}
 WATCH = {"since": "2026-01-01T00:00:00Z", "control": CONTROL}
-
-
-def test_guards_on_answers_are_read_as_plain_numbers() -> None:
-    guards = {
-        "latency": [{"percentile": "99", "maxTimesStable": "1.5"}],
-        "rejected": {},
-        "predictions": {"maxShift": "10%", "maxClassRatio": "2"},
-        "agreement": {"min": "98%"},
-        "accuracy": {"worseThanStable": "3"},
-    }
-    config = guard_config(spec(guards=guards))
-    assert (config.latencies, config.slower) == ((), (SlowerGuard(99, 1.5),))
-    assert (config.rejected, config.accuracy, config.agreement) == (1.5, 3.0, 0.98)
-    assert (config.max_shift, config.max_class_ratio) == (0.1, 2.0)
-
-
-def test_a_bound_on_latency_needs_a_limit() -> None:
-    with pytest.raises(ValueError, match="bounds a percentile by nothing"):
-        spec(guards={"latency": [{"percentile": "99"}]})
 
 
 def test_a_multiple_of_stables_latency_is_frozen_when_the_candidate_gets_weight(monitor: GuardMonitor) -> None:
@@ -269,104 +223,6 @@ def test_the_watch_knows_since_when_a_weight_holds(monitor: GuardMonitor) -> Non
 
 def test_a_first_revision_that_bakes_has_all_traffic(monitor: GuardMonitor) -> None:
     assert watched(monitor, candidate=None).weight == 100
-
-
-def test_when_a_revision_last_answered(monitor: GuardMonitor) -> None:
-    # given a model that nobody judges, whose old color answers a little longer
-    fleet = Fleet()
-    stamps = []
-    for stable in (5, 0, 3, 0, 0):
-        monitor.ingest(KEY, SPEC, fleet.serve(stable=stable, candidate=10), NOW)
-        stamps.append(fleet.stamp)
-
-    # then it is told of each revision, and how recent that is
-    evidence = monitor.evidence(KEY)
-    assert evidence.moved == {"iris-1": at(stamps[2]), "iris-2": at(stamps[4])}
-    assert evidence.fresh_at == at(stamps[4])
-    assert (evidence.judgements, evidence.state) == ((), "")
-
-
-def test_of_a_revision_that_is_not_scraped_any_more_the_last_moment_is_known(monitor: GuardMonitor) -> None:
-    # given a rollout that was scraped, and whose candidate is not any more
-    fleet = Fleet()
-    watched(monitor)
-    monitor.ingest(KEY, SPEC, fleet.samples, NOW)
-    last = fleet.stamp
-    for _ in range(4):
-        alone = {"iris-1": fleet.serve()["iris-1"]}
-        monitor.ingest(KEY, SPEC, alone, NOW + timedelta(seconds=fleet.stamp - START))
-    # then of stable it is this moment, and the guards have been watching from the start
-    evidence = monitor.evidence(KEY)
-    assert evidence.seen_at == {"iris-1": at(fleet.stamp), "iris-2": at(last)}
-    assert evidence.fresh_at == at(fleet.stamp)
-    assert evidence.monitored_since == NOW
-
-
-def test_a_scrape_that_was_seen_before_moves_nothing(monitor: GuardMonitor) -> None:
-    fleet = Fleet()
-    watched(monitor)
-    monitor.ingest(KEY, SPEC, fleet.serve(), NOW)
-    before = monitor.evidence(KEY)
-    monitor.ingest(KEY, SPEC, fleet.samples, NOW)
-    assert monitor.evidence(KEY) == before
-
-
-@pytest.mark.parametrize(("seconds", "fresh"), [(0, True), (3 * INTERVAL, True), (3 * INTERVAL + 0.1, False)])
-def test_samples_older_than_two_scrapes_are_dropped(monitor: GuardMonitor, seconds: float, fresh: bool) -> None:
-    # given counters whose stamp is so old; a stamp may be one interval older than its scrape
-    fleet = Fleet()
-    watched(monitor)
-    # when they are taken in, then old ones are no news of any pod
-    monitor.ingest(KEY, SPEC, fleet.samples, NOW + timedelta(seconds=seconds))
-    evidence = monitor.evidence(KEY)
-    assert (evidence.fresh_at is not None) is fresh
-    assert (evidence.reporting != {}) is fresh
-
-
-@pytest.mark.parametrize(
-    ("changes", "counted"),
-    [
-        pytest.param({}, {"iris-1": at(START + 2 * INTERVAL)}, id="with a route, split requests count"),
-        pytest.param({"traffic": {}}, {"iris-2": at(START + 4 * INTERVAL)}, id="without one, direct ones do"),
-    ],
-)
-def test_when_a_revision_last_had_requests_that_count(
-    monitor: GuardMonitor, changes: dict[str, Any], counted: dict[str, datetime]
-) -> None:
-    # given split requests on stable that stop, and direct ones on the candidate that go on
-    mode, stamp = spec(**changes), START
-    split, direct = [5, 9, 9, 9], [0, 0, 4, 7]
-    watched(monitor)
-    for ours, past in zip(split, direct, strict=True):
-        stamp += INTERVAL
-        samples = {
-            "iris-1": {"s": PodSamples((PodCounters(stamp, RequestCounts(ours)),), ours, stamp)},
-            "iris-2": {"c": PodSamples((PodCounters(stamp, direct=RequestCounts(past)),), past, stamp)},
-        }
-        monitor.ingest(KEY, mode, samples, at(stamp))
-
-    # then traffic is what counts, and requests by other ways only keep a color from draining
-    evidence = monitor.evidence(KEY)
-    assert evidence.counted_at == counted
-    assert evidence.moved == {"iris-1": at(START + 2 * INTERVAL), "iris-2": at(stamp)}
-    assert evidence.requests == ({"iris-1": 9, "iris-2": 0} if mode.has_route else {"iris-1": 0, "iris-2": 7})
-
-
-def test_counts_that_cannot_be_judged_are_not_fresh(monitor: GuardMonitor) -> None:
-    # given a guard on latency, and pods that count by other bounds
-    guarded = spec(guards={"latency": [{"percentile": "95", "max": "200ms"}]})
-    fleet = Fleet()
-    watched(monitor)
-    monitor.ingest(KEY, SPEC, fleet.samples, NOW)
-    odd = fleet.serve()
-    for pods in odd.values():
-        for pod in pods.values():
-            pod.counters[0].comparable.buckets[0.3] = 1  # type: ignore[index]
-
-    # when they are taken in, then that is an error, and the weights stay for want of fresh counts
-    with pytest.raises(ValueError, match=r"no bucket for 0\.2 s"):
-        monitor.ingest(KEY, guarded, odd, NOW)
-    assert monitor.evidence(KEY).fresh_at == at(START)
 
 
 def test_a_forgotten_model_has_no_evidence(monitor: GuardMonitor) -> None:

@@ -17,7 +17,7 @@ async def test_an_event_speaks_of_its_model() -> None:
     await Recorder(api).record(model(), Notice("Promoted", "iris-2 (v2.0.0) is stable"))
     await Recorder(api).warn(model(), "CommandRefused", "x" * 5000)
 
-    # then both are there under names of their own
+    # then both are there under their own names
     normal, warning = (event for (kind, _, _), event in api.objects.items() if kind is EVENT)
     about = {"apiVersion": "viridian.dev/v1alpha1", "kind": "ModelDeployment", "name": "iris", "uid": "model-iris"}
     assert normal["involvedObject"] == {**about, "namespace": "default"}

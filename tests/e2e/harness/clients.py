@@ -1,4 +1,4 @@
-"""The clients of a model: the demonstration's open-loop load, in a process of its own."""
+"""The clients of a model: the demonstration's open-loop load, in a separate process."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""One model in a namespace of its own, as its owner sees it."""
+"""One model in its own namespace, as its owner sees it."""
 
 import json
 import secrets
@@ -47,7 +47,7 @@ class Stage:
     @classmethod
     @contextmanager
     def of_its_own(cls, environment: Environment, prefix: str, folder: Path) -> Iterator["Stage"]:
-        """A model in a namespace of its own, which is deleted afterwards."""
+        """A model in its own namespace, which is deleted afterwards."""
         cluster, namespace = environment.cluster, f"{prefix}-{secrets.token_hex(4)}"
         cluster.kubectl("create", "namespace", namespace)
         try:

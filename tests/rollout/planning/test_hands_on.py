@@ -159,7 +159,7 @@ def test_a_status_lost_in_mid_rollout_goes_back_to_stable_and_drains_the_rest():
     assert world.status.drain is not None
     assert world.status.drain.revision == "iris-2"
 
-    # and then the spec is tried again, as a revision of its own
+    # and then the spec is tried again, as its own revision
     world.settle()
     assert world.status.stable is not None
     assert world.status.stable.revision == "iris-3"

@@ -17,6 +17,8 @@ from tests.serving.two_pods import Pair, two_pods
 
 from viridian_shared.counts.via import Via
 
+pytestmark = pytest.mark.serving
+
 SHADOW = {"Viridian_Shadow": "m-2;share=1"}
 BY_ROUTE = {"Viridian_Via": "split"}
 

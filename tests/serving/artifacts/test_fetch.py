@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from tests.serving import files
-from tests.serving.fetching import MODEL, fails, fetched, mount, succeeds
+from tests.serving.fetching import MODEL, fails, fetched, mount, run, succeeds
 from tests.serving.files import FileServer, file_server, sha256
 from tests.serving.pod import Pod, eventually
+
+from viridian_shared.pod.exit_codes import FETCH_NO_ROOM
 
 # -- a file
 
@@ -338,3 +340,17 @@ def secret(pod: Pod, keys: dict[str, str]) -> None:
     folder.mkdir()
     for name, value in keys.items():
         (folder / name).write_text(value)
+
+
+@pytest.mark.usefixtures("server")
+def test_a_full_disk_is_told_from_other_failures(fetcher: Callable[..., Pod]) -> None:
+    # given a disk that has room for nothing any more: the last file to be written stands on it
+    pod = fetcher()
+    mount(pod).mkdir(exist_ok=True)
+    (mount(pod) / "model.digest").symlink_to("/dev/full")
+    # when
+    code, sentence = run(pod)
+    # then
+    assert code == FETCH_NO_ROOM
+    assert "No space left on device" in sentence
+    assert "see whether the node's disk is full" in sentence

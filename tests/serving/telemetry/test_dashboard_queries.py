@@ -27,7 +27,7 @@ MAY_BE_EMPTY = {
 async def test_each_panel_shows_something(tmp_path: Path) -> None:
     # given Prometheus with the chart's recording rules, at a pace for tests
     rules = tmp_path / "recording.yaml"
-    rules.write_text(RULES.read_text().replace("interval: 30s", "interval: 1s").replace("interval: 2m", "interval: 1s"))
+    rules.write_text(RULES.read_text().replace("interval: 30s", "interval: 1s").replace("interval: 5m", "interval: 1s"))
     with running_pod(tmp_path / "pod", models.digits) as pod:
         target = {"targets": [f"127.0.0.1:{pod.ports['METRICS_PORT']}"], "labels": CHOSEN}
         job = {"job_name": "viridian-models", "honor_labels": False, "static_configs": [target]}

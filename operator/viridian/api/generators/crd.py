@@ -60,7 +60,7 @@ def render() -> str:
 
 FILES: dict[str, generated.Render] = {
     f"crds/{GROUP}_{PLURAL}.yaml": render,
-    # A chart can only read files of its own; it renders this one as a template, since Helm never upgrades `crds/`.
+    # A chart can only read its own files; it renders this one as a template, since Helm never upgrades `crds/`.
     f"charts/viridian/files/{GROUP}_{PLURAL}.yaml": render,
 }
 

@@ -1,4 +1,4 @@
-"""Who may use the page: whoever has its address with the token, from a page of its own.
+"""Who may use the page: whoever has its address with the token, from its own page.
 
 It listens on 127.0.0.1, where every program and every web page of this machine can send requests. So each request
 needs the token (against other users of the machine), a Host that names this machine (against a foreign name that was
@@ -7,6 +7,7 @@ made to point here), and, where it changes something, the page's own Origin (aga
 
 import hmac
 import secrets
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
@@ -21,6 +22,25 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+
+
+def guard(answer_instead: Callable[[web.Request], web.Response | None]) -> Middleware:
+    """Return a middleware that gives every answer the headers of the page.
+
+    Args:
+        answer_instead: Called before every handler; what it returns is the answer, and None lets the handler answer.
+    """
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        answer: web.StreamResponse | None = answer_instead(request)
+        if answer is None:
+            answer = await handler(request)
+        if not answer.prepared:
+            answer.headers.update(_HEADERS)
+        return answer
+
+    return check
 
 
 class Access:
@@ -38,23 +58,16 @@ class Access:
 
     def middleware(self) -> Middleware:
         """Return the check that stands before every handler."""
+        return guard(self._answer_instead)
 
-        @web.middleware
-        async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-            refusal = self._refusal(request)
-            if refusal:
-                answer: web.StreamResponse = web.json_response({"error": refusal}, status=403, headers=_HEADERS)
-                return answer
-            if "token" in request.query:  # out of the address, which stays in histories and on screens
-                answer = web.Response(status=303, headers={"Location": "/", **_HEADERS})
-                answer.set_cookie(self._cookie, self._token, httponly=True, samesite="Strict")
-                return answer
-            answer = await handler(request)
-            if not answer.prepared:
-                answer.headers.update(_HEADERS)
-            return answer
-
-        return check
+    def _answer_instead(self, request: web.Request) -> web.Response | None:
+        if refusal := self._refusal(request):
+            return web.json_response({"error": refusal}, status=403)
+        if "token" not in request.query:
+            return None
+        answer = web.Response(status=303, headers={"Location": "/"})  # out of the address, which stays in histories
+        answer.set_cookie(self._cookie, self._token, httponly=True, samesite="Strict")
+        return answer
 
     def _refusal(self, request: web.Request) -> str:
         """Why a request is refused, and what to do; empty if it is allowed."""

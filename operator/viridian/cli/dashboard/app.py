@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,13 +10,14 @@ from importlib.resources import files
 from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from viridian.api.errors import ViridianError
 from viridian.cli.giving import give
 from viridian.cli.kubectl import Kubectl
 from viridian.cli.model import Json, read_time
 
-from .access import Access
+from .answers import read_answers
 from .feed import Feed
 from .traffic import Prometheus
 from .view import ACTIONS, detail, row
@@ -37,6 +38,11 @@ _ALIVE: Final = 15.0
 """Seconds after which a stream without events sends a comment: a connection that broke is noticed."""
 _OBEYED_WITHIN: Final = 30.0
 """Seconds to wait for the operator's answer to a command."""
+_STREAM: Final = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # a proxy in between must not collect events
+}
 _WINDOW: Final = timedelta(minutes=30)
 """Traffic of a model at rest is shown for this long, and that before a rollout for a sixth of it."""
 
@@ -44,15 +50,20 @@ _WINDOW: Final = timedelta(minutes=30)
 class Dashboard:
     """The handlers of one page."""
 
-    def __init__(self, feed: Feed, kubectl: Kubectl, prometheus: Prometheus | None, *, allow_actions: bool) -> None:
+    def __init__(self, feed: Feed, prometheus: Prometheus | None, commands: Kubectl | None = None) -> None:
+        """Take what the page shows, and by what it gives commands; None keeps it from giving any."""
         self._feed = feed
-        self._kubectl = kubectl
         self._prometheus = prometheus
-        self._allow_actions = allow_actions
+        self._commands = commands
 
-    def application(self, access: Access) -> web.Application:
-        """Return the application, which follows the cluster while it runs."""
-        app = web.Application(middlewares=[access.middleware()], client_max_size=4096)
+    def application(self, access: Middleware, follow: Callable[[], Coroutine[None, None, None]]) -> web.Application:
+        """Return the application.
+
+        Args:
+            access: The check that stands before every handler.
+            follow: Keeps the feed up to date until it is cancelled; it runs as long as the application.
+        """
+        app = web.Application(middlewares=[access], client_max_size=4096)
         app.add_routes(
             [
                 web.get("/", self._index),
@@ -60,18 +71,20 @@ class Dashboard:
                 web.get("/api/models", self._models),
                 web.get("/api/models/{namespace}/{name}", self._model),
                 web.get("/api/models/{namespace}/{name}/traffic", self._traffic),
+                web.get("/api/models/{namespace}/{name}/answers", self._answers),
                 web.post("/api/models/{namespace}/{name}/{verb}", self._act),
                 web.get("/api/events", self._events),
             ]
         )
-        app.cleanup_ctx.append(self._follow)
-        return app
 
-    async def _follow(self, _: web.Application) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._feed.run())
-        yield
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        async def following(_: web.Application) -> AsyncIterator[None]:
+            task = asyncio.create_task(follow())
+            yield
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        app.cleanup_ctx.append(following)
+        return app
 
     async def _index(self, _: web.Request) -> web.Response:
         return web.Response(text=(_PAGE / "index.html").read_text("utf-8"), content_type="text/html")
@@ -87,7 +100,7 @@ class Dashboard:
             {
                 "models": [row(model) for model in self._feed.models.values()],
                 "trouble": self._feed.trouble,
-                "actions": self._allow_actions,
+                "actions": self._commands is not None,
                 "traffic": self._prometheus is not None,
             }
         )
@@ -113,15 +126,26 @@ class Dashboard:
             return web.json_response({"error": str(error)}, status=502)
         return web.json_response({"since": since.timestamp(), "until": now.timestamp(), **lines})
 
+    async def _answers(self, request: web.Request) -> web.Response:
+        if self._prometheus is None:
+            return web.json_response({"error": "start the page with --prometheus URL to see its answers"}, status=404)
+        if (found := self._detail(_key(request))) is None:
+            return web.json_response({"error": f"there is no ModelDeployment {_key(request)}"}, status=404)
+        try:
+            read = await asyncio.to_thread(read_answers, self._prometheus.url, found["namespace"], found["name"])
+        except ViridianError as error:
+            return web.json_response({"error": str(error)}, status=502)
+        return web.json_response(read)
+
     async def _act(self, request: web.Request) -> web.Response:
         verb, name = request.match_info["verb"], request.match_info["name"]
-        if not self._allow_actions:
+        if self._commands is None:
             return web.json_response(
                 {"error": "actions are off: start the page with --allow-actions to give commands"}, status=403
             )
         if verb not in ACTIONS:
             return web.json_response({"error": f"there is no action {verb}: {', '.join(ACTIONS)}"}, status=404)
-        kubectl = replace(self._kubectl, namespace=request.match_info["namespace"])
+        kubectl = replace(self._commands, namespace=request.match_info["namespace"])
         try:
             answer = await asyncio.to_thread(give, kubectl, verb, name, _OBEYED_WITHIN)
         except ViridianError as error:
@@ -133,7 +157,7 @@ class Dashboard:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: `begin`; `row` and `gone` for the list, `model` for the one looked at, `trouble`."""
         looked_at = request.query.get("model", "")
-        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        stream = web.StreamResponse(headers=_STREAM)
         await stream.prepare(request)
         with self._feed.changes() as changes, suppress(ConnectionResetError):  # which is how the browser leaves
             # Whoever hears this reads everything once more: nothing that changed before is told.

@@ -15,6 +15,7 @@ from viridian.cli.kubectl import Kubectl
 from .access import Access
 from .app import Dashboard
 from .feed import Feed
+from .kubectl_watch import KubectlWatch
 from .traffic import Prometheus
 
 
@@ -51,8 +52,10 @@ async def _run(
     listening: socket.socket, access: Access, kubectl: Kubectl, everywhere: bool, prometheus: str, allow_actions: bool
 ) -> None:
     source = Prometheus(prometheus) if prometheus else None
-    page = Dashboard(Feed(kubectl, everywhere=everywhere), kubectl, source, allow_actions=allow_actions)
-    runner = web.AppRunner(page.application(access), access_log=None, shutdown_timeout=1.0)
+    feed = Feed()
+    page = Dashboard(feed, source, kubectl if allow_actions else None)
+    application = page.application(access.middleware(), KubectlWatch(feed, kubectl, everywhere=everywhere).run)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         await web.SockSite(runner, listening).start()

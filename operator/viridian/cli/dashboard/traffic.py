@@ -31,7 +31,7 @@ class Prometheus:
     """A Prometheus at a URL."""
 
     def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
 
     async def lines(self, namespace: str, name: str, since: datetime, until: datetime) -> Json:
         """Return `requests`, `errors` and `p95`, each by revision as lists of [seconds since 1970, value].
@@ -56,7 +56,7 @@ class Prometheus:
     async def _line(self, session: aiohttp.ClientSession, parameters: dict[str, str]) -> Json:
         way_out = "check the URL of --prometheus, and that a port-forward to it still runs"
         try:
-            async with session.get(f"{self._url}/api/v1/query_range", params=parameters) as answer:
+            async with session.get(f"{self.url}/api/v1/query_range", params=parameters) as answer:
                 data: Any = await answer.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise NoTraffic(f"Prometheus does not answer ({type(error).__name__}): {way_out}") from error

@@ -49,6 +49,8 @@ def detail(model: Model, record: Record) -> Json:
         "checks": status.get("checks") or [],
         "guards": status.get("guards") or [],
         "history": model.history,
+        "logged": bool((model.spec.get("serving") or {}).get("log")),
+        "shadow": status.get("shadow") or "",
         "conditions": status.get("conditions") or [],
         "explanation": explain(model),
         "actions": [verb for verb in ACTIONS if _is_of_use(verb, model)],

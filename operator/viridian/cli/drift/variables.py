@@ -16,6 +16,7 @@ from viridian_shared.drift import (
     psi,
     range_of,
 )
+from viridian_shared.words import whole_percent
 
 _NOTABLE: Final = 0.01
 """Changes of a bin's share below it are not worth a word."""
@@ -118,15 +119,15 @@ class Variable:
     def _outside(self) -> Iterator[str]:
         for each in self.bins:
             if each.name in _OUTSIDE and abs(each.served - each.baseline) >= _NOTABLE:
-                instead = f" instead of {_percent(each.baseline)}" if each.baseline >= _NOTABLE / 2 else ""
-                yield f"{_percent(each.served)} {_OUTSIDE[each.name]}{instead}"
+                instead = f" instead of {whole_percent(each.baseline)}" if each.baseline >= _NOTABLE / 2 else ""
+                yield f"{whole_percent(each.served)} {_OUTSIDE[each.name]}{instead}"
 
     def _categories(self) -> Iterator[str]:
         named = [each for each in self.bins if each.name not in _OUTSIDE and range_of(each.name) is None]
         changed = sorted(named, key=lambda each: -abs(each.served - each.baseline))[:_MOST_CATEGORIES]
         for each in changed:
             if abs(each.served - each.baseline) >= _NOTABLE:
-                yield f"`{each.name}` {_percent(each.baseline)} -> {_percent(each.served)}"
+                yield f"`{each.name}` {whole_percent(each.baseline)} -> {whole_percent(each.served)}"
 
 
 def in_order(bins: list[Bin]) -> tuple[Bin, ...]:
@@ -142,10 +143,6 @@ def in_order(bins: list[Bin]) -> tuple[Bin, ...]:
         return (1, 0.0, each.name)
 
     return tuple(sorted(bins, key=place))
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 def _median(parts: list[tuple[float, float, float]]) -> float | None:

@@ -11,6 +11,7 @@ from rich.text import Text
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.guards.sentences import percent
 from viridian_shared.durations import format_duration, parse_duration
+from viridian_shared.words import whole_percent
 
 from .capacity import widest
 from .many import Ending, Forecast, Range
@@ -67,11 +68,11 @@ class Plan:
         for each in self.forecasts:
             table.add_row(
                 each.candidate.name,
-                _percent(each.promoted.chance),
+                whole_percent(each.promoted.chance),
                 _times(each.promoted),
-                _percent(each.turned_back.chance),
+                whole_percent(each.turned_back.chance),
                 _times(each.turned_back),
-                _percent(each.expired.chance),
+                whole_percent(each.expired.chance),
                 _numbers(each.requests),
                 _numbers(each.failed),
             )
@@ -109,8 +110,8 @@ def _deadline(spec: ModelDeploymentSpec, best: Forecast) -> str:
     if took is None or best.expired.chance > _SELDOM:
         return (
             f"The deadline of {spec.rollout.deadline} is too short: even a healthy candidate expires in"
-            f" {_percent(best.expired.chance)} of the rollouts; raise rollout.deadline, or see what the steps wait for"
-            " with `kubectl viridian lint --rpm`."
+            f" {whole_percent(best.expired.chance)} of the rollouts; raise rollout.deadline, or see what the steps wait"
+            " for with `kubectl viridian lint --rpm`."
         )
     rest = f"{_long(limit.total_seconds() - took.high)} to spare"
     return f"The deadline of {spec.rollout.deadline} fits: a healthy candidate has {rest}, approvals not counted."
@@ -156,10 +157,6 @@ def _ending(ending: Ending) -> dict[str, Any]:
 
 def _range(found: Range) -> dict[str, float]:
     return {"p5": round(found.low), "p50": round(found.middle), "p95": round(found.high)}
-
-
-def _percent(chance: float) -> str:
-    return f"{chance:.0%}".replace("%", " %")
 
 
 def _times(ending: Ending) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 from viridian.api.names import LABEL_MODEL, LABEL_REVISION
 from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.resources import POD
-from viridian.rollout.observed import Pod
+from viridian.rollout.observed import FetchFailure, Pod
 from viridian.workloads.pod import FETCH_CONTAINER, SERVING_CONTAINERS
-from viridian_shared.pod.exit_codes import ENDED_UNDER_REQUEST
+from viridian_shared.pod.exit_codes import ENDED_UNDER_REQUEST, FETCH_NO_ROOM, FETCH_REFUSED
 
 from .pod_events import find_events, trouble_in
 from .spec_fields import field_of_image, field_of_variables
@@ -44,6 +44,8 @@ _SAYS_NOTHING = frozenset({"Ready", "ContainersReady", "Initialized"})
 
 _DISRUPTIONS = frozenset({"Evicted", "NodeLost", "NodeShutdown", "Preempting", "Shutdown", "Terminated"})
 """How the kubelet and the controllers call it when they end a pod for the cluster's sake."""
+
+_FETCH_FAILURES = {FETCH_REFUSED: FetchFailure.CREDENTIALS, FETCH_NO_ROOM: FetchFailure.NO_ROOM}
 
 _LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
 """How the kubelet calls the end of a container that it did not see, because the node went down meanwhile."""
@@ -92,6 +94,7 @@ def read_pod(manifest: dict[str, Any], now: datetime) -> Pod:
         name=metadata.get("name", ""),
         node=(manifest.get("spec") or {}).get("nodeName", ""),
         stuck=_stuck(manifest, now),
+        fetch_failure=None if ready or deleting else _fetch_failure(status),
     )
 
 
@@ -150,7 +153,7 @@ def _death(container: dict[str, Any], sandbox: datetime | None) -> _Death | None
 
 
 def _failed(ended: dict[str, Any] | None, sandbox: datetime | None) -> bool:
-    """Whether a container ended with an error of its own; the node's, as when it reboots, or a request's is none.
+    """Whether a container ended with its own error; the node's, as when it reboots, or a request's is none.
 
     Args:
         ended: how it ended.
@@ -176,10 +179,9 @@ def _moment(text: str | None) -> datetime | None:
 def _trouble(manifest: dict[str, Any], now: datetime) -> str:
     """Why a pod that is not ready cannot start; empty while it may only need its time."""
     status = manifest.get("status") or {}
+    if (ended := _failed_fetch(status)) is not None:
+        return _words_of_fetch(ended)
     first, then = status.get("initContainerStatuses") or [], status.get("containerStatuses") or []
-    for container in first:
-        if container["name"] == FETCH_CONTAINER and (failure := _failed_fetch(container)):
-            return failure
     for container in [*first, *then]:
         if failure := _waits(container, manifest):
             return failure
@@ -276,12 +278,25 @@ def _waits(container: dict[str, Any], manifest: dict[str, Any]) -> str:
     return ""
 
 
-def _failed_fetch(container: dict[str, Any]) -> str:
-    """Why the model could not be fetched. It is no death of the model: it never ran, and the next try may succeed."""
-    state, before = container.get("state") or {}, container.get("lastState") or {}
-    now = state.get("terminated")
-    ended = now if now is not None else before.get("terminated")
-    if ended is None or ended.get("exitCode", 0) == 0 or ended.get("reason") in _LOST:
-        return ""
+def _failed_fetch(status: dict[str, Any]) -> dict[str, Any] | None:
+    """How the model's fetch failed last; None when it did not.
+
+    It is no death of the model: it never ran, and the next try may succeed.
+    """
+    for container in status.get("initContainerStatuses") or []:
+        if container["name"] == FETCH_CONTAINER:
+            now = (container.get("state") or {}).get("terminated")
+            ended: dict[str, Any] | None = now or (container.get("lastState") or {}).get("terminated")
+            if ended is not None and ended.get("exitCode", 0) != 0 and ended.get("reason") not in _LOST:
+                return ended
+    return None
+
+
+def _fetch_failure(status: dict[str, Any]) -> FetchFailure | None:
+    ended = _failed_fetch(status)
+    return None if ended is None else _FETCH_FAILURES.get(ended["exitCode"], FetchFailure.OTHER)
+
+
+def _words_of_fetch(ended: dict[str, Any]) -> str:
     message = str(ended.get("message", "")).strip() or f"{ended.get('reason', 'Error')}, exit code {ended['exitCode']}"
-    return message[:1024] if message.startswith("spec.") else f"container {container['name']}: {message[:1024]}"
+    return message[:1024] if message.startswith("spec.") else f"container {FETCH_CONTAINER}: {message[:1024]}"

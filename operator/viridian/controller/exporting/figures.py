@@ -1,17 +1,39 @@
 """What is true at the moment of a scrape, as plain values."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import nsmallest
 
 from viridian.api.model_key import ModelKey
 from viridian.guards.judge import Judgement
+from viridian.rollout.observed import FetchFailure, Pod
 
 MOST_MODELS = 100
-"""Models whose evidence is shown at a time."""
+"""Models whose evidence, or whose failed fetches, are shown at a time."""
 
 Judged = tuple[ModelKey, str, tuple[Judgement, ...]]
 """What the guards say of a model, with the revision that they judge."""
+
+
+class FailedFetches:
+    """Pods whose models could not be fetched, by model; one that is at rest has none."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._found: dict[ModelKey, Counter[FetchFailure]] = {}
+
+    def note(self, key: ModelKey, pods: Iterable[Pod]) -> None:
+        """Note the pods of a model as they are now; none once it is at rest or gone."""
+        failures = Counter(pod.fetch_failure for pod in pods if pod.fetch_failure is not None)
+        if failures:
+            self._found[key] = failures
+        else:
+            self._found.pop(key, None)
+
+    def shown(self) -> dict[ModelKey, Counter[FetchFailure]]:
+        """Return the models to show, the same at each scrape."""
+        return {key: self._found[key] for key in nsmallest(MOST_MODELS, self._found)}
 
 
 @dataclass(frozen=True)
@@ -25,6 +47,7 @@ class LeaderFigures:
         tick_age: Seconds since a tick last ended.
         judged: Models in a rollout.
         notifications_waiting: Notifications that are not delivered yet.
+        failed_fetches: Pods whose model could not be fetched, by model and kind.
     """
 
     phases: Mapping[str, int]
@@ -33,6 +56,7 @@ class LeaderFigures:
     tick_age: float
     judged: tuple[Judged, ...]
     notifications_waiting: int = 0
+    failed_fetches: Mapping[ModelKey, Mapping[FetchFailure, int]] = field(default_factory=dict)
 
 
 def shown(judged: Iterable[Judged]) -> tuple[list[Judged], int]:

@@ -4,6 +4,7 @@ Nothing here can fail for a reason that lies in a model, so that no hook holds u
 """
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
@@ -16,6 +17,7 @@ from viridian.metrics.connection import MetricsError, QueryRefused, TooLarge, Un
 from viridian.rollout.reporting.notices import finished
 from viridian_shared import __version__
 
+from .credentials import ACCOUNT, CredentialsExpiry
 from .figures import LeaderFigures, shown
 
 _SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -26,14 +28,18 @@ _QUERIES = {TooLarge: "too-large", QueryRefused: "refused", Unanswered: "unanswe
 
 
 class OperatorMetrics:
-    """All metrics of one process, in a registry of their own."""
+    """All metrics of one process, in their own registry."""
 
-    def __init__(self, figures: Callable[[], LeaderFigures | None]) -> None:
-        """Begin at zero; `figures` is asked at each scrape, and answers None where another operator leads."""
+    def __init__(self, figures: Callable[[], LeaderFigures | None], account: Path = ACCOUNT) -> None:
+        """Begin at zero; `figures` is asked at each scrape, and answers None where another operator leads.
+
+        `account` is the folder with the files of the operator's ServiceAccount.
+        """
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         Info("viridian_operator", "The operator's version", registry=registry).info({"version": __version__})
         registry.register(_Figures(figures))
+        registry.register(CredentialsExpiry(account))
         self._ended = Counter(
             "viridian_operator_rollouts_ended",
             "Rollouts that entered a history",
@@ -124,6 +130,7 @@ class _Figures(Collector):
         yield _gauge("tick_age_seconds", "Time since a tick last ended", figures.tick_age)
         yield _gauge("notifications_waiting", "Notifications that wait to be delivered", figures.notifications_waiting)
         yield from _evidence(figures)
+        yield _failed_fetches(figures)
 
 
 def _evidence(figures: LeaderFigures) -> Iterator[Metric]:
@@ -139,6 +146,16 @@ def _evidence(figures: LeaderFigures) -> Iterator[Metric]:
     yield evidence
     yield threshold
     yield _gauge("evidence_omitted_models", "Moving models without series of evidence", omitted)
+
+
+def _failed_fetches(figures: LeaderFigures) -> Metric:
+    family = _family(
+        "fetch_failing_pods", "Pods whose model could not be fetched", "model_namespace", "model", "reason"
+    )
+    for key, failures in figures.failed_fetches.items():
+        for reason, number in failures.items():
+            family.add_metric([*key, reason], number)
+    return family
 
 
 def _durations(registry: CollectorRegistry, what: str, help_text: str, *labels: str) -> Histogram:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 from .delivery import Denied
 
 SERVICES = frozenset({"slack"})
-"""Services of apprise with hosts of their own; allowed by their name, such as `slack://`."""
+"""Services of apprise with their own hosts; allowed by their name, such as `slack://`."""
 HOSTED = frozenset({"http", "https", "workflows", "mailto", "mailtos"})
 """Schemes of which the address names the host: CloudEvents, Microsoft Teams, e-mail."""
 PARAMETERS = frozenset(

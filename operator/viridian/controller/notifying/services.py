@@ -22,7 +22,7 @@ _INFORMATION = frozenset({NotifyEvent.ROLLOUT_STARTED, NotifyEvent.REPLACED, Not
 
 
 class Services:
-    """Sends in threads of its own, so that a service that hangs delays services alone."""
+    """Sends in its own threads, so that a service that hangs delays services alone."""
 
     def __init__(self, allowed: Sequence[str]) -> None:
         """Prepare; `allowed` are the hosts to which models may send."""

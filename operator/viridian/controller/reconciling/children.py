@@ -117,7 +117,7 @@ async def _claim_colors(
 def _by_color(found: Iterable[Manifest], model: Model) -> dict[Color, Manifest]:
     """Those with one of our names.
 
-    Whatever else carries our label, such as what copies labels, has a name of its own, and is in nobody's way.
+    Whatever else carries our label, such as what copies labels, has its own name, and is in nobody's way.
     """
     ours = {color_name(model.owner.name, color) for color in Color}
     by_label = {

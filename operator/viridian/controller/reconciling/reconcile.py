@@ -24,7 +24,7 @@ from viridian.kube.resources import MODEL_DEPLOYMENT
 from viridian.rollout.conditions import with_problem
 from viridian.rollout.decide import Decision, decide, is_worth_writing
 from viridian.rollout.kept import wait_for_kept
-from viridian.rollout.observed import ApplyFailure, Settings
+from viridian.rollout.observed import ApplyFailure, Pod, Settings
 from viridian.rollout.planning.actions import MoveWeights
 from viridian.rollout.reporting.notices import notices
 from viridian.workloads.pod import PodDefaults
@@ -39,6 +39,9 @@ LOG = logging.getLogger(__name__)
 
 Turned = Callable[[Model, ModelDeploymentStatus, ModelDeploymentStatus], None]
 """Called when a status was written: with the model, and the status before and after. It must neither wait nor raise."""
+
+Saw = Callable[[ModelKey, tuple[Pod, ...]], None]
+"""Called with a model's pods as a pass saw them, and with none once it is at rest. It must neither wait nor raise."""
 
 PAUSE = timedelta(milliseconds=200)
 """Before a model is looked at again after a conflict: somebody is busy with the same object."""
@@ -61,9 +64,10 @@ class Reconciler:
         defaults: PodDefaults,
         fence: Fence,
         turned: Turned = lambda _model, _before, _after: None,
+        saw: Saw = lambda _key, _pods: None,
     ) -> None:
         """Join the parts that a pass needs."""
-        self._turned = turned
+        self._turned, self._saw = turned, saw
         self._client, self._models, self._monitor, self._pods = client, models, monitor, pods
         self._deployments, self._drift = deployments, drift
         self._recorder, self._defaults, self._fence = recorder, defaults, fence
@@ -109,6 +113,7 @@ class Reconciler:
         """The model is at rest or gone: nothing about its way there is needed any more."""
         self._monitor.forget(key)
         self._pods.forget(key)
+        self._saw(key, ())
         self._failures.forget(key)
 
     async def _move(self, model: Model) -> timedelta | None:
@@ -124,7 +129,9 @@ class Reconciler:
         evidence, taken = self._monitor.evidence(model.key), self._models.taken(model.key)
         failure = self._failures.of(model.key)
         children, observed = await observe(self._client, model, evidence, self._drift, taken, failure, now=now)
-        self._pods.note(model.key, (pod for color in observed.colors.values() for pod in color.pods), now)
+        pods = tuple(pod for color in observed.colors.values() for pod in color.pods)
+        self._pods.note(model.key, pods, now)
+        self._saw(model.key, pods)
         decision = decide(model.owner.name, model.spec, before, observed, self._settings, now)
         if not self._fence.holds(model) and (decision.actions or self._is_news(model, before, decision.status, now)):
             await self._fence.ensure(model)

@@ -1,4 +1,4 @@
-"""Models at rest, and what marks one as dirty: an object of its own that is unexpected or missing."""
+"""Models at rest, and what marks one as dirty: its own object that is unexpected or missing."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""From readings of pods' answers to judgements. Each kind of counters has blocks of its own.
+"""From readings of pods' answers to judgements. Each kind of counters has its own blocks.
 
 Labels, shadow requests and feedback come at their own pace, so a block of one is not a block of another. All spend from
 the alpha that the tests on requests share (see `alpha`).

@@ -79,7 +79,7 @@ def judge_predictions(config: Config, state: State, seen: Pair, control: bool) -
         config: The guards.
         state: The evidence.
         seen: What both have answered since the guards began to look; sentences speak of it.
-        control: Whether stable is meant to get requests of its own at present.
+        control: Whether stable is meant to get its own requests at present.
     """
     candidate, stable = seen
     tests = {**state.answers, **{key: state.relative[key] for key in (SHIFT, CLASS_RATIO) if key in state.relative}}

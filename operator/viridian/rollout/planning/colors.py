@@ -83,7 +83,7 @@ def _run(context: RolloutContext, role: ColorStatus, floor: int) -> Iterator[Act
         else:
             yield from _scale(context, role, floor)
     elif color.replicas == 0 and all(pod.revision == role.revision for pod in color.pods):
-        # Pods of its own are left where somebody deleted the Deployment; nobody is served by waiting for their end.
+        # Its own pods are left where somebody deleted the Deployment; nobody is served by waiting for their end.
         # A route that somebody edited may lead here, though: it is put right before there is a pod to be found.
         if role is context.status.stable or color.revision is None or not context.is_reachable(role):
             yield ApplyColor(role.color, role.revision, floor)

@@ -1,8 +1,9 @@
-"""HTTP for stores without a client library in the image: by TLS, with authorities of one's own, and in plain words."""
+"""HTTP for stores without a client library in the image: by TLS, with one's own authorities, and in plain words."""
 
 import logging
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import httpx2
@@ -64,6 +65,37 @@ def open_client(source: Source, *, plain: bool = False) -> httpx2.AsyncClient:
             refuse_plain(request)
 
     return httpx2.AsyncClient(event_hooks={"request": [hook]}, **client_options(source))
+
+
+class Redirects:
+    """Asks for files, and remembers to which other server each one led: such an address is good for a while."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+        self._led_to: dict[str, str] = {}
+
+    @asynccontextmanager
+    async def get(self, url: str, headers: Mapping[str, str], **login: Any) -> AsyncIterator[httpx2.Response]:  # noqa: ANN401
+        """Ask where this address led before, or the address itself.
+
+        Args:
+            url: Of the file, at the store.
+            headers: Of every request.
+            login: What only the store may see, as options of the client's request.
+
+        Raises:
+            httpx2.HTTPError: There is no answer.
+        """
+        if (known := self._led_to.pop(url, None)) is not None:
+            async with self._client.stream("GET", known, headers=headers) as answer:
+                if not answer.is_error:
+                    self._led_to[url] = known
+                    yield answer
+                    return
+        async with self._client.stream("GET", url, headers=headers, **login) as answer:
+            if answer.is_success and answer.url.netloc != httpx2.URL(url).netloc:
+                self._led_to[url] = str(answer.url)
+            yield answer
 
 
 async def read_part(answer: httpx2.Response, start: int, end: int) -> AsyncIterator[bytes]:

@@ -2,8 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -21,9 +20,10 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationE
 from huggingface_hub.hf_api import RepoFile
 
 from viridian_serving.artifacts.archive import MAX_FILES
-from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.locate import CredentialsError, ModelError
 from viridian_serving.artifacts.retries import PassingError
 from viridian_serving.artifacts.stores.http_client import (
+    Redirects,
     asked_pause,
     client_options,
     is_passing,
@@ -52,7 +52,7 @@ def open_store(source: Source) -> "HuggingFace":
 
 
 def _connect_by(source: Source) -> None:
-    """Tell the library how to connect: with timeouts, with authorities of one's own, and by https alone."""
+    """Tell the library how to connect: with timeouts, with one's own authorities, and by https alone."""
     options = client_options(source)
 
     async def refuse_plain_later(request: httpx2.Request) -> None:
@@ -83,8 +83,8 @@ class HuggingFace:
         self._api = HfApi(endpoint=source.endpoint, token=self._token())
         self._client = get_async_session()
         self._works = False
-        self._leads_to: dict[str, str] = {}
-        """Where the hub has sent its client for a file; asking it for every range would pass its limits."""
+        # Asking the hub itself for every range would pass its limits.
+        self._redirects = Redirects(self._client)
 
     is_streamed = False
 
@@ -114,33 +114,16 @@ class HuggingFace:
         """Read a range of a file."""
         headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
         try:
-            async with self._answer(file, headers) as answer:
+            async with self._redirects.get(self._url(file), headers, auth=self._authorized) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                hf_raise_for_status(answer)
                 if answer.status_code != httpx2.codes.PARTIAL_CONTENT:
                     raise ModelError(f"spec.model.uri: the server of {self._shown} sends no parts of files")
                 async for chunk in answer.aiter_bytes(_CHUNK):
                     yield chunk
         except (HfHubHTTPError, httpx2.HTTPError) as error:
             raise self._explained(error) from None
-
-    @asynccontextmanager
-    async def _answer(self, file: StoredFile, headers: Mapping[str, str]) -> AsyncIterator[httpx2.Response]:
-        """Ask where the hub sent us before, or the hub."""
-        if (known := self._leads_to.get(file.path)) is not None:
-            async with self._client.stream("GET", known, headers=headers) as answer:
-                if not answer.is_error:
-                    yield answer
-                    return
-            # Such an address is good for a while only.
-            self._leads_to.pop(file.path, None)
-        token = self._token()
-        known_as = {"Authorization": f"Bearer {token}"} if token else {}
-        async with self._client.stream("GET", self._url(file), headers={**headers, **known_as}) as answer:
-            if answer.is_error:
-                await answer.aread()
-            hf_raise_for_status(answer)
-            if answer.history:
-                self._leads_to[file.path] = str(answer.url)
-            yield answer
 
     async def aclose(self) -> None:
         """Give up the connections."""
@@ -149,6 +132,11 @@ class HuggingFace:
     def _token(self) -> str | None:
         """Return the token of now, which may have been renewed; without a Secret, that of the environment."""
         return read_secret(self._directory, (_TOKEN,)).get(_TOKEN) or get_token()
+
+    def _authorized(self, request: httpx2.Request) -> httpx2.Request:
+        if token := self._token():
+            request.headers["Authorization"] = f"Bearer {token}"
+        return request
 
     def _url(self, file: StoredFile) -> str:
         name = "/".join(filter(None, (self._path, file.path)))
@@ -166,7 +154,7 @@ class HuggingFace:
         )
         if not refused:
             return ModelError(f"spec.model.uri: the hub refuses {self._shown} ({said}); correct the address")
-        sentence = ModelError(
+        sentence = CredentialsError(
             f"{CREDENTIALS}: the hub refuses {self._shown} ({said}); it says so of what does not exist as well. "
             f"Correct the address, or check the Secret's {_TOKEN}, and whether its owner may read the repository"
         )

@@ -1,7 +1,7 @@
 """``mlflow://NAME/VERSION``: a version in the registry of MLflow, by its REST API.
 
-The tracking server says where a version's files are: in a store, which is then asked itself, or behind the server,
-which hands them on (``mlflow-artifacts:``).
+The tracking server says where a version's files are: in a store, which is then asked itself, or behind the server
+(``mlflow-artifacts:``), which signs addresses of its own store, or hands the files on.
 """
 
 import json
@@ -17,7 +17,7 @@ import httpx2
 
 from viridian_serving.artifacts.archive import MAX_FILES
 from viridian_serving.artifacts.credentials import basic, bearer
-from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.locate import CredentialsError, ModelError
 from viridian_serving.artifacts.retries import SILENCE, PassingError
 from viridian_serving.artifacts.stores import opening
 from viridian_serving.artifacts.stores.http_client import (
@@ -29,6 +29,7 @@ from viridian_serving.artifacts.stores.http_client import (
     unreachable,
     words_of,
 )
+from viridian_serving.artifacts.stores.mlflow_signed import SignedAddresses
 from viridian_serving.artifacts.stores.secret import FIELD as CREDENTIALS
 from viridian_serving.artifacts.stores.secret import has_keys, read_secret
 from viridian_serving.artifacts.stores.source import Source
@@ -80,13 +81,15 @@ class MlflowRegistry:
         """The store that has the files, where the server does not hand them on."""
         self._root = ""
         """The folder of the version below the server's artifacts."""
+        self._signed: SignedAddresses | None = None
+        """Where the server signs addresses of its store, and does not hand files on."""
         self._authorization()  # so that a Secret that is no good is said at once
         self._client = open_client(source, plain=source.endpoint.startswith("http:"))
 
     @property
     def is_streamed(self) -> bool:
         """Whether files are asked for in one."""
-        return self._elsewhere is None or self._elsewhere.is_streamed
+        return self._signed is None and (self._elsewhere is None or self._elsewhere.is_streamed)
 
     async def files(self) -> Sequence[StoredFile]:
         """List the file, or the folder."""
@@ -95,12 +98,21 @@ class MlflowRegistry:
         self._works = True
         if self._elsewhere is not None:
             return await self._elsewhere.files()
-        return await self._files()
+        files = await self._files()
+        addresses = SignedAddresses(self._client, self._sign)
+        largest = max(files, key=lambda file: file.size, default=None)
+        if largest is not None and largest.size and await addresses.work(largest):
+            self._signed = addresses
+        return files
 
     async def read(self, file: StoredFile, start: int, end: int) -> AsyncIterator[bytes | memoryview]:
         """Read a part of a file."""
         if self._elsewhere is not None:
             async for chunk in self._elsewhere.read(file, start, end):
+                yield chunk
+            return
+        if self._signed is not None and file.size:
+            async for chunk in self._signed.read(file, start, end):
                 yield chunk
             return
         headers = {"Accept-Encoding": "identity", **self._authorization()}
@@ -183,6 +195,9 @@ class MlflowRegistry:
         listed = await self._ask("mlflow-artifacts/artifacts", {"path": folder})
         return list(listed.get("files", []))
 
+    async def _sign(self, file: StoredFile) -> Any:  # noqa: ANN401
+        return await self._ask(f"mlflow-artifacts/presigned/{quote(_joined(self._root, file.path))}", {})
+
     def _stored(self, entry: Mapping[str, Any], path: str) -> StoredFile:
         # Its listings have no tags; but the files of a version stay what they are, and a digest is checked.
         size = int(entry.get("file_size", 0))
@@ -242,7 +257,7 @@ class MlflowRegistry:
             return PassingError(f"MLflow: {said}", asked_pause(answer))
         if answer.status_code not in (401, 403):
             return ModelError(f"spec.model.uri: MLflow has no {self._shown} ({said}); correct the address")
-        sentence = ModelError(
+        sentence = CredentialsError(
             f"{CREDENTIALS}: MLflow refuses {self._shown} ({said}); check the Secret's {_TOKEN}, or {_NAME} and "
             f"{_PASSWORD}, and whether their owner may read the model"
         )

@@ -11,7 +11,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionErr
 
 from viridian_serving.artifacts.archive import MAX_FILES
 from viridian_serving.artifacts.authorities import read_authorities, untrusted
-from viridian_serving.artifacts.locate import MissingError, ModelError
+from viridian_serving.artifacts.locate import CredentialsError, MissingError, ModelError
 from viridian_serving.artifacts.retries import SILENCE, PassingError
 from viridian_serving.artifacts.stores.secret import FIELD as CREDENTIALS
 from viridian_serving.artifacts.stores.secret import hidden
@@ -112,7 +112,7 @@ class Objects:
             return self._connect()
         except BaseError as error:
             # Before it asks anybody, the library says nothing of values.
-            raise ModelError(
+            raise CredentialsError(
                 f"{CREDENTIALS}: they cannot be used ({words_of(error, ())}); {self._words.no_credentials}"
             ) from None
 
@@ -194,7 +194,7 @@ class Objects:
             return MissingError(f"spec.model.uri: {name} has no {shown} ({said}); correct the address")
         if isinstance(error, PreconditionError):
             return ModelError(
-                f"spec.model.uri: {shown} changed while it was fetched; give each version an address of its own"
+                f"spec.model.uri: {shown} changed while it was fetched; give each version its own address"
             )
         if found := _CERTIFICATE.search(text):
             return untrusted(name, found[1])
@@ -209,14 +209,14 @@ class Objects:
         return ModelError(f"spec.model.uri: {name} refuses {shown} ({said}); correct the address")
 
     def _without_token(self, said: str, *, passing: bool) -> Exception:
-        sentence = ModelError(
+        sentence = CredentialsError(
             f"{CREDENTIALS}: nobody gives a token with which to read {self._shown} ({said}); "
             f"{self._words.no_credentials}"
         )
         return PassingError(f"nobody gives a token ({said})", otherwise=sentence) if passing else sentence
 
     def _refused(self, said: str) -> Exception:
-        sentence = ModelError(
+        sentence = CredentialsError(
             f"{CREDENTIALS}: {self._words.name} refuses {self._shown} ({said}); {self._words.no_credentials}"
         )
         if not self._works:

@@ -13,17 +13,17 @@ import json
 import platform
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
 import httpx2
 
 from viridian_serving.artifacts.layers import FOLDER, MANIFEST, is_of_image, path_of, title_of
-from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.locate import CredentialsError, ModelError
 from viridian_serving.artifacts.retries import PassingError
 from viridian_serving.artifacts.stores.docker_config import KEY, read_login
 from viridian_serving.artifacts.stores.http_client import (
+    Redirects,
     asked_pause,
     get_document,
     is_passing,
@@ -85,12 +85,11 @@ class Registry:
         login()  # so that a Secret that is no good is said at once
         self._login = RegistryLogin(login)
         self._client = open_client(source)
+        self._redirects = Redirects(self._client)
         self._works = False
         self._manifest = b""
         self._digests: dict[str, str] = {}
         """Of the layers, by the paths of their files."""
-        self._leads_to: dict[str, str] = {}
-        """Where the registry has sent its client for a file; such an address is good for a while."""
 
     async def files(self) -> Sequence[StoredFile]:
         """List the layers; where some are archives, also the manifest, which says what to do with them."""
@@ -114,7 +113,8 @@ class Registry:
             return
         headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
         try:
-            async with self._answer(file, headers) as answer:
+            url = self._url("blobs", self._digests[file.path])
+            async with self._redirects.get(url, headers, auth=self._login) as answer:
                 if answer.is_error:
                     await answer.aread()
                     raise self._refusal(answer, answer.text)
@@ -128,21 +128,6 @@ class Registry:
     async def aclose(self) -> None:
         """Give up the connections."""
         await self._client.aclose()
-
-    @asynccontextmanager
-    async def _answer(self, file: StoredFile, headers: Mapping[str, str]) -> AsyncIterator[httpx2.Response]:
-        """Ask where the registry sent us before, or the registry."""
-        if (known := self._leads_to.get(file.path)) is not None:
-            async with self._client.stream("GET", known, headers=headers) as answer:
-                if not answer.is_error:
-                    yield answer
-                    return
-            self._leads_to.pop(file.path, None)
-        url = self._url("blobs", self._digests[file.path])
-        async with self._client.stream("GET", url, headers=headers, auth=self._login) as answer:
-            if answer.history and answer.url.netloc != httpx2.URL(url).netloc and answer.is_success:
-                self._leads_to[file.path] = str(answer.url)
-            yield answer
 
     def _url(self, kind: str, digest: str) -> str:
         return f"https://{self._host}/v2/{self._repository}/{kind}/{digest}"
@@ -194,7 +179,7 @@ class Registry:
             return PassingError(f"the registry: {said}", asked_pause(answer))
         if answer.status_code not in (401, 403):
             return ModelError(f"spec.model.uri: the registry has no {self._shown} ({said}); correct the address")
-        sentence = ModelError(
+        sentence = CredentialsError(
             f"{CREDENTIALS}: the registry refuses {self._shown} ({said}); it says so of what does not exist as well. "
             f"Correct the address, or check the Secret's {KEY}, or username and password"
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.locate import CredentialsError
 
 FIELD = "spec.model.credentialsSecretRef"
 
@@ -20,7 +20,7 @@ def read_secret(directory: Path, *choices: Sequence[str], optional: Sequence[str
         The values of one of the choices; empty without a Secret, where the pod's own identity is meant.
 
     Raises:
-        ModelError: The Secret does not exist, none of the choices is there, or a value is no text.
+        CredentialsError: The Secret does not exist, none of the choices is there, or a value is no text.
     """
     if not directory.is_dir():
         return {}
@@ -31,7 +31,7 @@ def read_secret(directory: Path, *choices: Sequence[str], optional: Sequence[str
     wanted = ", or ".join(" and ".join(keys) for keys in choices)
     has = sorted(entry.name for entry in directory.iterdir() if not entry.name.startswith("."))
     what = f"has the keys {', '.join(has)}" if has else "does not exist, or is empty"
-    raise ModelError(f"{FIELD}: the Secret {what}; it must have {wanted}")
+    raise CredentialsError(f"{FIELD}: the Secret {what}; it must have {wanted}")
 
 
 def has_keys(directory: Path, beginning: str) -> bool:
@@ -52,8 +52,10 @@ def _value(file: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{FIELD}: key {file.name} cannot be read ({error}); write it as text") from error
+        raise CredentialsError(f"{FIELD}: key {file.name} cannot be read ({error}); write it as text") from error
     # Only JSON, which is in no header, has more than one line.
     if not text.startswith("{") and not (text.isascii() and text.isprintable()):
-        raise ModelError(f"{FIELD}: key {file.name} has characters that no header can carry; write one line of text")
+        raise CredentialsError(
+            f"{FIELD}: key {file.name} has characters that no header can carry; write one line of text"
+        )
     return text

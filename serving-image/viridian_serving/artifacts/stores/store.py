@@ -31,7 +31,7 @@ class StoredFile:
 class Store(Protocol):
     """The files that one address names.
 
-    Whoever makes one gives its client a timeout of its own for each answer. Its methods raise ``PassingError`` where
+    Whoever makes one gives its client its own timeout for each answer. Its methods raise ``PassingError`` where
     another try may help, and ``ModelError`` where none will. What they say names the field of the spec and holds
     neither a key nor a token.
     """

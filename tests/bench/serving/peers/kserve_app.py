@@ -1,4 +1,4 @@
-"""KServe's model server with a model of one's own; `--workers` and its other options are read by KServe itself."""
+"""KServe's model server with one's own model; `--workers` and its other options are read by KServe itself."""
 
 from functools import cached_property
 

@@ -35,7 +35,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def place(shared: Place) -> Place:
-    shared.server.faults, shared.server.always, shared.server.seen = [], None, []
+    shared.server.forget()
     return shared
 
 

@@ -29,7 +29,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture
 def place(shared: Place) -> Place:
-    shared.server.faults, shared.server.always, shared.server.seen = [], None, []
+    shared.server.forget()
     return shared
 
 

@@ -1,4 +1,4 @@
-"""What is special about S3: versions, large objects, and servers of one's own; before a real server."""
+"""What is special about S3: versions, large objects, and one's own servers; before a real server."""
 
 import hashlib
 import os
@@ -31,7 +31,7 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 @pytest.fixture
 def gateway(bucket: Place) -> Gateway:
     assert isinstance(bucket.server, Gateway)
-    bucket.server.faults, bucket.server.always, bucket.server.seen = [], None, []
+    bucket.server.forget()
     return bucket.server
 
 

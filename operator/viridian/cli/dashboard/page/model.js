@@ -15,17 +15,36 @@ const CONSEQUENCES = {
 };
 const TONES = { Breach: "bad", Failed: "bad", CannotRun: "bad", Healthy: "good", Passed: "good", Promoted: "good", Restored: "good" };
 const EVERY = 5000;
+const EVERY_ANSWERS = 60000;
+const RESULTS = {
+  agreed: "answered as stable did", disagreed: "answered something else, or refused what stable takes",
+  failed: "gave no answer", dropped: "were not sent, because too many were under way",
+};
+
+function shadow_of({ revision, results, differences }, logged) {
+  const all = Object.values(results).reduce((sum, number) => sum + number, 0);
+  const apart = differences.map(({ atMost, count }) => `${short(count)} by ${atMost === null ? "more" : `at most ${atMost}`}`);
+  return [
+    element("p", {}, `${revision} got copies of ${short(all)} requests that stable answered.`),
+    element("ul", {}, ...Object.entries(RESULTS).filter(([kind]) => results[kind]).map(([kind, words]) =>
+      element("li", {}, badge(kind, kind === "agreed" ? "good" : "bad"), ` ${short(results[kind])} (${short((100 * results[kind]) / all)} %) ${words}`))),
+    apart.length ? element("p", {}, `The numbers of both answers differ: ${apart.join(", ")}.`) : null,
+    results.disagreed ? element("p", { class: "hint" }, logged
+      ? "The prediction log has each disagreement with both answers."
+      : "With spec.serving.log, the prediction log has each disagreement with both answers.") : null,
+  ].filter(Boolean);
+}
 
 export class ModelView {
   constructor(content, key, state) {
     Object.assign(this, { content, key, state, traffic: null });
     document.title = `${key} · Viridian`;
     content.replaceChildren(element("p", { role: "status" }, `Reading ${key} …`));
-    this.timer = setInterval(() => this.refresh(), EVERY);
+    this.timers = [setInterval(() => this.refresh(), EVERY), setInterval(() => this.refresh_answers(), EVERY_ANSWERS)];
   }
 
   leave() {
-    clearInterval(this.timer);
+    this.timers.forEach(clearInterval);
     this.left = true;
   }
 
@@ -39,7 +58,7 @@ export class ModelView {
     if (this.left) return;
     if (!ok) return this.content.replaceChildren(element("h1", {}, this.key), element("p", { role: "alert" }, data.error));
     this.show(data);
-    await this.refresh();
+    await Promise.all([this.refresh(), this.refresh_answers()]);
   }
 
   async refresh() {
@@ -50,12 +69,35 @@ export class ModelView {
     if (!this.left && this.model) this.draw_charts();
   }
 
+  // Slower than the traffic: it changes little in a minute, and drift is a query over a day.
+  async refresh_answers() {
+    if (this.state.traffic && this.model) {
+      const { ok, data } = await ask(`/api/models/${this.key}/answers`);
+      this.answers = ok ? data : { shadow: [], drift: [], why: data.error };
+    }
+    if (!this.left && this.model) this.draw_answers();
+  }
+
+  draw_answers() {
+    const { shadow, drift, why } = this.answers ?? { shadow: [], drift: [], why: "" };
+    this.parts.shadow.parentElement.hidden = shadow.length === 0;
+    this.parts.shadow.replaceChildren(...shadow.flatMap((each) => shadow_of(each, this.model.logged)));
+    this.fill("drift", drift, ["Variable", "Drifts", "PSI", "Values", "What moved"], (each) =>
+      [`${each.variable} (${each.kind}, ${each.revision})`, badge(each.drifts ? "yes" : "no", each.drifts ? "bad" : "good"),
+        short(each.psi), short(each.values), each.drifts ? each.moved : ""]);
+    if (!drift.length && why) {
+      this.parts.drift.parentElement.hidden = false;
+      this.parts.drift.replaceChildren(element("p", { class: "hint" }, why));
+    }
+  }
+
   show(model) {
     if (this.left) return;
     const first = !this.model;
     this.model = model;
     if (first) this.build();
     this.paint();
+    if (first) this.draw_answers();
     this.draw_charts();
   }
 
@@ -72,6 +114,7 @@ export class ModelView {
       element("nav", { "aria-label": "Way back" }, element("a", { href: "#/" }, "← All models")),
       this.head, this.state_line, this.buttons,
       part("lanes", "Colors"), part("lines", "Over time"), part("checks", "Checks before traffic"),
+      part("shadow", "Answers beside stable's"), part("drift", "Drift of a day"),
       part("guards", "Guards"), part("why", "What to know"), part("history", "Earlier rollouts"));
   }
 

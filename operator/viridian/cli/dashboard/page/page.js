@@ -4,8 +4,10 @@ import { ask } from "./api.js";
 import { age, badge, element } from "./elements.js";
 import { ModelView } from "./model.js";
 
+// Rows that are drawn at first, and with each "Show more": a browser lays out thousands of them slowly.
+const PAGE = 200;
 const content = document.getElementById("content");
-const state = { rows: new Map(), actions: false, traffic: false, filter: "", namespace: "", only: "" };
+const state = { rows: new Map(), actions: false, traffic: false, filter: "", namespace: "", only: "", most: PAGE };
 let stream = null, view = null, waiting = false;
 
 async function start() {
@@ -52,7 +54,7 @@ function listen(key) {
   });
   stream.addEventListener("model", (event) => view.show?.(JSON.parse(event.data)));
   stream.addEventListener("trouble", (event) => trouble(JSON.parse(event.data)));
-  stream.onerror = () => trouble("the connection to the command is lost: what is shown may be old. Is it still running?");
+  stream.onerror = () => trouble("the connection to the server of this page is lost: what is shown may be old. Does it still run?");
 }
 
 function trouble(text) {
@@ -75,6 +77,7 @@ class ListView {
     document.title = "Models · Viridian";
     this.drawn = new Map();
     this.body = element("tbody");
+    this.more = element("button", { type: "button", id: "more", onclick: () => this.show_more() });
     this.count = element("p", { role: "status", class: "count" });
     this.namespaces = element("select", { id: "namespace", onchange: (event) => this.choose("namespace", event) });
     const phases = element("select", { id: "only", onchange: (event) => this.choose("only", event) },
@@ -94,7 +97,8 @@ class ListView {
       element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Models" },
         element("table", { class: "models" },
           element("thead", {}, element("tr", {}, ...headers.map((text) => element("th", { scope: "col" }, text)))),
-          this.body)));
+          this.body)),
+      this.more);
     this.clock = setInterval(() => this.draw(), 10000);
     this.draw();
   }
@@ -105,17 +109,28 @@ class ListView {
 
   choose(key, event) {
     state[key] = event.target.value;
+    state.most = PAGE;
     this.draw();
+  }
+
+  show_more() {
+    const last = this.body.lastChild;
+    state.most += PAGE;
+    this.draw();
+    last?.nextSibling?.querySelector("a")?.focus();
   }
 
   draw() {
     this.offer([...new Set([...state.rows.values()].map((row) => row.namespace))].sort());
     const wanted = state.filter.toLowerCase();
-    const rows = [...state.rows.values()].filter((row) =>
+    const found = [...state.rows.values()].filter((row) =>
       (!state.namespace || row.namespace === state.namespace) && (!state.only || row.tone === state.only) &&
       (!wanted || `${row.key} ${row.phase} ${row.stable} ${row.candidate}`.toLowerCase().includes(wanted)));
     const order = { bad: 0, busy: 1, good: 2 };
-    rows.sort((a, b) => order[a.tone] - order[b.tone] || (a.key < b.key ? -1 : 1));
+    found.sort((a, b) => order[a.tone] - order[b.tone] || (a.key < b.key ? -1 : 1));
+    const rows = found.slice(0, state.most);
+    this.more.hidden = rows.length === found.length;
+    this.more.textContent = `Show ${Math.min(PAGE, found.length - rows.length)} more of ${found.length}`;
     const kept = new Set(rows.map((row) => row.key));
     for (const [key, line] of this.drawn) {
       if (!kept.has(key)) {
@@ -140,8 +155,8 @@ class ListView {
       else this.body.insertBefore(line.made, place);
     }
     const all = state.rows.size;
-    const text = all === 0 ? "There is no ModelDeployment here yet: apply one, or start the page with -A for all namespaces."
-      : rows.length === all ? (all === 1 ? "1 model" : `${all} models`) : `${rows.length} of ${all} models`;
+    const text = all === 0 ? "There is no ModelDeployment here yet: apply one. `kubectl viridian dashboard -A` shows those of all namespaces."
+      : found.length === all ? (all === 1 ? "1 model" : `${all} models`) : `${found.length} of ${all} models`;
     if (this.count.textContent !== text) this.count.textContent = text;
   }
 

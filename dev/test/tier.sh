@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# tier.sh TIER: one tier of tests (lint, pure, serving, component, importing, transformers, e2e).
+# shellcheck disable=SC2317,SC2329 # tiers are called by name
+. "$(dirname "$0")/../lib.sh"
+cd "$DEV/.."
+
+lint() {
+  "$DEV/python.sh" -m ruff check .
+  "$DEV/python.sh" -m ruff format --check .
+  "$DEV/python.sh" -m mypy
+  "$DEV/python.sh" -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+  "$DEV/python.sh" dev/test/import_graph.py viridian viridian_serving viridian_import
+  "$DEV/python.sh" dev/test/sizes.py operator serving-image examples tests dev docs
+  "$DEV/python.sh" -m viridian.api.generators.crd --check
+  "$DEV/python.sh" -m viridian.api.generators.reference --check
+  "$DEV/python.sh" -m viridian.monitoring.generators.rules --check
+  "$DEV/python.sh" -m viridian.monitoring.generators.dashboards --check
+  need shellcheck
+  shellcheck -x -P SCRIPTDIR dev/*.sh dev/*/*.sh .ci/run
+}
+# Each tier names where its tests are, since to import the modules of all others takes longer than some tiers do.
+pure() {
+  run_pytest pure -n 2 --dist worksteal --ignore=tests/component --ignore=tests/e2e \
+    -m "not serving and not component and not importing and not transformers and not e2e"
+}
+# Pods as local processes, with a real Triton in each: they compute more than they wait.
+serving() {
+  # The stores that models are fetched from, and what reads the pods' metrics.
+  "$DEV/toolchain/build-go.sh" versitygw prometheus
+  "$DEV/toolchain/docker-registry.sh" >/dev/null
+  "$DEV/toolchain/environment.sh" requirements/mlflow.txt >/dev/null
+  run_pytest serving -n 2 --dist worksteal -m serving tests/serving tests/cli/test_digest_of_stores.py
+}
+component() {
+  need chromium # looks at the dashboard
+  "$DEV/toolchain/bin.sh" >/dev/null
+  "$DEV/toolchain/build-go.sh" helm kstatus prometheus prometheus-operator prom-label-proxy otel-collector
+  # Its tests wait more than they compute: three of them at a time, each with an API server of its own.
+  run_pytest component -n 3 --dist worksteal -m component -p no:schemathesis tests/component
+}
+importing() {
+  # In its own environment: what models are made and converted with is in nothing else that is tested.
+  local python
+  python=$("$DEV/toolchain/environment.sh" requirements/importing.txt)
+  PYTHONPATH=operator:serving-image:. "$python" -m pytest -q --durations=5 --junit-xml=build/tests-importing.xml \
+    -n 2 --dist worksteal tests/importing -m importing
+}
+transformers() {
+  # 5 GB of packages, so that it runs only when it is asked for.
+  local python
+  python=$("$DEV/toolchain/environment.sh" requirements/transformers.txt)
+  "$DEV/toolchain/environment.sh" requirements/keras.txt >/dev/null # a user's own Python
+  PYTHONPATH=operator:serving-image:. "$python" -m pytest -q --durations=5 --junit-xml=build/tests-transformers.xml \
+    tests/importing -m transformers
+}
+e2e() {
+  # One run at a time: another would replace the operator in the middle of this one's tests.
+  exec 8>"$CACHE/e2e.lock"
+  flock --nonblock 8 || { say "Other end-to-end tests use the cluster; these begin when they have ended." && flock 8; }
+  local made status=0
+  made=$("$DEV/cluster/install.sh" 8>&-) # what it leaves running holds no lock
+  eval "$made"
+  export VIRIDIAN_DEMO_IMAGE=$DEMO_IMAGE VIRIDIAN_DEMO_SAMPLES=$DEMO_SAMPLES
+  # They wait more than they compute: two at a time, each in its own namespace. Those that must be alone come last.
+  run_pytest e2e -n 2 --dist worksteal -m "e2e and not alone" -p no:schemathesis tests/e2e 8>&- || status=1
+  run_pytest e2e-alone -m "e2e and alone" -p no:schemathesis tests/e2e 8>&- || status=1
+  return "$status"
+}
+run_pytest() { "$DEV/python.sh" -m pytest -q --durations=5 --junit-xml="build/tests-$1.xml" "${@:2}"; }
+
+"$1"

@@ -1,0 +1,1 @@
+"""The page of `kubectl viridian dashboard` with many models."""

@@ -1,0 +1,1 @@
+"""What the rules and the dashboards cost a Prometheus with many models."""
