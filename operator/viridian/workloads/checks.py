@@ -28,6 +28,8 @@ CONTAINER: Final = "check"
 _FILES: Final = "check-files"
 _MOUNTED: Final = frozenset({"tmp", "model", "api-keys"})
 """What a check needs of what a pod's API has."""
+_ASKS: Final = frozenset({"tmp", "api-keys"})
+"""What asking a model needs of that."""
 _UNUSED: Final = frozenset({"run", "shm", "live-settings", "log-secret"})
 _TOLD_ANEW: Final = frozenset({COLOR})
 """A pod reads its color from its label, which a check's pod has not: no Service may find it."""
@@ -122,6 +124,30 @@ def _own(template: dict[str, Any], name: str, checks: Checks, urls: dict[str, st
         "activeDeadlineSeconds": _OWN_DEADLINE,
         "volumes": volumes,
     }
+
+
+def build_tool_pod(template: dict[str, Any], name: str, command: str, told: dict[str, str]) -> dict[str, Any]:
+    """A pod of the serving image that runs one command beside the model, without its files: it only asks.
+
+    Args:
+        template: the pods' of a revision, which have the image, the API key and the placement.
+        name: of its container.
+        command: of the serving image.
+        told: further variables.
+    """
+    api = next(each for each in template["containers"] if each["name"] == "api")
+    container = {
+        **{key: api[key] for key in ("image", "resources", "securityContext")},
+        "name": name,
+        "command": [command],
+        "env": [
+            *(variable for variable in api["env"] if _is_told(variable["name"])),
+            *_plain({COLOR: str(Color.BLUE), **told}),
+        ],
+        "volumeMounts": [mount for mount in api["volumeMounts"] if mount["name"] in _ASKS],
+    }
+    volumes = [volume for volume in template["volumes"] if volume["name"] in _ASKS]
+    return {**_pod(template, container), "initContainers": [], "volumes": volumes}
 
 
 def _with_color(container: dict[str, Any], color: str) -> dict[str, Any]:

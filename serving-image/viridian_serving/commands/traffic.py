@@ -19,7 +19,7 @@ from viridian_serving.http1.client import HttpClient, PeerUnreachableError
 from viridian_serving.settings import config
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.termination_log import report
-from viridian_shared.drill import TRAFFIC
+from viridian_shared.pod.check_variables import TRAFFIC
 
 DONE, CANNOT_RUN = 0, 69
 """Exit codes."""
@@ -100,7 +100,9 @@ class _Sender:
         failure = ""
         for _ in range(_TRIES):
             try:
-                self._body = msgspec.json.encode(msgspec.json.decode(await self._call("GET", "/schema", b""))["example"])
+                self._body = msgspec.json.encode(
+                    msgspec.json.decode(await self._call("GET", "/schema", b""))["example"]
+                )
                 await self._call("POST", "/predict", self._body)
             except (PeerUnreachableError, TimeoutError, _BadStatusError) as error:
                 failure = str(error) or "no answer in time"

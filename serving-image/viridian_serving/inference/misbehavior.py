@@ -19,7 +19,8 @@ from viridian_serving.inference.batcher import Demand
 from viridian_serving.inference.model import Model, ModelFailedError
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.termination_log import report
-from viridian_shared.drill import CRASHED, DrillKind
+from viridian_shared.drill import DrillKind
+from viridian_shared.pod.exit_codes import DRILL_CRASHED
 
 LOG = logging.getLogger("viridian.api")
 
@@ -123,6 +124,6 @@ def _crash(termination_log: Path) -> Misbehavior:
     async def answer(answers: Answers) -> list[Prediction]:
         await answers
         report(termination_log, ["The api container ends on purpose: this pod is the twin of a drill."])
-        os._exit(CRASHED)
+        os._exit(DRILL_CRASHED)
 
     return answer

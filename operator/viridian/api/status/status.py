@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from .drill import DrillStatus
 from .endings import BlockedRevision, Ending, HistoryEntry
 from .evidence import CheckStatus, GuardStatus
 from .fields import Condition, Name, Phase, Sentence, StatusModel, Time
@@ -91,6 +92,9 @@ class ModelDeploymentStatus(StatusModel):
     history: Annotated[list[HistoryEntry], Field(max_length=20, description="Finished rollouts, newest first.")] = (
         Field(default_factory=list)
     )
+    drill: Annotated[
+        DrillStatus | None, Field(description="How drills went, and when the next one is due; absent before the first.")
+    ] = None
     last_revision: Annotated[int, Field(ge=0, description="Highest revision number given out; never used again.")] = 0
     last_command: Annotated[
         str, Field(max_length=512, description="The last command annotation that was obeyed or refused.")
