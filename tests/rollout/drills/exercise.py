@@ -129,7 +129,9 @@ class Exercise(World):
         span = (first, self.now) if checked else None
         self.twin = replace(self.twin, phase=Phase.ROLLED_BACK, ended=entry, checked=span)
         if not checked:
-            self.sender = TrafficView(TrafficState.DONE, report=TrafficReport(200, failed, first, self.now, "status 500"))
+            self.sender = TrafficView(
+                TrafficState.DONE, report=TrafficReport(200, failed, first, self.now, "status 500")
+            )
 
     def is_gone(self) -> None:
         """The API server has deleted the twin."""

@@ -93,8 +93,8 @@ class Model:
             ) from error
         if spec.serving.drill is not None and not self.is_twin:
             raise InvalidSpec(
-                "spec.serving.drill makes a model fail on purpose, and only the operator sets it, on a drill's twin: remove"
-                " it; kubectl viridian drill starts a drill that no user meets"
+                "spec.serving.drill makes a model fail on purpose, and only the operator sets it, on a drill's twin:"
+                " remove it; kubectl viridian drill starts a drill that no user meets"
             )
         return spec
 

@@ -73,7 +73,8 @@ class Drills:
                 raise
             except Refused as error:
                 LOG.warning("%s/%s: a write of the drill was refused: %s", *model.key, error)
-                self._refused[model.key] = f"the API server refuses a write of the drill: {error}"
+                hint = "; the chart value drills.enabled gives the operator the rights" if error.status == 403 else ""
+                self._refused[model.key] = f"the API server refuses a write of the drill: {error}{hint}"
         return model.key not in self._refused
 
     def wait(self, model: Model, now: datetime) -> timedelta | None:

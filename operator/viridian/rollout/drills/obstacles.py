@@ -1,5 +1,6 @@
 """Why a drill may not begin or go on: a rollout, an incident, a model that is too small, nothing that would see it."""
 
+from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import Phase
 from viridian.rollout.context import RolloutContext, full_replicas
 from viridian_shared.drill import DrillKind
@@ -13,7 +14,7 @@ def obstacle(context: RolloutContext, kind: DrillKind) -> str | None:
     name = context.name
     if context.observed.drill.is_twin:
         return f"{name} is itself the twin of a drill"
-    return interruption(context) or open_incident(context) or _small(context) or _unseen(context, kind)
+    return interruption(context) or open_incident(context) or small(context.spec) or unseen(context.spec, kind)
 
 
 def interruption(context: RolloutContext) -> str | None:
@@ -43,8 +44,9 @@ def open_incident(context: RolloutContext) -> str | None:
     return None
 
 
-def _small(context: RolloutContext) -> str | None:
-    pods = full_replicas(context.spec.serving, None)
+def small(spec: ModelDeploymentSpec) -> str | None:
+    """Return that a model is too small for drills; None for one that is not."""
+    pods = full_replicas(spec.serving, None)
     if pods >= FEWEST:
         return None
     return (
@@ -53,10 +55,10 @@ def _small(context: RolloutContext) -> str | None:
     )
 
 
-def _unseen(context: RolloutContext, kind: DrillKind) -> str | None:
-    """Why nothing in the spec could see a failure of this kind in a twin, which has no gateway and no users."""
-    if kind is DrillKind.SLOW and not any(guard.max for guard in context.spec.guards.latency):
+def unseen(spec: ModelDeploymentSpec, kind: DrillKind) -> str | None:
+    """Return why nothing in a spec could see a failure of this kind in a twin, which has no gateway and no users."""
+    if kind is DrillKind.SLOW and not any(guard.max for guard in spec.guards.latency):
         return "no guard would see slow answers: add one to guards.latency with max"
-    if kind is DrillKind.WRONG and context.spec.checks.golden is None:
+    if kind is DrillKind.WRONG and spec.checks.golden is None:
         return "nothing would see wrong answers before users do: add checks.golden"
     return None
