@@ -215,7 +215,8 @@ class Users(Repeated):
 
     def _send(self) -> None:
         via, weights = self._weights()
-        pods = listed(self._control_plane.core.list_namespaced_pod, self._namespace)
+        mine = f"viridian.dev/model={self._model}"
+        pods = listed(self._control_plane.core.list_namespaced_pod, self._namespace, label_selector=mine)
         for color, weight in weights.items():
             ready = [pod for pod in pods if _label(pod, "color") == color and _is_ready(pod)]
             share = self._share.get(color, 0.0) + self.rate * self.period * weight / 100

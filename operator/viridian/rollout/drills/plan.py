@@ -74,8 +74,8 @@ def _begin(context: RolloutContext, drill: DrillStatus) -> DrillStatus:
     kind = _in_turn(spec, drill)
     after = evolve(drill, next=next_time(spec.schedule, context.name, context.now), waits="")
     if context.now > drill.next + parse_duration(spec.window):
-        why = drill.waits or "the operator was away, or busy with something else, all the time in which it might begin"
-        return _record(after, _refused(context, kind, "", f"left out until the next time: {why}"))
+        waited_for = drill.waits or "nobody looked at it in the time in which it might begin"
+        return _record(after, _refused(context, kind, "", f"left out until the next time: {waited_for}"))
     why = _obstacle(context, kind)
     if why is None:
         return evolve(after, running=_run(context, kind, ""))
