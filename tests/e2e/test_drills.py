@@ -15,6 +15,7 @@ from viridian_shared.durations import parse_duration
 pytestmark = pytest.mark.e2e
 
 TWIN = f"{NAME}-drill"
+PLUGIN = (sys.executable, "-m", "viridian.cli.main")
 SPEC: dict[str, dict[str, Any]] = {
     "serving": {"replicas": 2},
     "guards": {"errorRate": {"max": "10%"}, "latency": [{"percentile": "95", "max": "1s"}]},
@@ -27,8 +28,7 @@ def run_drill(stage: Stage, kind: str) -> tuple[int, dict[str, Any]]:
     """What the plugin ends with, and the record that it prints."""
     kubeconfig = stage.cluster.command()[1].removeprefix("--kubeconfig=")
     done = subprocess.run(
-        [sys.executable, "-m", "viridian.cli.main", "drill", NAME, "--kind", kind, "-n", stage.namespace]
-        + ["--timeout", "5m", "--output", "json"],
+        [*PLUGIN, "drill", NAME, "--kind", kind, "-n", stage.namespace, "--timeout", "5m", "--output", "json"],
         capture_output=True,
         text=True,
         env={**os.environ, "KUBECONFIG": kubeconfig},

@@ -1,4 +1,4 @@
-"""`kubectl viridian drill`: lets a known-bad version go through a rollout that no user meets, and prints how it went."""
+"""`kubectl viridian drill`: lets a known-bad version go through a rollout that no user meets, and says how it went."""
 
 from typing import Final
 
@@ -31,8 +31,8 @@ _ANSWER: Final = 60.0
 def drill(kubectl: Kubectl, name: str, kind: str, timeout: float, output: str | None) -> int:
     """Show how fast a bad version of NAME is turned back, in a twin that no user reaches.
 
-    A ModelDeployment of its own with stable's version gets requests of a Job, then a version that fails on purpose. What
-    was made is deleted afterwards.
+    A ModelDeployment of its own with stable's version gets requests of a Job, then a version that fails on purpose.
+    What was made is deleted afterwards.
 
     \b
     Exit statuses:
