@@ -1,13 +1,11 @@
 """The command `drill`: its timeline, its exit statuses, and what `status` shows of drills."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tests.cli.test_commands import MODELS, cluster
+from tests.cli.kubectl_double import MODELS, Cluster
 
 from viridian.cli import giving, render
 from viridian.cli.drill import final_lines, stage_line
@@ -15,7 +13,6 @@ from viridian.cli.main import main
 from viridian.cli.model import Model
 from viridian.cli.orders import subject, was_obeyed
 
-__all__ = ["cluster"]
 RECORD = {
     "kind": "Failing",
     "result": "Passed",
@@ -48,7 +45,7 @@ def _known_command(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("result", "status"), [("Passed", 0), ("TooSlow", 1), ("CouldNotRun", 1), ("Cancelled", 1)])
 def test_it_prints_the_timeline_and_ends_by_the_result(
-    cluster: Callable[..., Path], capsys: pytest.CaptureFixture[str], result: str, status: int
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], result: str, status: int
 ) -> None:
     # given an operator that obeys, and a drill that goes through its stages
     stages = [model(running=running(stage)) for stage in ("Starting", "Sending", "Failing", "Cleaning")]
@@ -65,9 +62,7 @@ def test_it_prints_the_timeline_and_ends_by_the_result(
     assert lines[-1].startswith("The drill of kind Failing ")
 
 
-def test_for_programs_it_prints_the_record_alone(
-    cluster: Callable[..., Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_for_programs_it_prints_the_record_alone(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
     cluster(model(running=running("Starting")), model(last=RECORD))
     assert main(["drill", "iris", "-o", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == RECORD
