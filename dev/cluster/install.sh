@@ -12,5 +12,5 @@ step "install the operator" helm upgrade --install viridian "$DEV/../charts/viri
   --set "image.repository=${OPERATOR_IMAGE%:*}" --set "image.tag=${OPERATOR_IMAGE##*:}" \
   --set "servingImage=$SERVING_IMAGE" \
   --set prometheus.url=http://prometheus.monitoring:9090 --set "prometheus.scrapeInterval=$SCRAPE_INTERVAL" \
-  --set watch.sweepPeriod=30s
+  --set watch.sweepPeriod=30s --set drills.enabled=true
 echo "$made"

@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from viridian.api.status import (
     CheckStatus,
     ColorStatus,
+    DrillRun,
+    DrillStatus,
     Ending,
     Hold,
     ModelDeploymentStatus,
@@ -35,6 +37,8 @@ HOLD = Hold(reason="Paused", message="m", since=NOON)
         (module.OutageChanges, Outage),
         (module.ShortfallChanges, Shortfall),
         (module.CheckChanges, CheckStatus),
+        (module.DrillChanges, DrillStatus),
+        (module.DrillRunChanges, DrillRun),
     ],
 )
 def test_every_field_can_be_changed(changes: type, model: type[StatusModel]) -> None:

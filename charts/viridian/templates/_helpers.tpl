@@ -120,6 +120,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   resources: [secrets]
   verbs: [get]
 {{- end }}
+{{- if .Values.drills.enabled }}
+# Drills: a twin is a ModelDeployment of the operator's own, made where quotas have room for it.
+- apiGroups: [viridian.dev]
+  resources: [modeldeployments]
+  verbs: [create, update, delete]
+- apiGroups: [""]
+  resources: [resourcequotas]
+  verbs: [list]
+{{- end }}
 # Checks of a candidate before traffic.
 - apiGroups: [batch]
   resources: [jobs]

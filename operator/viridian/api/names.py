@@ -12,6 +12,7 @@ FIELD_MANAGER = "viridian-operator"
 LABEL_MODEL = f"{GROUP}/model"
 LABEL_COLOR = f"{GROUP}/color"
 LABEL_REVISION = f"{GROUP}/revision"
+LABEL_DRILL_OF = f"{GROUP}/drill-of"
 
 ANNOTATION_COMMAND = f"{GROUP}/command"
 ANNOTATION_COMMAND_BY = f"{GROUP}/command-by"

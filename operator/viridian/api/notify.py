@@ -28,6 +28,7 @@ class NotifyEvent(StrEnum):
     REPLACED = "Replaced"
     REVERTED = "Reverted"
     REVISION_LOST = "RevisionLost"
+    DRILL_ENDED = "DrillEnded"
 
 
 class Receiver(ApiModel):

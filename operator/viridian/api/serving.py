@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from viridian_shared.durations import PATTERN as DURATION
 
 from .base import ApiModel
+from .drill import Misbehavior
 from .objects import SecretRef
 from .pods.pod_template import PodTemplate
 from .pods.prediction_log import PredictionLog
@@ -254,5 +255,9 @@ class Serving(ApiModel):
     cache: Annotated[Cache | None, Field(description="Cache answers to the same input; absent: no cache.")] = None
     rate_limit: Annotated[
         RateLimit | None, Field(description="Refuse requests of clients that send more than this; absent: no limit.")
+    ] = None
+    drill: Annotated[
+        Misbehavior | None,
+        Field(description="How it fails on purpose, set by the operator on the twin of a drill alone."),
     ] = None
     log: Annotated[PredictionLog | None, Field(description="Record predictions; absent: no records.")] = None

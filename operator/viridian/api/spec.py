@@ -9,6 +9,7 @@ from viridian_shared.durations import parse_duration
 
 from .base import ApiModel
 from .checks import Checks
+from .drill import Drill
 from .guards import Guards
 from .model import ModelSource
 from .notify import Receiver
@@ -87,6 +88,13 @@ class ModelDeploymentSpec(ApiModel):
         Field(
             description="What alerts expect of the model; absent: availability 99% and a p95 of 500ms. A change makes"
             " no new revision."
+        ),
+    ] = None
+    drill: Annotated[
+        Drill | None,
+        Field(
+            description="Exercises that show how fast a bad version is turned back; absent: only by the command drill."
+            " A change makes no new revision."
         ),
     ] = None
     revision_history_limit: Annotated[

@@ -26,6 +26,7 @@ _DONE: Final[Mapping[str, str]] = {
     "retry": "{revision} is not blocked any more and starts again under a new number",
     "rollback": "{back} comes back instead of {stable}, and gets all traffic when its pods are ready; change the spec"
     " too, else the next change of it starts what it asks for",
+    "drill": "a drill begins",
 }
 
 

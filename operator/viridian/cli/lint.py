@@ -101,6 +101,13 @@ def _spec(spec: object) -> Iterator[Finding]:
     if not isinstance(spec, dict):
         yield _error("spec", "is missing: write at least spec.model with version and uri")
         return
+    serving = spec.get("serving")
+    if isinstance(serving, dict) and "drill" in serving:
+        yield _error(
+            "spec.serving.drill",
+            "makes a model fail on purpose, and only the operator sets it, on the twin of a drill: remove it, and write"
+            " spec.drill",
+        )
     schema = structural_schema(ModelDeploymentSpec)
     faults = [*map(_Fault.of, _faults(spec))]
     for fault in faults:

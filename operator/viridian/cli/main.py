@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "abort": "act:abort",
     "retry": "act:retry",
     "rollback": "act:rollback",
+    "drill": "drill:drill",
     "lint": "lint:lint",
     "plan": "plan:plan",
     "diff": "diff:diff",

@@ -18,11 +18,14 @@ def subject(verb: str, model: Model, to: str = "") -> str:
     Args:
         verb: one of the operator's verbs.
         model: the model as it is.
-        to: of a rollback, the version or revision to bring back; empty for the one that served before.
+        to: of a rollback, the version or revision to bring back; empty for the one that served before. Of a drill, how
+            the version is to fail.
 
     Raises:
         NothingToDo: there is nothing that the command could be about.
     """
+    if verb == "drill":
+        return _drill(model, to)
     if verb == "rollback":
         return _return(model, to)
     if verb == "retry":
@@ -80,6 +83,17 @@ def _return(model: Model, to: str) -> str:
     return f"{stable}:{target}"
 
 
+def _drill(model: Model, kind: str) -> str:
+    if not model.stable:
+        raise NothingToDo(f"there is nothing to drill: no version of {model.name} serves yet")
+    return f"{model.stable['revision']}:{kind}"
+
+
+def _drills(model: Model, _revision: str) -> bool:
+    drill: Json = model.status.get("drill") or {}
+    return bool(drill.get("requested") or drill.get("running"))
+
+
 def _find(model: Model, to: str, stable: str) -> str:
     """The revision that a person means by its name or by its version: of one version the last that served."""
     served = [entry for entry in model.history if entry["result"] in {"Promoted", "Restored"}]
@@ -126,4 +140,5 @@ _SHOWS: Final[Mapping[str, Callable[[Model, str], bool]]] = {
     "resume": lambda model, _: not model.status.get("paused"),
     "retry": lambda model, revision: all(each["revision"] != revision for each in model.blocked),
     "rollback": _returns,
+    "drill": _drills,
 }

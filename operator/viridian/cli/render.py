@@ -13,6 +13,7 @@ from rich.tree import Tree
 
 from viridian_shared.words import count
 
+from .drill import stage_line, summary
 from .model import Json, Model, read_time
 
 _BAR = 20
@@ -50,8 +51,22 @@ def status_tree(model: Model, now: datetime, *, bars: bool) -> RenderableType:
     _branch(root, "guards", [_guard(guard, bars=bars) for guard in model.guards])
     if power := model.status.get("power"):
         root.add(Text(power))
+    if drill := model.status.get("drill"):
+        _branch(root, "drills", list(_drills(drill)))
     _branch(root, "last rollouts", [_ended(entry) for entry in model.history[:_ENDINGS]])
     return root
+
+
+def _drills(drill: Json) -> Iterator[Text]:
+    if line := stage_line(drill):
+        yield Text(line)
+    if waits := drill.get("waits"):
+        yield Text(f"the one that is due waits: {waits}", style="yellow")
+    if last := drill.get("last"):
+        text = f"last ({last['endedAt']}): {summary(last)}"
+        yield Text(text, style="" if last["result"] == "Passed" else "yellow")
+    if due := drill.get("next"):
+        yield Text(f"next: {due}")
 
 
 def models_table(models: list[Model], *, everywhere: bool) -> RenderableType:

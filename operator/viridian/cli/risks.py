@@ -12,6 +12,7 @@ from viridian.guards.counts import Counts
 from viridian.guards.eprocess import EProcess
 from viridian.guards.power import requests_missing
 from viridian.guards.spec import guard_config
+from viridian.rollout.drills.obstacles import small, unseen
 from viridian_shared.durations import format_duration, parse_duration
 
 from .forecast.power import Hold, hold_that_sees, holds, seen_within
@@ -38,6 +39,7 @@ def risks(spec: ModelDeploymentSpec, rpm: float | None, scrape_interval: timedel
     yield from _short_holds(spec, scrape_interval)
     yield from _few_pods(spec)
     yield from _blind_guards(spec)
+    yield from _drills(spec)
     if rpm is not None:
         yield from _little_traffic(spec, rpm)
 
@@ -58,6 +60,16 @@ def _short_holds(spec: ModelDeploymentSpec, scrape_interval: timedelta) -> Itera
                 f"is {length}, not longer than serving.timeout ({spec.serving.timeout}): after each"
                 " change of weight the comparison with stable leaves out one timeout; make the hold longer",
             )
+
+
+def _drills(spec: ModelDeploymentSpec) -> Iterator[Risk]:
+    if spec.drill is None:
+        return
+    if (why := small(spec)) is not None:
+        yield "spec.drill", f"never begins: {why}"
+    for index, kind in enumerate(spec.drill.kinds):
+        if (why := unseen(spec, kind)) is not None:
+            yield f"spec.drill.kinds[{index}]", f"is {kind}, and such a drill never begins: {why}"
 
 
 def _few_pods(spec: ModelDeploymentSpec) -> Iterator[Risk]:

@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Mapping
 from datetime import timedelta
 from typing import Any
 
+from viridian.api.drill import drilled_model
 from viridian.api.model_key import ModelKey
 from viridian.api.names import FIELD_MANAGER, LABEL_MODEL
 from viridian.api.status import ModelDeploymentStatus
@@ -23,6 +24,7 @@ from viridian.controller.guarding.shadows import ShadowPoller
 from viridian.controller.guarding.ticker import Ticker
 from viridian.controller.guarding.user_queries import UserQueryPoller
 from viridian.controller.notifying.notifier import Notifier
+from viridian.controller.reconciling.drills import Drills
 from viridian.controller.reconciling.events import Recorder
 from viridian.controller.reconciling.fence import Fence
 from viridian.controller.reconciling.reconcile import Reconciler
@@ -38,6 +40,7 @@ from viridian.kube.errors import KubeError
 from viridian.kube.reflector import Follower, Reflector
 from viridian.kube.resources import DEPLOYMENT, SERVICE, Kind
 from viridian.metrics.answers import AnswerReader
+from viridian.metrics.incidents import Incidents
 from viridian.metrics.prometheus import Prometheus
 from viridian.metrics.user_queries import UserQueries
 from viridian.workloads.pod import PodDefaults
@@ -100,6 +103,9 @@ class Operator:
         )
         drift, self._failed_fetches = Drift(client), FailedFetches()
         recorder = Recorder(client)
+        drills = Drills(
+            client, self.models, Incidents(configuration.prometheus_url, asked=self.metrics.asked("drills"))
+        )
         reconciler = Reconciler(
             client,
             self.models,
@@ -110,6 +116,7 @@ class Operator:
             recorder,
             defaults,
             fence,
+            drills,
             self._turned,
             self._failed_fetches.note,
         )
@@ -174,6 +181,8 @@ class Operator:
         else:
             self.models.see(manifest)
         self._ask(key)
+        if (drilled := drilled_model(metadata)) is not None:
+            self._disturbed((metadata["namespace"], drilled))
 
     def _disturbed(self, key: ModelKey) -> None:
         """Another model came into its way, or left it."""
@@ -209,6 +218,7 @@ class Operator:
             judged=tuple(self._monitor.judged()),
             notifications_waiting=len(self._notifier) if self._notifier is not None else 0,
             failed_fetches=self._failed_fetches.shown(),
+            drills=self.models.drills(),
         )
 
     def health(self) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Final
 
-from . import baselines, drift, model_alerts, objective_alerts, operator_alerts, pod_alerts, recording
+from . import baselines, drift, drill_alerts, model_alerts, objective_alerts, operator_alerts, pod_alerts, recording
 from .rule import Alert, Group
 
 ALERT_INTERVAL: Final = timedelta(seconds=30)
@@ -17,10 +17,11 @@ def files() -> Mapping[str, tuple[Group, ...]]:
         "baselines": (baselines.group(),),
         "drift": (drift.group(),),
         "alerts": (
-            _alerting("viridian.alerts.objectives", objective_alerts.alerts()),
-            _alerting("viridian.alerts.models", model_alerts.alerts()),
-            _alerting("viridian.alerts.pods", pod_alerts.alerts()),
+            _alerting("viridian.alerts.objectives", drill_alerts.without_twins(objective_alerts.alerts())),
+            _alerting("viridian.alerts.models", drill_alerts.without_twins(model_alerts.alerts())),
+            _alerting("viridian.alerts.pods", drill_alerts.without_twins(pod_alerts.alerts())),
             _alerting("viridian.alerts.operator", operator_alerts.alerts()),
+            _alerting("viridian.alerts.drills", drill_alerts.alerts()),
         ),
     }
 

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from viridian.api.rollout import Approval
-from viridian.api.status import Approved, ModelDeploymentStatus, Phase, Promotion
+from viridian.api.status import Approved, DrillOrder, DrillStatus, ModelDeploymentStatus, Phase, Promotion
 from viridian.api.status.changes import StatusChanges, evolve
+from viridian_shared.drill import DrillKind
 
 from .context import SETTLED, RolloutContext
+from .drills.obstacles import obstacle
 
 
 class Verb(StrEnum):
-    """What a person can ask for; all but RETRY and ROLLBACK speak of the candidate.
+    """What a person can ask for; all but RETRY, ROLLBACK and DRILL speak of the candidate.
 
     While a promoted version is watched, ABORT and ROLLBACK take it back, and APPROVE ends the watch.
     """
@@ -27,6 +29,7 @@ class Verb(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     ROLLBACK = "rollback"
+    DRILL = "drill"
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ class Command:
 
     verb: Verb
     revision: str
-    """Of a rollback, also what is to come back: STABLE:TARGET. Naming stable makes one that is old do nothing."""
+    """Of a rollback, also what is to come back: STABLE:TARGET. Naming stable makes one that is old do nothing. Of a
+    drill, also how it fails: STABLE:KIND."""
 
 
 def pending_command(context: RolloutContext, *verbs: Verb) -> Command | None:
@@ -87,6 +91,11 @@ def obey(context: RolloutContext, status: ModelDeploymentStatus) -> ModelDeploym
             update["paused"] = revision
         case Command(Verb.RESUME, _):
             update["paused"] = ""
+        case Command(Verb.DRILL, revision):
+            by, kind = context.observed.command_by[:256], DrillKind(revision.partition(":")[2])
+            update["drill"] = evolve(
+                status.drill or DrillStatus(), requested=DrillOrder(kind=kind, at=context.now, by=by)
+            )
     return evolve(status, update)
 
 
@@ -185,6 +194,20 @@ def _no_rollback(context: RolloutContext, revision: str) -> str | None:
     )
 
 
+def _no_drill(context: RolloutContext, revision: str) -> str | None:
+    stable, (current, _, kind) = context.status.stable, revision.partition(":")
+    if kind not in set(DrillKind):
+        return f"no drill of kind {kind or 'none'}: write drill/REVISION:KIND/ID with one of {', '.join(DrillKind)}"
+    if stable is None or stable.revision != current:
+        serving = f": {stable.revision} does" if stable is not None else ""
+        return f"no drill: {current} does not serve as stable{serving}"
+    drill = context.status.drill
+    if drill is not None and (drill.running is not None or drill.requested is not None):
+        return "no drill: another one runs; wait until it is over"
+    why = obstacle(context, DrillKind(kind))
+    return f"no drill: {why}" if why is not None else None
+
+
 def _moves(context: RolloutContext) -> str:
     """What is going on, and what to do instead of a rollback; empty when nothing moves."""
     status, candidate = context.status, context.status.candidate
@@ -207,4 +230,5 @@ _REFUSALS: Mapping[Verb, Callable[[RolloutContext, str], str | None]] = {
     Verb.PAUSE: _no_pause,
     Verb.RESUME: _no_resume,
     Verb.ROLLBACK: _no_rollback,
+    Verb.DRILL: _no_drill,
 }

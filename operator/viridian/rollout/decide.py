@@ -20,6 +20,8 @@ from .checks import track_checks
 from .commands import obey, refusal
 from .conditions import conditions
 from .context import CLOCK_STOPS, RolloutContext
+from .drills.actions import DrillAction
+from .drills.plan import drill_actions, next_drill
 from .interrupts import interrupt
 from .kept import track_kept
 from .observed import Observed, Settings
@@ -39,12 +41,14 @@ class Decision:
     """The next status and the writes to make.
 
     `route_first` is set for a rollback alone: its weights are written before the status, everything else after it.
+    `drill` are the writes of a drill, which must not hold up the others.
     """
 
     status: ModelDeploymentStatus
     actions: tuple[Action, ...]
     route_first: bool
     warning: str | None
+    drill: tuple[DrillAction, ...] = ()
 
 
 def decide(
@@ -76,7 +80,9 @@ def decide(
     decided = replace(context, status=following)
     shown = evolve(_show_roles(decided), power=power(decided))
     shown = evolve(shown, conditions=conditions(replace(context, status=shown)))
-    return Decision(shown, plan(decided), route_first=ending is not None, warning=warning)
+    shown = evolve(shown, drill=next_drill(replace(context, status=shown)))
+    drill = tuple(drill_actions(replace(context, status=shown)))
+    return Decision(shown, plan(decided), route_first=ending is not None, warning=warning, drill=drill)
 
 
 def _noted(spec: ModelDeploymentSpec, status: ModelDeploymentStatus, observed: Observed) -> ModelDeploymentStatus:

@@ -11,6 +11,8 @@ from viridian.api.status import CheckResult
 from viridian.guards.judge import Judgement
 from viridian.guards.shadow_report import ShadowReport
 
+from .drills.view import DrillView
+
 
 class FetchFailure(StrEnum):
     """Why a pod's model could not be fetched."""
@@ -202,7 +204,8 @@ class Observed:
     `stray_route` is set when a route of ours is left although the spec names no gateway any more; `taken` is a sentence
     about the model that has this one's host and path; `live_settings` says that the pods are told what the spec has for
     them to reload; `checks` are the candidate's, by their names; `kept` is the present look at what a rollback goes
-    back to, if its Job exists; `apply_failure` is what kept the last decision from being carried out.
+    back to, if its Job exists; `drill` is what was seen of its drills;
+    `apply_failure` is what kept the last decision from being carried out.
     """
 
     generation: int
@@ -222,6 +225,7 @@ class Observed:
     checks: Mapping[str, CheckView] = field(default_factory=dict)
     kept: CheckView | None = None
     apply_failure: ApplyFailure | None = None
+    drill: DrillView = field(default_factory=DrillView)
 
 
 @dataclass(frozen=True)

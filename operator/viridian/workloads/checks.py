@@ -156,6 +156,30 @@ def _own(
     }
 
 
+def build_tool_pod(template: dict[str, Any], name: str, command: str, told: dict[str, str]) -> dict[str, Any]:
+    """A pod of the serving image that runs one command beside the model, without its files: it only asks.
+
+    Args:
+        template: the pods' of a revision, which have the image, the API key and the placement.
+        name: of its container.
+        command: of the serving image.
+        told: further variables.
+    """
+    api = next(each for each in template["containers"] if each["name"] == "api")
+    container = {
+        **{key: api[key] for key in ("image", "resources", "securityContext")},
+        "name": name,
+        "command": [command],
+        "env": [
+            *(variable for variable in api["env"] if _is_told(variable["name"])),
+            *_plain({COLOR: str(Color.BLUE), **told}),
+        ],
+        "volumeMounts": [mount for mount in api["volumeMounts"] if mount["name"] in _ASKS],
+    }
+    volumes = [volume for volume in template["volumes"] if volume["name"] in _ASKS]
+    return {**_pod(template, container), "initContainers": [], "volumes": volumes}
+
+
 def _with_color(container: dict[str, Any], color: str) -> dict[str, Any]:
     kept = [variable for variable in container["env"] if variable["name"] not in _TOLD_ANEW]
     return {**container, "env": [*kept, *_plain({COLOR: color})]}

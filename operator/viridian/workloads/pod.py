@@ -180,6 +180,9 @@ def _environment(model: str, revision: str, spec: RevisionInput, defaults: PodDe
         plain[variables.ALLOW_MODEL_CODE] = "false"
     if spec.serving.fallback.after is not None:
         plain[variables.FALLBACK_AFTER] = spec.serving.fallback.after
+    if (drill := spec.serving.drill) is not None:
+        plain[variables.DRILL] = str(drill.kind)
+        plain |= {variables.DRILL_DELAY: drill.delay} if drill.delay is not None else {}
     fields = {
         variables.NAMESPACE: "metadata.namespace",
         variables.POD_UID: "metadata.uid",

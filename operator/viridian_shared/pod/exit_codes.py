@@ -10,3 +10,5 @@ FETCH_NO_ROOM: Final = 73
 """The fetch container's, when the disk has no room for the model."""
 CHECK_FAILED: Final = 65
 """A check's container, when the model has failed it; any other one but 0 says nothing about the model."""
+DRILL_CRASHED: Final = 87
+"""The api container's, when it ends on purpose in a drill; it is held against the model like any other."""

@@ -39,3 +39,7 @@ STABLE: Final = "VIRIDIAN_STABLE"
 FALLBACK_AFTER: Final = "VIRIDIAN_FALLBACK_AFTER"
 FEEDBACK_KEY: Final = "VIRIDIAN_FEEDBACK_KEY"
 API_KEYS_DIR: Final = "VIRIDIAN_API_KEYS_DIR"
+
+DRILL: Final = "VIRIDIAN_DRILL"
+"""How the pod fails on purpose, on the twin of a drill alone."""
+DRILL_DELAY: Final = "VIRIDIAN_DRILL_DELAY"

@@ -74,6 +74,8 @@ class App:
             "version": settings.model_version,
             "revision": settings.revision,
         }
+        # What a pod says of itself: one that fails on purpose does not hide it.
+        self._told = self.identity | ({"drill": settings.drill.value} if settings.drill is not None else {})
         self.counters = FrozenCounters(settings.latency_buckets, settings.scrape_interval, time.time_ns())
         labels = (settings.namespace, settings.model, settings.revision, settings.pod_uid)
         self.telemetry = Telemetry(settings, server.refusals)
@@ -231,7 +233,7 @@ class App:
     async def _health(self) -> Response:
         loaded = self.inferences.loaded
         contract = loaded.contract if loaded is not None else None
-        body = health(self.readiness.status, self.identity, contract, self._covered())
+        body = health(self.readiness.status, self._told, contract, self._covered())
         return Response(200 if self.readiness.ready else 503, body)
 
     def _covered(self) -> Coverage:

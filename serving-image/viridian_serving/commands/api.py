@@ -24,6 +24,7 @@ from viridian_serving.http1.server import HttpServer
 from viridian_serving.inference.assets import ModelAssets
 from viridian_serving.inference.health_check import HealthCheck
 from viridian_serving.inference.loaded_model import LoadedModel
+from viridian_serving.inference.misbehavior import serving_model
 from viridian_serving.inference.model import Model, fetch_schema
 from viridian_serving.inference.predictor import Predictor
 from viridian_serving.inference.trials import with_example
@@ -172,7 +173,8 @@ async def keep_model_ready(app: App, triton: HttpClient, server: HttpServer, set
     )
     preprocessor = await assets.preprocessor(schema, settings)
     tokens, deaths = app.telemetry.tokens, app.inferences.deaths
-    predictor = Predictor(model, settings.max_instances, app.identity, preprocessor, tokens, deaths)
+    serving = serving_model(settings, model, triton, contract)
+    predictor = Predictor(serving, settings.max_instances, app.identity, preprocessor, tokens, deaths)
     trials = await assets.trials(predictor, loop.time() + settings.timeout)
 
     def is_asked() -> bool:

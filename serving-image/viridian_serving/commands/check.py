@@ -22,6 +22,7 @@ from viridian_serving.artifacts.stores.opening import open_store
 from viridian_serving.artifacts.stores.source import Source
 from viridian_serving.artifacts.stores.store import Store
 from viridian_serving.checks.agreement import Finding, agreement
+from viridian_serving.checks.api_key import any_key
 from viridian_serving.checks.golden import Golden, difference
 from viridian_serving.checks.inputs import read_golden, sample_body
 from viridian_serving.checks.load import FAILED, Objective, measured, milliseconds
@@ -126,7 +127,7 @@ def main() -> int:
 
 async def _check(settings: Settings, environ: Mapping[str, str]) -> Finding:
     wish = msgspec.json.decode(environ[CHECK], type=Wish)
-    key = _key(settings)
+    key = any_key(settings)
     stable_url = environ.get(STABLE_URL)
     with ExitStack() as open_targets:
 
@@ -250,17 +251,6 @@ def _lines(settings: Settings, wish: GoldenWish) -> list[Golden]:
 
 def _share(text: str | None, otherwise: float) -> float:
     return otherwise if text is None else float(text.removesuffix("%")) / 100
-
-
-def _key(settings: Settings) -> str:
-    """Any key of a client: which one does not matter to a request that is no user's."""
-    folder = settings.api_keys_dir
-    if folder is None:
-        return ""
-    files = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
-    if not files:
-        raise CannotRunError("spec.serving.apiKeysSecretRef: the Secret has no key")
-    return files[0].read_text().strip()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from viridian_serving.settings.cpu import parse_cpus
 from viridian_shared.color import Color
 from viridian_shared.counts.latency import GRID
 from viridian_shared.digest import PATTERN as DIGEST
+from viridian_shared.drill import DrillKind
 from viridian_shared.durations import parse_duration
 from viridian_shared.model_format import ModelFormat
 from viridian_shared.pod import paths, ports
@@ -166,6 +167,11 @@ class Settings(BaseModel):
     tokens."""
     feedback_lifetime: PositiveSeconds = 30 * 24 * 3600.0
     """Seconds for which a feedback token is good."""
+
+    drill: DrillKind | None = None
+    """How this pod fails on purpose; the operator sets it on the twin of a drill alone."""
+    drill_delay: PositiveSeconds = 1.0
+    """Seconds by which each answer is late in a drill of kind Slow."""
 
     drain_delay: Seconds = DRAIN_DELAY.total_seconds()
     """Seconds after SIGTERM in which new connections are still served, while the endpoint disappears everywhere."""

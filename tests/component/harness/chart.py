@@ -48,9 +48,9 @@ def of_kind(manifests: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [manifest for manifest in manifests if manifest["kind"] == kind]
 
 
-def operator_kubeconfig(control_plane: ControlPlane, namespace: str) -> Path:
+def operator_kubeconfig(control_plane: ControlPlane, namespace: str, **values: str) -> Path:
     """A kubeconfig with exactly the rights that the chart gives an operator of this one namespace."""
-    for manifest in render(watch__namespaces=f"{{{namespace}}}", crds__install="false"):
+    for manifest in render(watch__namespaces=f"{{{namespace}}}", crds__install="false", **values):
         if manifest["kind"] in {"ServiceAccount", "Role", "RoleBinding"}:
             manifest["metadata"]["namespace"] = namespace
             for subject in manifest.get("subjects", []):

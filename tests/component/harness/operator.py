@@ -215,9 +215,9 @@ class Users(Repeated):
 
     def _send(self) -> None:
         via, weights = self._weights()
-        listing = listed(self._control_plane.core.list_namespaced_pod, self._namespace)
         # A check's pods have the revision's label, and get no user's request.
-        pods = [pod for pod in listing if _label(pod, "model") == self._model]
+        mine = f"viridian.dev/model={self._model}"
+        pods = listed(self._control_plane.core.list_namespaced_pod, self._namespace, label_selector=mine)
         for color, weight in weights.items():
             ready = [pod for pod in pods if _label(pod, "color") == color and _is_ready(pod)]
             share = self._share.get(color, 0.0) + self.rate * self.period * weight / 100

@@ -17,6 +17,7 @@ from viridian.controller.children.drift import Drift, is_same
 from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
 from viridian.controller.reconciling import failures
+from viridian.controller.reconciling.drills import Drills
 from viridian.controller.reconciling.events import Recorder
 from viridian.controller.reconciling.fence import Fence
 from viridian.controller.reconciling.reconcile import Reconciler
@@ -112,8 +113,9 @@ async def test_a_status_that_cannot_be_read_is_kept_save_for_what_is_said_about_
     client: Any = api  # of the client, only what a status needs
     deployments, monitor, pods = Deployments(lambda *_: None), GuardMonitor(2.0), OwnPods(timedelta(seconds=2))
     fence = Fence(client, models, epoch="3")
+    drills = Drills(client, models)
     reconciler = Reconciler(
-        client, models, deployments, Drift(client), monitor, pods, Recorder(client), DEFAULTS, fence
+        client, models, deployments, Drift(client), monitor, pods, Recorder(client), DEFAULTS, fence, drills
     )
 
     # when it is looked at, twice

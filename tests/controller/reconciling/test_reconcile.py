@@ -12,6 +12,7 @@ from viridian.controller.children.drift import Drift
 from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
 from viridian.controller.reconciling import failures, reconcile
+from viridian.controller.reconciling.drills import Drills
 from viridian.controller.reconciling.events import Recorder
 from viridian.controller.reconciling.failures import API_ERRORS, ENOUGH
 from viridian.controller.reconciling.fence import Fence
@@ -74,7 +75,7 @@ class Stage:
         deployments, fence = Deployments(lambda *_: None), Fence(client, self.models, "1-x")
         recorder, monitor, self.pods = Recorder(client), GuardMonitor(2.0), OwnPods(timedelta(seconds=2))
         parts = (client, self.models, deployments, Drift(client), monitor, self.pods, recorder, DEFAULTS, fence)
-        self.reconciler = Reconciler(*parts)
+        self.reconciler = Reconciler(*parts, Drills(client, self.models))
 
     async def passes(self, number: int) -> list[timedelta | None]:
         return [await self.reconciler.reconcile(IRIS) for _ in range(number)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from viridian.api.drill import TWIN_SUFFIX
 from viridian.api.names import GROUP, KIND, PLURAL, VERSION
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ModelDeploymentStatus
@@ -88,7 +89,15 @@ def _root() -> Schema:
                     " not ending in -blue or -green: the children are called NAME, NAME-blue and NAME-green"
                 ),
                 "fieldPath": ".metadata.name",
-            }
+            },
+            {
+                "rule": f"!has(self.spec.serving.drill) || self.metadata.name.endsWith('{TWIN_SUFFIX}')",
+                "message": (
+                    "makes a model fail on purpose, and only the operator sets it, on the twin of a drill: remove it;"
+                    " kubectl viridian drill starts a drill that no user meets"
+                ),
+                "fieldPath": ".spec.serving.drill",
+            },
         ],
         "properties": {
             "apiVersion": {"description": f"{GROUP}/{VERSION}.", "type": "string"},

@@ -1,5 +1,6 @@
 """What a user reads back: the status of a ModelDeployment. It is the operator's only memory."""
 
+from .drill import DrillOrder, DrillRecord, DrillResult, DrillRun, DrillStage, DrillStatus
 from .ending import BlockedRevision, Ending, HistoryEntry, Reaction
 from .evidence import CheckResult, CheckStatus, Counted, GuardStatus, KeptStatus
 from .fields import Condition, Name, Phase, Sentence, StatusModel, Time, cut
@@ -28,6 +29,12 @@ __all__ = [
     "Condition",
     "Counted",
     "Drain",
+    "DrillOrder",
+    "DrillRecord",
+    "DrillResult",
+    "DrillRun",
+    "DrillStage",
+    "DrillStatus",
     "Ending",
     "GuardStatus",
     "HistoryEntry",

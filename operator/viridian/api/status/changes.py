@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
+from viridian_shared.drill import DrillKind
+
 from ..base import ApiModel
 from ..names import Color
+from .drill import DrillOrder, DrillRecord, DrillRun, DrillStage, DrillStatus
 from .ending import BlockedRevision, Ending, HistoryEntry
 from .evidence import CheckResult, CheckStatus, GuardStatus, KeptStatus
 from .fields import Condition, Phase
@@ -65,6 +68,7 @@ class StatusChanges(TypedDict, total=False):
     expired: list[BlockedRevision]
     history: list[HistoryEntry]
     kept: KeptStatus | None
+    drill: DrillStatus | None
     last_revision: int
     last_command: str
     conditions: list[Condition]
@@ -130,6 +134,32 @@ class ShortfallChanges(TypedDict, total=False):
     ready_since: datetime | None
 
 
+class DrillChanges(TypedDict, total=False):
+    """Fields of `DrillStatus`."""
+
+    requested: DrillOrder | None
+    running: DrillRun | None
+    last: DrillRecord | None
+    earlier: list[DrillRecord]
+    passed_at: datetime | None
+    schedule: str
+    since: datetime | None
+    next: datetime | None
+    waits: str
+
+
+class DrillRunChanges(TypedDict, total=False):
+    """Fields of `DrillRun`."""
+
+    kind: DrillKind
+    stage: DrillStage
+    since: datetime
+    started_at: datetime
+    revision: str
+    version: str
+    by: str
+
+
 class CheckChanges(TypedDict, total=False):
     """Fields of `CheckStatus`."""
 
@@ -168,6 +198,10 @@ def evolve(model: WatchStatus, changes: WatchChanges = ..., /, **more: Unpack[Wa
 def evolve(model: Outage, changes: OutageChanges = ..., /, **more: Unpack[OutageChanges]) -> Outage: ...
 @overload
 def evolve(model: Shortfall, changes: ShortfallChanges = ..., /, **more: Unpack[ShortfallChanges]) -> Shortfall: ...
+@overload
+def evolve(model: DrillStatus, changes: DrillChanges = ..., /, **more: Unpack[DrillChanges]) -> DrillStatus: ...
+@overload
+def evolve(model: DrillRun, changes: DrillRunChanges = ..., /, **more: Unpack[DrillRunChanges]) -> DrillRun: ...
 @overload
 def evolve(model: CheckStatus, changes: CheckChanges = ..., /, **more: Unpack[CheckChanges]) -> CheckStatus: ...
 @overload

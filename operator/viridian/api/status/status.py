@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from .drill import DrillStatus
 from .ending import BlockedRevision, Ending, HistoryEntry
 from .evidence import CheckStatus, GuardStatus, KeptStatus
 from .fields import Condition, Name, Phase, Sentence, StatusModel, Time
@@ -93,6 +94,9 @@ class ModelDeploymentStatus(StatusModel):
     )
     kept: Annotated[
         KeptStatus | None, Field(description="Whether what the command rollback would bring back can still be run.")
+    ] = None
+    drill: Annotated[
+        DrillStatus | None, Field(description="How drills went, and when the next one is due; absent before the first.")
     ] = None
     last_revision: Annotated[int, Field(ge=0, description="Highest revision number given out; never used again.")] = 0
     last_command: Annotated[

@@ -11,12 +11,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from viridian.api.drill import drilled_model
 from viridian.api.errors import InvalidSpec
 from viridian.api.model_key import ModelKey
 from viridian.api.names import ANNOTATION_COMMAND, ANNOTATION_COMMAND_BY
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ModelDeploymentStatus, Phase
 from viridian.rollout.context import SETTLED
+from viridian.rollout.drills.figures import DrillFigures
 from viridian.traffic.claims import Claim, Claims
 from viridian.workloads.owner import Owner
 
@@ -81,7 +83,7 @@ class Model:
             InvalidSpec: the stored object does not fit today's models; the message names every field.
         """
         try:
-            return ModelDeploymentSpec.model_validate(self.manifest.get("spec") or {}, extra="ignore")
+            spec = ModelDeploymentSpec.model_validate(self.manifest.get("spec") or {}, extra="ignore")
         except ValidationError as error:
             problems = "; ".join(
                 f"spec.{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors()
@@ -89,6 +91,17 @@ class Model:
             raise InvalidSpec(
                 f"the spec cannot be used: {problems}. Correct these fields and apply it again."
             ) from error
+        if spec.serving.drill is not None and not self.is_twin:
+            raise InvalidSpec(
+                "spec.serving.drill makes a model fail on purpose, and only the operator sets it, on a drill's twin:"
+                " remove it; kubectl viridian drill starts a drill that no user meets"
+            )
+        return spec
+
+    @property
+    def is_twin(self) -> bool:
+        """Whether it is the twin of a drill."""
+        return drilled_model(self.manifest["metadata"]) is not None
 
     @cached_property
     def status(self) -> ModelDeploymentStatus:
@@ -124,12 +137,13 @@ class _CachedModel:
     uid: str
     version: int
     phase: str
+    drill: DrillFigures | None
     packed: bytes
     model: Model | None
 
     @classmethod
     def of(cls, model: Model) -> "_CachedModel":
-        known = model.owner.uid, model.version, sys.intern(model.phase)
+        known = model.owner.uid, model.version, sys.intern(model.phase), DrillFigures.of(model.manifest)
         if model.is_moving:
             return cls(*known, b"", model)
         metadata = {key: value for key, value in model.manifest["metadata"].items() if key != "managedFields"}
@@ -191,6 +205,10 @@ class Models:
     def phases(self) -> Counter[str]:
         """How many models are in each phase."""
         return Counter(known.phase for known in self._models.values())
+
+    def drills(self) -> list[tuple[ModelKey, DrillFigures]]:
+        """What the metrics say of drills, of each model that has to do with any."""
+        return [(key, known.drill) for key, known in self._models.items() if known.drill is not None]
 
     def __iter__(self) -> Iterator[ModelKey]:
         """Namespace and name of each, as they are now."""

@@ -1,12 +1,13 @@
 """What is true at the moment of a scrape, as plain values."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
 
 from viridian.api.model_key import ModelKey
 from viridian.guards.judge import Judgement
+from viridian.rollout.drills.figures import DrillFigures
 from viridian.rollout.observed import FetchFailure, Pod
 
 MOST_MODELS = 100
@@ -48,6 +49,7 @@ class LeaderFigures:
         judged: Models in a rollout.
         notifications_waiting: Notifications that are not delivered yet.
         failed_fetches: Pods whose model could not be fetched, by model and kind.
+        drills: Models that have to do with drills.
     """
 
     phases: Mapping[str, int]
@@ -57,6 +59,7 @@ class LeaderFigures:
     judged: tuple[Judged, ...]
     notifications_waiting: int = 0
     failed_fetches: Mapping[ModelKey, Mapping[FetchFailure, int]] = field(default_factory=dict)
+    drills: Sequence[tuple[ModelKey, DrillFigures]] = ()
 
 
 def shown(judged: Iterable[Judged]) -> tuple[list[Judged], int]:

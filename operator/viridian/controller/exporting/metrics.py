@@ -18,6 +18,7 @@ from viridian.rollout.reporting.notices import finished
 from viridian_shared import __version__
 
 from .credentials import ACCOUNT, CredentialsExpiry
+from .drills import drill_series
 from .figures import LeaderFigures, shown
 
 _SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -131,6 +132,7 @@ class _Figures(Collector):
         yield _gauge("notifications_waiting", "Notifications that wait to be delivered", figures.notifications_waiting)
         yield from _evidence(figures)
         yield _failed_fetches(figures)
+        yield from drill_series(figures.drills)
 
 
 def _evidence(figures: LeaderFigures) -> Iterator[Metric]:

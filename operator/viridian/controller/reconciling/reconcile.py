@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
@@ -23,6 +24,7 @@ from viridian.kube.errors import Conflict, KubeError, Refused
 from viridian.kube.resources import MODEL_DEPLOYMENT
 from viridian.rollout.conditions import with_problem
 from viridian.rollout.decide import Decision, decide, is_worth_writing
+from viridian.rollout.drills.schedule import wait_for_drill
 from viridian.rollout.kept import wait_for_kept
 from viridian.rollout.observed import ApplyFailure, Pod, Settings
 from viridian.rollout.planning.actions import MoveWeights
@@ -30,6 +32,7 @@ from viridian.rollout.reporting.notices import notices
 from viridian.workloads.pod import PodDefaults
 
 from .applier import Applier
+from .drills import Drills
 from .events import Recorder
 from .failures import FailureTracker
 from .fence import Fence
@@ -63,11 +66,12 @@ class Reconciler:
         recorder: Recorder,
         defaults: PodDefaults,
         fence: Fence,
+        drills: Drills,
         turned: Turned = lambda _model, _before, _after: None,
         saw: Saw = lambda _key, _pods: None,
     ) -> None:
         """Join the parts that a pass needs."""
-        self._turned, self._saw = turned, saw
+        self._turned, self._saw, self._drills = turned, saw, drills
         self._client, self._models, self._monitor, self._pods = client, models, monitor, pods
         self._deployments, self._drift = deployments, drift
         self._recorder, self._defaults, self._fence = recorder, defaults, fence
@@ -91,7 +95,8 @@ class Reconciler:
             return None
         try:
             if not self._models.is_dirty(key) and is_at_rest(model, self._deployments.of(key)):
-                wait = wait_for_kept(model.status.kept, datetime.now(UTC))
+                now = datetime.now(UTC)
+                wait = _soonest(wait_for_kept(model.status.kept, now), wait_for_drill(model.status.drill, now))
                 if wait is None or wait > timedelta(0):
                     self._forget(key)
                     return wait
@@ -115,6 +120,7 @@ class Reconciler:
         self._pods.forget(key)
         self._saw(key, ())
         self._failures.forget(key)
+        self._drills.forget(key)
 
     async def _move(self, model: Model) -> timedelta | None:
         if model.is_moving:
@@ -129,17 +135,19 @@ class Reconciler:
         evidence, taken = self._monitor.evidence(model.key), self._models.taken(model.key)
         failure = self._failures.of(model.key)
         children, observed = await observe(self._client, model, evidence, self._drift, taken, failure, now=now)
+        drill = await self._drills.read(model, observed.revisions, now)
+        observed = replace(observed, drill=drill.view)
         pods = tuple(pod for color in observed.colors.values() for pod in color.pods)
         self._pods.note(model.key, pods, now)
         self._saw(model.key, pods)
         decision = decide(model.owner.name, model.spec, before, observed, self._settings, now)
-        if not self._fence.holds(model) and (decision.actions or self._is_news(model, before, decision.status, now)):
+        writes = decision.actions or decision.drill
+        if not self._fence.holds(model) and (writes or self._is_news(model, before, decision.status, now)):
             await self._fence.ensure(model)
             return timedelta(0)  # what was decided on was read before the fence
         applier = Applier(self._client, self._defaults, model, children, dict(observed.revisions), self._fence.epoch)
-        if decision.route_first:
-            for move in _weights(decision):
-                await applier.apply(move)
+        for move in _weights(decision) if decision.route_first else ():
+            await applier.apply(move)
         model = await self._write(model, before, decision.status, now)
         await self._warn(model, decision.warning, is_new=before.observed_generation != model.generation)
         if not decision.route_first and (pause := self._failures.pause(model.key, decision.actions, now)) is not None:
@@ -148,6 +156,9 @@ class Reconciler:
             if not (decision.route_first and isinstance(action, MoveWeights)):
                 await applier.apply(action)
         cleared = self._failures.clear(model.key, model.owner.name, decision.actions)
+        if decision.drill:
+            done = await self._drills.apply(model, decision.drill, observed.revisions, drill.twin, self._fence.epoch)
+            return timedelta(0) if done else POLL_AFTER
         if cleared or decision.actions or decision.status.phase != before.phase:
             return timedelta(0)
         self._models.mark_clean(model.key, mark)
@@ -157,8 +168,8 @@ class Reconciler:
         """When to look again at a model for which nothing was to be done."""
         if not model.is_moving and not is_at_rest(model, self._deployments.of(model.key)):
             return POLL_AFTER
-        wait = wait_for_kept(model.status.kept, now)
-        return POLL_AFTER if wait == timedelta(0) else wait
+        kept = wait_for_kept(model.status.kept, now)
+        return _soonest(POLL_AFTER if kept == timedelta(0) else kept, self._drills.wait(model, now))
 
     async def _warn(self, model: Model, refusal: str | None, *, is_new: bool) -> None:
         """Tell of a command that is not obeyed, and once for each spec of fields that the API server has dropped."""
@@ -245,3 +256,8 @@ def _readable_status(model: Model) -> ModelDeploymentStatus:
         return ModelDeploymentStatus.model_validate({"conditions": told})
     except ValidationError:
         return ModelDeploymentStatus()
+
+
+def _soonest(*waits: timedelta | None) -> timedelta | None:
+    """The shortest of some waits, of which None is for ever."""
+    return min((wait for wait in waits if wait is not None), default=None)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from viridian.api.status import HistoryEntry, ModelDeploymentStatus, Phase
+from viridian.api.status import DrillResult, DrillStatus, HistoryEntry, ModelDeploymentStatus, Phase
 from viridian.rollout.fallback import GAPS
 
 
@@ -18,7 +18,7 @@ class Notice:
 
 def notices(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> list[Notice]:
     """The Events that tell of the way from one status to the next."""
-    turns = (_progress, _commands, _trouble, _watch, _ends)
+    turns = (_progress, _commands, _trouble, _watch, _ends, _drills)
     return [notice for turn in turns for notice in turn(before, after)]
 
 
@@ -66,6 +66,19 @@ def _ends(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterat
     if (last := finished(before, after)) is not None:
         bad = last.result not in {"Promoted", "Replaced", "Reverted"}
         yield Notice(last.result, f"{last.revision} ({last.version}): {last.message}", warning=bad)
+
+
+def _drills(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Iterator[Notice]:
+    was, now = before.drill or DrillStatus(), after.drill or DrillStatus()
+    if now.running is not None and was.running is None:
+        run = now.running
+        who = f" for {run.by}" if run.by else ""
+        yield Notice("DrillStarted", f"a drill of kind {run.kind} begins{who}, with a twin of {run.revision}")
+    if now.last is not None and now.last != was.last:
+        bad = now.last.result is not DrillResult.PASSED
+        yield Notice(f"Drill{now.last.result}", f"drill of kind {now.last.kind}: {now.last.message}", warning=bad)
+    if now.waits and now.waits != was.waits:
+        yield Notice("DrillWaits", f"the drill that is due waits: {now.waits}")
 
 
 def _is_shadowed(status: ModelDeploymentStatus) -> bool:

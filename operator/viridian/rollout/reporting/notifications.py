@@ -83,6 +83,7 @@ def _of_today(uid: str, status: ModelDeploymentStatus) -> Iterator[Notification]
             times = started, ending.evidence_at, ending.reverted_at
             yield Notification(name, ended, ending.reason, ending.message, *about, at, *times)
     yield from _of_waiting(uid, status)
+    yield from _of_drills(uid, status)
 
 
 def _of_waiting(uid: str, status: ModelDeploymentStatus) -> Iterator[Notification]:
@@ -101,6 +102,16 @@ def _of_waiting(uid: str, status: ModelDeploymentStatus) -> Iterator[Notificatio
             event, since = NotifyEvent.STALLED, condition.last_transition_time
             name = _id(uid, about[0], f"{event}/{condition.reason}", since)
             yield Notification(name, event, condition.reason, condition.message, *about, since, status.started_at)
+
+
+def _of_drills(uid: str, status: ModelDeploymentStatus) -> Iterator[Notification]:
+    last = status.drill.last if status.drill is not None else None
+    if last is None:
+        return
+    event, text = NotifyEvent.DRILL_ENDED, f"drill of kind {last.kind}: {last.message}"
+    name, reason = _id(uid, "", f"{event}/{last.kind}", last.ended_at), f"Drill{last.result}"
+    times = last.ended_at, last.started_at, last.evidence_at, last.safe_at
+    yield Notification(name, event, reason, text, "", last.version, *times)
 
 
 def _id(uid: str, revision: str, event: str, at: datetime) -> str:

@@ -1,0 +1,60 @@
+"""Whether a model burns its objectives right now: an alert on it fires, or too many of its users get errors."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from viridian.api.model_key import ModelKey
+from viridian_shared.counts.metric_names import REQUESTS
+
+from .connection import Asked, Connection, MetricsError, untold
+
+THREADS: Final = 2
+_FAST: Final = 14.4
+"""Times the allowed share of errors, as the alert ViridianErrorBudgetBurnsFast has it; alerts need not be installed."""
+_FEWEST: Final = 5
+"""Errors within five minutes that are more than an accident."""
+_ALERTS: Final = "Viridian(ErrorBudget|LatencyBudget|Model).+"
+
+
+class Incidents:
+    """Asks Prometheus about one model at a time."""
+
+    def __init__(self, url: str, timeout: timedelta = timedelta(seconds=5), asked: Asked = untold) -> None:
+        """Prepare the connection.
+
+        Args:
+            url: root of the HTTP API.
+            timeout: how long one query may take.
+            asked: told of each query.
+        """
+        self._connection = Connection(url, "prometheus.url", timeout, THREADS, asked)
+
+    async def open_incident(self, key: ModelKey, allowed: float) -> str:
+        """Return what is wrong with a model, as a sentence without its full stop; empty where nothing is.
+
+        Args:
+            key: which model.
+            allowed: share of its requests that may fail by its objective, 0 to 1.
+        """
+        try:
+            return await self._connection.ask(_query(key, allowed), {}, _told)
+        except MetricsError as error:
+            return f"it is not known whether an incident is open: {error}"
+
+
+def _query(key: ModelKey, allowed: float) -> str:
+    model = f'model_namespace="{key[0]}", model="{key[1]}"'
+    users = f'{model}, via=~"split|pin|direct"'
+    errors = f'sum(increase({REQUESTS}{{{users}, outcome="error"}}[5m]))'
+    all_of_them = f'sum(increase({REQUESTS}{{{users}, outcome=~"ok|error"}}[5m]))'
+    alerts = f'ALERTS{{alertstate="firing", alertname=~"{_ALERTS}", {model}}}'
+    return f"{alerts} or ({errors} / {all_of_them} > {_FAST * allowed:g} and {errors} >= {_FEWEST})"
+
+
+def _told(result: Sequence[Any]) -> str:
+    if not result:
+        return ""
+    names = sorted({name for each in result if (name := (each.get("metric") or {}).get("alertname"))})
+    what = f"{', '.join(names)} fires" if names else "users get errors faster than its objective allows"
+    return f"an incident is open: {what}"
