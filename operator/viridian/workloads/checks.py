@@ -171,13 +171,13 @@ def build_tool_pod(template: dict[str, Any], name: str, command: str, told: dict
         "name": name,
         "command": [command],
         "env": [
-            *(variable for variable in api["env"] if _is_told(variable["name"])),
+            *(variable for variable in api["env"] if is_told(variable["name"])),
             *_plain({COLOR: str(Color.BLUE), **told}),
         ],
         "volumeMounts": [mount for mount in api["volumeMounts"] if mount["name"] in _ASKS],
     }
     volumes = [volume for volume in template["volumes"] if volume["name"] in _ASKS]
-    return {**_pod(template, container), "initContainers": [], "volumes": volumes}
+    return {**pod_with(template, container), "initContainers": [], "volumes": volumes}
 
 
 def _with_color(container: dict[str, Any], color: str) -> dict[str, Any]:
