@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Final
 
-from . import baselines, drift, model_alerts, objective_alerts, operator_alerts, pod_alerts, recording
+from . import baselines, cost, drift, model_alerts, objective_alerts, operator_alerts, outcomes, pod_alerts, recording
 from .rule import Alert, Group
 
 ALERT_INTERVAL: Final = timedelta(seconds=30)
@@ -16,6 +16,8 @@ def files() -> Mapping[str, tuple[Group, ...]]:
         "recording": (recording.traffic(), recording.objectives(), *recording.burn()),
         "baselines": (baselines.group(),),
         "drift": (drift.group(),),
+        "outcomes": (outcomes.group(),),
+        "cost": (cost.group(),),
         "alerts": (
             _alerting("viridian.alerts.objectives", objective_alerts.alerts()),
             _alerting("viridian.alerts.models", model_alerts.alerts()),
