@@ -6,6 +6,8 @@ AVAILABILITY: Final = "viridian_objective_availability_ratio"
 """Share of users' requests that must be answered."""
 SLOW: Final = "viridian_objective_slow_ratio"
 """Share of users' requests that may take longer than the label `le`, a bound of the latency grid."""
+COST_PER_1000: Final = "viridian_objective_cost_per_1000"
+"""What 1,000 predictions may cost, in the currency of the installation's prices; absent where no model says it."""
 
 DEFAULT_AVAILABILITY: Final = 0.99
 DEFAULT_LATENCY: Final = {"p95": 0.5}

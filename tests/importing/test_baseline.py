@@ -34,19 +34,44 @@ def test_a_table_becomes_a_baseline_that_pods_can_read(sample: Path, capsys: pyt
     assert "2 features of 200 rows\nleft out  email" in capsys.readouterr().out
 
 
-def test_a_file_of_json_lines_is_counted_as_the_same_table(sample: Path) -> None:
-    # given
-    names, *rows = (line.split(",") for line in sample.read_text().splitlines())
-    objects = [dict(zip(names, [int(age), *texts, int(churned)], strict=True)) for age, *texts, churned in rows]
-    lines = sample.with_suffix(".jsonl")
-    lines.write_text("".join(f"{json.dumps(each)}\n" for each in objects))
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv.gz"])
+def test_another_form_of_file_is_counted_as_the_same_table(sample: Path, suffix: str) -> None:
+    import pandas as pd
+
+    # given the same rows, with their types
+    frame = pd.read_csv(sample)
+    other = sample.parent / f"train{suffix}"
+    if suffix == ".jsonl":
+        frame.to_json(other, orient="records", lines=True)
+    elif suffix == ".parquet":
+        frame.to_parquet(other)
+    else:
+        frame.to_csv(other, index=False)
     # when
     written = []
-    for file in (sample, lines):
+    for file in (sample, other):
         assert main(["baseline", str(file), "--target", "churned", "--into", str(sample.parent)]) == 0
         written.append(json.loads((sample.parent / "baseline.json").read_text()))
     # then
+    assert written[0]["rows"] == 200
     assert written[0] == written[1]
+
+
+def test_a_parquet_file_keeps_missing_values_and_types(tmp_path: Path) -> None:
+    import pandas as pd
+
+    # given numbers with a missing one, booleans, and times, which are texts to a model
+    file = tmp_path / "train.parquet"
+    frame = pd.DataFrame({"age": [20.5, None, 40.5, 50.5], "member": [True, False, True, True]})
+    frame["since"] = pd.to_datetime(["2026-01-01", "2026-01-02", None, "2026-01-04"])
+    frame.to_parquet(file)
+    # when
+    assert main(["baseline", str(file), "--into", str(tmp_path)]) == 0
+    # then
+    found = json.loads((tmp_path / "baseline.json").read_text())["features"]
+    assert (found["age"]["missing"], sum(found["age"]["counts"])) == (1, 3)
+    assert found["member"]["categories"] == {"false": 1, "true": 3}
+    assert found["since"].keys() <= {"categories", "missing", "lengths"}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from .base import ApiModel
-from .quantities import Duration, Percent, between, cel
+from .quantities import DECIMAL, Decimal, Duration, Percent, between, cel, matches
 
 _IN_GRID = cel(
     between("1ms", "60s"), "must be a duration from 1ms to 60s, such as 500ms: slower answers are not told apart"
@@ -35,3 +35,14 @@ class Objectives(ApiModel):
         Percent, Field(description="Share of users' requests that are answered; 4xx responses do not count.")
     ] = "99%"
     latency: Annotated[LatencyObjectives, Field(description="How fast.")] = LatencyObjectives()
+    cost_per_1000: Annotated[
+        Decimal | None,
+        Field(
+            description="What 1,000 predictions may cost, in the currency of the installation's prices (chart value"
+            " `cost`). Absent: anything.",
+            json_schema_extra=cel(
+                f"{matches(DECIMAL.pattern)} && double(self) > 0.0",
+                "must be a decimal number above 0 in quotes, such as '0.50'",
+            ),
+        ),
+    ] = None

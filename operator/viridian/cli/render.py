@@ -3,8 +3,9 @@
 import math
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -13,6 +14,7 @@ from rich.tree import Tree
 
 from viridian_shared.words import count
 
+from .cost.measure import Amount, RevisionCost
 from .drill import stage_line, summary
 from .model import Json, Model, read_time
 
@@ -30,7 +32,7 @@ def console() -> Console:
     return Console(highlight=False, width=width, soft_wrap=False)
 
 
-def status_tree(model: Model, now: datetime, *, bars: bool) -> RenderableType:
+def status_tree(model: Model, now: datetime, *, bars: bool, costs: Sequence[RevisionCost] = ()) -> RenderableType:
     """Return where a rollout stands: roles, step, checks, guards, and how earlier ones ended."""
     root = Tree(Text.assemble((model.name, "bold"), f" in {model.namespace}: ", _colored(model.phase)))
     root.add(Text(_sentence(model.state)))
@@ -53,6 +55,7 @@ def status_tree(model: Model, now: datetime, *, bars: bool) -> RenderableType:
         root.add(Text(power))
     if drill := model.status.get("drill"):
         _branch(root, "drills", list(_drills(drill)))
+    _branch(root, "cost", [Text(str(each)) for each in costs])
     _branch(root, "last rollouts", [_ended(entry) for entry in model.history[:_ENDINGS]])
     return root
 
@@ -99,12 +102,12 @@ def _row(model: Model, *, everywhere: bool) -> list[Text]:
     ]
 
 
-def history_text(model: Model) -> RenderableType:
-    """Return how each rollout that is remembered ended, the newest first."""
-    return Group(*(_entry(entry) for entry in model.history))
+def history_text(model: Model, costs: Sequence[Amount | None] = ()) -> RenderableType:
+    """Return how each rollout that is remembered ended, the newest first, and what each cost, as far as it is known."""
+    return Group(*(_entry(entry, cost) for entry, cost in zip_longest(model.history, costs)))
 
 
-def _entry(entry: Json) -> RenderableType:
+def _entry(entry: Json, cost: Amount | None) -> RenderableType:
     took = read_time(entry["endedAt"]) - read_time(entry["startedAt"])
     head = Text.assemble(
         (f"{entry['version']}", "bold"),
@@ -119,6 +122,8 @@ def _entry(entry: Json) -> RenderableType:
     if entry.get("evidenceAt") and entry.get("revertedAt"):
         reaction = read_time(entry["revertedAt"]) - read_time(entry["evidenceAt"])
         tree.add(Text(f"all traffic was back {reaction.total_seconds():.1f} s after the evidence"))
+    if cost is not None:
+        tree.add(Text(f"cost on top: {cost}"))
     return tree
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from viridian.api.status import ModelDeploymentStatus
 from viridian.controller.cache.deployments import Deployments
 from viridian.controller.cache.models import Model, Models
 from viridian.controller.children.drift import Drift
-from viridian.controller.exporting.figures import FailedFetches, LeaderFigures
+from viridian.controller.exporting.figures import ColorCost, FailedFetches, LeaderFigures
 from viridian.controller.exporting.metrics import OperatorMetrics
 from viridian.controller.guarding.answer_poller import AnswerPoller
 from viridian.controller.guarding.monitor import GuardMonitor
@@ -43,6 +43,7 @@ from viridian.metrics.answers import AnswerReader
 from viridian.metrics.incidents import Incidents
 from viridian.metrics.prometheus import Prometheus
 from viridian.metrics.user_queries import UserQueries
+from viridian.workloads.demand import CostSettings
 from viridian.workloads.pod import PodDefaults
 
 LOG = logging.getLogger(__name__)
@@ -219,6 +220,8 @@ class Operator:
             notifications_waiting=len(self._notifier) if self._notifier is not None else 0,
             failed_fetches=self._failed_fetches.shown(),
             drills=self.models.drills(),
+            costs=tuple(_costs(self.deployments, self.configuration.cost)),
+            currency=self.configuration.cost.currency,
         )
 
     def health(self) -> float:
@@ -264,6 +267,16 @@ class Operator:
 def _queue() -> WorkQueue[ModelKey]:
     """A queue in which no namespace holds up another."""
     return WorkQueue(lambda key: key[0])
+
+
+def _costs(deployments: Deployments, prices: CostSettings) -> Iterator[ColorCost]:
+    """What each color that has pods reserves and costs; nothing without prices."""
+    if not prices.is_set:
+        return
+    for key, color, slim in deployments.running():
+        demand, pods = slim.demand, slim.pods
+        reserved = (pods * demand.cpu, pods * demand.memory, pods * demand.gpus)
+        yield ColorCost(key, slim.revision, slim.version, color, *reserved, pods * prices.per_hour(demand))
 
 
 async def _ensure_fence(fence: Fence, model: Model) -> None:

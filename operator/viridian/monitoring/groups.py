@@ -4,7 +4,18 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Final
 
-from . import baselines, drift, drill_alerts, model_alerts, objective_alerts, operator_alerts, pod_alerts, recording
+from . import (
+    baselines,
+    cost,
+    drift,
+    drill_alerts,
+    model_alerts,
+    objective_alerts,
+    operator_alerts,
+    outcomes,
+    pod_alerts,
+    recording,
+)
 from .rule import Alert, Group
 
 ALERT_INTERVAL: Final = timedelta(seconds=30)
@@ -16,6 +27,8 @@ def files() -> Mapping[str, tuple[Group, ...]]:
         "recording": (recording.traffic(), recording.objectives(), *recording.burn()),
         "baselines": (baselines.group(),),
         "drift": (drift.group(),),
+        "outcomes": (outcomes.group(),),
+        "cost": (cost.group(),),
         "alerts": (
             _alerting("viridian.alerts.objectives", drill_alerts.without_twins(objective_alerts.alerts())),
             _alerting("viridian.alerts.models", drill_alerts.without_twins(model_alerts.alerts())),

@@ -15,6 +15,8 @@ REVISION: Final = f"{MODEL}, revision"
 USERS: Final = 'via=~"split|pin|direct"'
 """Requests of users. `fallback` is another pod's request, which is counted where it came from."""
 QUANTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+ANSWERED_5M: Final = "revision:viridian_answered:increase5m"
+"""Predictions that users got within five minutes, which outcomes and costs are divided by."""
 WINDOWS: Final = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 """Windows of the burn rates."""
 LONG: Final = frozenset({"2h", "6h", "1d", "3d"})

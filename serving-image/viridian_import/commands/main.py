@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from viridian_import.commands import baselining, checking, importing
+from viridian_import.commands import baselining, checking, importing, outcomes
 from viridian_import.faults import ImportFault
 
 REFUSED = 1
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="viridian", description="Brings models to Viridian.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (importing, checking, baselining):
+    for command in (importing, checking, baselining, outcomes):
         command.add_to(commands)
     given = parser.parse_args(arguments)
     try:

@@ -74,6 +74,8 @@ def _column(file: Path, name: str, series: Any) -> Column:  # noqa: ANN401
         return Column(name, Kind.INTEGER, values)
     if types.is_numeric_dtype(series.dtype):
         return Column(name, Kind.NUMBER, [None if value is None else float(value) for value in values])
+    if types.is_datetime64_any_dtype(series.dtype):  # as a CSV has them
+        return Column(name, Kind.STRING, [None if value is None else value.isoformat() for value in values])
     if all(isinstance(value, str) for value in present):
         return Column(name, Kind.STRING, values)
     odd = next(value for value in present if not isinstance(value, str))

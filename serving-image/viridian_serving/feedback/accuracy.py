@@ -1,119 +1,28 @@
-"""``POST /feedback``: what turned out to be true about predictions, counted by the revision that made them."""
+"""``POST /feedback``: what became known of predictions: the truth, whether they were accepted, what they were worth."""
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
-from prometheus_client.core import CounterMetricFamily, Metric, SummaryMetricFamily
 
 from viridian_serving.codec.instances import Violations
 from viridian_serving.codec.json_reading import parse
+from viridian_serving.feedback.counts import FeedbackCounts, Report
 from viridian_serving.feedback.token import Given, Label, TokenError, TokenReader
 from viridian_serving.http1.problems import Problem
-from viridian_shared.counts.metric_names import COHORTS, IDENTITY
-from viridian_shared.counts.via import Via
 
 _MAX_REMEMBERED: Final = 65_536
 """Tokens that are known to have been counted; beyond them the oldest is forgotten."""
-_MAX_REVISIONS: Final = 32
-_OTHER: Final = "other"
-"""Instead of the revision, when feedback has come for more of them than a page should show."""
 _MAX_ITEM: Final = 2048
 """Bytes of an item: a token has at most 1,024, a label 256."""
-_MEMBERS: Final = frozenset({"token", "actual"})
+_SAID: Final = ("actual", "accepted", "value")
+"""Members that say something of a prediction; each counts once."""
+_MAX_VALUE: Final = 1e9
+"""Largest value, either way: a typing error must not drown all others for weeks."""
 _NOT_THERE: Final = object()
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What is known about the predictions of one revision that came in one way."""
-
-    correct: int = 0
-    incorrect: int = 0
-    numbers: int = 0
-    absolute_error: float = 0.0
-
-
-_AGES: Final = ((600, "10m"), (3_600, "1h"), (21_600, "6h"), (86_400, "1d"), (259_200, "3d"), (604_800, "7d"))
-"""Ages of predictions at the time of their feedback, at most so many seconds."""
-_OLDEST: Final = "older"
-
-
-@dataclass(slots=True)
-class FeedbackCounts:
-    """Accuracy since the process started, by revision and by how the request came."""
-
-    own: str
-    """The revision of this pod, which is there from the start: a series that appears late hides its first event."""
-    by_revision: dict[str, dict[Via, _Tally]] = field(init=False)
-    cohorts: dict[str, dict[str, _Tally]] = field(init=False)
-    """Labels of requests that were assigned at random, by revision and by their age."""
-
-    def __post_init__(self) -> None:
-        self.by_revision = {self.own: _tallies()}
-        self.cohorts = {self.own: _cohorts()}
-
-    def count(self, given: Given, actual: Label, now: float) -> None:
-        """Count one prediction whose truth is known by `now`, in seconds since the epoch."""
-        revision = given.revision
-        if revision not in self.by_revision and len(self.by_revision) >= _MAX_REVISIONS:
-            revision = _OTHER
-        tally = self.by_revision.setdefault(revision, _tallies())[given.via]
-        if isinstance(given.prediction, float):
-            tally.numbers += 1
-            tally.absolute_error += abs(given.prediction - float(actual))
-            return
-        tallies = [tally]
-        if given.via is Via.SPLIT:
-            tallies.append(self.cohorts.setdefault(revision, _cohorts())[_age(now - given.issued)])
-        for each in tallies:
-            each.correct += given.prediction == actual
-            each.incorrect += given.prediction != actual
-
-    def families(self, namespace: str, model: str, pod_uid: str) -> Iterator[Metric]:
-        """Render them."""
-        labels = (*IDENTITY, "via")
-        results = CounterMetricFamily(
-            "viridian_feedback", "Predicted labels whose truth was reported", labels=(*labels, "result")
-        )
-        errors = SummaryMetricFamily(
-            "viridian_feedback_absolute_error",
-            "Distance of predicted numbers from the truth that was reported",
-            labels=labels,
-        )
-        for revision, tallies in self.by_revision.items():
-            for via, tally in tallies.items():
-                values = (namespace, model, revision, pod_uid, via.value)
-                results.add_metric((*values, "correct"), tally.correct)
-                results.add_metric((*values, "incorrect"), tally.incorrect)
-                errors.add_metric(values, tally.numbers, tally.absolute_error)
-        yield results
-        yield errors
-        cohorts = CounterMetricFamily(
-            COHORTS.removesuffix("_total"),
-            "Predicted labels of requests assigned at random whose truth was reported, by their age",
-            labels=(*IDENTITY, "age", "result"),
-        )
-        for revision, ages in self.cohorts.items():
-            for age, tally in ages.items():
-                cohorts.add_metric((namespace, model, revision, pod_uid, age, "correct"), tally.correct)
-                cohorts.add_metric((namespace, model, revision, pod_uid, age, "incorrect"), tally.incorrect)
-        yield cohorts
-
-
-def _tallies() -> dict[Via, _Tally]:
-    return {via: _Tally() for via in Via}
-
-
-def _cohorts() -> dict[str, _Tally]:
-    return {age: _Tally() for age in (*(name for _, name in _AGES), _OLDEST)}
-
-
-def _age(seconds: float) -> str:
-    return next((name for most, name in _AGES if seconds <= most), _OLDEST)
 
 
 class Feedback:
@@ -132,13 +41,15 @@ class Feedback:
         self._counts = counts
         self._max_items = max_items
         self._now = now
-        self._counted: OrderedDict[bytes, None] = OrderedDict()
+        self._counted: OrderedDict[bytes, int] = OrderedDict()
+        """Nonces of predictions, with the bits of the members that were counted of each."""
 
     def take(self, body: bytes) -> bytes:
-        """Count a request's items, each once; all of them, or none when one is wrong.
+        """Count a request's items, each member once; all of them, or none when one is wrong.
 
         Args:
-            body: JSON: an object with ``token`` and ``actual``, or a list of such objects.
+            body: JSON: an object with ``token`` and one or more of ``actual``, ``accepted`` and ``value``, or a list of
+                such objects.
 
         Returns:
             The answer's body: how many were counted, and how many had been counted before.
@@ -179,24 +90,27 @@ class Feedback:
                 f"The body holds {len(items)} items, more than the limit of {self._max_items}; send them in parts.",
             )
         if not items:
-            raise Problem(400, "invalid-feedback", "The list is empty; send at least one object with token and actual.")
+            raise Problem(
+                400,
+                "invalid-feedback",
+                "The list is empty; send at least one object with token and actual, accepted or value.",
+            )
         return items, isinstance(document, list)
 
-    def _item(self, item: object, pointer: str, now: float, violations: Violations) -> tuple[Given, Label] | None:
+    def _item(self, item: object, pointer: str, now: float, violations: Violations) -> tuple[Given, Report] | None:
         if not isinstance(item, dict):
-            violations.add(pointer, "must be an object with token and actual")
+            violations.add(pointer, "must be an object with token and actual, accepted or value")
             return None
-        unknown = [name for name in item if name not in _MEMBERS]
-        violations.add_members(pointer, unknown, "is neither token nor actual; remove it")
+        unknown = [name for name in item if name != "token" and name not in _SAID]
+        violations.add_members(pointer, unknown, f"is none of token, {', '.join(_SAID)}; remove it")
         given = self._given(item.get("token", _NOT_THERE), f"{pointer}/token", now, violations)
-        actual = item.get("actual", _NOT_THERE)
-        if actual is _NOT_THERE:
-            violations.add(f"{pointer}/actual", "is missing; it must be what turned out to be true")
-        elif given is not None and (reason := _unlike(given.prediction, actual)) is not None:
-            violations.add(f"{pointer}/actual", reason)
-        elif given is not None:
-            return given, actual
-        return None
+        said = {name: item[name] for name in _SAID if name in item}
+        if not said:
+            violations.add(pointer, "says nothing of the prediction; add actual (the truth), accepted or value")
+        reasons = {name: reason for name, value in said.items() if (reason := _fault(name, value, given)) is not None}
+        for name, reason in reasons.items():
+            violations.add(f"{pointer}/{name}", reason)
+        return (given, Report(**said)) if given is not None and said and not reasons else None
 
     def _given(self, token: object, pointer: str, now: float, violations: Violations) -> Given | None:
         if token is _NOT_THERE:
@@ -210,14 +124,29 @@ class Feedback:
                 violations.add(pointer, str(error))
         return None
 
-    def _count_once(self, given: Given, actual: Label, now: float) -> bool:
-        if given.nonce in self._counted:
+    def _count_once(self, given: Given, report: Report, now: float) -> bool:
+        """Count what has not been counted of that prediction; whether there was anything."""
+        known = self._counted.get(given.nonce, 0)
+        repeated = {name: None for bit, name in enumerate(_SAID) if known >> bit & 1}
+        fresh = replace(report, **repeated)
+        if fresh == Report():
             return False
-        self._counted[given.nonce] = None
+        said = sum(1 << bit for bit, name in enumerate(_SAID) if getattr(fresh, name) is not None)
+        self._counted[given.nonce] = known | said
         if len(self._counted) > _MAX_REMEMBERED:
             self._counted.popitem(last=False)
-        self._counts.count(given, actual, now)
+        self._counts.count(given, fresh, now)
         return True
+
+
+def _fault(name: str, value: object, given: Given | None) -> str | None:
+    """Say why a member cannot be used, if it cannot."""
+    if name == "accepted":
+        return None if isinstance(value, bool) else "must be true or false"
+    if name == "value":
+        usable = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _MAX_VALUE
+        return None if usable else f"must be a number, such as 12.5, of at most {_MAX_VALUE:,.0f} either way"
+    return _unlike(given.prediction, value) if given is not None else None
 
 
 def _unlike(prediction: Label, actual: object) -> str | None:

@@ -1,8 +1,9 @@
 """What a prediction's feedback refers to, in a signed token: nothing has to be kept until the truth is known.
 
 ``v1.`` and base64url (without padding) of: a MAC of 16 bytes; seconds since the epoch (4); a nonce (8); how the request
-came (1); the length of the revision (1), and it; the prediction as JSON. The MAC is HMAC-SHA256, cut to half as
-RFC 2104 allows, with a key that is derived for one model: every pod of the model can check it, none of another model.
+came (1); the length of the revision (1), and it; the confidence (1), if the bit of that is set in how the request came;
+the prediction as JSON. The MAC is HMAC-SHA256, cut to half as RFC 2104 allows, with a key that is derived for one
+model: every pod of the model can check it, none of another model.
 """
 
 import base64
@@ -25,6 +26,10 @@ _FIXED: Final = struct.Struct(">I8sBB")
 _VIAS: Final = tuple(Via)
 """By number. One that is added goes to the end: tokens outlive an image."""
 _VIA_NUMBERS: Final = {via: number for number, via in enumerate(_VIAS)}
+_CONFIDENT: Final = 0x80
+"""Set in that number where a byte with the confidence follows the revision. Older images ask for a newer one."""
+_CONFIDENCES: Final = 255
+"""Parts of 1 in which a confidence is written."""
 _MAX_PREDICTION: Final = 256
 """Bytes of a prediction in a token. A label is shorter; what is longer is a text, about which nobody is just right."""
 _MAX_TOKEN: Final = 1024
@@ -49,6 +54,8 @@ class Given:
     """Whole seconds since the epoch."""
     nonce: bytes
     """Tells it from every other prediction."""
+    confidence: float | None = None
+    """From 0 to 1, in steps of 1/255; None where the answer had none."""
 
 
 class TokenWriter:
@@ -70,13 +77,17 @@ class TokenWriter:
         self._process = os.urandom(4)
         self._count = 0
 
-    def write(self, prediction: object, via: Via, now: int) -> str | None:
+    def write(
+        self, prediction: object, via: Via, now: int, confidence: object = None, nonce: bytes | None = None
+    ) -> str | None:
         """Make the token of one prediction.
 
         Args:
             prediction: As the answer has it.
             via: How the request came.
             now: Whole seconds since the epoch.
+            confidence: As the answer has it; what is no number from 0 to 1 is left out.
+            nonce: 8 bytes that tell the prediction from all others; by default the next ones of this process.
 
         Returns:
             The token; None for what is neither one label nor one number, and for a text that is too long to be a label.
@@ -86,9 +97,13 @@ class TokenWriter:
         value = msgspec.json.encode(prediction)
         if len(value) > _MAX_PREDICTION:
             return None
-        self._count = (self._count + 1) & 0xFFFFFFFF
-        nonce = self._process + self._count.to_bytes(4, "big")
-        payload = b"".join((_FIXED.pack(now, nonce, _VIA_NUMBERS[via], len(self._revision)), self._revision, value))
+        if nonce is None:
+            self._count = (self._count + 1) & 0xFFFFFFFF
+            nonce = self._process + self._count.to_bytes(4, "big")
+        way, sure = _VIA_NUMBERS[via], b""
+        if isinstance(confidence, float) and 0 <= confidence <= 1:
+            way, sure = way | _CONFIDENT, bytes((round(confidence * _CONFIDENCES),))
+        payload = b"".join((_FIXED.pack(now, nonce, way, len(self._revision)), self._revision, sure, value))
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update(payload)
         outer.update(inner.digest())
@@ -180,10 +195,13 @@ def _encoded(raw: bytes) -> str:
 
 
 def _unpacked(payload: bytes) -> Given:
-    issued, nonce, via, length = _FIXED.unpack_from(payload)
-    rest = payload[_FIXED.size :]
+    issued, nonce, way, length = _FIXED.unpack_from(payload)
+    revision, rest = payload[_FIXED.size : _FIXED.size + length], payload[_FIXED.size + length :]
+    via, confidence = way & ~_CONFIDENT, None
+    if way & _CONFIDENT:
+        confidence, rest = rest[0] / _CONFIDENCES, rest[1:]
     if via >= len(_VIAS):
         raise TokenError(
             "was made by a newer version of Viridian than this pod's; send it to the revision that made it"
         )
-    return Given(rest[:length].decode(), _VIAS[via], msgspec.json.decode(rest[length:]), issued, nonce)
+    return Given(revision.decode(), _VIAS[via], msgspec.json.decode(rest), issued, nonce, confidence)

@@ -209,7 +209,9 @@ class Predictor:
         write, now = self._tokens.write, int(time.time())
         # One that schema.yaml keeps back is not told by its token either.
         tokens = [
-            write(prediction["prediction"], context.via, now) if "prediction" in prediction else None
+            write(prediction["prediction"], context.via, now, prediction.get("confidence"))
+            if "prediction" in prediction
+            else None
             for prediction in context.predictions
         ]
         return [

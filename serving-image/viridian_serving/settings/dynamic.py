@@ -84,12 +84,18 @@ def _share(text: object) -> object:
     return round(float(text[:-1]) / 100, 9) if isinstance(text, str) and text.endswith("%") else text
 
 
+def _number(text: object) -> object:
+    return float(text) if isinstance(text, str) else text
+
+
 class ObjectiveSettings(_Part):
     """What the model's users may expect; pods only repeat it as metrics, for alerts."""
 
     availability: Annotated[float, BeforeValidator(_share), Field(gt=0, lt=1)] = DEFAULT_AVAILABILITY
     latency: dict[Annotated[str, Field(pattern=r"^p[0-9]{2}(\.[0-9])?$")], PositiveSeconds] = DEFAULT_LATENCY
     """Bounds in seconds, by percentile."""
+    cost_per_1000: Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False)] | None = None
+    """What 1,000 predictions may cost."""
 
 
 class LiveSettings(_Part):

@@ -16,7 +16,7 @@ from viridian_serving.inference.model import NOT_FINITE as NOT_FINITE_CAUSE
 from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.histograms import DECADES, SHARES, Histogram, evenly
 from viridian_serving.telemetry.drift_counts import DriftCounts
-from viridian_shared.counts.metric_names import CONFIDENCE, NOT_FINITE, PREDICTIONS, VALUES
+from viridian_shared.counts.metric_names import ANSWERED, CONFIDENCE, NOT_FINITE, PREDICTIONS, VALUES
 from viridian_shared.counts.via import USERLESS, Via
 
 MAX_LABELS: Final = 20
@@ -63,6 +63,7 @@ class ModelMetrics:
         self._confidence = {via: Histogram(SHARES) for via in Via if via not in USERLESS}
         self._values = {via: Histogram(DECADES) for via in Via if via not in USERLESS}
         self._not_finite = dict.fromkeys(Via, 0)
+        self._answered = {via: 0 for via in Via if via not in USERLESS}
 
     def observe(self, requests: Sequence[RequestContext]) -> None:
         """Record what was answered.
@@ -81,6 +82,7 @@ class ModelMetrics:
             self._drift.observe(of_users)
         for via in {context.via for context in of_users}:
             predictions = [each for context in of_users if context.via is via for each in context.predictions]
+            self._answered[via] += len(predictions)
             confidences = [confidence_of(each) for each in predictions]
             self._confidence[via].observe_all([each for each in confidences if each is not None])
             numbers = [each.get("prediction") for each in predictions]
@@ -107,6 +109,12 @@ class ModelMetrics:
                 labels.add_metric((*identity, via.value, label), number)
         yield labels
         by_way = (*names, "via")
+        answered = CounterMetricFamily(
+            ANSWERED.removesuffix("_total"), "Predictions that users got, of whatever kind", labels=by_way
+        )
+        for via, number in self._answered.items():
+            answered.add_metric((*identity, via.value), number)
+        yield answered
         for name, text, histograms in (
             (CONFIDENCE, "Confidence of predictions", self._confidence),
             (VALUES, "Predicted numbers", self._values),

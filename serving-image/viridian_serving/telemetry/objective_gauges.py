@@ -8,7 +8,7 @@ from prometheus_client.registry import Collector
 
 from viridian_serving.settings.dynamic import ObjectiveSettings
 from viridian_shared.counts.metric_names import IDENTITY
-from viridian_shared.objectives import AVAILABILITY, SLOW, slow_share
+from viridian_shared.objectives import AVAILABILITY, COST_PER_1000, SLOW, slow_share
 
 
 class ObjectiveGauges(Collector):
@@ -43,3 +43,7 @@ class ObjectiveGauges(Collector):
         for bound, share in shares.items():
             slow.add_metric((*self._identity, repr(bound)), share)
         yield slow
+        if objectives.cost_per_1000 is not None:
+            cost = GaugeMetricFamily(COST_PER_1000, "What 1,000 predictions may cost", labels=IDENTITY)
+            cost.add_metric(self._identity, objectives.cost_per_1000)
+            yield cost

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client.core import Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from viridian_serving.contract.baseline_file import Baseline
 from viridian_serving.contract.contract import Contract
 from viridian_serving.contract.feature_metadata import feature_metadata
-from viridian_serving.feedback.accuracy import Feedback, FeedbackCounts
+from viridian_serving.feedback.accuracy import Feedback
+from viridian_serving.feedback.counts import FeedbackCounts
 from viridian_serving.feedback.token import TokenReader, TokenWriter
 from viridian_serving.http1.problems import Problem
 from viridian_serving.inference.batcher import Stats
@@ -33,7 +34,7 @@ from viridian_serving.telemetry.log_secret import LogSecret
 from viridian_serving.telemetry.model_metrics import ModelMetrics, rendered
 from viridian_serving.telemetry.prediction_log import resource_of
 from viridian_serving.telemetry.shadow_counts import ShadowCounts
-from viridian_shared.counts.metric_names import IDENTITY
+from viridian_shared.counts.metric_names import IDENTITY, REVISION_INFO
 
 if TYPE_CHECKING:
     from viridian_serving.telemetry.tracing import Tracing
@@ -210,6 +211,9 @@ class Telemetry(Collector):
             yield from self._observations.families(IDENTITY, self._identity)
         yield from self._log.families(IDENTITY, self._identity)
         settings = self._settings
+        info = GaugeMetricFamily(REVISION_INFO, "What this revision is", labels=(*IDENTITY, "version", "color"))
+        info.add_metric((*self._identity, settings.model_version, settings.color), 1)
+        yield info
         yield from self._accuracy.families(settings.namespace, settings.model, settings.pod_uid)
 
 

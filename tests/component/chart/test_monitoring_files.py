@@ -6,6 +6,8 @@ import pytest
 import yaml
 from tests.component.harness import chart
 
+from viridian.controller.runtime.configuration import Configuration
+
 RULES = chart.CHART / "files" / "monitoring" / "rules"
 
 
@@ -27,7 +29,9 @@ def test_rules_are_those_of_the_files_with_runbooks_where_the_user_has_them() ->
     assert sorted(rule["metadata"]["name"] for rule in rules) == [
         "viridian-alerts",
         "viridian-baselines",
+        "viridian-cost",
         "viridian-drift",
+        "viridian-outcomes",
         "viridian-recording",
     ]
     for rule in rules:
@@ -55,3 +59,20 @@ def test_dashboards_are_config_maps_that_the_sidecar_selects() -> None:
 def test_an_address_of_runbooks_that_cannot_work_is_refused(url: str) -> None:
     with pytest.raises(chart.HelmError, match="/monitoring/rules/runbookUrl"):
         chart.render(monitoring__rules__runbookUrl=url)
+
+
+def test_prices_reach_the_operator() -> None:
+    # when
+    rendered = chart.render(cost__currency="EUR", cost__cpuHour="0.03")
+    [operator] = [manifest for manifest in rendered if manifest["kind"] == "Deployment"]
+    [container] = operator["spec"]["template"]["spec"]["containers"]
+    given = {each["name"]: each.get("value", "") for each in container["env"]}
+    # then
+    settings = Configuration.from_environment({**given, "VIRIDIAN_LEASE_NAMESPACE": "viridian-system"})
+    assert (settings.cost.currency, settings.cost.cpu_hour, settings.cost.is_set) == ("EUR", 0.03, True)
+
+
+@pytest.mark.parametrize("values", [{"cost__cpuHour": "-1"}, {"cost__gpuHour": "dear"}, {"cost__diskHour": "1"}])
+def test_what_is_no_price_is_refused(values: dict[str, str]) -> None:
+    with pytest.raises(chart.HelmError, match="/cost"):
+        chart.render(**values)

@@ -16,7 +16,7 @@ from tests.controller.exporting.test_credentials import authority, token
 from viridian.api.status import Ending, HistoryEntry, ModelDeploymentStatus, Phase
 from viridian.api.status.changes import evolve
 from viridian.controller.exporting.endpoint import Endpoint
-from viridian.controller.exporting.figures import MOST_MODELS, FailedFetches, Judged, LeaderFigures
+from viridian.controller.exporting.figures import MOST_MODELS, ColorCost, FailedFetches, Judged, LeaderFigures
 from viridian.controller.exporting.metrics import OperatorMetrics
 from viridian.guards.counts import Counts
 from viridian.guards.judge import Judgement, Verdict
@@ -35,8 +35,12 @@ def judged(name: str, evidence: float = 3.0) -> Judged:
     return ("team-a", name), f"{name}-2", (judgement,)
 
 
-def figures(models: int = 3, rolling: Iterable[Judged] = ()) -> LeaderFigures:
-    return LeaderFigures({Phase.STABLE: models}, 2, 0.5, 0.1, tuple(rolling))
+def cost(name: str, color: str = "blue", gpus: float = 0.0) -> ColorCost:
+    return ColorCost(("team-a", name), f"{name}-2", "v2", color, 1.5, 2.0**30, gpus, 0.25)
+
+
+def figures(models: int = 3, rolling: Iterable[Judged] = (), costs: Iterable[ColorCost] = ()) -> LeaderFigures:
+    return LeaderFigures({Phase.STABLE: models}, 2, 0.5, 0.1, tuple(rolling), costs=tuple(costs), currency="EUR")
 
 
 def unfetched(failure: FetchFailure | None = None) -> Pod:
@@ -68,7 +72,9 @@ def test_the_reference_lists_every_metric_with_its_labels_and_its_type(tmp_path:
     (tmp_path / "ca.crt").write_text(authority(30))
     failing = FailedFetches()
     failing.note(("ml", "iris"), [unfetched(FetchFailure.CREDENTIALS)])
-    all_figures = replace(figures(rolling=[judged("iris")]), failed_fetches=failing.shown())
+    all_figures = replace(
+        figures(rolling=[judged("iris")], costs=[cost("iris", gpus=1)]), failed_fetches=failing.shown()
+    )
     metrics = OperatorMetrics(lambda: all_figures, tmp_path)
     turning, over = ended("GuardBreached", "RolledBack", 1.0)
     metrics.turned(turning, over)
@@ -131,6 +137,34 @@ def test_pods_that_cannot_fetch_are_shown_by_model_until_it_is_at_rest() -> None
         failing.note(("ml", f"m{number:04}"), [unfetched(FetchFailure.OTHER)])
     # then
     assert len(shown()) == MOST_MODELS
+
+
+def test_pods_are_priced_by_color() -> None:
+    # given
+    metrics = OperatorMetrics(lambda: figures(costs=[cost("iris"), cost("rose", "green", gpus=2)]))
+    labels = {"model_namespace": "team-a", "model": "rose", "revision": "rose-2", "version": "v2", "color": "green"}
+    # then
+    value = metrics.registry.get_sample_value
+    assert value("viridian_operator_cost_per_hour", {**labels, "currency": "EUR"}) == 0.25
+    assert value("viridian_operator_requested_cpu_cores", labels) == 1.5
+    assert value("viridian_operator_requested_memory_bytes", labels) == 2**30
+    assert value("viridian_operator_requested_gpus", labels) == 2
+    assert sum(len(family.samples) for family in families(metrics) if family.name.endswith("gpus")) == 1
+
+
+def test_without_prices_nothing_is_said_of_cost() -> None:
+    names = {family.name for family in families(OperatorMetrics(figures))}
+    assert not any("cost" in name or "requested" in name for name in names)
+
+
+def test_the_number_of_priced_colors_is_bounded_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given
+    monkeypatch.setattr("viridian.controller.exporting.metrics.MOST_COLORS", 10)
+    metrics = OperatorMetrics(lambda: figures(costs=[cost(f"m{number}") for number in range(12)]))
+    # then
+    costs = [family for family in families(metrics) if family.name == "viridian_operator_cost_per_hour"]
+    assert len(costs[0].samples) == 10
+    assert metrics.registry.get_sample_value("viridian_operator_cost_omitted_colors") == 2
 
 
 def test_without_the_lease_nothing_is_said_of_models() -> None:

@@ -8,6 +8,7 @@ from viridian.api.errors import ConfigurationError
 from viridian.api.serving import Resources
 from viridian.controller.runtime.configuration import Configuration
 from viridian.controller.runtime.notification_settings import NotificationSettings
+from viridian.workloads.demand import CostSettings
 from viridian.workloads.model_cache import ModelCache
 from viridian.workloads.resources import DefaultResources
 
@@ -81,6 +82,8 @@ def test_what_has_a_default_may_be_left_out() -> None:
             "notifications",
             NotificationSettings(allowed_hosts=["a.example"]),
         ),
+        ("VIRIDIAN_COST", "", "cost", CostSettings()),
+        ("VIRIDIAN_COST", '{"currency": "EUR", "cpuHour": 0.03}', "cost", CostSettings(currency="EUR", cpu_hour=0.03)),
         ("VIRIDIAN_POD_IP", "10.0.0.7", "probe_endpoint", "http://10.0.0.7:8080/healthz"),
         ("VIRIDIAN_POD_IP", "fd00::7", "probe_endpoint", "http://[fd00::7]:8080/healthz"),
         ("VIRIDIAN_LEASE_NAMESPACE", "ml", "lease", ("ml", "viridian")),
@@ -93,6 +96,12 @@ def test_settings_are_read(variable: str, value: str, field: str, expected: obje
 
 
 BAD = {
+    ("VIRIDIAN_COST", "cost"): [
+        "EUR",
+        '{"cpuHour": -1}',
+        '{"cpuHour": 1, "diskHour": 1}',
+        '{"nodes": [{"cpuHour": 1}]}',
+    ],
     ("VIRIDIAN_PROMETHEUS_URL", "prometheus.url"): [
         None,
         "",

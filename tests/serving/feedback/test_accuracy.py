@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.serving.pages import samples
 
 from viridian_serving.codec.instances import MAX_VIOLATIONS
-from viridian_serving.feedback.accuracy import Feedback, FeedbackCounts
+from viridian_serving.feedback.accuracy import Feedback
+from viridian_serving.feedback.counts import FeedbackCounts, Report
 from viridian_serving.feedback.token import Given, TokenError, TokenReader, TokenWriter
 from viridian_serving.http1.problems import Problem
 from viridian_shared.counts.via import Via
@@ -51,9 +52,11 @@ class Taker:
         return caught.value
 
     def samples(self) -> dict[tuple[str, ...], float]:
-        """By name, revision, via and result; what is not zero."""
-        page = samples(lambda: self.counts.families("ml", "iris", "uid"), "revision", "via", "result")
-        return {key: value for key, value in page.items() if value and "cohort" not in key[0]}
+        """By name, revision, via, and what it was; what is not zero, without ages."""
+        labels = ("revision", "via", "result", "accepted", "sign", "bin")
+        page = samples(lambda: self.counts.families("ml", "iris", "uid"), *labels)
+        times = ("viridian_feedback_cohort", "viridian_feedback_age", "viridian_feedback_last")
+        return {key: value for key, value in page.items() if value and not key[0].startswith(times)}
 
 
 # -- tokens
@@ -64,6 +67,26 @@ def test_a_token_says_what_was_predicted(prediction: object, via: Via) -> None:
     said = reader().read(token(prediction, via), ISSUED + 1)
     assert (said.revision, said.via, said.prediction, said.issued) == ("iris-7", via, prediction, ISSUED)
     assert type(said.prediction) is type(prediction)
+
+
+@pytest.mark.parametrize("confidence", [0.0, 0.5, 0.987, 1.0])
+def test_a_token_says_how_sure_the_model_was(confidence: float) -> None:
+    made = writer().write("Köln", Via.SPLIT, ISSUED, confidence)
+    said = reader().read(made or "", ISSUED)
+    assert said.confidence == pytest.approx(confidence, abs=0.002)
+    assert (said.revision, said.via, said.prediction) == ("iris-7", Via.SPLIT, "Köln")
+
+
+@pytest.mark.parametrize("confidence", [None, "high", -0.1, 1.1, float("nan"), [0.5]])
+def test_what_is_no_confidence_is_in_no_token(confidence: object) -> None:
+    made = writer().write(1, Via.SPLIT, ISSUED, confidence)
+    assert reader().read(made or "", ISSUED).confidence is None
+
+
+def test_a_prediction_can_be_told_by_something_else_than_its_number() -> None:
+    first, second = (writer().write(1, Via.SPLIT, ISSUED, nonce=b"12345678") for _ in range(2))
+    assert first == second
+    assert reader().read(first or "", ISSUED).nonce == b"12345678"
 
 
 def test_a_token_is_short_and_fits_into_a_url() -> None:
@@ -161,7 +184,7 @@ def test_a_token_of_a_newer_version_is_no_crash() -> None:
 def test_labels_of_requests_assigned_at_random_are_counted_by_their_age(seconds: int, age: str) -> None:
     counts = FeedbackCounts("iris-7")
     for via in (Via.SPLIT, Via.PIN):
-        counts.count(Given("iris-6", via, "cat", ISSUED, b""), "dog", ISSUED + seconds)
+        counts.count(Given("iris-6", via, "cat", ISSUED, b""), Report("dog"), ISSUED + seconds)
     page = samples(lambda: counts.families("ml", "iris", "uid"), "revision", "age", "result")
     cohorts = {key: number for key, number in page.items() if key[0] == "viridian_feedback_cohort_total" and number}
     assert cohorts == {("viridian_feedback_cohort_total", "iris-6", age, "incorrect"): 1}
@@ -202,15 +225,87 @@ def test_a_token_counts_once() -> None:
     assert sum(taker.samples().values()) == 1
 
 
+def test_what_came_of_predictions_is_counted_beside_their_truth() -> None:
+    # given predictions of which one was worth something, one was turned down at a loss, and one was no user's
+    taker = Taker()
+    taker.take(
+        [
+            {"token": token(1), "accepted": True, "value": 12.5},
+            {"token": token(2.5, Via.PIN), "accepted": False, "value": -4, "actual": 2},
+            {"token": token(1, Via.CHECK), "accepted": True, "value": 1000},
+        ]
+    )
+    # then
+    assert taker.samples() == {
+        ("viridian_feedback_accepted_total", "iris-7", "split", "true"): 1,
+        ("viridian_feedback_accepted_total", "iris-7", "pin", "false"): 1,
+        ("viridian_feedback_valued_total", "iris-7", "split"): 1,
+        ("viridian_feedback_valued_total", "iris-7", "pin"): 1,
+        ("viridian_feedback_value_total", "iris-7", "split", "gain"): 12.5,
+        ("viridian_feedback_value_total", "iris-7", "pin", "loss"): 4,
+        ("viridian_feedback_absolute_error_sum", "iris-7", "pin"): 0.5,
+        ("viridian_feedback_absolute_error_count", "iris-7", "pin"): 1,
+    }
+
+
+def test_the_truth_may_come_later_than_the_decision_and_each_counts_once() -> None:
+    # given a prediction that was accepted at once
+    taker, made = Taker(), token(1)
+    assert taker.take({"token": made, "accepted": True}) == {"counted": 1, "repeated": 0}
+    # when its truth comes, with the decision again, and then all of it again
+    assert taker.take({"token": made, "accepted": False, "actual": 1}) == {"counted": 1, "repeated": 0}
+    assert taker.take({"token": made, "accepted": True, "actual": 2}) == {"counted": 0, "repeated": 1}
+    # then the first of each is what counts
+    assert taker.samples() == {
+        ("viridian_feedback_accepted_total", "iris-7", "split", "true"): 1,
+        ("viridian_feedback_total", "iris-7", "split", "correct"): 1,
+    }
+
+
+def test_confidence_is_held_against_the_truth() -> None:
+    # given labels with confidences, of which one is at the very end of the scale, and one has none
+    taker, one = Taker(), writer()
+    given_ = [(0.92, 1), (0.98, 2), (1.0, 1), (0.0, 2), (None, 1)]
+    taker.take([{"token": one.write(1, Via.SPLIT, ISSUED, sure), "actual": actual} for sure, actual in given_])
+    # then
+    found = {key: value for key, value in taker.samples().items() if "confidence" in key[0]}
+    assert found == pytest.approx(
+        {
+            ("viridian_feedback_confidence_count", "iris-7", "0.9"): 3,
+            ("viridian_feedback_confidence_sum", "iris-7", "0.9"): 2.9,
+            ("viridian_feedback_confidence_correct_total", "iris-7", "0.9"): 2,
+            ("viridian_feedback_confidence_count", "iris-7", "0.0"): 1,
+        },
+        abs=0.01,
+    )
+
+
+def test_the_age_of_feedback_is_told() -> None:
+    # when
+    taker = Taker(now=ISSUED + 600.0)
+    taker.take([{"token": token(1), "actual": 1}, {"token": token(1), "value": 3}])
+    # then
+    page = samples(lambda: taker.counts.families("ml", "iris", "uid"))
+    assert page[("viridian_feedback_age_seconds_sum",)] == 1200
+    assert page[("viridian_feedback_age_seconds_count",)] == 2
+    assert page[("viridian_feedback_last_timestamp_seconds",)] == ISSUED + 600
+
+
 @pytest.mark.parametrize(
     ("document", "pointers"),
     [
         (3, [""]),
-        ({}, ["/token", "/actual"]),
+        ({}, ["/token", ""]),
         ({"token": 1, "actual": 1}, ["/token"]),
         ({"token": "x", "actual": 1}, ["/token"]),
         ({"token": token(), "actual": 1, "extra/~": 0}, ["/extra~1~0"]),
-        ({"token": token()}, ["/actual"]),
+        ({"token": token()}, [""]),
+        ({"token": token(), "accepted": 1}, ["/accepted"]),
+        ({"token": token(), "accepted": None}, ["/accepted"]),
+        ({"token": token(), "actual": 1, "value": "12"}, ["/value"]),
+        ({"token": token(), "actual": 1, "value": True}, ["/value"]),
+        ({"token": token(), "accepted": "no", "value": 1e9 + 1}, ["/accepted", "/value"]),
+        ({"token": "x", "accepted": 3, "actual": object.__name__}, ["/token", "/accepted"]),
         ({"token": token(), "actual": "1"}, ["/actual"]),
         ({"token": token(), "actual": 1.5}, ["/actual"]),
         ({"token": token(), "actual": True}, ["/actual"]),
@@ -268,7 +363,7 @@ def test_memory_is_bounded_and_forgets_the_oldest(monkeypatch: pytest.MonkeyPatc
 def test_the_page_shows_a_bounded_number_of_revisions() -> None:
     counts = FeedbackCounts("iris-0")
     for number in range(100):
-        counts.count(Given(f"iris-{number}", Via.SPLIT, 1, ISSUED, b""), 1, ISSUED)
-    assert len(counts.by_revision) == 33
-    assert counts.by_revision["other"][Via.SPLIT].correct == 68
-    assert counts.by_revision["iris-0"][Via.SPLIT].correct == 1
+        counts.count(Given(f"iris-{number}", Via.SPLIT, 1, ISSUED, b""), Report(1), ISSUED)
+    assert len(counts.by_revision) == 17
+    assert counts.by_revision["other"].truth[Via.SPLIT].correct == 84
+    assert counts.by_revision["iris-0"].truth[Via.SPLIT].correct == 1

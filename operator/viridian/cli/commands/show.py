@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from viridian.cli.kubectl import Kubectl
-from viridian.cli.model import Model
+from viridian.cli.model import Model, read_time
 from viridian.cli.options import NAME, OUTPUT, on_cluster, print_data
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+_PROMETHEUS = click.option(
+    "--prometheus", metavar="URL", help="Add what it cost, where there are prices. Such as http://127.0.0.1:9090."
+)
 _SETTLED = {"Stable", "Watching", "RolledBack", "Expired"}
 
 
@@ -35,18 +38,23 @@ def list_models(kubectl: Kubectl, everywhere: bool, output: str | None) -> None:
 
 @click.command()
 @NAME
+@_PROMETHEUS
 @OUTPUT
 @on_cluster
-def status(kubectl: Kubectl, name: str, output: str | None) -> None:
+def status(kubectl: Kubectl, name: str, prometheus: str | None, output: str | None) -> None:
     """Show where the rollout of NAME stands: versions, weights, step, checks, guards, and earlier rollouts."""
+    from viridian.cli.cost.measure import costs
+
     model = kubectl.model(name)
+    found = costs(prometheus, model.namespace, model.name) if prometheus else []
     if output:
-        print_data(model.status, output)
+        cost = {"cost": [each.data() for each in found]} if prometheus else {}
+        print_data({**model.status, **cost}, output)
         return
     from viridian.cli import render
 
     console = render.console()
-    console.print(render.status_tree(model, datetime.now(UTC), bars=console.is_terminal))
+    console.print(render.status_tree(model, datetime.now(UTC), bars=console.is_terminal, costs=found))
 
 
 @click.command()
@@ -76,10 +84,13 @@ def watch(kubectl: Kubectl, name: str) -> None:
 
 @click.command()
 @NAME
+@_PROMETHEUS
 @OUTPUT
 @on_cluster
-def history(kubectl: Kubectl, name: str, output: str | None) -> None:
+def history(kubectl: Kubectl, name: str, prometheus: str | None, output: str | None) -> None:
     """Show how the rollouts of NAME ended, the newest first: result, changes, checks, and why."""
+    from viridian.cli.cost.measure import on_top
+
     model = kubectl.model(name)
     if output:
         print_data(model.history, output)
@@ -88,7 +99,9 @@ def history(kubectl: Kubectl, name: str, output: str | None) -> None:
     else:
         from viridian.cli import render
 
-        render.console().print(render.history_text(model))
+        times = [(read_time(entry["startedAt"]), read_time(entry["endedAt"])) for entry in model.history]
+        costs = [on_top(prometheus, model.namespace, model.name, *each) for each in times] if prometheus else []
+        render.console().print(render.history_text(model, costs))
 
 
 @click.command()

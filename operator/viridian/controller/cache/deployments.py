@@ -1,12 +1,15 @@
 """What is kept in memory of all Deployments: a few values each, reduced on receipt."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from viridian.api.model_key import ModelKey
 from viridian.api.names import ANNOTATION_INPUT, LABEL_COLOR, LABEL_MODEL, LABEL_REVISION, Color, color_name
 from viridian.kube.client import Manifest
+from viridian.workloads.demand import NO_DEMAND, Demand
+from viridian_shared.pod import variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +29,15 @@ class SlimDeployment:
     ready: int
     going: bool
     kept: int
+    version: str = ""
+    demand: Demand = NO_DEMAND
+    """Of each of its pods."""
 
     @classmethod
     def of(cls, manifest: Manifest) -> "SlimDeployment":
         """Reduce a Deployment."""
         metadata, status = manifest["metadata"], manifest.get("status") or {}
+        template = (manifest["spec"].get("template") or {}).get("spec") or {}
         labels = metadata.get("labels") or {}
         owners = [ref["uid"] for ref in metadata.get("ownerReferences") or [] if ref.get("controller")]
         ours = (labels.get(LABEL_MODEL), labels.get(LABEL_COLOR), labels.get(LABEL_REVISION))
@@ -44,6 +51,8 @@ class SlimDeployment:
             ready=int(status.get("readyReplicas", 0)),
             going="deletionTimestamp" in metadata,
             kept=hash((ours, (metadata.get("annotations") or {}).get(ANNOTATION_INPUT))),
+            version=_version(template),
+            demand=Demand.of(template),
         )
 
     @property
@@ -86,10 +95,28 @@ class Deployments:
         """Those of a namespace, or (empty) all."""
         return {name for name in self._known if namespace in {"", name[0]}}
 
+    def running(self) -> Iterator[tuple[ModelKey, Color, SlimDeployment]]:
+        """Those that have pods, with the model and the color that each is of."""
+        for (namespace, name), slim in self._known.items():
+            color = next((each for each in Color if name.endswith(f"-{each}")), None)
+            if slim.pods and color is not None:
+                yield (namespace, name.removesuffix(f"-{color}")), color, slim
+
     def of(self, key: ModelKey) -> dict[Color, SlimDeployment]:
         """The Deployments of a model, by color."""
         found = ((color, self._known.get((key[0], color_name(key[1], color)))) for color in Color)
         return {color: slim for color, slim in found if slim is not None}
+
+
+def _version(pod: dict[str, Any]) -> str:
+    """The model's version, as its pods know it."""
+    found = (
+        str(each.get("value", ""))
+        for container in pod.get("containers") or []
+        for each in container.get("env") or []
+        if each["name"] == variables.MODEL_VERSION
+    )
+    return sys.intern(next(found, ""))
 
 
 def _model(manifest: dict[str, Any]) -> str:

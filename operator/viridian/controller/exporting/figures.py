@@ -13,6 +13,9 @@ from viridian.rollout.observed import FetchFailure, Pod
 MOST_MODELS = 100
 """Models whose evidence, or whose failed fetches, are shown at a time."""
 
+MOST_COLORS = 12_000
+"""Colors whose cost is shown: a page of as many has 5 MB and takes 0.4 s, in which nothing else is done."""
+
 Judged = tuple[ModelKey, str, tuple[Judgement, ...]]
 """What the guards say of a model, with the revision that they judge."""
 
@@ -38,6 +41,20 @@ class FailedFetches:
 
 
 @dataclass(frozen=True)
+class ColorCost:
+    """What the pods of one color reserve, in cores, bytes and GPUs, and what they cost for an hour."""
+
+    key: ModelKey
+    revision: str
+    version: str
+    color: str
+    cpu: float
+    memory: float
+    gpus: float
+    per_hour: float
+
+
+@dataclass(frozen=True)
 class LeaderFigures:
     """What a leader knows.
 
@@ -50,6 +67,8 @@ class LeaderFigures:
         notifications_waiting: Notifications that are not delivered yet.
         failed_fetches: Pods whose model could not be fetched, by model and kind.
         drills: Models that have to do with drills.
+        costs: Of each color that has pods; empty without prices.
+        currency: Of their prices.
     """
 
     phases: Mapping[str, int]
@@ -60,6 +79,8 @@ class LeaderFigures:
     notifications_waiting: int = 0
     failed_fetches: Mapping[ModelKey, Mapping[FetchFailure, int]] = field(default_factory=dict)
     drills: Sequence[tuple[ModelKey, DrillFigures]] = ()
+    costs: tuple[ColorCost, ...] = ()
+    currency: str = ""
 
 
 def shown(judged: Iterable[Judged]) -> tuple[list[Judged], int]:

@@ -19,7 +19,7 @@ from viridian_shared import __version__
 
 from .credentials import ACCOUNT, CredentialsExpiry
 from .drills import drill_series
-from .figures import LeaderFigures, shown
+from .figures import MOST_COLORS, LeaderFigures, shown
 
 _SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _REVERT = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
@@ -133,6 +133,7 @@ class _Figures(Collector):
         yield from _evidence(figures)
         yield _failed_fetches(figures)
         yield from drill_series(figures.drills)
+        yield from _costs(figures)
 
 
 def _evidence(figures: LeaderFigures) -> Iterator[Metric]:
@@ -158,6 +159,27 @@ def _failed_fetches(figures: LeaderFigures) -> Metric:
         for reason, number in failures.items():
             family.add_metric([*key, reason], number)
     return family
+
+
+def _costs(figures: LeaderFigures) -> Iterator[Metric]:
+    """What pods reserve and cost; an installation without prices has none of it."""
+    if not figures.costs:
+        return
+    labels = ("model_namespace", "model", "revision", "version", "color")
+    cpu = _family("requested_cpu_cores", "CPU that the pods of a color request", *labels)
+    memory = _family("requested_memory_bytes", "Memory that the pods of a color request", *labels)
+    gpus = _family("requested_gpus", "GPUs that the pods of a color request", *labels)
+    cost = _family("cost_per_hour", "What the pods of a color cost", *labels, "currency")
+    for each in figures.costs[:MOST_COLORS]:
+        values = [*each.key, each.revision, each.version, each.color]
+        cpu.add_metric(values, each.cpu)
+        memory.add_metric(values, each.memory)
+        if each.gpus:
+            gpus.add_metric(values, each.gpus)
+        cost.add_metric([*values, figures.currency], each.per_hour)
+    yield from (cpu, memory, gpus, cost)
+    omitted = max(0, len(figures.costs) - MOST_COLORS)
+    yield _gauge("cost_omitted_colors", "Colors with pods whose cost is not shown", omitted)
 
 
 def _durations(registry: CollectorRegistry, what: str, help_text: str, *labels: str) -> Histogram:

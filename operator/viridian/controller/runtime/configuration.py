@@ -9,6 +9,7 @@ from datetime import timedelta
 from pydantic import ValidationError
 
 from viridian.api.errors import ConfigurationError
+from viridian.workloads.demand import CostSettings
 from viridian.workloads.model_cache import ModelCache
 from viridian.workloads.resources import DefaultResources, check_resources
 from viridian_shared.durations import parse_duration
@@ -46,6 +47,7 @@ class Configuration:
     identity: str
     metrics_address: tuple[str, int] | None = None
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
+    cost: CostSettings = field(default_factory=CostSettings)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Configuration":
@@ -84,6 +86,7 @@ class Configuration:
             identity=environment.get("VIRIDIAN_POD_NAME") or socket.gethostname(),
             metrics_address=_metrics_address(environment),
             notifications=_notifications(environment),
+            cost=_cost(environment),
         )
 
 
@@ -183,6 +186,17 @@ def _notifications(environment: Mapping[str, str]) -> NotificationSettings:
                 " url, or a secretRef to a Secret of the operator's namespace that holds one, such as https://example.com"
             )
     return settings
+
+
+def _cost(environment: Mapping[str, str]) -> CostSettings:
+    value = environment.get("VIRIDIAN_COST", "") or "{}"
+    try:
+        return CostSettings.model_validate_json(value)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"VIRIDIAN_COST is {value!r}, which cannot be used: {_first(error)}; set it (chart value cost) to a"
+            " currency, and to prices cpuHour, gibHour and gpuHour, which are numbers of at least 0"
+        ) from error
 
 
 def _first(error: ValueError) -> str:

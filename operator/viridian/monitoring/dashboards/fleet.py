@@ -53,6 +53,13 @@ def board() -> Board:
                         " / on (model_namespace, model, le) model:viridian_objective_slow:ratio",
                         "1 uses the budget of 30 days up in 30 days.",
                     ),
+                    _top("Cost of an hour", Unit.NUMBER, "model:viridian_cost:per_hour", "Needs prices in the chart."),
+                    _top(
+                        "Cost of 1,000 predictions",
+                        Unit.NUMBER,
+                        "model:viridian_cost_per_1000:1d",
+                        "Of a day. Needs prices in the chart.",
+                    ),
                 ),
             ),
         ),

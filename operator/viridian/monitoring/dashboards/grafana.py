@@ -79,13 +79,14 @@ def _lines(panel: Panel) -> timeseries.Panel:
         .description(panel.description)
         .datasource(_SOURCE)
         .unit(panel.unit.value)
-        .min(0)
         .span(panel.width)
         .height(_HEIGHT)
         .fill_opacity(20 if panel.kind is Kind.STACK else 0)
         .stacking(common.StackingConfig().mode(stacked))
         .legend(common.VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM))
     )
+    if not panel.signed:
+        made.min(0)
     for query in _queries(panel):
         made.with_target(query)
     return made

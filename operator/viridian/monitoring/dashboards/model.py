@@ -1,5 +1,6 @@
-"""One model: its users, its revisions, its predictions, its pods."""
+"""One model: its users, its revisions, its predictions, what came of them, what they cost, its pods."""
 
+from .outcomes import cost, outcomes
 from .panels import CHOSEN, MODEL, NAMESPACE, Annotation, Board, Kind, Panel, Query, Row, Unit
 
 _BY_REVISION = "{{revision}}"
@@ -10,7 +11,7 @@ def board() -> Board:
     return Board(
         "viridian-model",
         "Viridian / Model",
-        (_users(), _revisions(), _predictions(), _pods()),
+        (_users(), _revisions(), _predictions(), outcomes(), cost(), _pods()),
         (NAMESPACE, MODEL),
         (
             Annotation(
@@ -110,7 +111,6 @@ def _revisions() -> Row:
 def _predictions() -> Row:
     predictions = f"viridian_predictions_total{{{CHOSEN}}}"
     confidence = f"viridian_prediction_confidence_bucket{{{CHOSEN}}}"
-    feedback = f"viridian_feedback_total{{{CHOSEN}"
     return Row(
         "Predictions",
         (
@@ -132,13 +132,6 @@ def _predictions() -> Row:
                 "Median confidence",
                 Unit.SHARE,
                 f"histogram_quantile(0.5, sum by (revision, le) (rate({confidence}[5m])))",
-                _BY_REVISION,
-            ),
-            _lines(
-                "Accuracy of a day",
-                Unit.SHARE,
-                f'sum by (revision) (increase({feedback}, result="correct"}}[1d]))\n'
-                f" / sum by (revision) (increase({feedback}}}[1d]))",
                 _BY_REVISION,
             ),
             _lines(

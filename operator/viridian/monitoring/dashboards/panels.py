@@ -43,6 +43,8 @@ class Panel:
     description: str = ""
     width: int = 8
     """Of 24."""
+    signed: bool = False
+    """Whether values below zero have a meaning."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What a model and its rollouts cost, for `status` and `history`."""

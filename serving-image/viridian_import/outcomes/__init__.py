@@ -1,0 +1,1 @@
+"""What came of predictions: the prediction log joined with what was learnt later."""
