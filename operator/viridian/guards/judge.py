@@ -13,6 +13,7 @@ from viridian.guards import sentences as say
 from viridian.guards.blame import A_FEW, SHARED_ALPHA, Attribution
 from viridian.guards.config import AbsoluteGuard, Config, RelativeGuard, Source, absolute_guards, relative_guards
 from viridian.guards.counts import Block, Counts
+from viridian.guards.design import Spread
 from viridian.guards.power import SPEAK_ALPHA, requests_missing, requests_to_decide
 from viridian.guards.series import Traffic
 from viridian.guards.state import AbsoluteState, RelativeState, State
@@ -143,15 +144,22 @@ def judge_absolute(
         verdict = _blame(guard, after, seen, attribution, failing=tick.candidate.rate > guard.maximum)
     else:
         verdict = _unblamed(guard, after, seen)
-    return _closed(after, block, verdict), attribution, _say_absolute(guard, after, verdict)
+    # The design effect of this block was fixed by those before; what it shows counts for the next.
+    spread = before.spread.after([guard.counts(pod) for pod in seen.stable.pods])
+    return _closed(replace(after, spread=spread), block, verdict), attribution, _say_absolute(guard, after, verdict)
 
 
 def _weighed(guard: AbsoluteGuard, before: AbsoluteState, block: Block, pins: Counts) -> AbsoluteState:
-    """The state with a block in it, and with the pinned requests of the same time."""
-    above = absolute.log_likelihood_ratios(block.candidate, guard.maximum, absolute.ABOVE)
+    """The state with a block in it, and with the pinned requests of the same time.
+
+    What speaks against the candidate counts for less where stable's own pods lie apart: failures that come in clusters
+    are fewer than they seem. What withholds blame counts in full.
+    """
+    effect = before.spread.effect
+    above = absolute.log_likelihood_ratios(block.candidate, guard.maximum, absolute.ABOVE, effect)
     stable_above = absolute.log_likelihood_ratios(block.stable, guard.maximum, absolute.ABOVE)
     below = absolute.log_likelihood_ratios(block.candidate, guard.maximum, absolute.BELOW)
-    pinned = absolute.log_likelihood_ratios(pins, guard.maximum, absolute.ABOVE)
+    pinned = absolute.log_likelihood_ratios(pins, guard.maximum, absolute.ABOVE, effect)
     return replace(
         before,
         pinned=before.pinned.update(pinned) if pins.total else before.pinned,
@@ -236,6 +244,7 @@ def _say_absolute(guard: AbsoluteGuard, after: AbsoluteState, verdict: Verdict) 
             sentence = f"{only}: too close to {allowed} to say that it is kept, {numbers}."
         case _:
             sentence = f"{only}: too few to say that {allowed} is kept, about {missing:,} more are needed."
+    sentence += _on_spread(after.spread)
     if after.pins.rate > guard.maximum:
         sentence += f" {say.pinned(after.pins, verb)}"
     stable = counts.stable if counts.stable.total else None
@@ -310,10 +319,16 @@ def say_relative(guard: RelativeGuard, after: RelativeState, control: bool) -> J
     else:
         verdict = Verdict.HEALTHY
         sentence = f"{shares}: not shown to be worse than {factor} stable's odds, {numbers}."
-    if after.spread.effect >= NOTABLE:
-        sentence += (
-            f" Stable's own pods differ {after.spread.effect:.1f} times as much as chance explains, so failures count"
-            " for that much less."
-        )
+    sentence += _on_spread(after.spread)
     stable = counts.stable if counts.stable.total else None
     return Judgement(guard.name, "relative", verdict, value, threshold, counts.candidate, stable, sentence)
+
+
+def _on_spread(spread: Spread) -> str:
+    """That stable's pods lie apart, where that is notable, as a sentence with a space before it."""
+    if spread.effect < NOTABLE:
+        return ""
+    return (
+        f" Stable's own pods differ {spread.effect:.1f} times as much as chance explains, so failures count for that"
+        " much less."
+    )

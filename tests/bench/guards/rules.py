@@ -10,8 +10,9 @@ import numpy as np
 from scipy.stats import mannwhitneyu, norm, rankdata
 from tests.bench.guards.traffic import PODS, SCRAPE, WEIGHT, Numbers, Traffic
 
-from viridian.cli.forecast.guard_batch import ERRORS, TOTAL, Array, GuardBatch, Requests
-from viridian.guards import Config
+from viridian.cli.forecast.guard_batch import ERRORS, SLOW, TOTAL, Array, GuardBatch, Requests
+from viridian.cli.forecast.guard_batch import REJECTED as REJECTED_ROW
+from viridian.guards import Config, LatencyGuard
 from viridian.guards.elementwise import log_factorial
 
 PER_MINUTE = int(60 / SCRAPE)
@@ -20,6 +21,8 @@ WINDOW = 5
 """Minutes that a threshold looks back over."""
 
 DEFAULTS = Config(error_rate_max=0.10, worse_than_stable=1.5)
+ON_LATENCY = Config(latencies=(LatencyGuard(95, 0.2),))
+ON_REJECTED = Config(rejected=1.5)
 
 
 class Rule(Protocol):
@@ -31,10 +34,17 @@ class Rule(Protocol):
 
 
 class Viridian:
-    """Our guards at their defaults: the maximum of 10 %, and 1.5 times stable's odds."""
+    """Our guards at their defaults, the maximum of 10 % and 1.5 times stable's odds; or others of ours."""
 
-    def __init__(self, rollouts: int, config: Config = DEFAULTS) -> None:
-        """Start without evidence."""
+    def __init__(self, rollouts: int, config: Config = DEFAULTS, row: int = ERRORS) -> None:
+        """Start without evidence.
+
+        Args:
+            rollouts: How many to look at.
+            config: The guards.
+            row: What a failure is: an error, a slow answer, or a rejected request.
+        """
+        self._row = row
         self._guards = GuardBatch(config, rollouts, pods=PODS[0])
         rows = np.zeros((self._guards.rows, rollouts))
         self._everywhere = np.full(rollouts, 100 * WEIGHT), np.full(rollouts, -1000.0)
@@ -43,9 +53,13 @@ class Viridian:
     def __call__(self, traffic: Traffic) -> Array:
         """Advance by the counters as pods publish them: of one moment, pinned requests apart."""
         rows = np.zeros((sum(PODS), self._guards.rows, traffic.rollouts))
-        rows[:, TOTAL], rows[:, ERRORS] = traffic.requests, traffic.failures
-        pins = np.zeros_like(rows[0])
-        pins[[TOTAL, ERRORS]] = traffic.pinned
+        # Rejected requests are in no other number.
+        rows[:, TOTAL] = traffic.requests - (traffic.failures if self._row == REJECTED_ROW else 0)
+        rows[:, self._row] = traffic.failures
+        pins = None
+        if traffic.pinned.any():
+            pins = np.zeros_like(rows[0])
+            pins[[TOTAL, ERRORS]] = traffic.pinned
         candidate, stable = rows[: PODS[0]], rows[PODS[0] :]
         new = Requests(candidate.sum(axis=0), stable.sum(axis=0), pinned=pins, stable_pods=stable)
         return self._guards.look(np.full(traffic.rollouts, 60 * traffic.minute), new, *self._everywhere).breach
@@ -165,10 +179,19 @@ def _ties(ordered: Numbers) -> Numbers:
     return found
 
 
+LATENCY, REJECTED = "viridian latency", "viridian rejected"
+
 RULES: dict[str, Callable[[int], Rule]] = {
     "viridian": Viridian,
     "twice stable over 5m": lambda rollouts: ByMinute(twice_stable, WINDOW, rollouts),
     "5 % over 5m": lambda rollouts: ByMinute(five_percent, WINDOW, rollouts),
     "Fisher every minute": lambda rollouts: ByMinute(fisher, 1, rollouts),
     "Mann-Whitney by minute": lambda rollouts: ByMinute(mann_whitney, 60, rollouts),
+}
+"""Our guard on errors, and the rules of others."""
+
+RULES_OF_ALL: dict[str, Callable[[int], Rule]] = {
+    **RULES,
+    LATENCY: lambda rollouts: Viridian(rollouts, ON_LATENCY, SLOW),
+    REJECTED: lambda rollouts: Viridian(rollouts, ON_REJECTED, REJECTED_ROW),
 }

@@ -13,6 +13,8 @@ PODS = (2, 3)
 """Of the candidate and of stable."""
 SHARE = np.array([WEIGHT / PODS[0]] * PODS[0] + [(1 - WEIGHT) / PODS[1]] * PODS[1])
 """Of the requests, for each pod, the candidate's first."""
+HEALTHY = "same"
+"""The candidate that is as good as stable, in a word."""
 HEALTHY_FOR = 120.0
 """Minutes before a late regression."""
 INCIDENTS = ("none", "shared", "varying", "clustered", "slow-node", "hostile", "late")
@@ -46,7 +48,7 @@ class Cell:
     @property
     def candidate(self) -> str:
         """The candidate in words."""
-        return "100 %" if np.isinf(self.factor) else "same" if self.healthy else f"{self.factor:g}x"
+        return "100 %" if np.isinf(self.factor) else HEALTHY if self.healthy else f"{self.factor:g}x"
 
 
 @dataclass

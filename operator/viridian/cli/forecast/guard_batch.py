@@ -95,9 +95,10 @@ class GuardBatch:
         self.compared = tuple(relative_guards(asked, Source.REQUESTS))
         grid = bounds([asked])
         self.rows = SLOW + len(grid)
-        self._row = [SLOW + grid.index(guard.latency.bound) if guard.latency else ERRORS for guard in self.fixed]
+        rows = [SLOW + grid.index(guard.latency.bound) if guard.latency else ERRORS for guard in self.fixed]
+        self._row = np.array(rows, dtype=int)
         self._maximum = np.array([guard.maximum for guard in self.fixed]).reshape(-1, 1)
-        self._of_stable = np.array([bool(g.latency and g.latency.of_stable) for g in self.fixed]).reshape(-1, 1)
+        self._of_stable = np.array([bool(each.latency and each.latency.of_stable) for each in self.fixed], bool).reshape(-1, 1)
         shares = allocate_alpha(asked, State())
         self._alpha = np.array([shares.absolute[guard.name].alpha for guard in self.fixed]).reshape(-1, 1)
         self._worse_alpha = np.array([shares.relative[guard.name].alpha for guard in self.compared]).reshape(-1, 1)
@@ -116,7 +117,8 @@ class GuardBatch:
         self._apart, self._over_since = np.zeros((g, n)), np.full((g, n), np.nan)
         self._worse = np.full((len(relative.ALTERNATIVES), r, n), start)
         self._worse_blocks = np.zeros((r, n))
-        self._squares, self._freedom = np.zeros((r, n)), np.zeros((r, n))
+        # How far stable's pods lie apart, for each guard: the sum of Pearson's statistic, and of its mean under chance.
+        self._apart_fixed, self._apart_compared = np.zeros((2, g, n)), np.zeros((2, r, n))
 
         self._candidate, self._unpinned = np.zeros((self.rows, n)), np.zeros((self.rows, n))
         self._stable, self._pins = np.zeros((self.rows, n)), np.zeros((self.rows, n))
@@ -212,13 +214,14 @@ class GuardBatch:
         row, maximum = self._row, self._maximum
         block = self._tables(self._unpinned, self._stable)
         log_w = np.log(weight(self._blocks + 1))
-        above = self._weighed(self._above, block[1], block[0], absolute.ABOVE, log_w)
+        effect = _effect(self._apart_fixed)
+        above = self._weighed(self._above, block[1], block[0], absolute.ABOVE, log_w, effect)
         stable_above = self._weighed(self._stable_above, block[3], block[2], absolute.ABOVE, log_w)
         below = self._weighed(self._below, block[1], block[0], absolute.BELOW, log_w)
         blocks, stretch = self._blocks + 1, self._stretch + block
 
         log_above = log_e_value(above, blocks)
-        pinned, pinned_blocks, evidence = self._with_pins(log_above)
+        pinned, pinned_blocks, evidence = self._with_pins(log_above, effect)
         over = evidence >= 1 / self._alpha
         rate, stable_rate = _rate(stretch[1], stretch[0]), _rate(stretch[3], stretch[2])
         failing = _rate(tick[row], tick[TOTAL]) > maximum
@@ -257,15 +260,25 @@ class GuardBatch:
             self._was_shared = np.where(close, shared, self._was_shared)
             apart = np.where(close & forgotten, 0.0, apart)
             since = np.where(close & forgotten, np.nan, since)
+            for index, row in enumerate(self._row):
+                self._spread(self._apart_fixed[:, index], row, close)
         self._apart, self._over_since = apart, since
         return verdicts, evidence, speaks
 
     def _tables(self, candidate: Array, stable: Array) -> Array:
         """For each guard with a fixed maximum the candidate's requests and events, and stable's."""
-        row, every = self._row, np.zeros(len(self._row), dtype=int)
+        row, every = self._row, np.zeros_like(self._row)
         return np.stack((candidate[every], candidate[row], stable[every], stable[row]))
 
-    def _weighed(self, log_s: Array, events: Array, total: Array, odds: tuple[float, ...], log_w: Array) -> Array:
+    def _weighed(
+        self,
+        log_s: Array,
+        events: Array,
+        total: Array,
+        odds: tuple[float, ...],
+        log_w: Array,
+        effect: Array | float = 1.0,
+    ) -> Array:
         ratios = [
             [
                 absolute.log_likelihood_ratio(events[index], total[index], guard.maximum, times)
@@ -273,16 +286,16 @@ class GuardBatch:
             ]
             for times in odds
         ]
-        return weighed(log_s, np.array(ratios).reshape(log_s.shape), log_w)
+        return weighed(log_s, np.array(ratios).reshape(log_s.shape) / effect, log_w)
 
-    def _with_pins(self, log_above: Array) -> tuple[Array, Array, Array]:
+    def _with_pins(self, log_above: Array, effect: Array) -> tuple[Array, Array, Array]:
         """The evidence of pinned requests, its number of blocks, and the e-value of both together."""
         alone = np.exp(np.minimum(log_above, LARGEST_LOG))
         some = self._pins[TOTAL] > 0
         if not some.any() and not self._pinned_blocks.any():
             return self._pinned, self._pinned_blocks, alone
         table, log_w = self._tables(self._pins, self._pins), np.log(weight(self._pinned_blocks + 1))
-        pinned = self._weighed(self._pinned, table[1], table[0], absolute.ABOVE, log_w)
+        pinned = self._weighed(self._pinned, table[1], table[0], absolute.ABOVE, log_w, effect)
         pinned = np.where(some, pinned, self._pinned)
         blocks = self._pinned_blocks + some
         beside = np.exp(np.minimum(log_e_value(pinned, blocks), LARGEST_LOG))
@@ -320,16 +333,21 @@ class GuardBatch:
             says = told & (np.minimum(events, n_c) != np.maximum(0, events - n_s))
             if says.any():
                 found = relative.log_ratios(x[says], n_c[says], n_s[says], events[says], guard.psi0)
-                effect = np.maximum(1.0, design_effect(self._squares[index], self._freedom[index]))[says]
-                ratios[:, says] = np.stack([each / effect for each in found])
+                ratios[:, says] = np.stack(list(found)) / _effect(self._apart_compared[:, index, says])
             log_w = np.log(weight(self._worse_blocks[index] + 1))
             self._worse[:, index] = np.where(told, weighed(self._worse[:, index], ratios, log_w), self._worse[:, index])
             self._worse_blocks[index] += told
-            self._spread(index, row, told)
+            self._spread(self._apart_compared[:, index], row, told)
         return np.exp(np.minimum(log_e_value(self._worse, self._worse_blocks), LARGEST_LOG))
 
-    def _spread(self, index: int, row: int, told: Array) -> None:
-        """Take in how far stable's pods lie apart; one that got no request says nothing. See `design.Spread`."""
+    def _spread(self, apart: Array, row: int, told: Array) -> None:
+        """Take in how far stable's pods lie apart; one that got no request says nothing. See `design.Spread`.
+
+        Args:
+            apart: The sums so far, which change.
+            row: What a failure is.
+            told: Which rollouts' blocks end here.
+        """
         if self._stable_pods is None:
             return
         failed = self._stable_pods[:, row]
@@ -341,10 +359,12 @@ class GuardBatch:
             return
         rate = np.where(told, _rate(events, total), 0.5)
         parts = pearson(failed, np.where(some, totals, 1), rate)
-        squares = np.where(some, parts, 0.0).sum(axis=0)
-        freedom = expected(known, np.where(told, total, 2))
-        self._squares[index] = np.where(told, MEMORY * self._squares[index] + squares, self._squares[index])
-        self._freedom[index] = np.where(told, MEMORY * self._freedom[index] + freedom, self._freedom[index])
+        new = np.stack((np.where(some, parts, 0.0).sum(axis=0), expected(known, np.where(told, total, 2))))
+        apart[:] = np.where(told, MEMORY * apart + new, apart)
+
+
+def _effect(apart: Array) -> Array:
+    return np.maximum(1.0, design_effect(apart[0], apart[1]))
 
 
 def _rate(events: Array, total: Array) -> Array:
