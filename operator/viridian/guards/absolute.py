@@ -15,6 +15,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from viridian.guards.counts import Counts
+from viridian.guards.design import tempered
 
 if TYPE_CHECKING:
     from viridian.guards.elementwise import Number
@@ -27,7 +28,7 @@ BELOW: Final = (1 / 2, 1 / 10, 1 / 100)
 
 
 def log_likelihood_ratios(
-    counts: Counts, maximum: float, odds_ratios: tuple[float, ...], design_effect: float = 1.0
+    counts: Counts, maximum: float, odds_ratios: tuple[float, ...], effects: tuple[float, float] = (1.0, 1.0)
 ) -> tuple[float, ...]:
     """Returns the logarithm of the likelihood ratio of p_j against p0 for each alternative.
 
@@ -35,7 +36,7 @@ def log_likelihood_ratios(
         counts: Requests and events.
         maximum: p0, the share of events that is still acceptable, between 0 and 1, both excluded.
         odds_ratios: The odds of each p_j divided by those of p0: `ABOVE` or `BELOW`.
-        design_effect: At least 1: the ratio is raised to 1/design_effect (see `design`).
+        effects: The design effects of earlier blocks and of the candidate's pods in this one (see `design.tempered`).
 
     Raises:
         ValueError: If the maximum is out of range.
@@ -43,7 +44,7 @@ def log_likelihood_ratios(
     if not 0 < maximum < 1:
         raise ValueError(f"a maximum share must be more than 0 % and less than 100 %, not {maximum:.1%}")
     return tuple(
-        log_likelihood_ratio(counts.events, counts.total, maximum, ratio) / design_effect for ratio in odds_ratios
+        tempered(log_likelihood_ratio(counts.events, counts.total, maximum, ratio), *effects) for ratio in odds_ratios
     )
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 from scipy.stats import mannwhitneyu, norm, rankdata
-from tests.bench.guards.traffic import PODS, SCRAPE, WEIGHT, Numbers, Traffic
+from tests.bench.guards.traffic import PODS, SCRAPE, STARTUP, Numbers, Traffic
 
 from viridian.cli.forecast.guard_batch import ERRORS, SLOW, TOTAL, Array, GuardBatch, Requests
 from viridian.cli.forecast.guard_batch import REJECTED as REJECTED_ROW
@@ -47,8 +47,7 @@ class Viridian:
         self._row = row
         self._guards = GuardBatch(config, rollouts, pods=PODS[0])
         rows = np.zeros((self._guards.rows, rollouts))
-        self._everywhere = np.full(rollouts, 100 * WEIGHT), np.full(rollouts, -1000.0)
-        self._guards.look(np.zeros(rollouts), Requests(rows, rows), *self._everywhere)
+        self._guards.look(np.full(rollouts, -60 * STARTUP), Requests(rows, rows), np.zeros(rollouts), np.zeros(rollouts))
 
     def __call__(self, traffic: Traffic) -> Array:
         """Advance by the counters as pods publish them: of one moment, pinned requests apart."""
@@ -61,8 +60,13 @@ class Viridian:
             pins = np.zeros_like(rows[0])
             pins[[TOTAL, ERRORS]] = traffic.pinned
         candidate, stable = rows[: PODS[0]], rows[PODS[0] :]
-        new = Requests(candidate.sum(axis=0), stable.sum(axis=0), pinned=pins, stable_pods=stable)
-        return self._guards.look(np.full(traffic.rollouts, 60 * traffic.minute), new, *self._everywhere).breach
+        new = Requests(candidate.sum(axis=0), stable.sum(axis=0), pinned=pins, stable_pods=stable, candidate_pods=candidate)
+        return self._guards.look(
+            np.full(traffic.rollouts, 60 * traffic.minute),
+            new,
+            np.full(traffic.rollouts, traffic.weight),
+            np.zeros(traffic.rollouts),
+        ).breach
 
 
 class ByMinute:
