@@ -11,13 +11,14 @@ from tests.bench.guards.traffic import HEALTHY, WEIGHT, Cell
 
 from viridian.guards import Config, Rollout, State, Verdict
 from viridian.guards.answers.counters import CLASS, COHORT, NON_FINITE, SHADOW, AnswerSnapshot, Key, PodAnswers
-from viridian.guards.answers.driver import SPAN, AnswerWindow, advance_answers
+from viridian.guards.answers.driver import AnswerWindow, advance_answers
 
 Mix = Mapping[Key, float]
 """What is counted, and how often of each answer."""
 
 _USUAL: Mix = {(CLASS, "a"): 0.70, (CLASS, "b"): 0.25, (CLASS, "c"): 0.05}
 _MOVED: Mix = {(CLASS, "a"): 0.05, (CLASS, "b"): 0.25, (CLASS, "c"): 0.70}
+SHIFT = "viridian maxShift"
 _FEEDBACK = 0.2
 """The share of answers of which the truth is reported."""
 
@@ -66,9 +67,9 @@ def _cases() -> list[Case]:
     often: Mix = {(CLASS, "a"): 0.55, (CLASS, "b"): 0.25, (CLASS, "c"): 0.20}
     both, moved = (_USUAL, _USUAL), (_MOVED, _MOVED)
     return [
-        Case("viridian maxShift", shift, HEALTHY, both),
-        Case("viridian maxShift", shift, HEALTHY, both, moved),
-        Case("viridian maxShift", shift, "20 % shift", (shifted, _USUAL)),
+        Case(SHIFT, shift, HEALTHY, both),
+        Case(SHIFT, shift, HEALTHY, both, moved),
+        Case(SHIFT, shift, "20 % shift", (shifted, _USUAL)),
         Case("viridian maxClassRatio", ratio, HEALTHY, both),
         Case("viridian maxClassRatio", ratio, HEALTHY, both, moved),
         Case("viridian maxClassRatio", ratio, "one label 4x", (often, _USUAL)),
@@ -86,7 +87,7 @@ CASES = _cases()
 
 
 def rolled_back_after(case: Case, cell: Cell, rng: np.random.Generator) -> int | None:
-    """Return the candidate's answers until it is rolled back, or None.
+    """Return the candidate's answers until it is rolled back, or None; counters are read once a minute.
 
     Args:
         case: What is guarded, and what is answered.
@@ -96,18 +97,18 @@ def rolled_back_after(case: Case, cell: Cell, rng: np.random.Generator) -> int |
     state, rollout = State(), Rollout("c", "s", round(100 * WEIGHT), -1000.0)
     window: AnswerWindow | None = None
     counts: dict[str, Counter[Key]] = {"c": Counter(), "s": Counter()}
-    looks, answered = round(cell.minutes * 60 / SPAN), 0
+    looks, answered = round(cell.minutes), 0
     for look in range(looks):
         mixes = case.later if case.later and 2 * look > looks else case.mixes
         for (name, own), mix, share in zip(counts.items(), mixes, (WEIGHT, 1 - WEIGHT), strict=True):
-            number = rng.poisson(cell.requests_per_minute * SPAN / 60 * share)
+            number = rng.poisson(cell.requests_per_minute * share)
             answered += number if name == "c" else 0
             labels = {key: part for key, part in mix.items() if key[0] == CLASS}
             drawn = rng.multinomial(number, list(labels.values())) if labels else []
             own.update({key: int(each) for key, each in zip(labels, drawn, strict=True)})
             own.update({key: int(rng.binomial(number, part)) for key, part in mix.items() if key not in labels})
         pods = {name: PodAnswers(name, dict(own), -1000.0) for name, own in counts.items()}
-        now = AnswerSnapshot(look * SPAN, pods)
+        now = AnswerSnapshot(60.0 * look, pods)
         state, window, judgements = advance_answers(case.config, state, window, now, rollout)
         if any(judgement.verdict is Verdict.BREACH for judgement in judgements):
             return answered

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import cache
+from itertools import combinations
 from typing import Protocol
 
 import numpy as np
-from scipy.stats import mannwhitneyu, norm, rankdata
+from scipy.stats import norm, rankdata
 from tests.bench.guards.traffic import PODS, SCRAPE, STARTUP, Numbers, Traffic
 
 from viridian.cli.forecast.guard_batch import ERRORS, SLOW, TOTAL, Array, GuardBatch, Requests
@@ -167,10 +169,19 @@ def mann_whitney_p(one: Numbers, other: Numbers) -> Numbers:
     total = np.maximum(2 * n, 2)
     spread = np.sqrt(np.maximum(n * n / 12 * (total + 1 - ties / (total * (total - 1))), 1e-12))
     p = norm.sf((u - n * n / 2 - 0.5) / spread)
-    for column in np.flatnonzero((n > 0) & (n <= 8) & (ties == 0)):  # few numbers without ties: exactly
-        mine, theirs = (each[:, column][np.isfinite(each[:, column])] for each in (one, other))
-        p[column] = mannwhitneyu(mine, theirs, alternative="greater").pvalue
+    for few in range(1, 9):  # few numbers without ties: exactly
+        exact = (n == few) & (ties == 0)
+        p[exact] = _tail(few)[u[exact].astype(int)]
     return np.where(n > 0, p, 1.0)
+
+
+@cache
+def _tail(n: int) -> Numbers:
+    """For each U the chance of one at least as large, if all orders of n numbers and n others are equally likely."""
+    ways = np.zeros(n * n + 1)
+    for chosen in combinations(range(2 * n), n):
+        ways[sum(chosen) - n * (n - 1) // 2] += 1
+    return np.cumsum(ways[::-1])[::-1] / ways.sum()
 
 
 def _ties(ordered: Numbers) -> Numbers:
