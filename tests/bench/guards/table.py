@@ -38,14 +38,14 @@ def page(rows: Sequence[Row]) -> Iterator[str]:
     yield "Healthy candidates that were rolled back:"
     yield table(compared, healthy=True)
     yield (
-        "Bad candidates that were rolled back, and the median of their requests until then. 1.5 times is what the guards"
-        " allow:"
+        "Bad candidates that were rolled back, and the median of their requests until then. 1.5 times is what the"
+        " guards allow:"
     )
     yield table(compared, healthy=False)
     if further:
         yield (
-            "Our further guards, on healthy candidates and on bad ones. The base rate is that of slow answers (at most 5 %"
-            " are allowed) or of rejected requests; a candidate that is not `same` says what is wrong with it:"
+            "Our further guards, on healthy candidates and on bad ones. The base rate is that of slow answers (at most"
+            " 5 % are allowed) or of rejected requests; a candidate that is not `same` says what is wrong with it:"
         )
         for rule in dict.fromkeys(row["rule"] for row in further):
             own = [row for row in further if row["rule"] == rule]
