@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "drill": "drill:drill",
     "lint": "lint:lint",
     "plan": "plan:plan",
+    "simulate": "simulate:simulate",
     "diff": "diff:diff",
     "logs": "logs:logs",
     "drift": "drift:drift",
