@@ -11,6 +11,8 @@ from tests.e2e.harness.stage import NAME, Stage
 from tests.monitoring.runbooks import BY_HAND, PAGES, Target, blocks, inline
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.alone  # they restart the operator, and forward ports of this machine
+
 SYSTEM = "viridian-system"
 OTHERWISE = {
     "ViridianFeatureDrift": "the demonstration's model has no baseline.json",

@@ -3,9 +3,12 @@
 import re
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
+import yaml
 from examples.demo.records import Answer
+from tests.component.harness.binaries import REPOSITORY
 from tests.e2e.harness.stage import AT_ONCE, NAME, Stage
 from tests.waiting import eventually
 
@@ -81,3 +84,50 @@ def test_a_model_that_answers_the_same_goes_on_to_users(stage: Stage) -> None:
     assert not clients.failed
     assert route.weights("green")[:2] == [0, 10]
     assert stage.route["spec"]["rules"][0]["filters"][0]["requestHeaderModifier"]["remove"] == ["Viridian-Shadow"]
+
+
+EXAMPLE: dict[str, Any] = yaml.safe_load((REPOSITORY / "examples" / "digits-shadow.yaml").read_text())["spec"]
+"""The wrong version without its golden check, with shadow step and guards as people read them."""
+
+
+def test_the_example_s_agreement_guard_turns_a_wrong_model_back_before_any_user(stage: Stage) -> None:
+    # given a version that serves, and clients
+    stage.serve("v1")
+    with stage.clients() as clients, stage.route_log() as route:
+        clients.go_on()
+
+        # when the example is applied
+        stage.apply(EXAMPLE["model"]["version"], rollout=EXAMPLE["rollout"], guards=EXAMPLE["guards"])
+        status = stage.reaches("RolledBack", "v1")
+        clients.go_on()
+
+    # then what it answered to copies has given it away, and nobody has met it
+    failed = status["failed"][0]
+    print(f"{clients}; {failed['message']}; {status['shadow']}")
+    assert failed["reason"] == "GuardBreached"
+    assert "were answered otherwise" in failed["message"]
+    assert not clients.failed
+    assert {answer.version for answer in clients.answers} == {"v1"}
+    assert route.weights("green") == [0]
+
+
+def test_without_the_agreement_guard_the_same_model_is_only_reported(stage: Stage) -> None:
+    # given a version that serves, and clients
+    stage.serve("v1")
+    with stage.clients() as clients:
+        clients.go_on()
+
+        # when the example is applied without its guard, with holds for a test
+        guards = {name: guard for name, guard in EXAMPLE["guards"].items() if name != "agreement"}
+        shadow = {**EXAMPLE["rollout"]["steps"][0], "hold": "5s"}
+        stage.apply("v7", rollout={**AT_ONCE, "steps": [shadow, {"weight": 50, "hold": "5s"}]}, guards=guards)
+        stage.reaches("Stable", "v7")
+        clients.go_on()
+
+    # then the report says how wrong it is, no guard has held it back, and no request has failed
+    agreed, copies = compared(stage)
+    print(f"{clients}; agreed on {agreed} % of {copies} copies")
+    assert copies >= shadow["minRequests"]
+    assert agreed < 60
+    assert not clients.failed
+    assert {answer.version for answer in clients.answers} == {"v1", "v7"}

@@ -14,6 +14,7 @@ from viridian.rollout.planning.actions import (
     ApplyLiveSettings,
     EndCheck,
     FollowTraffic,
+    LookAtKept,
     MoveWeights,
     PointStableService,
     PruneRevision,
@@ -43,7 +44,7 @@ def target_of(write: Action | ModelDeploymentStatus) -> object:
             return "name"
         case StoreRevision(name) | RestoreRevision(name) | PruneRevision(name):
             return "revision", name
-        case RunCheck(name) | EndCheck(name):
+        case RunCheck(name) | EndCheck(name) | LookAtKept(name):
             return "job", name
         case _:
             return _child_of(write)

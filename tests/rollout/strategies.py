@@ -25,7 +25,15 @@ SHADOWS = st.sampled_from(
 )
 POLICIES = st.sampled_from(["Hold", "Rollback"])
 WATCHES = st.sampled_from([{}, {"watch": {"duration": "1m", "holdback": 2}}, {"watch": {"duration": "1h"}}])
-CHECKS = st.sampled_from([{}, {}, {"smoke": True}, {"golden": {}, "jobs": [{"name": "contract"}]}])
+CHECKS = st.sampled_from(
+    [
+        {},
+        {},
+        {"smoke": True},
+        {"golden": {}, "jobs": [{"name": "contract"}], "replay": {"uri": "pvc://logs/iris/"}},
+        {"smoke": True, "kept": {"every": "24h"}},
+    ]
+)
 
 
 @st.composite

@@ -14,6 +14,7 @@ from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import CheckResult, ColorStatus, ModelDeploymentStatus
 from viridian.guards.counts import Counts
 from viridian.guards.judge import Judgement, Verdict
+from viridian.rollout.kept import look_of
 from viridian.rollout.observed import (
     ApplyFailure,
     Autoscaler,
@@ -87,6 +88,7 @@ class Surroundings:
     apply_failure: ApplyFailure | None = None
     drifted: set[Color] = field(default_factory=set)
     jobs: dict[tuple[str, str], CheckView] = field(default_factory=dict)
+    looks: dict[tuple[str, str], CheckView] = field(default_factory=dict)
     refused: dict[Color, str] = field(default_factory=dict)
     writes: int = 0
     versions: Counter[object] = field(default_factory=Counter)
@@ -126,6 +128,7 @@ class Surroundings:
             command_by=self.command_by,
             evidence=self.evidence(),
             checks=self.checks(),
+            kept=self.kept(),
             apply_failure=self.apply_failure,
         )
 
@@ -133,6 +136,13 @@ class Surroundings:
         """The endpoints behind a color's Service; they go with it."""
         ready = frozenset(pod.uid for pod in self.pods[color] if pod.ready and not pod.deleting)
         return ready if color in self.services else frozenset()
+
+    def kept(self) -> CheckView | None:
+        """The Job of the present look at what a rollback goes back to."""
+        kept = self.status.kept
+        if kept is None or kept.started_at is None:
+            return None
+        return self.looks.get((kept.revision, look_of(kept.started_at)))
 
     def checks(self) -> dict[str, CheckView]:
         """The Jobs of the candidate's checks."""
@@ -146,7 +156,8 @@ class Surroundings:
     def end_jobs(self, result: CheckResult, message: str = "") -> None:
         """All Jobs that run, or cannot, end like this."""
         going = {CheckResult.RUNNING, CheckResult.CANNOT_RUN}
-        self.jobs |= {key: CheckView(result, message) for key, job in self.jobs.items() if job.result in going}
+        for jobs in (self.jobs, self.looks):
+            jobs |= {key: CheckView(result, message) for key, job in jobs.items() if job.result in going}
 
     def gone(self) -> set[str]:
         """Lost revisions that no Deployment runs either."""

@@ -19,6 +19,7 @@ from viridian.rollout.planning.actions import (
     ApplyLiveSettings,
     EndCheck,
     FollowTraffic,
+    LookAtKept,
     MoveWeights,
     PointStableService,
     PruneRevision,
@@ -93,12 +94,17 @@ class World(Surroundings):
                 self._follow(action)
             case ApplyBudget() | ApplyAutoscaler() | RemoveAutoscaler() | ApplyLiveSettings():
                 self._scale(action)
-            case RunCheck() | EndCheck():
+            case RunCheck() | EndCheck() | LookAtKept():
                 self._check(action)
             case PruneRevision(name):
                 self._prune(name)
 
-    def _check(self, action: RunCheck | EndCheck) -> None:
+    def _check(self, action: RunCheck | EndCheck | LookAtKept) -> None:
+        if isinstance(action, LookAtKept):
+            if (action.revision, action.look) in self.looks:
+                raise Violation(f"{action.revision} is looked at twice at once")
+            self.looks[action.revision, action.look] = CheckView(CheckResult.RUNNING)
+            return
         candidate = self.status.candidate
         if candidate is None:
             raise Violation("a check runs without a candidate")

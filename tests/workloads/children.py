@@ -13,6 +13,7 @@ from viridian.api.spec import ModelDeploymentSpec
 from viridian.traffic.route import build_route, build_route_spec
 from viridian.workloads.checks import build_check_job
 from viridian.workloads.deployments import build_deployment
+from viridian.workloads.kept import build_kept_job
 from viridian.workloads.live_settings import asks_for_live_settings, build_live_settings
 from viridian.workloads.owner import Owner, build_metadata
 from viridian.workloads.pod import PodDefaults, build_pod_template
@@ -86,7 +87,7 @@ def render(spec: ModelDeploymentSpec, owner: Owner = OWNER) -> Rendered:
         ],
         routes=[build_route(build_metadata(owner, owner.name), route)] if spec.has_route else [],
         checks=[
-            build_check_job(owner, Color.GREEN, revision, name, spec.checks, has_stable=True)
-            for name in spec.checks.names
+            *(build_check_job(owner, Color.GREEN, revision, name, spec, has_stable=True) for name in spec.checks.names),
+            *([build_kept_job(owner, revision, "1130061200")] if spec.checks.kept is not None else []),
         ],
     )

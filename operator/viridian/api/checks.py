@@ -1,12 +1,14 @@
 """`spec.checks`: what a candidate must pass before the first user's request reaches it."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
 
 from .base import ApiModel
-from .objects import LABEL, ObjectName
+from .model_store import ModelStore
+from .objects import LABEL, ObjectName, SecretRef
 from .pods.pod_template import ConfigMapKey, EnvVar
 from .quantities import DECIMAL, Decimal, Duration, Percent, between, cel, matches
 from .serving import Resources
@@ -14,11 +16,16 @@ from .serving import Resources
 SMOKE: Final = "smoke"
 GOLDEN: Final = "golden"
 LOAD: Final = "load"
-BUILT_IN: Final = (SMOKE, GOLDEN, LOAD)
-"""The checks that the serving image makes, in their order. Jobs of the user follow."""
+REPLAY: Final = "replay"
+BUILT_IN: Final = (SMOKE, GOLDEN, LOAD, REPLAY)
+"""The checks that the serving image makes, in their order. Jobs of the user come before the last one."""
+KEPT: Final = "kept"
+"""The look at what a rollback goes back to, which is no check of a candidate."""
+OWN: Final = (*BUILT_IN, KEPT)
+"""Names that no job of the user may have."""
 
 _NO_CONFIG_MAP = "from: ConfigMap needs configMapRef, and from: Model has none"
-_NAMES_ARE_TAKEN = f"the names of jobs must be different, and none of {', '.join(BUILT_IN)}"
+_NAMES_ARE_TAKEN = f"the names of jobs must be different, and none of {', '.join(OWN)}"
 
 
 class GoldenSource(StrEnum):
@@ -152,6 +159,97 @@ class JobCheck(ApiModel):
     ] = "10m"
 
 
+_FOLDER = "[A-Za-z0-9._=+@/-]*"
+_LOG_URI = (
+    rf"^(pvc://[a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?|s3://[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9]"
+    rf"|gs://[a-z0-9][a-z0-9._-]{{1,220}}[a-z0-9]|az://[a-z0-9]{{3,24}}/[a-z0-9$][a-z0-9-]{{1,62}})/{_FOLDER}$"
+)
+_IN_A_CLAIM = "a claim needs neither store nor credentialsSecretRef: remove them, or write an s3, gs or az uri"
+
+
+class ReplayCheck(ApiModel):
+    """Requests of users from the prediction log: the candidate's answers are compared with those that were logged."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!self.uri.startsWith('pvc:') || !(has(self.store) || has(self.credentialsSecretRef))",
+                    "message": _IN_A_CLAIM,
+                    "fieldPath": ".uri",
+                }
+            ]
+        }
+    )
+
+    source: Annotated[
+        Literal["PredictionLog"],
+        Field(alias="from", description="Where requests come from: the records of serving.log."),
+    ] = "PredictionLog"
+    uri: Annotated[
+        str,
+        Field(
+            max_length=1024,
+            description="Where your collector stores the records, as files of JSON lines whose names sort by time,"
+            " which may be packed (.gz): pvc://CLAIM/PATH, s3://BUCKET/KEY, gs://BUCKET/KEY or"
+            " az://ACCOUNT/CONTAINER/KEY, a file or all below a folder. The last files are read first.",
+            json_schema_extra=cel(
+                f"{matches(_LOG_URI)} && !self.contains('..')",
+                "must be pvc://CLAIM/PATH, s3://BUCKET/KEY, gs://BUCKET/KEY or az://ACCOUNT/CONTAINER/KEY",
+            ),
+        ),
+    ]
+    store: Annotated[
+        ModelStore | None, Field(description="How to reach the store, where that is not the cloud's own.")
+    ] = None
+    credentials_secret_ref: Annotated[
+        SecretRef | None,
+        Field(
+            description="Secret of the model's namespace that lets the check read the log, with the same keys as"
+            " model.credentialsSecretRef has. Without one, the pod's identity counts."
+        ),
+    ] = None
+    last: Annotated[
+        Duration,
+        Field(
+            description="How far back requests are taken.",
+            json_schema_extra=cel(between("1m", "720h"), "must be a duration from 1m to 720h, such as 24h"),
+        ),
+    ] = "24h"
+    max: Annotated[int, Field(ge=1, le=10_000, description="So many of the newest requests, at most.")] = 1000
+    min_agreement: Annotated[
+        Percent | None,
+        Field(
+            description="Share of the requests that must be answered as they were logged: labels the same, numbers"
+            " within 1 %. Absent: the result only says how many are."
+        ),
+    ] = None
+
+    @property
+    def claim(self) -> str | None:
+        """The PersistentVolumeClaim that holds the log, if one does."""
+        address = urlsplit(self.uri)
+        return address.netloc if address.scheme == "pvc" else None
+
+    @model_validator(mode="after")
+    def _has_its_place(self) -> Self:
+        if self.claim is not None and (self.store is not None or self.credentials_secret_ref is not None):
+            raise ValueError(_IN_A_CLAIM)
+        return self
+
+
+class KeptCheck(ApiModel):
+    """A look at the revision that the command rollback would bring back: whether it can still be run."""
+
+    every: Annotated[
+        Duration,
+        Field(
+            description="How often a Job looks, while no rollout runs.",
+            json_schema_extra=cel(between("24h", "720h"), "must be a duration from 24h to 720h, such as 24h"),
+        ),
+    ] = "24h"
+
+
 class Checks(ApiModel):
     """Checks of the candidate's pods before any user's request, one after the other, in the order of the fields.
 
@@ -162,8 +260,7 @@ class Checks(ApiModel):
         json_schema_extra={
             "x-kubernetes-validations": [
                 {
-                    "rule": "self.jobs.all(j, self.jobs.exists_one(k, k.name == j.name)"
-                    f" && !(j.name in {list(BUILT_IN)}))",
+                    "rule": f"self.jobs.all(j, self.jobs.exists_one(k, k.name == j.name) && !(j.name in {list(OWN)}))",
                     "message": _NAMES_ARE_TAKEN,
                     "fieldPath": ".jobs",
                 }
@@ -174,8 +271,8 @@ class Checks(ApiModel):
     smoke: Annotated[
         bool,
         Field(
-            description="Compare the schema with stable's, and send the sample to each of the candidate's pods. Absent:"
-            " only if another check is asked for."
+            description="Send the candidate its sample, and stable's example and golden requests; compare the schemas."
+            " Absent: only if another check is asked for."
         ),
     ] = False
     golden: Annotated[GoldenCheck | None, Field(description="Compare answers with expected ones.")] = None
@@ -184,12 +281,23 @@ class Checks(ApiModel):
         default_factory=list
     )
 
+    replay: Annotated[ReplayCheck | None, Field(description="Ask what users have asked, and compare answers.")] = None
+
+    kept: Annotated[
+        KeptCheck | None,
+        Field(
+            description="Look now and then whether the image, and the model's files, of the revision to go back to are"
+            " still there; RollbackReady says what was found. Absent: nobody looks."
+        ),
+    ] = None
+
     @property
     def names(self) -> tuple[str, ...]:
         """The checks that are asked for, in their order."""
         wanted: dict[str, Any] = {GOLDEN: self.golden, LOAD: self.load}
         built_in = [name for name in wanted if wanted[name] is not None]
-        others = (*built_in, *(job.name for job in self.jobs))
+        last = (REPLAY,) if self.replay is not None else ()
+        others = (*built_in, *(job.name for job in self.jobs), *last)
         return (SMOKE, *others) if self.smoke or others else ()
 
     def job(self, name: str) -> JobCheck | None:
@@ -199,6 +307,6 @@ class Checks(ApiModel):
     @model_validator(mode="after")
     def _named_once(self) -> Self:
         names = [job.name for job in self.jobs]
-        if len(set(names)) < len(names) or not set(names).isdisjoint(BUILT_IN):
+        if len(set(names)) < len(names) or not set(names).isdisjoint(OWN):
             raise ValueError(_NAMES_ARE_TAKEN)
         return self

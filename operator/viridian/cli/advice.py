@@ -71,6 +71,8 @@ ADVICE: Final[Mapping[str, Advice]] = {
     "BrokenChild": _advice(_OWNERS, "do as the message says"),
     "InvalidSpec": _advice(_OWNERS, "correct the fields that the message names, and apply the manifest again"),
     "NotAsWritten": _advice(_OWNERS, "find who changes the object in its managedFields, and make that leave it alone"),
+    "ArtifactMissing": _advice(_OWNERS, "restore the files that the message names: a rollback would not find them"),
+    "NotVerified": _advice(_OWNERS, "do as the message says: a rollback would meet the same obstacle"),
     "Unavailable": _advice(_OWNERS, "look for an admission webhook without endpoints. It goes on by itself"),
     "Refused": _advice(_OWNERS, "do as the message says; the operator tries again"),
     "NotificationFailed": _advice(

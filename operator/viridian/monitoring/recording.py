@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from viridian_shared.counts.metric_names import DURATIONS, REQUESTS
+from viridian_shared.durations import format_duration
 from viridian_shared.objectives import AVAILABILITY, DEFAULT_AVAILABILITY, DEFAULT_LATENCY, SLOW, slow_share
 
 from .rule import Group, Recording
@@ -123,9 +124,9 @@ def burn() -> tuple[Group, ...]:
 
 
 def _added(what: str, window: str) -> Recording:
-    return Recording(
-        f"model:viridian_{what}:increase{window}", f"sum_over_time(model:viridian_{what}:increase5m[{window}])"
-    )
+    # One count each five minutes, however often Prometheus is told to evaluate the rules.
+    counts = f"model:viridian_{what}:increase5m[{window}:{format_duration(STEP)}]"
+    return Recording(f"model:viridian_{what}:increase{window}", f"sum_over_time({counts})")
 
 
 def _short(window: str) -> tuple[Recording, Recording]:

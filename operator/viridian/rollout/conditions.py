@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from viridian.api.status import Condition, ModelDeploymentStatus, Phase
+from viridian.api.status import CheckResult, Condition, ModelDeploymentStatus, Phase
 from viridian.api.status.changes import evolve
 from viridian_shared.words import count
 
 from .context import CLOCK_STOPS, PROMOTED, SETTLED, RolloutContext
 from .fallback import describe
 from .interrupts import shared_deaths
+from .kept import describe_kept
 from .messages import left_behind, pod_trouble, state_message, stuck_pod
 
 _OVER: Final = PROMOTED | {Phase.ROLLED_BACK, Phase.EXPIRED}
@@ -173,7 +174,17 @@ def _rollback_ready(context: RolloutContext) -> _Claim:
     also = f"; the command rollback would bring back {back.name} ({back.version})" if back is not None else ""
     if others := [f"{each.name} ({each.version})" for each in context.kept if each is not back]:
         also += f", and rollback/{stable.revision}:REVISION/ID one of {', '.join(others)}"
-    return _Claim(True, "Kept", f"{stable.revision} ({stable.version}) is stored and can be run again{also}")
+    stored = f"{stable.revision} ({stable.version}) is stored and can be run again{also}"
+    looked = describe_kept(context)
+    if back is None or looked is None:
+        return _Claim(True, "Kept", stored)
+    result, said = looked
+    if result is CheckResult.PASSED:
+        return _Claim(True, "Kept", f"{stored}. {back.name} can be run: {said}")
+    name = f"{back.name} ({back.version}), which the command rollback brings back,"
+    if result is CheckResult.FAILED:
+        return _Claim(False, "ArtifactMissing", f"{name} cannot be run: {said}")
+    return _Claim(False, "NotVerified", f"{name} may not be able to run: {said}")
 
 
 def _blocked_reason(context: RolloutContext) -> str:

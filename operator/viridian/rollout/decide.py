@@ -21,6 +21,7 @@ from .commands import obey, refusal
 from .conditions import conditions
 from .context import CLOCK_STOPS, RolloutContext
 from .interrupts import interrupt
+from .kept import track_kept
 from .observed import Observed, Settings
 from .progress import progress
 from .readiness import track
@@ -67,6 +68,7 @@ def decide(
     context = RolloutContext(name, spec, _noted(spec, status, observed), observed, settings, now)
     context = replace(context, status=track(context))
     context = replace(context, status=track_checks(context))
+    context = replace(context, status=track_kept(context))
     warning = refusal(context)
     ending = interrupt(context) or going_back(context)
     following = roll_back(context, ending) if ending is not None else progress(context)

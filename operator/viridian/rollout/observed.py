@@ -201,8 +201,8 @@ class Observed:
     `highest` is the highest revision number on any pod or ControllerRevision of this name, a deleted predecessor's too;
     `stray_route` is set when a route of ours is left although the spec names no gateway any more; `taken` is a sentence
     about the model that has this one's host and path; `live_settings` says that the pods are told what the spec has for
-    them to reload; `checks` are the candidate's, by their names; `apply_failure` is what kept the last decision from
-    being carried out.
+    them to reload; `checks` are the candidate's, by their names; `kept` is the present look at what a rollback goes
+    back to, if its Job exists; `apply_failure` is what kept the last decision from being carried out.
     """
 
     generation: int
@@ -220,6 +220,7 @@ class Observed:
     command_by: str = ""
     evidence: Evidence = Evidence()
     checks: Mapping[str, CheckView] = field(default_factory=dict)
+    kept: CheckView | None = None
     apply_failure: ApplyFailure | None = None
 
 

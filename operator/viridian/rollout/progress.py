@@ -167,7 +167,7 @@ def _run_step(context: RolloutContext) -> ModelDeploymentStatus:
         return _go_on(context, step)  # nobody sends copies any more
     if context.promotion is not None and (step.shadow or step.index <= len(context.steps)):
         return _go_on(context, step)
-    if step.verified_at is None:
+    if step.verified_at is None or _counts_fell(context, step):
         return evolve(status, step=_verify(context, step))
     if not _is_over(context, step, step.verified_at):
         return status
@@ -187,8 +187,15 @@ def _is_over(context: RolloutContext, step: StepStatus, verified_at: datetime) -
     return context.sees and (waited or context.promotion is not None) and not blindness(context)
 
 
+def _counts_fell(context: RolloutContext, step: StepStatus) -> bool:
+    """Whether pods took their counts with them since a step began: it must not wait until as many are counted again."""
+    return context.sees and arrived(context, step) < step.requests_before
+
+
 def _verify(context: RolloutContext, step: StepStatus) -> StepStatus:
     """Take in the requests seen since a step is in the route: they show that it is followed, or not yet."""
+    if step.verified_at is not None:
+        return evolve(step, requests_before=arrived(context, step))
     in_route = context.route_weight(context.status.candidate) == step.weight and tells_pods(context)
     if not in_route or not context.sees:
         return step

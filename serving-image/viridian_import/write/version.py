@@ -16,8 +16,8 @@ from viridian_import.write.card import Facts, card
 from viridian_import.write.folder import staged, write_json
 from viridian_import.write.golden import golden_lines
 from viridian_import.write.manifest import manifest
+from viridian_serving.artifacts.golden_file import GOLDEN_FILE
 from viridian_serving.artifacts.locate import MODEL_FILE, NATIVE_FILE
-from viridian_serving.checks.golden import FILE as GOLDEN
 from viridian_serving.checks.golden import Golden, dump
 from viridian_serving.triton.native_model import runs_code
 from viridian_shared.digest import digest_of
@@ -81,7 +81,7 @@ def write_version(identity: Identity, learned: Learned, content: Content) -> str
             (staging / name).write_text(text, encoding="utf-8")
         if sample is not None:
             write_json(staging / "sample.json", sample)
-        (staging / GOLDEN).write_bytes(dump(content.golden))
+        (staging / GOLDEN_FILE).write_bytes(dump(content.golden))
         write_json(staging / "baseline.json", _baseline(learned))
     digest = digest_of(identity.folder)
     text = manifest(

@@ -17,6 +17,7 @@ from viridian_serving.api.pipeline import Inferences, Trust
 from viridian_serving.api.responses import complete, identity_headers
 from viridian_serving.api.shadow import Mirror
 from viridian_serving.api.stable import StableView
+from viridian_serving.artifacts.golden_file import GOLDEN_FILE, GOLDEN_PATH, read_golden_file
 from viridian_serving.codec import oip_paths
 from viridian_serving.contract.compatibility import OFF, Coverage, Interface
 from viridian_serving.contract.contract import Contract
@@ -38,6 +39,7 @@ from viridian_serving.telemetry.disk_gauges import DiskGauges, folders
 from viridian_serving.telemetry.exposition import CONTENT_TYPE, FallbackGauge, LiveGauges, build_registry, render
 from viridian_serving.telemetry.objective_gauges import ObjectiveGauges
 from viridian_serving.telemetry.telemetry import Telemetry
+from viridian_shared.counts.via import Via
 from viridian_shared.pod import probes
 
 LOG = logging.getLogger("viridian.api")
@@ -49,6 +51,7 @@ _OPEN: Final = frozenset(
     {b"/", b"/health", probes.LIVE.encode(), probes.READY.encode(), b"/v2/health/live", b"/v2/health/ready", *PATHS},
 )
 """What is read without an API key: probes, and what describes the API."""
+_GOLDEN: Final = GOLDEN_PATH.encode()
 _ROUTES: Final = {b"/predict": Route.PREDICT, b"/feedback": Route.FEEDBACK}
 
 
@@ -177,7 +180,7 @@ class App:
             if answer is not None:
                 response = await self.inferences.answer(request, trust, answer)
             else:
-                response = await self._complete(request, self._route_public)
+                response = await self._complete(request, partial(self._route_public, trust))
             self.telemetry.responses.count(_route(request), response.status)
             return response
 
@@ -192,7 +195,7 @@ class App:
 
     # -- routes
 
-    async def _route_public(self, request: Request) -> Response:
+    async def _route_public(self, trust: Trust, request: Request) -> Response:
         if request.path not in _OPEN:
             self.inferences.admit(request.headers)
         if oip_paths.is_allowed(request):
@@ -212,6 +215,8 @@ class App:
                 raise Problem(405, "method", "Send feedback with POST.", headers=((b"Allow", b"POST"),))
             await unpack(request, self._settings.max_body, self._server.budget)
             return Response(200, self.telemetry.feedback(request.body))
+        if request.path == _GOLDEN and trust.via(request) is Via.CHECK:
+            return await self._dispatch({_GOLDEN: self._golden}, request)
         return await self._dispatch(self._plain, request)
 
     async def _dispatch(self, routes: Mapping[bytes, Callable[[], Awaitable[Response]]], request: Request) -> Response:
@@ -236,6 +241,16 @@ class App:
     async def _document(self, path: bytes) -> Response:
         self.inferences.started()
         return self.documents[path]
+
+    async def _golden(self) -> Response:
+        """Show the golden requests to a check of another version: rows of training data are nobody else's to read."""
+        loaded = self.inferences.loaded
+        content = None
+        if loaded is not None and loaded.home is not None:
+            content = await asyncio.to_thread(read_golden_file, loaded.home)
+        if content is None:
+            raise Problem(404, "not-found", f"There is no {GOLDEN_FILE} beside this model that can be shown.")
+        return Response(200, content, b"application/jsonl")
 
     async def _live_probe(self) -> Response:
         return Response(200, b"alive\n", b"text/plain")

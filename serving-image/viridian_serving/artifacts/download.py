@@ -11,7 +11,7 @@ from email.message import Message
 from pathlib import Path
 from typing import IO, Any, Final
 
-from viridian_serving.artifacts.locate import CredentialsError, ModelError
+from viridian_serving.artifacts.locate import CredentialsError, MissingError, ModelError
 from viridian_serving.artifacts.retries import LONGEST_PAUSE, SILENCE, Deadline, PassingError, Tries
 from viridian_shared.digest import CHUNK
 from viridian_shared.https import LeavesTls, open_https, shown
@@ -68,6 +68,24 @@ class Download:
                 return self._try()
             except PassingError as failure:
                 time.sleep(tries.pause_after(failure, self._size()))
+
+    def look(self) -> int | None:
+        """Fetch nothing but the first byte, if the server knows parts; return the file's size, where that is told.
+
+        Raises:
+            ModelError: It is not there, or cannot be asked for now; the message names the field of the spec.
+        """
+        tries = Tries(shown(self._url), self._deadline)
+        while True:
+            try:
+                with self._ask({"Range": "bytes=0-0"}) as answer:
+                    given = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+                    size: int | None = answer.length
+                    if answer.status == http.HTTPStatus.PARTIAL_CONTENT:
+                        size = int(given[2]) if given is not None and given[2] != "*" else None
+                    return size
+            except PassingError as failure:
+                time.sleep(tries.pause_after(failure))
 
     def _size(self) -> int:
         return self._part.stat().st_size if self._part.is_file() else 0
@@ -162,7 +180,9 @@ class Download:
             return CredentialsError(
                 f"spec.model.credentialsSecretRef: {answered} for {shown(self._url)}; check {way_out}"
             )
-        return ModelError(f"spec.model.uri: {answered} for {shown(self._url)}; correct the address")
+        missing = error.code in (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE)
+        kind = MissingError if missing else ModelError
+        return kind(f"spec.model.uri: {answered} for {shown(self._url)}; correct the address")
 
     def _unreachable(self, reason: object) -> Exception:
         if isinstance(reason, ssl.SSLCertVerificationError):

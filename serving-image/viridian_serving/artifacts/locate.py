@@ -32,6 +32,10 @@ class ModelError(Exception):
     """The model cannot be served. The message is one sentence: what is wrong, and the way out."""
 
 
+class MissingError(ModelError):
+    """There is nothing at the address: who looked could see that."""
+
+
 class CredentialsError(ModelError):
     """The store refuses the credentials, or there are none that can be used."""
 
@@ -111,7 +115,7 @@ def _existing(path: Path, otherwise: str) -> Path:
     except PermissionError:
         raise _unreadable(path) from None
     except OSError:
-        raise ModelError(otherwise) from None
+        raise MissingError(otherwise) from None
     return path
 
 

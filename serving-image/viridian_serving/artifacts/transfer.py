@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from viridian_serving.artifacts.archive import MAX_FILES
-from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.locate import MissingError, ModelError
 from viridian_serving.artifacts.part import Part
 from viridian_serving.artifacts.retries import SILENCE, Deadline, PassingError, Tries, ended_after
 from viridian_serving.artifacts.stores.store import Store, StoredFile
@@ -88,6 +88,20 @@ class Transfer:
         LOG.info("%s is %s", self._shown, fetched.digest)
         return fetched
 
+    async def look(self) -> tuple[int, int]:
+        """Fetch nothing; return how many files there are, and their bytes.
+
+        Raises:
+            ModelError: There is none, or the list cannot be had; the message names the field of the spec.
+        """
+        try:
+            async with asyncio.timeout(self._deadline.remaining):
+                files = await self._list()
+        except TimeoutError:
+            self._deadline.check(f"looking at {self._shown}")
+            raise
+        return len(files), sum(file.size for file in files)
+
     def _is_right(self, fetched: Fetched) -> bool:
         return self._wanted in (None, fetched.digest)
 
@@ -118,7 +132,7 @@ class Transfer:
 
     def _examine(self, files: Sequence[StoredFile]) -> None:
         if not files:
-            raise ModelError(f"spec.model.uri: there is no file below {self._shown}; correct the address")
+            raise MissingError(f"spec.model.uri: there is no file below {self._shown}; correct the address")
         if len(files) > MAX_FILES:
             raise ModelError(
                 f"spec.model.uri: {self._shown} holds more than {MAX_FILES} files; a model has fewer: name its folder"

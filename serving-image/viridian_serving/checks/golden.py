@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import msgspec
 
+from viridian_serving.artifacts.golden_file import GOLDEN_FILE
 from viridian_serving.codec.comparison import differences
 
-FILE: Final = "golden.jsonl"
 _LONGEST: Final = 300
 """Characters of an answer that a sentence quotes."""
 
@@ -49,7 +49,7 @@ def load(text: bytes) -> list[Golden]:
         try:
             lines.append(msgspec.json.decode(line, type=Golden))
         except msgspec.DecodeError as error:
-            raise ValueError(f"line {number} of {FILE} cannot be used ({error}); correct or remove it") from None
+            raise ValueError(f"line {number} of {GOLDEN_FILE} cannot be used ({error}); correct or remove it") from None
     return lines
 
 

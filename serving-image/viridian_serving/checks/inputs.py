@@ -4,8 +4,9 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from viridian_serving.artifacts.golden_file import GOLDEN_FILE
 from viridian_serving.artifacts.sample_file import SAMPLE_FILE, read_sample
-from viridian_serving.checks.golden import FILE, Golden, load
+from viridian_serving.checks.golden import Golden, load
 from viridian_serving.http1.client import Reply
 
 
@@ -15,7 +16,7 @@ def read_golden(folder: Path) -> list[Golden]:
     Raises:
         ValueError: A line is no golden request; the message says which and why.
     """
-    file = folder / FILE
+    file = folder / GOLDEN_FILE
     return load(file.read_bytes()) if file.is_file() else []
 
 

@@ -179,7 +179,7 @@ async def keep_model_ready(app: App, triton: HttpClient, server: HttpServer, set
         return server.in_flight > 0 or app.inferences.direct_in_flight > 0
 
     check = HealthCheck(model, trials, app.readiness, settings.timeout, is_asked)
-    app.load(LoadedModel(predictor, check, body_limit(settings, contract.requests), assets.baseline))
+    app.load(LoadedModel(predictor, check, body_limit(settings, contract.requests), assets.baseline, assets.home))
 
     def show_example() -> None:
         if check.proven is not None:

@@ -5,30 +5,40 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, aclosing, closing
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
+from viridian_serving.artifacts.golden_file import GOLDEN_FILE
 from viridian_serving.artifacts.locate import ModelError, model_home
+from viridian_serving.artifacts.retries import PassingError
+from viridian_serving.artifacts.stores.folder import Folder
+from viridian_serving.artifacts.stores.opening import open_store
+from viridian_serving.artifacts.stores.source import Source
+from viridian_serving.artifacts.stores.store import Store
 from viridian_serving.checks.agreement import Finding, agreement
-from viridian_serving.checks.golden import FILE, Golden, brief, difference
+from viridian_serving.checks.golden import Golden, difference
 from viridian_serving.checks.inputs import read_golden, sample_body
 from viridian_serving.checks.load import FAILED, Objective, measured, milliseconds
 from viridian_serving.checks.load_check import LoadPlan, check_load
-from viridian_serving.checks.schema_change import refusals
+from viridian_serving.checks.logged import Wanted, read_log
+from viridian_serving.checks.replay import agreement_with_log, omissions, replay
 from viridian_serving.checks.sending import Post, at_rate
+from viridian_serving.checks.smoke import check_smoke
 from viridian_serving.checks.target import Target
 from viridian_serving.http1.client import PeerUnreachableError
 from viridian_serving.settings import config
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.termination_log import report
 from viridian_shared.durations import parse_duration
+from viridian_shared.pod import paths
 from viridian_shared.pod.check_variables import CANDIDATE_URL, CHECK, STABLE_URL
 from viridian_shared.pod.exit_codes import CHECK_FAILED
-from viridian_shared.pod.paths import CHECK_FILES
 
 PASSED, CANNOT_RUN = 0, 69
 """Exit codes; a model that fails is CHECK_FAILED."""
@@ -65,12 +75,33 @@ class LoadWish(msgspec.Struct, frozen=True, rename="camel"):
     compared_with_stable: str | None = None
 
 
+class LogStore(msgspec.Struct, frozen=True, rename="camel"):
+    """`spec.checks.replay.store`; its certificates are mounted."""
+
+    endpoint: str | None = None
+    region: str | None = None
+    path_style: bool | None = None
+    anonymous: bool = False
+
+
+class ReplayWish(msgspec.Struct, frozen=True, rename="camel"):
+    """`spec.checks.replay`, and which features the log's records lack."""
+
+    uri: str
+    last: str
+    max: int
+    min_agreement: str | None = None
+    store: LogStore = LogStore()
+    dropped: list[str] = []
+
+
 class Wish(msgspec.Struct, frozen=True, rename="camel"):
     """What the operator asks for, in VIRIDIAN_CHECK."""
 
-    check: Literal["smoke", "golden", "load"]
+    check: Literal["smoke", "golden", "load", "replay"]
     golden: GoldenWish = GoldenWish()
     load: LoadWish | None = None
+    replay: ReplayWish | None = None
 
 
 def main() -> int:
@@ -110,32 +141,12 @@ async def _check(settings: Settings, environ: Mapping[str, str]) -> Finding:
                 return await _golden(settings, wish.golden, candidate)
             if wish.check == "load" and wish.load is not None:
                 return await _load(settings, wish.load, candidate, stable)
-            return await _smoke(settings, candidate, stable)
+            if wish.check == "replay" and wish.replay is not None:
+                return await _replay(settings, wish.replay, candidate)
+            return await check_smoke(await sample_body(model_home(settings), candidate.get), candidate, stable)
         except (PeerUnreachableError, TimeoutError) as error:
             why = str(error) or "it took too long"
             raise CannotRunError(f"no answer came: {why}; look at the candidate's pods") from error
-
-
-async def _smoke(settings: Settings, candidate: Target, stable: Target | None) -> Finding:
-    """The sample and stable's are answered; what is refused unlike by stable is told, as a version may be meant to."""
-    reply = await candidate.predict(await sample_body(model_home(settings), candidate.get))
-    if reply.status != 200:
-        return Finding(False, f"the sample is answered with status {reply.status}: {brief(reply.body)}")
-    if stable is None:
-        return Finding(True, "the sample is answered")
-    before, after = json.loads((await stable.get("/schema")).body), json.loads((await candidate.get("/schema")).body)
-    narrower = refusals(before, after)
-    example = json.dumps(before["example"]).encode()
-    reply = await candidate.predict(example)
-    if reply.status >= 500 and (await stable.predict(example)).status == 200:
-        return Finding(False, f"stable's example is answered with status {reply.status}: {brief(reply.body)}")
-    if reply.status != 200 and not narrower:
-        narrower = [f"stable's example, with status {reply.status}: {brief(reply.body)}"]
-    if not narrower:
-        return Finding(
-            True, "the sample and stable's example are answered, and the schema takes all that stable's takes"
-        )
-    return Finding(True, f"the sample is answered; unlike stable, it refuses {'; '.join(narrower)[:800]}")
 
 
 async def _golden(settings: Settings, wish: GoldenWish, candidate: Target) -> Finding:
@@ -177,14 +188,60 @@ def _post(target: Target, seconds: float = FAILED) -> Post:
     return partial(target.predict, seconds=max(1.0, seconds))
 
 
+async def _replay(settings: Settings, wish: ReplayWish, candidate: Target) -> Finding:
+    least = None if wish.min_agreement is None else _share(wish.min_agreement, 1.0)
+    since = datetime.now(UTC) - parse_duration(wish.last)
+    sensitive = [
+        feature["name"]
+        for feature in json.loads((await candidate.get("/schema")).body)["features"]
+        if feature.get("sensitive")
+    ]
+    dropped = {*sensitive, *wish.dropped}
+    try:
+        async with aclosing(_log_store(settings, wish)) as store:
+            log = await read_log(store, Wanted(settings.namespace, settings.model, since, wish.max, dropped))
+    except (ModelError, PassingError, ValueError) as error:
+        # Stores speak of the field of the model, which they were made for.
+        raise CannotRunError(
+            f"spec.checks.replay: {str(error).replace('spec.model.', 'spec.checks.replay.')}"
+        ) from error
+    if log.records:
+        return agreement_with_log(await replay(candidate.predict, log), log, wish.last, least)
+    none = "; ".join([f"{wish.uri} has no request of the last {wish.last} that can be asked again", *omissions(log)])
+    if least is not None:
+        raise CannotRunError(f"spec.checks.replay: {none}; see serving.log and where its records are collected")
+    return Finding(True, none)
+
+
+def _log_store(settings: Settings, wish: ReplayWish) -> Store:
+    address = urlsplit(wish.uri)
+    if address.scheme == "pvc":
+        return Folder(Path(paths.LOG) / address.path.lstrip("/"), wish.uri)
+    authorities = Path(paths.LOG_AUTHORITIES) / paths.STORE_AUTHORITIES_FILE
+    store = wish.store
+    return open_store(
+        Source(
+            wish.uri,
+            settings.fetch_timeout,
+            Path(paths.LOG_CREDENTIALS),
+            store.endpoint,
+            store.region,
+            store.path_style,
+            store.anonymous,
+            authorities if authorities.is_file() else None,
+        )
+    )
+
+
 def _lines(settings: Settings, wish: GoldenWish) -> list[Golden]:
-    folder = Path(CHECK_FILES) if wish.source == "ConfigMap" else model_home(settings)
+    folder = Path(paths.CHECK_FILES) if wish.source == "ConfigMap" else model_home(settings)
     lines = read_golden(folder)
-    if not lines and (folder / FILE).is_file():
-        raise CannotRunError(f"spec.checks.golden: {FILE} holds no request")
+    if not lines and (folder / GOLDEN_FILE).is_file():
+        raise CannotRunError(f"spec.checks.golden: {GOLDEN_FILE} holds no request")
     if not lines:
         raise CannotRunError(
-            f"spec.checks.golden: there is no {FILE} beside the model, {settings.model_uri}; viridian import writes one"
+            f"spec.checks.golden: there is no {GOLDEN_FILE} beside the model, {settings.model_uri};"
+            " viridian import writes one"
             if wish.source == "Model"
             else "spec.checks.golden.configMapRef: the ConfigMap has no such key"
         )

@@ -19,22 +19,35 @@ from viridian_serving.artifacts.archive import is_archive, unpack
 from viridian_serving.artifacts.authorities import read_authorities
 from viridian_serving.artifacts.credentials import read_authorization
 from viridian_serving.artifacts.download import Download
-from viridian_serving.artifacts.locate import FETCHED, MODEL_FILE, CredentialsError, ModelError, NoRoomError, locate
+from viridian_serving.artifacts.locate import (
+    FETCHED,
+    MODEL_FILE,
+    CredentialsError,
+    MissingError,
+    ModelError,
+    NoRoomError,
+    locate,
+    model_home,
+)
 from viridian_serving.artifacts.model_cache import ModelCache
 from viridian_serving.artifacts.retries import Deadline
 from viridian_serving.artifacts.stores.opening import open_store
 from viridian_serving.artifacts.stores.source import Source
+from viridian_serving.artifacts.stores.store import Store
 from viridian_serving.artifacts.transfer import Fetched, Transfer, wrong
 from viridian_serving.settings import config
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.termination_log import report
 from viridian_shared.digest import PREFIX, UnclearFiles, digest_of, digest_of_hashes
 from viridian_shared.https import shown
-from viridian_shared.pod.exit_codes import FETCH_NO_ROOM, FETCH_REFUSED
+from viridian_shared.pod.exit_codes import CHECK_FAILED, FETCH_NO_ROOM, FETCH_REFUSED
 from viridian_shared.sources import FETCHED as SCHEMES
+from viridian_shared.words import count as count_of
 
 LOG = logging.getLogger("viridian.fetch")
 
+CANNOT_KNOW: Final = 69
+"""Exit code of a look that did not see."""
 _TRIES: Final = 3
 """Downloads in pieces, or of answers whose end nobody can tell, that are wrong before the digest is held to be."""
 _PART: Final = "download.part"
@@ -51,6 +64,7 @@ def main() -> NoReturn:
 
     The process ends with 0 when the files are there and right, 1 when they are not, 2 when the environment is wrong,
     and with a code of its own when the store refuses the credentials or the disk has no room.
+    Told only to look, it ends with 0 when they are there, 65 when they are not, and 69 when that cannot be known.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # The first process of a container is not ended by a signal unless it says so. What is on the disk is whole at any
@@ -65,11 +79,23 @@ def _run() -> int:
     except config.ConfigError as error:
         report(config.termination_log(os.environ), [f"The fetch container cannot start: {s}" for s in error.sentences])
         return 2
+    if settings.fetch_look:
+        return _look(settings)
     try:
         fetch(settings)
     except ModelError as error:
         report(settings.termination_log, [f"{error}"])
         return _exit_code(error)
+    return 0
+
+
+def _look(settings: Settings) -> int:
+    try:
+        report(settings.termination_log, [look(settings)])
+    except ModelError as error:
+        report(settings.termination_log, [f"{error}"])
+        # Who is not let in, or is not answered, does not know what is there.
+        return CHECK_FAILED if isinstance(error, MissingError) else CANNOT_KNOW
     return 0
 
 
@@ -109,6 +135,33 @@ def fetch(settings: Settings) -> None:
     if found != settings.model_digest:
         raise wrong(settings.model_uri, found, settings.model_digest)
     LOG.info("%s is %s", path, found)
+
+
+def look(settings: Settings) -> str:
+    """Say whether what would be fetched is there. Nothing is fetched, and no digest is checked: that is cheap.
+
+    Args:
+        settings: Of a pod.
+
+    Returns:
+        What is there, in a sentence.
+
+    Raises:
+        ModelError: It is not, or that cannot be known; the message names the field of the spec.
+    """
+    deadline = Deadline(settings.fetch_timeout, time.monotonic())
+    address = shown(settings.model_uri)
+    if settings.model_uri.startswith("https:"):
+        size = _file(settings, settings.model_mount / _PART, deadline).look()
+        return f"{address} is there{'' if size is None else f', with {size:,} bytes'}"
+    if urlsplit(settings.model_uri).scheme in SCHEMES:
+        number, size = asyncio.run(_list(settings, deadline))
+        return f"{address} is there, with {count_of(number, 'file')} of {size:,} bytes"
+    try:
+        model_home(settings)
+    except ModelError as error:
+        raise MissingError(f"spec.{error}") from error  # as a pod would find it
+    return f"{address} is there"
 
 
 def _bring(settings: Settings, deadline: Deadline) -> None:
@@ -177,14 +230,18 @@ def _arrange(settings: Settings, content: Path, digest: str, folder: Path, deadl
 async def _transfer(settings: Settings, deadline: Deadline) -> Fetched:
     """Fetch what is in a store."""
     async with aclosing(open_store(Source.of_pod(settings))) as store:
-        return await Transfer(
-            store,
-            settings.model_uri,
-            settings.model_digest,
-            settings.model_mount / _PARTS,
-            settings.model_max_size,
-            deadline,
-        ).run()
+        return await _of_store(store, settings, deadline).run()
+
+
+async def _list(settings: Settings, deadline: Deadline) -> tuple[int, int]:
+    """How many files are in a store, and their bytes."""
+    async with aclosing(open_store(Source.of_pod(settings))) as store:
+        return await _of_store(store, settings, deadline).look()
+
+
+def _of_store(store: Store, settings: Settings, deadline: Deadline) -> Transfer:
+    parts, wanted = settings.model_mount / _PARTS, settings.model_digest
+    return Transfer(store, settings.model_uri, wanted, parts, settings.model_max_size, deadline)
 
 
 def _download(settings: Settings, part: Path, deadline: Deadline) -> str:
@@ -192,14 +249,7 @@ def _download(settings: Settings, part: Path, deadline: Deadline) -> str:
     wanted = settings.model_digest
     if wanted is None:
         raise ModelError("spec.model.digest: it is not set, so there is nothing to check; write it")
-    download = Download(
-        settings.model_uri,
-        read_authorization(settings.credentials_dir),
-        read_authorities(settings.store_ca),
-        part,
-        settings.model_max_size,
-        deadline,
-    )
+    download = _file(settings, part, deadline)
     if part.is_file() and _digest(part, deadline) == wanted:
         return wanted  # an earlier run got this far
     for tries in count(1):
@@ -213,6 +263,12 @@ def _download(settings: Settings, part: Path, deadline: Deadline) -> str:
             raise wrong(shown(settings.model_uri), found, wanted)
         LOG.warning("the pieces do not fit together (%s); fetching it in one", found)
     return wanted
+
+
+def _file(settings: Settings, part: Path, deadline: Deadline) -> Download:
+    authorization = read_authorization(settings.credentials_dir)
+    authorities = read_authorities(settings.store_ca)
+    return Download(settings.model_uri, authorization, authorities, part, settings.model_max_size, deadline)
 
 
 def _digest(path: Path, deadline: Deadline) -> str:

@@ -1,6 +1,7 @@
 """The model of this pod, once it is loaded: what predicts with it, and what knows whether it still answers."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from viridian_serving.contract.baseline_file import Baseline
 from viridian_serving.contract.contract import Contract
@@ -18,6 +19,8 @@ class LoadedModel:
     """Bytes of a body, unpacked, that the model's input may take."""
     baseline: Baseline | None = None
     """The one that lies beside the model, to compare what is served with."""
+    home: Path | None = None
+    """The model's folder, where it is found."""
 
     @property
     def contract(self) -> Contract:

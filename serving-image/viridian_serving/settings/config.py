@@ -133,6 +133,8 @@ class Settings(BaseModel):
     model_max_size: Size = 2 << 30
     """Bytes that may be fetched, and again bytes that may be unpacked."""
     fetch_timeout: PositiveSeconds = 600.0
+    fetch_look: bool = False
+    """Whether ``viridian-fetch`` only says if what it would fetch is there."""
     model_cache_max_size: Size = 50 << 30
     """Bytes of all that is in ``model_cache``."""
     store_endpoint: Annotated[str, Field(pattern="^https?://[^/?#]+$")] | None = None

@@ -55,7 +55,7 @@ def _measure(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
     try:
         samples = history.write(folder, models, time.time() - 60)
         _say(f"{samples} samples of history are written")
-        eventually(lambda: open_url(f"http://127.0.0.1:{port}/metrics/0").close() is None, "the pages", within=300)
+        eventually(lambda: open_url(f"http://127.0.0.1:{port}/metrics/0").read() != b"", "the pages", within=300)
         with PrometheusServer(folder, _configuration(options, port)) as server:
             process = server.process
             pods = models * COLORS * PODS
@@ -98,9 +98,14 @@ def _watched(server: PrometheusServer, process: int, seconds: float) -> dict[str
     cores = (_cpu(process) - spent) / (time.monotonic() - began)
     status = Path(f"/proc/{process}/status").read_text()
     resident = next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+    down = server.query("count(up == 0) or vector(0)")[0]["value"][1]
+    samples = server.query("min(count_over_time(viridian_ready[5m]))")
+    if down != "0" or not samples:
+        raise RuntimeError(f"{down} pages cannot be scraped: this machine is too busy, or too small for so many models")
     head = server.get("/api/v1/status/tsdb")["data"]["headStats"]["numSeries"]
     _say(f"{cores:.2f} cores, {resident} MiB, {head} series")
-    return {"cores": round(cores, 2), "resident_mib": resident, "series": head}
+    scraped = int(samples[0]["value"][1])
+    return {"cores": round(cores, 3), "resident_mib": resident, "series": head, "samples_in_5m": scraped}
 
 
 def _cpu(process: int) -> float:

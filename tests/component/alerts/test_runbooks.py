@@ -18,7 +18,8 @@ from viridian_shared.counts.metric_names import DRIFT_BASELINE, DRIFT_OBSERVED
 SYSTEM = "viridian-system"
 DIGEST = "sha256:" + "0" * 64
 NEEDS_A_NODE = re.compile(
-    r"does not have a host assigned|Metrics API not available|pod .* is not running|unable to forward port|error trying to reach service"
+    r"does not have a host assigned|Metrics API not available|pod .* is not running|unable to forward port"
+    r"|error trying to reach service"
 )
 STATUSES = {"abort": 1, "retry": 1, "rollback": 1}
 """Of commands that a model at rest has no use for: the plugin says so, and changes nothing."""

@@ -160,6 +160,8 @@ def test_what_a_model_may_name_is_limited(installed: Any, editor: Person) -> Non
         template(tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists"}], serviceAccountName="models"),
         template(imagePullSecrets=[{"name": "reader"}], env=[secret, {"name": "A", "value": "b"}]),
         {"spec": {"serving": {"log": {"sink": "OTLP", "endpoint": "https://models.example/v1/logs"}}}},
+        {"spec": {"checks": {"replay": {"uri": "s3://models/logs/", "credentialsSecretRef": {"name": "reader"}}}}},
+        {"spec": {"checks": {"replay": {"uri": "pvc://logs/iris/"}}}},
         {"spec": {"notify": [{"url": "https://models.example/"}, {"secretRef": {"name": "reader"}}]}},
     ):
         assert editor.creates(**merge({"spec": named}, good)) == ""
@@ -192,6 +194,15 @@ def test_what_a_model_may_name_is_limited(installed: Any, editor: Person) -> Non
         (template(serviceAccountName="admin"), "podTemplate.serviceAccountName"),
         (template(imagePullSecrets=[{"name": "x"}]), "podTemplate.imagePullSecrets"),
         (template(env=[secret]), "podTemplate.env"),
+        ({"spec": {"checks": {"replay": {"uri": "s3://others/logs/"}}}}, "spec.checks.replay.uri"),
+        (
+            {"spec": {"checks": {"replay": {"uri": "s3://models/l/", "store": {"endpoint": "https://evil.example"}}}}},
+            "spec.checks.replay.store.endpoint",
+        ),
+        (
+            {"spec": {"checks": {"replay": {"uri": "s3://models/l/", "credentialsSecretRef": {"name": "x"}}}}},
+            "spec.checks.replay.credentialsSecretRef",
+        ),
         ({"spec": {"notify": [{"secretRef": {"name": "x"}}]}}, "spec.notify"),
         (
             {"spec": {"serving": {"log": {"sink": "OTLP", "endpoint": "https://evil.example/v1/logs"}}}},

@@ -28,16 +28,17 @@ ROLLOUT = {
     "deadline": "2h",
     "drainMax": "10s",
 }
+SHADOWED = {**ROLLOUT, "steps": [{"shadow": "50%", "hold": "1s", "minRequests": 20}, {"weight": 20, "hold": "1s"}]}
 LIMIT = 1200.0
 
 
 def good(stage: Stage) -> None:
-    """A first revision that serves, and a better one that takes over; both pass a check before their traffic."""
+    """A first revision that serves, and a better one that takes over: both pass a check, and the second gets copies."""
     stage.keeper.unready.append("viridian.dev/check")
     with CheckKeeper(stage.control_plane.core, stage.namespace):
         stage.apply("v1.0.0", rollout=ROLLOUT, checks={"smoke": True})
         stage.reaches("Stable", "v1.0.0", within=LIMIT)
-        stage.apply("v2.0.0", rollout=ROLLOUT, checks={"smoke": True})
+        stage.apply("v2.0.0", rollout=SHADOWED, checks={"smoke": True})
         stage.reaches("Stable", "v2.0.0", within=LIMIT)
 
 

@@ -215,7 +215,9 @@ class Users(Repeated):
 
     def _send(self) -> None:
         via, weights = self._weights()
-        pods = listed(self._control_plane.core.list_namespaced_pod, self._namespace)
+        listing = listed(self._control_plane.core.list_namespaced_pod, self._namespace)
+        # A check's pods have the revision's label, and get no user's request.
+        pods = [pod for pod in listing if _label(pod, "model") == self._model]
         for color, weight in weights.items():
             ready = [pod for pod in pods if _label(pod, "color") == color and _is_ready(pod)]
             share = self._share.get(color, 0.0) + self.rate * self.period * weight / 100
@@ -244,11 +246,12 @@ class Users(Repeated):
         if self._share["copies"] < 1:
             return
         self._share["copies"] -= 1
-        there = next(pod for pod in pods if _label(pod, "revision") == told.candidate)
-        result = self.mirrored(told.candidate)
+        there = next((pod for pod in pods if _label(pod, "revision") == told.candidate), None)
+        result = "failed" if there is None else self.mirrored(told.candidate)
         stable.shadow[told.candidate, result] += 1
-        candidate = self._counters(there, told.candidate)
-        candidate.count(1, outcome="error" if result == "failed" else "ok", via="mirror")
+        if there is not None:
+            candidate = self._counters(there, told.candidate)
+            candidate.count(1, outcome="error" if result == "failed" else "ok", via="mirror")
 
     def _weights(self) -> tuple[str, dict[str, int]]:
         """How requests come, and the share of each color in percent."""

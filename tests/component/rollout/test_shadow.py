@@ -73,3 +73,21 @@ def test_a_candidate_that_fails_copies_is_taken_back_before_any_user(stage: Stag
     assert status["failed"][0]["reason"] == "GuardBreached"
     assert told(stage) is None
     assert not answered_users(stage, "iris-2")
+
+
+def test_a_candidate_that_answers_otherwise_is_taken_back_where_a_share_of_agreement_is_asked_for(stage: Stage) -> None:
+    # given a version that serves, and one that answers every second copy otherwise
+    stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+    chance = random.Random(7)
+    stage.users.mirrored = lambda _: "agreed" if chance.random() < 0.5 else "disagreed"
+
+    # when that is applied with a guard on agreement
+    stage.apply("v2.0.0", rollout=SHADOW, guards={"agreement": {"min": "90%"}})
+    status = stage.reaches("RolledBack", "v1.0.0")
+
+    # then the guard has found it, and no user has met it
+    assert status["failed"][0]["reason"] == "GuardBreached"
+    assert "were answered otherwise" in status["failed"][0]["message"]
+    assert not answered_users(stage, "iris-2")
+    assert told(stage) is None

@@ -1,6 +1,7 @@
 """After a restart: earlier counters, read a few groups of models at a time."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from tests.controller.counters import INTERVAL, START, Fleet
 
 from viridian.api.model_key import ModelKey
+from viridian.controller.guarding.own_pods import OwnPods
 from viridian.controller.guarding.rewind import GROUPS, TRIES, Rewind, group_stamps
 from viridian.metrics.connection import MetricsError
 from viridian.metrics.prometheus import SCRAPES, Samples
@@ -68,6 +70,14 @@ def _together(scrapes: Sequence[Samples]) -> Samples:
     }
 
 
+def rewind_of(archive: Archive, interval: float = INTERVAL) -> Rewind:
+    """A Rewind that knows all pods of the archive's fleets."""
+    pods = OwnPods(timedelta(seconds=interval))
+    for model, fleets in archive.fleets.items():
+        pods.note(model, [pod for fleet in fleets[:1] for pod in fleet.pods], datetime.now(UTC))
+    return Rewind(archive, pods, interval)  # type: ignore[arg-type]
+
+
 def steady(archive: Archive, model: ModelKey) -> None:
     archive.keep(model, {START + INTERVAL * n: 5 * n for n in range(200)})
 
@@ -80,7 +90,7 @@ async def test_counters_are_read_again_at_the_saved_timestamps_by_one_query_for_
         steady(archive, model)
 
     # when they are read
-    found = await Rewind(archive, INTERVAL).read(stamps, [])  # type: ignore[arg-type]
+    found = await rewind_of(archive).read(stamps, [])
 
     # then one query brings each of them as it stood at its own stamp
     assert len(archive.asked) == 1
@@ -99,7 +109,7 @@ async def test_stragglers_wait_so_that_the_queries_per_tick_are_constant() -> No
     stamps = {key(n): START + 30.0 * n for n in range(8)}
     for model in stamps:
         steady(archive, model)
-    rewind = Rewind(archive, INTERVAL)  # type: ignore[arg-type]
+    rewind = rewind_of(archive)
 
     # when they are read tick by tick
     waiting, ticks = dict(stamps), 0
@@ -122,7 +132,7 @@ async def test_models_that_cannot_be_read_hold_up_no_other() -> None:
         steady(archive, model)
     archive.down = {key(0), key(1)}
     archive.bad = {key(2)}
-    rewind = Rewind(archive, INTERVAL)  # type: ignore[arg-type]
+    rewind = rewind_of(archive)
 
     # when two ticks have passed
     first = await rewind.read(stamps, [])
@@ -141,7 +151,7 @@ async def test_a_past_that_cannot_be_used_is_done_without_after_a_few_tries() ->
     for model in stamps:
         steady(archive, model)
     archive.bad, archive.down = {key(0)}, {key(1)}
-    rewind = Rewind(archive, INTERVAL)  # type: ignore[arg-type]
+    rewind = rewind_of(archive)
     # when it is asked for again and again
     answers = [await rewind.read(stamps, []) for _ in range(TRIES + 1)]
     # then what will not change is given up, and what may is not
@@ -153,13 +163,24 @@ async def test_a_past_that_cannot_be_used_is_done_without_after_a_few_tries() ->
 async def test_what_prometheus_has_forgotten_is_told_from_what_has_to_wait() -> None:
     archive = Archive()
     archive.keep(key(0), {})
-    found = await Rewind(archive, INTERVAL).read({key(0): START}, [])  # type: ignore[arg-type]
+    found = await rewind_of(archive).read({key(0): START}, [])
     assert found == {key(0): None}
+
+
+async def test_what_pods_of_others_counted_is_no_part_of_a_models_past() -> None:
+    # given a model, and series under its name of pods that are not its own
+    archive = Archive()
+    steady(archive, key(0))
+    rewind = rewind_of(archive)
+    for fleet in archive.fleets[key(0)]:
+        fleet.pod = "stranger"
+    # when its past is read, then they are not in it
+    assert await rewind.read({key(0): START + 40}, []) == {key(0): None}
 
 
 async def test_nothing_to_read_asks_nothing() -> None:
     archive = Archive()
-    assert await Rewind(archive, INTERVAL).read({}, []) == {}  # type: ignore[arg-type]
+    assert await rewind_of(archive).read({}, []) == {}
     assert archive.asked == []
 
 
@@ -177,5 +198,5 @@ async def test_a_group_is_as_long_as_the_status_may_be_old(interval: float, grou
     stamps = {key(0): START, key(1): START + 25}
     for model in stamps:
         archive.keep(model, {})
-    await Rewind(archive, interval).read(stamps, [])  # type: ignore[arg-type]
+    await rewind_of(archive, interval).read(stamps, [])
     assert len(archive.asked) == groups

@@ -1,6 +1,6 @@
 """A pass over one model whose writes are refused, or do not stay as they were written."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -11,7 +11,7 @@ from viridian.controller.cache.models import Models
 from viridian.controller.children.drift import Drift
 from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
-from viridian.controller.reconciling import failures
+from viridian.controller.reconciling import failures, reconcile
 from viridian.controller.reconciling.events import Recorder
 from viridian.controller.reconciling.failures import API_ERRORS, ENOUGH
 from viridian.controller.reconciling.fence import Fence
@@ -224,3 +224,26 @@ async def test_what_a_later_leader_wrote_is_left_alone(stage: Stage) -> None:
         await stage.passes(1)
     # then it stays as it is
     assert stage.api.objects[SERVICE, NAMESPACE, "iris-blue"]["spec"]["selector"] == {"its": "doing"}
+
+
+@pytest.mark.parametrize(("due", "looks"), [(timedelta(hours=3), False), (timedelta(seconds=-1), True)])
+async def test_a_model_at_rest_is_left_alone_until_a_look_at_its_kept_revision_is_due(
+    monkeypatch: pytest.MonkeyPatch, due: timedelta, looks: bool
+) -> None:
+    # given a model at rest, and the time of the next look at what a rollback would bring back
+    stage = Stage()
+    kept = {"revision": "iris-1", "result": "Passed", "next": (datetime.now(UTC) + due).isoformat()}
+    known = stage.models.get(IRIS)
+    assert known is not None
+    known.manifest["status"] = {"kept": kept}
+    known.manifest["metadata"]["resourceVersion"] = "1000"
+    stage.models.see(known.manifest)
+    monkeypatch.setattr(reconcile, "is_at_rest", lambda *_: True)
+    stage.api.reads.clear()
+    # when there is a pass
+    (again,) = await stage.passes(1)
+    # then nothing is read before it is due, and it is looked at again in time
+    assert bool(stage.api.reads) is looks
+    if not looks:
+        assert again is not None
+        assert due - timedelta(minutes=2) < again <= due

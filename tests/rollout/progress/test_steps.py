@@ -53,6 +53,24 @@ def test_a_step_begins_with_what_was_counted_and_weighed_before_it():
     )
 
 
+def test_counts_that_fell_are_not_waited_for_again():
+    # given a step that was verified at 70 requests, and whose pods have taken 60 of them with them since
+    world = at_step()
+    world.requests = {"iris-1": 700, "iris-2": 10}
+    set_step(world, requests_before=70)
+    world.now += timedelta(seconds=10)
+
+    # when the metrics are too old to tell, then nothing is concluded from it
+    assert next_status(world).step.requests_before == 70
+
+    # and with fresh ones it goes on from what there is
+    world.fresh_at = world.now
+    status = next_status(world)
+    assert (status.step.index, status.step.requests_before) == (1, 10)
+    set_status(world, step=status.step)
+    assert next_status(world).step.index == 2
+
+
 def test_the_bake_is_the_step_after_the_last():
     world = at_step()
     set_step(world, index=2, weight=50)

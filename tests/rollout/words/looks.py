@@ -21,18 +21,36 @@ STORED = {
     for number in (1, 2, 3)
 }
 LATER = START + timedelta(minutes=1)
+SHADOW = {
+    "rollout": {
+        "steps": [{"shadow": "50%", "hold": "10s"}, {"weight": 50, "hold": "10s"}],
+        "bake": {"duration": "20s", "holdback": 5},
+    }
+}
+BLIND = "Prometheus has the counters of 1 of the 2 pods that v2.0.0 needs"
+ONE = {"reporting": {"iris-2": 1}}
 
 
 def pods(revision: str, ready: int, more: Iterable[Pod] = (), **seen: Any) -> ColorView:
     """A color whose pods of a revision are ready and published, and some more that are not."""
     mine = [Pod(f"{revision}-{number}", revision, ready=True, deleting=False) for number in range(ready)]
-    view = ColorView(revision, ready, (*more, *mine), frozenset(pod.uid for pod in mine), has_service=True)
-    return replace(view, **seen)
+    color = ColorView(revision, ready, (*more, *mine), frozenset(pod.uid for pod in mine), has_service=True)
+    return replace(color, **seen)
 
 
 def pod(revision: str, **seen: Any) -> Pod:
     """A pod that is not ready."""
     return Pod(f"{revision}-sick", revision, ready=False, deleting=False, **seen)
+
+
+def died(revision: str, deaths: int = 1, at: float = 30, **more: Any) -> Pod:
+    """A pod that has died so often, last so many seconds after the start."""
+    return pod(revision, deaths=deaths, death="exit code 1", died_at=START + timedelta(seconds=at), **more)
+
+
+def sick(revision: str = "iris-2", trouble: str = "no such image", **seen: Any) -> Any:
+    """A color with a pod that cannot start."""
+    return pods(revision, 2, [pod(revision, trouble=trouble)], **seen)
 
 
 def route(weight: int, **seen: Any) -> RouteFacts:

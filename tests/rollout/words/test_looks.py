@@ -7,17 +7,7 @@ import pytest
 from tests.rollout.words.looks import BLUE, CANDIDATE, GREEN, STABLE, look, pods, route, step
 from tests.rollout.world import START
 
-from viridian.api.status import (
-    BlockedRevision,
-    Condemned,
-    Ending,
-    HistoryEntry,
-    Hold,
-    Outage,
-    Phase,
-    Promotion,
-    Return,
-)
+from viridian.api.status import BlockedRevision, Condemned, Ending, HistoryEntry, Hold, Outage, Phase, Promotion, Return
 from viridian.rollout.context import SETTLED, RolloutContext
 from viridian.rollout.observed import RouteFacts
 

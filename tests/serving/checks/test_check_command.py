@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from tests.serving import models
-from tests.serving.pod import Pod, running_pod
+from tests.serving.files import settings_file
+from tests.serving.places import s3_place
+from tests.serving.pod import Pod, eventually, log_lines, running_pod
 
 from viridian_shared.pod.exit_codes import CHECK_FAILED
 
@@ -99,6 +101,70 @@ def test_what_stable_says_that_it_takes_is_asked_of_the_candidate(
     # then
     assert code == CHECK_FAILED
     assert words.startswith("stable's example is answered with status 5")
+
+
+def test_golden_requests_of_stable_are_asked_of_the_candidate_and_shown_to_nobody_else(
+    pod: Callable[..., Pod], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    # given a stable whose golden requests the candidate fails for in part
+    candidate = pod(models.lookup)
+    with running_pod(tmp_path_factory.mktemp("stable"), lambda folder: models.lookup(folder, size=100)) as stable:
+        (stable.model_directory / "golden.jsonl").write_text(
+            "".join(json.dumps({"case": f"row {i}", "request": {"i": i}, "status": 200}) + "\n" for i in (3, 50))
+        )
+        # when
+        code, words = check(candidate, {"check": "smoke"}, stable=stable)
+        # then that is found
+        assert code == CHECK_FAILED
+        assert words.startswith("stable's row 50 is answered with status 5")
+        # and only a check may read them, on the port that believes so
+        asked = {"headers": {"Viridian-Via": "check"}}
+        assert stable.request("GET", "/golden.jsonl", **asked).status == 200
+        assert stable.get("/golden.jsonl").status == 404
+        assert stable.request("GET", "/golden.jsonl", headers={"Viridian-Via": "split"}).status == 404
+        assert stable.request("GET", "/golden.jsonl", port="FALLBACK_PORT", **asked).status == 404
+
+
+def test_what_users_asked_is_asked_again(
+    pod: Callable[..., Pod], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    # given what a version that served has logged, in a bucket
+    logging = settings_file(tmp_path_factory.mktemp("live"), log={})
+    with running_pod(tmp_path_factory.mktemp("stable"), models.lookup, **logging) as stable:
+        for i in range(10):
+            assert stable.predict({"i": i}).status == 200
+        eventually(lambda: len(log_lines(stable)) == 10, stable.log)
+        records = "\n".join(json.dumps(record) for record in log_lines(stable))
+    candidate = pod(models.wrong)
+    with s3_place(tmp_path / "s3") as place:
+        place.put("2026-11-30/part.jsonl", records.encode())
+        asked = {"uri": place.base, "last": "1h", "max": 100, "store": {"endpoint": place.server.url}}
+
+        def replayed(**changes: object) -> tuple[int, str]:
+            wanted = {"check": "replay", "replay": {**asked, **changes}}
+            keys = {name: candidate.environ.get(name, value) for name, value in place.good.items()}
+            candidate.environ = {**candidate.environ, **keys, "NO_PROXY": "*"}
+            return check(candidate, wanted)
+
+        # when a candidate that answers three of ten otherwise is asked the same, then that is told
+        code, words = replayed()
+        assert code == PASSED
+        assert words.startswith("agreed on 70.0% of 10 logged requests of the last 1h: ")
+        assert "prediction is 90.0 and not 70.0" in words
+        # and decides, where a share is asked for
+        assert replayed(minAgreement="70%")[0] == PASSED
+        code, words = replayed(minAgreement="90%")
+        assert code == CHECK_FAILED
+        assert words.startswith("agreed on 70.0% of 10 logged requests of the last 1h, and must on 90%: ")
+        # and a log that has nothing, or cannot be read, blames nobody
+        code, words = replayed(uri=f"{place.base}other/", minAgreement="90%")
+        assert code == CANNOT_RUN
+        assert words.startswith("spec.checks.replay: ")
+        (candidate.environ["AWS_SECRET_ACCESS_KEY"], kept) = ("wrong", candidate.environ["AWS_SECRET_ACCESS_KEY"])
+        code, words = check(candidate, {"check": "replay", "replay": asked})
+        assert code == CANNOT_RUN
+        assert words.startswith("spec.checks.replay.credentialsSecretRef: ")
+        assert kept not in words
 
 
 def test_a_candidate_that_is_not_there_is_not_blamed(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What a user reads back: the status of a ModelDeployment. It is the operator's only memory."""
 
-from .endings import BlockedRevision, Ending, HistoryEntry, Reaction
-from .evidence import CheckResult, CheckStatus, Counted, GuardStatus
+from .ending import BlockedRevision, Ending, HistoryEntry, Reaction
+from .evidence import CheckResult, CheckStatus, Counted, GuardStatus, KeptStatus
 from .fields import Condition, Name, Phase, Sentence, StatusModel, Time, cut
 from .progress import (
     Approved,
@@ -32,6 +32,7 @@ __all__ = [
     "GuardStatus",
     "HistoryEntry",
     "Hold",
+    "KeptStatus",
     "ModelDeploymentStatus",
     "Name",
     "Outage",

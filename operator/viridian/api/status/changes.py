@@ -10,8 +10,8 @@ from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from ..base import ApiModel
 from ..names import Color
-from .endings import BlockedRevision, Ending, HistoryEntry
-from .evidence import CheckResult, CheckStatus, GuardStatus
+from .ending import BlockedRevision, Ending, HistoryEntry
+from .evidence import CheckResult, CheckStatus, GuardStatus, KeptStatus
 from .fields import Condition, Phase
 from .progress import (
     Approved,
@@ -64,6 +64,7 @@ class StatusChanges(TypedDict, total=False):
     failed: list[BlockedRevision]
     expired: list[BlockedRevision]
     history: list[HistoryEntry]
+    kept: KeptStatus | None
     last_revision: int
     last_command: str
     conditions: list[Condition]
@@ -140,6 +141,17 @@ class CheckChanges(TypedDict, total=False):
     ended_at: datetime | None
 
 
+class KeptChanges(TypedDict, total=False):
+    """Fields of `KeptStatus`."""
+
+    revision: str
+    result: CheckResult
+    message: str
+    verified_at: datetime | None
+    started_at: datetime | None
+    next: datetime | None
+
+
 @overload
 def evolve(
     model: ModelDeploymentStatus, changes: StatusChanges = ..., /, **more: Unpack[StatusChanges]
@@ -158,6 +170,8 @@ def evolve(model: Outage, changes: OutageChanges = ..., /, **more: Unpack[Outage
 def evolve(model: Shortfall, changes: ShortfallChanges = ..., /, **more: Unpack[ShortfallChanges]) -> Shortfall: ...
 @overload
 def evolve(model: CheckStatus, changes: CheckChanges = ..., /, **more: Unpack[CheckChanges]) -> CheckStatus: ...
+@overload
+def evolve(model: KeptStatus, changes: KeptChanges = ..., /, **more: Unpack[KeptChanges]) -> KeptStatus: ...
 def evolve(model: M, changes: Mapping[str, Any] | None = None, /, **more: object) -> M:
     """The same model with other values in some of its fields.
 

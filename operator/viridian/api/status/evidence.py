@@ -58,6 +58,20 @@ class CheckResult(StrEnum):
         return self in {CheckResult.PASSED, CheckResult.FAILED}
 
 
+class KeptStatus(StatusModel):
+    """Whether the revision that the command rollback would bring back can still be run."""
+
+    revision: Annotated[Name, Field(description="Name of its ControllerRevision.")]
+    result: Annotated[
+        CheckResult,
+        Field(description="What the last look found; Failed: it cannot be run; CannotRun: nobody could look."),
+    ]
+    message: Annotated[Sentence, Field(description="The same in a sentence for people.")] = ""
+    verified_at: Annotated[Time | None, Field(description="When that was; absent before the first result.")] = None
+    started_at: Annotated[Time | None, Field(description="When the present look began, while one runs.")] = None
+    next: Annotated[Time | None, Field(description="When the next look is due.")] = None
+
+
 class CheckStatus(StatusModel):
     """One check of the candidate before traffic."""
 

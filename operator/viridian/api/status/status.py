@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .endings import BlockedRevision, Ending, HistoryEntry
-from .evidence import CheckStatus, GuardStatus
+from .ending import BlockedRevision, Ending, HistoryEntry
+from .evidence import CheckStatus, GuardStatus, KeptStatus
 from .fields import Condition, Name, Phase, Sentence, StatusModel, Time
 from .progress import (
     Approved,
@@ -91,6 +91,9 @@ class ModelDeploymentStatus(StatusModel):
     history: Annotated[list[HistoryEntry], Field(max_length=20, description="Finished rollouts, newest first.")] = (
         Field(default_factory=list)
     )
+    kept: Annotated[
+        KeptStatus | None, Field(description="Whether what the command rollback would bring back can still be run.")
+    ] = None
     last_revision: Annotated[int, Field(ge=0, description="Highest revision number given out; never used again.")] = 0
     last_command: Annotated[
         str, Field(max_length=512, description="The last command annotation that was obeyed or refused.")

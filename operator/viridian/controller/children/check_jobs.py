@@ -5,14 +5,16 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from viridian.api.checks import BUILT_IN, Checks
+from viridian.api.checks import KEPT, OWN, Checks
 from viridian.api.names import LABEL_REVISION
 from viridian.api.status import CheckResult
 from viridian.controller.cache.models import Model
 from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.resources import JOB, POD
+from viridian.rollout.kept import look_of
 from viridian.rollout.observed import CheckView
 from viridian.workloads.checks import CONTAINER, LABEL_CHECK
+from viridian.workloads.kept import kept_job_name
 from viridian_shared.pod.exit_codes import CHECK_FAILED
 
 from .adoption import is_owned
@@ -33,7 +35,21 @@ async def find_checks(client: KubeClient, model: Model) -> tuple[dict[str, Manif
     labels = {LABEL_REVISION: candidate.revision}
     jobs, pods = await asyncio.gather(client.find(JOB, model.key[0], labels), client.find(POD, model.key[0], labels))
     ours = {job["metadata"]["labels"].get(LABEL_CHECK, ""): job for job in jobs if is_owned(job, model)}
+    ours.pop(KEPT, None)  # which is of the time before it became the candidate
     return ours, [pod for pod in pods if LABEL_CHECK in pod["metadata"]["labels"]]
+
+
+async def find_kept(client: KubeClient, model: Model) -> tuple[Manifest | None, list[Manifest]]:
+    """The Job of the present look at what a rollback goes back to, if one is under way, and its pods."""
+    kept = model.status.kept
+    if kept is None or kept.started_at is None:
+        return None, []
+    name = kept_job_name(kept.revision, look_of(kept.started_at))
+    job = await client.get(JOB, model.key[0], name)
+    if job is None or not is_owned(job, model):
+        return None, []
+    labels = {LABEL_REVISION: kept.revision, LABEL_CHECK: KEPT}
+    return job, await client.find(POD, model.key[0], labels)
 
 
 async def read_check(
@@ -67,7 +83,7 @@ def _failure(job: Manifest, pods: list[Manifest], checks: Checks, message: str) 
     """Whether a Job that has failed says something about the model, or only about itself."""
     name, check = job["metadata"]["name"], job["metadata"]["labels"][LABEL_CHECK]
     again = f"delete Job {name} to run it again"
-    mine = check not in BUILT_IN
+    mine = check not in OWN
     ended = _ended(pods[-1]) if pods else None
     late = bool(pods) and (pods[-1].get("status") or {}).get("reason") == _DEADLINE
     wanted = checks.job(check)

@@ -1,6 +1,5 @@
 """Reads what moving models answer, apart from the ticker: a slow answer delays no guard and no rollback."""
 
-import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +11,7 @@ from viridian.metrics.connection import MetricsError
 
 from .monitor import GuardMonitor
 from .own_pods import OwnPods
+from .polling import poll
 
 LOG = logging.getLogger(__name__)
 
@@ -27,18 +27,11 @@ class AnswerPoller:
     ) -> None:
         """Join the parts; `interval` is the time between two scrapes."""
         self._reader, self._models, self._monitor, self._pods = reader, models, monitor, pods
-        self._period = max(SHORTEST, interval).total_seconds()
+        self._period = max(SHORTEST, interval)
 
     async def run(self) -> None:
         """Read until cancelled."""
-        while True:
-            try:
-                await self.look(datetime.now(UTC))
-            except MetricsError as error:  # the ticker tells users of a Prometheus that does not answer
-                LOG.debug("answers cannot be read: %s", error)
-            except Exception:  # one bad look must not end all
-                LOG.exception("reading answers failed; next try in %.0f s", self._period)
-            await asyncio.sleep(self._period)
+        await poll(lambda: self.look(datetime.now(UTC)), self._period, "what models answer")
 
     async def look(self, now: datetime) -> None:
         """Read once, and judge every moving model by it."""

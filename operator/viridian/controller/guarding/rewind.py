@@ -14,6 +14,8 @@ from viridian.metrics.connection import MetricsError
 from viridian.metrics.prometheus import Prometheus, trusted
 from viridian.rollout.decide import LEISURE
 
+from .own_pods import OwnPods
+
 GROUPS = 3
 """Groups of stamps that are read per tick."""
 TRIES = 3
@@ -26,9 +28,9 @@ Past = Snapshot | MetricsError | None
 class Rewind:
     """Reads earlier counters, a few groups of models at a time."""
 
-    def __init__(self, prometheus: Prometheus, interval: float) -> None:
-        """Read from `prometheus`, which scrapes every `interval` seconds."""
-        self._prometheus, self._interval = prometheus, interval
+    def __init__(self, prometheus: Prometheus, pods: OwnPods, interval: float) -> None:
+        """Read the counters of `pods` from `prometheus`, which scrapes every `interval` seconds."""
+        self._prometheus, self._pods, self._interval = prometheus, pods, interval
         self._span = max(LEISURE.total_seconds(), 2 * interval)
         self._tries: Counter[ModelKey] = Counter()
 
@@ -63,7 +65,7 @@ class Rewind:
         found: dict[ModelKey, Past] = {}
         for key, stamp in stamps.items():
             try:
-                samples = trusted(then.get(key, {}))
+                samples = self._pods.of(key, trusted(then.get(key, {})))
             except MetricsError as error:
                 found[key] = error if self._tries[key] < TRIES else None
                 continue

@@ -1,15 +1,14 @@
 """Reads what stable's pods say of a candidate in its shadow steps, apart from the ticker: a report delays no guard."""
 
-import asyncio
 import logging
 from datetime import timedelta
 
 from viridian.api.errors import InvalidSpec
 from viridian.controller.cache.models import Model, Models
-from viridian.metrics.connection import MetricsError
 from viridian.metrics.prometheus import Prometheus
 
 from .monitor import GuardMonitor
+from .polling import poll
 
 LOG = logging.getLogger(__name__)
 
@@ -23,21 +22,10 @@ class ShadowPoller:
     def __init__(self, prometheus: Prometheus, models: Models, monitor: GuardMonitor) -> None:
         """Join the parts."""
         self._prometheus, self._models, self._monitor = prometheus, models, monitor
-        self._trouble = ""
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            try:
-                await self.look()
-                self._trouble = ""
-            except MetricsError as error:
-                if str(error) != self._trouble:
-                    LOG.warning("shadow steps have no report: %s", error)
-                self._trouble = str(error)
-            except Exception:  # one bad look must not end all reports
-                LOG.exception("reading the reports of shadow steps failed; next try in %s", PERIOD)
-            await asyncio.sleep(PERIOD.total_seconds())
+        await poll(self.look, PERIOD, "the reports of shadow steps")
 
     async def look(self) -> None:
         """Read the reports once.

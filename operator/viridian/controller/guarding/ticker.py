@@ -61,7 +61,7 @@ class Ticker:
         self._ticked = ticked
         self._client, self._prometheus = client, prometheus
         self._models, self._monitor, self._pods, self._queue, self._epoch = models, monitor, pods, queue, epoch
-        self._rewind = Rewind(prometheus, interval.total_seconds())
+        self._rewind = Rewind(prometheus, pods, interval.total_seconds())
         self._interval = interval.total_seconds()
         self._period = min(LONGEST_TICK, interval / 2).total_seconds()
         self._past: tuple[Mapping[ModelKey, float], asyncio.Task[dict[ModelKey, Past]]] | None = None

@@ -17,6 +17,7 @@ from viridian.metrics.connection import MetricsError
 from viridian.metrics.user_queries import UserQueries
 
 from .monitor import GuardMonitor, GuardSession, blaming
+from .polling import poll
 
 LOG = logging.getLogger(__name__)
 
@@ -36,12 +37,7 @@ class UserQueryPoller:
     async def run(self) -> None:
         """Look until cancelled."""
         try:
-            while True:
-                try:
-                    self.look(datetime.now(UTC))
-                except Exception:  # one bad look must not end all queries
-                    LOG.exception("polling users' queries failed; next try in %s", PERIOD)
-                await asyncio.sleep(PERIOD.total_seconds())
+            await poll(self._look_now, PERIOD, "users' queries")
         finally:
             for task in self._asking:
                 task.cancel()
@@ -53,6 +49,9 @@ class UserQueryPoller:
                 self._look_at(model, now)
             except InvalidSpec as error:  # its worker tells the user
                 LOG.debug("%s/%s has no queries: %s", *model.key, error)
+
+    async def _look_now(self) -> None:
+        self.look(datetime.now(UTC))
 
     async def settle(self) -> None:
         """Wait until everything that was asked is answered."""

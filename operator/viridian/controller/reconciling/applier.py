@@ -30,6 +30,7 @@ from viridian.rollout.planning.actions import (
     ApplyLiveSettings,
     EndCheck,
     FollowTraffic,
+    LookAtKept,
     MoveWeights,
     PointStableService,
     PruneRevision,
@@ -41,6 +42,7 @@ from viridian.rollout.planning.actions import (
 )
 from viridian.workloads.checks import build_check_job
 from viridian.workloads.deployments import build_deployment
+from viridian.workloads.kept import build_kept_job
 from viridian.workloads.live_settings import build_live_settings
 from viridian.workloads.pod import PodDefaults, build_pod_template
 from viridian.workloads.revisions import build_controller_revision
@@ -90,7 +92,7 @@ class Applier:
                 await self._scale(action)
             case FollowTraffic() | RemoveRoute():
                 await self._follow(action)
-            case RunCheck() | EndCheck():
+            case RunCheck() | EndCheck() | LookAtKept():
                 await self._check(action)
             case PruneRevision(name):
                 await delete(self._client, CONTROLLER_REVISION, self._children.revisions[name], self._epoch)
@@ -129,15 +131,17 @@ class Applier:
                 wanted = build_live_settings(owner, self._model.spec)
                 await self._write(CONFIG_MAP, wanted, children.live_settings)
 
-    async def _check(self, action: RunCheck | EndCheck) -> None:
+    async def _check(self, action: RunCheck | EndCheck | LookAtKept) -> None:
         model = self._model
+        if isinstance(action, LookAtKept):
+            wanted = build_kept_job(model.owner, self._revisions[action.revision], action.look)
+            await self._write(JOB, wanted, None)
+            return
         if isinstance(action, EndCheck):
             await delete(self._client, JOB, self._children.checks[action.name], self._epoch)
             return
         revision, has_stable = self._revisions[action.revision], model.status.stable is not None
-        wanted = build_check_job(
-            model.owner, action.color, revision, action.name, model.spec.checks, has_stable=has_stable
-        )
+        wanted = build_check_job(model.owner, action.color, revision, action.name, model.spec, has_stable=has_stable)
         await self._write(JOB, wanted, None)
 
     async def _scale(self, action: ApplyBudget | ApplyAutoscaler | RemoveAutoscaler) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from viridian.api.names import LABEL_COLOR, LABEL_MODEL, Color, color_name
 from viridian.controller.cache.models import Model
 from viridian.controller.children.adoption import adopt_revisions, claim, is_owned
-from viridian.controller.children.check_jobs import find_checks
+from viridian.controller.children.check_jobs import find_checks, find_kept
 from viridian.controller.routing.router import Parents
 from viridian.controller.routing.routers import ROUTERS, router_of
 from viridian.kube.client import KubeClient, Manifest
@@ -37,6 +37,7 @@ class Children:
     budgets: dict[Color, Manifest] = field(default_factory=dict)
     live_settings: Manifest | None = None
     checks: dict[str, Manifest] = field(default_factory=dict)
+    kept: Manifest | None = None
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,14 @@ async def find_children(client: KubeClient, model: Model) -> tuple[Children, Sur
         carriers,
         (pods, slices, revisions, scalers, budgets),
         parents,
-        (settings, (checks, check_pods)),
+        (settings, (checks, check_pods), (kept, kept_pods)),
     ) = await asyncio.gather(
         _find_colors(client, DEPLOYMENT, model),
         _find_colors(client, SERVICE, model),
         asyncio.gather(*(client.get(router.kind, *model.key) for router in ROUTERS)),
         asyncio.gather(*(client.find(kind, model.key[0], {LABEL_MODEL: model.key[1]}) for kind in by_label)),
         router_of(model.spec).find_parents(client, model),
-        asyncio.gather(_find_live_settings(client, model), find_checks(client, model)),
+        asyncio.gather(_find_live_settings(client, model), find_checks(client, model), find_kept(client, model)),
     )
     kinds = [router.kind for router in ROUTERS]
     children = Children(
@@ -96,8 +97,9 @@ async def find_children(client: KubeClient, model: Model) -> tuple[Children, Sur
         },
         live_settings=settings,
         checks=checks,
+        kept=kept,
     )
-    return children, Surroundings(pods, slices, revisions, parents, check_pods)
+    return children, Surroundings(pods, slices, revisions, parents, [*check_pods, *kept_pods])
 
 
 async def _find_colors(client: KubeClient, kind: Kind, model: Model) -> dict[Color, Manifest]:

@@ -61,6 +61,7 @@ async def observe(
     checks = await asyncio.gather(
         *(read_check(client, job, around.check_pods, model.spec.checks, now) for job in children.checks.values())
     )
+    kept = children.kept and await read_check(client, children.kept, around.check_pods, model.spec.checks, now)
     router = router_of(model.spec)
     observed = Observed(
         generation=model.generation,
@@ -80,6 +81,7 @@ async def observe(
         command_by=model.command_by,
         evidence=evidence,
         checks=dict(zip(children.checks, checks, strict=True)),
+        kept=kept or None,
         apply_failure=failure,
     )
     return children, observed

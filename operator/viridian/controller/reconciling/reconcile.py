@@ -23,6 +23,7 @@ from viridian.kube.errors import Conflict, KubeError, Refused
 from viridian.kube.resources import MODEL_DEPLOYMENT
 from viridian.rollout.conditions import with_problem
 from viridian.rollout.decide import Decision, decide, is_worth_writing
+from viridian.rollout.kept import wait_for_kept
 from viridian.rollout.observed import ApplyFailure, Pod, Settings
 from viridian.rollout.planning.actions import MoveWeights
 from viridian.rollout.reporting.notices import notices
@@ -90,8 +91,10 @@ class Reconciler:
             return None
         try:
             if not self._models.is_dirty(key) and is_at_rest(model, self._deployments.of(key)):
-                self._forget(key)
-                return None
+                wait = wait_for_kept(model.status.kept, datetime.now(UTC))
+                if wait is None or wait > timedelta(0):
+                    self._forget(key)
+                    return wait
             return await self._move(model)
         except Conflict as conflict:
             LOG.info("%s/%s: %s; looking again", *key, conflict)
@@ -148,8 +151,14 @@ class Reconciler:
         if cleared or decision.actions or decision.status.phase != before.phase:
             return timedelta(0)
         self._models.mark_clean(model.key, mark)
-        waits = not model.is_moving and not is_at_rest(model, self._deployments.of(model.key))
-        return POLL_AFTER if waits else None
+        return self._next_look(model, now)
+
+    def _next_look(self, model: Model, now: datetime) -> timedelta | None:
+        """When to look again at a model for which nothing was to be done."""
+        if not model.is_moving and not is_at_rest(model, self._deployments.of(model.key)):
+            return POLL_AFTER
+        wait = wait_for_kept(model.status.kept, now)
+        return POLL_AFTER if wait == timedelta(0) else wait
 
     async def _warn(self, model: Model, refusal: str | None, *, is_new: bool) -> None:
         """Tell of a command that is not obeyed, and once for each spec of fields that the API server has dropped."""

@@ -117,6 +117,14 @@ class EndCheck:
 
 
 @dataclass(frozen=True)
+class LookAtKept:
+    """Create the Job that looks whether a kept revision can still be run; `look` names this look."""
+
+    revision: str
+    look: str
+
+
+@dataclass(frozen=True)
 class PruneRevision:
     """Delete a ControllerRevision that nothing needs any more."""
 
@@ -138,6 +146,7 @@ Action = (
     | RemoveRoute
     | RunCheck
     | EndCheck
+    | LookAtKept
     | PruneRevision
 )
 
@@ -159,7 +168,7 @@ def written_by(action: Action, model: str) -> str:
             return f"ConfigMap of {model}'s live settings"
         case MoveWeights() | FollowTraffic() | RemoveRoute():
             return f"the traffic resources of {model}"
-        case RunCheck(name) | EndCheck(name):
+        case RunCheck(name) | EndCheck(name) | LookAtKept(name):
             return f"Job of the check {name}"
         case StoreRevision(name) | RestoreRevision(name) | PruneRevision(name):
             return f"ControllerRevision {name}"

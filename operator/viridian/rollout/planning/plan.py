@@ -10,6 +10,7 @@ from viridian.api.names import Color
 from viridian.api.status import CheckResult, Phase
 from viridian.rollout.checks import made, open_check
 from viridian.rollout.context import RolloutContext
+from viridian.rollout.kept import look_of
 from viridian.rollout.readiness import candidate_weight, control_weight
 from viridian.rollout.shadow import intended_shadow
 
@@ -20,6 +21,7 @@ from .actions import (
     ApplyLiveSettings,
     EndCheck,
     FollowTraffic,
+    LookAtKept,
     MoveWeights,
     PointStableService,
     PruneRevision,
@@ -41,6 +43,7 @@ def plan(context: RolloutContext) -> tuple[Action, ...]:
         *_route(context),
         *_checks(context),
         *_stable_service(context),
+        *_kept_look(context),
         *_prune(context),
     )
 
@@ -175,6 +178,15 @@ def _checks(context: RolloutContext) -> Iterator[Action]:
         for check in made(context):
             if check.result is CheckResult.RUNNING and check.name not in seen and check.name == open_check(context):
                 yield RunCheck(check.name, candidate.color, candidate.revision)
+
+
+def _kept_look(context: RolloutContext) -> Iterator[Action]:
+    """Look at what a rollback goes back to, if that was decided."""
+    kept = context.status.kept
+    if kept is None or kept.started_at is None or context.observed.kept is not None:
+        return
+    if kept.revision in context.observed.revisions and context.status.candidate is None:
+        yield LookAtKept(kept.revision, look_of(kept.started_at))
 
 
 def _prune(context: RolloutContext) -> Iterator[Action]:

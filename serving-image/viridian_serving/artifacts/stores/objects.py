@@ -11,7 +11,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionErr
 
 from viridian_serving.artifacts.archive import MAX_FILES
 from viridian_serving.artifacts.authorities import read_authorities, untrusted
-from viridian_serving.artifacts.locate import CredentialsError, ModelError
+from viridian_serving.artifacts.locate import CredentialsError, MissingError, ModelError
 from viridian_serving.artifacts.retries import SILENCE, PassingError
 from viridian_serving.artifacts.stores.secret import FIELD as CREDENTIALS
 from viridian_serving.artifacts.stores.secret import hidden
@@ -128,7 +128,7 @@ class Objects:
     async def _list(self) -> Sequence[StoredFile]:
         single = None if self._is_folder else await self._single()
         if single is None and self._version is not None:
-            raise ModelError(f"spec.model.uri: there is no such version: {self._shown}; correct the address")
+            raise MissingError(f"spec.model.uri: there is no such version: {self._shown}; correct the address")
         found = await self._folder() if single is None else [single]
         self._works = True
         return found
@@ -191,7 +191,7 @@ class Objects:
         status, code = (found[1] if (found := pattern.search(text)) else "" for pattern in (_STATUS, _CODE))
         passing = status in _PASSING or not status.startswith("4")
         if isinstance(error, FileNotFoundError):
-            return ModelError(f"spec.model.uri: {name} has no {shown} ({said}); correct the address")
+            return MissingError(f"spec.model.uri: {name} has no {shown} ({said}); correct the address")
         if isinstance(error, PreconditionError):
             return ModelError(
                 f"spec.model.uri: {shown} changed while it was fetched; give each version its own address"

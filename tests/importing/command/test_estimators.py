@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.importing.running import golden
+from tests.importing.command.running import golden
 
 pytestmark = pytest.mark.importing
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.importing.running import Ran
+from tests.importing.command.running import Ran
 
 from viridian_import.commands.main import main
 

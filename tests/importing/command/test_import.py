@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.importing.running import golden
+from tests.importing.command.running import golden
 
 from viridian_import.commands.main import main
 from viridian_shared.digest import digest_of

@@ -1,0 +1,87 @@
+"""The smoke check: what any version must answer, and what a new one refuses that the one that serves takes."""
+
+import json
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+
+from viridian_serving.artifacts.golden_file import GOLDEN_PATH
+from viridian_serving.checks.agreement import Finding
+from viridian_serving.checks.golden import Difference, Golden, brief, grouped, load
+from viridian_serving.checks.schema_change import refusals
+from viridian_serving.checks.target import Target
+
+_SHOWN: Final = 3
+"""Reasons why requests are refused that a finding names."""
+_LONGEST: Final = 900
+"""Characters of a finding: a container's last words are short."""
+
+
+async def check_smoke(sample: bytes, candidate: Target, stable: Target | None) -> Finding:
+    """Send the candidate its own sample, and then what stable takes.
+
+    A version may be meant to refuse what stable takes, so that is only told. One that fails for it (5xx) is broken.
+
+    Args:
+        sample: A body that the candidate must answer.
+        candidate: Who is checked.
+        stable: Who serves; None where nobody does.
+
+    Raises:
+        PeerUnreachableError: One of them does not answer.
+        TimeoutError: It took too long.
+    """
+    reply = await candidate.predict(sample)
+    if reply.status != HTTPStatus.OK:
+        return Finding(False, f"the sample is answered with status {reply.status}: {brief(reply.body)}")
+    if stable is None:
+        return Finding(True, "the sample is answered")
+    before, after = json.loads((await stable.get("/schema")).body), json.loads((await candidate.get("/schema")).body)
+    narrower = refusals(before, after)
+    example = Golden("stable's example", before["example"], HTTPStatus.OK)
+    golden = await _golden_of(stable)
+    refused = []
+    for line in (example, *golden):
+        body = msgspec.json.encode(line.request)
+        reply = await candidate.predict(body)
+        if reply.status == HTTPStatus.OK:
+            continue
+        told = Difference(line.case, f"status {reply.status}: {brief(reply.body)}")
+        if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR and (await stable.predict(body)).status == HTTPStatus.OK:
+            return Finding(False, _cut(f"{line.case} is answered with {told.reason}"))
+        refused.append(told)
+    asked = f"{example.case}{f' and its {len(golden)} golden requests' if golden else ''}"
+    if not narrower and not refused:
+        return Finding(True, f"the sample, {asked} are answered, and the schema takes all that stable's takes")
+    return Finding(True, _cut(f"the sample is answered; {_told(narrower, refused, asked)}"))
+
+
+async def _golden_of(stable: Target) -> Sequence[Golden]:
+    """The golden requests beside stable's model that it answers; none where it has none, or cannot show them."""
+    reply = await stable.get(GOLDEN_PATH)
+    if reply.status != HTTPStatus.OK:
+        return ()
+    return [
+        msgspec.structs.replace(line, case=f"stable's {line.case}")
+        for line in load(reply.body)
+        if line.status == HTTPStatus.OK
+    ]
+
+
+def _told(narrower: Sequence[str], refused: Sequence[Difference], asked: str) -> str:
+    """What the candidate refuses, by its schema and by what it was asked, as clauses."""
+    parts = []
+    if narrower:
+        parts.append(f"unlike stable, its schema refuses {', and '.join(narrower)}")
+    if refused:
+        reasons = grouped(refused)
+        words = "; ".join(reason for reason, _ in reasons[:_SHOWN])
+        rest = sum(count for _, count in reasons[_SHOWN:])
+        parts.append(f"of {asked}, it refuses {len(refused)}: {words}{f'; and {rest} more' if rest else ''}")
+    return "; ".join(parts)
+
+
+def _cut(sentence: str) -> str:
+    return sentence if len(sentence) <= _LONGEST else f"{sentence[: _LONGEST - 1]}…"
