@@ -92,6 +92,7 @@ LATE = 600
         (look(**ABORTS), "RolledBack", "Aborted", ABORTED),
         (look(seen={"command": "abort/iris-2/x"}), "RolledBack", "Aborted", ABORTED),
         (look(aborting="iris-1"), None, "", ""),
+        (look(seen={"command": "pause/iris-2/x"}), None, "", ""),
         (look(seen={"command": "abort/iris-2/x"}, last_command="abort/iris-2/x"), None, "", ""),
         # the spec
         (look(version="v1.0.0"), "Stable", "Reverted", "the spec asks for v1.0.0, the stable version, again"),

@@ -8,7 +8,7 @@ from tests.rollout.words.looks import BLUE, CANDIDATE, GREEN, STABLE, look, pods
 from tests.rollout.world import START
 
 from viridian.api.status import BlockedRevision, Condemned, Ending, HistoryEntry, Hold, Outage, Phase, Promotion, Return
-from viridian.rollout.context import RolloutContext
+from viridian.rollout.context import SETTLED, RolloutContext
 from viridian.rollout.observed import RouteFacts
 
 RETURNING = Return(instead_of="iris-3", generation=1)
@@ -129,6 +129,7 @@ def seen(of_stable: float | None, of_candidate: float | None, fresh: float | Non
         (seen(None, None, 60, blue=pods("iris-1", 0)), None, " of v2.0.0's pods"),
         (seen(None, 60, 60, stable=None), 60, ""),
         (seen(60, None, 60, candidate=None), 60, ""),
+        (seen(60, 60, 60, candidate=None, stable=None), None, ""),
     ],
 )
 def test_of_what_the_metrics_tell(given: RolloutContext, fresh: float | None, unseen: str) -> None:
@@ -175,6 +176,7 @@ WATCH = {"duration": "10m", "holdback": 4}
             96,
         ),
         (look({"traffic": {}, "rollout": {"bake": {"duration": "20s"}}}), 100, False, False, 100),
+        (look({"traffic": {}}), 100, False, False, 100),  # a Service holds nothing back
     ],
 )
 def test_the_weights_at_the_end(given: RolloutContext, bake: int, wanted: bool, follows: bool, promoted: int) -> None:
@@ -187,7 +189,7 @@ def test_the_weights_at_the_end(given: RolloutContext, bake: int, wanted: bool, 
 STEPS = [
     {"shadow": "50%", "hold": "5s", "minRequests": 40},
     {"weight": 10, "hold": "10s", "minRequests": 20},
-    {"weight": 60, "hold": "15s"},
+    {"weight": 60, "hold": "15s", "minRequests": 30},
 ]
 
 
@@ -196,7 +198,7 @@ STEPS = [
     [
         (1, 0, 50, "50%", 5, 40),
         (2, 10, 10, None, 10, 20),
-        (3, 60, 60, None, 15, 0),
+        (3, 60, 60, None, 15, 30),
         (4, 95, 95, None, 20, 0),
     ],
 )
@@ -209,6 +211,21 @@ def test_what_a_step_asks_for(
     assert given.step_shadow(index) == shadow
     assert given.step_hold(index) == timedelta(seconds=hold)
     assert given.step_min_requests(index) == requests
+
+
+def test_a_shadow_step_may_be_the_only_one() -> None:
+    given = look({"rollout": {"steps": STEPS[:1], "bake": BAKE}})
+    assert (given.step_shadow(1), given.step_shadow(2)) == ("50%", None)
+    assert (given.step_weight(1), given.step_weight(2)) == (0, 95)
+
+
+def test_in_which_phases_nothing_moves() -> None:
+    assert {phase for phase in Phase if phase in SETTLED} == {
+        Phase.STABLE,
+        Phase.ROLLED_BACK,
+        Phase.EXPIRED,
+        Phase.PENDING,
+    }
 
 
 def test_blue_green_has_no_steps() -> None:

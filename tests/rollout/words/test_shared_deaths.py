@@ -45,6 +45,9 @@ def both(mine: Pod, theirs: Pod, now: float = 700, **more: Any) -> RolloutContex
         (both(died("iris-2", 2, at=630), died("iris-1", at=29)), ""),
         (both(died("iris-2", 2, at=30), died("iris-1", at=0)), TOGETHER),
         (both(died("iris-2", 2, at=30), died("iris-1", at=-1)), ""),  # before the rollout
+        # where nobody knows when it died, that was now
+        (both(replace(died("iris-2", 2), died_at=None), died("iris-1", at=100)), TOGETHER),
+        (both(replace(died("iris-2", 2), died_at=None), died("iris-1", at=99)), ""),
         (both(died("iris-2", 2), died("iris-1", 0)), ""),
         (both(died("iris-2", 2), died("iris-9")), ""),
         (both(died("iris-2", 2), died("iris-1"), started_at=None), ""),
