@@ -9,7 +9,7 @@ demo: ## a good model is promoted and a bad one rolled back, on a local cluster 
 	@dev/cluster/demo.sh
 
 test: ## everything: linters, pure, serving, component, importing and end-to-end tests
-	@dev/test/test.sh lint,pure,serving,importing component,e2e
+	@dev/test/test.sh lint,pure,serving,compiled,importing component,e2e
 
 lint: ## ruff, mypy, import-linter, shellcheck, generated files
 	@dev/test/test.sh lint
@@ -17,8 +17,8 @@ lint: ## ruff, mypy, import-linter, shellcheck, generated files
 test-pure: ## tests of the pure parts, in seconds
 	@dev/test/test.sh pure
 
-test-serving: ## tests of serving pods as local processes, each with a real Triton
-	@dev/test/test.sh serving
+test-serving: ## tests of serving pods as local processes, each with a real Triton, and of the modules that the image compiles
+	@dev/test/test.sh serving,compiled
 
 test-component: ## tests against a real API server, Prometheus and Envoy as local processes
 	@dev/test/test.sh component
@@ -68,8 +68,9 @@ bench-faults: ## what faults cost, on the local cluster; FAULTS=prometheus,conto
 bench-demo: ## whether the demonstration loses requests: ten runs, four of them on a busy machine; RUNS=10 BUSY=4
 	@dev/test/bench.sh demo $(if $(RUNS),--runs $(RUNS)) $(if $(BUSY),--busy $(BUSY))
 
-bench-serving: ## how fast predictions are, beside Triton, KServe, MLServer, BentoML, FastAPI; SERVERS=viridian,triton SECONDS=5
-	@dev/test/bench.sh serving "$(SERVERS)" $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+bench-serving: ## how fast predictions are, beside Triton, KServe, MLServer, BentoML, FastAPI; SERVERS=viridian,triton SECONDS=5 AGAINST=COMMIT
+	@dev/test/bench.sh serving "$(SERVERS)" $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(WORKLOADS),--workloads $(WORKLOADS)) $(if $(AGAINST),--against $(AGAINST))
 
 bench-models: ## public models: which start, are answered as by ONNX Runtime, are batched; MODELS=lstm,silero
 	@dev/test/bench.sh models "$(MODELS)"

@@ -26,6 +26,8 @@ for list in "${lists[@]}"; do
   wheels=$("$DEV/toolchain/wheels.sh" "requirements/$list.txt" "$python")
   parts+=("requirements/$list.txt=requirements/$list.txt" "$wheels=wheels/$list")
 done
+# What the image is compiled with is not in it, so no SBOM lists it.
+parts+=("requirements/compile.txt=requirements/compile.txt" "$("$DEV/toolchain/wheels.sh" requirements/compile.txt "$python")=wheels/compile")
 if [[ ${MODEL_REQUIREMENTS:-} ]]; then
   wheels=$("$DEV/toolchain/wheels.sh" "$MODEL_REQUIREMENTS" "$python")
   parts+=("$MODEL_REQUIREMENTS=requirements/model.txt" "$wheels=wheels/model")
@@ -33,7 +35,7 @@ fi
 base=${SERVING_BASE:-$base}
 arguments="${base:+BASE=$base} ${MODEL_REQUIREMENTS:+MODEL_REQUIREMENTS=requirements/model.txt}"
 serving=$(BUILD_ARG=$arguments "$DEV/images/image.sh" viridian/serving serving-image/Dockerfile \
-  serving-image/viridian_serving operator/viridian_shared "${parts[@]}")
+  serving-image/compile.py serving-image/viridian_serving operator/viridian_shared "${parts[@]}")
 
 if [[ ${SBOM:-} ]]; then
   "$DEV/images/sbom.sh" operator "$operator" requirements/operator.txt

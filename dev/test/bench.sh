@@ -13,7 +13,7 @@ case ${1-} in
     "$DEV/toolchain/bin.sh" >/dev/null
     "$DEV/toolchain/build-go.sh" helm
     ;;
-  serving | steady) # local processes; each server's own packages are installed when its turn comes
+  serving | steady) # local processes; each server's own packages are installed, and ours compiled, when its turn comes
     need wrk
     ;;
   import) # local processes, in the environment that has the libraries that make models

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tier.sh TIER: one tier of tests (lint, pure, serving, component, importing, transformers, e2e).
+# tier.sh TIER: one tier of tests (lint, pure, serving, compiled, component, importing, transformers, e2e).
 # shellcheck disable=SC2317,SC2329 # tiers are called by name
 . "$(dirname "$0")/../lib.sh"
 cd "$DEV/.."
@@ -30,6 +30,15 @@ serving() {
   "$DEV/toolchain/docker-registry.sh" >/dev/null
   "$DEV/toolchain/environment.sh" requirements/mlflow.txt >/dev/null
   run_pytest serving -n 2 --dist worksteal -m serving tests/serving tests/cli/test_digest_of_stores.py
+}
+# The serving image has its hot modules compiled: their own tests once more, and pods under what clients may send them.
+compiled() {
+  local folder form status=0
+  folder=$("$DEV/toolchain/compiled.sh")
+  form=(-n 2 --dist worksteal -o "pythonpath=operator $folder .")
+  run_pytest compiled "${form[@]}" -m "not serving" tests/serving/{http1,codec,inference,metrics,telemetry,api} || status=1
+  run_pytest compiled-pods "${form[@]}" tests/serving/api/test_{pod,hostile,malformed,pod_trouble,two_pods}.py || status=1
+  return "$status"
 }
 component() {
   need chromium # looks at the dashboard

@@ -9,8 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 OPSET = 18
 
 
-def _save(directory: Path, graph: onnx.GraphProto, opset: int = OPSET) -> Path:
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+def save(directory: Path, graph: onnx.GraphProto, *others: onnx.OperatorSetIdProto, opset: int = OPSET) -> Path:
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), *others], ir_version=9)
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "model.onnx"
     file.write_bytes(model.SerializeToString())
@@ -72,7 +72,7 @@ def with_zipmap(directory: Path) -> Path:
 
 def lookup(directory: Path, size: int = 10) -> Path:
     """i int64 [N, 1] -> y float [N, 1] = table[i]; fails for the whole batch where any i is not in -size..size-1."""
-    return _save(
+    return save(
         directory,
         graph_of(
             [helper.make_node("Gather", ["table", "i"], ["y"], axis=0)],
@@ -85,7 +85,7 @@ def lookup(directory: Path, size: int = 10) -> Path:
 
 def wrong(directory: Path) -> Path:
     """As lookup(), but what it answers for 7, 8 and 9 is something else."""
-    return _save(
+    return save(
         directory,
         graph_of(
             [helper.make_node("Gather", ["table", "i"], ["y"], axis=0)],
@@ -98,7 +98,7 @@ def wrong(directory: Path) -> Path:
 
 def picky(directory: Path) -> Path:
     """As lookup(), but the indices that it takes are 5..9: neither zeros nor ones."""
-    return _save(
+    return save(
         directory,
         graph_of(
             [
@@ -147,12 +147,12 @@ def slow(directory: Path) -> Path:
         square=np.full((64, 64), 0.01, dtype=np.float32),
         nothing=np.array(0, dtype=np.float32),
     )
-    return _save(directory, graph)
+    return save(directory, graph)
 
 
 def mixed(directory: Path) -> Path:
     """Inputs and outputs of every common kind: a float [N, 2], s string [N, 1] -> same, text, flag."""
-    return _save(
+    return save(
         directory,
         graph_of(
             [
@@ -172,7 +172,7 @@ def mixed(directory: Path) -> Path:
 
 def reciprocal(directory: Path) -> Path:
     """x float [N, 1] -> y = 1 / x; answers infinity for zero."""
-    return _save(
+    return save(
         directory,
         graph_of(
             [helper.make_node("Reciprocal", ["x"], ["y"])],
@@ -184,7 +184,7 @@ def reciprocal(directory: Path) -> Path:
 
 def image(directory: Path) -> Path:
     """pixels float [N, 3, 64, width] -> y float [N], their sum."""
-    return _save(
+    return save(
         directory,
         graph_of(
             [helper.make_node("ReduceSum", ["pixels", "axes"], ["y"], keepdims=0)],
@@ -197,7 +197,7 @@ def image(directory: Path) -> Path:
 
 def one_instance(directory: Path) -> Path:
     """Exported for a batch of exactly one: x float [1, 2] -> y float [1, 2]."""
-    return _save(
+    return save(
         directory,
         graph_of(
             [helper.make_node("Neg", ["x"], ["y"])],
@@ -208,7 +208,7 @@ def one_instance(directory: Path) -> Path:
 
 
 def no_inputs(directory: Path) -> Path:
-    return _save(
+    return save(
         directory,
         graph_of(
             [helper.make_node("Identity", ["one"], ["y"])],
@@ -220,7 +220,7 @@ def no_inputs(directory: Path) -> Path:
 
 
 def unknown_operator(directory: Path) -> Path:
-    return _save(
+    return save(
         directory,
         graph_of(
             [helper.make_node("NoSuchOperator", ["x"], ["y"])],
@@ -231,7 +231,7 @@ def unknown_operator(directory: Path) -> Path:
 
 
 def future_opset(directory: Path) -> Path:
-    return _save(
+    return save(
         directory,
         graph_of(
             [helper.make_node("Neg", ["x"], ["y"])],
@@ -243,7 +243,7 @@ def future_opset(directory: Path) -> Path:
 
 
 def complex_input(directory: Path) -> Path:
-    return _save(
+    return save(
         directory,
         graph_of(
             [helper.make_node("Identity", ["x"], ["y"])],
@@ -344,7 +344,7 @@ CUSTOMER = {
 
 def customers(directory: Path, schema: str = CUSTOMERS) -> Path:
     """Inputs of every kind, some of them columns of X float [N, 3], with a schema.yaml that names them."""
-    file = _save(
+    file = save(
         directory,
         graph_of(
             [

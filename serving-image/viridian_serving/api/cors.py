@@ -1,7 +1,6 @@
 """Lets pages of other origins ask (CORS), where a setting names them: a browser hides answers that do not allow it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from viridian_serving.http1.messages import Headers, Request, Response
@@ -43,7 +42,7 @@ class Cors:
         origin = b"*" if self._any else request.headers[b"origin"]
         allowed = ((b"Access-Control-Allow-Origin", origin), (b"Access-Control-Expose-Headers", _SHOWN))
         vary: Headers = () if self._any else ((b"Vary", b"Origin"),)
-        return replace(response, headers=(*response.headers, *allowed, *vary))
+        return response.with_headers((*allowed, *vary))
 
     def _allows(self, request: Request) -> bool:
         origin = request.headers.get(b"origin")

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from enum import Enum
 from functools import partial
 from typing import Final
@@ -318,7 +317,7 @@ class Inferences:
                 return Response(304, b"", headers=question.headers)
             request.body = question.body  # as which stable is asked, too
             answer = await self._predict(context)
-            return replace(answer, headers=(*answer.headers, *question.headers))
+            return answer.with_headers(question.headers)
         except Problem as problem:
             problem.headers = (*problem.headers, NO_STORE)
             raise

@@ -45,15 +45,7 @@ async def complete(
         cause = type(error).__name__
         problem = Problem(500, "internal", "The server failed; its log says why, by request_id.", cause=cause)
     else:
-        return Response(
-            response.status,
-            response.body,
-            response.content_type,
-            (*response.headers, *common),
-            response.problem,
-            response.cached,
-            response.cause,
-        )
+        return response.with_headers(common)
     headers = (*problem.headers, *common)
     body = problem.body(request_id)
     return Response(problem.status, body, CONTENT_TYPE, headers, problem.kind, cause=problem.cause)

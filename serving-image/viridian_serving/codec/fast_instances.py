@@ -7,7 +7,7 @@ import math
 import re
 import struct
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
 from math import prod
@@ -52,7 +52,7 @@ class FastReader:
         json_types = [_json_type(feature) for feature in features]
         # Features may have names that are no Python identifiers.
         fields = [f"field_{i}" for i in range(len(features))]
-        self._inputs = [
+        self._inputs: list[tuple[Callable[[object], Any], _Packer]] = [
             (attrgetter(*(fields[source] for source in slot.sources)), _packer(slot, features)) for slot in schema.slots
         ]
         instance = _struct(fields, json_types, features)
@@ -158,12 +158,14 @@ def _json_type(feature: Feature) -> Any:  # noqa: ANN401  a type
     return element | nested if feature.single else nested
 
 
-def _within_int64(low: float | None, high: float | None) -> tuple[float | None, float | None]:
+def _within_int64(low: float | None, high: float | None) -> tuple[int | None, int | None]:
     """Narrow a range to what msgspec can compare with; what is outside is for the careful reader to say."""
     least, most = -(2**63), 2**63 - 1
     if (low is not None and low > most) or (high is not None and high < least):
         return 1, 0  # nothing
-    return None if low is None else max(low, least), None if high is None else min(high, most)
+    # As integers, which msgspec asks for: compiled code may have made floats of them.
+    lowest = None if low is None else max(math.ceil(low), least)
+    return lowest, None if high is None else min(math.floor(high), most)
 
 
 def _packer(slot: Slot, features: Sequence[Feature]) -> _Packer:
@@ -219,7 +221,7 @@ def _pack_nested(
             level = list(chain.from_iterable(level))
         else:
             lengths = {len(level)}
-        if len(lengths) != 1 or 0 in lengths or dim not in (DYNAMIC, *lengths):
+        if len(lengths) != 1 or 0 in lengths or (dim != DYNAMIC and dim not in lengths):
             raise _MismatchError
         shape.append(lengths.pop())
     if len(level) != prod(shape):

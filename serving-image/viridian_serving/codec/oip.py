@@ -6,7 +6,6 @@ Encoding a float costs nothing here, where JSON would print and parse it twice m
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from math import prod
 from typing import Any, Final, NamedTuple
 
@@ -75,30 +74,49 @@ def error_message(body: bytes) -> str:
 class RequestEncoder:
     """Writes inference requests for one model."""
 
-    def __init__(self, schema: ModelSchema) -> None:
-        self._schema = schema
-        self._fixed = all(tensor.datatype.size for tensor in schema.inputs)
-        self._headers: dict[tuple[object, ...], bytes] = {}
+    def __init__(self, schema: ModelSchema, head: bytes) -> None:
+        """Prepare.
 
-    def encode(self, parts: Sequence[Encoded]) -> tuple[int, list[bytes]]:
+        Args:
+            schema: What the model takes and gives.
+            head: How an HTTP request for an inference begins: its line, and what headers it always has.
+        """
+        self._schema = schema
+        self._head = head
+        self._fixed = all(tensor.datatype.size for tensor in schema.inputs)
+        self._prefixes: dict[tuple[object, ...], bytes] = {}
+
+    def encode(self, parts: Sequence[Encoded]) -> bytes:
         """Join instances into one request.
 
         Args:
             parts: Instances of equal shapes.
 
         Returns:
-            Length of the JSON header in bytes, and the body in pieces.
+            The whole HTTP request.
         """
-        rows = sum(part.rows for part in parts)
-        columns = [[part.tensors[i] for part in parts] for i in range(len(self._schema.inputs))]
+        rows = sum([part.rows for part in parts])
+        if len(parts) == 1:
+            tensors: list[bytes] = list(parts[0].tensors)
+        else:
+            tensors = [part.tensors[i] for i in range(len(self._schema.inputs)) for part in parts]
+        if not self._fixed:
+            return b"".join([self._prefix(parts, rows), *tensors])
+        # What stands before the tensors depends on shapes and rows alone, unless strings make the sizes vary.
         key = (parts[0].shapes, rows)
-        # The header depends on shapes and rows alone, unless strings make the sizes vary.
-        header = self._headers.get(key) if self._fixed else None
-        if header is None:
-            header = self._header(parts[0].shapes, rows, [sum(map(len, column)) for column in columns])
-            if self._fixed and len(self._headers) < _KNOWN_HEADERS:
-                self._headers[key] = header
-        return len(header), [header, *chain.from_iterable(columns)]
+        prefix = self._prefixes.get(key)
+        if prefix is None:
+            prefix = self._prefix(parts, rows)
+            if len(self._prefixes) < _KNOWN_HEADERS:
+                self._prefixes[key] = prefix
+        tensors.insert(0, prefix)
+        return b"".join(tensors)
+
+    def _prefix(self, parts: Sequence[Encoded], rows: int) -> bytes:
+        sizes = [sum([len(part.tensors[i]) for part in parts]) for i in range(len(self._schema.inputs))]
+        header = self._header(parts[0].shapes, rows, sizes)
+        lengths = (len(header), len(header) + sum(sizes))
+        return b"%sInference-Header-Content-Length: %d\r\nContent-Length: %d\r\n\r\n%s" % (self._head, *lengths, header)
 
     def _header(self, shapes: Sequence[tuple[int, ...]], rows: int, sizes: Sequence[int]) -> bytes:
         batch = (rows,) if self._schema.max_batch else ()

@@ -52,15 +52,15 @@ class DataType(Enum):
     FP64 = "d"
     BYTES = ""
 
-    @property
-    def is_float(self) -> bool:
-        """Whether elements are floating-point numbers."""
-        return self.value in ("e", "f", "d")
+    is_float: bool
+    """Whether elements are floating-point numbers."""
+    size: int
+    """Bytes of one element; 0 when it varies."""
 
-    @property
-    def size(self) -> int:
-        """Bytes of one element; 0 when it varies."""
-        return struct.calcsize("<" + self.value) if self.value else 0
+    def __init__(self, code: str) -> None:
+        # Not computed when asked: both are for every answer.
+        self.is_float = code in ("e", "f", "d")
+        self.size = struct.calcsize("<" + code) if code else 0
 
     @property
     def kind(self) -> Kind:

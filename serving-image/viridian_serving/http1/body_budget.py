@@ -6,19 +6,20 @@ arriving gives way, the one that has held most for longest: whoever begins many 
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 
-@dataclass(slots=True, eq=False)
 class Arrival:
     """A body that is being received."""
 
-    give_way: Callable[[], None]
-    """Called when it must make room; its bytes do not count any more then."""
-    since: float
-    """``time.perf_counter()`` at its first byte."""
-    size: int = 0
-    """Bytes so far."""
+    __slots__ = ("give_way", "since", "size")
+
+    def __init__(self, give_way: Callable[[], None], since: float) -> None:
+        self.give_way = give_way
+        """Called when it must make room; its bytes do not count any more then."""
+        self.since = since
+        """``time.perf_counter()`` at its first byte."""
+        self.size = 0
+        """Bytes so far."""
 
 
 class BodyBudget:

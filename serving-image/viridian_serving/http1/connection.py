@@ -56,6 +56,8 @@ class Server(Protocol):
 class Connection(asyncio.Protocol):
     """One client's connection. Requests on it are answered one after the other, in order."""
 
+    __deletable__ = ("_parser",)  # for mypyc, whose attributes else are there for good
+
     def __init__(self, server: Server, handler: Handler) -> None:
         self._loop = asyncio.get_running_loop()
         self._server = server
@@ -110,7 +112,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse."""
-        if self._ended or self._refused is not None:
+        if self._is_deaf():
             return
         was_in_head, was_after_chunk, body = self._in_head, self._after_chunk, len(self._body)
         try:
@@ -119,11 +121,15 @@ class Connection(asyncio.Protocol):
             self._refuse(400, "This server speaks plain HTTP/1.1 only; send the request without Upgrade.")
         except httptools.HttpParserError:
             self._refuse(400, "What arrived is not HTTP/1.1.")
-        if self._ended or self._refused is not None:
+        if self._is_deaf():
             return
         if (was_in_head and self._in_head) or (was_after_chunk and self._after_chunk and len(self._body) == body):
             # The parser shows a header when it is complete. One that never ends must not fill the memory.
             self._count_header(len(data))
+
+    def _is_deaf(self) -> bool:
+        """Whether nothing is read any more; asked anew each time, since parsing may have changed it."""
+        return self._ended or self._refused is not None
 
     def eof_received(self) -> bool:
         """Take a closed half for a client that has left, as gateways do; nobody who waits for an answer does that."""
@@ -178,7 +184,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, piece: bytes) -> None:
         """Collect the body."""
-        if self._ended or self._refused is not None:
+        if self._is_deaf():
             return  # the parser goes on to the end of what it was given
         # One object, however small the pieces are that a client sends: each of its own would cost dozens of bytes more.
         if not self._body:
@@ -200,7 +206,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Hand the request over."""
-        if self._ended or self._refused is not None or self._parser.should_upgrade():
+        if self._is_deaf() or self._parser.should_upgrade():
             return
         now = time.perf_counter()
         self._reading_since = None

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final
@@ -12,28 +11,43 @@ _STATUS_LINES: Final = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() f
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-@dataclass(slots=True, eq=False)
+# There are a few objects for each request. Their classes are plain ones: what a dataclass generates is not compiled.
+
+
 class Request:
     """One request, its body read to the end."""
 
-    method: bytes
-    path: bytes
-    """As sent, without the query; not percent-decoded."""
-    headers: dict[bytes, bytes]
-    """Names in lower case; of a repeated header the values are joined by commas."""
-    body: bytes
-    received: float
-    """``time.perf_counter()`` when the last byte had come."""
-    on_gone: Callable[[], None] | None = None
-    """Called when the client leaves before it was answered."""
-    gone: bool = False
-    """Whether it has."""
-    query: bytes = b""
-    """As sent, without the question mark; not percent-decoded."""
-    peer: str = ""
-    """The address that the connection comes from."""
-    held: int = 0
-    """Bytes of the server's budget that its body takes."""
+    __slots__ = ("body", "gone", "headers", "held", "method", "on_gone", "path", "peer", "query", "received")
+
+    def __init__(
+        self,
+        method: bytes,
+        path: bytes,
+        headers: dict[bytes, bytes],
+        body: bytes,
+        received: float,
+        query: bytes = b"",
+        peer: str = "",
+        held: int = 0,
+    ) -> None:
+        self.method = method
+        self.path = path
+        """As sent, without the query; not percent-decoded."""
+        self.headers = headers
+        """Names in lower case; of a repeated header the values are joined by commas."""
+        self.body = body
+        self.received = received
+        """``time.perf_counter()`` when the last byte had come."""
+        self.on_gone: Callable[[], None] | None = None
+        """Called when the client leaves before it was answered."""
+        self.gone = False
+        """Whether it has."""
+        self.query = query
+        """As sent, without the question mark; not percent-decoded."""
+        self.peer = peer
+        """The address that the connection comes from."""
+        self.held = held
+        """Bytes of the server's budget that its body takes."""
 
     def leave(self) -> None:
         """Record that the client has left before it was answered."""
@@ -42,20 +56,43 @@ class Request:
             self.on_gone()
 
 
-@dataclass(slots=True, eq=False)
 class Response:
-    """One answer. Nobody changes it; it is not frozen because to make a frozen one takes three times as long."""
+    """One answer. Nobody changes it."""
 
-    status: int
-    body: bytes
-    content_type: bytes = b"application/json"
-    headers: Headers = ()
-    problem: str = ""
-    """The kind of problem that the body describes, for our own use."""
-    cached: bool = False
-    """Whether it was given before: then it says nothing about the model."""
-    cause: str = ""
-    """Why the model failed, in its own words, for our own use: they may hold what a client sent."""
+    __slots__ = ("body", "cached", "cause", "content_type", "headers", "problem", "status")
+
+    def __init__(
+        self,
+        status: int,
+        body: bytes,
+        content_type: bytes = b"application/json",
+        headers: Headers = (),
+        problem: str = "",
+        cached: bool = False,
+        cause: str = "",
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.content_type = content_type
+        self.headers = headers
+        self.problem = problem
+        """The kind of problem that the body describes, for our own use."""
+        self.cached = cached
+        """Whether it was given before: then it says nothing about the model."""
+        self.cause = cause
+        """Why the model failed, in its own words, for our own use: they may hold what a client sent."""
+
+    def with_headers(self, more: Headers) -> "Response":
+        """Return the same answer with more headers behind its own."""
+        return Response(
+            self.status,
+            self.body,
+            self.content_type,
+            (*self.headers, *more),
+            self.problem,
+            self.cached,
+            self.cause,
+        )
 
 
 _date = (0, b"")

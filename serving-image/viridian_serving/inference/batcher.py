@@ -1,8 +1,9 @@
 """Joins concurrent requests into one call to the model, without a timer.
 
 A call is sent as soon as one of a few slots is free, and takes with it everything that waits and has the same shape.
-With one client a request therefore leaves at once; under load, what arrives while a call runs travels in the next one,
-and batches grow by themselves as far as the load asks for it. A timer would make the single client wait for nobody.
+With one client a request therefore leaves at once, without even being queued; under load, what arrives while a call
+runs travels in the next one, and batches grow by themselves as far as the load asks for it. A timer would make the
+single client wait for nobody.
 
 Nothing here knows Triton: the call is a function, and the tests pass their own.
 """
@@ -11,15 +12,20 @@ import asyncio
 import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 from viridian_serving.inference.deadlines import Deadlines, Due
 from viridian_serving.metrics.histograms import SIZES, WAITS, Histogram
 
+_SOLITUDE: Final = 8
+"""Calls in a row with one job and no other beside it, after which a client is taken to be alone."""
+
 P = TypeVar("P")
 R = TypeVar("R")
+
+
+GiveUp = Callable[[], None]
 
 
 class QueueFullError(Exception):
@@ -33,47 +39,66 @@ class CallFailedError(Exception):
     """Whether the jobs may be run again, each by itself."""
 
 
-@dataclass(slots=True, eq=False)
+class NotSentError(CallFailedError):
+    """The call did not take place: nothing was sent."""
+
+
 class Demand:
     """Whether somebody still waits for the jobs of one request."""
 
-    abandoned: bool = False
-    """The client was answered by somebody else; the job runs on only so that its outcome is known."""
-    sent: float = 0.0
-    """When the first of the jobs left the queue, by `time.perf_counter`; 0 while all of them wait."""
+    __slots__ = ("abandoned", "sent")
+
+    def __init__(self) -> None:
+        self.abandoned = False
+        """The client was answered by somebody else; the job runs on only so that its outcome is known."""
+        self.sent = 0.0
+        """When the first of the jobs left the queue, by `time.perf_counter`; 0 while all of them wait."""
 
 
-@dataclass(slots=True, eq=False)
 class Job(Generic[P, R]):
     """One request's share of a call."""
 
-    key: Hashable
-    """Only jobs of an equal key may share a call: their tensors have the same types and shapes."""
-    rows: int
-    payload: P
-    deadline: float
-    """On the event loop's clock, in seconds."""
-    demand: Demand = field(default_factory=Demand)
-    done: "asyncio.Future[R]" = field(init=False)
-    since: float = field(init=False, default=0.0)
-    """When it was queued, by `time.perf_counter`: the event loop's clock counts milliseconds."""
-    waits: bool = field(init=False, default=False)
-    """Whether it is in the queue."""
-    due: Due = field(init=False)
-    """What is due when it is, itself included."""
+    __slots__ = ("deadline", "demand", "done", "due", "give_up", "key", "payload", "rows", "since", "waits")
+
+    def __init__(self, key: Hashable, rows: int, payload: P, deadline: float, demand: Demand | None = None) -> None:
+        """Make one, which is not queued yet.
+
+        Args:
+            key: Only jobs of an equal key may share a call: their tensors have the same types and shapes.
+            rows: Of its tensors.
+            payload: What to run.
+            deadline: On the event loop's clock, in seconds.
+            demand: Whether somebody still waits for it; by default somebody does.
+        """
+        self.key = key
+        self.rows = rows
+        self.payload = payload
+        self.deadline = deadline
+        self.demand = Demand() if demand is None else demand
+        self.done: asyncio.Future[R]
+        self.since = 0.0
+        """When it was queued, by `time.perf_counter`: the event loop's clock counts milliseconds."""
+        self.waits = False
+        """Whether it is in the queue."""
+        self.due: Due
+        """What is due when it is, itself included."""
+        self.give_up: GiveUp | None = None
+        """Ends the call that it has for itself, without having been queued, and settles it by that."""
 
 
-@dataclass(slots=True)
 class Stats:
     """Counts since the start."""
 
-    calls: int = 0
-    rows: int = 0
-    reruns: int = 0
-    waits: Histogram = field(default_factory=lambda: Histogram(WAITS))
-    """Seconds in the queue, of jobs that were sent."""
-    sizes: Histogram = field(default_factory=lambda: Histogram(SIZES))
-    """Rows in a call."""
+    __slots__ = ("calls", "reruns", "rows", "sizes", "waits")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.rows = 0
+        self.reruns = 0
+        self.waits = Histogram(WAITS)
+        """Seconds in the queue, of jobs that were sent."""
+        self.sizes = Histogram(SIZES)
+        """Rows in a call."""
 
 
 class DynamicBatcher(Generic[P, R]):
@@ -86,6 +111,7 @@ class DynamicBatcher(Generic[P, R]):
         calls_in_flight: int,
         max_rows: int,
         max_queue: int,
+        call_now: "Callable[[Job[P, R], Callable[[R | CallFailedError], None]], GiveUp | None] | None" = None,
     ) -> None:
         """Make an empty queue of the running event loop.
 
@@ -95,10 +121,16 @@ class DynamicBatcher(Generic[P, R]):
             calls_in_flight: Calls at the same time.
             max_rows: Rows in one call, at most; a single job with more travels alone.
             max_queue: Rows that may wait.
+            call_now: Sends one job without waiting for anything, and has its result or failure told; gives what ends
+                the call early, or None, and sends nothing, when it would have to wait. By default every job is queued.
         """
         self._loop = asyncio.get_running_loop()
         self._call = call
+        self._call_now = call_now
         self._free = calls_in_flight
+        self._running = 0
+        self._company = 0
+        """Calls in a row that have yet to run by themselves before the next job is taken for the only one."""
         self._max_rows = max_rows
         self._max_queue = max_queue
         self._waiting: OrderedDict[Hashable, OrderedDict[Job[P, R], None]] = OrderedDict()
@@ -136,6 +168,14 @@ class DynamicBatcher(Generic[P, R]):
         job.since = time.perf_counter()
         job.due = self._deadlines.add(job.done, job.deadline)
         job.done.add_done_callback(partial(self._settled, job))
+        if self._running or self._waiting or self._alone:
+            self._company = _SOLITUDE
+        elif self._free and not self._company and self._start_now(job):
+            return job.done
+        self._enqueue(job)
+        return job.done
+
+    def _enqueue(self, job: Job[P, R]) -> None:
         queue = self._waiting.get(job.key)
         if queue is None:
             queue = self._waiting[job.key] = OrderedDict()
@@ -143,7 +183,38 @@ class DynamicBatcher(Generic[P, R]):
         self._queued_rows += job.rows
         job.waits = True
         self._use_free_slot()
-        return job.done
+
+    def _start_now(self, job: Job[P, R]) -> bool:
+        """Send a job that is alone, if that can be done at once: no queue, no task, no turn of the event loop."""
+        give_up = self._call_now(job, partial(self._ended, job)) if self._call_now is not None else None
+        if give_up is None:
+            return False
+        job.give_up = give_up
+        self._free -= 1
+        self._running += 1
+        job.demand.sent = job.demand.sent or job.since
+        self.stats.waits.observe(0.0)
+        self._count(job.rows)
+        return True
+
+    def _ended(self, job: Job[P, R], outcome: R | CallFailedError) -> None:
+        """Settle a job that had a call for itself."""
+        job.give_up = None
+        self._free += 1
+        self._running -= 1
+        if not job.done.done():
+            if isinstance(outcome, NotSentError):
+                self._enqueue(job)
+                return
+            if isinstance(outcome, CallFailedError):
+                job.done.set_exception(outcome)
+            else:
+                job.done.set_result(outcome)
+        self._use_free_slot()
+
+    def _give_up(self, job: Job[P, R]) -> None:
+        if job.give_up is not None:
+            job.give_up()
 
     def _is_full(self, rows: int) -> bool:
         return self._queued_rows + rows > self._max_queue and self._queued_rows > 0
@@ -158,6 +229,11 @@ class DynamicBatcher(Generic[P, R]):
         job.due.discard(done)
         if job.waits:  # it timed out or its client left: while a model hangs, such jobs must not fill the queue
             self._leave(job)
+        elif job.give_up is not None:  # the same, but its call runs, until the deadline
+            if done.cancelled():
+                self._loop.call_at(job.deadline, self._give_up, job)
+            else:
+                self._give_up(job)
 
     def _leave(self, job: Job[P, R]) -> None:
         job.waits = False
@@ -231,12 +307,10 @@ class DynamicBatcher(Generic[P, R]):
         return batch
 
     async def _run(self, batch: list[Job[P, R]]) -> None:
-        self.stats.calls += 1
-        rows = sum(job.rows for job in batch)
-        self.stats.rows += rows
-        self.stats.sizes.observe(rows)
+        self._count(sum([job.rows for job in batch]))
+        self._running += 1
         try:
-            results = await self._call(batch, max(job.deadline for job in batch))
+            results = await self._call(batch, max([job.deadline for job in batch]))
         except CallFailedError as error:
             self._failed(batch, error)
             return
@@ -246,9 +320,18 @@ class DynamicBatcher(Generic[P, R]):
                 if not job.done.done():
                     job.done.set_exception(CallFailedError(f"{type(error).__name__}: {error}"))
             raise
+        finally:
+            self._running -= 1
         for job, result in zip(batch, results, strict=True):
             if not job.done.done():
                 job.done.set_result(result)
+        if len(batch) == 1 and not self._waiting:
+            self._company = max(0, self._company - 1)
+
+    def _count(self, rows: int) -> None:
+        self.stats.calls += 1
+        self.stats.rows += rows
+        self.stats.sizes.observe(rows)
 
     def _failed(self, batch: list[Job[P, R]], error: CallFailedError) -> None:
         if len(batch) > 1 and error.again:

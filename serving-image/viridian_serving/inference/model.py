@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -11,8 +11,8 @@ from viridian_serving.codec.answers import AnswerWriter, NotFiniteError, Predict
 from viridian_serving.codec.oip import HEADER_LENGTH, Encoded, RequestEncoder, ResponseDecoder, error_message
 from viridian_serving.codec.tensors import ModelSchema
 from viridian_serving.contract.contract import Contract
-from viridian_serving.http1.client import HttpClient, PeerLostError, PeerUnreachableError
-from viridian_serving.inference.batcher import CallFailedError, Demand, DynamicBatcher, Job
+from viridian_serving.http1.client import HttpClient, PeerLostError, PeerUnreachableError, Reply, ResendError
+from viridian_serving.inference.batcher import CallFailedError, Demand, DynamicBatcher, Job, NotSentError
 
 LOG = logging.getLogger("viridian.api")
 
@@ -85,12 +85,16 @@ class Model:
         self.contract = contract
         self.schema = schema = contract.model
         self._triton = triton
-        self._path = f"/v2/models/{name}/infer"
-        self._encoder = RequestEncoder(schema)
+        head = triton.head("POST", f"/v2/models/{name}/infer") + b"Content-Type: application/octet-stream\r\n"
+        self._encoder = RequestEncoder(schema, head)
         self._decoder = ResponseDecoder()
         self._writer = AnswerWriter(contract.answers)
         self.batcher: DynamicBatcher[Encoded, list[Prediction]] = DynamicBatcher(
-            self._call, calls_in_flight=calls_in_flight, max_rows=max(1, schema.max_batch), max_queue=max_queue
+            self._call,
+            calls_in_flight=calls_in_flight,
+            max_rows=max(1, schema.max_batch),
+            max_queue=max_queue,
+            call_now=self._call_now,
         )
 
     def submit(
@@ -109,20 +113,33 @@ class Model:
         Raises:
             QueueFullError: Too much waits already.
         """
-        return self.batcher.submit(Job(encoded.shapes, encoded.rows, encoded, deadline, demand or Demand()))
+        return self.batcher.submit(Job(encoded.shapes, encoded.rows, encoded, deadline, demand))
 
     async def _call(self, jobs: Sequence[InstanceJob], deadline: float) -> list[list[Prediction]]:
-        parts = [job.payload for job in jobs]
-        header_length, body = self._encoder.encode(parts)
-        headers = [(HEADER_LENGTH, b"%d" % header_length), (b"content-type", b"application/octet-stream")]
+        message = self._encoder.encode([job.payload for job in jobs])
         try:
-            reply = await self._triton.call("POST", self._path, headers, body, deadline=deadline)
-        except PeerLostError as error:
-            raise DiedError(str(error)) from error
-        except PeerUnreachableError as error:
-            raise UnreachableError(str(error)) from error
-        except TimeoutError as error:
-            raise CallFailedError("no answer before the deadline") from error
+            reply = await self._triton.send(message, deadline)
+        except (PeerUnreachableError, TimeoutError) as error:
+            raise _failure(error) from error
+        return self._results(jobs, reply)
+
+    def _call_now(
+        self, job: InstanceJob, settle: Callable[[list[Prediction] | CallFailedError], None]
+    ) -> Callable[[], None] | None:
+        """Send one job over a connection that is there; see DynamicBatcher."""
+
+        def settled(outcome: Reply | Exception) -> None:
+            if isinstance(outcome, Reply):
+                try:
+                    settle(self._results([job], outcome)[0])
+                except CallFailedError as error:
+                    settle(error)
+            else:
+                settle(_failure(outcome))
+
+        return self._triton.send_now(self._encoder.encode([job.payload]), settled)
+
+    def _results(self, jobs: Sequence[InstanceJob], reply: Reply) -> list[list[Prediction]]:
         if reply.status != 200:
             raise ModelFailedError(error_message(reply.body))
         return self._split(jobs, reply.body, reply.headers.get(HEADER_LENGTH))
@@ -144,3 +161,14 @@ class Model:
             results.append(predictions[start : start + job.rows])
             start += job.rows
         return results
+
+
+def _failure(error: Exception) -> CallFailedError:
+    """Say in the model's words why there is no answer."""
+    if isinstance(error, ResendError):
+        return NotSentError(str(error))
+    if isinstance(error, PeerLostError):
+        return DiedError(str(error))
+    if isinstance(error, PeerUnreachableError):
+        return UnreachableError(str(error))
+    return CallFailedError("no answer before the deadline")

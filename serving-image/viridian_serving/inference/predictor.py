@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -135,7 +134,7 @@ class Predictor:
         identity = {**self._identity, "version": entry.version, "revision": entry.revision}
         answer = self._written(context, entry.read(), identity, now - entry.at, STALE)
         who = ((b"Viridian-Revision", entry.revision.encode()), (b"Viridian-Version", entry.version.encode()))
-        return replace(answer, headers=(*answer.headers, *who, (b"X-Request-Id", context.request_id.encode())))
+        return answer.with_headers((*who, (b"X-Request-Id", context.request_id.encode())))
 
     def keep(self, context: RequestContext, answer: bytes) -> None:
         """Keep what stable answered, for when neither answers any more.

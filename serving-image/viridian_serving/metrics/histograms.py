@@ -5,11 +5,28 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
 
-WAITS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+WAITS: Final[tuple[float, ...]] = (
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+)
 """Seconds."""
-SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
-SHARES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
-DECADES: Final = (-10_000, -1_000, -100, -10, -1, -0.1, 0, 0.1, 1, 10, 100, 1_000, 10_000)
+SIZES: Final[tuple[int, ...]] = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+SHARES: Final[tuple[float, ...]] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+DECADES: Final[tuple[float, ...]] = (-10_000, -1_000, -100, -10, -1, -0.1, 0, 0.1, 1, 10, 100, 1_000, 10_000)
 """For numbers about which nothing is known. Bounds below zero go without a sum on the page: it could fall."""
 
 

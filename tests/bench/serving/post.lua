@@ -3,7 +3,10 @@
 function init(args)
   local file = assert(io.open(args[1], "rb"))
   wrk.method = "POST"
-  wrk.headers["Content-Type"] = "application/json"
+  for position = 2, #args do
+    local name, value = args[position]:match("^(.-): (.*)$")
+    wrk.headers[name] = value
+  end
   wrk.body = file:read("*a")
   file:close()
 end

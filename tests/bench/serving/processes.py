@@ -1,20 +1,24 @@
 """How the servers run: as the commands that a user would run, with the same model file."""
 
+import atexit
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from http.client import HTTPException
 from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
 
-from tests.serving import models
 from tests.serving.pod import ROOT, Pod, eventually, free_ports, running_pod
 
-from .questions import Question, ask, open_inference
+from .questions import FLOWERS, Question, ask
+from .workloads import Workload
 
-TRITON_QUESTION = open_inference("m")
 PEERS = Path(__file__).with_name("peers")
 _START = 120
 """Seconds for a server to start."""
@@ -33,22 +37,46 @@ class Running:
     """Those that it consists of, without their children."""
 
 
+@cache
+def compiled(tree: Path = ROOT) -> tuple[Path, ...]:
+    """Where the packages of a checkout are, compiled as in its image; a tree from before that has them plain."""
+    if not (tree / "serving-image" / "compile.py").exists():
+        return tree / "serving-image", tree / "operator"
+    command = [ROOT / "dev" / "toolchain" / "compiled.sh", tree]
+    made = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return (Path(made.stdout.strip()),)
+
+
+@cache
+def tree_of(commit: str) -> Path:
+    """A folder with what a commit has of the serving image; it is left to the temporary folder's end."""
+    folder = Path(mkdtemp(prefix="bench-serving-against-"))
+    atexit.register(shutil.rmtree, folder)
+    archive = ["git", "-C", str(ROOT), "archive", commit, "serving-image", "operator"]
+    packed = subprocess.run(archive, check=True, stdout=subprocess.PIPE).stdout
+    subprocess.run(["tar", "-x", "-C", folder], check=True, input=packed)
+    return folder
+
+
 @contextmanager
-def viridian(folder: Path) -> Iterator[Running]:
-    """Both containers of our pod."""
-    with running_pod(folder, models.iris, **_ONE_THREAD, SCRAPE_INTERVAL="15s") as pod:
+def viridian(folder: Path, workload: Workload, sources: Sequence[Path] | None = None) -> Iterator[Running]:
+    """Both containers of our pod, by default with its modules compiled, as in the image."""
+    sources = compiled() if sources is None else sources
+    with running_pod(folder, workload.make, sources, **_ONE_THREAD, SCRAPE_INTERVAL="15s") as pod:
         yield Running(pod.ports["HTTP_PORT"], _model_of(pod), tuple(p.pid for p in (pod.triton, pod.api) if p))
 
 
 @contextmanager
-def triton(folder: Path) -> Iterator[Running]:
+def triton(folder: Path, workload: Workload) -> Iterator[Running]:
     """The Triton of our pod, with the same configuration, asked directly."""
+    assert workload.tritons is not None
+    question, sample = workload.tritons, workload.samples[0]
     pod = Pod.create(folder, **_ONE_THREAD)
-    models.iris(pod.model_directory)
+    workload.make(pod.model_directory)
     port = pod.ports["TRITON_HTTP_PORT"]
     try:
         pod.start_triton()
-        eventually(lambda: _predicts(port, TRITON_QUESTION), pod.log, _START)
+        eventually(lambda: _predicts(port, question, sample), pod.log, _START)
         yield Running(port, _model_of(pod), tuple(pod.processes("tritonserver")))
     finally:
         pod.stop()
@@ -71,14 +99,18 @@ class Peer:
     """What it reads from its folder, by file name."""
 
     @contextmanager
-    def run(self, folder: Path) -> Iterator[Running]:
+    def run(self, folder: Path, workload: Workload) -> Iterator[Running]:
         """Run it in an empty folder until the end of the block.
+
+        Args:
+            folder: The folder.
+            workload: That of the small model: nothing else is asked of these.
 
         Raises:
             AssertionError: It does not start.
         """
         ports = free_ports(3)
-        model = models.iris(folder / "model")
+        model = Path(str(workload.make(folder / "model")))
         for name, content in self.files(ports).items():
             (folder / name).write_text(content)
         environment = os.environ | {
@@ -121,9 +153,9 @@ def interpreter(requirements: str) -> str:
     return made.stdout.strip()
 
 
-def _predicts(port: int, question: Question) -> bool:
+def _predicts(port: int, question: Question, sample: Any = FLOWERS[1]) -> bool:
     try:
-        status, _ = ask(port, question)
+        status, _ = ask(port, question, sample)
     except (OSError, HTTPException):
         return False
     return status == 200

@@ -6,8 +6,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .processes import PEERS, TRITON_QUESTION, Peer, Running, triton, viridian
+from tests.serving.pod import SOURCES
+
+from .processes import PEERS, Peer, Running, compiled, tree_of, triton, viridian
 from .questions import BENTOML, KSERVE, PLAIN, Question, open_inference
+from .report import BEFORE
+from .workloads import IRIS, Workload
 
 
 @dataclass(frozen=True)
@@ -16,8 +20,9 @@ class Server:
 
     name: str
     configuration: str
-    question: Question
-    start: Callable[[Path], AbstractContextManager[Running]]
+    question: Callable[[Workload], Question | None]
+    """How a prediction is asked for; None where it is not to be measured with this."""
+    start: Callable[[Path, Workload], AbstractContextManager[Running]]
     """Runs it in an empty folder."""
 
 
@@ -65,14 +70,35 @@ def _bentoml(service: str) -> Peer:
 
 
 def _server(name: str, configuration: str, peer: Peer) -> Server:
-    return Server(name, configuration, peer.question, peer.run)
+    return Server(name, configuration, lambda workload: peer.question if workload is IRIS else None, peer.run)
+
+
+def against(commit: str) -> Server:
+    """The pod of an earlier commit."""
+
+    def start(folder: Path, workload: Workload) -> AbstractContextManager[Running]:
+        return viridian(folder, workload, compiled(tree_of(commit)))
+
+    return Server(f"{BEFORE}{commit}", "the pod of that commit", lambda workload: workload.ours, start)
+
+
+def _plain(folder: Path, workload: Workload) -> AbstractContextManager[Running]:
+    return viridian(folder, workload, SOURCES)
 
 
 _MLSERVER_QUIET = {"debug": False, "logging_settings": "logs.json", "gzip_enabled": False}
 
 SERVERS = (
-    Server("viridian", "the pod: prediction API in one process, Triton behind it", PLAIN, viridian),
-    Server("triton", "its own HTTP/JSON; Python backend, `dynamic_batching {}`", TRITON_QUESTION, triton),
+    Server(
+        "viridian", "the pod: prediction API in one process, Triton behind it", lambda workload: workload.ours, viridian
+    ),
+    Server("triton", "its own HTTP/JSON; Python backend, `dynamic_batching {}`", lambda each: each.tritons, triton),
+    Server(
+        "plain-viridian",
+        "as `viridian`, with no module compiled",
+        lambda workload: workload.ours if workload is IRIS else None,
+        _plain,
+    ),
     _server("fastapi-1", "uvicorn with uvloop and httptools, 1 worker, no access log", _fastapi(1)),
     _server("fastapi-2", "uvicorn with uvloop and httptools, 2 workers, no access log", _fastapi(2)),
     _server(

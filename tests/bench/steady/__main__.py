@@ -11,6 +11,7 @@ from statistics import mean
 from tests.bench.serving.memory import Memory, each_of, used_by
 from tests.bench.serving.processes import Running, viridian
 from tests.bench.serving.questions import PLAIN, check
+from tests.bench.serving.workloads import IRIS
 from tests.bench.serving.wrk import Load, send
 from tests.serving.pod import ROOT
 
@@ -32,9 +33,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=int, default=10, help="how long the load lasts, at least 3")
     pieces = max(3, parser.parse_args().minutes) * 60 // _PIECE
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="bench-steady-") as folder, viridian(Path(folder)) as running:
+    with tempfile.TemporaryDirectory(prefix="bench-steady-") as folder, viridian(Path(folder), IRIS) as running:
         start = time.perf_counter() - began
-        check(running.port, PLAIN, running.model)
+        check(running.port, PLAIN, IRIS.samples, IRIS.answers_of(running.model))
         print(f"ready after {start:.1f} s, {used_by(running.processes).mib:.1f} MiB", flush=True)
         seen = [_piece(running, 1)]
         before = each_of(running.processes)

@@ -55,7 +55,8 @@ class Stage:
         given = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
         request = Request(b"POST", b"/predict", given, b'{"i": 1}', time.perf_counter())
         deadline = asyncio.get_running_loop().time() + seconds
-        self.context = RequestContext(request, "id-1", Via.SPLIT, deadline, 0, self.demand)
+        self.context = RequestContext(request, "id-1", Via.SPLIT, deadline)
+        self.demand = self.context.demand
         return await self.fallback.answer(self.context, deadline, own())
 
     @property

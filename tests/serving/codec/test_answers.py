@@ -22,15 +22,26 @@ def writer(schema: ModelSchema) -> AnswerWriter:
     return AnswerWriter(AnswerSchema.recognised(schema.outputs))
 
 
+HEAD = b"POST /v2/models/m/infer HTTP/1.1\r\n"
+
+
+def sent(request: bytes) -> tuple[int, bytes]:
+    """The length of the JSON header in a request's body, and that body, whose own length the request must say."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    assert head.startswith(HEAD)
+    names = dict(line.split(b": ") for line in head.lower().split(b"\r\n")[1:])
+    assert int(names[b"content-length"]) == len(body)
+    return int(names[b"inference-header-content-length"]), body
+
+
 def test_joined_instances_become_one_batch() -> None:
     # given
     schema = ModelSchema((*X, Tensor("name", DataType.BYTES, (1,))), (), 8)
     one = Encoded(((2,), (1,)), 1, (b"A" * 8, b"s1"))
     two = Encoded(((2,), (1,)), 2, (b"B" * 16, b"s2s3"))
     # when
-    length, body = RequestEncoder(schema).encode([one, two])
+    length, raw = sent(RequestEncoder(schema, HEAD).encode([one, two]))
     # then
-    raw = b"".join(body)
     header = json.loads(raw[:length])
     assert [(i["name"], i["shape"], i["parameters"]["binary_data_size"]) for i in header["inputs"]] == [
         ("X", [3, 2], 24),
@@ -40,8 +51,22 @@ def test_joined_instances_become_one_batch() -> None:
 
 
 def test_without_a_batch_dimension_shapes_stay_as_they_are() -> None:
-    length, body = RequestEncoder(ModelSchema(X, (), 0)).encode([Encoded(((2,),), 1, (b"A" * 8,))])
-    assert json.loads(body[0][:length])["inputs"][0]["shape"] == [2]
+    length, raw = sent(RequestEncoder(ModelSchema(X, (), 0), HEAD).encode([Encoded(((2,),), 1, (b"A" * 8,))]))
+    assert json.loads(raw[:length])["inputs"][0]["shape"] == [2]
+
+
+def test_what_stands_before_the_tensors_is_that_of_the_rows_and_shapes_that_are_sent() -> None:
+    # given a model whose tensors have fixed sizes, so that this is made once for each number of rows and each shape
+    encoder = RequestEncoder(ModelSchema((Tensor("X", DataType.FP32, (-1,)),), (), 8), HEAD)
+    for width in (1, 2):
+        for rows in (1, 2, 1):
+            # when instances are sent, also as one part and in several
+            part = Encoded(((width,),), 1, (bytes(4 * width),))
+            length, raw = sent(encoder.encode([part] * rows))
+            # then
+            (tensor,) = json.loads(raw[:length])["inputs"]
+            assert tensor["shape"] == [rows, width]
+            assert tensor["parameters"]["binary_data_size"] == len(raw) - length == 4 * width * rows
 
 
 def test_answers_of_both_kinds_are_decoded() -> None:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
+from tests.serving.contexts import context_of
 
 from viridian_serving.contract.compatibility import UNKNOWN
 from viridian_serving.http1.messages import Request
-from viridian_serving.inference.request_context import Failure, RequestContext
+from viridian_serving.inference.request_context import Failure
 from viridian_serving.metrics.guard_counters import NANOSECONDS, FallbackReason, FrozenCounters, outcome_of
 from viridian_serving.telemetry import exposition
 from viridian_serving.telemetry.exposition import FallbackGauge, LiveGauges, build_registry, render
@@ -191,9 +192,7 @@ def documented() -> dict[str, set[str]]:
 def test_the_page_has_the_series_of_the_contract_and_no_other() -> None:
     # given a pod that has something to say of each kind
     failures = FailureCounts()
-    failed = RequestContext(
-        Request(b"POST", b"/predict", {}, b"", 0), "id", Via.SPLIT, 0, failure=Failure("timeout", 504)
-    )
+    failed = context_of(Request(b"POST", b"/predict", {}, b"", 0), "id", Via.SPLIT, 0, failure=Failure("timeout", 504))
     failures.observe([failed])
     identity = ("ml", "iris", "iris-3", "uid")
     families = [

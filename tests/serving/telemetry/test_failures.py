@@ -1,6 +1,7 @@
 """What requests failed with, by type, status and sentence."""
 
 import pytest
+from tests.serving.contexts import context_of
 
 from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
 from viridian_serving.contract.binding import bind
@@ -23,7 +24,7 @@ def counting(schema: str = PLAIN) -> FailureCounts:
 def failed(
     cause: str = "", kind: str = "model-failed", status: int | None = 500, via: Via = Via.SPLIT, body: bytes = b"{}"
 ) -> RequestContext:
-    context = RequestContext(Request(b"POST", b"/predict", {}, body, 0.0), "id", via, 0)
+    context = context_of(Request(b"POST", b"/predict", {}, body, 0.0), "id", via, 0)
     context.failure = Failure(kind, status, cause)
     return context
 

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.serving.contexts import context_of
 from tests.serving.pages import samples
 from tests.serving.settings.test_config import GIVEN
 
@@ -53,7 +54,7 @@ def a_log(
 
 def seen_with(*names: str) -> list[RequestContext]:
     requests = [Request(b"POST", b"/predict", {}, json.dumps({"name": name}).encode(), 0.0) for name in names]
-    return [RequestContext(request, "id", Via.SPLIT, 0, instances=[Encoded((), 1, ())]) for request in requests]
+    return [context_of(request, "id", Via.SPLIT, 0, instances=[Encoded((), 1, ())]) for request in requests]
 
 
 def write(log: LiveLog, name: str) -> None:
@@ -97,7 +98,7 @@ async def test_a_request_that_cannot_be_written_costs_no_other_its_record(capfd:
     # given one that by a defect was found to be valid, and is not
     log = a_log(EVERYTHING)
     broken = Request(b"POST", b"/predict", {}, b"\xff", 0.0)
-    log.write([RequestContext(broken, "broken", Via.SPLIT, 0, instances=[Encoded((), 1, ())]), *seen_with("Ada")])
+    log.write([context_of(broken, "broken", Via.SPLIT, 0, instances=[Encoded((), 1, ())]), *seen_with("Ada")])
     # then
     assert dropped(log) == {"unreadable": 1}
     assert await written(log, capfd) == [{"name": "Ada"}]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.serving.contexts import context_of
 from tests.serving.contract.test_schema_file import contract_of
 from tests.serving.pages import samples
 
@@ -40,7 +41,7 @@ def instance(age: int, *pixels: float) -> Encoded:
 
 
 def seen_of(via: Via, **known: Any) -> RequestContext:
-    return RequestContext(Request(b"POST", b"/predict", {}, b"", 0.0), "id", via, 0, **known)
+    return context_of(Request(b"POST", b"/predict", {}, b"", 0.0), "id", via, 0, **known)
 
 
 def context(via: Via = Via.SPLIT, *, instances: list[Encoded] | None = None, **prediction: Any) -> RequestContext:

@@ -5,6 +5,7 @@ import struct
 from typing import Any
 
 import pytest
+from tests.serving.contexts import context_of
 from tests.serving.settings.test_config import GIVEN
 
 from viridian_serving.codec.oip import Encoded
@@ -12,7 +13,6 @@ from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
 from viridian_serving.contract.feature_metadata import Feature, FeatureMetadata
 from viridian_serving.http1.messages import Request, Response
 from viridian_serving.inference.batcher import Demand
-from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.settings.config import load
 from viridian_serving.telemetry.prediction_log import PredictionLog
 from viridian_serving.telemetry.redaction import Redactor, Rules
@@ -59,7 +59,7 @@ def records(
         "seconds": 0.0123456789,
     }
     log = PredictionLog(load(GIVEN), sample, {}, KEY, schema, FeatureMetadata())
-    return [json.loads(record.line) for record in log.records(RequestContext(request, **{**given, **context}))]
+    return [json.loads(record.line) for record in log.records(context_of(request, **{**given, **context}))]
 
 
 # -- records of copies to which a candidate answered differently
@@ -68,7 +68,7 @@ def records(
 def disagreement(answer: object, path: bytes = b"/predict", rules: Rules | None = None) -> list[Any]:
     body = [{"age": 1, "name": "Ada"}, {"age": 2, "name": "Bob"}]
     request = Request(b"POST", path, {}, json.dumps(body).encode(), 0.0)
-    context = RequestContext(request, "r1", Via.SPLIT, 0.0, many=True, instances=[Encoded((), 2, ())])
+    context = context_of(request, "r1", Via.SPLIT, 0.0, many=True, instances=[Encoded((), 2, ())])
     context.predictions, context.outcome = [{"prediction": 3}, {"prediction": 4}], Outcome.OK
     log = PredictionLog(load(GIVEN), 0.0, rules or {}, KEY, PEOPLE, FeatureMetadata())  # nothing is sampled
     return [json.loads(record.line) for record in log.disagreement(context, "iris-2", answer)]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.serving import models
+from tests.serving.contexts import context_of
 from tests.serving.pod import Pod, nonzero, post_many, running_pod
 from tests.serving.settings.test_config import GIVEN
 
@@ -14,7 +15,6 @@ from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
 from viridian_serving.contract.contract import Contract
 from viridian_serving.http1.messages import Request
 from viridian_serving.inference.batcher import Stats
-from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.settings.config import load
 from viridian_serving.telemetry.telemetry import Telemetry
 from viridian_shared.counts.via import Via
@@ -65,7 +65,7 @@ async def test_what_cannot_be_told_costs_nobody_the_metrics(
     telemetry.begin(Contract.derived(schema), Stats())
     request = Request(b"POST", b"/predict", {}, b"", 0.0)
     wrong = Encoded(((1,),), 1, (b"too short",))
-    telemetry.observe(RequestContext(request, "id", Via.SPLIT, 0, instances=[wrong], predictions=[{"prediction": 1.0}]))
+    telemetry.observe(context_of(request, "id", Via.SPLIT, 0, instances=[wrong], predictions=[{"prediction": 1.0}]))
     # when
     families = {family.name for family in telemetry.collect()}
     # then
