@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from viridian.cli.lint import Level, lint
+from viridian.cli.linting.lint import Level, lint
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)

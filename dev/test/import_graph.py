@@ -19,15 +19,15 @@ def rows(root: str) -> list[tuple[str, list[str]]]:
     for module in graph.modules:
         others = map(package_of, graph.find_modules_directly_imported_by(module))
         imports[package_of(module)].update(other for other in others if other != package_of(module))
-    for inner in sorted(imports, reverse=True):
+    # Again after each, since what becomes a part may have been all that stood between others.
+    while inner := next((each for each in sorted(imports, reverse=True) if _is_part(each, imports)), None):
         outer = inner.rpartition(".")[0]
-        if outer in imports[inner] and inner in imports.get(outer, ()):
-            imports[outer] |= imports.pop(inner) - {outer}
-            for others in imports.values():
-                if inner in others:
-                    others.discard(inner)
-                    others.add(outer)
-            imports[outer].discard(outer)
+        imports[outer] |= imports.pop(inner) - {outer}
+        for others in imports.values():
+            if inner in others:
+                others.discard(inner)
+                others.add(outer)
+        imports[outer].discard(outer)
     ordered: list[tuple[str, list[str]]] = []
     while imports:
         free = sorted(package for package in imports if not any(package in others for others in imports.values()))
@@ -35,6 +35,11 @@ def rows(root: str) -> list[tuple[str, list[str]]]:
             raise SystemExit(f"{root}: these packages import each other in a circle: {', '.join(sorted(imports))}")
         ordered += [(package, sorted(imports.pop(package))) for package in free]
     return [row for row in ordered if row[0] != root]
+
+
+def _is_part(inner: str, imports: dict[str, set[str]]) -> bool:
+    outer = inner.rpartition(".")[0]
+    return outer in imports[inner] and inner in imports.get(outer, ())
 
 
 def main(roots: list[str]) -> None:

@@ -12,7 +12,7 @@ from tests.guards.test_silence import Gateway
 
 from viridian.guards import Config, Verdict
 from viridian.guards.counts import Counts
-from viridian.guards.eprocess import EProcess
+from viridian.guards.evidence.eprocess import EProcess
 from viridian.guards.power import requests_missing
 
 DEFAULTS = Config(error_rate_max=0.10, worse_than_stable=1.5)

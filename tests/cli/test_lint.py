@@ -11,7 +11,7 @@ import pytest
 import yaml
 from tests.cli.test_golden import hold_against
 
-from viridian.cli.lint import Level, lint
+from viridian.cli.linting.lint import Level, lint
 from viridian.cli.main import main
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from scipy.stats import binom
 
 from viridian.guards.absolute import ABOVE, BELOW, log_likelihood_ratios
 from viridian.guards.counts import Counts
-from viridian.guards.eprocess import EProcess
+from viridian.guards.evidence.eprocess import EProcess
 
 maxima = st.floats(0.001, 0.9)
 

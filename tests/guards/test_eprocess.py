@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.guards.fleet import seeded
 
-from viridian.guards.eprocess import HEAD, EProcess, log_sum_exp, unspent, weight
+from viridian.guards.evidence.eprocess import HEAD, EProcess, log_sum_exp, unspent, weight
 
 ratios = st.floats(-50, 50, allow_nan=False)
 

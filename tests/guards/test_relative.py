@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import nchypergeom_fisher
 
 from viridian.guards.counts import Block, Counts
-from viridian.guards.eprocess import EProcess
+from viridian.guards.evidence.eprocess import EProcess
 from viridian.guards.relative import ALTERNATIVES, log_likelihood_ratios, log_normaliser
 
 sizes = st.integers(0, 40)

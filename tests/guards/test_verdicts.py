@@ -5,7 +5,7 @@ from tests.guards.fleet import Fleet, seeded
 
 from viridian.guards import Config, LatencyGuard, Verdict
 from viridian.guards.counts import Counts
-from viridian.guards.eprocess import EProcess
+from viridian.guards.evidence.eprocess import EProcess
 from viridian.guards.power import power_sentence, requests_missing, requests_to_decide, requests_to_detect
 from viridian.guards.sentences import evidence, percent
 

@@ -145,7 +145,7 @@ def _spec(filename: str, manifest: dict[str, Any]) -> "ModelDeploymentSpec":
     from datetime import timedelta
 
     from viridian.api.spec import ModelDeploymentSpec
-    from viridian.cli.lint import Level, lint
+    from viridian.cli.linting.lint import Level, lint
 
     errors = [each for each in lint(manifest, None, timedelta()) if each.level is Level.ERROR]
     if errors:

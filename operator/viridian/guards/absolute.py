@@ -18,7 +18,7 @@ from viridian.guards.counts import Counts
 from viridian.guards.design import tempered
 
 if TYPE_CHECKING:
-    from viridian.guards.elementwise import Number
+    from viridian.guards.evidence.elementwise import Number
 
 ABOVE: Final = (1.6, 6.0, 80.0)
 """Odds that are bet on, as multiples of the odds at the maximum, by the test for being above it."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from viridian.guards import absolute
 from viridian.guards.config import AbsoluteGuard, Config, RelativeGuard, absolute_guards, relative_guards
-from viridian.guards.eprocess import EProcess
+from viridian.guards.evidence.eprocess import EProcess
 from viridian.guards.state import AbsoluteState, RelativeState, State
 
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from viridian.guards.counts import Block, Counts
-from viridian.guards.elementwise import log, log1p
+from viridian.guards.evidence.elementwise import log, log1p
 
 if TYPE_CHECKING:
-    from viridian.guards.elementwise import Number
+    from viridian.guards.evidence.elementwise import Number
 
 SHARED_ALPHA: Final = 0.05
 """The level at which stable is said to breach. It withholds blame and punishes nobody, so it need not be strict."""

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from viridian.guards.counts import Counts
-from viridian.guards.elementwise import where
+from viridian.guards.evidence.elementwise import where
 
 if TYPE_CHECKING:
-    from viridian.guards.elementwise import Number
+    from viridian.guards.evidence.elementwise import Number
 
 _PRIOR: Final = 10.0
 """Imagined degrees of freedom without any spread: a few blocks do not make a cluster."""

@@ -12,8 +12,8 @@ from typing import Final
 
 from viridian.guards.absolute import BELOW
 from viridian.guards.counts import Counts
-from viridian.guards.elementwise import log_add_exp
-from viridian.guards.eprocess import HEAD, EProcess, weight
+from viridian.guards.evidence.elementwise import log_add_exp
+from viridian.guards.evidence.eprocess import HEAD, EProcess, weight
 from viridian.guards.relative import ALTERNATIVES
 
 SPEAK_ALPHA: Final = 0.05

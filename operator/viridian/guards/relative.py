@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Final
 
 from viridian.guards.counts import Block
 from viridian.guards.design import tempered
-from viridian.guards.elementwise import clip, floor, largest, log, log_factorial, root
+from viridian.guards.evidence.elementwise import clip, floor, largest, log, log_factorial, root
 
 if TYPE_CHECKING:
-    from viridian.guards.elementwise import Number
+    from viridian.guards.evidence.elementwise import Number
 
 ALTERNATIVES: Final = (3.0, 12.0, 150.0)
 """Odds ratios that are bet on, as multiples of psi0: some times worse, much worse, failing altogether."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from viridian.guards.absolute import ABOVE
 from viridian.guards.counts import Block, Counts
 from viridian.guards.design import Spread
-from viridian.guards.eprocess import EProcess
+from viridian.guards.evidence.eprocess import EProcess
 
 VERSION: Final = 1
 

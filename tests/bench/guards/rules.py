@@ -16,7 +16,7 @@ from viridian.cli.forecast.guard_batch import GuardBatch
 from viridian.cli.forecast.tables import ERRORS, SLOW, TOTAL, Array, Requests
 from viridian.cli.forecast.tables import REJECTED as REJECTED_ROW
 from viridian.guards import Config, LatencyGuard
-from viridian.guards.elementwise import log_factorial
+from viridian.guards.evidence.elementwise import log_factorial
 
 PER_MINUTE = int(60 / SCRAPE)
 

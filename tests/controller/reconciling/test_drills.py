@@ -11,7 +11,7 @@ from viridian.api.drill import drilled_model
 from viridian.api.revision import Revision, RevisionInput
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import DrillOrder, DrillRun, DrillStage, DrillStatus, ModelDeploymentStatus, Phase
-from viridian.cli.lint import Level, lint
+from viridian.cli.linting.lint import Level, lint
 from viridian.controller.cache.models import Model, Models
 from viridian.controller.children.drill import SeenDrill
 from viridian.controller.reconciling.drills import Drills

@@ -9,7 +9,7 @@ import click
 from viridian.cli.options import OUTPUT, Seconds, print_data, says_errors
 
 if TYPE_CHECKING:
-    from viridian.cli.lint import Finding
+    from viridian.cli.linting.lint import Finding
 
 
 @click.command()
@@ -34,8 +34,8 @@ def lint(files: tuple[str, ...], rpm: float | None, scrape_interval: float, stri
       0    no errors (with --strict: no warnings either)
       1    errors, or a file that cannot be read
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    from viridian.cli.lint import Level
-    from viridian.cli.lint import lint as check
+    from viridian.cli.linting.lint import Level
+    from viridian.cli.linting.lint import lint as check
     from viridian.cli.manifests import models_in
     from viridian_shared.words import count
 

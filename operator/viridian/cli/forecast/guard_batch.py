@@ -17,7 +17,7 @@ from viridian.guards.blame import A_FEW, HIGHEST, LONG_WAIT, SETTLED, SHARED_ALP
 from viridian.guards.config import Config, Source, absolute_guards, bounds, relative_guards
 from viridian.guards.design import own_effect, tempered
 from viridian.guards.driver import BLOCK, WITHOUT_CONTROL
-from viridian.guards.eprocess import HEAD, LARGEST_LOG, ROUNDING, log_e_value, weighed, weight
+from viridian.guards.evidence.eprocess import HEAD, LARGEST_LOG, ROUNDING, log_e_value, weighed, weight
 from viridian.guards.judge import MIN_PODS, Verdict
 from viridian.guards.power import SPEAK_ALPHA
 from viridian.guards.state import WITNESS, State

@@ -24,7 +24,7 @@ from viridian.guards.answers.counters import CONFIDENCE, NUMBER, Answers
 from viridian.guards.answers.linear import Bound, log_e_value
 from viridian.guards.config import CLASS_RATIO, SHIFT, Config
 from viridian.guards.counts import Block, Counts
-from viridian.guards.eprocess import EProcess
+from viridian.guards.evidence.eprocess import EProcess
 from viridian.guards.judge import Judgement, Verdict
 from viridian.guards.state import RelativeState, State
 

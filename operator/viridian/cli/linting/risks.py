@@ -9,13 +9,13 @@ from viridian.api.spec import ModelDeploymentSpec
 from viridian.guards.absolute import BELOW
 from viridian.guards.config import absolute_guards
 from viridian.guards.counts import Counts
-from viridian.guards.eprocess import EProcess
+from viridian.guards.evidence.eprocess import EProcess
 from viridian.guards.power import requests_missing
 from viridian.guards.spec import guard_config
 from viridian.rollout.drills.obstacles import small, unseen
 from viridian_shared.durations import format_duration, parse_duration
 
-from .forecast.power import Hold, hold_that_sees, holds, seen_within
+from ..forecast.power import Hold, hold_that_sees, holds, seen_within
 
 Risk = tuple[str, str]
 """A field's path, and a sentence."""

@@ -20,10 +20,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from viridian.guards.elementwise import log, log_add_exp, log_sum_exp
+from viridian.guards.evidence.elementwise import log, log_add_exp, log_sum_exp
 
 if TYPE_CHECKING:
-    from viridian.guards.elementwise import Number
+    from viridian.guards.evidence.elementwise import Number
 
 HEAD: Final = 0.5
 """The mass on "bad from the start"; the rest is spread over later change points."""
