@@ -12,9 +12,12 @@ Both tests are likelihood ratios of the binomial distribution, mixed over a few 
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from viridian.guards.counts import Counts
+
+if TYPE_CHECKING:
+    from viridian.guards.elementwise import Number
 
 ABOVE: Final = (1.6, 6.0, 80.0)
 """Odds that are bet on, as multiples of the odds at the maximum, by the test for being above it."""
@@ -36,6 +39,10 @@ def log_likelihood_ratios(counts: Counts, maximum: float, odds_ratios: tuple[flo
     """
     if not 0 < maximum < 1:
         raise ValueError(f"a maximum share must be more than 0 % and less than 100 %, not {maximum:.1%}")
+    return tuple(log_likelihood_ratio(counts.events, counts.total, maximum, ratio) for ratio in odds_ratios)
+
+
+def log_likelihood_ratio(events: Number, total: Number, maximum: float, odds_ratio: float) -> Number:
+    """Returns the same for one alternative, of numbers or of arrays of them."""
     # With odds o1 = r * o0: (1 - p1) / (1 - p0) = 1 / (1 + p0 * (r - 1)), and p1 / p0 is r times that.
-    logs = ((math.log(ratio), math.log1p(maximum * (ratio - 1))) for ratio in odds_ratios)
-    return tuple(counts.events * log_ratio - counts.total * log_scale for log_ratio, log_scale in logs)
+    return events * math.log(odds_ratio) - total * math.log1p(maximum * (odds_ratio - 1))

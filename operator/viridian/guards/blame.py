@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from viridian.guards.counts import Block, Counts
+from viridian.guards.elementwise import log, log1p
+
+if TYPE_CHECKING:
+    from viridian.guards.elementwise import Number
 
 SHARED_ALPHA: Final = 0.05
 """The level at which stable is said to breach. It withholds blame and punishes nobody, so it need not be strict."""
@@ -30,7 +34,20 @@ LONG_WAIT: Final = 60.0
 """The same while there are some, none of which tells the two apart: a mild failure takes more of them than a total one,
 and does less harm meanwhile."""
 
-_HIGHEST: Final = 0.99
+HIGHEST: Final = 0.99
+"""The largest rate of a candidate that stable's requests are held against: of 1, one good answer would settle all."""
+
+
+def told_apart(events: Number, total: Number, maximum: float, rate: Number) -> Number:
+    """Returns the logarithm of how much better requests of stable fit to the maximum than to the candidate's rate.
+
+    Args:
+        events: Those of them that count against it.
+        total: Of stable's requests.
+        maximum: The largest acceptable share of events.
+        rate: The candidate's share of events, more than the maximum and at most `HIGHEST`.
+    """
+    return events * log(maximum / rate) + (total - events) * (log1p(-maximum) - log1p(-rate))
 
 
 @dataclass(frozen=True)
@@ -55,11 +72,9 @@ class Attribution:
             over: The stamp of this look if the evidence against the candidate is complete, else None.
         """
         apart = self.apart
-        rate = min(candidate.rate, _HIGHEST)
+        rate = min(candidate.rate, HIGHEST)
         if tick.candidate.rate > maximum and rate > maximum:
-            good = tick.stable.total - tick.stable.events
-            apart += tick.stable.events * math.log(maximum / rate)
-            apart += good * (math.log1p(-maximum) - math.log1p(-rate))
+            apart += told_apart(tick.stable.events, tick.stable.total, maximum, rate)
         since = self.since if over is not None and self.since is not None else over
         return Attribution(apart, since)
 

@@ -12,14 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from viridian.guards.counts import Counts
+
+if TYPE_CHECKING:
+    from viridian.guards.elementwise import Number
 
 _PRIOR: Final = 10.0
 """Imagined degrees of freedom without any spread: a few blocks do not make a cluster."""
 
-_MEMORY: Final = 0.99
+MEMORY: Final = 0.99
 """What each block leaves of the earlier ones: after some hundred, a node that is well again is forgotten."""
 
 _DIGITS: Final = 4
@@ -40,7 +43,7 @@ class Spread:
     @property
     def effect(self) -> float:
         """The design effect, at least 1."""
-        return max(1.0, (self.squares + _PRIOR) / (self.freedom + _PRIOR))
+        return max(1.0, design_effect(self.squares, self.freedom))
 
     def after(self, pods: Sequence[Counts]) -> Spread:
         """Take in a block; one failure, nothing but failures, or one pod alone says nothing.
@@ -53,9 +56,24 @@ class Spread:
         if len(known) < 2 or not 2 <= events <= total - 1:
             return self
         rate = events / total
-        squares = sum((pod.events - pod.total * rate) ** 2 / (pod.total * rate * (1 - rate)) for pod in known)
-        # Given the sum, the failures are hypergeometric; that makes the mean a little more than k - 1.
-        freedom = (len(known) - 1) * total / (total - 1)
-        return Spread(
-            round(_MEMORY * self.squares + squares, _DIGITS), round(_MEMORY * self.freedom + freedom, _DIGITS)
-        )
+        squares = sum(pearson(pod.events, pod.total, rate) for pod in known)
+        freedom = expected(len(known), total)
+        return Spread(round(MEMORY * self.squares + squares, _DIGITS), round(MEMORY * self.freedom + freedom, _DIGITS))
+
+
+def design_effect(squares: Number, freedom: Number) -> Number:
+    """Returns how many failures count as one, before the bound of 1."""
+    return (squares + _PRIOR) / (freedom + _PRIOR)
+
+
+def pearson(events: Number, total: Number, rate: Number) -> Number:
+    """Returns a pod's part of Pearson's statistic, given the rate of all pods, strictly between 0 and 1."""
+    return (events - total * rate) ** 2 / (total * rate * (1 - rate))
+
+
+def expected(pods: Number, total: Number) -> Number:
+    """Returns the statistic's mean under chance alone.
+
+    Given the sum, the failures are hypergeometric; that makes it a little more than the number of pods less one.
+    """
+    return (pods - 1) * total / (total - 1)

@@ -16,9 +16,14 @@ The numbers are kept as logarithms. They fit in the status of an object and surv
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from viridian.guards.elementwise import log, log_add_exp, log_sum_exp
+
+if TYPE_CHECKING:
+    from viridian.guards.elementwise import Number
 
 HEAD: Final = 0.5
 """The mass on "bad from the start"; the rest is spread over later change points."""
@@ -27,12 +32,16 @@ SPREAD: Final = 200
 """The block by which half of the mass for change points is handed out. The weights have a long tail (they fall with the
 square of the block's number), so that a rollout may last as long as it likes."""
 
-_LARGEST_LOG: Final = 60.0
+LARGEST_LOG: Final = 60.0
+"""The logarithm at which an e-value is cut off."""
+
 _DIGITS: Final = 6
-_ROUNDING: Final = 1e-3
+
+ROUNDING: Final = 1e-3
+"""The logarithm of an e-value that is still none."""
 
 
-def weight(block: int) -> float:
+def weight(block: Number) -> Number:
     """Returns the mass on a change point just before a block, numbered from 1.
 
     The sum telescopes: w(1) + ... + w(k) = (1 - HEAD) * k / (k + SPREAD).
@@ -40,16 +49,19 @@ def weight(block: int) -> float:
     return (1 - HEAD) * SPREAD / ((block + SPREAD - 1) * (block + SPREAD))
 
 
-def unspent(blocks: int) -> float:
+def unspent(blocks: Number) -> Number:
     """Return the mass on change points after this many blocks."""
     return (1 - HEAD) * SPREAD / (blocks + SPREAD)
 
 
-def log_sum_exp(logs: Iterable[float]) -> float:
-    """Returns log(exp(a) + exp(b) + ...) without overflow."""
-    values = list(logs)
-    largest = max(values)
-    return largest + math.log(math.fsum(math.exp(value - largest) for value in values))
+def weighed(log_s: Number, log_ratio: Number, log_w: Number) -> Number:
+    """Returns log S_j(k), given log S_j(k-1), log L_j(k) and log w(k)."""
+    return log_ratio + log_add_exp(log_s, log_w)
+
+
+def log_e_value(log_s: Sequence[Number], blocks: Number) -> Number:
+    """Returns the logarithm of the e-value after so many blocks, given log S_j for each alternative."""
+    return log_add_exp(log_sum_exp(log_s) - math.log(len(log_s)), log(unspent(blocks)))
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,7 @@ class EProcess:
         log_w = math.log(weight(self.blocks + 1))
         # Rounded here rather than when written down: a state read back is then the same state, to the last bit.
         log_s = tuple(
-            round(ratio + log_sum_exp((s, log_w)), _DIGITS) for ratio, s in zip(log_ratios, self.log_s, strict=True)
+            round(weighed(s, ratio, log_w), _DIGITS) for ratio, s in zip(log_ratios, self.log_s, strict=True)
         )
         return EProcess(log_s, self.blocks + 1)
 
@@ -93,15 +105,14 @@ class EProcess:
     @property
     def log_evidence(self) -> float:
         """The logarithm of the e-value."""
-        mean = log_sum_exp(self.log_s) - math.log(len(self.log_s))
-        return log_sum_exp((mean, math.log(unspent(self.blocks))))
+        return log_e_value(self.log_s, self.blocks)
 
     @property
     def quiet(self) -> bool:
         """Whether there is no evidence at all: the e-value is at most 1, but for rounding."""
-        return self.log_evidence < _ROUNDING
+        return self.log_evidence < ROUNDING
 
     @property
     def evidence(self) -> float:
         """The e-value, cut off at about 1e26 so that it stays a finite number."""
-        return math.exp(min(self.log_evidence, _LARGEST_LOG))
+        return math.exp(min(self.log_evidence, LARGEST_LOG))

@@ -12,7 +12,8 @@ from typing import Final
 
 from viridian.guards.absolute import BELOW
 from viridian.guards.counts import Counts
-from viridian.guards.eprocess import HEAD, EProcess, log_sum_exp, weight
+from viridian.guards.elementwise import log_add_exp
+from viridian.guards.eprocess import HEAD, EProcess, weight
 from viridian.guards.relative import ALTERNATIVES
 
 SPEAK_ALPHA: Final = 0.05
@@ -101,7 +102,7 @@ def requests_missing(below: EProcess, seen: Counts, maximum: float) -> int | Non
     for log_s, ratio in zip(below.log_s, BELOW, strict=True):
         growth = rate * math.log(ratio) - math.log1p(maximum * (ratio - 1))
         if growth > 0:
-            waits.append((target - log_sum_exp((log_s, log_w))) / growth)
+            waits.append((target - log_add_exp(log_s, log_w)) / growth)
     return max(1, math.ceil(min(waits))) if waits else None
 
 

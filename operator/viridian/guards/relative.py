@@ -14,9 +14,14 @@ where it is 1: the test is valid for the whole one-sided null hypothesis.
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 from viridian.guards.counts import Block
+from viridian.guards.elementwise import clip, floor, largest, log, log_factorial, root
+
+if TYPE_CHECKING:
+    from viridian.guards.elementwise import Number
 
 ALTERNATIVES: Final = (3.0, 12.0, 150.0)
 """Odds ratios that are bet on, as multiples of psi0: some times worse, much worse, failing altogether."""
@@ -45,25 +50,25 @@ def log_likelihood_ratios(block: Block, psi0: float, design_effect: float = 1.0)
     events = block.candidate.events + block.stable.events
     if min(events, n_c) == max(0, events - n_s):
         return (0.0,) * len(ALTERNATIVES)
+    return tuple(ratio / design_effect for ratio in log_ratios(block.candidate.events, n_c, n_s, events, psi0))
+
+
+def log_ratios(x: Number, n_c: Number, n_s: Number, events: Number, psi0: float) -> Iterator[Number]:
+    """Yields log f(x; psi_j) - log f(x; psi0) for each alternative, of numbers or of arrays of them."""
     base = log_normaliser(n_c, n_s, events, math.log(psi0))
-    return tuple(
-        (
-            block.candidate.events * math.log(times)
-            + base
-            - log_normaliser(n_c, n_s, events, math.log(psi0) + math.log(times))
-        )
-        / design_effect
-        for times in ALTERNATIVES
-    )
+    for times in ALTERNATIVES:
+        bet = math.log(times)
+        yield x * bet + base - log_normaliser(n_c, n_s, events, math.log(psi0) + bet)
 
 
-def log_normaliser(n_c: int, n_s: int, events: int, log_psi: float) -> float:
+def log_normaliser(n_c: Number, n_s: Number, events: Number, log_psi: float) -> Number:
     """Returns log Z(psi), the logarithm of the sum of C(n_c, i) * C(n_s, events - i) * psi^i over all possible i.
 
     The terms rise to one mode and fall from there, each from its neighbour by a simple factor, so they are summed from
     the mode outwards until they no longer matter (after Liao & Rosen, *Fast and stable algorithms for computing and
     sampling from the noncentral hypergeometric distribution*, The American Statistician 55, 2001). That takes some ten
-    standard deviations of terms rather than all of them.
+    standard deviations of terms rather than all of them. A factor is exactly 0 beyond the first and the last possible
+    i, and with it all further terms.
 
     Args:
         n_c: Requests on the candidate.
@@ -71,33 +76,38 @@ def log_normaliser(n_c: int, n_s: int, events: int, log_psi: float) -> float:
         events: Failures on both, at most n_c + n_s.
         log_psi: The logarithm of the odds ratio.
     """
-    low, high = max(0, events - n_s), min(events, n_c)
     psi = math.exp(log_psi)
+    mode = _mode(n_c, n_s, events, psi)
+    spare = n_s - events
 
-    def factor(i: int) -> float:
-        """Term i divided by term i - 1."""
-        return psi * (n_c - i + 1) * (events - i + 1) / (i * (n_s - events + i))
+    i, term = mode + 1, psi * (n_c - mode) * (events - mode) / ((mode + 1) * (spare + mode + 1))
+    total = 1.0 + term
+    while largest(term) >= _NEGLIGIBLE:
+        i = i + 1
+        term = term * (psi * (n_c - i + 1) * (events - i + 1) / (i * (spare + i)))
+        total = total + term
 
-    below, above = low, high
-    while below < above:
-        middle = (below + above + 1) // 2
-        below, above = (middle, above) if factor(middle) >= 1 else (below, middle - 1)
-    mode = below
-
-    total = term = 1.0
-    for i in range(mode + 1, high + 1):
-        term *= factor(i)
-        total += term
-        if term < _NEGLIGIBLE:
-            break
-    term = 1.0
-    for i in range(mode, low, -1):
-        term /= factor(i)
-        total += term
-        if term < _NEGLIGIBLE:
-            break
-    return _log_choose(n_c, mode) + _log_choose(n_s, events - mode) + mode * log_psi + math.log(total)
+    i, term = mode, mode * (spare + mode) / (psi * (n_c - mode + 1) * (events - mode + 1))
+    total = total + term
+    while largest(term) >= _NEGLIGIBLE:
+        i = i - 1
+        term = term * (i * (spare + i) / (psi * (n_c - i + 1) * (events - i + 1)))
+        total = total + term
+    return _log_choose(n_c, mode) + _log_choose(n_s, events - mode) + mode * log_psi + log(total)
 
 
-def _log_choose(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+def _mode(n_c: Number, n_s: Number, events: Number, psi: float) -> Number:
+    """The i with the largest term: the last at which psi * (n_c - i + 1) * (events - i + 1) >= i * (n_s - events + i).
+
+    That is a quadratic inequality, (psi - 1) * i^2 - b * i + c >= 0, whose root is taken in the form that loses no
+    digits and holds at psi = 1 as well.
+    """
+    b = psi * (n_c + events + 2) + n_s - events
+    c = psi * (n_c + 1) * (events + 1)
+    mode = floor(2 * c / (b + root(b * b - 4 * (psi - 1) * c)))
+    zero = 0 * n_c
+    return clip(mode, clip(events - n_s, zero, events), clip(events, zero, n_c))
+
+
+def _log_choose(n: Number, k: Number) -> Number:
+    return log_factorial(n) - log_factorial(k) - log_factorial(n - k)
