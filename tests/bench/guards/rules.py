@@ -1,4 +1,4 @@
-"""The rules: ours, run by the code that the operator runs, and those that others use."""
+"""The rules: ours, and those that others use. Each looks at many rollouts at once."""
 
 from __future__ import annotations
 
@@ -7,49 +7,48 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
-from scipy.stats import fisher_exact, mannwhitneyu
-from tests.bench.guards.traffic import PODS, SCRAPE, WEIGHT, Traffic
+from scipy.stats import mannwhitneyu, norm, rankdata
+from tests.bench.guards.traffic import PODS, SCRAPE, WEIGHT, Numbers, Traffic
 
-from viridian.guards import Config, PodCounters, RequestCounts, Rollout, Snapshot, State, Verdict, Window, advance
+from viridian.cli.forecast.guard_batch import ERRORS, TOTAL, Array, GuardBatch, Requests
+from viridian.guards import Config
+from viridian.guards.elementwise import log_factorial
 
 PER_MINUTE = int(60 / SCRAPE)
-Seen = tuple[int, int, int, int]
-"""Requests and failures so far, of the candidate and of stable."""
 
 WINDOW = 5
 """Minutes that a threshold looks back over."""
 
+DEFAULTS = Config(error_rate_max=0.10, worse_than_stable=1.5)
+
 
 class Rule(Protocol):
-    """Looks at traffic scrape by scrape; True rolls the candidate back."""
+    """Looks at traffic scrape by scrape; True rolls a candidate back."""
 
-    def __call__(self, traffic: Traffic) -> bool:
-        """Look once."""
+    def __call__(self, traffic: Traffic) -> Array:
+        """Look once: for each rollout whether it is to be rolled back now."""
         ...
 
 
 class Viridian:
     """Our guards at their defaults: the maximum of 10 %, and 1.5 times stable's odds."""
 
-    def __init__(self) -> None:
+    def __init__(self, rollouts: int, config: Config = DEFAULTS) -> None:
         """Start without evidence."""
-        self._config = Config(error_rate_max=0.10, worse_than_stable=1.5)
-        self._state = State()
-        self._rollout = Rollout("c", "s", round(100 * WEIGHT), -1000.0)
-        self._window: Window | None = None
+        self._guards = GuardBatch(config, rollouts, pods=PODS[0])
+        rows = np.zeros((self._guards.rows, rollouts))
+        self._everywhere = np.full(rollouts, 100 * WEIGHT), np.full(rollouts, -1000.0)
+        self._guards.look(np.zeros(rollouts), Requests(rows, rows), *self._everywhere)
 
-    def __call__(self, traffic: Traffic) -> bool:
+    def __call__(self, traffic: Traffic) -> Array:
         """Advance by the counters as pods publish them: of one moment, pinned requests apart."""
-        stamp = round(traffic.minute * 60 / SCRAPE) * SCRAPE
-        pods: dict[str, dict[str, PodCounters]] = {"c": {}, "s": {}}
-        for index, (requests, failures) in enumerate(zip(traffic.requests, traffic.failures, strict=True)):
-            pinned = RequestCounts(traffic.pinned, traffic.pinned) if index == 0 else RequestCounts()
-            counters = PodCounters(stamp, RequestCounts(int(requests), int(failures)), pinned)
-            pods["c" if index < PODS[0] else "s"][f"pod-{index}"] = counters
-        self._state, self._window, judgements = advance(
-            self._config, self._state, self._window, Snapshot(stamp, pods), self._rollout
-        )
-        return any(judgement.verdict is Verdict.BREACH for judgement in judgements)
+        rows = np.zeros((sum(PODS), self._guards.rows, traffic.rollouts))
+        rows[:, TOTAL], rows[:, ERRORS] = traffic.requests, traffic.failures
+        pins = np.zeros_like(rows[0])
+        pins[[TOTAL, ERRORS]] = traffic.pinned
+        candidate, stable = rows[: PODS[0]], rows[PODS[0] :]
+        new = Requests(candidate.sum(axis=0), stable.sum(axis=0), pinned=pins, stable_pods=stable)
+        return self._guards.look(np.full(traffic.rollouts, 60 * traffic.minute), new, *self._everywhere).breach
 
 
 class ByMinute:
@@ -58,60 +57,118 @@ class ByMinute:
     Counters are read as they stand when each pod is scraped: stable's are half an interval older.
     """
 
-    def __init__(self, breaches: Callable[[list[Seen]], bool], keep: int) -> None:
-        """Evaluate `breaches` on the cumulative counts of the last `keep` minutes."""
-        self._breaches, self._minutes = breaches, deque[Seen]([(0, 0, 0, 0)], keep + 1)
-        self._steps, self._late = 0, (0, 0)
+    def __init__(self, breaches: Callable[[Numbers], Array], keep: int, rollouts: int) -> None:
+        """Evaluate `breaches` on the cumulative counts of the last `keep` minutes.
 
-    def __call__(self, traffic: Traffic) -> bool:
+        Its argument has the axes minute; requests and failures so far, of the candidate and of stable; rollout.
+        """
+        self._breaches = breaches
+        self._counted = np.zeros((4, rollouts))
+        self._minutes = deque([self._counted], keep + 1)
+        self._steps = 0
+
+    def __call__(self, traffic: Traffic) -> Array:
         """Look; only every fourth scrape ends a minute."""
-        n_c, x_c, n_s, x_s = traffic.sides
-        old_n, old_x = self._late
-        self._late, self._steps = (n_s, x_s), self._steps + 1
+        new = traffic.sides
+        self._counted = self._counted + new
+        self._counted[:2] += traffic.pinned
+        self._steps += 1
         if self._steps % PER_MINUTE:
-            return False
-        seen = (n_c + traffic.pinned, x_c + traffic.pinned, (n_s + old_n) // 2, (x_s + old_x) // 2)
+            return np.zeros(traffic.rollouts, dtype=bool)
+        seen = self._counted.copy()
+        seen[2:] -= np.ceil(new[2:] / 2)
         self._minutes.append(seen)
-        return self._breaches(list(self._minutes))
+        return self._breaches(np.stack(self._minutes))
 
 
-def _last(minutes: list[Seen]) -> tuple[int, int, int, int]:
-    a, b, c, d = np.subtract(minutes[-1], minutes[0])
-    return int(a), int(b), int(c), int(d)
-
-
-def twice_stable(minutes: list[Seen]) -> bool:
+def twice_stable(minutes: Numbers) -> Array:
     """Whether the candidate's error rate over five minutes is more than twice stable's."""
-    n_c, x_c, n_s, x_s = _last(minutes)
-    return n_c > 0 and n_s > 0 and x_c / n_c > 2 * x_s / n_s
+    n_c, x_c, n_s, x_s = minutes[-1] - minutes[0]
+    return (n_c > 0) & (n_s > 0) & (x_c * n_s > 2 * x_s * n_c)
 
 
-def five_percent(minutes: list[Seen]) -> bool:
+def five_percent(minutes: Numbers) -> Array:
     """Whether it is more than 5 %."""
-    n_c, x_c, _, _ = _last(minutes)
-    return n_c > 0 and x_c / n_c > 0.05
+    n_c, x_c, _, _ = minutes[-1] - minutes[0]
+    return x_c > 0.05 * n_c
 
 
-def fisher(minutes: list[Seen]) -> bool:
+def fisher(minutes: Numbers) -> Array:
     """Whether Fisher's exact test on all requests so far is significant at 1 %."""
-    n_c, x_c, n_s, x_s = minutes[-1]
-    return bool(fisher_exact([[x_c, n_c - x_c], [x_s, n_s - x_s]], alternative="greater").pvalue < 0.01)
+    return fisher_p(*minutes[-1]) < 0.01
 
 
-def mann_whitney(minutes: list[Seen]) -> bool:
+def fisher_p(n_c: Numbers, x_c: Numbers, n_s: Numbers, x_s: Numbers) -> Numbers:
+    """Return the one-sided p-values; 1 where the candidate fails no more often than stable.
+
+    Args:
+        n_c: Requests of the candidate.
+        x_c: Those that failed.
+        n_s: Requests of stable.
+        x_s: Those that failed.
+    """
+    worse = x_c * n_s > x_s * n_c
+    p = np.ones(len(n_c))
+    n, x, m, e = n_c[worse], x_c[worse], n_s[worse], (x_c + x_s)[worse]
+    y = e - x
+    log_first = sum(log_factorial(each) for each in (n, m, e, n + m - e)) - sum(
+        log_factorial(each) for each in (x, n - x, y, m - y, n + m)
+    )
+    # The terms beyond x fall, because x is above its mean.
+    term, total = np.ones(len(x)), np.ones(len(x))
+    while term.max(initial=0.0) > 1e-12:
+        term = term * ((n - x) * y / ((x + 1) * (m - y + 1)))
+        total, x, y = total + term, x + 1, y - 1
+    p[worse] = np.exp(log_first) * total
+    return p
+
+
+def mann_whitney(minutes: Numbers) -> Array:
     """Whether the candidate's error rates by minute of the last hour are higher, at the 98 % that Kayenta uses."""
-    each = np.diff(np.array(minutes), axis=0)
-    each = each[(each[:, 0] > 0) & (each[:, 2] > 0)]
+    each = np.diff(minutes, axis=0)
+    known = (each[:, 0] > 0) & (each[:, 2] > 0)
     if len(each) < WINDOW:
-        return False
-    rates = each[:, 1] / each[:, 0], each[:, 3] / each[:, 2]
-    return bool(mannwhitneyu(*rates, alternative="greater").pvalue < 0.02)
+        return np.zeros(each.shape[-1], dtype=bool)
+    rates = (np.where(known, each[:, at + 1] / np.maximum(each[:, at], 1), np.inf) for at in (0, 2))
+    return (mann_whitney_p(*rates) < 0.02) & (known.sum(axis=0) >= WINDOW)
 
 
-RULES: dict[str, Callable[[], Rule]] = {
+def mann_whitney_p(one: Numbers, other: Numbers) -> Numbers:
+    """Return one-sided p-values, as `scipy.stats.mannwhitneyu` has them; its axis cannot leave out numbers.
+
+    Args:
+        one: Numbers by row, infinite where there are none, with a column for each test.
+        other: Those that they are said to be higher than; as many.
+    """
+    n = np.isfinite(one).sum(axis=0)
+    both = np.concatenate((one, other))
+    ranks = rankdata(both, axis=0)  # what is infinite comes last, and changes no rank of the others
+    u = np.where(np.isfinite(one), ranks[: len(one)], 0.0).sum(axis=0) - n * (n + 1) / 2
+    ordered = np.sort(np.where(np.isfinite(both), ranks, -1.0), axis=0)
+    ties = _ties(ordered)
+    total = np.maximum(2 * n, 2)
+    spread = np.sqrt(np.maximum(n * n / 12 * (total + 1 - ties / (total * (total - 1))), 1e-12))
+    p = norm.sf((u - n * n / 2 - 0.5) / spread)
+    for column in np.flatnonzero((n > 0) & (n <= 8) & (ties == 0)):  # few numbers without ties: exactly
+        mine, theirs = (each[:, column][np.isfinite(each[:, column])] for each in (one, other))
+        p[column] = mannwhitneyu(mine, theirs, alternative="greater").pvalue
+    return np.where(n > 0, p, 1.0)
+
+
+def _ties(ordered: Numbers) -> Numbers:
+    """The sum of t^3 - t over groups of t equal ranks in each column; ranks below 0 are none."""
+    count, found = np.ones(ordered.shape[1]), np.zeros(ordered.shape[1])
+    for before, now in zip(ordered, [*ordered[1:], np.full(ordered.shape[1], np.inf)], strict=True):
+        same = (now == before) & (now >= 0)
+        found += np.where(same, 0.0, count**3 - count)
+        count = np.where(same, count + 1, 1.0)
+    return found
+
+
+RULES: dict[str, Callable[[int], Rule]] = {
     "viridian": Viridian,
-    "twice stable over 5m": lambda: ByMinute(twice_stable, WINDOW),
-    "5 % over 5m": lambda: ByMinute(five_percent, WINDOW),
-    "Fisher every minute": lambda: ByMinute(fisher, 1),
-    "Mann-Whitney by minute": lambda: ByMinute(mann_whitney, 60),
+    "twice stable over 5m": lambda rollouts: ByMinute(twice_stable, WINDOW, rollouts),
+    "5 % over 5m": lambda rollouts: ByMinute(five_percent, WINDOW, rollouts),
+    "Fisher every minute": lambda rollouts: ByMinute(fisher, 1, rollouts),
+    "Mann-Whitney by minute": lambda rollouts: ByMinute(mann_whitney, 60, rollouts),
 }

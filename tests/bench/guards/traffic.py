@@ -1,4 +1,4 @@
-"""Simulated traffic of one rollout: counters of pods, scrape by scrape."""
+"""Simulated traffic of many rollouts: counters of pods, scrape by scrape."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ SCRAPE = 15.0
 WEIGHT = 0.10
 PODS = (2, 3)
 """Of the candidate and of stable."""
+SHARE = np.array([WEIGHT / PODS[0]] * PODS[0] + [(1 - WEIGHT) / PODS[1]] * PODS[1])
+"""Of the requests, for each pod, the candidate's first."""
 HEALTHY_FOR = 120.0
 """Minutes before a late regression."""
 INCIDENTS = ("none", "shared", "varying", "clustered", "slow-node", "hostile", "late")
 
-Numbers = NDArray[np.int64]
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -49,49 +51,61 @@ class Cell:
 
 @dataclass
 class Traffic:
-    """Cumulative requests and failures by pod, the candidate's pods first, after each scrape."""
+    """Requests and failures of many rollouts, with the axes pod (the candidate's first) and rollout.
+
+    Attributes:
+        cell: What happens.
+        rng: Chance.
+        rollouts: How many.
+        requests: Of each pod in the last scrape interval, as all following.
+        failures: Those of them that failed.
+        pinned: Requests of pinned clients to the candidate, all of which fail.
+        minute: Since the rollouts began.
+    """
 
     cell: Cell
     rng: np.random.Generator
-    requests: Numbers = field(default_factory=lambda: np.zeros(sum(PODS), dtype=np.int64))
-    failures: Numbers = field(default_factory=lambda: np.zeros(sum(PODS), dtype=np.int64))
-    pinned: int = 0
+    rollouts: int
+    requests: Numbers = field(init=False)
+    failures: Numbers = field(init=False)
+    pinned: Numbers = field(init=False)
     minute: float = 0.0
-    begun: float = 0.0
 
     def __post_init__(self) -> None:
+        self.requests, self.failures = (np.zeros((sum(PODS), self.rollouts)) for _ in range(2))
+        self.pinned = np.zeros(self.rollouts)
         # A shared incident lasts for 10 s.
-        self.begun = float(self.rng.uniform(5, max(6.0, self.cell.minutes / 2)))
+        self._begins = self.rng.uniform(5, max(6.0, self.cell.minutes / 2), self.rollouts)
 
     @property
     def is_bad(self) -> bool:
         """Whether the candidate is bad by now."""
-        return not self.cell.healthy and (self.cell.incident != "late" or self.minute >= HEALTHY_FOR)
+        return not self.cell.healthy and (self.cell.incident != "late" or self.minute > HEALTHY_FOR)
 
     def step(self) -> None:
         """One scrape interval passes."""
-        cell, rng = self.cell, self.rng
-        share = np.array([WEIGHT / PODS[0]] * PODS[0] + [(1 - WEIGHT) / PODS[1]] * PODS[1])
-        arrived = rng.poisson(cell.requests_per_minute * SCRAPE / 60 * share)
-        rate = np.full(sum(PODS), cell.base_rate)
+        cell, rng, shape = self.cell, self.rng, (sum(PODS), self.rollouts)
+        per_scrape = cell.requests_per_minute * SCRAPE / 60
+        before, self.minute = self.minute, self.minute + SCRAPE / 60
+        rate = np.full(shape, cell.base_rate)
         if self.is_bad:
-            rate[: PODS[0]] = np.minimum(1.0, cell.base_rate * cell.factor)
+            rate[: PODS[0]] = min(1.0, cell.base_rate * cell.factor)
         if cell.incident in {"varying", "clustered"}:
             # The rate of all pods together, or of each by itself, varies from scrape to scrape by twice its mean.
-            rate = np.minimum(1.0, rate * rng.gamma(0.25, 4.0, size=1 if cell.incident == "varying" else sum(PODS)))
+            together = (1, self.rollouts)
+            rate = np.minimum(1.0, rate * rng.gamma(0.25, 4.0, together if cell.incident == "varying" else shape))
         if cell.incident == "slow-node":
             rate[[0, PODS[0]]] = np.minimum(1.0, 5 * rate[[0, PODS[0]]])
-        if cell.incident == "shared" and self.minute <= self.begun < self.minute + SCRAPE / 60:
-            rate = rate + (1 - rate) * 0.5 * 10 / SCRAPE
-        self.requests = self.requests + arrived
-        self.failures = self.failures + rng.binomial(arrived, rate)
+        if cell.incident == "shared":
+            hit = (before <= self._begins) & (self._begins < self.minute)
+            rate = rate + np.where(hit, (1 - rate) * 0.5 * 10 / SCRAPE, 0.0)
+        self.requests = rng.poisson(per_scrape * SHARE[:, None], shape).astype(float)
+        self.failures = rng.binomial(self.requests.astype(np.int64), rate).astype(float)
         if cell.incident == "hostile":
-            self.pinned += int(rng.poisson(cell.requests_per_minute * SCRAPE / 60 * WEIGHT))
-        self.minute += SCRAPE / 60
+            self.pinned = rng.poisson(per_scrape * WEIGHT, self.rollouts).astype(float)
 
     @property
-    def sides(self) -> tuple[int, int, int, int]:
-        """Requests and failures of the candidate, and of stable, of those assigned at random."""
-        n, x = self.requests, self.failures
-        c = PODS[0]
-        return int(n[:c].sum()), int(x[:c].sum()), int(n[c:].sum()), int(x[c:].sum())
+    def sides(self) -> Numbers:
+        """Rows: requests and failures of the candidate, and of stable, of those assigned at random."""
+        n, x, c = self.requests, self.failures, PODS[0]
+        return np.stack((n[:c].sum(axis=0), x[:c].sum(axis=0), n[c:].sum(axis=0), x[c:].sum(axis=0)))

@@ -1,0 +1,351 @@
+"""The guards of many rollouts at once: `guards.driver` and `guards.judge` as arrays with one element for each rollout.
+
+The formulas are those of `guards`. What is said again here is which requests make up a block and which verdict follows
+from which evidence; a test gives both the same requests and compares them, look by look. Left out are silence (whatever
+is drawn was answered), edits of guards in mid-rollout, restarts, and sentences.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viridian.guards import absolute, config, relative
+from viridian.guards.alpha import allocate_alpha
+from viridian.guards.blame import A_FEW, HIGHEST, LONG_WAIT, SETTLED, SHARED_ALPHA, SHORT_WAIT, told_apart
+from viridian.guards.config import Config, Source, absolute_guards, bounds, relative_guards
+from viridian.guards.design import MEMORY, design_effect, expected, pearson
+from viridian.guards.driver import BLOCK, WITHOUT_CONTROL
+from viridian.guards.eprocess import HEAD, LARGEST_LOG, ROUNDING, log_e_value, weighed, weight
+from viridian.guards.judge import MIN_PODS, Verdict
+from viridian.guards.power import SPEAK_ALPHA
+from viridian.guards.state import WITNESS, State
+
+Array = NDArray[Any]
+
+TOTAL, ERRORS, REJECTED, SLOW = 0, 1, 2, 3
+"""Rows of a table of requests, with a column for each rollout: all, those that failed, those that were refused (in no
+other row), and for each bound of the latency guards, ascending, those that took longer or failed."""
+
+VERDICTS: Final = (
+    Verdict.HEALTHY,
+    Verdict.NOT_ENOUGH_DATA,
+    Verdict.SHARED_INCIDENT,
+    Verdict.POD_CONFOUNDED,
+    Verdict.BREACH,
+)
+"""What the numbers in `Looked.verdicts` stand for."""
+
+_HEALTHY, _FEW, _SHARED, _CONFOUNDED, _BREACH = range(len(VERDICTS))
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What was answered since the last look, as tables with the rows above.
+
+    Attributes:
+        candidate: Comparable requests.
+        stable: The same of stable.
+        mirrored: Copies of stable's requests that the candidate answered; None for none.
+        pinned: Requests whose clients chose the candidate; None for none.
+        stable_pods: Stable's comparable requests as one such table for each pod; None where pods are not told apart.
+    """
+
+    candidate: Array
+    stable: Array
+    mirrored: Array | None = None
+    pinned: Array | None = None
+    stable_pods: Array | None = None
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What the guards say.
+
+    Attributes:
+        verdicts: With rows for the guards with a fixed maximum: indices of `VERDICTS`.
+        evidence: With rows for those guards and then for the comparisons with stable: the e-values.
+        breach: Whether some guard blames the candidate.
+        shared: Whether some guard says that both fail, so that nothing goes forward.
+        speaks: Whether each maximum can be said to be kept or not.
+    """
+
+    verdicts: Array
+    evidence: Array
+    breach: Array
+    shared: Array
+    speaks: Array
+
+
+class GuardBatch:
+    """The guards of many rollouts, each with its own clock."""
+
+    def __init__(self, asked: Config, rollouts: int, routed: bool = True, pods: int = MIN_PODS) -> None:
+        """Start without evidence.
+
+        Args:
+            asked: What is guarded.
+            rollouts: How many rollouts.
+            routed: Whether a route splits the requests; without one they come to one revision at a time.
+            pods: Of the candidate.
+        """
+        self._config, self._routed, self._pods = asked, routed, pods
+        self.fixed = tuple(absolute_guards(asked, Source.REQUESTS))
+        self.compared = tuple(relative_guards(asked, Source.REQUESTS))
+        grid = bounds([asked])
+        self.rows = SLOW + len(grid)
+        self._row = [SLOW + grid.index(guard.latency.bound) if guard.latency else ERRORS for guard in self.fixed]
+        self._maximum = np.array([guard.maximum for guard in self.fixed]).reshape(-1, 1)
+        self._of_stable = np.array([bool(g.latency and g.latency.of_stable) for g in self.fixed]).reshape(-1, 1)
+        shares = allocate_alpha(asked, State())
+        self._alpha = np.array([shares.absolute[guard.name].alpha for guard in self.fixed]).reshape(-1, 1)
+        self._worse_alpha = np.array([shares.relative[guard.name].alpha for guard in self.compared]).reshape(-1, 1)
+
+        before = set(vars(self))
+        g, r, n = len(self.fixed), len(self.compared), rollouts
+        start = np.log(HEAD)
+        self._above = np.full((len(absolute.ABOVE), g, n), start)
+        self._stable_above = self._above.copy()
+        self._pinned = self._above.copy()
+        self._below = np.full((len(absolute.BELOW), g, n), start)
+        self._blocks = np.zeros(n)
+        self._pinned_blocks = np.zeros(n)
+        self._stretch = np.zeros((4, g, n))  # the candidate's requests and events, stable's requests and events
+        self._was_shared = np.zeros((g, n), dtype=bool)
+        self._apart, self._over_since = np.zeros((g, n)), np.full((g, n), np.nan)
+        self._worse = np.full((len(relative.ALTERNATIVES), r, n), start)
+        self._worse_blocks = np.zeros((r, n))
+        self._squares, self._freedom = np.zeros((r, n)), np.zeros((r, n))
+
+        self._candidate, self._unpinned = np.zeros((self.rows, n)), np.zeros((self.rows, n))
+        self._stable, self._pins = np.zeros((self.rows, n)), np.zeros((self.rows, n))
+        self._stable_pods: Array | None = None
+        self._since = np.full(n, np.nan)
+        self._weight = np.full(n, np.nan)
+        self._comparable_from = np.zeros(n)
+        self._by_rollout = vars(self).keys() - before
+
+    def keep(self, chosen: Array) -> None:
+        """Go on with some of the rollouts only.
+
+        Args:
+            chosen: For each rollout whether it goes on.
+        """
+        for name in self._by_rollout:
+            value = getattr(self, name)
+            setattr(self, name, None if value is None else value[..., chosen])
+
+    def look(self, stamp: Array, new: Requests, weights: Array, weight_since: Array) -> Looked:
+        """Take in the requests since the last look.
+
+        Args:
+            stamp: The moment up to which they were counted, in seconds.
+            new: Those requests.
+            weights: The candidate's weight now, in percent.
+            weight_since: Since when, in seconds.
+        """
+        self._since = np.where(np.isnan(self._since), stamp, self._since)
+        unpinned = self._take_in(new)
+        control = (weights < 100) & self._routed
+        moved, known = weights != self._weight, ~np.isnan(self._weight)
+        comparable = self._since >= self._comparable_from
+        close = (
+            (moved & known)
+            | (~comparable & (stamp >= self._comparable_from))
+            | self._is_full(control)
+        )
+        told = self._judge_fixed(stamp, unpinned, new.stable, close, control)
+        worse = self._compare(close & comparable)
+        if close.any():
+            for counts in (self._candidate, self._unpinned, self._stable, self._pins):
+                counts[:, close] = 0
+            if self._stable_pods is not None:
+                self._stable_pods[..., close] = 0
+            self._since = np.where(close, stamp, self._since)
+        self._comparable_from = np.where(moved, weight_since + self._config.request_timeout, self._comparable_from)
+        self._weight = weights.astype(float)
+        verdicts, evidence, speaks = told
+        return Looked(
+            verdicts,
+            np.concatenate((evidence, worse)),
+            (verdicts == _BREACH).any(axis=0) | (worse >= 1 / self._worse_alpha).any(axis=0),
+            (verdicts == _SHARED).any(axis=0),
+            speaks.all(axis=0),
+        )
+
+    @property
+    def thresholds(self) -> Array:
+        """The evidence at which each guard blames the candidate, in the order of `Looked.evidence`."""
+        return np.concatenate((1 / self._alpha, 1 / self._worse_alpha))[:, 0]
+
+    def _take_in(self, new: Requests) -> Array:
+        """Add to the open blocks; the candidate's requests that no client sent there by choice are returned."""
+        nothing = np.zeros_like(new.candidate)
+        unpinned = new.candidate + (nothing if new.mirrored is None else new.mirrored)
+        self._candidate = self._candidate + (new.candidate if self._routed else nothing)
+        self._unpinned = self._unpinned + unpinned
+        self._stable = self._stable + new.stable
+        if new.pinned is not None:
+            self._pins = self._pins + new.pinned
+        if new.stable_pods is not None:
+            before = np.zeros_like(new.stable_pods) if self._stable_pods is None else self._stable_pods
+            self._stable_pods = before + new.stable_pods
+        return unpinned
+
+    def _is_full(self, control: Array) -> Array:
+        arrived = self._unpinned[TOTAL]
+        both = np.minimum(self._arrived(self._candidate), self._arrived(self._stable))
+        return (arrived >= WITHOUT_CONTROL) | (np.where(control, both, arrived) >= BLOCK)
+
+    def _arrived(self, counts: Array) -> Array:
+        """Requests that fill a block; refused ones are some of those where they are judged."""
+        return counts[TOTAL] + counts[REJECTED] if self._config.rejected is not None else counts[TOTAL]
+
+    def _judge_fixed(
+        self, stamp: Array, tick: Array, stable_tick: Array, close: Array, control: Array
+    ) -> tuple[Array, Array, Array]:
+        """Weigh the open block against the fixed maxima; for each guard a verdict, the e-value, and whether it speaks.
+
+        See `judge.judge_absolute`.
+        """
+        row, maximum = self._row, self._maximum
+        block = self._tables(self._unpinned, self._stable)
+        log_w = np.log(weight(self._blocks + 1))
+        above = self._weighed(self._above, block[1], block[0], absolute.ABOVE, log_w)
+        stable_above = self._weighed(self._stable_above, block[3], block[2], absolute.ABOVE, log_w)
+        below = self._weighed(self._below, block[1], block[0], absolute.BELOW, log_w)
+        blocks, stretch = self._blocks + 1, self._stretch + block
+
+        log_above = log_e_value(above, blocks)
+        pinned, pinned_blocks, evidence = self._with_pins(log_above)
+        over = evidence >= 1 / self._alpha
+        rate, stable_rate = _rate(stretch[1], stretch[0]), _rate(stretch[3], stretch[2])
+        failing = _rate(tick[row], tick[TOTAL]) > maximum
+        apart, since = self._attributed(stamp, rate, failing, stable_tick, over)
+
+        settled = apart >= SETTLED
+        both = (log_e_value(stable_above, blocks) >= -np.log(SHARED_ALPHA)) | (
+            (stable_rate > maximum) & ((stretch[3] >= A_FEW) | ~settled)
+        )
+        waited = ~np.isnan(since) & (stamp - since >= np.where(stretch[2] < A_FEW, SHORT_WAIT, LONG_WAIT))
+        blamed = settled | ~control | (failing & waited)
+        confounded = self._of_stable & (self._pods < MIN_PODS)
+        lasts = self._was_shared & ((np.minimum(rate, stable_rate) > maximum) | ~close)
+        speaks = log_e_value(below, blocks) >= -np.log(SPEAK_ALPHA)
+        verdicts = np.where(
+            over,
+            np.where(both, _SHARED, np.where(confounded, _CONFOUNDED, np.where(blamed, _BREACH, _FEW))),
+            np.where(lasts, _SHARED, np.where(speaks, _HEALTHY, _FEW)),
+        )
+
+        if close.any():
+            shared = verdicts == _SHARED
+            most = np.where(shared, np.log(HEAD), np.log(len(absolute.ABOVE) / self._alpha))
+            quiet = log_above < ROUNDING
+            left = np.where(shared, block, np.where(quiet, 0.0, stretch))
+            forgotten = shared | (left == 0).all(axis=0)
+            self._above = np.where(close, np.minimum(above, most), self._above)
+            self._stable_above = np.where(
+                close, np.where(shared, np.minimum(stable_above, np.log(HEAD)), stable_above), self._stable_above
+            )
+            self._below = np.where(close, below, self._below)
+            self._pinned = np.where(close, np.minimum(pinned, most), self._pinned)
+            self._pinned_blocks = np.where(close, pinned_blocks, self._pinned_blocks)
+            self._blocks = np.where(close, blocks, self._blocks)
+            self._stretch = np.where(close, left, self._stretch)
+            self._was_shared = np.where(close, shared, self._was_shared)
+            apart = np.where(close & forgotten, 0.0, apart)
+            since = np.where(close & forgotten, np.nan, since)
+        self._apart, self._over_since = apart, since
+        return verdicts, evidence, speaks
+
+    def _tables(self, candidate: Array, stable: Array) -> Array:
+        """For each guard with a fixed maximum the candidate's requests and events, and stable's."""
+        row, every = self._row, np.zeros(len(self._row), dtype=int)
+        return np.stack((candidate[every], candidate[row], stable[every], stable[row]))
+
+    def _weighed(self, log_s: Array, events: Array, total: Array, odds: tuple[float, ...], log_w: Array) -> Array:
+        ratios = [
+            [
+                absolute.log_likelihood_ratio(events[index], total[index], guard.maximum, times)
+                for index, guard in enumerate(self.fixed)
+            ]
+            for times in odds
+        ]
+        return weighed(log_s, np.array(ratios).reshape(log_s.shape), log_w)
+
+    def _with_pins(self, log_above: Array) -> tuple[Array, Array, Array]:
+        """The evidence of pinned requests, its number of blocks, and the e-value of both together."""
+        alone = np.exp(np.minimum(log_above, LARGEST_LOG))
+        some = self._pins[TOTAL] > 0
+        if not some.any() and not self._pinned_blocks.any():
+            return self._pinned, self._pinned_blocks, alone
+        table, log_w = self._tables(self._pins, self._pins), np.log(weight(self._pinned_blocks + 1))
+        pinned = self._weighed(self._pinned, table[1], table[0], absolute.ABOVE, log_w)
+        pinned = np.where(some, pinned, self._pinned)
+        blocks = self._pinned_blocks + some
+        beside = np.exp(np.minimum(log_e_value(pinned, blocks), LARGEST_LOG))
+        most = 2 / (WITNESS * self._alpha) - 1
+        return pinned, blocks, np.where(blocks > 0, alone * (1 + np.minimum(beside, most)) / 2, alone)
+
+    def _attributed(
+        self, stamp: Array, rate: Array, failing: Array, stable: Array, over: Array
+    ) -> tuple[Array, Array]:
+        """What tells stable from the candidate, and since when the evidence is complete. See `blame.Attribution`."""
+        rate = np.minimum(rate, HIGHEST)
+        told = failing & (rate > self._maximum)
+        apart = self._apart
+        if told.any():
+            total, events = stable[TOTAL], stable[self._row]
+            each = [
+                told_apart(events[index], total, guard.maximum, np.where(told[index], rate[index], HIGHEST))
+                for index, guard in enumerate(self.fixed)
+            ]
+            apart = apart + np.where(told, np.stack(each), 0.0)
+        return apart, np.where(over, np.where(np.isnan(self._over_since), stamp, self._over_since), np.nan)
+
+    def _compare(self, close: Array) -> Array:
+        """Weigh blocks that end here and may be compared; the e-values. See `judge.weigh_relative`."""
+        if not self._routed:
+            close = np.zeros_like(close)
+        for index, guard in enumerate(self.compared):
+            row = REJECTED if guard.name == config.REJECTED else ERRORS
+            n_c, n_s = (
+                each[TOTAL] + (each[REJECTED] if row == REJECTED else 0) for each in (self._candidate, self._stable)
+            )
+            x, events = self._candidate[row], self._candidate[row] + self._stable[row]
+            told = close & (n_c > 0) & (n_s > 0)
+            ratios = np.zeros((len(relative.ALTERNATIVES), len(told)))
+            says = told & (np.minimum(events, n_c) != np.maximum(0, events - n_s))
+            if says.any():
+                found = relative.log_ratios(x[says], n_c[says], n_s[says], events[says], guard.psi0)
+                effect = np.maximum(1.0, design_effect(self._squares[index], self._freedom[index]))[says]
+                ratios[:, says] = np.stack([each / effect for each in found])
+            log_w = np.log(weight(self._worse_blocks[index] + 1))
+            self._worse[:, index] = np.where(told, weighed(self._worse[:, index], ratios, log_w), self._worse[:, index])
+            self._worse_blocks[index] += told
+            self._spread(index, row, told)
+        return np.exp(np.minimum(log_e_value(self._worse, self._worse_blocks), LARGEST_LOG))
+
+    def _spread(self, index: int, row: int, told: Array) -> None:
+        """Take in how far stable's pods lie apart; one that got no request says nothing. See `design.Spread`."""
+        if self._stable_pods is None:
+            return
+        failed = self._stable_pods[:, row]
+        totals = self._stable_pods[:, TOTAL] + (failed if row == REJECTED else 0)
+        total, events, some = totals.sum(axis=0), failed.sum(axis=0), totals > 0
+        known = some.sum(axis=0)
+        told = told & (known >= 2) & (events >= 2) & (events <= total - 1)
+        if not told.any():
+            return
+        rate = np.where(told, _rate(events, total), 0.5)
+        parts = pearson(failed, np.where(some, totals, 1), rate)
+        squares = np.where(some, parts, 0.0).sum(axis=0)
+        freedom = expected(known, np.where(told, total, 2))
+        self._squares[index] = np.where(told, MEMORY * self._squares[index] + squares, self._squares[index])
+        self._freedom[index] = np.where(told, MEMORY * self._freedom[index] + freedom, self._freedom[index])
+
+
+def _rate(events: Array, total: Array) -> Array:
+    return events / np.maximum(total, 1)
