@@ -15,6 +15,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from viridian.guards.counts import Counts
+from viridian.guards.design import tempered
 
 if TYPE_CHECKING:
     from viridian.guards.elementwise import Number
@@ -26,20 +27,25 @@ BELOW: Final = (1 / 2, 1 / 10, 1 / 100)
 """The same by the test for being below it."""
 
 
-def log_likelihood_ratios(counts: Counts, maximum: float, odds_ratios: tuple[float, ...]) -> tuple[float, ...]:
+def log_likelihood_ratios(
+    counts: Counts, maximum: float, odds_ratios: tuple[float, ...], effects: tuple[float, float] = (1.0, 1.0)
+) -> tuple[float, ...]:
     """Returns the logarithm of the likelihood ratio of p_j against p0 for each alternative.
 
     Args:
         counts: Requests and events.
         maximum: p0, the share of events that is still acceptable, between 0 and 1, both excluded.
         odds_ratios: The odds of each p_j divided by those of p0: `ABOVE` or `BELOW`.
+        effects: The design effects of earlier blocks and of the candidate's pods in this one (see `design.tempered`).
 
     Raises:
         ValueError: If the maximum is out of range.
     """
     if not 0 < maximum < 1:
         raise ValueError(f"a maximum share must be more than 0 % and less than 100 %, not {maximum:.1%}")
-    return tuple(log_likelihood_ratio(counts.events, counts.total, maximum, ratio) for ratio in odds_ratios)
+    return tuple(
+        tempered(log_likelihood_ratio(counts.events, counts.total, maximum, ratio), *effects) for ratio in odds_ratios
+    )
 
 
 def log_likelihood_ratio(events: Number, total: Number, maximum: float, odds_ratio: float) -> Number:

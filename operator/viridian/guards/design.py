@@ -6,6 +6,10 @@ statistic of k pods has the mean k - 1 if nothing but chance is between them; th
 (Kish, *Survey sampling*, 1965; as the dispersion of a quasi-binomial model: McCullagh & Nelder, *Generalized linear
 models*, 1989, section 4.5). A likelihood ratio is raised to 1 / effect, which Jensen's inequality keeps valid as long
 as the effect is fixed before the block is seen.
+
+Stable's pods have shown it before, since they served alone. What the candidate's own pods show of it in the very block
+can only be used against the evidence: a ratio that speaks against the candidate is lowered, and no other (see
+`tempered`). A regression of the model is on all of its pods, and leaves them alike.
 """
 
 from __future__ import annotations
@@ -15,12 +19,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from viridian.guards.counts import Counts
+from viridian.guards.elementwise import where
 
 if TYPE_CHECKING:
     from viridian.guards.elementwise import Number
 
 _PRIOR: Final = 10.0
 """Imagined degrees of freedom without any spread: a few blocks do not make a cluster."""
+
+_OWN_PRIOR: Final = 1.0
+"""The same of the candidate's pods, of which only one block is looked at."""
 
 MEMORY: Final = 0.99
 """What each block leaves of the earlier ones: after some hundred, a node that is well again is forgotten."""
@@ -61,9 +69,31 @@ class Spread:
         return Spread(round(MEMORY * self.squares + squares, _DIGITS), round(MEMORY * self.freedom + freedom, _DIGITS))
 
 
-def design_effect(squares: Number, freedom: Number) -> Number:
+def design_effect(squares: Number, freedom: Number, prior: float = _PRIOR) -> Number:
     """Returns how many failures count as one, before the bound of 1."""
-    return (squares + _PRIOR) / (freedom + _PRIOR)
+    return (squares + prior) / (freedom + prior)
+
+
+def effect_within(pods: Sequence[Counts]) -> float:
+    """Returns the design effect, at least 1, that the candidate's pods show in a block alone."""
+    found = Spread().after(pods)
+    return max(1.0, own_effect(found.squares, found.freedom))
+
+
+def own_effect(squares: Number, freedom: Number) -> Number:
+    """Returns the same of Pearson's statistic and its mean, before the bound of 1."""
+    return design_effect(squares, freedom, _OWN_PRIOR)
+
+
+def tempered(log_ratio: Number, effect: Number, within: Number) -> Number:
+    """Returns the logarithm of a likelihood ratio that is raised to 1 / effect, and lowered if it is still above 1.
+
+    Args:
+        log_ratio: The logarithm of the ratio.
+        effect: The design effect by earlier blocks, at least 1.
+        within: That of the candidate's pods in this block, at least 1.
+    """
+    return where(log_ratio > 0, log_ratio / where(within > effect, within, effect), log_ratio / effect)
 
 
 def pearson(events: Number, total: Number, rate: Number) -> Number:

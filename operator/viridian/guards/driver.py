@@ -119,6 +119,7 @@ def advance(
         comparable,
         rollout.control,
         len(now.live(rollout.candidate)),
+        alone=not rollout.weight and rollout.control,
     )
     state, attributions, judgements = judge(config, state, seen, window.attributions)
     tick = Tick(

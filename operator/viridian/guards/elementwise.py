@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from functools import reduce
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,6 +81,15 @@ def clip(x: Number, low: Number, high: Number) -> Number:
     import numpy as np
 
     return np.clip(x, low, high)
+
+
+def where(condition: Any, one: Number, other: Number) -> Number:  # noqa: ANN401 - a bool, or an array of them
+    """Return one where the condition holds, and the other elsewhere."""
+    if isinstance(condition, bool):
+        return one if condition else other
+    import numpy as np
+
+    return np.where(condition, one, other)
 
 
 def largest(x: Number) -> float:

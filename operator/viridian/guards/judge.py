@@ -13,6 +13,7 @@ from viridian.guards import sentences as say
 from viridian.guards.blame import A_FEW, SHARED_ALPHA, Attribution
 from viridian.guards.config import AbsoluteGuard, Config, RelativeGuard, Source, absolute_guards, relative_guards
 from viridian.guards.counts import Block, Counts
+from viridian.guards.design import Spread, effect_within
 from viridian.guards.power import SPEAK_ALPHA, requests_missing, requests_to_decide
 from viridian.guards.series import Traffic
 from viridian.guards.state import AbsoluteState, RelativeState, State
@@ -82,6 +83,7 @@ class Observation:
         comparable: Whether the two may be compared: not just after a change of weight.
         control: Whether stable is meant to get its own requests at present.
         pods: How many of the candidate's pods have reported.
+        alone: Whether stable answers all requests, so that there is nothing to learn but how its pods lie apart.
     """
 
     stamp: float
@@ -93,6 +95,7 @@ class Observation:
     comparable: bool
     control: bool
     pods: int = 2
+    alone: bool = False
 
 
 def judge(
@@ -122,10 +125,15 @@ def judge(
         if seen.close:
             fixed[name] = after
             attribution = Attribution() if after.shared or after.stretch == Block() else attribution
+        if seen.alone:
+            fixed[name] = replace(fixed[name], spread=_told_alone(guard, fixed[name].spread, seen))
         left[name] = attribution
         judgements.append(judgement)
     for other in relative_guards(config, Source.REQUESTS):
-        compared[other.name], judgement = _judge_relative(other, compared[other.name], seen)
+        after_all, judgement = _judge_relative(other, compared[other.name], seen)
+        if seen.alone:
+            after_all = replace(after_all, spread=_told_alone(other, after_all.spread, seen))
+        compared[other.name] = after_all
         judgements.append(judgement)
     return replace(state, absolute=fixed, relative=compared), left, judgements
 
@@ -136,22 +144,32 @@ def judge_absolute(
     """Return the state if the block ended here, what is known about stable, and the judgement."""
     block = Block(guard.counts(seen.candidate.unpinned), guard.counts(seen.stable.unpinned))
     tick = Block(guard.counts(seen.candidate_tick.unpinned), guard.counts(seen.stable_tick.unpinned))
-    after = _weighed(guard, before, block, guard.counts(seen.candidate.pinned))
+    after = _weighed(guard, before, block, guard.counts(seen.candidate.pinned), seen)
     over = after.evidence >= 1 / after.alpha
     attribution = attribution.after(tick, after.stretch.candidate, guard.maximum, seen.stamp if over else None)
     if over:
         verdict = _blame(guard, after, seen, attribution, failing=tick.candidate.rate > guard.maximum)
     else:
         verdict = _unblamed(guard, after, seen)
+    if seen.candidate.comparable.requests:
+        # The design effect of this block was fixed by those before; what it shows counts for the next.
+        after = replace(after, spread=before.spread.after([guard.counts(pod) for pod in seen.stable.pods]))
     return _closed(after, block, verdict), attribution, _say_absolute(guard, after, verdict)
 
 
-def _weighed(guard: AbsoluteGuard, before: AbsoluteState, block: Block, pins: Counts) -> AbsoluteState:
-    """The state with a block in it, and with the pinned requests of the same time."""
-    above = absolute.log_likelihood_ratios(block.candidate, guard.maximum, absolute.ABOVE)
+def _weighed(
+    guard: AbsoluteGuard, before: AbsoluteState, block: Block, pins: Counts, seen: Observation
+) -> AbsoluteState:
+    """The state with a block in it, and with the pinned requests of the same time.
+
+    What speaks against the candidate counts for less where pods of one revision lie apart: failures that come in
+    clusters are fewer than they seem. What withholds blame counts in full.
+    """
+    effects = before.spread.effect, effect_within([guard.counts(pod) for pod in seen.candidate.pods])
+    above = absolute.log_likelihood_ratios(block.candidate, guard.maximum, absolute.ABOVE, effects)
     stable_above = absolute.log_likelihood_ratios(block.stable, guard.maximum, absolute.ABOVE)
     below = absolute.log_likelihood_ratios(block.candidate, guard.maximum, absolute.BELOW)
-    pinned = absolute.log_likelihood_ratios(pins, guard.maximum, absolute.ABOVE)
+    pinned = absolute.log_likelihood_ratios(pins, guard.maximum, absolute.ABOVE, effects)
     return replace(
         before,
         pinned=before.pinned.update(pinned) if pins.total else before.pinned,
@@ -236,6 +254,7 @@ def _say_absolute(guard: AbsoluteGuard, after: AbsoluteState, verdict: Verdict) 
             sentence = f"{only}: too close to {allowed} to say that it is kept, {numbers}."
         case _:
             sentence = f"{only}: too few to say that {allowed} is kept, about {missing:,} more are needed."
+    sentence += _on_spread(after.spread)
     if after.pins.rate > guard.maximum:
         sentence += f" {say.pinned(after.pins, verb)}"
     stable = counts.stable if counts.stable.total else None
@@ -251,14 +270,17 @@ def _judge_relative(guard: RelativeGuard, before: RelativeState, seen: Observati
     after = before
     if seen.close and seen.comparable:
         block = Block(guard.counts(seen.candidate.comparable), guard.counts(seen.stable.comparable))
-        after = weigh_relative(guard, before, [block])
+        within = effect_within([guard.counts(pod) for pod in seen.candidate.pods])
+        after = weigh_relative(guard, before, [block], within)
         if after is not before:
             # The design effect of this block was fixed by those before; what it shows counts for the next.
             after = replace(after, spread=before.spread.after([guard.counts(pod) for pod in seen.stable.pods]))
     return closed_relative(after), say_relative(guard, after, seen.control)
 
 
-def weigh_relative(guard: RelativeGuard, before: RelativeState, strata: Sequence[Block]) -> RelativeState:
+def weigh_relative(
+    guard: RelativeGuard, before: RelativeState, strata: Sequence[Block], within: float = 1.0
+) -> RelativeState:
     """Return the state with a block in it.
 
     Args:
@@ -266,11 +288,12 @@ def weigh_relative(guard: RelativeGuard, before: RelativeState, strata: Sequence
         before: The evidence so far.
         strata: Parts of the block that may only be compared each with itself. They are independent given their sums,
             so their likelihood ratios multiply.
+        within: The design effect that the candidate's pods show in the block.
     """
     told = [each for each in strata if each.candidate.total and each.stable.total]
     if not told:
         return before
-    ratios = [relative.log_likelihood_ratios(each, guard.psi0, before.spread.effect) for each in told]
+    ratios = [relative.log_likelihood_ratios(each, guard.psi0, before.spread.effect, within) for each in told]
     block = sum(told, Block())
     return replace(
         before,
@@ -310,10 +333,21 @@ def say_relative(guard: RelativeGuard, after: RelativeState, control: bool) -> J
     else:
         verdict = Verdict.HEALTHY
         sentence = f"{shares}: not shown to be worse than {factor} stable's odds, {numbers}."
-    if after.spread.effect >= NOTABLE:
-        sentence += (
-            f" Stable's own pods differ {after.spread.effect:.1f} times as much as chance explains, so failures count"
-            " for that much less."
-        )
+    sentence += _on_spread(after.spread)
     stable = counts.stable if counts.stable.total else None
     return Judgement(guard.name, "relative", verdict, value, threshold, counts.candidate, stable, sentence)
+
+
+def _told_alone(guard: AbsoluteGuard | RelativeGuard, spread: Spread, seen: Observation) -> Spread:
+    """How far stable's pods lie apart, with what they did since the last look."""
+    return spread.after([guard.counts(pod) for pod in seen.stable_tick.pods])
+
+
+def _on_spread(spread: Spread) -> str:
+    """That stable's pods lie apart, where that is notable, as a sentence with a space before it."""
+    if spread.effect < NOTABLE:
+        return ""
+    return (
+        f" Stable's own pods differ {spread.effect:.1f} times as much as chance explains, so failures count for that"
+        " much less."
+    )

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from viridian.guards.counts import Block
+from viridian.guards.design import tempered
 from viridian.guards.elementwise import clip, floor, largest, log, log_factorial, root
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ ALTERNATIVES: Final = (3.0, 12.0, 150.0)
 _NEGLIGIBLE: Final = 1e-20
 
 
-def log_likelihood_ratios(block: Block, psi0: float, design_effect: float = 1.0) -> tuple[float, ...]:
+def log_likelihood_ratios(
+    block: Block, psi0: float, design_effect: float = 1.0, effect_within: float = 1.0
+) -> tuple[float, ...]:
     """Returns log f(x; psi_j) - log f(x; psi0) for each alternative.
 
     It is exactly 0 where a block can say nothing: no failures, nothing but failures, or requests on one side only.
@@ -40,6 +43,8 @@ def log_likelihood_ratios(block: Block, psi0: float, design_effect: float = 1.0)
         design_effect: At least 1. Failures that come in clusters (one slow node under a single pod) are fewer events
             than they seem; the ratio is raised to 1/design_effect, which Jensen's inequality keeps valid. It must be
             fixed before the block is seen.
+        effect_within: What the candidate's pods show of it in this block; it lowers the ratio alone (see
+            `design.tempered`).
 
     Raises:
         ValueError: If psi0 or the design effect is out of range.
@@ -50,7 +55,8 @@ def log_likelihood_ratios(block: Block, psi0: float, design_effect: float = 1.0)
     events = block.candidate.events + block.stable.events
     if min(events, n_c) == max(0, events - n_s):
         return (0.0,) * len(ALTERNATIVES)
-    return tuple(ratio / design_effect for ratio in log_ratios(block.candidate.events, n_c, n_s, events, psi0))
+    ratios = log_ratios(block.candidate.events, n_c, n_s, events, psi0)
+    return tuple(tempered(ratio, design_effect, effect_within) for ratio in ratios)
 
 
 def log_ratios(x: Number, n_c: Number, n_s: Number, events: Number, psi0: float) -> Iterator[Number]:

@@ -33,6 +33,7 @@ class AbsoluteState:
         shared: Whether stable breaches too.
         pinned: Evidence of pinned requests that the candidate is above the maximum.
         pins: Pinned requests since that evidence last was none.
+        spread: How far stable's own pods lie apart.
     """
 
     fingerprint: str
@@ -45,6 +46,7 @@ class AbsoluteState:
     shared: bool = False
     pinned: EProcess = field(default_factory=lambda: EProcess.start(len(ABOVE)))
     pins: Counts = field(default_factory=Counts)
+    spread: Spread = field(default_factory=Spread)
 
     @property
     def evidence(self) -> float:
@@ -146,6 +148,7 @@ def encode(state: State) -> str:
                 "run": _pack_block(one.stretch),
                 "shared": one.shared,
                 **({"pin": _pack(one.pinned), "pins": [one.pins.total, one.pins.events]} if one.pinned.blocks else {}),
+                **_pack_spread(one.spread),
             }
             for name, one in state.absolute.items()
         },
@@ -197,6 +200,7 @@ def _absolute(document: Mapping[str, Any]) -> AbsoluteState:
         # Absent where there were none, and in states from before they were apart.
         pinned=_unpack(document["pin"]) if "pin" in document else EProcess.start(len(above.log_s)),
         pins=Counts(*document.get("pins", [])),
+        spread=Spread(*document.get("phi", [])),
     )
 
 
@@ -218,8 +222,12 @@ def _pack_relative(one: RelativeState) -> dict[str, Any]:
         "worse": _pack(one.worse),
         "n": _pack_block(one.total),
         "run": _pack_block(one.stretch),
-        **({"phi": [one.spread.squares, one.spread.freedom]} if one.spread.freedom else {}),
+        **_pack_spread(one.spread),
     }
+
+
+def _pack_spread(spread: Spread) -> dict[str, Any]:
+    return {"phi": [spread.squares, spread.freedom]} if spread.freedom else {}
 
 
 def _pack(process: EProcess) -> list[float]:

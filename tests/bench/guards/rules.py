@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import cache
+from itertools import combinations
 from typing import Protocol
 
 import numpy as np
-from scipy.stats import mannwhitneyu, norm, rankdata
-from tests.bench.guards.traffic import PODS, SCRAPE, WEIGHT, Numbers, Traffic
+from scipy.stats import norm, rankdata
+from tests.bench.guards.traffic import PODS, SCRAPE, STARTUP, Numbers, Traffic
 
-from viridian.cli.forecast.guard_batch import ERRORS, TOTAL, Array, GuardBatch, Requests
-from viridian.guards import Config
+from viridian.cli.forecast.guard_batch import ERRORS, SLOW, TOTAL, Array, GuardBatch, Requests
+from viridian.cli.forecast.guard_batch import REJECTED as REJECTED_ROW
+from viridian.guards import Config, LatencyGuard
 from viridian.guards.elementwise import log_factorial
 
 PER_MINUTE = int(60 / SCRAPE)
@@ -20,6 +23,8 @@ WINDOW = 5
 """Minutes that a threshold looks back over."""
 
 DEFAULTS = Config(error_rate_max=0.10, worse_than_stable=1.5)
+ON_LATENCY = Config(latencies=(LatencyGuard(95, 0.2),))
+ON_REJECTED = Config(rejected=1.5)
 
 
 class Rule(Protocol):
@@ -31,24 +36,39 @@ class Rule(Protocol):
 
 
 class Viridian:
-    """Our guards at their defaults: the maximum of 10 %, and 1.5 times stable's odds."""
+    """Our guards at their defaults, the maximum of 10 % and 1.5 times stable's odds; or others of ours."""
 
-    def __init__(self, rollouts: int, config: Config = DEFAULTS) -> None:
-        """Start without evidence."""
+    def __init__(self, rollouts: int, config: Config = DEFAULTS, row: int = ERRORS) -> None:
+        """Start without evidence.
+
+        Args:
+            rollouts: How many to look at.
+            config: The guards.
+            row: What a failure is: an error, a slow answer, or a rejected request.
+        """
+        self._row = row
         self._guards = GuardBatch(config, rollouts, pods=PODS[0])
         rows = np.zeros((self._guards.rows, rollouts))
-        self._everywhere = np.full(rollouts, 100 * WEIGHT), np.full(rollouts, -1000.0)
-        self._guards.look(np.zeros(rollouts), Requests(rows, rows), *self._everywhere)
+        self._guards.look(np.full(rollouts, -60 * STARTUP), Requests(rows, rows), np.zeros(rollouts), np.zeros(rollouts))
 
     def __call__(self, traffic: Traffic) -> Array:
         """Advance by the counters as pods publish them: of one moment, pinned requests apart."""
         rows = np.zeros((sum(PODS), self._guards.rows, traffic.rollouts))
-        rows[:, TOTAL], rows[:, ERRORS] = traffic.requests, traffic.failures
-        pins = np.zeros_like(rows[0])
-        pins[[TOTAL, ERRORS]] = traffic.pinned
+        # Rejected requests are in no other number.
+        rows[:, TOTAL] = traffic.requests - (traffic.failures if self._row == REJECTED_ROW else 0)
+        rows[:, self._row] = traffic.failures
+        pins = None
+        if traffic.pinned.any():
+            pins = np.zeros_like(rows[0])
+            pins[[TOTAL, ERRORS]] = traffic.pinned
         candidate, stable = rows[: PODS[0]], rows[PODS[0] :]
-        new = Requests(candidate.sum(axis=0), stable.sum(axis=0), pinned=pins, stable_pods=stable)
-        return self._guards.look(np.full(traffic.rollouts, 60 * traffic.minute), new, *self._everywhere).breach
+        new = Requests(candidate.sum(axis=0), stable.sum(axis=0), pinned=pins, stable_pods=stable, candidate_pods=candidate)
+        return self._guards.look(
+            np.full(traffic.rollouts, 60 * traffic.minute),
+            new,
+            np.full(traffic.rollouts, traffic.weight),
+            np.zeros(traffic.rollouts),
+        ).breach
 
 
 class ByMinute:
@@ -149,10 +169,19 @@ def mann_whitney_p(one: Numbers, other: Numbers) -> Numbers:
     total = np.maximum(2 * n, 2)
     spread = np.sqrt(np.maximum(n * n / 12 * (total + 1 - ties / (total * (total - 1))), 1e-12))
     p = norm.sf((u - n * n / 2 - 0.5) / spread)
-    for column in np.flatnonzero((n > 0) & (n <= 8) & (ties == 0)):  # few numbers without ties: exactly
-        mine, theirs = (each[:, column][np.isfinite(each[:, column])] for each in (one, other))
-        p[column] = mannwhitneyu(mine, theirs, alternative="greater").pvalue
+    for few in range(1, 9):  # few numbers without ties: exactly
+        exact = (n == few) & (ties == 0)
+        p[exact] = _tail(few)[u[exact].astype(int)]
     return np.where(n > 0, p, 1.0)
+
+
+@cache
+def _tail(n: int) -> Numbers:
+    """For each U the chance of one at least as large, if all orders of n numbers and n others are equally likely."""
+    ways = np.zeros(n * n + 1)
+    for chosen in combinations(range(2 * n), n):
+        ways[sum(chosen) - n * (n - 1) // 2] += 1
+    return np.cumsum(ways[::-1])[::-1] / ways.sum()
 
 
 def _ties(ordered: Numbers) -> Numbers:
@@ -165,10 +194,19 @@ def _ties(ordered: Numbers) -> Numbers:
     return found
 
 
+LATENCY, REJECTED = "viridian latency", "viridian rejected"
+
 RULES: dict[str, Callable[[int], Rule]] = {
     "viridian": Viridian,
     "twice stable over 5m": lambda rollouts: ByMinute(twice_stable, WINDOW, rollouts),
     "5 % over 5m": lambda rollouts: ByMinute(five_percent, WINDOW, rollouts),
     "Fisher every minute": lambda rollouts: ByMinute(fisher, 1, rollouts),
     "Mann-Whitney by minute": lambda rollouts: ByMinute(mann_whitney, 60, rollouts),
+}
+"""Our guard on errors, and the rules of others."""
+
+RULES_OF_ALL: dict[str, Callable[[int], Rule]] = {
+    **RULES,
+    LATENCY: lambda rollouts: Viridian(rollouts, ON_LATENCY, SLOW),
+    REJECTED: lambda rollouts: Viridian(rollouts, ON_REJECTED, REJECTED_ROW),
 }

@@ -25,14 +25,17 @@ def table(rows: Sequence[Row], healthy: bool) -> str:
         (row["base_rate"], row["requests_per_minute"], row["candidate"], row["incident"]) for row in chosen
     )
     lines = [
-        "| base rate | requests a minute | candidate | traffic | " + " | ".join(rules) + " |",
-        "|---|---:|---|---|" + "---:|" * len(rules),
+        "| base rate | requests a minute | candidate | traffic | rollouts | " + " | ".join(rules) + " |",
+        "|---|---:|---|---|---:|" + "---:|" * len(rules),
     ]
     for cell in cells:
         base, rate, candidate, incident = cell
         found = {row["rule"]: row for row in chosen if _cell(row) == cell}
         shown = [_shown(found[rule], healthy=healthy) if rule in found else "" for rule in rules]
-        lines.append(f"| {100 * base:g} % | {rate:,} | {candidate} | {incident} | " + " | ".join(shown) + " |")
+        rollouts = min(row["rollouts"] for row in found.values())
+        lines.append(
+            f"| {100 * base:g} % | {rate:,} | {candidate} | {incident} | {rollouts:,} | {' | '.join(shown)} |"
+        )
     return "\n".join(lines)
 
 

@@ -11,8 +11,10 @@ SCRAPE = 15.0
 WEIGHT = 0.10
 PODS = (2, 3)
 """Of the candidate and of stable."""
-SHARE = np.array([WEIGHT / PODS[0]] * PODS[0] + [(1 - WEIGHT) / PODS[1]] * PODS[1])
-"""Of the requests, for each pod, the candidate's first."""
+STARTUP = 1.0
+"""Minutes in which the candidate's pods start, and guards see stable alone."""
+HEALTHY = "same"
+"""The candidate that is as good as stable, in a word."""
 HEALTHY_FOR = 120.0
 """Minutes before a late regression."""
 INCIDENTS = ("none", "shared", "varying", "clustered", "slow-node", "hostile", "late")
@@ -46,7 +48,7 @@ class Cell:
     @property
     def candidate(self) -> str:
         """The candidate in words."""
-        return "100 %" if np.isinf(self.factor) else "same" if self.healthy else f"{self.factor:g}x"
+        return "100 %" if np.isinf(self.factor) else HEALTHY if self.healthy else f"{self.factor:g}x"
 
 
 @dataclass
@@ -60,7 +62,8 @@ class Traffic:
         requests: Of each pod in the last scrape interval, as all following.
         failures: Those of them that failed.
         pinned: Requests of pinned clients to the candidate, all of which fail.
-        minute: Since the rollouts began.
+        weight: The candidate's, in percent.
+        minute: Since the candidate has had its weight.
     """
 
     cell: Cell
@@ -69,7 +72,8 @@ class Traffic:
     requests: Numbers = field(init=False)
     failures: Numbers = field(init=False)
     pinned: Numbers = field(init=False)
-    minute: float = 0.0
+    minute: float = -STARTUP
+    weight: float = 0.0
 
     def __post_init__(self) -> None:
         self.requests, self.failures = (np.zeros((sum(PODS), self.rollouts)) for _ in range(2))
@@ -86,7 +90,9 @@ class Traffic:
         """One scrape interval passes."""
         cell, rng, shape = self.cell, self.rng, (sum(PODS), self.rollouts)
         per_scrape = cell.requests_per_minute * SCRAPE / 60
+        self.weight = 0.0 if self.minute < 0 else 100 * WEIGHT
         before, self.minute = self.minute, self.minute + SCRAPE / 60
+        share = [self.weight / 100 / PODS[0]] * PODS[0] + [(1 - self.weight / 100) / PODS[1]] * PODS[1]
         rate = np.full(shape, cell.base_rate)
         if self.is_bad:
             rate[: PODS[0]] = min(1.0, cell.base_rate * cell.factor)
@@ -99,10 +105,10 @@ class Traffic:
         if cell.incident == "shared":
             hit = (before <= self._begins) & (self._begins < self.minute)
             rate = rate + np.where(hit, (1 - rate) * 0.5 * 10 / SCRAPE, 0.0)
-        self.requests = rng.poisson(per_scrape * SHARE[:, None], shape).astype(float)
+        self.requests = rng.poisson(per_scrape * np.array(share)[:, None], shape).astype(float)
         self.failures = rng.binomial(self.requests.astype(np.int64), rate).astype(float)
         if cell.incident == "hostile":
-            self.pinned = rng.poisson(per_scrape * WEIGHT, self.rollouts).astype(float)
+            self.pinned = rng.poisson(per_scrape * self.weight / 100, self.rollouts).astype(float)
 
     @property
     def sides(self) -> Numbers:

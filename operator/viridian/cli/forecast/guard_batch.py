@@ -5,6 +5,7 @@ from which evidence; a test gives both the same requests and compares them, look
 is drawn was answered), edits of guards in mid-rollout, restarts, and sentences.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 from viridian.guards import absolute, config, relative
 from viridian.guards.alpha import allocate_alpha
 from viridian.guards.blame import A_FEW, HIGHEST, LONG_WAIT, SETTLED, SHARED_ALPHA, SHORT_WAIT, told_apart
-from viridian.guards.config import Config, Source, absolute_guards, bounds, relative_guards
-from viridian.guards.design import MEMORY, design_effect, expected, pearson
+from viridian.guards.config import Config, RelativeGuard, Source, absolute_guards, bounds, relative_guards
+from viridian.guards.design import MEMORY, design_effect, expected, own_effect, pearson, tempered
 from viridian.guards.driver import BLOCK, WITHOUT_CONTROL
 from viridian.guards.eprocess import HEAD, LARGEST_LOG, ROUNDING, log_e_value, weighed, weight
 from viridian.guards.judge import MIN_PODS, Verdict
@@ -50,6 +51,7 @@ class Requests:
         mirrored: Copies of stable's requests that the candidate answered; None for none.
         pinned: Requests whose clients chose the candidate; None for none.
         stable_pods: Stable's comparable requests as one such table for each pod; None where pods are not told apart.
+        candidate_pods: The same of the candidate's.
     """
 
     candidate: Array
@@ -57,6 +59,7 @@ class Requests:
     mirrored: Array | None = None
     pinned: Array | None = None
     stable_pods: Array | None = None
+    candidate_pods: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,10 @@ class GuardBatch:
         self.compared = tuple(relative_guards(asked, Source.REQUESTS))
         grid = bounds([asked])
         self.rows = SLOW + len(grid)
-        self._row = [SLOW + grid.index(guard.latency.bound) if guard.latency else ERRORS for guard in self.fixed]
+        rows = [SLOW + grid.index(guard.latency.bound) if guard.latency else ERRORS for guard in self.fixed]
+        self._row = np.array(rows, dtype=int)
         self._maximum = np.array([guard.maximum for guard in self.fixed]).reshape(-1, 1)
-        self._of_stable = np.array([bool(g.latency and g.latency.of_stable) for g in self.fixed]).reshape(-1, 1)
+        self._of_stable = np.array([bool(each.latency and each.latency.of_stable) for each in self.fixed], bool).reshape(-1, 1)
         shares = allocate_alpha(asked, State())
         self._alpha = np.array([shares.absolute[guard.name].alpha for guard in self.fixed]).reshape(-1, 1)
         self._worse_alpha = np.array([shares.relative[guard.name].alpha for guard in self.compared]).reshape(-1, 1)
@@ -116,11 +120,13 @@ class GuardBatch:
         self._apart, self._over_since = np.zeros((g, n)), np.full((g, n), np.nan)
         self._worse = np.full((len(relative.ALTERNATIVES), r, n), start)
         self._worse_blocks = np.zeros((r, n))
-        self._squares, self._freedom = np.zeros((r, n)), np.zeros((r, n))
+        # How far stable's pods lie apart, for each guard: the sum of Pearson's statistic, and of its mean under chance.
+        self._apart_fixed, self._apart_compared = np.zeros((2, g, n)), np.zeros((2, r, n))
 
         self._candidate, self._unpinned = np.zeros((self.rows, n)), np.zeros((self.rows, n))
         self._stable, self._pins = np.zeros((self.rows, n)), np.zeros((self.rows, n))
         self._stable_pods: Array | None = None
+        self._candidate_pods: Array | None = None
         self._since = np.full(n, np.nan)
         self._weight = np.full(n, np.nan)
         self._comparable_from = np.zeros(n)
@@ -157,11 +163,14 @@ class GuardBatch:
         )
         told = self._judge_fixed(stamp, unpinned, new.stable, close, control)
         worse = self._compare(close & comparable)
+        if new.stable_pods is not None:
+            self._tell_alone(new.stable_pods, (weights == 0) & self._routed)
         if close.any():
             for counts in (self._candidate, self._unpinned, self._stable, self._pins):
                 counts[:, close] = 0
-            if self._stable_pods is not None:
-                self._stable_pods[..., close] = 0
+            for pods in (self._stable_pods, self._candidate_pods):
+                if pods is not None:
+                    pods[..., close] = 0
             self._since = np.where(close, stamp, self._since)
         self._comparable_from = np.where(moved, weight_since + self._config.request_timeout, self._comparable_from)
         self._weight = weights.astype(float)
@@ -189,8 +198,9 @@ class GuardBatch:
         if new.pinned is not None:
             self._pins = self._pins + new.pinned
         if new.stable_pods is not None:
-            before = np.zeros_like(new.stable_pods) if self._stable_pods is None else self._stable_pods
-            self._stable_pods = before + new.stable_pods
+            self._stable_pods = new.stable_pods + (0 if self._stable_pods is None else self._stable_pods)
+        if new.candidate_pods is not None:
+            self._candidate_pods = new.candidate_pods + (0 if self._candidate_pods is None else self._candidate_pods)
         return unpinned
 
     def _is_full(self, control: Array) -> Array:
@@ -212,13 +222,14 @@ class GuardBatch:
         row, maximum = self._row, self._maximum
         block = self._tables(self._unpinned, self._stable)
         log_w = np.log(weight(self._blocks + 1))
-        above = self._weighed(self._above, block[1], block[0], absolute.ABOVE, log_w)
+        effect = _effect(self._apart_fixed), self._within(self._row)
+        above = self._weighed(self._above, block[1], block[0], absolute.ABOVE, log_w, effect)
         stable_above = self._weighed(self._stable_above, block[3], block[2], absolute.ABOVE, log_w)
         below = self._weighed(self._below, block[1], block[0], absolute.BELOW, log_w)
         blocks, stretch = self._blocks + 1, self._stretch + block
 
         log_above = log_e_value(above, blocks)
-        pinned, pinned_blocks, evidence = self._with_pins(log_above)
+        pinned, pinned_blocks, evidence = self._with_pins(log_above, effect)
         over = evidence >= 1 / self._alpha
         rate, stable_rate = _rate(stretch[1], stretch[0]), _rate(stretch[3], stretch[2])
         failing = _rate(tick[row], tick[TOTAL]) > maximum
@@ -257,15 +268,26 @@ class GuardBatch:
             self._was_shared = np.where(close, shared, self._was_shared)
             apart = np.where(close & forgotten, 0.0, apart)
             since = np.where(close & forgotten, np.nan, since)
+            met = close & (self._candidate[TOTAL] > 0)
+            for index, row in enumerate(self._row):
+                _spread(self._apart_fixed[:, index], self._stable_pods, row, met)
         self._apart, self._over_since = apart, since
         return verdicts, evidence, speaks
 
     def _tables(self, candidate: Array, stable: Array) -> Array:
         """For each guard with a fixed maximum the candidate's requests and events, and stable's."""
-        row, every = self._row, np.zeros(len(self._row), dtype=int)
+        row, every = self._row, np.zeros_like(self._row)
         return np.stack((candidate[every], candidate[row], stable[every], stable[row]))
 
-    def _weighed(self, log_s: Array, events: Array, total: Array, odds: tuple[float, ...], log_w: Array) -> Array:
+    def _weighed(
+        self,
+        log_s: Array,
+        events: Array,
+        total: Array,
+        odds: tuple[float, ...],
+        log_w: Array,
+        effect: tuple[Array, Array] | None = None,
+    ) -> Array:
         ratios = [
             [
                 absolute.log_likelihood_ratio(events[index], total[index], guard.maximum, times)
@@ -273,16 +295,17 @@ class GuardBatch:
             ]
             for times in odds
         ]
-        return weighed(log_s, np.array(ratios).reshape(log_s.shape), log_w)
+        log_ratios = np.array(ratios).reshape(log_s.shape)
+        return weighed(log_s, log_ratios if effect is None else tempered(log_ratios, *effect), log_w)
 
-    def _with_pins(self, log_above: Array) -> tuple[Array, Array, Array]:
+    def _with_pins(self, log_above: Array, effect: tuple[Array, Array]) -> tuple[Array, Array, Array]:
         """The evidence of pinned requests, its number of blocks, and the e-value of both together."""
         alone = np.exp(np.minimum(log_above, LARGEST_LOG))
         some = self._pins[TOTAL] > 0
         if not some.any() and not self._pinned_blocks.any():
             return self._pinned, self._pinned_blocks, alone
         table, log_w = self._tables(self._pins, self._pins), np.log(weight(self._pinned_blocks + 1))
-        pinned = self._weighed(self._pinned, table[1], table[0], absolute.ABOVE, log_w)
+        pinned = self._weighed(self._pinned, table[1], table[0], absolute.ABOVE, log_w, effect)
         pinned = np.where(some, pinned, self._pinned)
         blocks = self._pinned_blocks + some
         beside = np.exp(np.minimum(log_e_value(pinned, blocks), LARGEST_LOG))
@@ -310,7 +333,7 @@ class GuardBatch:
         if not self._routed:
             close = np.zeros_like(close)
         for index, guard in enumerate(self.compared):
-            row = REJECTED if guard.name == config.REJECTED else ERRORS
+            row = _row_of(guard)
             n_c, n_s = (
                 each[TOTAL] + (each[REJECTED] if row == REJECTED else 0) for each in (self._candidate, self._stable)
             )
@@ -320,31 +343,59 @@ class GuardBatch:
             says = told & (np.minimum(events, n_c) != np.maximum(0, events - n_s))
             if says.any():
                 found = relative.log_ratios(x[says], n_c[says], n_s[says], events[says], guard.psi0)
-                effect = np.maximum(1.0, design_effect(self._squares[index], self._freedom[index]))[says]
-                ratios[:, says] = np.stack([each / effect for each in found])
+                effect = _effect(self._apart_compared[:, index, says])
+                ratios[:, says] = tempered(np.stack(list(found)), effect, self._within([row])[0, says])
             log_w = np.log(weight(self._worse_blocks[index] + 1))
             self._worse[:, index] = np.where(told, weighed(self._worse[:, index], ratios, log_w), self._worse[:, index])
             self._worse_blocks[index] += told
-            self._spread(index, row, told)
+            _spread(self._apart_compared[:, index], self._stable_pods, row, told)
         return np.exp(np.minimum(log_e_value(self._worse, self._worse_blocks), LARGEST_LOG))
 
-    def _spread(self, index: int, row: int, told: Array) -> None:
-        """Take in how far stable's pods lie apart; one that got no request says nothing. See `design.Spread`."""
-        if self._stable_pods is None:
-            return
-        failed = self._stable_pods[:, row]
-        totals = self._stable_pods[:, TOTAL] + (failed if row == REJECTED else 0)
-        total, events, some = totals.sum(axis=0), failed.sum(axis=0), totals > 0
-        known = some.sum(axis=0)
-        told = told & (known >= 2) & (events >= 2) & (events <= total - 1)
-        if not told.any():
-            return
-        rate = np.where(told, _rate(events, total), 0.5)
-        parts = pearson(failed, np.where(some, totals, 1), rate)
-        squares = np.where(some, parts, 0.0).sum(axis=0)
-        freedom = expected(known, np.where(told, total, 2))
-        self._squares[index] = np.where(told, MEMORY * self._squares[index] + squares, self._squares[index])
-        self._freedom[index] = np.where(told, MEMORY * self._freedom[index] + freedom, self._freedom[index])
+    def _tell_alone(self, pods: Array, alone: Array) -> None:
+        """Take in how far stable's pods lie apart while they answer all requests."""
+        for index, row in enumerate(self._row):
+            _spread(self._apart_fixed[:, index], pods, row, alone)
+        for index, guard in enumerate(self.compared):
+            _spread(self._apart_compared[:, index], pods, _row_of(guard), alone)
+
+    def _within(self, rows: Sequence[int] | Array) -> Array:
+        """For some rows the design effect that the candidate's pods show in the open block alone."""
+        apart = np.zeros((2, len(rows), self._since.size))
+        for index, row in enumerate(rows):
+            _spread(apart[:, index], self._candidate_pods, row, np.ones(self._since.size, dtype=bool))
+        return np.maximum(1.0, own_effect(apart[0], apart[1]))
+
+
+def _row_of(guard: RelativeGuard) -> int:
+    return REJECTED if guard.name == config.REJECTED else ERRORS
+
+
+def _spread(apart: Array, pods: Array | None, row: int, told: Array) -> None:
+    """Take in how far pods lie apart; one that got no request says nothing. See `design.Spread`.
+
+    Args:
+        apart: The sum of Pearson's statistic so far, and of its mean under chance; they change.
+        pods: A table for each pod; None where they are not told apart.
+        row: What a failure is.
+        told: Which rollouts' pods are looked at.
+    """
+    if pods is None:
+        return
+    failed = pods[:, row]
+    totals = pods[:, TOTAL] + (failed if row == REJECTED else 0)
+    total, events, some = totals.sum(axis=0), failed.sum(axis=0), totals > 0
+    known = some.sum(axis=0)
+    told = told & (known >= 2) & (events >= 2) & (events <= total - 1)
+    if not told.any():
+        return
+    rate = np.where(told, _rate(events, total), 0.5)
+    parts = pearson(failed, np.where(some, totals, 1), rate)
+    new = np.stack((np.where(some, parts, 0.0).sum(axis=0), expected(known, np.where(told, total, 2))))
+    apart[:] = np.where(told, MEMORY * apart + new, apart)
+
+
+def _effect(apart: Array) -> Array:
+    return np.maximum(1.0, design_effect(apart[0], apart[1]))
 
 
 def _rate(events: Array, total: Array) -> Array:
