@@ -34,7 +34,7 @@ def follow(step: StepStatus, candidate: int, stable: int, now: datetime) -> Step
     here, there = candidate - step.requests_before, stable - step.stable_requests_before
     if here < 0 or there < 0:  # pods took their counts with them
         return evolve(step, counted)
-    for_it = _log_likelihood_ratio(here, there, step.weight, step.weight_before)
+    for_it = log_likelihood_ratio(here, there, step.weight, step.weight_before)
     if for_it >= SURE:
         return evolve(step, counted, verified_at=now, lagging_since=None)
     if for_it <= -SURE:
@@ -57,7 +57,7 @@ def lag(context: RolloutContext) -> str:
     )
 
 
-def _log_likelihood_ratio(here: int, there: int, asked: int, before: int) -> float:
+def log_likelihood_ratio(here: int, there: int, asked: int, before: int) -> float:
     """How much better the requests fit to the weight asked for than to the one before, both in percent."""
     if asked == before:  # as in a bake after a step of the same weight: nothing has to move
         return math.inf if here else 0.0

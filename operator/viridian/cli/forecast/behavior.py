@@ -19,6 +19,10 @@ class Latency(Protocol):
         """Return the share of requests, 0 to 1, that takes longer."""
         ...
 
+    def within(self, share: float) -> float:
+        """Return the seconds that a share of requests, between 0 and 1, takes at most."""
+        ...
+
 
 @dataclass(frozen=True)
 class LogNormal:
@@ -34,6 +38,11 @@ class LogNormal:
         """Return the share of requests, 0 to 1, that takes longer."""
         normal = NormalDist()
         return normal.cdf(normal.inv_cdf(0.05) - math.log(seconds / self.p95) / _SPREAD) if seconds > 0 else 1.0
+
+    def within(self, share: float) -> float:
+        """Return the seconds that a share of requests, between 0 and 1, takes at most."""
+        normal = NormalDist()
+        return self.p95 * math.exp(_SPREAD * (normal.inv_cdf(share) - normal.inv_cdf(0.95)))
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,15 @@ class Histogram:
         low, at_low = (self.bounds[above - 1], self.shares[above - 1]) if above else (0.0, 0.0)
         part = (seconds - low) / (self.bounds[above] - low)
         return 1 - (at_low + part * (self.shares[above] - at_low))
+
+    def within(self, share: float) -> float:
+        """Return the seconds that a share of requests, between 0 and 1, takes at most; the last bound if it is more."""
+        above = bisect_left(self.shares, share)
+        if above == len(self.shares):
+            return self.bounds[-1]
+        low, at_low = (self.bounds[above - 1], self.shares[above - 1]) if above else (0.0, 0.0)
+        part = (share - at_low) / (self.shares[above] - at_low)
+        return low + part * (self.bounds[above] - low)
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,27 @@
 """Many rollouts, and what they have in common."""
 
-import random
 import signal
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
+from functools import reduce
+from operator import add
 from typing import Final
 
-from viridian.api.status import Phase
+import numpy as np
 
 from .behavior import Candidate
+from .guard_batch import Array
 from .play import Played, World, play
+from .walk import Outcome
 
-_TASK: Final = 20
-"""Rollouts that a process plays before it takes the next ones."""
+TOGETHER: Final = 500
+"""Rollouts that are played at once."""
+
+_WORTH_IT: Final = 4000
+"""Rollouts for which it takes less time to start further processes than to play them in one."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +33,12 @@ class Range:
     high: float
 
     @classmethod
-    def of(cls, values: Iterable[float]) -> "Range | None":
+    def of(cls, values: Array) -> "Range | None":
         """Return that of some numbers; None if there are none."""
-        found = sorted(values)
-        if not found:
+        if not len(values):
             return None
-        last = len(found) - 1
-        return cls(found[round(0.05 * last)], found[round(0.5 * last)], found[round(0.95 * last)])
+        found, last = np.sort(values), len(values) - 1
+        return cls(*(float(found[round(share * last)]) for share in (0.05, 0.5, 0.95)))
 
 
 @dataclass(frozen=True)
@@ -80,45 +86,52 @@ def forecast(world: World, candidates: Sequence[Candidate], rollouts: int, seed:
         rollouts: How many of each.
         seed: The same one gives the same figures, however many processors there are.
     """
-    workers = min(cpu_count() or 1, max(1, rollouts * len(candidates) // _TASK))
+    tasks = [(world, each, seed, part) for each in candidates for part in _parts(rollouts)]
+    workers = min(cpu_count() or 1, len(tasks)) if rollouts * len(candidates) >= _WORTH_IT else 1
     if workers == 1:
-        return [_forecast(world, each, _play(world, each, seed, range(rollouts))) for each in candidates]
-    # Whoever presses Ctrl-C ends this process, which ends the others: without a traceback of each.
-    with ProcessPoolExecutor(workers, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
-        running = [_start(pool, world, each, rollouts, seed) for each in candidates]
-        try:
-            return [
-                _forecast(world, each, [one for future in futures for one in future.result()])
-                for each, futures in zip(candidates, running, strict=True)
-            ]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        played = [_play(*task) for task in tasks]
+    else:
+        # Whoever presses Ctrl-C ends this process, which ends the others: without a traceback of each.
+        with ProcessPoolExecutor(workers, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
+            try:
+                played = list(pool.map(_play, *zip(*tasks, strict=True)))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    each = len(_parts(rollouts))
+    return [
+        _forecast(world, candidate, reduce(add, played[index * each : (index + 1) * each]))
+        for index, candidate in enumerate(candidates)
+    ]
 
 
-def _start(pool: Executor, world: World, candidate: Candidate, rollouts: int, seed: int) -> list[Future[list[Played]]]:
-    parts = [range(first, min(rollouts, first + _TASK)) for first in range(0, rollouts, _TASK)]
-    return [pool.submit(_play, world, candidate, seed, part) for part in parts]
+def _parts(rollouts: int) -> list[range]:
+    return [range(first, min(rollouts, first + TOGETHER)) for first in range(0, rollouts, TOGETHER)]
 
 
-def _play(world: World, candidate: Candidate, seed: int, numbers: range) -> list[Played]:
-    return [play(world, candidate.behavior, random.Random(f"{seed} {candidate.name} {n}")) for n in numbers]  # noqa: S311
+def chance(seed: int, candidate: Candidate, first: int) -> np.random.Generator:
+    """Return the source of chance of some rollouts of a candidate, from a first one on."""
+    return np.random.default_rng([abs(seed), zlib.crc32(candidate.name.encode()), first])
 
 
-def _forecast(world: World, candidate: Candidate, played: Sequence[Played]) -> Forecast:
-    def ending(phase: Phase) -> Ending:
-        ended = [one.seconds for one in played if one.phase is phase]
-        return Ending(len(ended) / len(played), Range.of(ended))
+def _play(world: World, candidate: Candidate, seed: int, part: range) -> Played:
+    return play(world, candidate.behavior, len(part), chance(seed, candidate, part.start))
 
-    requests, failed = Range.of(one.requests for one in played), Range.of(one.failed for one in played)
+
+def _forecast(world: World, candidate: Candidate, played: Played) -> Forecast:
+    def ending(outcome: Outcome) -> Ending:
+        ended = played.seconds[played.outcome == outcome]
+        return Ending(len(ended) / len(played.outcome), Range.of(ended))
+
+    requests, failed = Range.of(played.requests), Range.of(played.failed)
     if requests is None or failed is None:
         raise ValueError("a forecast takes at least one rollout")
-    extra = sum(one.failed - world.stable.errors * one.requests for one in played) / len(played)
+    extra = float(np.mean(played.failed - world.stable.errors * played.requests))
     return Forecast(
         candidate,
-        ending(Phase.FINISHING),
-        ending(Phase.ROLLED_BACK),
-        ending(Phase.EXPIRED),
+        ending(Outcome.PROMOTED),
+        ending(Outcome.TURNED_BACK),
+        ending(Outcome.EXPIRED),
         requests,
         failed,
         max(0.0, extra),

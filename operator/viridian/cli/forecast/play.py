@@ -1,25 +1,22 @@
-"""One rollout, from its first pod to its end, over drawn requests."""
+"""Many rollouts, from their first pods to their ends, over drawn requests.
+
+Each has its own clock: what is one element of an array here is one rollout, and those that are over are left out.
+"""
 
 import math
-import random
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+import numpy as np
+
 from viridian.api.spec import ModelDeploymentSpec
-from viridian.api.status import Phase
-from viridian.guards.config import bounds
-from viridian.guards.judge import Judgement
-from viridian.guards.series import RequestCounts
+from viridian.guards.config import Config, bounds
 from viridian.guards.spec import guard_config
 
 from .behavior import Behavior
-from .chance import poisson
-from .guard_run import GuardRun
-from .walk import Rules, Walk
-
-BEGIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""When each rollout begins; only differences matter."""
+from .guard_batch import ERRORS, SLOW, TOTAL, Array, GuardBatch, Looked, Requests
+from .walk import Counted, Outcome, Rules, Walks
 
 _LOOKS: Final = 200
 """Scrapes of a step after which not every further one is played: its end is then known to the 200th part."""
@@ -35,6 +32,7 @@ class World:
         stable: What serves them.
         interval: Seconds between two scrapes.
         startup: Seconds until a new pod is ready.
+        approval: Seconds until a person approves, where one is asked to.
     """
 
     spec: ModelDeploymentSpec
@@ -42,27 +40,91 @@ class World:
     stable: Behavior
     interval: float = 15.0
     startup: float = 60.0
+    approval: float = 0.0
+
+    @property
+    def config(self) -> Config:
+        """What is guarded, with limits that are multiples of stable's as what they come to."""
+        config = guard_config(self.spec)
+        known = tuple(
+            guard.latency(self.stable.latency.within(guard.percentile / 100) * self.stable.slowdown)
+            for guard in config.slower
+        )
+        return replace(config, latencies=(*config.latencies, *known), slower=())
 
 
 @dataclass(frozen=True)
 class Played:
-    """How one rollout went.
+    """How rollouts went: arrays with an element for each.
 
     Attributes:
-        phase: Finishing if it was promoted, RolledBack or Expired.
-        seconds: How long it took.
+        outcome: Numbers of `Outcome`.
+        seconds: How long each took.
         requests: Of users, that the candidate answered.
         failed: Those of them that failed.
         all_requests: Of users, that both versions answered from the first step on.
         all_failed: Those of them that failed.
     """
 
-    phase: Phase
+    outcome: Array
+    seconds: Array
+    requests: Array
+    failed: Array
+    all_requests: Array
+    all_failed: Array
+
+    def __add__(self, other: "Played") -> "Played":
+        return Played(*(np.concatenate(pair) for pair in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The first of some rollouts after a look.
+
+    Attributes:
+        seconds: Since it began.
+        step: The step that it is at, counted from 0.
+        verified: Whether requests are seen to follow that step.
+        awaits_approval: Whether a person is waited for.
+        weight: The candidate's weight in the route, in percent.
+        outcome: How it ended.
+        requests: The candidate's so far, of users and copies.
+        failed: Those of them that failed.
+        stable_requests: Stable's so far.
+        stable_failed: Those of them that failed.
+        evidence: The e-value of each guard.
+    """
+
     seconds: float
+    step: int
+    verified: bool
+    awaits_approval: bool
+    weight: int
+    outcome: Outcome
     requests: int
     failed: int
-    all_requests: int
-    all_failed: int
+    stable_requests: int
+    stable_failed: int
+    evidence: tuple[float, ...]
+
+
+def play(
+    world: World,
+    candidate: Behavior,
+    rollouts: int,
+    rng: np.random.Generator,
+    watch: Callable[[Moment], None] | None = None,
+) -> Played:
+    """Play rollouts to their ends.
+
+    Args:
+        world: What they meet.
+        candidate: What the new version turns out to be.
+        rollouts: How many.
+        rng: The source of chance.
+        watch: Is told of the first of them, look by look.
+    """
+    return _Play(world, candidate, rollouts, rng, watch).run()
 
 
 @dataclass
@@ -72,138 +134,189 @@ class _Source:
     behavior: Behavior
     per_second: float
     bounds: tuple[float, ...]
-    rng: random.Random
-    total: RequestCounts = field(default_factory=RequestCounts)
+    rng: np.random.Generator
     _shares: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         self._shares = self.behavior.shares(self.bounds)
 
-    def draw(self, weighted_seconds: float) -> RequestCounts:
-        """Return what it answers in a time, given as seconds times its share of the requests."""
+    def draw(self, weighted_seconds: Array) -> Array:
+        """Return a table of what it answers in some times, given as seconds times its share of the requests."""
         mean = self.per_second * weighted_seconds
-        errors = poisson(self.rng, mean * self.behavior.errors)
-        within, buckets = 0, {}
-        for bound, share in zip((*self.bounds, math.inf), self._shares, strict=True):
-            within += poisson(self.rng, mean * share)
-            buckets[bound] = within
-        requests = within + errors
-        if self.bounds:
-            buckets[math.inf] = requests
-        drawn = RequestCounts(requests, errors, buckets if self.bounds else {})
-        self.total = RequestCounts(self.total.requests + requests, self.total.errors + errors)
-        return drawn
+        rows = np.zeros((SLOW + len(self.bounds), len(mean)))
+        rows[ERRORS] = self.rng.poisson(mean * self.behavior.errors)
+        within = [self.rng.poisson(mean * share) for share in self._shares]
+        rows[TOTAL] = rows[ERRORS] + sum(within)
+        for index in range(len(self.bounds)):
+            rows[SLOW + index] = rows[TOTAL] - sum(within[: index + 1])
+        return rows
 
 
 @dataclass
 class _Route:
-    """The candidate's weight over time."""
+    """The candidate's weight in percent, and the share of stable's requests of which it gets copies, over time.
 
-    moves: list[tuple[float, int]] = field(default_factory=lambda: [(0.0, 0)])
-
-    def move(self, at: float, weight: int) -> None:
-        """From this moment on, in seconds, the candidate has this weight in percent."""
-        self.moves.append((at, weight))
-
-    def at(self, moment: float) -> tuple[int, float]:
-        """The weight at a moment, and since when."""
-        since, weight = next(move for move in reversed(self.moves) if move[0] <= moment)
-        return weight, since
-
-    def exposure(self, start: float, end: float) -> float:
-        """Seconds of a time, each weighted by the candidate's share of the requests."""
-        edges = [*(at for at, _ in self.moves[1:]), math.inf]
-        return sum(
-            max(0.0, min(end, after) - max(start, at)) * weight / 100
-            for (at, weight), after in zip(self.moves, edges, strict=True)
-        )
-
-
-def play(world: World, candidate: Behavior, rng: random.Random) -> Played:
-    """Play a rollout to its end.
-
-    Args:
-        world: What it meets.
-        candidate: What the new version turns out to be.
-        rng: The source of chance.
+    A move that is still to come is known with its time: none is decided before the one before it was seen in requests.
     """
-    return _Play(world, candidate, rng).run()
+
+    rollouts: int
+    weight: Array = field(init=False)
+    copies: Array = field(init=False)
+    since: Array = field(init=False)
+    next: tuple[Array, Array, Array] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.weight, self.copies, self.since = (np.zeros(self.rollouts) for _ in range(3))
+        self.next = np.zeros(self.rollouts), np.zeros(self.rollouts), np.full(self.rollouts, np.inf)
+
+    def keep(self, chosen: Array) -> None:
+        """Go on with some of the rollouts only."""
+        self.weight, self.copies, self.since = self.weight[chosen], self.copies[chosen], self.since[chosen]
+        weight, copies, at = self.next
+        self.next = weight[chosen], copies[chosen], at[chosen]
+
+    def move(self, chosen: Array, at: Array, weight: Array, copies: Array) -> None:
+        """From these moments on, in seconds, some candidates have other weights."""
+        self.next = tuple(np.where(chosen, new, old) for new, old in zip((weight, copies, at), self.next, strict=True))
+
+    def at(self, moment: Array) -> tuple[Array, Array]:
+        """The weights at a moment, and since when; not before the last that `pass_to` was told."""
+        weight, _, at = self.next
+        moved = at <= moment
+        return np.where(moved, weight, self.weight), np.where(moved, at, self.since)
+
+    def pass_to(self, start: Array, end: Array) -> tuple[Array, Array]:
+        """Seconds of some times, each weighted by the candidate's share of the requests, and by that of copies."""
+        weight, copies, at = self.next
+        turn = np.clip(at, start, end)
+        exposed = (self.weight * (turn - start) + weight * (end - turn)) / 100
+        alone = (1 - self.weight / 100) * self.copies * (turn - start) + (1 - weight / 100) * copies * (end - turn)
+        moved = at <= end
+        self.weight, self.copies = np.where(moved, weight, self.weight), np.where(moved, copies, self.copies)
+        self.since = np.where(moved, at, self.since)
+        self.next = weight, copies, np.where(moved, np.inf, at)
+        return exposed, alone
 
 
 class _Play:
-    """A rollout in progress. Counters of a moment are known one interval later, when all pods were scraped."""
+    """Rollouts in progress. Counters of a moment are known one interval later, when all pods were scraped."""
 
-    def __init__(self, world: World, candidate: Behavior, rng: random.Random) -> None:
-        spec, config = world.spec, guard_config(world.spec)
+    def __init__(
+        self,
+        world: World,
+        candidate: Behavior,
+        rollouts: int,
+        rng: np.random.Generator,
+        watch: Callable[[Moment], None] | None,
+    ) -> None:
+        spec, config = world.spec, world.config
         grid, per_second = bounds([config]), world.rpm / 60
-        self._world, self._rules = world, Rules.of(spec, BEGIN)
-        self._guards = GuardRun(config, routed=spec.has_route)
+        self._world, self._watch = world, watch
+        self._rules = rules = Rules.of(spec, world.approval)
+        self._guards = GuardBatch(config, rollouts, routed=spec.has_route, pods=int(rules.pods[0]))
         self._new = _Source(candidate, per_second, grid, rng)
         self._old = _Source(world.stable, per_second, grid, rng)
-        self._route = _Route()
-        self._pods = self._rules.pods[0]
+        self._route = _Route(rollouts)
+        self._pods = np.full(rollouts, rules.pods[0])
+        waits = world.approval if rules.gates[0] else 0.0
         # The counters of the first pods have to be known before the first step.
-        first = world.startup + world.interval
-        self._walk = Walk.begin(self._rules, BEGIN, _moment(first))
-        self._counted = (0, 0)
-        self._route.move(first, self._rules.weights[0])
-        self._stamp = math.floor(first / world.interval) * world.interval
+        first = np.full(rollouts, world.startup + world.interval + waits)
+        self._walks = Walks(rules, first, waits)
+        self._route.move(np.ones(rollouts, dtype=bool), first, *self._asked())
+        self._stamp = np.floor(first / world.interval) * world.interval
+        # Rows as in tables of requests; of stable, of the candidate, and of copies.
+        self._totals = np.zeros((3, SLOW + len(grid), rollouts))
+        self._number = np.arange(rollouts)
+        self._ended = Played(*(np.zeros(rollouts) for _ in range(6)))
 
     def run(self) -> Played:
         """Look at each scrape, and in between when a hold is over."""
-        now = self._stamp
-        while not self._walk.is_over:
-            stamp = self._stamp + self._pause()
+        walks = self._walks
+        while self._number.size:
+            pause = self._pause()
+            stamp = self._stamp + pause
             now = stamp + self._world.interval
-            judgements = self._scrape(stamp, now)
-            self._decide(now, judgements)
-            end = self._walk.ends_at(self._counted[0], judgements)
-            if end is not None and (at := _seconds(end)) < now + self._pause():
-                now = max(now, at)
-                self._decide(now, judgements)
-        seconds = min(now, self._rules.deadline.total_seconds()) if self._walk.phase is Phase.EXPIRED else now
-        self._draw(max(seconds, self._stamp))
-        new, old = self._new.total, self._old.total
-        return Played(
-            self._walk.phase,
-            seconds,
-            new.requests,
-            new.errors,
-            new.requests + old.requests,
-            new.errors + old.errors,
-        )
+            looked = self._scrape(stamp, now)
+            self._decide(now, looked)
+            end = walks.ends_at(self._counted(), looked.shared, looked.speaks)
+            soon = end < now + self._pause()
+            if soon.any():
+                now = np.where(soon, np.maximum(now, end), now)
+                self._decide(now, looked, soon)
+            if self._watch is not None and self._number[0] == 0:
+                self._watch(self._moment(now, looked))
+            self._finish(now)
+        return self._ended
 
-    def _pause(self) -> float:
+    def _asked(self) -> tuple[Array, Array]:
+        return self._rules.weights[self._walks.step], self._rules.copies[self._walks.step]
+
+    def _pause(self) -> Array:
         """Seconds until the next look: a scrape, and in a step that lasts for hours a small part of its age."""
-        age, interval = self._stamp - _seconds(self._walk.step.intended_at), self._world.interval
-        return interval * max(1, int(age / (_LOOKS * interval)))
+        age, interval = self._stamp - self._walks.intended_at, self._world.interval
+        return interval * np.maximum(1, np.floor(age / (_LOOKS * interval)))
 
-    def _scrape(self, stamp: float, now: float) -> list[Judgement]:
-        new, old = self._draw(stamp)
-        if new.requests or old.requests:
-            self._walk.moved_at = _moment(self._stamp)
-        self._counted = (self._counted[0] + new.requests, self._counted[1] + old.requests)
-        return self._guards.look(self._stamp, new, old, *self._route.at(now))
+    def _scrape(self, stamp: Array, now: Array) -> Looked:
+        new, old, copies = self._draw(stamp)
+        self._walks.moved_at = np.where(new[TOTAL] + old[TOTAL] > 0, stamp, self._walks.moved_at)
+        return self._guards.look(stamp, Requests(new, old, mirrored=copies), *self._route.at(now))
 
-    def _draw(self, until: float) -> tuple[RequestCounts, RequestCounts]:
-        exposed, seconds = self._route.exposure(self._stamp, until), until - self._stamp
+    def _draw(self, until: Array) -> tuple[Array, Array, Array]:
+        exposed, copied = self._route.pass_to(self._stamp, until)
+        seconds = until - self._stamp
         self._stamp = until
-        return self._new.draw(exposed), self._old.draw(seconds - exposed)
+        drawn = self._new.draw(exposed), self._old.draw(seconds - exposed), self._new.draw(copied)
+        self._totals = self._totals + np.stack(drawn)
+        return drawn
 
-    def _decide(self, now: float, judgements: list[Judgement]) -> None:
-        number = self._walk.step.index
-        self._walk.look(_moment(now), self._route.at(now)[0], self._counted, judgements)
-        if self._walk.is_over or self._walk.step.index == number:
+    def _counted(self) -> Counted:
+        new, old, copies = self._totals[:, TOTAL]
+        return Counted(new, old, copies)
+
+    def _decide(self, now: Array, looked: Looked, asked: Array | None = None) -> None:
+        weight, _ = self._route.at(now)
+        moved = self._walks.look(now, weight, self._counted(), looked.breach, looked.shared, looked.speaks, asked)
+        if not moved.any():
             return
-        pods = self._rules.pods[self._walk.step.index - 1]
-        starts = self._world.startup if pods > self._pods else 0.0
-        self._pods = max(self._pods, pods)
-        self._route.move(now + starts, self._walk.step.weight)
+        pods = np.where(moved, self._rules.pods[self._walks.step], self._pods)
+        starts = np.where(pods > self._pods, self._world.startup, 0.0)
+        self._pods = np.maximum(self._pods, pods)
+        self._route.move(moved, now + starts, *self._asked())
 
+    def _finish(self, now: Array) -> None:
+        """Note what became of those that are over, and leave them out from now on."""
+        walks = self._walks
+        over = walks.outcome != Outcome.RUNNING
+        if not over.any():
+            return
+        expired = walks.outcome == Outcome.EXPIRED
+        seconds = np.where(expired, np.minimum(now, self._rules.deadline + walks.waited), now)
+        stamp = self._stamp
+        self._draw(np.where(over, np.maximum(seconds, stamp), stamp))
+        new, old, _ = self._totals
+        found = (walks.outcome, seconds, new[TOTAL], new[ERRORS], new[TOTAL] + old[TOTAL], new[ERRORS] + old[ERRORS])
+        for kept, value in zip(vars(self._ended).values(), found, strict=True):
+            kept[self._number[over]] = value[over]
+        rest = ~over
+        walks.keep(rest)
+        self._guards.keep(rest)
+        self._route.keep(rest)
+        self._stamp, self._pods, self._number = self._stamp[rest], self._pods[rest], self._number[rest]
+        self._totals = self._totals[..., rest]
 
-def _moment(seconds: float) -> datetime:
-    return BEGIN + timedelta(seconds=seconds)
-
-
-def _seconds(moment: datetime) -> float:
-    return (moment - BEGIN).total_seconds()
+    def _moment(self, now: Array, looked: Looked) -> Moment:
+        new, old, copies = self._totals[..., 0]
+        walks = self._walks
+        return Moment(
+            float(now[0]),
+            int(walks.step[0]),
+            not math.isnan(walks.verified_at[0]),
+            not math.isnan(walks.held_since[0]),
+            int(self._route.at(now)[0][0]),
+            Outcome(int(walks.outcome[0])),
+            int(new[TOTAL] + copies[TOTAL]),
+            int(new[ERRORS] + copies[ERRORS]),
+            int(old[TOTAL]),
+            int(old[ERRORS]),
+            tuple(looked.evidence[:, 0]),
+        )
