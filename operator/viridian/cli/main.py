@@ -31,6 +31,7 @@ _COMMANDS: Final = {
     "rollback": "act:rollback",
     "lint": "lint:lint",
     "plan": "plan:plan",
+    "simulate": "simulate:simulate",
     "diff": "diff:diff",
     "logs": "logs:logs",
     "drift": "drift:drift",

@@ -28,7 +28,7 @@ def said(promoted: Ending, expired: Ending = NEVER, rpm: float = 600, **changes:
 
 def test_a_deadline_that_fits_says_how_much_is_left() -> None:
     text = said(Ending(1.0, Range(100, 120, 180)))
-    assert "The deadline of 10m fits: a healthy candidate has 7m to spare, approvals not counted." in text
+    assert "The deadline of 10m fits: a healthy candidate has 7m to spare." in text
 
 
 @pytest.mark.parametrize("promoted", [NEVER, Ending(0.9, Range(100, 120, 599))])

@@ -8,6 +8,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from viridian.api.checks import Checks
+from viridian.api.rollout import Approval
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.guards.sentences import percent
 from viridian_shared.durations import format_duration, parse_duration
@@ -17,6 +19,7 @@ from .capacity import widest
 from .many import Ending, Forecast, Range
 from .play import World
 from .power import blind_spot
+from .walk import Rules
 
 _BAR = 50
 _PROMOTED, _BACK, _EXPIRED = "█", "▓", "░"
@@ -99,12 +102,14 @@ class Plan:
         yield f"Played {self.rollouts} rollouts of each candidate over {stable}."
         if self.assumed:
             yield f"Assumed, because nothing was given or measured: {'; '.join(self.assumed)}."
-        yield _deadline(self.world.spec, self.forecasts[0])
+        yield _deadline(self.world, self.forecasts[0])
+        yield from _beside(self.world)
         yield _capacity(self.world.spec)
         yield from _blind_spots(self.world)
 
 
-def _deadline(spec: ModelDeploymentSpec, best: Forecast) -> str:
+def _deadline(world: World, best: Forecast) -> str:
+    spec = world.spec
     limit = parse_duration(spec.rollout.deadline)
     took = best.promoted.seconds
     if took is None or best.expired.chance > _SELDOM:
@@ -113,8 +118,35 @@ def _deadline(spec: ModelDeploymentSpec, best: Forecast) -> str:
             f" {whole_percent(best.expired.chance)} of the rollouts; raise rollout.deadline, or see what the steps wait"
             " for with `kubectl viridian lint --rpm`."
         )
-    rest = f"{_long(limit.total_seconds() - took.high)} to spare"
-    return f"The deadline of {spec.rollout.deadline} fits: a healthy candidate has {rest}, approvals not counted."
+    waited = world.approval if any(Rules.of(spec).gates) else 0.0  # a person's time does not count
+    rest = f"{_long(limit.total_seconds() - (took.high - waited))} to spare"
+    return f"The deadline of {spec.rollout.deadline} fits: a healthy candidate has {rest}."
+
+
+def _beside(world: World) -> Iterator[str]:
+    """What else there is to wait for, and what of it is not played."""
+    spec = world.spec
+    if spec.rollout.approval is Approval.WITHOUT_FALLBACK:
+        yield "Only a candidate that stable cannot answer for waits for an approval: none is played."
+    elif any(Rules.of(spec).gates):
+        said = f"comes after {_long(world.approval)}, which is in these times" if world.approval else "is given at once"
+        yield f"The approval (rollout.approval: {spec.rollout.approval}) {said}; --approval says how long it takes."
+    if any(step.shadow for step in spec.rollout.steps):
+        yield "In shadow steps copies are taken to be answered as by stable, unless they fail or are slow."
+    if spec.checks.names:
+        yield (
+            f"Checks before any traffic ({', '.join(spec.checks.names)}) {_check_times(spec.checks)}. Their time comes on"
+            " top, and counts for the deadline; how likely they find a bad candidate is not known, so none is found here."
+        )
+
+
+def _check_times(checks: Checks) -> str:
+    """How long checks take, as far as it is known, as the end of a sentence."""
+    times = []
+    if checks.load is not None:
+        times.append(f"the load is sent for {_long(checks.load.requests / checks.load.rate)}")
+    times += [f"{job.name} may take {job.timeout}" for job in checks.jobs]
+    return f"take seconds, but {' and '.join(times)}" if times else "take seconds"
 
 
 def _capacity(spec: ModelDeploymentSpec) -> str:
