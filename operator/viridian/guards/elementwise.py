@@ -101,7 +101,7 @@ _table: list[Array] = []
 
 
 def _factorials(last: int) -> Array:
-    """log 0!, log 1!, ... up to at least the last; kept, and doubled when it is too short."""
+    """Logarithms of 0!, 1!, ... up to at least the last; kept, and doubled when it is too short."""
     import numpy as np
 
     if not _table or len(_table[0]) <= last:

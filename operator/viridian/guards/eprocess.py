@@ -89,9 +89,7 @@ class EProcess:
         """
         log_w = math.log(weight(self.blocks + 1))
         # Rounded here rather than when written down: a state read back is then the same state, to the last bit.
-        log_s = tuple(
-            round(weighed(s, ratio, log_w), _DIGITS) for ratio, s in zip(log_ratios, self.log_s, strict=True)
-        )
+        log_s = tuple(round(weighed(s, ratio, log_w), _DIGITS) for ratio, s in zip(log_ratios, self.log_s, strict=True))
         return EProcess(log_s, self.blocks + 1)
 
     def capped(self, most: float = HEAD) -> EProcess:

@@ -12,8 +12,9 @@ import numpy as np
 from scipy.stats import norm, rankdata
 from tests.bench.guards.traffic import PODS, SCRAPE, STARTUP, Numbers, Traffic
 
-from viridian.cli.forecast.guard_batch import ERRORS, SLOW, TOTAL, Array, GuardBatch, Requests
-from viridian.cli.forecast.guard_batch import REJECTED as REJECTED_ROW
+from viridian.cli.forecast.guard_batch import GuardBatch
+from viridian.cli.forecast.tables import ERRORS, SLOW, TOTAL, Array, Requests
+from viridian.cli.forecast.tables import REJECTED as REJECTED_ROW
 from viridian.guards import Config, LatencyGuard
 from viridian.guards.elementwise import log_factorial
 
@@ -49,7 +50,9 @@ class Viridian:
         self._row = row
         self._guards = GuardBatch(config, rollouts, pods=PODS[0])
         rows = np.zeros((self._guards.rows, rollouts))
-        self._guards.look(np.full(rollouts, -60 * STARTUP), Requests(rows, rows), np.zeros(rollouts), np.zeros(rollouts))
+        self._guards.look(
+            np.full(rollouts, -60 * STARTUP), Requests(rows, rows), np.zeros(rollouts), np.zeros(rollouts)
+        )
 
     def __call__(self, traffic: Traffic) -> Array:
         """Advance by the counters as pods publish them: of one moment, pinned requests apart."""
@@ -62,7 +65,9 @@ class Viridian:
             pins = np.zeros_like(rows[0])
             pins[[TOTAL, ERRORS]] = traffic.pinned
         candidate, stable = rows[: PODS[0]], rows[PODS[0] :]
-        new = Requests(candidate.sum(axis=0), stable.sum(axis=0), pinned=pins, stable_pods=stable, candidate_pods=candidate)
+        new = Requests(
+            candidate.sum(axis=0), stable.sum(axis=0), pinned=pins, stable_pods=stable, candidate_pods=candidate
+        )
         return self._guards.look(
             np.full(traffic.rollouts, 60 * traffic.minute),
             new,

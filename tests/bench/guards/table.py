@@ -33,9 +33,7 @@ def table(rows: Sequence[Row], healthy: bool) -> str:
         found = {row["rule"]: row for row in chosen if _cell(row) == cell}
         shown = [_shown(found[rule], healthy=healthy) if rule in found else "" for rule in rules]
         rollouts = min(row["rollouts"] for row in found.values())
-        lines.append(
-            f"| {100 * base:g} % | {rate:,} | {candidate} | {incident} | {rollouts:,} | {' | '.join(shown)} |"
-        )
+        lines.append(f"| {100 * base:g} % | {rate:,} | {candidate} | {incident} | {rollouts:,} | {' | '.join(shown)} |")
     return "\n".join(lines)
 
 

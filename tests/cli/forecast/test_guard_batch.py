@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from tests.guards.fleet import poisson
 
-from viridian.cli.forecast.guard_batch import ERRORS, REJECTED, SLOW, TOTAL, VERDICTS, Array, GuardBatch, Requests
+from viridian.cli.forecast.guard_batch import VERDICTS, GuardBatch
+from viridian.cli.forecast.tables import ERRORS, REJECTED, SLOW, TOTAL, Array, Requests
 from viridian.guards.config import Config, LatencyGuard
 from viridian.guards.driver import Rollout, Window, advance
 from viridian.guards.judge import Judgement, Verdict
@@ -20,7 +21,9 @@ BOUND, LOOKS, TOGETHER = 0.2, 90, 6
 CONFIGS = (
     Config(error_rate_max=0.05, worse_than_stable=1.5, latencies=(LatencyGuard(95, BOUND),)),
     Config(error_rate_max=0.1, worse_than_stable=1.0, request_timeout=5.0),
-    Config(error_rate_max=0.1, worse_than_stable=1.5, rejected=2.0, latencies=(LatencyGuard(99, BOUND, of_stable=True),)),
+    Config(
+        error_rate_max=0.1, worse_than_stable=1.5, rejected=2.0, latencies=(LatencyGuard(99, BOUND, of_stable=True),)
+    ),
     Config(error_rate_max=0.02, worse_than_stable=0.5),
 )
 NONE = RequestCounts(buckets={BOUND: 0, math.inf: 0})
@@ -104,7 +107,10 @@ def together(new: list[dict[str, list[list[RequestCounts]]]], config: Config, *,
     def rows(pick: Callable[[dict[str, list[list[RequestCounts]]]], list[RequestCounts]]) -> Array:
         return np.array([table(pick(each), config) for each in new], dtype=float).T
 
-    candidate, stable = rows(lambda each: [pod[0] for pod in each["c"]]), rows(lambda each: [pod[0] for pod in each["s"]])
+    candidate, stable = (
+        rows(lambda each: [pod[0] for pod in each["c"]]),
+        rows(lambda each: [pod[0] for pod in each["s"]]),
+    )
     if not routed:
         return Requests(candidate, stable)
 

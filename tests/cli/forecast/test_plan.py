@@ -10,7 +10,8 @@ import yaml
 from tests.cli.http_server import Prometheus, serving
 from tests.cli.test_golden import hold_against
 
-from viridian.cli.forecast.behavior import Histogram, LogNormal
+from viridian.cli.commands.simulate import KINDS
+from viridian.cli.forecast.behavior import Behavior, Histogram, LogNormal, candidates
 from viridian.cli.forecast.measure import measure
 from viridian.cli.main import main
 from viridian.cli.prometheus import CannotMeasure
@@ -123,6 +124,7 @@ def test_traffic_is_what_prometheus_has_counted(prometheus: str) -> None:
     assert found.behavior.errors == pytest.approx(0.01)
     assert found.behavior.latency.slower_than(0.1) == pytest.approx(0.1)
     assert found.behavior.latency.slower_than(0.15) == pytest.approx(0.05)
+    assert found.behavior.latency.within(0.95) == pytest.approx(0.15)
 
 
 def test_a_model_without_requests_has_nothing_to_measure(prometheus: str) -> None:
@@ -160,7 +162,65 @@ def test_one_percentile_makes_a_distribution() -> None:
     latency = LogNormal(0.1)
     assert latency.slower_than(0.1) == pytest.approx(0.05)
     assert latency.slower_than(0.2) < 0.01 < latency.slower_than(0.08)
+    assert latency.slower_than(latency.within(0.99)) == pytest.approx(0.01)
 
 
 def test_beyond_the_last_bucket_everything_is_slow() -> None:
     assert Histogram((0.1, 1.0), (0.9, 0.98)).slower_than(5.0) == pytest.approx(0.02)
+
+
+# -- checks, shadow steps, approvals
+
+
+def test_what_is_waited_for_beside_the_guards_is_said(iris: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # given a manifest with all of it
+    manifest = yaml.safe_load(iris.read_text())
+    manifest["spec"]["rollout"] = {
+        "approval": "BeforePromotion",
+        "steps": [{"shadow": "20%", "hold": "1m"}, {"weight": 50, "hold": "1m"}],
+    }
+    manifest["spec"]["checks"] = {
+        "load": {"requests": 500, "rate": 50},
+        "jobs": [{"name": "contract", "timeout": "5m"}],
+    }
+    iris.write_text(yaml.safe_dump(manifest))
+    command = ["plan", "-f", str(iris), "--rpm", "3000", "--rollouts", "20", "-o", "json", "--approval"]
+    # when it is played with a person who takes their time, and with one who does not
+    assert main([*command, "0s"]) == 0
+    at_once = json.loads(capsys.readouterr().out)
+    assert main([*command, "1h"]) == 0
+    later = json.loads(capsys.readouterr().out)
+    # then
+    took = [each["candidates"][0]["promoted"]["seconds"]["p50"] for each in (at_once, later)]
+    assert took[1] - took[0] == pytest.approx(3600, abs=31)
+    notes = " ".join(later["notes"])
+    assert "comes after 1h, which is in these times" in notes
+    assert "take seconds, but the load is sent for 10s and contract may take 5m" in notes
+    assert "copies are taken to be answered as by stable" in notes
+
+
+# -- one rollout
+
+
+def test_simulate_for_people(iris: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    command = ["simulate", "-f", str(iris), "--rpm", "600", "--error-rate", "1%", "--candidate", "5x errors"]
+    assert main(command) == 0
+    text = capsys.readouterr().out
+    hold_against("simulate.txt", "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
+
+
+def test_simulate_for_programs_is_a_rollout_that_plan_plays(iris: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["-f", str(iris), "--rpm", "600", "--p95", "50ms", "--seed", "3", "-o", "json"]
+    assert main(["simulate", *common, "--candidate", "all failing"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["outcome"] == "TurnedBack"
+    assert found["moments"][-1]["evidence"]["errorRate (maximum)"] >= found["thresholds"]["errorRate (maximum)"]
+    assert main(["plan", *common, "--rollouts", "1"]) == 0
+    planned = {each["name"]: each for each in json.loads(capsys.readouterr().out)["candidates"]}["all failing"]
+    assert planned["turnedBack"]["seconds"]["p50"] == round(found["moments"][-1]["seconds"])
+
+
+def test_simulate_offers_what_plan_plays() -> None:
+    stable = Behavior(0.01, LogNormal(0.05))
+    assert tuple(each.name for each in candidates(stable)) == KINDS

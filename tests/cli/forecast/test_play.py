@@ -8,8 +8,8 @@ import pytest
 from tests.rollout.world import spec_for
 
 from viridian.cli.forecast.behavior import Behavior, LogNormal
-from viridian.cli.forecast.guard_batch import Array
 from viridian.cli.forecast.play import Moment, Played, World, play
+from viridian.cli.forecast.tables import Array
 from viridian.cli.forecast.walk import Outcome
 
 STABLE = Behavior(0.001, LogNormal(0.05))

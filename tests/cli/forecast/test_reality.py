@@ -132,7 +132,7 @@ PAIRS = [
 def test_what_was_forecast_comes_true(rpm: float, candidate: Candidate) -> None:
     # given a forecast
     world = play.World(spec_for("v2.0.0", **SPEC), rpm, STABLE, interval=INTERVAL, startup=INTERVAL)
-    said = forecast(world, [candidate], 80, seed=1)[0]
+    said = forecast(world, [candidate], 500, seed=1)[0]
     # when as many rollouts as can be waited for happen
     happened = [roll_out(candidate.behavior, rpm, seed) for seed in range(ROLLOUTS)]
     # then each ending is as frequent as it was said to be

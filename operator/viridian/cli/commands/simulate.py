@@ -5,14 +5,15 @@ import click
 from viridian.cli.asked import Asked, on_manifest
 from viridian.cli.options import OUTPUT, print_data, says_errors
 
-_KINDS = ("healthy", "1.5x errors", "2x errors", "5x errors", "2x slower", "5x slower", "all failing")
+KINDS = ("healthy", "1.5x errors", "2x errors", "5x errors", "2x slower", "5x slower", "all failing")
+"""What the new version may turn out to be: the candidates of `plan`, by name."""
 
 
 @click.command()
 @click.option(
     "--candidate",
-    type=click.Choice(_KINDS),
-    default=_KINDS[0],
+    type=click.Choice(KINDS),
+    default=KINDS[0],
     show_default=True,
     help="What the new version turns out to be.",
 )

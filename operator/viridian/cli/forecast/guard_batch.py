@@ -7,27 +7,22 @@ is drawn was answered), edits of guards in mid-rollout, restarts, and sentences.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from viridian.guards import absolute, config, relative
+from viridian.guards import absolute, relative
 from viridian.guards.alpha import allocate_alpha
 from viridian.guards.blame import A_FEW, HIGHEST, LONG_WAIT, SETTLED, SHARED_ALPHA, SHORT_WAIT, told_apart
-from viridian.guards.config import Config, RelativeGuard, Source, absolute_guards, bounds, relative_guards
-from viridian.guards.design import MEMORY, design_effect, expected, own_effect, pearson, tempered
+from viridian.guards.config import Config, Source, absolute_guards, bounds, relative_guards
+from viridian.guards.design import own_effect, tempered
 from viridian.guards.driver import BLOCK, WITHOUT_CONTROL
 from viridian.guards.eprocess import HEAD, LARGEST_LOG, ROUNDING, log_e_value, weighed, weight
 from viridian.guards.judge import MIN_PODS, Verdict
 from viridian.guards.power import SPEAK_ALPHA
 from viridian.guards.state import WITNESS, State
 
-Array = NDArray[Any]
-
-TOTAL, ERRORS, REJECTED, SLOW = 0, 1, 2, 3
-"""Rows of a table of requests, with a column for each rollout: all, those that failed, those that were refused (in no
-other row), and for each bound of the latency guards, ascending, those that took longer or failed."""
+from .tables import ERRORS, REJECTED, SLOW, TOTAL, Array, Requests, add_spread, effect_of, rate_of, row_of
 
 VERDICTS: Final = (
     Verdict.HEALTHY,
@@ -39,27 +34,6 @@ VERDICTS: Final = (
 """What the numbers in `Looked.verdicts` stand for."""
 
 _HEALTHY, _FEW, _SHARED, _CONFOUNDED, _BREACH = range(len(VERDICTS))
-
-
-@dataclass(frozen=True)
-class Requests:
-    """What was answered since the last look, as tables with the rows above.
-
-    Attributes:
-        candidate: Comparable requests.
-        stable: The same of stable.
-        mirrored: Copies of stable's requests that the candidate answered; None for none.
-        pinned: Requests whose clients chose the candidate; None for none.
-        stable_pods: Stable's comparable requests as one such table for each pod; None where pods are not told apart.
-        candidate_pods: The same of the candidate's.
-    """
-
-    candidate: Array
-    stable: Array
-    mirrored: Array | None = None
-    pinned: Array | None = None
-    stable_pods: Array | None = None
-    candidate_pods: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +75,9 @@ class GuardBatch:
         rows = [SLOW + grid.index(guard.latency.bound) if guard.latency else ERRORS for guard in self.fixed]
         self._row = np.array(rows, dtype=int)
         self._maximum = np.array([guard.maximum for guard in self.fixed]).reshape(-1, 1)
-        self._of_stable = np.array([bool(each.latency and each.latency.of_stable) for each in self.fixed], bool).reshape(-1, 1)
+        self._of_stable = np.array(
+            [bool(each.latency and each.latency.of_stable) for each in self.fixed], bool
+        ).reshape(-1, 1)
         shares = allocate_alpha(asked, State())
         self._alpha = np.array([shares.absolute[guard.name].alpha for guard in self.fixed]).reshape(-1, 1)
         self._worse_alpha = np.array([shares.relative[guard.name].alpha for guard in self.compared]).reshape(-1, 1)
@@ -156,11 +132,7 @@ class GuardBatch:
         control = (weights < 100) & self._routed
         moved, known = weights != self._weight, ~np.isnan(self._weight)
         comparable = self._since >= self._comparable_from
-        close = (
-            (moved & known)
-            | (~comparable & (stamp >= self._comparable_from))
-            | self._is_full(control)
-        )
+        close = (moved & known) | (~comparable & (stamp >= self._comparable_from)) | self._is_full(control)
         told = self._judge_fixed(stamp, unpinned, new.stable, close, control)
         worse = self._compare(close & comparable)
         if new.stable_pods is not None:
@@ -222,7 +194,7 @@ class GuardBatch:
         row, maximum = self._row, self._maximum
         block = self._tables(self._unpinned, self._stable)
         log_w = np.log(weight(self._blocks + 1))
-        effect = _effect(self._apart_fixed), self._within(self._row)
+        effect = effect_of(self._apart_fixed), self._within(self._row)
         above = self._weighed(self._above, block[1], block[0], absolute.ABOVE, log_w, effect)
         stable_above = self._weighed(self._stable_above, block[3], block[2], absolute.ABOVE, log_w)
         below = self._weighed(self._below, block[1], block[0], absolute.BELOW, log_w)
@@ -231,8 +203,8 @@ class GuardBatch:
         log_above = log_e_value(above, blocks)
         pinned, pinned_blocks, evidence = self._with_pins(log_above, effect)
         over = evidence >= 1 / self._alpha
-        rate, stable_rate = _rate(stretch[1], stretch[0]), _rate(stretch[3], stretch[2])
-        failing = _rate(tick[row], tick[TOTAL]) > maximum
+        rate, stable_rate = rate_of(stretch[1], stretch[0]), rate_of(stretch[3], stretch[2])
+        failing = rate_of(tick[row], tick[TOTAL]) > maximum
         apart, since = self._attributed(stamp, rate, failing, stable_tick, over)
 
         settled = apart >= SETTLED
@@ -270,7 +242,7 @@ class GuardBatch:
             since = np.where(close & forgotten, np.nan, since)
             met = close & (self._candidate[TOTAL] > 0)
             for index, row in enumerate(self._row):
-                _spread(self._apart_fixed[:, index], self._stable_pods, row, met)
+                add_spread(self._apart_fixed[:, index], self._stable_pods, row, met)
         self._apart, self._over_since = apart, since
         return verdicts, evidence, speaks
 
@@ -312,9 +284,7 @@ class GuardBatch:
         most = 2 / (WITNESS * self._alpha) - 1
         return pinned, blocks, np.where(blocks > 0, alone * (1 + np.minimum(beside, most)) / 2, alone)
 
-    def _attributed(
-        self, stamp: Array, rate: Array, failing: Array, stable: Array, over: Array
-    ) -> tuple[Array, Array]:
+    def _attributed(self, stamp: Array, rate: Array, failing: Array, stable: Array, over: Array) -> tuple[Array, Array]:
         """What tells stable from the candidate, and since when the evidence is complete. See `blame.Attribution`."""
         rate = np.minimum(rate, HIGHEST)
         told = failing & (rate > self._maximum)
@@ -333,7 +303,7 @@ class GuardBatch:
         if not self._routed:
             close = np.zeros_like(close)
         for index, guard in enumerate(self.compared):
-            row = _row_of(guard)
+            row = row_of(guard)
             n_c, n_s = (
                 each[TOTAL] + (each[REJECTED] if row == REJECTED else 0) for each in (self._candidate, self._stable)
             )
@@ -343,60 +313,24 @@ class GuardBatch:
             says = told & (np.minimum(events, n_c) != np.maximum(0, events - n_s))
             if says.any():
                 found = relative.log_ratios(x[says], n_c[says], n_s[says], events[says], guard.psi0)
-                effect = _effect(self._apart_compared[:, index, says])
+                effect = effect_of(self._apart_compared[:, index, says])
                 ratios[:, says] = tempered(np.stack(list(found)), effect, self._within([row])[0, says])
             log_w = np.log(weight(self._worse_blocks[index] + 1))
             self._worse[:, index] = np.where(told, weighed(self._worse[:, index], ratios, log_w), self._worse[:, index])
             self._worse_blocks[index] += told
-            _spread(self._apart_compared[:, index], self._stable_pods, row, told)
+            add_spread(self._apart_compared[:, index], self._stable_pods, row, told)
         return np.exp(np.minimum(log_e_value(self._worse, self._worse_blocks), LARGEST_LOG))
 
     def _tell_alone(self, pods: Array, alone: Array) -> None:
         """Take in how far stable's pods lie apart while they answer all requests."""
         for index, row in enumerate(self._row):
-            _spread(self._apart_fixed[:, index], pods, row, alone)
+            add_spread(self._apart_fixed[:, index], pods, row, alone)
         for index, guard in enumerate(self.compared):
-            _spread(self._apart_compared[:, index], pods, _row_of(guard), alone)
+            add_spread(self._apart_compared[:, index], pods, row_of(guard), alone)
 
     def _within(self, rows: Sequence[int] | Array) -> Array:
         """For some rows the design effect that the candidate's pods show in the open block alone."""
         apart = np.zeros((2, len(rows), self._since.size))
         for index, row in enumerate(rows):
-            _spread(apart[:, index], self._candidate_pods, row, np.ones(self._since.size, dtype=bool))
+            add_spread(apart[:, index], self._candidate_pods, row, np.ones(self._since.size, dtype=bool))
         return np.maximum(1.0, own_effect(apart[0], apart[1]))
-
-
-def _row_of(guard: RelativeGuard) -> int:
-    return REJECTED if guard.name == config.REJECTED else ERRORS
-
-
-def _spread(apart: Array, pods: Array | None, row: int, told: Array) -> None:
-    """Take in how far pods lie apart; one that got no request says nothing. See `design.Spread`.
-
-    Args:
-        apart: The sum of Pearson's statistic so far, and of its mean under chance; they change.
-        pods: A table for each pod; None where they are not told apart.
-        row: What a failure is.
-        told: Which rollouts' pods are looked at.
-    """
-    if pods is None:
-        return
-    failed = pods[:, row]
-    totals = pods[:, TOTAL] + (failed if row == REJECTED else 0)
-    total, events, some = totals.sum(axis=0), failed.sum(axis=0), totals > 0
-    known = some.sum(axis=0)
-    told = told & (known >= 2) & (events >= 2) & (events <= total - 1)
-    if not told.any():
-        return
-    rate = np.where(told, _rate(events, total), 0.5)
-    parts = pearson(failed, np.where(some, totals, 1), rate)
-    new = np.stack((np.where(some, parts, 0.0).sum(axis=0), expected(known, np.where(told, total, 2))))
-    apart[:] = np.where(told, MEMORY * apart + new, apart)
-
-
-def _effect(apart: Array) -> Array:
-    return np.maximum(1.0, design_effect(apart[0], apart[1]))
-
-
-def _rate(events: Array, total: Array) -> Array:
-    return events / np.maximum(total, 1)

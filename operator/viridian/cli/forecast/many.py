@@ -5,16 +5,16 @@ import zlib
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from os import cpu_count
 from functools import reduce
 from operator import add
+from os import cpu_count
 from typing import Final
 
 import numpy as np
 
 from .behavior import Candidate
-from .guard_batch import Array
 from .play import Played, World, play
+from .tables import Array
 from .walk import Outcome
 
 TOGETHER: Final = 500

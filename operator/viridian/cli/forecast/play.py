@@ -15,7 +15,8 @@ from viridian.guards.config import Config, bounds
 from viridian.guards.spec import guard_config
 
 from .behavior import Behavior
-from .guard_batch import ERRORS, SLOW, TOTAL, Array, GuardBatch, Looked, Requests
+from .guard_batch import GuardBatch, Looked
+from .tables import ERRORS, SLOW, TOTAL, Array, Requests
 from .walk import Counted, Outcome, Rules, Walks
 
 _LOOKS: Final = 200

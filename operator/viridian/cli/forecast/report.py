@@ -136,7 +136,7 @@ def _beside(world: World) -> Iterator[str]:
     if spec.checks.names:
         yield (
             f"Checks before any traffic ({', '.join(spec.checks.names)}) {_check_times(spec.checks)}. Their time comes on"
-            " top, and counts for the deadline; how likely they find a bad candidate is not known, so none is found here."
+            " top, and counts for the deadline. How likely they find a bad candidate is not known: here they find none."
         )
 
 

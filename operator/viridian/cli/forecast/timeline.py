@@ -167,7 +167,9 @@ class Timeline:
 
     def _nearest(self, moment: Moment) -> int | None:
         """The guard whose evidence is nearest to its threshold."""
-        parts = [math.log(found) / math.log(least) for found, least in zip(moment.evidence, self.thresholds, strict=True)]
+        parts = [
+            math.log(found) / math.log(least) for found, least in zip(moment.evidence, self.thresholds, strict=True)
+        ]
         return max(range(len(parts)), key=parts.__getitem__, default=None)
 
     def _share(self, moment: Moment) -> float:
