@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from functools import reduce
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,8 +61,12 @@ def log_factorial(n: Number) -> Number:
 
 
 def root(x: Number) -> Number:
-    """Return the square root."""
-    return x**0.5
+    """Return the square root of x, at least 0."""
+    if isinstance(x, (int, float)):
+        return math.sqrt(x)
+    import numpy as np
+
+    return np.sqrt(x)
 
 
 def floor(x: Number) -> Number:
@@ -89,7 +93,8 @@ def where(condition: Any, one: Number, other: Number) -> Number:  # noqa: ANN401
         return one if condition else other
     import numpy as np
 
-    return np.where(condition, one, other)
+    chosen: Any = np.where(condition, one, other)
+    return cast("Number", chosen)
 
 
 def largest(x: Number) -> float:

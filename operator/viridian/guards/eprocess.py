@@ -16,7 +16,7 @@ The numbers are kept as logarithms. They fit in the status of an object and surv
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -59,7 +59,7 @@ def weighed(log_s: Number, log_ratio: Number, log_w: Number) -> Number:
     return log_ratio + log_add_exp(log_s, log_w)
 
 
-def log_e_value(log_s: Sequence[Number], blocks: Number) -> Number:
+def log_e_value(log_s: Collection[Number], blocks: Number) -> Number:
     """Returns the logarithm of the e-value after so many blocks, given log S_j for each alternative."""
     return log_add_exp(log_sum_exp(log_s) - math.log(len(log_s)), log(unspent(blocks)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tests.bench.guards.traffic import HEALTHY, WEIGHT, Cell
@@ -61,8 +61,9 @@ def _wrong(revision: str, share: float) -> Mix:
 
 
 def _cases() -> list[Case]:
-    plain = {"error_rate_max": 0.1, "worse_than_stable": 1.5}
-    shift, ratio = Config(**plain, max_shift=0.10), Config(**plain, max_class_ratio=2.0)
+    plain = Config(error_rate_max=0.1, worse_than_stable=1.5)
+    shift, ratio = replace(plain, max_shift=0.10), replace(plain, max_class_ratio=2.0)
+    agreement, accuracy = replace(plain, agreement=0.98), replace(plain, accuracy=1.5)
     shifted: Mix = {(CLASS, "a"): 0.50, (CLASS, "b"): 0.45, (CLASS, "c"): 0.05}
     often: Mix = {(CLASS, "a"): 0.55, (CLASS, "b"): 0.25, (CLASS, "c"): 0.20}
     both, moved = (_USUAL, _USUAL), (_MOVED, _MOVED)
@@ -73,13 +74,13 @@ def _cases() -> list[Case]:
         Case("viridian maxClassRatio", ratio, HEALTHY, both),
         Case("viridian maxClassRatio", ratio, HEALTHY, both, moved),
         Case("viridian maxClassRatio", ratio, "one label 4x", (often, _USUAL)),
-        Case("viridian predictions", Config(**plain), HEALTHY, (_finite(0.01), _finite(0.01))),
-        Case("viridian predictions", Config(**plain), "one label only", ({(CLASS, "a"): 1.0}, _USUAL)),
-        Case("viridian predictions", Config(**plain), "5x not finite", (_finite(0.05), _finite(0.01))),
-        Case("viridian agreement", Config(**plain, agreement=0.98), HEALTHY, ({}, _agreed(0.99))),
-        Case("viridian agreement", Config(**plain, agreement=0.98), "agrees on 90 %", ({}, _agreed(0.90))),
-        Case("viridian accuracy", Config(**plain, accuracy=1.5), HEALTHY, (_wrong("c", 0.05), _wrong("s", 0.05))),
-        Case("viridian accuracy", Config(**plain, accuracy=1.5), "wrong 5x", (_wrong("c", 0.25), _wrong("s", 0.05))),
+        Case("viridian predictions", plain, HEALTHY, (_finite(0.01), _finite(0.01))),
+        Case("viridian predictions", plain, "one label only", ({(CLASS, "a"): 1.0}, _USUAL)),
+        Case("viridian predictions", plain, "5x not finite", (_finite(0.05), _finite(0.01))),
+        Case("viridian agreement", agreement, HEALTHY, ({}, _agreed(0.99))),
+        Case("viridian agreement", agreement, "agrees on 90 %", ({}, _agreed(0.90))),
+        Case("viridian accuracy", accuracy, HEALTHY, (_wrong("c", 0.05), _wrong("s", 0.05))),
+        Case("viridian accuracy", accuracy, "wrong 5x", (_wrong("c", 0.25), _wrong("s", 0.05))),
     ]
 
 

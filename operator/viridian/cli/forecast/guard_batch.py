@@ -158,7 +158,8 @@ class GuardBatch:
     @property
     def thresholds(self) -> Array:
         """The evidence at which each guard blames the candidate, in the order of `Looked.evidence`."""
-        return np.concatenate((1 / self._alpha, 1 / self._worse_alpha))[:, 0]
+        each: Array = np.concatenate((1 / self._alpha, 1 / self._worse_alpha))[:, 0]
+        return each
 
     def _take_in(self, new: Requests) -> Array:
         """Add to the open blocks; the candidate's requests that no client sent there by choice are returned."""
@@ -178,11 +179,13 @@ class GuardBatch:
     def _is_full(self, control: Array) -> Array:
         arrived = self._unpinned[TOTAL]
         both = np.minimum(self._arrived(self._candidate), self._arrived(self._stable))
-        return (arrived >= WITHOUT_CONTROL) | (np.where(control, both, arrived) >= BLOCK)
+        full: Array = (arrived >= WITHOUT_CONTROL) | (np.where(control, both, arrived) >= BLOCK)
+        return full
 
     def _arrived(self, counts: Array) -> Array:
         """Requests that fill a block; refused ones are some of those where they are judged."""
-        return counts[TOTAL] + counts[REJECTED] if self._config.rejected is not None else counts[TOTAL]
+        arrived: Array = counts[TOTAL] + counts[REJECTED] if self._config.rejected is not None else counts[TOTAL]
+        return arrived
 
     def _judge_fixed(
         self, stamp: Array, tick: Array, stable_tick: Array, close: Array, control: Array
@@ -319,7 +322,8 @@ class GuardBatch:
             self._worse[:, index] = np.where(told, weighed(self._worse[:, index], ratios, log_w), self._worse[:, index])
             self._worse_blocks[index] += told
             add_spread(self._apart_compared[:, index], self._stable_pods, row, told)
-        return np.exp(np.minimum(log_e_value(self._worse, self._worse_blocks), LARGEST_LOG))
+        evidence: Array = np.exp(np.minimum(log_e_value(self._worse, self._worse_blocks), LARGEST_LOG))
+        return evidence
 
     def _tell_alone(self, pods: Array, alone: Array) -> None:
         """Take in how far stable's pods lie apart while they answer all requests."""
@@ -333,4 +337,5 @@ class GuardBatch:
         apart = np.zeros((2, len(rows), self._since.size))
         for index, row in enumerate(rows):
             add_spread(apart[:, index], self._candidate_pods, row, np.ones(self._since.size, dtype=bool))
-        return np.maximum(1.0, own_effect(apart[0], apart[1]))
+        effects: Array = np.maximum(1.0, own_effect(apart[0], apart[1]))
+        return effects

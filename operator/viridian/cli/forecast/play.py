@@ -178,7 +178,12 @@ class _Route:
 
     def move(self, chosen: Array, at: Array, weight: Array, copies: Array) -> None:
         """From these moments on, in seconds, some candidates have other weights."""
-        self.next = tuple(np.where(chosen, new, old) for new, old in zip((weight, copies, at), self.next, strict=True))
+        old_weight, old_copies, old_at = self.next
+        self.next = (
+            np.where(chosen, weight, old_weight),
+            np.where(chosen, copies, old_copies),
+            np.where(chosen, at, old_at),
+        )
 
     def at(self, moment: Array) -> tuple[Array, Array]:
         """The weights at a moment, and since when; not before the last that `pass_to` was told."""
@@ -255,7 +260,8 @@ class _Play:
     def _pause(self) -> Array:
         """Seconds until the next look: a scrape, and in a step that lasts for hours a small part of its age."""
         age, interval = self._stamp - self._walks.intended_at, self._world.interval
-        return interval * np.maximum(1, np.floor(age / (_LOOKS * interval)))
+        pause: Array = interval * np.maximum(1, np.floor(age / (_LOOKS * interval)))
+        return pause
 
     def _scrape(self, stamp: Array, now: Array) -> Looked:
         new, old, copies = self._draw(stamp)

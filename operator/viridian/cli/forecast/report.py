@@ -135,8 +135,8 @@ def _beside(world: World) -> Iterator[str]:
         yield "In shadow steps copies are taken to be answered as by stable, unless they fail or are slow."
     if spec.checks.names:
         yield (
-            f"Checks before any traffic ({', '.join(spec.checks.names)}) {_check_times(spec.checks)}. Their time comes on"
-            " top, and counts for the deadline. How likely they find a bad candidate is not known: here they find none."
+            f"Checks before any traffic ({', '.join(spec.checks.names)}) {_check_times(spec.checks)}. Their time comes"
+            " on top, and counts for the deadline. How likely they find a bad one is not known: here they find none."
         )
 
 

@@ -69,9 +69,11 @@ def add_spread(apart: Array, pods: Array | None, row: int, told: Array) -> None:
 
 def effect_of(apart: Array) -> Array:
     """Return the design effects, at least 1, of such sums."""
-    return np.maximum(1.0, design_effect(apart[0], apart[1]))
+    effects: Array = np.maximum(1.0, design_effect(apart[0], apart[1]))
+    return effects
 
 
 def rate_of(events: Array, total: Array) -> Array:
     """Return shares of 0 to 1; 0 where there were no requests."""
-    return events / np.maximum(total, 1)
+    shares: Array = events / np.maximum(total, 1)
+    return shares

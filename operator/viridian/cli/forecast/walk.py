@@ -198,7 +198,8 @@ class Walks:
 
     def _running_for(self, now: Array) -> Array:
         """How long the deadline's clock has run: not while a person was waited for."""
-        return np.where(np.isnan(self.held_since), now, self.held_since) - self.waited
+        running: Array = np.where(np.isnan(self.held_since), now, self.held_since) - self.waited
+        return running
 
     def _follow(self, now: Array, counted: Counted, asked: Array) -> None:
         """Take in the requests counted so far, as `split.follow` and `shadow.begun` do."""
