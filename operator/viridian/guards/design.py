@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _PRIOR: Final = 10.0
 """Imagined degrees of freedom without any spread: a few blocks do not make a cluster."""
 
-_OWN_PRIOR: Final = 1.0
+_OWN_PRIOR: Final = 2.0
 """The same of the candidate's pods, of which only one block is looked at."""
 
 MEMORY: Final = 0.99
