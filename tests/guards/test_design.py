@@ -1,14 +1,19 @@
 """The design effect of pods: stable's own against each other."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.guards.fleet import Fleet
 
-from viridian.guards import Config
+from viridian.guards import Config, decode, encode
 from viridian.guards.counts import Counts
-from viridian.guards.design import Spread
+from viridian.guards.design import Spread, tempered
+
+DEFAULTS = Config(error_rate_max=0.1, worse_than_stable=1.5)
 
 
 def spread(rng, rates, blocks=300, requests=40):
@@ -61,3 +66,48 @@ def test_the_effect_survives_a_restart():
     fleet.restart(fleet.window.start)
     assert replace(fleet.state.relative["errorRate"]) == before
     assert before.spread.freedom > 0
+
+
+# -- what it does to the guards
+
+
+def test_failures_of_one_pod_speak_less_against_the_candidate_than_those_of_all() -> None:
+    # given as many failures, on one of its pods or on both
+    one, both = Fleet(DEFAULTS), Fleet(DEFAULTS)
+    for fleet in (one, both):
+        fleet.look()
+    for _ in range(2):
+        one.candidate[0].serve(40, 20)
+        one.candidate[1].serve(40, 0)
+        for pod in both.candidate:
+            pod.serve(40, 10)
+        for fleet in (one, both):
+            for pod in fleet.stable:
+                pod.serve(200, 2)
+            fleet.now += 2.0
+            fleet.look()
+    # then
+    for mine, other in zip(one.judgements, both.judgements, strict=True):
+        assert mine.candidate.events == other.candidate.events
+        assert math.log(mine.e_value) < 0.6 * math.log(other.e_value)
+
+
+def test_pods_of_stable_that_differ_are_known_before_the_candidate_has_any_request() -> None:
+    # given a node under one of stable's pods that fails a lot, while stable serves alone
+    fleet = Fleet(DEFAULTS, weight=0)
+    fleet.look()
+    for _ in range(6):
+        for index, pod in enumerate(fleet.stable):
+            pod.serve(200, 60 if index == 0 else 2)
+        fleet.now += 2.0
+        fleet.look()
+    # then both kinds of guard know it, and it survives a restart
+    known = [*fleet.state.absolute.values(), *fleet.state.relative.values()]
+    assert len(known) == 2
+    assert all(one.spread.effect > 5 for one in known)
+    assert decode(encode(fleet.state)) == fleet.state
+
+
+@given(st.floats(-30, 30), st.floats(1, 20), st.floats(1, 20))
+def test_what_the_block_itself_shows_never_adds_to_the_evidence(ratio: float, before: float, within: float) -> None:
+    assert tempered(ratio, before, within) <= ratio / before

@@ -9,7 +9,7 @@ from tests.bench.guards.answers import CASES, SHIFT
 from tests.bench.guards.cells import EARLY, NEVER, OneByOne, cells, row, run, tasks
 from tests.bench.guards.rules import RULES, fisher_p, mann_whitney_p
 from tests.bench.guards.silence import GOOD_FOR, rolled_back_after
-from tests.bench.guards.table import table
+from tests.bench.guards.table import table, verdicts
 from tests.bench.guards.traffic import HEALTHY_FOR, PODS, Cell, Traffic
 
 
@@ -73,6 +73,21 @@ def test_a_row_says_how_many_were_rolled_back_and_how_soon():
     assert (shown["rolled_back_share"], shown["rolled_back_early_share"]) == (0.5, 0.25)
     assert (shown["median_requests"], shown["healthy"]) == (20.0, False)
     assert "| 1 % | 60 | 5x | late | 4 | 50 %, 25 % early, 20 |" in table([shown], healthy=False)
+
+
+def test_the_page_says_which_cells_are_wrong_and_which_rules_are_as_careful():
+    # given a rule that is wrong in one cell, and one that keeps to 1 % and is faster in one
+    def rows(rule, wrong, needed):
+        healthy, bad = Cell(0.01, 60, 1.0, "none", 60), Cell(0.01, 60, 5.0, "none", 60)
+        return [row(rule, healthy, np.repeat([9, NEVER], [wrong, 100 - wrong])), row(rule, bad, np.repeat(needed, 100))]
+
+    report = [*rows("viridian", 0, 80), *rows("hasty", 2, 5), *rows("careful", 1, 70)]
+    # when
+    text = "\n".join(verdicts(report))
+    # then
+    assert "- viridian: at most 0 % in 1 cells." in text
+    assert "- hasty: at most 2 % in 1 cells, more than 1 % in 1 of them: 1 %, 60 a minute, same, none (2 %)." in text
+    assert "- careful keeps to 1 % as well, and is faster in 1 cells: 1 %, 60 a minute, 5x, none." in text
 
 
 def test_the_grid_has_every_candidate_and_every_incident():
