@@ -141,10 +141,12 @@ class Cluster:
     async def read(
         self, keys: Iterable[ModelKey], bounds: Sequence[float], at: float | None = None, back: float = 0.0
     ) -> dict[ModelKey, Samples]:
-        """What Prometheus has scraped."""
+        """What Prometheus has scraped: counters of a moment are there when all pods were scraped, an interval later."""
         samples: dict[str, dict[str, PodSamples]] = {}
         for uid, pod in self.pods.items():
-            answered = PodSamples(tuple(pod.samples), pod.counts.requests, pod.samples[-1].stamp)
+            if not (known := pod.samples[:-1]):
+                continue
+            answered = PodSamples(tuple(known), known[-1].comparable.requests, self.now.timestamp())
             samples.setdefault(uid.rsplit("_", 1)[0], {})[uid] = answered
         return dict.fromkeys(keys, samples)
 
