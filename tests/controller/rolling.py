@@ -26,6 +26,7 @@ from viridian.controller.guarding import ticker
 from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
 from viridian.controller.reconciling import events, reconcile
+from viridian.controller.reconciling.drills import Drills
 from viridian.controller.reconciling.fence import Fence
 from viridian.controller.runtime.queue import WorkQueue
 from viridian.guards.config import bounds
@@ -99,6 +100,7 @@ class Cluster:
             events.Recorder(client),
             DEFAULTS,
             Fence(client, self.models, "1-x"),
+            Drills(client, self.models),
         )
 
     def _tell_time(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,9 @@ def test_is_valid(path: Path) -> None:
 
 def test_every_field_there_is_has_an_example() -> None:
     shown = [paths_in(manifest["spec"]) for path in MANIFESTS for manifest in models_of(path)]
-    assert fields_of(ModelDeploymentSpec) - set().union(*shown) == set()
+    missing = fields_of(ModelDeploymentSpec) - set().union(*shown)
+    # A store has one example, of a model's; and the operator alone writes what makes a model fail on purpose.
+    assert {each for each in missing if not each.startswith((".checks.replay.store", ".serving.drill"))} == set()
 
 
 @pytest.mark.parametrize("version", [BASELINE, GOOD, BAD, WRONG])

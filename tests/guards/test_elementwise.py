@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viridian.guards import absolute, blame, design, elementwise, eprocess, relative
+from viridian.guards import absolute, blame, design, relative
+from viridian.guards.evidence import elementwise, eprocess
 
 COUNTS = st.lists(
     st.tuples(*[st.integers(0, 300)] * 4).map(lambda n: (n[0], min(n[0], n[1]), n[2], min(n[2], n[3]))),

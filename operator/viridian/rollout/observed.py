@@ -11,7 +11,7 @@ from viridian.api.status import CheckResult
 from viridian.guards.judge import Judgement
 from viridian.guards.shadow_report import ShadowReport
 
-from .drills.view import DrillView
+from .drills.seen import DrillView
 
 
 class FetchFailure(StrEnum):

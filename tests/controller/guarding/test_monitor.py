@@ -22,12 +22,6 @@ from viridian.metrics.said import Failure, Fallback
 from viridian.rollout.observed import Cover
 from viridian_shared.counts.latency import GRID
 
-
-@pytest.fixture
-def monitor() -> GuardMonitor:
-    return GuardMonitor(INTERVAL)
-
-
 CONTROL = {"color": "green", "revision": "iris-0", "version": "v0.9.0"}
 WATCH = {"since": "2026-01-01T00:00:00Z", "control": CONTROL}
 

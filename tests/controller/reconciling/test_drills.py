@@ -19,7 +19,7 @@ from viridian.kube.client import KubeClient
 from viridian.kube.errors import Refused
 from viridian.kube.resources import JOB, MODEL_DEPLOYMENT, POD, QUOTA
 from viridian.rollout.drills.actions import MakeTwin, RemoveTwin, SendTraffic, SpoilTwin
-from viridian.rollout.drills.view import DrillView, TrafficState
+from viridian.rollout.drills.seen import DrillView, TrafficState
 from viridian.workloads.drills import twin_name
 from viridian.workloads.pod import build_pod_template
 from viridian_shared.drill import DrillKind

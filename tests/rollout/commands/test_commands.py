@@ -46,7 +46,7 @@ def test_a_command_that_cannot_be_read_is_refused_and_shows_how_to_write_one(com
     world = rolling(Phase.PROGRESSING)
     assert refusal(world, command) == (
         f"command '{command}' cannot be read: write VERB/REVISION/ID with an ID of your choice and one of the verbs"
-        " abort, retry, approve, promote, pause, resume, rollback"
+        " abort, retry, approve, promote, pause, resume, rollback, drill"
     )
     assert world.decide().status.last_command == command
 

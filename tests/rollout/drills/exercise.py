@@ -9,7 +9,7 @@ from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import DrillRecord, DrillRun, DrillStage, DrillStatus, HistoryEntry, Phase
 from viridian.rollout.drills import limits
 from viridian.rollout.drills.actions import DrillAction, MakeTwin, RemoveTwin, SendTraffic, SpoilTwin
-from viridian.rollout.drills.view import DrillView, Preflight, TrafficReport, TrafficState, TrafficView, TwinView
+from viridian.rollout.drills.seen import DrillView, Preflight, TrafficReport, TrafficState, TrafficView, TwinView
 from viridian.rollout.observed import Observed
 
 WEEKLY = {"schedule": "0 10 * * 1", "window": "2h", "objective": "30s"}
@@ -67,7 +67,7 @@ class Exercise(World):
         self.reconcile()
         self.refused_write = ""
         for action in () if dies else actions:
-            self.carry_out(action)
+            self.apply_to_twin(action)
 
     def go_on(self, passes: int = 3) -> None:
         """Some passes in which nothing else happens."""
@@ -76,7 +76,7 @@ class Exercise(World):
             self.look()
             self.traffic()
 
-    def carry_out(self, action: DrillAction) -> None:
+    def apply_to_twin(self, action: DrillAction) -> None:
         """Make a write of a drill."""
         running = self.drill.running
         match action:

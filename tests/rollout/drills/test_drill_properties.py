@@ -9,14 +9,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from tests.rollout.drills.exercise import Exercise, drilled_spec, exercise
 
 from viridian.api.status import Phase
-from viridian.rollout.drills.view import Preflight, TrafficState, TrafficView
+from viridian.rollout.drills.seen import Preflight, TrafficState, TrafficView
 from viridian_shared.drill import DrillKind
 
 
 class Interrupted(RuleBasedStateMachine):
     """A model, its users, a person with kubectl, a twin that does what it likes, and an operator that may die.
 
-    `Exercise.carry_out` holds each write against what a drill must never do.
+    `Exercise.apply_to_twin` holds each write against what a drill must never do.
     """
 
     world: Exercise

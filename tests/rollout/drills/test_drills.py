@@ -9,7 +9,7 @@ from tests.rollout.drills.exercise import Exercise, at, drilled_spec, due, exerc
 from viridian.api.status import DrillResult, DrillStage, Phase
 from viridian.rollout.drills import limits
 from viridian.rollout.drills.schedule import next_time, wait_for_drill
-from viridian.rollout.drills.view import Preflight, TrafficState, TrafficView
+from viridian.rollout.drills.seen import Preflight, TrafficState, TrafficView
 from viridian_shared.drill import DrillKind
 
 SECOND = timedelta(seconds=1)

@@ -20,7 +20,7 @@ from viridian.kube.resources import JOB, MODEL_DEPLOYMENT, POD, QUOTA
 from viridian.metrics.incidents import Incidents
 from viridian.rollout.drills.room import missing_room
 from viridian.rollout.drills.schedule import wait_for_drill
-from viridian.rollout.drills.view import DrillView, Preflight, TrafficReport, TrafficState, TrafficView, TwinView
+from viridian.rollout.drills.seen import DrillView, Preflight, TrafficReport, TrafficState, TrafficView, TwinView
 from viridian.workloads.drills import TRAFFIC_CONTAINER, twin_name
 from viridian_shared.objectives import DEFAULT_AVAILABILITY
 

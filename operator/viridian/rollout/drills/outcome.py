@@ -7,7 +7,7 @@ from viridian.api.status import DrillResult, HistoryEntry
 from viridian_shared.durations import format_duration
 from viridian_shared.words import count
 
-from .view import TrafficReport
+from .seen import TrafficReport
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from .actions import DrillAction, MakeTwin, RemoveTwin, SendTraffic, SpoilTwin
 from .obstacles import interruption, obstacle, open_incident
 from .outcome import Verdict, turned_back
 from .schedule import next_time
-from .view import TrafficState, TwinView
+from .seen import TrafficState, TwinView
 
 _TURNED = frozenset({Phase.ROLLED_BACK})
 _PROMOTED = frozenset({Phase.FINISHING, Phase.WATCHING, Phase.STABLE})
@@ -37,10 +37,10 @@ def next_drill(context: RolloutContext) -> DrillStatus | None:
 
 def drill_actions(context: RolloutContext) -> Iterator[DrillAction]:
     """Yield the write that brings the twin nearer to what the status asks for, if there is one."""
-    view = context.observed.drill
+    seen = context.observed.drill
     run = context.status.drill.running if context.status.drill is not None else None
-    twin = view.twin
-    if view.is_twin or (twin is not None and twin.going):
+    twin = seen.twin
+    if seen.is_twin or (twin is not None and twin.going):
         return
     if run is None or run.stage is DrillStage.CLEANING:
         if twin is not None:
@@ -48,7 +48,7 @@ def drill_actions(context: RolloutContext) -> Iterator[DrillAction]:
     elif twin is None:
         if run.stage is DrillStage.STARTING:
             yield MakeTwin(run.revision)
-    elif run.stage is DrillStage.SENDING and view.traffic is None:
+    elif run.stage is DrillStage.SENDING and seen.traffic is None:
         yield SendTraffic(run.revision, run.kind)
     elif run.stage is DrillStage.FAILING and twin.spoiled is None:
         yield SpoilTwin(run.revision, run.kind)
@@ -145,8 +145,8 @@ def _go_on(context: RolloutContext, drill: DrillStatus, run: DrillRun) -> DrillS
 
 
 def _clean(context: RolloutContext, drill: DrillStatus, run: DrillRun) -> DrillStatus:
-    view = context.observed.drill
-    gone = view.twin is None and not view.left
+    seen = context.observed.drill
+    gone = seen.twin is None and not seen.left
     return evolve(drill, running=None) if gone or _waited(context, run, limits.GONE) else drill
 
 
