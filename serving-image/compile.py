@@ -21,11 +21,9 @@ MODULES: Final = (
     "metrics.response_counts",
     "codec.answers",
     "codec.fast_instances",
-    "codec.instances",
     "codec.oip",
     "inference.batcher",
     "inference.deadlines",
-    "inference.deaths",
     "inference.model",
     "inference.predictor",
     "inference.request_context",
@@ -33,10 +31,8 @@ MODULES: Final = (
     "telemetry.model_metrics",
     "telemetry.telemetry",
     "api.client_timeout",
-    "api.fallback",
     "api.outcomes",
     "api.pipeline",
-    "api.rate_limit",
     "api.responses",
 )
 """Of viridian_serving. What they share is compiled as one, so that they call one another as C functions do."""

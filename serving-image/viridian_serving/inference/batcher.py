@@ -314,11 +314,11 @@ class DynamicBatcher(Generic[P, R]):
         except CallFailedError as error:
             self._failed(batch, error)
             return
-        except BaseException as error:
+        except BaseException as defect:  # its own name: mypyc gives a name the type that it has first
             # A defect of ours. Waiters fail at once instead of at the deadline.
             for job in batch:
                 if not job.done.done():
-                    job.done.set_exception(CallFailedError(f"{type(error).__name__}: {error}"))
+                    job.done.set_exception(CallFailedError(f"{type(defect).__name__}: {defect}"))
             raise
         finally:
             self._running -= 1

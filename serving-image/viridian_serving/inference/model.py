@@ -151,8 +151,8 @@ class Model:
             predictions = self._writer.predictions(outputs, rows, batched=self.schema.max_batch > 0)
         except NotFiniteError as error:
             raise ModelFailedError(f"output {str(error)!r} {NOT_FINITE}") from error
-        except ValueError as error:
-            raise BadAnswerError(str(error)) from error
+        except ValueError as fault:
+            raise BadAnswerError(str(fault)) from fault
         if len(jobs) == rows:
             return [[prediction] for prediction in predictions]
         results = []
