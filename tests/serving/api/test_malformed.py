@@ -154,9 +154,7 @@ class Model:
         return [{"prediction": "none"}]
 
 
-@pytest.mark.skipif(
-    not predictor_module.__file__.endswith(".py"), reason="a compiled one takes no double of Model"
-)
+@pytest.mark.skipif(not predictor_module.__file__.endswith(".py"), reason="a compiled one takes no double of Model")
 async def test_others_are_answered_while_a_large_body_is_examined(
     contract: Contract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
