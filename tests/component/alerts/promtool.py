@@ -55,7 +55,7 @@ class Scenario:
         }
         file = folder / "test.yaml"
         rule_files = [str(RULES / f"{name}.yaml") for name in self.rules]
-        file.write_text(yaml.safe_dump({"rule_files": rule_files, "evaluation_interval": "30s", "tests": [test]}))
+        file.write_text(yaml.safe_dump({"rule_files": rule_files, "evaluation_interval": look, "tests": [test]}))
         done = subprocess.run([_promtool(), "test", "rules", file], capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return {}
