@@ -203,9 +203,9 @@ async def _replay(settings: Settings, wish: ReplayWish, candidate: Target) -> Fi
             log = await read_log(store, Wanted(settings.namespace, settings.model, since, wish.max, dropped))
     except (ModelError, PassingError, ValueError) as error:
         # Stores speak of the field of the model, which they were made for.
-        raise CannotRunError(
-            f"spec.checks.replay: {str(error).replace('spec.model.', 'spec.checks.replay.')}"
-        ) from error
+        said = str(error).replace("spec.model.", "spec.checks.replay.")
+        field = "" if said.startswith("spec.checks.replay.") else "spec.checks.replay: "
+        raise CannotRunError(f"{field}{said}") from error
     if log.records:
         return agreement_with_log(await replay(candidate.predict, log), log, wish.last, least)
     none = "; ".join([f"{wish.uri} has no request of the last {wish.last} that can be asked again", *omissions(log)])

@@ -27,6 +27,7 @@ class ScriptedPod:
         failures: Its failed requests by type, status and sentence.
         shadow: Of stable's pods: copies of their requests by candidate and by what became of them.
         more: Further samples: name, and labels with value.
+        started: Since when it counts, in seconds since the epoch.
     """
 
     model_namespace: str
@@ -39,6 +40,7 @@ class ScriptedPod:
     failures: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     shadow: Counter[tuple[str, str]] = field(default_factory=Counter)
     more: list[tuple[str, str]] = field(default_factory=list)
+    started: float = field(default_factory=time.time)
     _requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     _buckets: dict[str, list[int]] = field(default_factory=dict)
     _seconds: Counter[str] = field(default_factory=Counter)
@@ -56,6 +58,7 @@ class ScriptedPod:
     def restart(self) -> None:
         """The process began anew: all counters are 0."""
         with self._lock:
+            self.started = time.time()
             self._requests.clear()
             self._buckets.clear()
             self._seconds.clear()
@@ -82,6 +85,8 @@ class ScriptedPod:
             for (candidate, result), number in self.shadow.items():
                 labels = f'{identity},candidate="{candidate}",result="{result}"'
                 yield "viridian_shadow_total", f"{{{labels}}} {number}"
+            if self.shadow:  # guards on answers take the revision from it
+                yield "viridian_counters_started_seconds", f"{{{identity}}} {self.started:.3f}"
             stamp = moment if self.stamp is None else self.stamp
             yield "viridian_counters_stamp_seconds", f"{{{identity}}} {stamp:.3f}"
 

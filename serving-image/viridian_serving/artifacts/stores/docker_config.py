@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from viridian_serving.artifacts.credentials import basic
-from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.locate import CredentialsError
 from viridian_serving.artifacts.stores.secret import FIELD, read_secret
 
 KEY: Final = ".dockerconfigjson"
@@ -30,7 +30,7 @@ def read_login(directory: Path, registry: str, repository: str) -> str:
         The value of ``Authorization``. Without a Secret, that of ``docker login`` on this machine, or else empty.
 
     Raises:
-        ModelError: The Secret cannot be used, or has nothing for this registry.
+        CredentialsError: The Secret cannot be used, or has nothing for this registry.
     """
     if not directory.is_dir():
         return _of_this_machine(registry, repository)
@@ -90,5 +90,5 @@ def _authorization(login: object, registry: str) -> str:
     raise _unusable(f"has neither auth nor a username and a password for {registry}")
 
 
-def _unusable(why: str) -> ModelError:
-    return ModelError(f"{FIELD}: the Secret's {KEY} {why}; make it with kubectl create secret docker-registry")
+def _unusable(why: str) -> CredentialsError:
+    return CredentialsError(f"{FIELD}: the Secret's {KEY} {why}; make it with kubectl create secret docker-registry")

@@ -39,6 +39,7 @@ _CERTIFICATE: Final = re.compile(r"InvalidCertificate\(\s*(?:Other\(\s*OtherErro
 _CAUSE: Final = re.compile(r'(?:message|error): "([^"]+)"')
 """What the operating system says, in the library's account of an error."""
 _QUERY: Final = re.compile(r"\?[^\s)\"']*")
+_REFUSED: Final = frozenset({"401", "403"})
 _PASSING: Final = frozenset({"408", "425", "429"})
 _MOST_WORDS: Final = 300
 
@@ -200,7 +201,9 @@ class Objects:
             return untrusted(name, found[1])
         if _ISSUER.search(text):
             return self._without_token(said, passing=passing)
-        if isinstance(error, PermissionDeniedError | UnauthenticatedError) or code in self._words.expired:
+        # A listing that is refused is no exception of its own; its status tells.
+        refused = isinstance(error, PermissionDeniedError | UnauthenticatedError) or status in _REFUSED
+        if refused or code in self._words.expired:
             return self._refused(said)
         if _REGION.search(text):
             return ModelError(f"spec.model.store.region: {shown} is in another region ({said}); write that one")
