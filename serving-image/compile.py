@@ -24,6 +24,7 @@ MODULES: Final = (
     "codec.oip",
     "inference.batcher",
     "inference.deadlines",
+    "inference.misbehavior",
     "inference.model",
     "inference.predictor",
     "inference.request_context",

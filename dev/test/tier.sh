@@ -37,7 +37,8 @@ compiled() {
   folder=$("$DEV/toolchain/compiled.sh")
   form=(-n 2 --dist worksteal -o "pythonpath=operator $folder .")
   run_pytest compiled "${form[@]}" -m "not serving" tests/serving/{http1,codec,inference,metrics,telemetry,api} || status=1
-  run_pytest compiled-pods "${form[@]}" tests/serving/api/test_{pod,hostile,malformed,pod_trouble,two_pods}.py || status=1
+  run_pytest compiled-pods "${form[@]}" \
+    tests/serving/api/test_{pod,hostile,malformed,pod_trouble,two_pods}.py tests/serving/commands/test_drill.py || status=1
   return "$status"
 }
 component() {
