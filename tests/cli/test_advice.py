@@ -31,6 +31,8 @@ NOTHING_TO_DO = {
     "RolledBack",
     # Events only: the commands print them
     "CommandRefused",
+    "DrillStarted",
+    "DrillWaits",
     "UnknownField",
     "WatchEnded",
     "WatchStarted",

@@ -97,7 +97,8 @@ def test_the_example_s_agreement_guard_turns_a_wrong_model_back_before_any_user(
         clients.go_on()
 
         # when the example is applied
-        stage.apply(EXAMPLE["model"]["version"], rollout=EXAMPLE["rollout"], guards=EXAMPLE["guards"])
+        rollout = {**EXAMPLE["rollout"], "deadline": "2h"}
+        stage.apply(EXAMPLE["model"]["version"], rollout=rollout, guards=EXAMPLE["guards"])
         status = stage.reaches("RolledBack", "v1")
         clients.go_on()
 
