@@ -21,7 +21,7 @@ NEEDS_A_NODE = re.compile(
     r"does not have a host assigned|Metrics API not available|pod .* is not running|unable to forward port"
     r"|error trying to reach service"
 )
-STATUSES = {"abort": 1, "retry": 1, "rollback": 1}
+STATUSES = {"abort": 1, "retry": 1, "rollback": 1, "pause": 1, "drill": 1}
 """Of commands that a model at rest has no use for: the plugin says so, and changes nothing."""
 
 
