@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.rollout.words.looks import BLUE, GREEN, look, pod, pods, route, step
+from tests.rollout.words.looks import BLUE, GREEN, died, look, pod, pods, route, step
 from tests.rollout.world import START, judgement
 
 from viridian.api.status import (
@@ -25,7 +25,7 @@ from viridian.rollout.interrupts import (
     interrupt,
     stable_is_gone,
 )
-from viridian.rollout.observed import Pod, RouteFacts
+from viridian.rollout.observed import RouteFacts
 
 SENTENCE = "40 of 100 requests on the candidate failed."
 BREACHES = {"judgements": (judgement(Verdict.HEALTHY), judgement(Verdict.BREACH))}
@@ -33,10 +33,6 @@ WHY = "most are 500 model-failed."
 RETURNING = Return(instead_of="iris-3", generation=1)
 ABORTED = "iris-2 (v2.0.0) was aborted by command"
 ABORTS = {"aborting": "iris-2"}
-
-
-def died(revision: str, deaths: int = 1, at: float = 30, **more: Any) -> Pod:
-    return pod(revision, deaths=deaths, death="exit code 1", died_at=START + timedelta(seconds=at), **more)
 
 
 def checked(result: CheckResult) -> CheckStatus:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.rollout.words.looks import CANDIDATE, STABLE, look, pod, pods, route, step
+from tests.rollout.words.looks import BLIND, CANDIDATE, ONE, SHADOW, STABLE, look, pods, route, sick, step
 from tests.rollout.world import START
 
 from viridian.api.status import (
@@ -27,20 +27,8 @@ from viridian_shared.shadow import Shadow
 
 VERIFIED = START + timedelta(seconds=58)
 GAP = "stable cannot answer for v2.0.0: feature `age` is new"
-BLIND = "Prometheus has the counters of 1 of the 2 pods that v2.0.0 needs"
-ONE = {"reporting": {"iris-2": 1}}
 RETURNING = Return(instead_of="iris-3", generation=1)
-SHADOW = {
-    "rollout": {
-        "steps": [{"shadow": "50%", "hold": "10s"}, {"weight": 50, "hold": "10s"}],
-        "bake": {"duration": "20s", "holdback": 5},
-    }
-}
 COPIES = str(Shadow("iris-2", 0.5))
-
-
-def sick(revision: str = "iris-2", trouble: str = "no such image", **seen: Any) -> Any:
-    return pods(revision, 2, [pod(revision, trouble=trouble)], **seen)
 
 
 # ------------------------------------------------------------------ the sentence

@@ -106,6 +106,7 @@ def test_of_how_many_pods_the_metrics_do_not_tell(given: RolloutContext, said: s
         (look(step=None, returning=Return(instead_of="iris-3", generation=1)), 3),
         (look(step=None, condemned=Condemned(revision="iris-1", message="fails")), 3),
         (look({"rollout": {"steps": [{"weight": 90, "hold": "1s"}]}}, step=None), 3),
+        (look({"rollout": {"steps": [{"weight": 5, "hold": "1s"}, {"weight": 90, "hold": "1s"}]}}, step=None), 2),
     ],
 )
 def test_how_many_pods_the_next_weight_needs(given: RolloutContext, needed: int) -> None:

@@ -5,18 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.rollout.words.looks import look, pod, pods, step
+from tests.rollout.words.looks import died, look, pods, step
 from tests.rollout.world import START
 
 from viridian.api.status import Ending, Outage, Phase
 from viridian.rollout.context import RolloutContext
 from viridian.rollout.interrupts import interrupt, metrics_missing_for, no_traffic_for, shared_deaths
 from viridian.rollout.observed import Pod
-
-
-def died(revision: str, deaths: int = 1, at: float = 30) -> Pod:
-    return pod(revision, deaths=deaths, death="exit code 1", died_at=START + timedelta(seconds=at))
-
 
 # ------------------------------------------------------------------ deaths of both
 
