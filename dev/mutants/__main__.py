@@ -1,7 +1,7 @@
 """`mutants TOOL COPY [MODULE…]`: mutation tests of the pure core, in a copy of the tree; see docs/evidence/mutants.md.
 
-A mutant is the source of one module with one small mistake in it. The tests are loaded once; then each mutant gets a
-its own process, forked from there, in which they run until the first one fails. The mistakes are mutmut's, and some
+A mutant is the source of one module with one small mistake in it. The tests are loaded once; then each mutant gets its
+own process, forked from there, in which they run until the first one fails. The mistakes are mutmut's, and some
 of our own; mutmut's own runner would leave decorated functions out, and with them the properties that most rules of the
 core ask.
 """

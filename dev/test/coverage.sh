@@ -1,23 +1,11 @@
 #!/usr/bin/env bash
-# coverage.sh (= make coverage): which lines and branches of the pure core its tests run, and fails below what pyproject.toml
-# names. Their share says what no test reaches; whether a test would notice a mistake, `make mutants` says.
+# coverage.sh (= make coverage): which lines and branches of the pure core its tests do not run, and the share of the others.
+# Whether a test would notice a mistake, `make mutants` says.
 . "$(dirname "$0")/../lib.sh"
 cd "$DEV/.."
 
-requirements=requirements/coverage.txt
-tool=$CACHE/coverage/$(hash_of "$requirements")
-
-fetch_tool() {
-  rm -rf "$tool.tmp"
-  "$DEV/python.sh" -m pip install --disable-pip-version-check --require-hashes --target "$tool.tmp" \
-    --requirement "$requirements"
-  mv -T "$tool.tmp" "$tool"
-}
-
-if [[ ! -d $tool ]]; then
-  mkdir -p "$CACHE/coverage" build
-  step "coverage" fetch_tool
-fi
+mkdir -p build
+tool=$("$DEV/toolchain/beside.sh" requirements/coverage.txt)
 interpreter=$("$DEV/toolchain/environment.sh" requirements/dev.txt)
 export PYTHONPATH=operator:serving-image:.:$tool COVERAGE_FILE=build/coverage
 "$interpreter" -m coverage run -m pytest -q tests/api tests/guards tests/rollout tests/traffic tests/workloads
