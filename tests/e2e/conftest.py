@@ -1,5 +1,7 @@
 """Fixtures of the end-to-end tests: the local cluster with the operator in it, and one's own model."""
 
+import subprocess
+import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -43,3 +45,11 @@ def stage(environment: Environment, tmp_path: Path) -> Iterator[Stage]:
     """A model in a namespace of the test's own, which is deleted afterwards."""
     with Stage.of_its_own(environment, "e2e", tmp_path) as stage:
         yield stage
+
+
+@pytest.fixture
+def container() -> Iterator[str]:
+    """The name of a container beside the cluster, which is removed afterwards."""
+    name = f"viridian-serve-{uuid.uuid4().hex[:8]}"
+    yield name
+    subprocess.run(["docker", "rm", "--force", name], capture_output=True, timeout=120)

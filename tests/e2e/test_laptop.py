@@ -4,28 +4,14 @@ import json
 import os
 import subprocess
 import urllib.request
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.component.harness.loopback import open_url
+from tests.e2e.harness.docker import docker
 from tests.e2e.harness.environment import Environment
 from tests.serving import models
 from tests.waiting import eventually
-
-
-def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
-
-
-@pytest.fixture
-def container() -> Iterator[str]:
-    name = f"viridian-serve-{uuid.uuid4().hex[:8]}"
-    yield name
-    subprocess.run(["docker", "rm", "--force", name], capture_output=True, timeout=120)
 
 
 @pytest.mark.parametrize("user", ["", str(os.getuid())], ids=["as the image's user", "as this user"])

@@ -4,14 +4,13 @@ import json
 import os
 import subprocess
 import urllib.request
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.component.harness.binaries import REPOSITORY, interpreter
 from tests.component.harness.loopback import open_url
+from tests.e2e.harness.docker import docker
 from tests.e2e.harness.environment import Environment
 from tests.waiting import eventually
 
@@ -29,19 +28,6 @@ table = pandas.DataFrame({"review": (good + bad) * 20, "label": (["good"] * 5 + 
 joblib.dump(make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(table.review, table.label), "reviews.joblib")
 table.to_csv("train.csv", index=False)
 """
-
-
-def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
-
-
-@pytest.fixture
-def container() -> Iterator[str]:
-    name = f"viridian-serve-{uuid.uuid4().hex[:8]}"
-    yield name
-    subprocess.run(["docker", "rm", "--force", name], capture_output=True, timeout=120)
 
 
 @pytest.fixture
