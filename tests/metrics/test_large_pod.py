@@ -7,17 +7,11 @@ from typing import Any
 
 import pytest
 from tests.metrics.answers import Series, durations, requests, stamps
-from tests.metrics.server import Server
-from tests.metrics.test_query import LABEL
+from tests.metrics.large_pod import CULPRIT, HONEST, MOST_MEMORY, SCRAPES, SERIES, LargePod
 
-HONEST = [f"honest-{number:02}" for number in range(50)]
-CULPRIT, SERIES = "culprit", 200_000
-SCRAPES = 6
 VIAS = ("split", "pin", "direct", "fallback", "check", "mirror")
 OUTCOMES = ("ok", "error", "rejected", "cached")
 READINGS = 4
-MOST_MEMORY = 256
-"""MiB: half of what the chart's default limit lets the operator have."""
 
 
 def honest(model: str) -> bytes:
@@ -30,39 +24,26 @@ def honest(model: str) -> bytes:
     return json.dumps(page, separators=(",", ":"))[1:-1].encode()
 
 
-def many(number: int) -> bytes:
-    """So many series of one pod, each of its own label."""
-    one = json.dumps(requests("@", "ok", *range(1, SCRAPES + 1), model=CULPRIT), separators=(",", ":"))
-    before, after = one.encode().split(b'"@"')
-    return b",".join(b'%s"client-%06d"%s' % (before, index, after) for index in range(number))
-
-
-class LargePod(Server):
-    """A Prometheus that has the counters of all of them."""
+class Fleet(LargePod):
+    """All pods stand still."""
 
     def __init__(self, *, limits: bool, counts: bool) -> None:
-        super().__init__()
-        self.limits, self.counts = limits, counts
+        super().__init__(counts=counts)
+        self.limits = limits
         self.pages = {name: honest(name) for name in HONEST}
 
-    def reply(self, query: str) -> tuple[int, bytes]:
-        models = dict(LABEL.findall(query))["model"].split("|")
-        if query.startswith("count by (model_namespace, model) ("):
-            labels = {"model_namespace": "default", "model": CULPRIT}
-            large = [{"metric": labels, "value": [100, str(SERIES)]}] if CULPRIT in models and self.counts else []
-            return 200, json.dumps({"data": {"resultType": "vector", "result": large}}).encode()
-        pages = [self.pages[name] for name in models if name in self.pages]
-        if CULPRIT in models:
-            most = int(self.asked[-1]["limit"][0]) if self.limits else SERIES
-            pages.append(many(min(most, SERIES)))
-        return 200, b'{"status":"success","data":{"resultType":"matrix","result":[%s]}}' % b",".join(pages)
+    def honest(self, model: str) -> bytes:
+        return self.pages[model]
+
+    def most(self) -> int:
+        return min(int(self.asked[-1]["limit"][0]), SERIES) if self.limits else SERIES
 
 
 @pytest.mark.parametrize("counts", [True, False], ids=["counted", "found by halving"])
 @pytest.mark.parametrize("limits", [True, False], ids=["a server that obeys the limit", "one that does not"])
 def test_a_pod_with_many_series_blinds_nobody_else_and_fits_into_memory(limits: bool, counts: bool) -> None:
     # given a model with such a pod, beside fifty others
-    server = LargePod(limits=limits, counts=counts)
+    server = Fleet(limits=limits, counts=counts)
     models = json.dumps([("default", name) for name in [*HONEST, CULPRIT]])
 
     # when they are read as the ticker does

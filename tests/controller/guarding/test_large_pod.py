@@ -5,23 +5,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import pytest
 from tests.controller.counters import INTERVAL
 from tests.metrics.answers import Series, requests, stamps
-from tests.metrics.server import Server
-from tests.metrics.test_query import LABEL
+from tests.metrics.large_pod import CULPRIT, HONEST, MOST_MEMORY, SCRAPES, LargePod
 
-HONEST = [f"honest-{number:02}" for number in range(50)]
 BAD = HONEST[::2]
-CULPRIT, SERIES = "culprit", 200_000
-SCRAPES, AHEAD = 6, 15
+AHEAD = 15
+"""Scrapes by which counters are ahead of the clock: on a busy machine ticks take long, and old ones would be stale."""
 TICKS, TURNS = 8, 3
 """Ticks of a run, and the one in which half of the candidates turn bad."""
-MOST_MEMORY = 256
-"""MiB: half of what the chart's default limit lets the operator have."""
 MOST_SECONDS = INTERVAL
 """Of a processor, for a look at all of them: with more, the next scrape's counters would be there before it ends."""
 
@@ -43,32 +38,15 @@ def counters(model: str, began: float, newest: int) -> bytes:
     return json.dumps(page, separators=(",", ":"))[1:-1].encode()
 
 
-@cache
-def many() -> bytes:
-    """All series of the culprit's pod, each of a label of its own."""
-    one = json.dumps(requests("@", "ok", *range(1, SCRAPES + 1), model=CULPRIT), separators=(",", ":"))
-    before, after = one.encode().split(b'"@"')
-    return b",".join(b'%s"client-%06d"%s' % (before, index, after) for index in range(SERIES))
-
-
-class Fleets(Server):
-    """A Prometheus that has the counters of all of them, as of the newest scrape."""
+class Fleets(LargePod):
+    """All models roll; the counters are those of the newest scrape."""
 
     def __init__(self, *, counts: bool) -> None:
-        super().__init__()
-        # Ahead of the clock by some scrapes: on a busy machine ticks take long, and old counters would be stale.
-        self.began = time.time() - (SCRAPES - AHEAD) * INTERVAL
-        self.newest, self.counts = SCRAPES, counts
+        super().__init__(counts=counts)
+        self.began, self.newest = time.time() - (SCRAPES - AHEAD) * INTERVAL, SCRAPES
 
-    def reply(self, query: str) -> tuple[int, bytes]:
-        models = dict(LABEL.findall(query))["model"].split("|")
-        if query.startswith("count by (model_namespace, model) ("):
-            labels = {"model_namespace": "default", "model": CULPRIT}
-            large = [{"metric": labels, "value": [100, str(SERIES)]}] if CULPRIT in models and self.counts else []
-            return 200, json.dumps({"data": {"resultType": "vector", "result": large}}).encode()
-        pages = [counters(name, self.began, self.newest) for name in models if name in HONEST]
-        pages += [many()] if CULPRIT in models else []
-        return 200, b'{"status":"success","data":{"resultType":"matrix","result":[%s]}}' % b",".join(pages)
+    def honest(self, model: str) -> bytes:
+        return counters(model, self.began, self.newest)
 
 
 def ticks(server: Fleets, names: Sequence[str]) -> list[dict[str, Any]]:
