@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from signal import SIGKILL, Signals
+from signal import SIGKILL
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -31,6 +31,7 @@ from viridian_import.messages import (
     Source,
     Took,
 )
+from viridian_import.pipe import EndedError, exchange
 from viridian_import.sample.table import Table
 
 _COMMAND: Final = ("-P", "-m", "viridian_import.worker")
@@ -38,8 +39,6 @@ _KEPT: Final = ("PATH", "LD_LIBRARY_PATH", "LOCPATH")
 """Variables without which Python's own libraries, or the locale of texts, may not be found."""
 _ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Threads that wait for each other would be measured in place of the model; ONNX Runtime has one as well."""
-_LAST_WORDS: Final = 600
-"""Characters of what a process printed before it ended."""
 _Reply = TypeVar("_Reply")
 
 
@@ -126,32 +125,19 @@ class OriginalModel:
         return self._ask(Measure(list(table.columns), seconds), Took).microseconds
 
     def _ask(self, request: Request, expected: type[_Reply]) -> _Reply:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None  # noqa: S101  both are pipes
-        assert stdout is not None  # noqa: S101
         try:
-            stdin.write(msgspec.json.encode(request) + b"\n")
-            stdin.flush()
-        except BrokenPipeError:
-            raise self._ended() from None
-        line = stdout.readline()
-        if not line:
-            raise self._ended()
+            line = exchange(self._process, msgspec.json.encode(request), self._printed)
+        except EndedError as error:
+            raise ImportFault(
+                f"the process that runs {self._path} ended {error.how}; check that the packages here are those that "
+                f"made the model. It printed: {error.said}"
+            ) from None
         reply = msgspec.json.decode(line, type=Reply)
         if isinstance(reply, Failed):
             raise ImportFault(reply.sentence)
         if not isinstance(reply, expected):
             raise TypeError(f"the process of the original model answered {type(reply).__name__}")
         return reply
-
-    def _ended(self) -> ImportFault:
-        code = self._process.wait()
-        how = f"by {Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        said = " ".join(self._printed.read_text("utf-8", "replace").split())[-_LAST_WORDS:]
-        return ImportFault(
-            f"the process that runs {self._path} ended {how}; check that the packages here are those that made the "
-            f"model. It printed: {said or 'nothing'}"
-        )
 
 
 def _environment(environ: Mapping[str, str], home: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from viridian_import.convert.estimator import MATRIX
 from viridian_import.convert.graph import unknown_operators, with_input, with_outputs, without_erfc
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Description, Layout, Load, Output, Plan, Role
+from viridian_import.pipe import EndedError, exchange
 from viridian_import.readers import tensorflow_program
 from viridian_serving.codec.tensors import Kind
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _OPSET: Final = 18
-_LAST_WORDS: Final = 400
-"""Characters of what a process printed before it ended."""
 _QUIET: Final = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
@@ -44,7 +43,6 @@ class _Program:
                 stdout=subprocess.PIPE,
                 stderr=printed,
                 env=environment,
-                text=True,
             )
 
     def ask(self, **request: object) -> Any:  # noqa: ANN401
@@ -54,17 +52,13 @@ class _Program:
             _Refusal: Nothing was.
             ImportFault: The process ended, or has no tensorflow.
         """
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None  # noqa: S101  both are pipes
-        assert stdout is not None  # noqa: S101
         try:
-            stdin.write(json.dumps(request) + "\n")
-            stdin.flush()
-        except BrokenPipeError:
-            raise self._ended() from None
-        line = stdout.readline()
-        if not line:
-            raise self._ended()
+            line = exchange(self._process, json.dumps(request).encode(), self._printed)
+        except EndedError as error:
+            raise ImportFault(
+                f"{self._python} ended {error.how} before it had answered; name a Python with tensorflow and tf2onnx "
+                f"by --python. It printed: {error.said}"
+            ) from None
         reply = json.loads(line)
         if "missing" in reply:
             raise ImportFault(
@@ -74,14 +68,6 @@ class _Program:
         if "made" not in reply:
             raise _Refusal(reply.get("refused") or reply["failed"])
         return reply["made"]
-
-    def _ended(self) -> ImportFault:
-        code = self._process.wait()
-        said = " ".join(self._printed.read_text("utf-8", "replace").split())[-_LAST_WORDS:]
-        return ImportFault(
-            f"{self._python} ended with exit code {code} before it had answered; name a Python with tensorflow and "
-            f"tf2onnx by --python. It printed: {said or 'nothing'}"
-        )
 
 
 @dataclass(frozen=True)
