@@ -10,7 +10,7 @@ MODULES = 20
 
 
 def excesses(modules: list[Path]) -> Iterator[str]:
-    """What is too large to be read at once; a package's `__init__` is no module of its own."""
+    """What is too large to be read at once; a package's `__init__` does not count."""
     for module in modules:
         lines = len(module.read_text().splitlines())
         if lines > LINES:
@@ -18,7 +18,7 @@ def excesses(modules: list[Path]) -> Iterator[str]:
     folders = Counter(module.parent for module in modules if module.name != "__init__.py")
     for folder, count in folders.items():
         if count > MODULES:
-            yield f"{folder} has {count} modules, {count - MODULES} too many: move some into a folder of their own"
+            yield f"{folder} has {count} modules, {count - MODULES} too many: move some into another folder"
 
 
 def main(roots: list[str]) -> None:

@@ -71,7 +71,7 @@ class Lane(threading.Thread):
 
     def _run(self, tier: str, output: dict[str, Any]) -> Result:
         started = time.monotonic()
-        # In a group of its own, so that all of it can be interrupted; in the same session, and so of the same priority.
+        # In a separate group, so that all of it can be interrupted; in the same session, and so of the same priority.
         command = [self._program, tier]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0, **output)  # noqa: S603
         self.running.add(process)

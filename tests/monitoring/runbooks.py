@@ -9,7 +9,7 @@ from textwrap import dedent
 FOLDER = Path(__file__).parents[2] / "docs" / "runbooks"
 PAGES = sorted(FOLDER.glob("*.md"))
 BY_HAND = FOLDER / "go-back-by-hand.md"
-"""The one that changes weights; it has tests of its own."""
+"""The one that changes weights; it has separate tests."""
 _BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`(kubectl [^`]+)`")
 _EXAMPLE = re.compile(r"NAMESPACE=ml MODEL=iris")

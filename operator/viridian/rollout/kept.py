@@ -36,7 +36,7 @@ def track_kept(context: RolloutContext) -> ModelDeploymentStatus:
 
 
 def look_of(started_at: datetime) -> str:
-    """What a look that began then is called: each has a Job of its own, whose logs stay for a while."""
+    """What a look that began then is called: each has its own Job, whose logs stay for a while."""
     return f"{started_at:%m%d%H%M%S}"
 
 

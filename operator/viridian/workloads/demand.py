@@ -13,7 +13,7 @@ from viridian.api.quantities import parse_quantity
 _GIB: Final = 2**30
 _RESOURCES: Final = ("cpu", "memory")
 _GPU: Final = "/gpu"
-"""How the resource of a whole GPU ends: nvidia.com/gpu, amd.com/gpu. Parts of one (MIG) have names of their own."""
+"""How the resource of a whole GPU ends: nvidia.com/gpu, amd.com/gpu. Parts of one (MIG) have other names."""
 
 Price = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 """Of a unit for an hour, in the currency of all prices."""

@@ -30,7 +30,7 @@ class Program:
         load = _saved_model if os.path.isdir(path) else _keras_model
         self._call, specs, self.what = load(tensorflow, path)
         self.width, self._dtype = _only_table(specs)
-        # A function of its own, so that both kinds are called, measured and converted in one way.
+        # A separate function, so that both kinds are called, measured and converted in one way.
         self._given = tensorflow.TensorSpec([None, self.width], self._dtype, name=INPUT)
         self._function = tensorflow.function(self._answered, input_signature=[self._given])
 

@@ -63,7 +63,7 @@ def main() -> NoReturn:
     """Run the container.
 
     The process ends with 0 when the files are there and right, 1 when they are not, 2 when the environment is wrong,
-    and with a code of its own when the store refuses the credentials or the disk has no room.
+    and with a separate code when the store refuses the credentials or the disk has no room.
     Told only to look, it ends with 0 when they are there, 65 when they are not, and 69 when that cannot be known.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

@@ -57,7 +57,7 @@ def main() -> int:
 
 
 async def send(settings: Settings, plan: Plan) -> Tally:
-    """Send requests at an even rate, each on a connection of its own, as a Service moves none that is open.
+    """Send requests at an even rate, each on its own connection, as a Service moves none that is open.
 
     Args:
         settings: Of this container.

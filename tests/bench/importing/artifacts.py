@@ -175,7 +175,7 @@ def _refused() -> Iterator[Artifact]:
         scaled = make_pipeline(StandardScaler(), estimator)
         yield Artifact(f"equally far, {_named(scaled)}", "refused", lambda folder, e=scaled: makers.numeric(folder, e))
     function = make_pipeline(FunctionTransformer(abs), linear_model.Ridge())
-    yield Artifact("function of one's own", "refused", lambda folder: makers.numeric(folder, function))
+    yield Artifact("a user's function", "refused", lambda folder: makers.numeric(folder, function))
     yield Artifact("dictionary", "refused", _dictionary)
 
 

@@ -151,7 +151,7 @@ class OperatorProcess:
 
     def _signal(self, number: signal.Signals) -> None:
         if not isinstance(self._server, Server):
-            raise TypeError("only an operator that is a process of its own can be frozen")
+            raise TypeError("only an operator in a separate process can be frozen")
         self._server.process.send_signal(number)
 
 
@@ -178,7 +178,7 @@ class _Fork:
 
 
 def _run(log: str, environment: dict[str, str]) -> None:
-    """The forked process: what `start` does for one of its own."""
+    """The forked process: what `start` does for a separate one."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     os.environ.clear()
     os.environ.update(environment)

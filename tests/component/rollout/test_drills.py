@@ -1,4 +1,4 @@
-"""Drills against a real API server: a twin of its own is made, judged by real counters, turned back and deleted."""
+"""Drills against a real API server: a separate twin is made, judged by real counters, turned back and deleted."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Ticks over rolling models whose counters come from a Prometheus, in a process of its own.
+"""Ticks over rolling models whose counters come from a Prometheus, in a separate process.
 
 Usage: python -m tests.controller.guarding.judging URL NAME…
 

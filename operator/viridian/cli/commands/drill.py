@@ -31,7 +31,7 @@ _ANSWER: Final = 60.0
 def drill(kubectl: Kubectl, name: str, kind: str, timeout: float, output: str | None) -> int:
     """Show how fast a bad version of NAME is turned back, in a twin that no user reaches.
 
-    A ModelDeployment of its own with stable's version gets requests of a Job, then a version that fails on purpose.
+    A separate ModelDeployment with stable's version gets requests of a Job, then a version that fails on purpose.
     What was made is deleted afterwards.
 
     \b

@@ -100,7 +100,7 @@ class Rules:
 
 
 def _gates(spec: ModelDeploymentSpec, copies: list[float]) -> list[bool]:
-    """Where a person approves: before the first step with users of its own, or before the promotion."""
+    """Where a person approves: before the first step with its own users, or before the promotion."""
     first, asked = next(index for index, share in enumerate(copies) if not share), spec.rollout.approval
     at = {Approval.BEFORE_TRAFFIC: first, Approval.BEFORE_PROMOTION: len(copies)}.get(asked)
     return [index == at for index in range(len(copies) + 1)]

@@ -10,7 +10,7 @@ from viridian_shared.drill import DrillKind
 
 @dataclass(frozen=True)
 class TwinView:
-    """The twin, a ModelDeployment of its own.
+    """The twin, a separate ModelDeployment.
 
     Attributes:
         phase: Its phase, as of the spec that it has now; PENDING while that was not looked at yet.
