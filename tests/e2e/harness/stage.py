@@ -184,13 +184,17 @@ class Stage:
     def explain(self) -> str:
         """All that tells why something did not happen."""
         here = f"--namespace={self.namespace}"
+        gateway = f"--namespace={GATEWAY['namespace']}"
+        # What decides comes first: whoever shows a long report may cut its end off.
         parts: dict[str, Callable[[], str]] = {
-            "the model": lambda: self.cluster.kubectl("describe", "modeldeployment", NAME, here),
+            # One that is replaced loses requests, and no operator could help it.
+            "the gateway": lambda: self.cluster.kubectl("get", "pods", "--output=wide", gateway),
+            "its Events": lambda: self.cluster.kubectl("get", "events", "--sort-by=.lastTimestamp", gateway),
+            "its controller's log": lambda: self.cluster.kubectl("logs", "deployment/contour", "--tail=15", gateway),
             "pods": lambda: self.cluster.kubectl("get", "pods", "--output=wide", here),
             "events": lambda: self.cluster.kubectl("get", "events", "--sort-by=.lastTimestamp", here),
-            # One that is replaced loses requests, and no operator could help it.
-            "the gateway": lambda: self.cluster.kubectl("get", "pods", f"--namespace={GATEWAY['namespace']}"),
             "the operator's log": lambda: self.cluster.operator_log(60),
+            "the model": lambda: self.cluster.kubectl("get", "modeldeployment", NAME, "--output=yaml", here),
         }
         return "\n".join(f"--- {title}\n{_attempt(ask)}" for title, ask in parts.items())
 
