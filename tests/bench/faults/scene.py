@@ -40,9 +40,9 @@ class Scene:
     allowed: list[Period] = field(default_factory=list)
     put_back_after: float | None = None
 
-    def roll_out(self, version: str, **rollout: Any) -> None:
-        """Apply another version; changes of the rollout part may be given."""
-        self.stage.apply(version, serving=dict(self.serving(version)), rollout=rollout)
+    def roll_out(self, version: str, *, checks: Mapping[str, Any] | None = None, **rollout: Any) -> None:
+        """Apply another version; checks, and changes of the rollout part, may be given."""
+        self.stage.apply(version, serving=dict(self.serving(version)), rollout=rollout, checks=dict(checks or {}))
 
     def await_phase(self, phase: str) -> None:
         """Wait until the model is in a phase; the wait is a busy one, since some are short."""
