@@ -20,7 +20,16 @@ case $1 in
   endless) echo $$ > endless; exec sleep 600 ;;
 esac
 """
-REPORT = """<testsuites><testsuite tests="7" errors="1" failures="1" skipped="2"/></testsuites>"""
+REPORT = """<testsuites><testsuite tests="7" errors="1" failures="1" skipped="2">
+<testcase classname="tests.test_route" name="test_weights[50]">
+<failure message="assert 10 == 50&#10;  where">…</failure></testcase>
+<testcase classname="tests.test_route" name="test_pins"><error message="no cluster">…</error></testcase>
+<testcase classname="tests.test_route" name="test_path"/>
+</testsuite></testsuites>"""
+FAILED = """\
+    tests.test_route::test_weights[50]: assert 10 == 50 where
+    tests.test_route::test_pins: no cluster
+"""
 
 
 @pytest.fixture
@@ -45,13 +54,15 @@ def test_lanes_run_side_by_side_and_each_tier_has_its_result_and_time(command: l
     done = run(command, "first,quick", "second")
     # then
     assert done.returncode == 0
-    rows = [line.split()[:6] for line in done.stdout.splitlines()]
+    assert FAILED in done.stdout
+    lines = done.stdout.replace(FAILED, "").splitlines()
+    rows = [line.split()[:6] for line in lines]
     assert rows[:3] == [
         ["first", "passed", "3", "passed", "2", "failed"],
         ["quick", "passed", "0", "passed", "0", "failed"],
         ["second", "passed", "0", "passed", "0", "failed"],
     ]
-    assert re.fullmatch(r"3 passed, 2 failed, 2 skipped in \d+ s, and \d+ s of CPU", done.stdout.splitlines()[3])
+    assert re.fullmatch(r"3 passed, 2 failed, 2 skipped in \d+ s, and \d+ s of CPU", lines[3])
     assert "== second passed in" in done.stderr
 
 

@@ -20,6 +20,8 @@ from typing import Any, ClassVar
 BUILD = Path("build")
 SHOWN = 10
 """Last lines of a tier that passed."""
+REASON = 300
+"""Letters of why a test failed, in the list at the end: whoever keeps the last lines only can still see it."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +99,27 @@ def log_of(tier: str) -> Path:
 
 def count(tier: str) -> tuple[int, int, int]:
     """Tests passed, failed and skipped, from reports in JUnit's format; none for a tier without one."""
-    suites = [
-        suite
-        for report in BUILD.glob(f"tests-{tier}*.xml")
-        for suite in ElementTree.parse(report).getroot().iter("testsuite")  # noqa: S314
-    ]
+    suites = reported(tier, "testsuite")
     total, errors, failures, skipped = (
         sum(int(suite.get(name, "0")) for suite in suites) for name in ("tests", "errors", "failures", "skipped")
     )
     return total - errors - failures - skipped, errors + failures, skipped
+
+
+def failures_of(tier: str) -> list[str]:
+    """A line for each test that failed: its name, and the beginning of why."""
+    return [
+        f"    {case.get('classname')}::{case.get('name')}: {' '.join((why.get('message') or '').split())[:REASON]}"
+        for case in reported(tier, "testcase")
+        for why in case
+        if why.tag in {"failure", "error"}
+    ]
+
+
+def reported(tier: str, kind: str) -> list[ElementTree.Element]:
+    """All elements of a kind in a tier's reports."""
+    reports = sorted(BUILD.glob(f"tests-{tier}.xml")) + sorted(BUILD.glob(f"tests-{tier}-*.xml"))
+    return [found for report in reports for found in ElementTree.parse(report).getroot().iter(kind)]  # noqa: S314
 
 
 def say(text: str) -> None:
@@ -135,7 +149,7 @@ def main(program: str, named: list[str]) -> int:
     for tier in failures if len(lanes) > 1 else ():
         say(f"== {tier}\n{log_of(tier).read_text(errors='replace')}")
     for result in results:
-        print(result)
+        print("\n".join([str(result), *failures_of(result.tier)]))
     counts = [count(result.tier) for result in results]
     passed, failed, skipped = (sum(each[column] for each in counts) for column in range(3))
     cost = f"{time.monotonic() - started:.0f} s, and {sum(each.computed for each in results):.0f} s of CPU"
