@@ -15,7 +15,7 @@ RULES = Path(__file__).parents[3] / "charts" / "viridian" / "files" / "monitorin
 KEY = {"FEEDBACK_KEY": "a key of this model and of no other"}
 PACE = {
     **{f"interval: {slow}": "interval: 1s" for slow in ("30s", "2m", "5m")},
-    **{f"[{window}:5m]": "[10m:2s]" for window in ("1d", "7d")},
+    **{f"[{window}:5m]": "[10m:2s]" for window in ("2h", "6h", "1d", "3d", "7d")},
 }
 """What is slow in rules and panels, and how it is for tests."""
 CHOSEN = {"model_namespace": "ml", "model": "m", "revision": "m-1", "pod_uid": "uid"}
