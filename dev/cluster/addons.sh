@@ -57,9 +57,9 @@ await_ready() {
   kubectl -n gateways wait --for=condition=Programmed gateway/public --timeout=60s
 }
 
-# From outside, as a user would reach it. (Envoy listens on the gateway's port as soon as there is a route.)
-await_prometheus() {
-  curl --silent --output /dev/null --fail --max-time 2 --retry 30 --retry-delay 1 --retry-all-errors "http://127.0.0.1:$PROMETHEUS_PORT/-/ready"
+# From outside, as a user would reach it.
+await_outside() {
+  curl --silent --output /dev/null --fail --max-time 2 --retry 30 --retry-delay 1 --retry-all-errors "$1"
 }
 
 applied() { kubectl get namespace gateways --ignore-not-found -o 'jsonpath={.metadata.annotations.applied}'; }
@@ -80,5 +80,6 @@ if [[ $(applied) != "$wanted" ]]; then
   step "install Contour, Envoy and Prometheus" apply_manifests
 fi
 step "wait for gateway and Prometheus" await_ready
-step "reach Prometheus on 127.0.0.1:$PROMETHEUS_PORT" await_prometheus
+step "reach the gateway on 127.0.0.1:$GATEWAY_PORT" await_outside "http://127.0.0.1:$GATEWAY_PORT/ready"
+step "reach Prometheus on 127.0.0.1:$PROMETHEUS_PORT" await_outside "http://127.0.0.1:$PROMETHEUS_PORT/-/ready"
 kubectl annotate --overwrite namespace gateways "applied=$wanted" >/dev/null

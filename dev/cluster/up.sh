@@ -23,8 +23,10 @@ check_port() {
   now=$(port_of "$container_port")
   if [[ $now && $now != "$port" ]]; then
     fail "the running cluster has $what on port $now, not $port; \"make clean\" first, or set $variable=$now."
-  elif [[ ! $now ]] && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+  elif [[ ! $now ]] && forwards "$port"; then
     fail "port $port on 127.0.0.1, meant for $what, is taken; set $variable to a free one."
+  elif [[ $now ]] && ! forwards "$port"; then
+    step "start the cluster's node again: the engine forwards port $port no longer" docker restart "$NODE"
   fi
 }
 

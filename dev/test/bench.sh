@@ -7,7 +7,8 @@ case ${1-} in
   faults | demo) # the local cluster, with the operator installed
     made=$("$DEV/cluster/install.sh")
     eval "$made"
-    export VIRIDIAN_DEMO_IMAGE=$DEMO_IMAGE VIRIDIAN_DEMO_SAMPLES=$DEMO_SAMPLES VIRIDIAN_GATEWAY_PORT=$GATEWAY_PORT
+    VIRIDIAN_GATEWAY_URL=$(gateway_url)
+    export VIRIDIAN_DEMO_IMAGE=$DEMO_IMAGE VIRIDIAN_DEMO_SAMPLES=$DEMO_SAMPLES VIRIDIAN_GATEWAY_PORT=$GATEWAY_PORT VIRIDIAN_GATEWAY_URL
     ;;
   idle) # a control plane as local processes
     "$DEV/toolchain/bin.sh" >/dev/null

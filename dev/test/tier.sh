@@ -70,7 +70,8 @@ e2e() {
   local made status=0
   made=$("$DEV/cluster/install.sh" 8>&-) # what it leaves running holds no lock
   eval "$made"
-  export VIRIDIAN_DEMO_IMAGE=$DEMO_IMAGE VIRIDIAN_DEMO_SAMPLES=$DEMO_SAMPLES
+  VIRIDIAN_GATEWAY_URL=$(gateway_url)
+  export VIRIDIAN_DEMO_IMAGE=$DEMO_IMAGE VIRIDIAN_DEMO_SAMPLES=$DEMO_SAMPLES VIRIDIAN_GATEWAY_URL
   # They wait more than they compute: two at a time, each in its own namespace. Those that must be alone come last.
   run_pytest e2e -n 2 --dist worksteal -m "e2e and not alone" -p no:schemathesis tests/e2e 8>&- || status=1
   run_pytest e2e-alone -m "e2e and alone" -p no:schemathesis tests/e2e 8>&- || status=1

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from .cluster import Cluster, KubectlError
 
-_DEFAULT_PORT = "8080"
-
 
 class NotPreparedError(Exception):
     """Something is missing; the text says what."""
@@ -41,8 +39,8 @@ class Environment:
         kubeconfig = _file("KUBECONFIG", "which cluster to use")
         image = _value("VIRIDIAN_DEMO_IMAGE", "the serving image with the demonstration's models in it")
         samples = _file("VIRIDIAN_DEMO_SAMPLES", "where the images to send are")
-        port = os.environ.get("VIRIDIAN_GATEWAY_PORT") or _DEFAULT_PORT
-        cluster = Cluster(kubeconfig, f"http://127.0.0.1:{port}")
+        gateway = _value("VIRIDIAN_GATEWAY_URL", "where the cluster's gateway is")
+        cluster = Cluster(kubeconfig, gateway)
         try:
             cluster.kubectl("get", "modeldeployments", "--all-namespaces")
             cluster.operator_pod()
