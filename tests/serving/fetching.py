@@ -45,7 +45,7 @@ def succeeds(pod: Pod) -> None:
 
 def peak_of(pod: Pod, within: float = 120) -> int:
     """Run the fetch container; return the most MiB that it had in memory."""
-    process, peaks = pod.start_fetch(), [0]
+    process, peaks = pod.start_fetch_alone(), [0]
     status = Path(f"/proc/{process.pid}/status")
 
     def ended() -> bool:

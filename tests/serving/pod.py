@@ -17,6 +17,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
+from tests.forked import Forked, preload
 from tests.ports import free_port
 
 import viridian_serving
@@ -33,6 +34,8 @@ PORTS = (
     "TRITON_GRPC_PORT",
     "TRITON_METRICS_PORT",
 )
+FETCH = "viridian_serving.commands.fetch"
+preload(FETCH)
 IDENTITY_LABELS = {"model_namespace": "ml", "model": "m", "revision": "m-1"}
 
 
@@ -115,9 +118,14 @@ class Pod:
         self.api = self._start("api")
         return self.api
 
-    def start_fetch(self) -> "subprocess.Popen[bytes]":
-        limited = () if self.file_limit is None else ("prlimit", f"--fsize={self.file_limit}", "--")
-        return self._start("fetch", *limited)
+    def start_fetch(self) -> "subprocess.Popen[bytes] | Forked":
+        if self.file_limit is None:
+            return Forked(FETCH, self.directory / "fetch.log", self.environment)
+        return self._start("fetch", "prlimit", f"--fsize={self.file_limit}", "--")
+
+    def start_fetch_alone(self) -> "subprocess.Popen[bytes]":
+        """As a container does it: with nothing in memory before."""
+        return self._start("fetch")
 
     def _start(self, part: str, *through: str) -> "subprocess.Popen[bytes]":
         log = self.directory / f"{part}.log"

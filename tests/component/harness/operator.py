@@ -1,7 +1,5 @@
 """The real operator as a process, and users whose requests follow the route."""
 
-import ctypes
-import multiprocessing
 import os
 import signal
 import sys
@@ -11,9 +9,9 @@ from types import TracebackType
 from typing import Any
 
 from kubernetes import client
+from tests.forked import Forked, preload
 from tests.ports import free_port
 
-from viridian.controller.__main__ import main
 from viridian.traffic.route import shadow_in
 from viridian_shared.shadow import Shadow, read_shadow
 
@@ -26,8 +24,8 @@ from .repeated import Repeated
 from .scripted_target import ScriptedPod
 
 REPOSITORY = Path(__file__).parents[3]
-_STOP_SECONDS = 60
-_PR_SET_PDEATHSIG = 1
+MODULE = "viridian.controller.__main__"
+preload(MODULE)
 
 
 class OperatorProcess:
@@ -67,7 +65,7 @@ class OperatorProcess:
         self._forked = forked
         self.runs = 0
         self.probe_port, self.metrics_port = 0, 0
-        self._server: Server | _Fork | None = None
+        self._server: Server | None = None
         self.environment = {
             **ENVIRONMENT,
             "KUBECONFIG": str(kubeconfig),
@@ -97,7 +95,7 @@ class OperatorProcess:
         ports = {"VIRIDIAN_PROBE_PORT": str(self.probe_port), "VIRIDIAN_METRICS_PORT": str(self.metrics_port)}
         environment = {**self.environment, **ports}
         if self._forked:
-            self._server = _Fork(log, environment)
+            self._server = Server(self.name, Forked(MODULE, log, environment), log)
         else:
             self._server = start(self.name, [sys.executable, "-m", "viridian.controller"], log, environment)
 
@@ -114,8 +112,7 @@ class OperatorProcess:
     def stop(self) -> None:
         """Ask it to end, as a kubelet would."""
         if self._server is not None:
-            if isinstance(self._server, Server) and self._server.process.poll() is None:
-                self.thaw()  # a frozen one would not hear of it
+            self._server.process.send_signal(signal.SIGCONT)  # a frozen one would not hear of its end
             self._server.stop()
 
     @property
@@ -126,8 +123,7 @@ class OperatorProcess:
             RuntimeError: it does not run.
         """
         process = self._server.process if self._server is not None else None
-        alive = process.is_alive() if isinstance(process, _Process) else process is not None and process.poll() is None
-        if process is None or process.pid is None or not alive:
+        if process is None or process.poll() is not None:
             raise RuntimeError(f"the operator {self.name} does not run; its log:\n{self.log}")
         return process.pid
 
@@ -143,49 +139,11 @@ class OperatorProcess:
 
     def freeze(self) -> None:
         """Stop it with SIGSTOP, as on a node that is out of breath: it does not notice."""
-        self._signal(signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on where it was."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        if not isinstance(self._server, Server):
-            raise TypeError("only an operator in a separate process can be frozen")
-        self._server.process.send_signal(number)
-
-
-_Process = multiprocessing.process.BaseProcess
-_forking = multiprocessing.get_context("forkserver")
-_forking.set_forkserver_preload(["viridian.controller.__main__"])
-
-
-class _Fork:
-    """An operator forked from a process that has imported all of it."""
-
-    def __init__(self, log: Path, environment: dict[str, str]) -> None:
-        self.process = _forking.Process(target=_run, args=(str(log), environment), daemon=True)
-        self.process.start()
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.join(_STOP_SECONDS)
-        self.kill()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.join()
-
-
-def _run(log: str, environment: dict[str, str]) -> None:
-    """The forked process: what `start` does for a separate one."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    os.environ.clear()
-    os.environ.update(environment)
-    with Path(log).open("ab", buffering=0) as out:
-        for standard in (1, 2):
-            os.dup2(out.fileno(), standard)
-    sys.exit(main())
+        os.kill(self.pid, signal.SIGCONT)
 
 
 class Users(Repeated):

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.forked import Forked
 from tests.waiting import DEADLINE, eventually
 
 _STOP_SECONDS = 60
@@ -12,7 +13,7 @@ _STOP_SECONDS = 60
 class Server:
     """A running server."""
 
-    def __init__(self, name: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    def __init__(self, name: str, process: "subprocess.Popen[bytes] | Forked", log: Path) -> None:
         self.name = name
         self.process = process
         self.log = log

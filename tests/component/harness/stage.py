@@ -162,7 +162,7 @@ def stage_in(
         prometheus: what it asks.
         folder: for its logs; it is made.
         proxy: the operator speaks to the API server through it.
-        forked: the operator starts quickly, from a process that has imported it. It is this code's, and is not frozen.
+        forked: the operator starts quickly, from a process that has imported it: this code's.
     """
     control_plane.apply(
         {

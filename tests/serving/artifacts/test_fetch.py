@@ -81,7 +81,7 @@ def test_a_killed_fetch_is_resumed_by_the_next(server: FileServer, fetcher: Call
 
 def test_sigterm_ends_it_at_once(server: FileServer, fetcher: Callable[..., Pod]) -> None:
     server.always = files.silent
-    process = fetcher().start_fetch()
+    process = fetcher().start_fetch_alone()
     eventually(lambda: server.seen)
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 128 + signal.SIGTERM
