@@ -9,6 +9,7 @@ from tests.component.harness.loopback import kubernetes_client
 from tests.component.harness.pods import ReadyKeeper, make_ready, make_unready, wait_for_pods
 from tests.component.harness.prometheus import Prometheus
 from tests.component.harness.repeated import Repeated
+from tests.component.harness.watched import Watched
 from tests.waiting import eventually
 from urllib3.exceptions import ProtocolError
 
@@ -86,6 +87,26 @@ def test_a_keeper_makes_pods_ready_save_those_it_shall_leave(control_plane: Cont
         lambda: not control_plane.core.list_namespaced_pod(namespace, label_selector="app=web").items,
         "the pod to be gone, not only on its way",
     )
+
+
+def test_a_watch_knows_what_comes_and_goes(control_plane: ControlPlane, namespace: str) -> None:
+    # given a pod that was there before
+    control_plane.apply(deployment(namespace, "web", replicas=1))
+    [first] = wait_for_pods(control_plane.core, namespace, "app=web", 1)
+
+    def known() -> set[str]:
+        return {pod["metadata"]["uid"] for pod in watched.objects}
+
+    with Watched(control_plane.core.list_namespaced_pod, namespace) as watched:
+        assert known() == {first.metadata.uid}
+
+        # when another one comes and all of them go
+        control_plane.apply(deployment(namespace, "web", replicas=2))
+        eventually(lambda: len(known()) == 2, "the second pod")
+        control_plane.apply(deployment(namespace, "web", replicas=0))
+
+        # then it is known, and the end is not waited for
+        eventually(lambda: not known(), "no pod")
 
 
 def test_work_beside_a_test_outlives_a_busy_server_and_tells_any_other_error() -> None:

@@ -16,12 +16,13 @@ from viridian.traffic.route import shadow_in
 from viridian_shared.shadow import Shadow, read_shadow
 
 from .control_plane import ControlPlane
+from .gateway import routes_of
 from .loopback import ENVIRONMENT
-from .manifests import listed
 from .processes import Server, start
 from .prometheus import Prometheus
 from .repeated import Repeated
 from .scripted_target import ScriptedPod
+from .watched import Watched
 
 REPOSITORY = Path(__file__).parents[3]
 MODULE = "viridian.controller.__main__"
@@ -160,9 +161,11 @@ class Users(Repeated):
     """
 
     def __init__(self, control_plane: ControlPlane, prometheus: Prometheus, namespace: str, model: str) -> None:
-        super().__init__("users", 0.2, self._send)
         self._control_plane, self._target = control_plane, prometheus.target
         self._namespace, self._model = namespace, model
+        self._pods = Watched(control_plane.core.list_namespaced_pod, namespace)
+        self._routes = routes_of(control_plane, namespace)
+        super().__init__("users", 0.2, self._send, self._pods, self._routes)
         self._share: dict[str, float] = {}
         self.outcome: Callable[[str], tuple[str, float]] = lambda _: ("ok", 0.02)
         self.fallback: Callable[[str], tuple[str, str] | None] = lambda _: None
@@ -174,8 +177,7 @@ class Users(Repeated):
     def _send(self) -> None:
         via, weights = self._weights()
         # A check's pods have the revision's label, and get no user's request.
-        mine = f"viridian.dev/model={self._model}"
-        pods = listed(self._control_plane.core.list_namespaced_pod, self._namespace, label_selector=mine)
+        pods = [pod for pod in self._pods.objects if _label(pod, "model") == self._model]
         for color, weight in weights.items():
             ready = [pod for pod in pods if _label(pod, "color") == color and _is_ready(pod)]
             share = self._share.get(color, 0.0) + self.rate * self.period * weight / 100
@@ -213,14 +215,9 @@ class Users(Repeated):
 
     def _weights(self) -> tuple[str, dict[str, int]]:
         """How requests come, and the share of each color in percent."""
-        try:
-            route = self._control_plane.custom.get_namespaced_custom_object(
-                "gateway.networking.k8s.io", "v1", self._namespace, "httproutes", self._model
-            )
-        except client.ApiException as error:
-            if error.status == 404:
-                return "direct", self._selected()
-            raise
+        route = next((route for route in self._routes.objects if route["metadata"]["name"] == self._model), None)
+        if route is None:
+            return "direct", self._selected()
         rules = route["spec"].get("rules") or [{}]  # somebody may have taken them away
         self._told = read_shadow(shadow_in(rules[-1].get("filters") or []) or "")
         refs: list[dict[str, Any]] = rules[-1].get("backendRefs") or []

@@ -1,12 +1,14 @@
 """What a kubelet would do to pods, by a test's word."""
 
 import itertools
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.waiting import DEADLINE, eventually
 
 from .repeated import Repeated
+from .watched import Watched
 
 # By the client's types every attribute of every object may be None; tests would check for nothing else.
 Pod = Any
@@ -118,43 +120,51 @@ class ReadyKeeper(Repeated):
     """Makes every pod of a namespace ready as it appears, for as long as the `with` block lasts.
 
     Attributes:
-        unready: Label selectors of pods that are to be left as they are, such as `viridian.dev/color=green`.
+        unready: Labels, with or without a value, of pods that are to be left as they are: `viridian.dev/color=green`.
     """
 
     def __init__(self, core: Core, namespace: str) -> None:
-        super().__init__("ready-keeper", 0.1, self._keep)
         self._core = core
-        self._namespace = namespace
+        self._pods = Watched(core.list_namespaced_pod, namespace)
         self.unready: list[str] = []
+        super().__init__("ready-keeper", 0.1, self._keep, self._pods)
 
     def _keep(self) -> None:
-        new = _pending(self._core, self._namespace)
-        # Nearly always there is none, and the question is asked ten times a second.
-        left_alone = {
-            pod.metadata.uid
-            for selector in (self.unready if new else ())
-            for pod in list_pods(self._core, self._namespace, selector)
-        }
-        make_ready(self._core, [pod for pod in new if pod.metadata.uid not in left_alone])
+        make_ready(self._core, _pending(self._core, self._pods, self.unready))
 
 
 class CheckKeeper(Repeated):
     """Lets every check of a namespace pass as its pod appears, for as long as the `with` block lasts."""
 
     def __init__(self, core: Core, namespace: str) -> None:
-        super().__init__("check-keeper", 0.2, self._keep)
         self._core = core
-        self._namespace = namespace
+        self._pods = Watched(core.list_namespaced_pod, namespace)
+        super().__init__("check-keeper", 0.1, self._keep, self._pods)
 
     def _keep(self) -> None:
-        for pod in _pending(self._core, self._namespace):
+        for pod in _pending(self._core, self._pods):
             if "viridian.dev/check" in (pod.metadata.labels or {}):
                 end(self._core, pod, 0, "as expected")
 
 
-def _pending(core: Core, namespace: str) -> list[Pod]:
-    pods = core.list_namespaced_pod(namespace, field_selector="status.phase=Pending").items
-    return [pod for pod in pods if pod.metadata.deletion_timestamp is None]
+def _pending(core: Core, watched: Watched, but: Sequence[str] = ()) -> list[Pod]:
+    """The pods that are new, but for those with one of these labels.
+
+    Each is read again: a test may have changed it since the watch has told of it.
+    """
+    new = [
+        pod["metadata"]
+        for pod in watched.objects
+        if pod["status"].get("phase") == "Pending" and not any(_has(label, pod) for label in but)
+    ]
+    pods = [core.read_namespaced_pod(each["name"], each["namespace"]) for each in new]
+    return [pod for pod in pods if pod.status.phase == "Pending" and pod.metadata.deletion_timestamp is None]
+
+
+def _has(label: str, pod: dict[str, Any]) -> bool:
+    name, _, value = label.partition("=")
+    labels = pod["metadata"].get("labels", {})
+    return name in labels and value in ("", labels[name])
 
 
 def _none_left(core: Core, namespace: str, selector: str) -> list[Pod]:

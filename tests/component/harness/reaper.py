@@ -4,8 +4,8 @@ from typing import Any
 
 from kubernetes import client
 
-from .manifests import listed
 from .repeated import Repeated
+from .watched import Watched
 
 
 class Reaper(Repeated):
@@ -16,12 +16,13 @@ class Reaper(Repeated):
     """
 
     def __init__(self, api: client.ApiClient) -> None:
-        super().__init__("reaper", 0.2, self._reap)
         self.spared: set[str] = set()
         self._core: Any = client.CoreV1Api(api)
+        self._pods = Watched(self._core.list_pod_for_all_namespaces)
+        super().__init__("reaper", 0.1, self._reap, self._pods)
 
     def _reap(self) -> None:
-        for pod in (pod["metadata"] for pod in listed(self._core.list_pod_for_all_namespaces)):
+        for pod in (pod["metadata"] for pod in self._pods.objects):
             if "deletionTimestamp" in pod and pod["namespace"] not in self.spared:
                 self._core.delete_namespaced_pod(
                     pod["name"],

@@ -24,9 +24,9 @@ class Repeated:
         period: Seconds between two calls.
     """
 
-    def __init__(self, name: str, period: float, work: Callable[[], None]) -> None:
-        """Prepare to call `work`."""
-        self.period, self._work = period, work
+    def __init__(self, name: str, period: float, work: Callable[[], None], *needs: "Repeated") -> None:
+        """Prepare to call `work`, which needs what others do: they begin before and end after it."""
+        self.period, self._work, self._needs = period, work, needs
         self._error: Exception | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -40,16 +40,22 @@ class Repeated:
 
     def start(self) -> None:
         """Begin."""
+        for other in self._needs:
+            other.start()
         self._thread.start()
 
     def stop(self) -> None:
         """End the thread, and raise the error that had ended it, if any."""
         self._stop.set()
         self._thread.join()
+        for other in self._needs:
+            other.stop()
         self.check()
 
     def check(self) -> None:
         """Raise the error that ended the thread, if any."""
+        for other in self._needs:
+            other.check()
         if self._error:
             raise RuntimeError(f"the thread {self._thread.name} has ended") from self._error
 
