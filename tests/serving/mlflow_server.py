@@ -1,10 +1,12 @@
 """MLflow's own tracking server, on SQLite and with users, behind a proxy that does what it cannot be asked to do."""
 
+import atexit
 import functools
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -98,11 +100,40 @@ def tracking_server(
 ) -> Iterator[Tracking]:
     """Run a server that hands artifacts on, from its own disk or from a store."""
     directory.mkdir(parents=True, exist_ok=True)
-    tracking = Tracking(behind=free_port())
+    with _running(directory, destination, environ) as port, serving(tracking := Tracking(behind=port), directory):
+        yield tracking
+
+
+@contextmanager
+def shared_tracking_server(directory: Path) -> Iterator[Tracking]:
+    """A proxy of one's own, before the server that all tests of this process share: its start takes 16 s of a core.
+
+    Whoever registers a model gives it a name that nobody else does.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with serving(tracking := Tracking(behind=_of_this_process()), directory):
+        yield tracking
+
+
+@functools.cache
+def _of_this_process() -> int:
+    """The port of the shared server, which is started now if it does not run."""
+    until_exit = ExitStack()
+    atexit.register(until_exit.close)
+    directory = until_exit.enter_context(tempfile.TemporaryDirectory(prefix="viridian-mlflow-"))
+    return until_exit.enter_context(_running(Path(directory)))
+
+
+@contextmanager
+def _running(
+    directory: Path, destination: str = "", environ: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[int]:
+    """The server itself; the value is its port."""
+    port = free_port()
     users = directory / "users.ini"
     users.write_text(_USERS.format(directory=directory, **USER))
     command = [
-        *(python_of_mlflow(), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(tracking.behind)),
+        *(python_of_mlflow(), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
         *("--backend-store-uri", f"sqlite:///{directory}/mlflow.db", "--app-name", "basic-auth", "--workers", "1"),
         *("--serve-artifacts", "--artifacts-destination", destination or str(directory / "artifacts")),
     ]
@@ -116,8 +147,7 @@ def tracking_server(
     }
     server = start("mlflow", command, directory / "mlflow.log", environment)
     try:
-        server.wait_until(functools.partial(is_answering, tracking.behind, "/health"), within=_START)
-        with serving(tracking, directory):
-            yield tracking
+        server.wait_until(functools.partial(is_answering, port, "/health"), within=_START)
+        yield port
     finally:
         server.stop()

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from tests.serving import mlflow_server
 from tests.serving.fetching import mount
-from tests.serving.mlflow_server import SCHEME, tracking_server
+from tests.serving.mlflow_server import SCHEME, shared_tracking_server
 from tests.serving.pod import Pod
 from tests.serving.registry_server import PASSWORD, USER, registry_server
 from tests.serving.store_doubles import COMMIT, REPOSITORY, Azure, Google, Hub
@@ -148,13 +149,14 @@ def hf_place(directory: Path) -> Iterator[Place]:
 
 @contextmanager
 def mlflow_place(directory: Path) -> Iterator[Place]:
-    with tracking_server(directory) as server:
+    with shared_tracking_server(directory) as server:
         run, artifacts = server.run()
-        server.register("iris model", f"{SCHEME}{artifacts}/model", run)
+        name = f"iris model of {run}"
+        server.register(name, f"{SCHEME}{artifacts}/model", run)
         yield Place(
             "mlflow",
             server,
-            "mlflow://iris%20model/1/",
+            f"mlflow://{quote(name)}/1/",
             lambda path, content: server.put(f"{artifacts}/model/{path}", content),
             mlflow_server.USER,
             {**mlflow_server.USER, "MLFLOW_TRACKING_PASSWORD": "a-password-of-nobody"},

@@ -162,8 +162,8 @@ def test_an_alias_or_a_stage_is_refused(place: Place, tmp_path: Path, uri: str) 
 
 
 def test_a_version_that_does_not_exist(place: Place, tmp_path: Path) -> None:
-    pod = at(place, tmp_path, "mlflow://iris%20model/7")
-    fails(pod, "spec.model.uri: ", "MLflow has no mlflow://iris%20model/7", "not found", "correct the address")
+    uri = place.base.replace("/1/", "/7")
+    fails(at(place, tmp_path, uri), "spec.model.uri: ", f"MLflow has no {uri}", "not found", "correct the address")
 
 
 def test_an_endpoint_that_is_something_else(place: Place, tracking: Tracking, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_an_endpoint_that_is_something_else(place: Place, tracking: Tracking, tm
 
 def test_a_password_is_not_sent_without_tls(place: Place, tracking: Tracking, tmp_path: Path) -> None:
     plain = f"http://127.0.0.1:{tracking.behind}"
-    pod = at(place, tmp_path, "mlflow://iris%20model/1", STORE_ENDPOINT=plain)
+    pod = at(place, tmp_path, place.base.removesuffix("/"), STORE_ENDPOINT=plain)
     fails(pod, "spec.model.store.endpoint: ", "could read the token", "write an https:// endpoint")
     says_none_of(pod, *USER.values())
 
@@ -184,7 +184,7 @@ def test_a_password_is_not_sent_without_tls(place: Place, tracking: Tracking, tm
 def test_a_server_without_users_needs_neither(place: Place, tracking: Tracking, tmp_path: Path) -> None:
     # given a Secret with the keys of a store alone: nothing of it goes to the tracking server
     plain = f"http://127.0.0.1:{tracking.behind}"
-    pod = at(place, tmp_path, "mlflow://iris%20model/1", STORE_ENDPOINT=plain)
+    pod = at(place, tmp_path, place.base.removesuffix("/"), STORE_ENDPOINT=plain)
     for key in USER:
         (pod.directory / "credentials" / key).unlink()
     write_secret(pod, KEYS)
