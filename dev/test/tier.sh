@@ -35,9 +35,11 @@ serving() {
 compiled() {
   local folder form status=0
   folder=$("$DEV/toolchain/compiled.sh")
-  form=(-n 2 --dist worksteal -o "pythonpath=operator $folder .")
-  run_pytest compiled "${form[@]}" -m "not serving" tests/serving/{http1,codec,inference,metrics,telemetry,api} || status=1
-  run_pytest compiled-pods "${form[@]}" \
+  form=(-n 2 --dist worksteal -p no:schemathesis -o "pythonpath=operator $folder .")
+  # What runs preprocess.py is not compiled, and much of its tests is waiting.
+  run_pytest compiled "${form[@]}" -m "not serving" --ignore=tests/serving/inference/test_worker_host.py \
+    tests/serving/{http1,codec,inference,metrics,telemetry,api} || status=1
+  run_pytest compiled-pods "${form[@]}" -m serving \
     tests/serving/api/test_{pod,hostile,malformed,pod_trouble,two_pods}.py tests/serving/commands/test_drill.py || status=1
   return "$status"
 }
