@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 _PR_SET_PDEATHSIG = 1
 _context = multiprocessing.get_context("forkserver")
@@ -28,9 +29,23 @@ def preload(module: str) -> None:
 class Forked:
     """A running `python -m MODULE`, of a module whose `main` is what that calls; with the methods of a `Popen`."""
 
-    def __init__(self, module: str, log: Path, environment: Mapping[str, str]) -> None:
-        """Start it in an environment, with both of its outputs at the end of a file."""
-        self._process = _context.Process(target=_run, args=(module, str(log), dict(environment)), daemon=True)
+    def __init__(
+        self,
+        module: str,
+        log: Path,
+        environment: Mapping[str, str],
+        settings: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
+        """Start it in an environment, with both of its outputs at the end of a file.
+
+        Args:
+            module: what runs.
+            log: the file.
+            environment: its variables.
+            settings: values of names in modules, such as `viridian_serving.artifacts.retries._FIRST_PAUSE`.
+        """
+        started = (module, str(log), dict(environment), dict(settings))
+        self._process = _context.Process(target=_run, args=started, daemon=True)
         self._process.start()
 
     @property
@@ -63,7 +78,7 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def _run(module: str, log: str, environment: dict[str, str]) -> None:
+def _run(module: str, log: str, environment: dict[str, str], settings: dict[str, object]) -> None:
     """The forked process: what a new one would have from its parent."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     os.environ.clear()
@@ -71,4 +86,7 @@ def _run(module: str, log: str, environment: dict[str, str]) -> None:
     with Path(log).open("ab", buffering=0) as out:
         for standard in (1, 2):
             os.dup2(out.fileno(), standard)
+    for path, value in settings.items():
+        place, _, name = path.rpartition(".")
+        setattr(importlib.import_module(place), name, value)
     sys.exit(importlib.import_module(module).main())

@@ -36,6 +36,8 @@ PORTS = (
 )
 FETCH = "viridian_serving.commands.fetch"
 preload(FETCH)
+HURRIED = {"viridian_serving.artifacts.retries._FIRST_PAUSE": 0.02}
+"""The fetch container tries again at once: how long it waits, test_retries.py holds."""
 IDENTITY_LABELS = {"model_namespace": "ml", "model": "m", "revision": "m-1"}
 
 
@@ -120,7 +122,7 @@ class Pod:
 
     def start_fetch(self) -> "subprocess.Popen[bytes] | Forked":
         if self.file_limit is None:
-            return Forked(FETCH, self.directory / "fetch.log", self.environment)
+            return Forked(FETCH, self.directory / "fetch.log", self.environment, HURRIED)
         return self._start("fetch", "prlimit", f"--fsize={self.file_limit}", "--")
 
     def start_fetch_alone(self) -> "subprocess.Popen[bytes]":
