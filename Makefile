@@ -68,7 +68,7 @@ bench-faults: ## what faults cost, on the local cluster; FAULTS=prometheus,conto
 bench-demo: ## whether the demonstration loses requests: ten runs, four of them on a busy machine; RUNS=10 BUSY=4
 	@dev/test/bench.sh demo $(if $(RUNS),--runs $(RUNS)) $(if $(BUSY),--busy $(BUSY))
 
-bench-serving: ## how fast predictions are, beside Triton, KServe, MLServer, BentoML, FastAPI; SERVERS=viridian,triton SECONDS=5 AGAINST=COMMIT
+bench-serving: ## how fast predictions are, beside Triton, KServe, MLServer, BentoML, FastAPI, LitServe, Ray Serve; SERVERS=viridian,triton SECONDS=5 AGAINST=COMMIT
 	@dev/test/bench.sh serving "$(SERVERS)" $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(WORKLOADS),--workloads $(WORKLOADS)) $(if $(AGAINST),--against $(AGAINST))
 

@@ -134,6 +134,8 @@ class ModelSchema:
     max_batch: int
     """Instances in one call; 0 when the model has no batch dimension."""
     batching: Batching = Batching(Batch.JOINED)
+    serial: bool = False
+    """Whether requests are joined, and the model works on one call after the other."""
 
     @property
     def of_one(self) -> bool:
@@ -163,6 +165,7 @@ class ModelSchema:
         try:
             inputs, outputs = _tensors(config["input"]), _tensors(config["output"])
             max_batch = int(config["max_batch_size"])
+            instances = _instances(config)
         except (KeyError, TypeError) as error:
             raise SchemaError(f"Triton's model configuration lacks {error}") from error
         # A python model can say so as late as when it is loaded.
@@ -174,7 +177,7 @@ class ModelSchema:
         if max_batch == 0 and all(tensor.dims[:1] == (1,) for tensor in (*inputs, *outputs)):
             # A batch of one, so that instances look as they do for other models.
             return cls(_without_first(inputs), _without_first(outputs), 1, _OF_ONE)
-        return cls(inputs, outputs, max_batch, batching)
+        return cls(inputs, outputs, max_batch, batching, serial=batching.mode is Batch.JOINED and instances == 1)
 
 
 def _batching(config: Mapping[str, Any], max_batch: int) -> Batching:
@@ -184,6 +187,12 @@ def _batching(config: Mapping[str, Any], max_batch: int) -> Batching:
     if max_batch:
         return Batching(Batch.JOINED)
     return Batching(Batch.NONE, "the model has no batch dimension")
+
+
+def _instances(config: Mapping[str, Any]) -> int:
+    """Return how many calls the model works on at the same time; 0 when Triton does not say it."""
+    groups = config.get("instance_group") or ()
+    return sum(int(group["count"]) * max(1, len(group.get("gpus") or ())) for group in groups)
 
 
 def _without_first(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:

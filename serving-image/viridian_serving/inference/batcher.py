@@ -3,7 +3,8 @@
 A call is sent as soon as one of a few slots is free, and takes with it everything that waits and has the same shape.
 With one client a request therefore leaves at once, without even being queued; under load, what arrives while a call
 runs travels in the next one, and batches grow by themselves as far as the load asks for it. A timer would make the
-single client wait for nobody.
+single client wait for nobody. While the calls of a model that works on one after the other are long, one slot is used:
+beside such a call another could only wait, and grow no more.
 
 Nothing here knows Triton: the call is a function, and the tests pass their own.
 """
@@ -20,6 +21,9 @@ from viridian_serving.metrics.histograms import SIZES, WAITS, Histogram
 
 _SOLITUDE: Final = 8
 """Calls in a row with one job and no other beside it, after which a client is taken to be alone."""
+_LONG: Final = 0.005
+_LONG_ROW: Final = 0.00025
+"""Seconds that a long call takes at least, and seconds for each of its rows: ten times what they take outside it."""
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -111,6 +115,7 @@ class DynamicBatcher(Generic[P, R]):
         calls_in_flight: int,
         max_rows: int,
         max_queue: int,
+        serial: bool = False,
         call_now: "Callable[[Job[P, R], Callable[[R | CallFailedError], None]], GiveUp | None] | None" = None,
     ) -> None:
         """Make an empty queue of the running event loop.
@@ -121,13 +126,22 @@ class DynamicBatcher(Generic[P, R]):
             calls_in_flight: Calls at the same time.
             max_rows: Rows in one call, at most; a single job with more travels alone.
             max_queue: Rows that may wait.
+            serial: Whether the function works on one call after the other, however many are in flight. While its calls
+                are long, one is in flight: a second could only wait for it, and would take along what is there now,
+                instead of what comes until its turn.
             call_now: Sends one job without waiting for anything, and has its result or failure told; gives what ends
                 the call early, or None, and sends nothing, when it would have to wait. By default every job is queued.
         """
         self._loop = asyncio.get_running_loop()
         self._call = call
         self._call_now = call_now
+        self._slots = calls_in_flight
         self._free = calls_in_flight
+        self._serial = serial
+        self._is_long = False
+        """Whether the last call was long, and the next has to wait for those that run."""
+        self._last_end = 0.0
+        """When it ended, by `time.perf_counter`."""
         self._running = 0
         self._company = 0
         """Calls in a row that have yet to run by themselves before the next job is taken for the only one."""
@@ -170,7 +184,7 @@ class DynamicBatcher(Generic[P, R]):
         job.done.add_done_callback(partial(self._settled, job))
         if self._running or self._waiting or self._alone:
             self._company = _SOLITUDE
-        elif self._free and not self._company and self._start_now(job):
+        elif self._has_room() and not self._company and self._start_now(job):
             return job.done
         self._enqueue(job)
         return job.done
@@ -216,6 +230,10 @@ class DynamicBatcher(Generic[P, R]):
         if job.give_up is not None:
             job.give_up()
 
+    def _has_room(self) -> bool:
+        """Whether one more call may be made now."""
+        return self._free == self._slots if self._is_long else self._free > 0
+
     def _is_full(self, rows: int) -> bool:
         return self._queued_rows + rows > self._max_queue and self._queued_rows > 0
 
@@ -246,7 +264,7 @@ class DynamicBatcher(Generic[P, R]):
     def _use_free_slot(self) -> None:
         # A task begins with the next turn of the event loop, so that what it reads in this one, from other
         # connections, comes along.
-        if self._free and not self._starting and (self._waiting or self._alone):
+        if self._has_room() and not self._starting and (self._waiting or self._alone):
             self._free -= 1
             self._starting = True
             task = self._loop.create_task(self._send_all())
@@ -263,6 +281,8 @@ class DynamicBatcher(Generic[P, R]):
             # one after it. It travels in the next call, which leaves that little later and is the larger for it.
             for _ in range(2):
                 await asyncio.sleep(0)
+            if self._is_long and self._free < self._slots - 1:
+                return  # another slot goes on
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
@@ -307,8 +327,10 @@ class DynamicBatcher(Generic[P, R]):
         return batch
 
     async def _run(self, batch: list[Job[P, R]]) -> None:
-        self._count(sum([job.rows for job in batch]))
+        rows = sum([job.rows for job in batch])
+        self._count(rows)
         self._running += 1
+        since = time.perf_counter()
         try:
             results = await self._call(batch, max([job.deadline for job in batch]))
         except CallFailedError as error:
@@ -322,11 +344,19 @@ class DynamicBatcher(Generic[P, R]):
             raise
         finally:
             self._running -= 1
+        self._measure(since, rows)
         for job, result in zip(batch, results, strict=True):
             if not job.done.done():
                 job.done.set_result(result)
         if len(batch) == 1 and not self._waiting:
             self._company = max(0, self._company - 1)
+
+    def _measure(self, since: float, rows: int) -> None:
+        """See whether a call was long, without the time that it waited for the one before."""
+        now = time.perf_counter()
+        took = now - max(since, self._last_end)
+        self._last_end = now
+        self._is_long = self._serial and took >= max(_LONG, _LONG_ROW * rows)
 
     def _count(self, rows: int) -> None:
         self.stats.calls += 1

@@ -94,6 +94,7 @@ class Model:
             calls_in_flight=calls_in_flight,
             max_rows=max(1, schema.max_batch),
             max_queue=max_queue,
+            serial=schema.serial,
             call_now=self._call_now,
         )
 

@@ -118,6 +118,7 @@ class Peer:
             "IRIS_MODEL": str(model),
             "ORT_DISABLE_TELEMETRY": "1",
             "BENTOML_DO_NOT_TRACK": "true",
+            "RAY_USAGE_STATS_ENABLED": "0",
             "BENTOML_HOME": str(folder / "bentoml"),
         }
         command = [interpreter(self.requirements), *self.arguments(ports)]

@@ -135,7 +135,7 @@ def _p50(rows: Rows, server: str) -> float:
     return _figures(rows, server, 1, "iris")[0].p50_ms
 
 
-PYTHON_SERVERS = ("kserve", "mlserver", "bentoml", "fastapi")
+PYTHON_SERVERS = ("kserve", "mlserver", "bentoml", "fastapi", "litserve", "rayserve")
 _AHEAD_OF_TRITON = {1: 0.85, 8: 1.0, 32: 1.3, 64: 1.3}
 _FALLS = 0.05
 """Share by which a figure may be worse than an earlier commit's: less than two runs of the same one differ by."""

@@ -69,6 +69,14 @@ def _bentoml(service: str) -> Peer:
     return Peer("bentoml", BENTOML, arguments)
 
 
+def _litserve(how: str) -> Peer:
+    return Peer("litserve", PLAIN, lambda ports: [str(PEERS / "litserve_app.py"), str(ports[0]), how])
+
+
+def _rayserve(how: str) -> Peer:
+    return Peer("rayserve", PLAIN, lambda ports: [str(PEERS / "rayserve_app.py"), str(ports[0]), how])
+
+
 def _server(name: str, configuration: str, peer: Peer) -> Server:
     return Server(name, configuration, lambda workload: peer.question if workload is IRIS else None, peer.run)
 
@@ -117,4 +125,18 @@ SERVERS = (
     _server("bentoml-quiet", "2 workers, no logs, no metrics", _bentoml("Quiet")),
     _server("bentoml-batching", "adaptive batching, no logs, no metrics", _bentoml("Batching")),
     _server("bentoml-default", "as it comes", _bentoml("Default")),
+    _server("litserve-quiet", "2 workers, fast queue, no logs", _litserve("quiet")),
+    _server(
+        "litserve-batching",
+        "adaptive batching, 32 requests or 5 ms, fast queue, no logs",
+        _litserve("batching"),
+    ),
+    _server("litserve-default", "as it comes", _litserve("default")),
+    _server("rayserve-quiet", "1 replica, 128 requests at a time, no logs", _rayserve("quiet")),
+    _server(
+        "rayserve-batching",
+        "the same, adaptive batching, 32 requests or 5 ms",
+        _rayserve("batching"),
+    ),
+    _server("rayserve-default", "as it comes", _rayserve("default")),
 )

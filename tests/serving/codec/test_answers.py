@@ -241,6 +241,31 @@ def test_the_api_learns_what_the_first_dimension_is(
 
 
 @pytest.mark.parametrize(
+    ("max_batch", "groups", "serial"),
+    [
+        pytest.param(8, [{"count": 1, "gpus": []}], True, id="one instance"),
+        pytest.param(8, [{"count": 1, "gpus": [0]}], True, id="one instance on a GPU"),
+        pytest.param(8, [{"count": 2, "gpus": []}], False, id="two instances"),
+        pytest.param(8, [{"count": 1, "gpus": [0, 1]}], False, id="one instance on each of two GPUs"),
+        pytest.param(8, [{"count": 1, "gpus": []}, {"count": 1, "gpus": [0]}], False, id="two groups"),
+        pytest.param(8, [], False, id="not said"),
+        pytest.param(0, [{"count": 1, "gpus": []}], False, id="not joined"),
+    ],
+)
+def test_the_api_learns_whether_calls_run_one_after_the_other(
+    max_batch: int, groups: list[dict[str, Any]], serial: bool
+) -> None:
+    tensor = {"data_type": "TYPE_FP32", "dims": ["-1"]}
+    config = {
+        "max_batch_size": max_batch,
+        "input": [{"name": "X", **tensor}],
+        "output": [{"name": "y", **tensor}],
+        "instance_group": groups,
+    }
+    assert ModelSchema.from_triton(config).serial is serial
+
+
+@pytest.mark.parametrize(
     "config",
     [
         {},
