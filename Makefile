@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint coverage test-pure test-serving test-component test-importing test-transformers test-e2e fuzz mutants cluster images sbom install generate clean
+.PHONY: help demo test lint coverage test-pure test-serving test-component test-importing test-transformers test-e2e fuzz mutants cluster images sbom install generate pictures clean
 .PHONY: bench-guards bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import bench-fetch bench-alerts bench-drift bench-rules bench-page release
 
 help: ## this list
@@ -90,7 +90,11 @@ generate: ## the CRD, the API reference, rules and dashboards, from the code
 	@dev/python.sh -m viridian.monitoring.generators.rules
 	@dev/python.sh -m viridian.monitoring.generators.dashboards
 
-bench-alerts: ## which alerts fire in each scenario of tests/monitoring/scenarios, and how soon: build/bench-alerts.json
+pictures: ## docs/images/dashboards: the dashboards' panels, drawn from what real pods have counted
+	@dev/toolchain/build-go.sh prometheus
+	@dev/python.sh -m tests.monitoring.pictures
+
+bench-alerts: ## which alerts fire in each scenario of tests/monitoring/scenarios, and how soon: build/bench-alerts.json and .md
 	@dev/test/bench.sh alerts
 
 bench-drift: ## false alarms on drift in a quarter, and how soon a shift is found, simulated; MODELS=30 SHIFTS=50 RATES=1,60

@@ -9,8 +9,9 @@ import pytest
 import yaml
 from tests.cli.http_server import Prometheus, serving
 
-from viridian.cli.cost.measure import Amount, costs
+from viridian.cli.cost.measure import costs, model_cost
 from viridian.cli.main import main
+from viridian.rollout.reporting.cost import Amount
 
 MODEL = yaml.safe_load((Path(__file__).parent / "models" / "progressing.yaml").read_text())
 NAME, NAMESPACE = MODEL["metadata"]["name"], MODEL["metadata"]["namespace"]
@@ -29,6 +30,8 @@ class Shop(Prometheus):
         if query.startswith("1000 *"):
             found = [("iris-1", "0.0421"), ("iris-2", "+Inf")]
             return [{"metric": {"revision": revision}, "value": [0, value]} for revision, value in found]
+        if query.startswith("max by (currency)"):
+            return [{"metric": {"currency": "EUR"}, "value": [0, "1.5"]}]
         colors = [("iris-2", "v2", "green", "0.5"), ("iris-1", "v1", "blue", "1.5")]
         return [
             {"metric": {"revision": r, "version": v, "color": c, "currency": "EUR"}, "value": [0, value]}
@@ -62,6 +65,11 @@ def test_amounts_are_written_for_people(amount: Amount, text: str) -> None:
 
 def test_without_prices_there_is_no_cost(prometheus: str) -> None:
     assert costs(prometheus, NAMESPACE, "free") == []
+    assert model_cost(prometheus, NAMESPACE, "free") is None
+
+
+def test_a_model_costs_what_its_dearer_color_does(prometheus: str) -> None:
+    assert model_cost(prometheus, NAMESPACE, NAME) == Amount(1.5, "EUR")
 
 
 @pytest.mark.usefixtures("cluster")

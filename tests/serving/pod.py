@@ -218,6 +218,11 @@ class Pod:
         now = self.counts()
         return {key: count - before.get(key, 0) for key, count in now.items() if count != before.get(key, 0)}
 
+    def predictions(self) -> int:
+        """Predictions that users got up to now, by its metrics."""
+        page = self.get("/metrics", "METRICS_PORT").body.decode()
+        return sum(int(sample.value) for sample in samples_of(page, "viridian_answered_predictions"))
+
     def metrics_after(self, moment: float) -> str:
         """The first page whose stamp is after the moment."""
         page = ""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from viridian.api.spec import ModelDeploymentSpec
     from viridian.cli.forecast.measure import Measured
     from viridian.cli.forecast.play import World
+    from viridian.rollout.reporting.cost import Amount
 
 _USUAL_ERRORS = 0.001
 
@@ -41,7 +42,11 @@ _OPTIONS: Final = (
     click.option("--rpm", type=click.FloatRange(min=0, min_open=True), help="Requests a minute of all users."),
     click.option("--error-rate", type=Share(), help="Share of them that fails with stable, such as 0.5%."),
     click.option("--p95", type=Seconds(), help="Their P95 with stable, such as 120ms."),
-    click.option("--prometheus", metavar="URL", help="Measure what is not given, such as http://127.0.0.1:9090."),
+    click.option(
+        "--prometheus",
+        metavar="URL",
+        help="Measure what is not given, and what it costs, such as http://127.0.0.1:9090.",
+    ),
     click.option("--window", type=Seconds(), default="1h", show_default=True, help="Measure over so long."),
     click.option("-n", "--namespace", metavar="NAME", help="Namespace to measure. Default: that of the manifest."),
     click.option("--name", metavar="NAME", help="Model, where the file has several."),
@@ -67,12 +72,14 @@ class Asked:
         world: What its rollout meets.
         assumed: What of that was neither given nor measured, in words.
         seed: Of the draws.
+        cost: What the model's pods cost for an hour today; None where that is not known.
     """
 
     name: str
     world: "World"
     assumed: tuple[str, ...]
     seed: int
+    cost: "Amount | None" = None
 
 
 def on_manifest(command: Command) -> Command:
@@ -129,7 +136,7 @@ def _asked(
     assumed: list[str] = []
     stable = _stable(spec, measured, error_rate, p95, assumed)
     world = World(spec, _rpm(rpm, measured), stable, scrape_interval, startup, approval)
-    return Asked(model, world, tuple(assumed), seed)
+    return Asked(model, world, tuple(assumed), seed, _cost(prometheus, where, model) if prometheus else None)
 
 
 def _manifest(filename: str, name: str | None) -> dict[str, Any]:
@@ -157,6 +164,12 @@ def _measured(prometheus: str, namespace: str, model: str, window: float) -> "Me
     from viridian.cli.forecast.measure import measure
 
     return measure(prometheus, namespace, model, f"{max(1, round(window))}s")
+
+
+def _cost(prometheus: str, namespace: str, model: str) -> "Amount | None":
+    from viridian.cli.cost.measure import model_cost
+
+    return model_cost(prometheus, namespace, model)
 
 
 def _rpm(given: float | None, measured: "Measured | None") -> float:

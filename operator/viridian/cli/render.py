@@ -12,9 +12,10 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from viridian.rollout.reporting.cost import Amount
 from viridian_shared.words import count
 
-from .cost.measure import Amount, RevisionCost
+from .cost.measure import RevisionCost
 from .drill import stage_line, summary
 from .model import Json, Model, read_time
 

@@ -23,6 +23,7 @@ from viridian.controller.guarding.own_pods import OwnPods
 from viridian.controller.guarding.shadows import ShadowPoller
 from viridian.controller.guarding.ticker import Ticker
 from viridian.controller.guarding.user_queries import UserQueryPoller
+from viridian.controller.notifying.cost import RolloutCosts
 from viridian.controller.notifying.notifier import Notifier
 from viridian.controller.reconciling.drills import Drills
 from viridian.controller.reconciling.events import Recorder
@@ -131,6 +132,9 @@ class Operator:
             (lease_namespace, f"{lease}-notifications"),
             recorder.warn,
             self.metrics.notified,
+            RolloutCosts(configuration.prometheus_url, asked=self.metrics.asked("cost"))
+            if configuration.cost.is_set
+            else None,
         )
         self._monitor = monitor
         self._ticker = Ticker(

@@ -194,7 +194,8 @@ class _PassedCall:
         """
         reader = self._inferences.started().messages
         # Of bytes only the lengths are looked at, unless they are strings; other values are decoded.
-        context.asked = await aside(len(self._message), partial(reader.read, self._message))
+        asked = await aside(len(self._message), partial(reader.read, self._message))
+        context.asked, context.passed_instances = asked.tensors, asked.instances
         self._inferences.deaths.check(context)
         left = context.deadline - asyncio.get_running_loop().time()
         try:

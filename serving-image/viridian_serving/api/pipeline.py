@@ -342,7 +342,7 @@ class Inferences:
         length = request.headers.get(HEADER_LENGTH)
         looked_at = predictor.protocol.effort(request.body, length)
         asked = await aside(looked_at, partial(predictor.protocol.read, request.body, length))
-        context.asked = asked.tensors
+        context.asked, context.passed_instances = asked.tensors, asked.instances
         self.deaths.check(context)
         return await oip_proxy.forward(self._triton, request, context.deadline, asked)
 

@@ -6,7 +6,7 @@ passed on is the message itself, which means to Triton what it means here: both 
 
 from collections.abc import Iterator
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import DecodeError
 
@@ -23,6 +23,15 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT: Final = 10
 
 
+class InferMessage(NamedTuple):
+    """A message that Triton may get."""
+
+    tensors: list[bytes | memoryview]
+    """Bytes of its tensors; the message's other fields, where those hold the values."""
+    instances: int
+    """How many it is about."""
+
+
 class MessageReader:
     """Reads messages for one model."""
 
@@ -36,14 +45,14 @@ class MessageReader:
         self._name = name
         self._rules = TensorRules(model)
 
-    def read(self, message: bytes) -> list[bytes | memoryview]:
+    def read(self, message: bytes) -> InferMessage:
         """Check a message.
 
         Args:
             message: A ModelInferRequest.
 
         Returns:
-            Bytes of its tensors; the message's other fields, where those hold the values.
+            What is in it.
 
         Raises:
             Problem: Status 400 or 404; it names what is wrong.
@@ -65,7 +74,7 @@ class MessageReader:
             _check_parameters(each, where, violations)
         if violations.number:
             raise refused(violations)
-        return list(raw) or [rest]
+        return InferMessage(list(raw) or [rest], self._rules.instances_of(each.shape for each in header.tensors))
 
     def _check_inputs(self, inputs: Any, raw: list[memoryview], violations: Violations) -> None:  # noqa: ANN401
         if raw and len(raw) != len(inputs):

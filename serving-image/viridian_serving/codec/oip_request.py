@@ -71,6 +71,8 @@ class InferRequest(NamedTuple):
     """Bytes of the JSON header; 0 where there is none, and the body is the only input's bytes."""
     body: list[bytes | memoryview]
     """The header, then the tensors' bytes."""
+    instances: int = 1
+    """How many it is about."""
 
     @property
     def tensors(self) -> "list[bytes | memoryview]":
@@ -89,8 +91,9 @@ class InferReader:
         """
         self._model = model
         self._rules = TensorRules(model)
-        self._known: dict[tuple[bytes, int], bytes] = {}
-        """What Triton gets as a header before this many bytes in all, where the bytes hold every value."""
+        self._known: dict[tuple[bytes, int], tuple[bytes, int]] = {}
+        """What Triton gets as a header before this many bytes in all, and of how many instances, where the bytes hold
+        every value."""
         self._has_strings = any(not tensor.datatype.size for tensor in model.inputs)
 
     def effort(self, body: bytes, header_length: bytes | None) -> int:
@@ -123,7 +126,7 @@ class InferReader:
         text = body[:length]
         # A client that names no request sends the same header for every tensor of one shape.
         if (known := self._known.get((text, len(body)))) is not None:
-            return InferRequest(len(known), [known, memoryview(body)[length:]])
+            return InferRequest(len(known[0]), [known[0], memoryview(body)[length:]], known[1])
         header = _header(text)
         violations = Violations()
         _check_parameters(header.parameters, "/parameters", violations)
@@ -131,13 +134,13 @@ class InferReader:
         tensors = list(self._tensors(header.inputs, body, length, violations, binary=header_length is not None))
         if violations.number:
             raise refused(violations)
-        written = msgspec.json.encode(header)
+        written, instances = msgspec.json.encode(header), self._rules.instances_of(each.shape for each in header.inputs)
         # Where the values are in the header, their bytes are more than none, which is what follows it.
         if not self._has_strings and sum(map(len, tensors)) == len(body) - length > 0 and length <= _LONGEST_KNOWN:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            self._known[text, len(body)] = written
-        return InferRequest(len(written), [written, *tensors])
+            self._known[text, len(body)] = written, instances
+        return InferRequest(len(written), [written, *tensors], instances)
 
     def _raw(self, body: bytes) -> InferRequest:
         """A body that is nothing but the bytes of the only input, one instance."""

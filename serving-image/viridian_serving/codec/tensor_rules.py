@@ -1,7 +1,7 @@
 """What a request may say of a tensor, whichever way it comes: by HTTP or gRPC, as JSON, numbers or bytes."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Final
 
@@ -24,11 +24,21 @@ class TensorRules:
         """
         self._inputs = {tensor.name: tensor.datatype for tensor in model.inputs}
         self._outputs = frozenset(tensor.name for tensor in model.outputs)
+        self._batched = model.max_batch > 0
 
     @property
     def outputs(self) -> str:
         """The model's outputs, for people."""
         return ", ".join(sorted(map(repr, self._outputs)))
+
+    def instances_of(self, shapes: Iterable[Sequence[int]]) -> int:
+        """Return how many instances inputs of these shapes, which were checked, are about.
+
+        Args:
+            shapes: Of all inputs, as the request has them; Triton refuses those whose batches differ.
+        """
+        first = next(iter(shapes), ())
+        return first[0] if self._batched and first else 1
 
     def check_output(self, name: str, asked: set[str], where: str, violations: Violations) -> None:
         """Check what a request says of an output.

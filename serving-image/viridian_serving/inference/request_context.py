@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from viridian_serving.codec.oip import Encoded
@@ -43,6 +44,7 @@ class RequestContext:
         "many",
         "outcome",
         "passed",
+        "passed_instances",
         "predictions",
         "queued",
         "request",
@@ -85,6 +87,8 @@ class RequestContext:
         """What it answered, one for each instance; empty when it did not."""
         self.passed: Response | None = None
         """What Triton answered to a request of the inference protocol, as it came."""
+        self.passed_instances = 0
+        """How many instances such a request is about, once it was found to be valid."""
         self.outcome: Outcome | None = None
         """How it ended as far as this pod's model goes; None until that is known."""
         self.failure: Failure | None = None
@@ -92,7 +96,8 @@ class RequestContext:
         self.status = 0
         """Of the client's answer; 0 when there was none."""
         self.answered_by: str | None = None
-        """Who answered the client: ``model``, ``stable``, or ``pod`` for a problem document; None when it had left."""
+        """Who answered the client: ``model``, ``cache``, ``stable``, or ``pod`` for a problem document; None when
+        it had left."""
         self.seconds = 0.0
         """From the whole request read to the client's answer."""
         self.trace_id: str | None = None
@@ -101,3 +106,15 @@ class RequestContext:
         """Stable's word on it, where stable may be asked."""
         self.unfinished = 2
         """The client's answer and the model's outcome: it is over when both are known, in whichever order."""
+
+    @property
+    def answered_instances(self) -> int:
+        """How many instances the client got predictions of, from this pod.
+
+        What stable answered in its place is not among them: stable's pod counts that.
+        """
+        if self.answered_by not in ("model", "cache"):
+            return 0
+        if self.passed is not None:
+            return self.passed_instances if self.passed.status == HTTPStatus.OK else 0
+        return len(self.predictions)

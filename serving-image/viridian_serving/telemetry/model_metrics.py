@@ -69,11 +69,14 @@ class ModelMetrics:
         """Record what was answered.
 
         Args:
-            requests: Each with its instances and predictions; those without predictions are passed over.
+            requests: Each with its instances and predictions. Of those of the inference protocol, whose tensors have no
+                meaning here, only the instances are counted.
         """
         for context in requests:
             if context.failure is not None and context.failure.cause.endswith(NOT_FINITE_CAUSE):
                 self._not_finite[context.via] += 1
+            if context.via not in USERLESS:
+                self._answered[context.via] += context.answered_instances
         of_users = [context for context in requests if context.predictions and context.via not in USERLESS]
         if not of_users:
             return
@@ -82,7 +85,6 @@ class ModelMetrics:
             self._drift.observe(of_users)
         for via in {context.via for context in of_users}:
             predictions = [each for context in of_users if context.via is via for each in context.predictions]
-            self._answered[via] += len(predictions)
             confidences = [confidence_of(each) for each in predictions]
             self._confidence[via].observe_all([each for each in confidences if each is not None])
             numbers = [each.get("prediction") for each in predictions]

@@ -121,7 +121,10 @@ def _rules(server: PrometheusServer) -> list[dict[str, Any]]:
         took = {rule["name"]: rule["evaluationTime"] for rule in group["rules"]}
         unhealthy = [f"{rule['name']}: {rule.get('lastError')}" for rule in group["rules"] if rule["health"] != "ok"]
         if unhealthy:
-            raise RuntimeError(f"rules that cannot be evaluated: {unhealthy}")
+            raise RuntimeError(
+                f"rules that were not evaluated: {unhealthy}; after a timeout this machine is too busy, or too small"
+                " for so many models"
+            )
         share = group["evaluationTime"] / group["interval"]
         found.append(
             {

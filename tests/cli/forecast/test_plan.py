@@ -99,11 +99,13 @@ def test_a_manifest_with_an_error_is_not_planned(iris: Path, capsys: pytest.Capt
 
 
 class Iris(Prometheus):
-    """Knows 300 requests a minute, 1 % of which fail; of the others 90 % take at most 100 ms."""
+    """Knows 300 requests a minute, 1 % of which fail; of the others 90 % take at most 100 ms. Pods cost 1.5 an hour."""
 
     counts: ClassVar = {"ok": "4.95", "error": "0.05"}
 
     def samples(self, query: str) -> list[dict[str, Any]]:
+        if "cost_per_hour" in query:
+            return [{"metric": {"currency": "EUR"}, "value": [0, "1.5"]}]
         by, values = (
             ("le", {"0.1": "4.455", "0.2": "4.95", "+Inf": "5"}) if "_bucket" in query else ("outcome", self.counts)
         )
@@ -153,6 +155,8 @@ def test_what_is_given_wins_over_what_is_measured(
     assert said["requestsPerMinute"] == pytest.approx(300)
     assert said["errorRate"] == 0.02
     assert said["assumed"] == []
+    assert said["cost"] == {"perHour": 1.5, "currency": "EUR"}
+    assert any("cost 1.50 EUR an hour" in note for note in said["notes"])
 
 
 # -- durations

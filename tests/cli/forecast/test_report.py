@@ -12,6 +12,7 @@ from viridian.cli.forecast.many import Ending, Forecast, Range, forecast
 from viridian.cli.forecast.play import World
 from viridian.cli.forecast.power import blind_spot, hold_that_sees, seen_within
 from viridian.cli.forecast.report import Plan
+from viridian.rollout.reporting.cost import Amount
 from viridian_shared.durations import format_duration
 
 STABLE = Behavior(0.01, LogNormal(0.05))
@@ -24,6 +25,23 @@ def said(promoted: Ending, expired: Ending = NEVER, rpm: float = 600, **changes:
     world = World(spec_for(**changes), rpm, STABLE)
     found = Forecast(HEALTHY, promoted, NEVER, expired, NONE, NONE, 0.0)
     return " ".join(Plan("iris", world, (), 100, 0, [found]).notes())
+
+
+def test_where_there_are_prices_it_says_what_the_second_color_costs() -> None:
+    # given rollouts that take half an hour, and ones that are turned back after six minutes
+    world = World(spec_for(), 600, STABLE)
+    ends = Ending(1.0, Range(900, 1200, 1800)), Ending(1.0, Range(60, 120, 360))
+    found = [
+        Forecast(HEALTHY, ends[0], NEVER, NEVER, NONE, NONE, 0.0),
+        Forecast(HEALTHY, NEVER, ends[1], NEVER, NONE, NONE, 0.0),
+    ]
+    plan = Plan("iris", world, (), 100, 0, found, Amount(2.0, "EUR"))
+    # then it is stable's price for so long
+    says = "Stable's pods cost 2.00 EUR an hour. The candidate's cost up to as much on top: "
+    assert f"{says}1.00 EUR until it is promoted, 0.2 EUR until it is turned back." in plan.notes()
+    assert plan.data()["cost"] == {"perHour": 2.0, "currency": "EUR"}
+    # and without prices nothing
+    assert "cost" not in said(ends[0])
 
 
 def test_a_deadline_that_fits_says_how_much_is_left() -> None:

@@ -25,9 +25,9 @@ class PrometheusServer:
         url: Where it listens.
     """
 
-    def __init__(self, folder: Path, configuration: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, configuration: dict[str, Any], *flags: str) -> None:
         """Start it, with everything that it writes in this folder."""
-        self._folder = folder
+        self._folder, self._flags = folder, flags
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._server: Server | None = None
@@ -49,6 +49,7 @@ class PrometheusServer:
                 f"--config.file={self._folder / 'prometheus.yml'}",
                 f"--storage.tsdb.path={self._folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{self._port}",
+                *self._flags,
             ],
             self._folder / "prometheus.log",
         )

@@ -1,5 +1,6 @@
 """The page of `kubectl viridian dashboard` in a real browser: a rollout, and what a person does to it."""
 
+import itertools
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from tests.bench.page.stand_in import change, model, serving
 from tests.component.harness.binaries import REPOSITORY
 from tests.component.harness.shell import Shell
 from tests.component.harness.stage import LONG, Stage
-from tests.waiting import DEADLINE
+from tests.waiting import DEADLINE, eventually
 
 PICTURES = REPOSITORY / "build" / "dashboard"
 PATIENT = DEADLINE * 1000
@@ -122,6 +123,38 @@ def test_a_rollout_is_watched_and_steered(stage: Stage, shell: Shell, page: Page
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert_accessible(page)
         picture(page, "phone")
+
+
+def test_disagreements_with_stable_are_shown(stage: Stage, shell: Shell, page: Page) -> None:
+    # given a candidate that gets copies of stable's requests, and answers some of them otherwise
+    stage.apply("v1.0.0")
+    stage.reaches("Stable", "v1.0.0")
+    results = itertools.cycle(["agreed"] * 7 + ["disagreed"] * 2 + ["dropped"])
+    stage.users.mirrored = lambda _: next(results)
+    stage.apply("v2.0.0", rollout={**LONG, "steps": [{"shadow": "50%", "hold": "10m"}, *LONG["steps"]]})
+    copies = "sum by (result) (viridian_shadow_total) >= 5"
+    eventually(lambda: len(stage.prometheus.query(copies)) == 3, "copies of each kind to be scraped")
+
+    # when its model is opened
+    command = ("kubectl", "viridian", "dashboard", "-n", stage.namespace, "--no-browser")
+    with shell.running(*command, "--prometheus", stage.prometheus.url) as process:
+        page.goto(address_of(process))
+        page.get_by_role("link", name="iris").click()
+
+        # then it says how many there are of which kind, and where to read them
+        answers = page.get_by_role("region", name="Answers beside stable's")
+        expect(answers).to_contain_text(re.compile(r"iris-2 got copies of \d+ requests that stable answered"))
+        for kind, words in (
+            ("agreed", "answered as stable did"),
+            ("disagreed", "answered something else, or refused what stable takes"),
+            ("dropped", "were not sent, because too many were under way"),
+        ):
+            line = answers.get_by_role("listitem").filter(has=page.get_by_text(kind, exact=True))
+            expect(line).to_have_text(re.compile(rf"^{kind} \d+ \([\d.]+ %\) {words}$"))
+        expect(answers).to_contain_text("With spec.serving.log, the prediction log has each disagreement")
+        expect(page.locator(".lane.green")).to_contain_text("0 %")
+        assert_accessible(page)
+        picture(page, "disagreements")
 
 
 def test_what_the_operator_refuses_is_said_in_its_own_words(stage: Stage, shell: Shell, page: Page) -> None:

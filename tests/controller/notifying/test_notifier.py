@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from tests.controller.fakes import NAMESPACE, FakeApi, model, spec
 from tests.controller.notifying.receiver import Receiver
+from tests.metrics.server import Server
 from tests.waiting import until
 
 from viridian.api.names import Color
@@ -17,6 +18,7 @@ from viridian.api.status import ColorStatus, Ending, HistoryEntry, ModelDeployme
 from viridian.api.status.changes import evolve
 from viridian.controller.cache.models import Model, Models
 from viridian.controller.notifying import outbox
+from viridian.controller.notifying.cost import RolloutCosts
 from viridian.controller.notifying.notifier import Notifier
 from viridian.controller.runtime.jobs import end
 from viridian.controller.runtime.notification_settings import NotificationSettings
@@ -57,6 +59,7 @@ class Stage:
         self.warned: list[tuple[str, str]] = []
         self.counts: Counter[str] = Counter()
         self.tasks: list[asyncio.Task[None]] = []
+        self.costs: RolloutCosts | None = None
         self.apply([{"url": receiver.url}])
 
     def apply(self, notify: list[dict[str, Any]], status: ModelDeploymentStatus = REST) -> Model:
@@ -77,6 +80,7 @@ class Stage:
             (NAMESPACE, "viridian-notifications"),
             self._warn,
             lambda result: self.counts.update([result]),
+            self.costs,
         )
         known = asyncio.Event()
         known.set()
@@ -118,6 +122,48 @@ async def test_a_rollback_arrives_as_a_cloud_event(stage: Stage) -> None:
     assert (event["specversion"], event["type"]) == ("1.0", "dev.viridian.modeldeployment.RolledBack")
     assert event["source"].endswith(f"/namespaces/{NAMESPACE}/modeldeployments/iris")
     assert event["data"].items() >= {"reason": "GuardBreached", "version": "v2", "message": "12 of 40 failed"}.items()
+
+
+def priced(value: str) -> list[dict[str, Any]]:
+    return [{"metric": {"currency": "EUR"}, "value": [0, value]}]
+
+
+async def test_the_end_of_a_rollout_says_what_it_cost(stage: Stage) -> None:
+    # given prices, and a Prometheus that knows what the second color cost
+    server = Server()
+    server.answers("vector", priced("0.0421"))
+    with server.running() as url:
+        stage.costs = RolloutCosts(url)
+        notifier = await stage.start()
+        # when a rollout begins, and is rolled back
+        notifier.turned(stage.model, REST, ROLLING)
+        notifier.turned(stage.model, ROLLING, TURNED)
+        await until(lambda: len(stage.receiver.events) == 2)
+    # then only its end has a cost, for people and for programs
+    began, ended = (event["data"] for event in stage.receiver.events)
+    assert "cost" not in began
+    assert ended["cost"] == {"amount": 0.0421, "currency": "EUR"}
+    assert ended["message"] == "12 of 40 failed (cost on top: 0.0421 EUR)"
+    [asked] = server.asked
+    assert f"@ {NOW.timestamp():.0f}" in asked["query"][0]
+
+
+@pytest.mark.parametrize("knows", [priced("0"), priced("NaN"), [{"values": []}], [], None])
+async def test_nobody_waits_for_a_cost_that_is_not_known(stage: Stage, knows: list[dict[str, Any]] | None) -> None:
+    # given a Prometheus that knows of none, or does not answer
+    server = Server()
+    server.answers("vector", knows)
+    server.slow = knows is None
+    with server.running() as url:
+        stage.costs = RolloutCosts(url, timeout=timedelta(seconds=0.2))
+        notifier = await stage.start()
+        # when a rollout is rolled back, then that is told without
+        notifier.turned(stage.model, ROLLING, TURNED)
+        await until(lambda: bool(stage.receiver.events))
+    [event] = stage.receiver.events
+    assert event["data"]["message"] == "12 of 40 failed"
+    assert "cost" not in event["data"]
+    assert server.asked
 
 
 async def test_the_entry_in_the_history_is_the_same_notification(stage: Stage) -> None:

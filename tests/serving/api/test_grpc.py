@@ -43,13 +43,14 @@ def index(*values: int) -> tritongrpc.InferInput:
 
 def test_an_inference_is_answered_as_triton_answers_it_and_counts(pod: Pod, client: Client) -> None:
     # given
-    before = pod.counts()
+    before, answered = pod.counts(), pod.predictions()
     # when
     result = client.infer("m", [index(3, 7)], request_id="r1", headers={"x-request-id": "seen"})
     # then
     assert result.as_numpy("y").tolist() == [[30.0], [70.0]]
     assert result.get_response().id == "r1"
     assert pod.since(before) == {("direct", "ok"): 1}
+    assert pod.predictions() - answered == 2
 
 
 def test_what_is_read_is_what_triton_says_and_does_not_count(pod: Pod, client: Client) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import tritonclient.http
 from tests.serving import models
 from tests.serving.hostile import Hostile, pointers, requests
 from tests.serving.pod import Answer, Pod, children_in, running_pod
+from tritonclient.grpc import service_pb2
 
 from viridian_serving.codec.oip_grpc_request import MessageReader
 from viridian_serving.codec.oip_request import InferReader
@@ -85,6 +87,25 @@ def test_a_header_that_is_known_means_the_same_and_the_tensors_are_not_copied() 
     # and it is not known of more bytes
     with pytest.raises(Problem):
         reader.read(header + tensor + b"x", length)
+
+
+@pytest.mark.parametrize(
+    ("max_batch", "shape", "instances"), [(128, [3, 4], 3), (128, [0, 4], 0), (0, [3, 4], 1), (0, [], 1), (128, [], 1)]
+)
+def test_the_readers_know_how_many_instances_are_asked_about(max_batch: int, shape: list[int], instances: int) -> None:
+    # given one request, by HTTP as values and as bytes, and by gRPC
+    model = ModelSchema((Tensor("X", DataType.UINT8, (-1,)),), (), max_batch)
+    raw = bytes(prod(shape))
+    entry = {"name": "X", "shape": shape, "datatype": "UINT8"}
+    values = json.dumps({"inputs": [{**entry, "data": list(raw)}]}).encode()
+    header = json.dumps({"inputs": [{**entry, "parameters": {"binary_data_size": len(raw)}}]}).encode()
+    message = service_pb2.ModelInferRequest(model_name="m", inputs=[entry], raw_input_contents=[raw])
+    http, grpc = InferReader(model), MessageReader(model, "m")
+    # then all of them say the same, also of a header that is known
+    assert http.read(values, None).instances == instances
+    assert {http.read(header + raw, b"%d" % len(header)).instances for _ in range(2)} == {instances}
+    assert grpc.read(message.SerializeToString()).instances == instances
+    assert http.read(raw, b"0").instances == 1
 
 
 @pytest.fixture(scope="module")

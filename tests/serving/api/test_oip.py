@@ -11,7 +11,7 @@ pytestmark = pytest.mark.serving
 
 def test_triton_s_client_works_unchanged(digits: Pod) -> None:
     # given
-    before = digits.counts()
+    before, answered = digits.counts(), digits.predictions()
     client = tritonclient.http.InferenceServerClient(f"127.0.0.1:{digits.ports['HTTP_PORT']}")
     rows = np.arange(128, dtype=np.float32).reshape(2, 64) % 16
     for binary in (True, False):
@@ -31,6 +31,7 @@ def test_triton_s_client_works_unchanged(digits: Pod) -> None:
     assert client.get_model_config("m")["max_batch_size"] > 1
     assert client.get_inference_statistics("m")["model_stats"]
     assert digits.since(before) == {("direct", "ok"): 2}
+    assert digits.predictions() - answered == 4
 
 
 def test_triton_s_client_gets_triton_s_errors_and_compression(digits: Pod) -> None:

@@ -22,7 +22,7 @@ from viridian_serving.contract.feature_metadata import (
     feature_metadata,
     label_of,
 )
-from viridian_serving.http1.messages import Request
+from viridian_serving.http1.messages import Request, Response
 from viridian_serving.inference.model import NOT_FINITE
 from viridian_serving.inference.request_context import Failure, RequestContext
 from viridian_serving.metrics.histograms import DECADES, Histogram, evenly
@@ -41,7 +41,7 @@ def instance(age: int, *pixels: float) -> Encoded:
 
 
 def seen_of(via: Via, **known: Any) -> RequestContext:
-    return context_of(Request(b"POST", b"/predict", {}, b"", 0.0), "id", via, 0, **known)
+    return context_of(Request(b"POST", b"/predict", {}, b"", 0.0), "id", via, 0, **{"answered_by": "model", **known})
 
 
 def context(via: Via = Via.SPLIT, *, instances: list[Encoded] | None = None, **prediction: Any) -> RequestContext:
@@ -213,6 +213,29 @@ def test_numbers_are_counted_by_way_and_answers_that_are_none_as_well() -> None:
     values = watch.nonzero("viridian_prediction_value_bucket")
     assert (values["pin", "+Inf"], values["split", "+Inf"]) == (1, 1)
     assert watch.nonzero("viridian_predictions_not_finite_total") == {("split",): 1}
+
+
+@pytest.mark.parametrize(
+    ("seen", "answered"),
+    [
+        ({"predictions": [{}, {}, {}]}, 3),
+        ({"predictions": [{}], "answered_by": "cache"}, 1),
+        ({"passed": Response(200, b""), "passed_instances": 4}, 4),
+        # and none of what the client did not get, or got from another pod, which counts it
+        ({"predictions": [{}], "answered_by": "stable"}, 0),
+        ({"predictions": [{}], "answered_by": None}, 0),
+        ({"passed": Response(200, b""), "passed_instances": 4, "answered_by": "stable"}, 0),
+        ({"passed": Response(500, b""), "passed_instances": 4, "answered_by": "pod"}, 0),
+        ({"passed": Response(400, b""), "passed_instances": 4, "answered_by": "pod"}, 0),
+    ],
+)
+def test_each_instance_that_a_user_got_a_prediction_of_counts_once(seen: dict[str, Any], answered: int) -> None:
+    watch = Watch()
+    # when it is told of a user's request, and of a check, which is nobody's
+    watch.observations.observe([seen_of(Via.PIN, **seen), seen_of(Via.CHECK, **seen)])
+    # then
+    counted = watch.nonzero("viridian_answered_predictions_total")
+    assert counted == ({("pin",): answered} if answered else {})
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def plan(asked: Asked, rollouts: int, output: str | None) -> None:
 
     def played() -> Plan:
         found = forecast(world, kinds, rollouts, asked.seed)
-        return Plan(asked.name, world, asked.assumed, rollouts, asked.seed, found)
+        return Plan(asked.name, world, asked.assumed, rollouts, asked.seed, found, asked.cost)
 
     if output:
         print_data(played().data(), output)

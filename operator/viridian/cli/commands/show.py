@@ -89,7 +89,7 @@ def watch(kubectl: Kubectl, name: str) -> None:
 @on_cluster
 def history(kubectl: Kubectl, name: str, prometheus: str | None, output: str | None) -> None:
     """Show how the rollouts of NAME ended, the newest first: result, changes, checks, and why."""
-    from viridian.cli.cost.measure import on_top
+    from viridian.cli.cost.measure import rollout_cost
 
     model = kubectl.model(name)
     if output:
@@ -100,7 +100,7 @@ def history(kubectl: Kubectl, name: str, prometheus: str | None, output: str | N
         from viridian.cli import render
 
         times = [(read_time(entry["startedAt"]), read_time(entry["endedAt"])) for entry in model.history]
-        costs = [on_top(prometheus, model.namespace, model.name, *each) for each in times] if prometheus else []
+        costs = [rollout_cost(prometheus, model.namespace, model.name, *each) for each in times] if prometheus else []
         render.console().print(render.history_text(model, costs))
 
 

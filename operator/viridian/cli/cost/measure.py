@@ -1,28 +1,12 @@
 """Reads from Prometheus what the operator says of cost, and what pods have answered; no recording rules are needed."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from viridian.cli.prometheus import query, value_of
+from viridian.rollout.reporting.cost import STEP, Amount, by_color, labels_of, on_top, read_amount
 from viridian_shared.counts.metric_names import ANSWERED, COST_PER_HOUR
-
-_STEP: Final = 60
-"""Seconds between two values that are added up."""
-
-
-@dataclass(frozen=True)
-class Amount:
-    """Money."""
-
-    value: float
-    currency: str
-
-    def __str__(self) -> str:
-        """To the cent, or to three digits of what is less than one."""
-        value = f"{self.value:,.2f}" if abs(self.value) >= 1 else f"{self.value:.3g}"
-        return f"{value} {self.currency}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -67,9 +51,9 @@ def costs(prometheus: str, namespace: str, name: str) -> list[RevisionCost]:
     Raises:
         CannotMeasure: Prometheus does not answer.
     """
-    of = _of(namespace, name)
+    of = labels_of((namespace, name))
     now = f"max by (revision, version, color, currency) ({COST_PER_HOUR}{{{of}}})"
-    spent = f"sum by (revision) (sum_over_time(({now})[1h:{_STEP}s])) * {_STEP} / 3600"
+    spent = f"sum by (revision) (sum_over_time(({now})[1h:{STEP}s])) * {STEP} / 3600"
     answered = f"sum by (revision) (increase({ANSWERED}{{{of}}}[1h]))"
     hours = query(prometheus, now)
     if not hours:
@@ -87,7 +71,7 @@ def costs(prometheus: str, namespace: str, name: str) -> list[RevisionCost]:
     ]
 
 
-def on_top(prometheus: str, namespace: str, name: str, begun: datetime, ended: datetime) -> Amount | None:
+def rollout_cost(prometheus: str, namespace: str, name: str, begun: datetime, ended: datetime) -> Amount | None:
     """Read what the second color cost while a rollout ran: the cheaper one, at each moment.
 
     Args:
@@ -103,20 +87,24 @@ def on_top(prometheus: str, namespace: str, name: str, begun: datetime, ended: d
     Raises:
         CannotMeasure: Prometheus does not answer.
     """
-    colors = (
-        f"sum by (color, currency) (max by (revision, color, currency) ({COST_PER_HOUR}{{{_of(namespace, name)}}}))"
-    )
-    extra = f"sum by (currency) ({colors}) - max by (currency) ({colors})"
-    seconds = max(_STEP, round((ended - begun).total_seconds()))
-    found = query(
-        prometheus,
-        f"sum_over_time(({extra})[{seconds}s:{_STEP}s] @ {ended.timestamp():.0f}) * {_STEP} / 3600",
-    )
-    return Amount(value_of(found[0]), _label(found[0], "currency")) if found else None
+    return read_amount(query(prometheus, on_top((namespace, name), begun, ended)))
 
 
-def _of(namespace: str, name: str) -> str:
-    return f"model_namespace={json.dumps(namespace)},model={json.dumps(name)}"
+def model_cost(prometheus: str, namespace: str, name: str) -> Amount | None:
+    """Read what a model's pods cost for an hour: those of one color, the dearer one while a rollout runs.
+
+    Args:
+        prometheus: Its address, such as http://127.0.0.1:9090.
+        namespace: Of the model.
+        name: Of the model.
+
+    Returns:
+        The amount; None where the installation has no prices, or the model no pods.
+
+    Raises:
+        CannotMeasure: Prometheus does not answer.
+    """
+    return read_amount(query(prometheus, f"max by (currency) ({by_color((namespace, name))})"))
 
 
 def _label(sample: Any, name: str) -> str:  # noqa: ANN401 - what Prometheus sends

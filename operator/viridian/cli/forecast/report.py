@@ -12,6 +12,7 @@ from viridian.api.checks import Checks
 from viridian.api.rollout import Approval
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.guards.sentences import percent
+from viridian.rollout.reporting.cost import Amount
 from viridian_shared.durations import format_duration, parse_duration
 from viridian_shared.words import whole_percent
 
@@ -38,6 +39,7 @@ class Plan:
         rollouts: How many of each candidate were played.
         seed: Of the draws.
         forecasts: For each candidate.
+        cost: What the model's pods cost for an hour today; None where that is not known.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Plan:
     rollouts: int
     seed: int
     forecasts: Sequence[Forecast]
+    cost: Amount | None = None
 
     def data(self) -> dict[str, Any]:
         """Return the plan for programs; times in seconds."""
@@ -60,6 +63,7 @@ class Plan:
             "seed": self.seed,
             "candidates": [_data(each) for each in self.forecasts],
             "widest": {"pods": capacity.pods, "cpu": capacity.cpu},
+            "cost": {"perHour": self.cost.value, "currency": self.cost.currency} if self.cost else None,
             "notes": list(self.notes()),
         }
 
@@ -105,6 +109,8 @@ class Plan:
         yield _deadline(self.world, self.forecasts[0])
         yield from _beside(self.world)
         yield _capacity(self.world.spec)
+        if self.cost is not None:
+            yield _cost(self.cost, self.forecasts)
         yield from _blind_spots(self.world)
 
 
@@ -153,6 +159,21 @@ def _capacity(spec: ModelDeploymentSpec) -> str:
     capacity = widest(spec)
     cpu = f", which request {capacity.cpu:g} CPU" if capacity.cpu is not None else "; their CPU is not requested"
     return f"At its widest the rollout runs {capacity.pods} pods of both versions{cpu}."
+
+
+def _cost(hour: Amount, forecasts: Sequence[Forecast]) -> str:
+    """What the second color costs: never more than stable's pods do, since the cheaper one counts as on top."""
+    longest = {
+        "promoted": [each.promoted.seconds.high for each in forecasts if each.promoted.seconds],
+        "turned back": [each.turned_back.seconds.high for each in forecasts if each.turned_back.seconds],
+        "expired": [each.expired.seconds.high for each in forecasts if each.expired.seconds],
+    }
+    most = [
+        f"{Amount(hour.value * max(seconds) / 3600, hour.currency)} until it is {ending}"
+        for ending, seconds in longest.items()
+        if seconds
+    ]
+    return f"Stable's pods cost {hour} an hour. The candidate's cost up to as much on top: {', '.join(most)}."
 
 
 def _blind_spots(world: World) -> Iterator[str]:

@@ -5,7 +5,6 @@ from typing import Any
 import aiohttp
 
 from viridian.api.names import API_VERSION, PLURAL
-from viridian.api.status import cut
 
 from .delivery import Delivery, Undeliverable, Undelivered
 
@@ -56,8 +55,9 @@ def encode(delivery: Delivery) -> tuple[dict[str, str], bytes]:
 
 
 def data(delivery: Delivery) -> dict[str, Any]:
-    """Return what the event says, as JSON; times that are not known are left out."""
+    """Return what the event says, as JSON; times and a cost that are not known are left out."""
     notification, (namespace, name) = delivery.notification, delivery.model
+    cost = notification.cost
     times = {
         "startedAt": notification.started_at,
         "evidenceAt": notification.evidence_at,
@@ -68,8 +68,9 @@ def data(delivery: Delivery) -> dict[str, Any]:
         "model": name,
         "event": str(notification.event),
         "reason": str(notification.reason),
-        "message": cut(notification.message),
+        "message": notification.text,
         "revision": notification.revision,
         "version": notification.version,
         **{key: moment.isoformat(timespec="milliseconds") for key, moment in times.items() if moment is not None},
+        **({"cost": {"amount": cost.value, "currency": cost.currency}} if cost is not None else {}),
     }

@@ -5,6 +5,7 @@ import base64
 import binascii
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import aiohttp
@@ -20,6 +21,7 @@ from viridian.kube.resources import SECRET
 from viridian.rollout.reporting.notifications import Notification, news, notifications
 
 from . import cloud_events
+from .cost import RolloutCosts
 from .delivery import Address, Delivery, Denied, Undeliverable, Undelivered
 from .egress import check_host, check_scheme, host_of
 from .ledger import Ledger
@@ -47,6 +49,7 @@ class Notifier:
         place: tuple[str, str],
         warn: Warn,
         count: Callable[[str], None],
+        costs: RolloutCosts | None = None,
     ) -> None:
         """Prepare; nothing runs yet.
 
@@ -58,8 +61,9 @@ class Notifier:
             place: namespace and name of the ledger's ConfigMap.
             warn: writes an Event.
             count: called with what became of a notification.
+            costs: says what rollouts cost; None where there are no prices.
         """
-        self._client, self._models, self._warn = client, models, warn
+        self._client, self._models, self._warn, self._costs = client, models, warn, costs
         self._allowed = tuple(settings.allowed_hosts)
         self._defaults = [
             (
@@ -150,13 +154,19 @@ class Notifier:
             raise Undeliverable("it has no address")
         scheme = url.partition("://")[0].lower() if address.trusted else check_scheme(url, self._allowed)
         if scheme not in {"http", "https"}:
-            await self._services.send(url, delivery)
+            await self._services.send(url, await self._with_cost(delivery))
             return
         if not address.trusted:
             check_host(host_of(url), self._allowed)
         if self._session is None:
             raise Undelivered("the operator is not ready to send")
-        await cloud_events.send(self._session, url, delivery)
+        await cloud_events.send(self._session, url, await self._with_cost(delivery))
+
+    async def _with_cost(self, delivery: Delivery) -> Delivery:
+        if self._costs is None:
+            return delivery
+        cost = await self._costs.of(delivery.model, delivery.notification)
+        return replace(delivery, notification=replace(delivery.notification, cost=cost))
 
     async def _read(self, address: Address) -> str:
         """The address in a Secret.

@@ -57,7 +57,7 @@ class Services:
         notification = delivery.notification
         title = f"{'/'.join(delivery.model)}: {notification.event}"
         reason = f"{notification.reason}: " if notification.reason != notification.event else ""
-        body = f"{reason}{notification.message}"
+        body = f"{reason}{notification.text}"
         if not sender.notify(body=body, title=title, notify_type=_kind(notification.event), timeout=TIMEOUT):
             raise Undelivered("the service did not accept it")
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from viridian.api.notify import NotifyEvent
-from viridian.api.status import HistoryEntry, ModelDeploymentStatus, Phase
+from viridian.api.status import HistoryEntry, ModelDeploymentStatus, Phase, cut
+
+from .cost import Amount
 
 _NAMES = frozenset(event.value for event in NotifyEvent)
 _ENDINGS = {Phase.ROLLED_BACK: NotifyEvent.ROLLED_BACK, Phase.EXPIRED: NotifyEvent.EXPIRED}
@@ -26,6 +28,7 @@ class Notification:
         started_at: When the rollout began.
         evidence_at: The scrape that completed the evidence against the candidate.
         reverted_at: When all traffic was on stable again.
+        cost: What the rollout cost on top; None where that is not known.
     """
 
     id: str
@@ -38,6 +41,12 @@ class Notification:
     started_at: datetime | None = None
     evidence_at: datetime | None = None
     reverted_at: datetime | None = None
+    cost: Amount | None = None
+
+    @property
+    def text(self) -> str:
+        """The message as it is sent: not too long, and with the cost where that is known."""
+        return cut(self.message) + (f" (cost on top: {self.cost})" if self.cost is not None else "")
 
 
 def news(uid: str, before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> list[Notification]:
