@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from viridian.guards.counts import Counts
@@ -73,12 +74,12 @@ class Answers:
     def __add__(self, other: Answers) -> Answers:
         return Answers(Counter(self.counts) + Counter(other.counts))
 
-    @property
+    @cached_property
     def classes(self) -> dict[str, int]:
         """Predicted labels that occurred, by label."""
         return {key[1]: number for key, number in self.counts.items() if key[0] == CLASS and number}
 
-    @property
+    @cached_property
     def labels(self) -> int:
         """How many labels were predicted."""
         return sum(self.classes.values())
