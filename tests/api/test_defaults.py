@@ -62,6 +62,7 @@ def test_each_default_of_a_parent_is_made_of_its_childrens() -> None:
     check(structural_schema(ModelDeploymentSpec), "spec")
 
 
+MOUNTED = {"version": "v1", "uri": f"oci://r/m@sha256:{64 * '0'}", "mount": "ImageVolume"}
 AT_HUB = {"version": "v1", "uri": f"hf://acme/iris@{'0a' * 20}"}
 
 
@@ -94,6 +95,9 @@ AT_HUB = {"version": "v1", "uri": f"hf://acme/iris@{'0a' * 20}"}
             "the whole address of an https or oci uri is in the uri",
         ),
         ({"model": {**AT_HUB, "store": {"anonymous": True}}}, "anonymous is for s3, gs and az uris"),
+        ({"model": {**AT_HUB, "mount": "ImageVolume"}}, "mount: only an image in a registry"),
+        ({"model": {**MOUNTED, "credentialsSecretRef": {"name": "pull"}}}, "imagePullSecrets"),
+        ({"model": {**MOUNTED, "store": {"caConfigMap": {"name": "ca"}}}}, "store: the node pulls the image"),
         (
             {"model": {**AT_HUB, "uri": "https://m/m", "digest": "x", "store": {"endpoint": "https://m"}}},
             "the whole address of an https or oci uri is in the uri",

@@ -19,6 +19,7 @@ ANSWER = [
     series("viridian_prediction_value_bucket", 5, via="split", le="+Inf"),
     series("viridian_predictions_not_finite_total", 1, via="split"),
     series("viridian_shadow_total", 2, candidate="iris-2", result="disagreed"),
+    series("viridian_shadow_duration_seconds_bucket", 9, candidate="iris-2", role="stable", le="0.1"),
     series("viridian_feedback_cohort_total", 6, revision="iris-0", age="1h", result="incorrect"),
 ]
 
@@ -31,6 +32,7 @@ def test_the_newest_samples_of_a_pod_are_its_counts() -> None:
         ("number", "+Inf"): 5,
         ("nonFinite",): 1,
         ("shadow", "iris-2", "disagreed"): 2,
+        ("shadowTime", "iris-2", "stable", "0.1"): 9,
         ("cohort", "iris-0", "1h", "incorrect"): 6,
     }
     assert found == {IRIS: AnswerSnapshot(120.0, {"p1": PodAnswers("iris-1", counts, 50.0)})}
@@ -52,6 +54,8 @@ def test_what_is_no_series_is_an_error(answer: list[object]) -> None:
         ({"__name__": "viridian_predictions_total", "via": "split"}, True),
         ({"__name__": "viridian_predictions_total", "via": "pin"}, False),
         ({"__name__": "viridian_shadow_total"}, True),
+        ({"__name__": "viridian_shadow_duration_seconds_bucket"}, True),
+        ({"__name__": "viridian_shadow_duration_seconds_sum"}, False),
         ({"__name__": "viridian_counters_started_seconds"}, True),
         ({"__name__": "viridian_requests_total", "via": "split"}, False),
         ({"__name__": "viridian_prediction_value_count", "via": "split"}, False),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
@@ -60,6 +60,12 @@ _ENDPOINT_MISSING = (
     "an mlflow uri needs it: write the address of the tracking server, such as https://mlflow.example.com"
 )
 _ENDPOINT_UNUSED = "the whole address of an https or oci uri is in the uri: remove the endpoint"
+_NO_VOLUME = "only an image in a registry can be mounted as a volume: remove it, or write an oci uri"
+_VOLUME_IS_PULLED = "the node pulls the image of an ImageVolume"
+_VOLUME_CREDENTIALS = (
+    f"{_VOLUME_IS_PULLED}, with a pull secret: remove it, and write the Secret to serving.podTemplate.imagePullSecrets"
+)
+_VOLUME_STORE = f"{_VOLUME_IS_PULLED}, as its container runtime is configured: remove it"
 _NOT_ANONYMOUS = "anonymous is for s3, gs and az uris without credentialsSecretRef: remove one of them"
 
 
@@ -114,6 +120,17 @@ class ModelSource(ApiModel):
                     "fieldPath": ".credentialsSecretRef",
                 },
                 {"rule": f"!has(self.store) || {_IS_FETCHED}", "message": _STORE_UNUSED, "fieldPath": ".store"},
+                {
+                    "rule": "!has(self.mount) || self.uri.startsWith('oci:')",
+                    "message": _NO_VOLUME,
+                    "fieldPath": ".mount",
+                },
+                {
+                    "rule": "!has(self.mount) || !has(self.credentialsSecretRef)",
+                    "message": _VOLUME_CREDENTIALS,
+                    "fieldPath": ".credentialsSecretRef",
+                },
+                {"rule": "!has(self.mount) || !has(self.store)", "message": _VOLUME_STORE, "fieldPath": ".store"},
                 {
                     "rule": "!has(self.store) || self.uri.startsWith('s3:')"
                     " || !(has(self.store.region) || has(self.store.pathStyle))",
@@ -201,6 +218,14 @@ class ModelSource(ApiModel):
             ),
         ),
     ] = None
+    mount: Annotated[
+        Literal["ImageVolume"] | None,
+        Field(
+            description="ImageVolume: the node pulls the image of an oci uri, and the pod mounts it, in a cluster with"
+            " image volumes (Kubernetes 1.35, or the feature gate ImageVolume). It must be an image with the files in"
+            " /models, and no artifact of another kind. Default: a container of the pod fetches the files."
+        ),
+    ] = None
     format: Annotated[
         ModelFormat,
         Field(
@@ -258,6 +283,8 @@ class ModelSource(ApiModel):
         is_version = self.scheme == "s3" and "?versionId=" in self.uri
         if self.digest is None and self.scheme in _NEED_DIGEST and not is_version:
             raise ValueError(f"digest: {_DIGEST_MISSING}")
+        if self.mount is not None:
+            self._check_volume()
         if self.credentials_secret_ref is not None and not self.is_fetched:
             raise ValueError(f"credentialsSecretRef: {_CREDENTIALS_UNUSED}")
         if self.store is not None:
@@ -269,6 +296,14 @@ class ModelSource(ApiModel):
         if self.trusted and self.format not in MAY_RUN_CODE:
             raise ValueError(f"trusted: {_TRUST_UNUSED}")
         return self
+
+    def _check_volume(self) -> None:
+        if self.scheme != "oci":
+            raise ValueError(f"mount: {_NO_VOLUME}")
+        if self.credentials_secret_ref is not None:
+            raise ValueError(f"credentialsSecretRef: {_VOLUME_CREDENTIALS}")
+        if self.store is not None:
+            raise ValueError(f"store: {_VOLUME_STORE}")
 
     def _check_store(self, store: ModelStore) -> None:
         if not self.is_fetched:
@@ -290,9 +325,14 @@ class ModelSource(ApiModel):
     @property
     def is_fetched(self) -> bool:
         """Whether a container brings the files before the others start."""
-        return self.scheme in FETCHED
+        return self.scheme in FETCHED and self.mount is None
 
     @property
     def claim(self) -> str | None:
         """The PersistentVolumeClaim that holds the files, if one does."""
         return urlsplit(self.uri).netloc if self.scheme == "pvc" else None
+
+    @property
+    def mounted_image(self) -> str | None:
+        """The reference of the image that the node pulls and mounts, if it does."""
+        return None if self.mount is None else self.uri.removeprefix("oci://")

@@ -20,7 +20,6 @@ from viridian.controller.exporting.metrics import OperatorMetrics
 from viridian.controller.guarding.answer_poller import AnswerPoller
 from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
-from viridian.controller.guarding.shadows import ShadowPoller
 from viridian.controller.guarding.ticker import Ticker
 from viridian.controller.guarding.user_queries import UserQueryPoller
 from viridian.controller.notifying.cost import RolloutCosts
@@ -171,7 +170,6 @@ class Operator:
             "resync": resync.run(list(synced.values())),
             "ticker": self._ticker.run(),
             "user queries": poller.run(),
-            "shadows": ShadowPoller(prometheus, self.models, monitor).run(),
             "notifications": self._notifier.run(resync.known),
             "answers": AnswerPoller(answers, self.models, monitor, pods, interval).run(),
         }

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from viridian.guards.answers.counters import AnswerSnapshot
+from viridian_shared.counts.mirrored import Mirrored
+
 _TAIL: Final = 0.95
 
 
@@ -34,6 +37,27 @@ class ShadowReport:
     def compared(self) -> int:
         """Copies to which both gave an answer."""
         return self.agreed + self.disagreed
+
+
+def shadow_report(snapshot: AnswerSnapshot, candidate: str) -> ShadowReport | None:
+    """Return what pods have counted of one candidate; None where they have counted nothing.
+
+    Args:
+        snapshot: A reading of their counters.
+        candidate: Its revision.
+    """
+    total = snapshot.total
+    found = total.compared(candidate)
+    if not found:
+        return None
+    return ShadowReport(
+        agreed=found.get(Mirrored.AGREED, 0),
+        disagreed=found.get(Mirrored.DISAGREED, 0),
+        failed=found.get(Mirrored.FAILED, 0),
+        dropped=found.get(Mirrored.DROPPED, 0),
+        p95=tail(total.shadow_times(candidate, "candidate")),
+        stable_p95=tail(total.shadow_times(candidate, "stable")),
+    )
 
 
 def tail(buckets: Mapping[float, float]) -> float | None:

@@ -24,7 +24,7 @@ SCRAPES = 3
 
 _SERIES = (
     *(names.PREDICTIONS, f"{names.CONFIDENCE}_bucket", f"{names.VALUES}_bucket", names.NOT_FINITE),
-    *(names.SHADOW, names.COHORTS, names.STARTED),
+    *(names.SHADOW, f"{names.SHADOW_DURATIONS}_bucket", names.COHORTS, names.STARTED),
 )
 
 
@@ -126,6 +126,8 @@ def _key(name: str, labels: Mapping[str, str]) -> Key:
             return (counters.NON_FINITE,)
         case names.SHADOW:
             return counters.SHADOW, labels["candidate"], labels["result"]
+        case _ if name.startswith(names.SHADOW_DURATIONS):
+            return counters.SHADOW_TIME, labels["candidate"], labels["role"], labels["le"]
         case names.COHORTS:
             return counters.COHORT, labels["revision"], labels["age"], labels["result"]
         case _:

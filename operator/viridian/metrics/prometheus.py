@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 from viridian.api.model_key import ModelKey
 from viridian.guards.series import PodCounters, RequestCounts
-from viridian.guards.shadow_report import ShadowReport
 from viridian_shared.counts.metric_names import DURATIONS, FAILURES, FALLBACK, IDENTITY, REQUESTS, STAMP, STARTED
 from viridian_shared.counts.outcome import Outcome
 from viridian_shared.counts.via import JUDGED, USERLESS, Via
@@ -24,7 +23,6 @@ from viridian_shared.pod import ports
 from .batches import Batches
 from .connection import MOST_SERIES, Asked, Connection, MetricsError, TooLarge, untold
 from .said import SAID, Failure, Fallback, Said
-from .shadows import build_shadow_query, gather_shadows
 
 SCRAPES = 6
 """Scrapes that one query looks back over: enough to find a moment that all pods have reported."""
@@ -183,14 +181,6 @@ class Prometheus:
         # refused as of now are not looked for again in the past.
         known = {key: error for key, error in self._batches.refused.items() if key in keys}
         return {**known, **await Batches[ModelKey, Samples]().read(sorted({*keys} - {*known}), ask)}
-
-    async def read_shadows(self, keys: Collection[ModelKey]) -> dict[tuple[ModelKey, str], ShadowReport]:
-        """Read how candidates answered copies of stable's requests, by model and candidate's revision.
-
-        Raises:
-            MetricsError: no answer, or none that can be used.
-        """
-        return await self._connection.ask(build_shadow_query(keys), {}, partial(gather_shadows, keys=keys))
 
     async def _largest(
         self, batch: Sequence[ModelKey], bounds: Sequence[float], time: Mapping[str, str]

@@ -17,6 +17,9 @@ def build_volumes(model: ModelSource) -> list[dict[str, Any]]:
     volumes: list[dict[str, Any]] = []
     if model.claim is not None:
         volumes.append({"name": _MODEL, "persistentVolumeClaim": {"claimName": model.claim, "readOnly": True}})
+    elif model.mounted_image is not None:
+        # What the API server would set; an address with a digest never means another image.
+        volumes.append({"name": _MODEL, "image": {"reference": model.mounted_image, "pullPolicy": "IfNotPresent"}})
     elif model.is_fetched:
         # Room for an archive beside what it holds, and for the blocks of their folders.
         volumes.append({"name": _MODEL, "emptyDir": {"sizeLimit": f"{2 * parse_size(model.max_size) + 1}Mi"}})

@@ -153,7 +153,7 @@ def _fetching(
     image: str, env: list[dict[str, Any]], spec: RevisionInput, resources: Resources, cache: ModelCache
 ) -> dict[str, Any]:
     """The container that brings and checks the model's files before the others start, if there is anything to do."""
-    if spec.model.digest is None and not spec.model.is_fetched:
+    if spec.model.scheme == "image" and spec.model.digest is None:
         return {}
     told = _plain(build_fetch_environment(spec.model) | build_cache_environment(cache, spec.model))
     mounts = build_fetch_mounts(spec.model) + build_cache_mounts(cache, spec.model)
@@ -174,6 +174,8 @@ def _environment(model: str, revision: str, spec: RevisionInput, defaults: PodDe
         variables.SCRAPE_INTERVAL: format_duration(defaults.scrape_interval),
         variables.LATENCY_BUCKETS: ",".join(f"{bound:g}" for bound in GRID),
     }
+    if spec.model.mounted_image is not None:
+        plain[variables.MODEL_MOUNTED] = "true"
     if spec.model.trusted:
         plain[variables.MODEL_TRUSTED] = "true"
     if not defaults.allow_model_code:

@@ -3,7 +3,7 @@
 from typing import Final
 
 MODEL: Final = "/mnt/model"
-"""The claim of `pvc://`, or the volume in which `viridian-fetch` puts what it fetched."""
+"""The claim of `pvc://`, the image of `oci://`, or the volume in which `viridian-fetch` puts what it fetched."""
 MODEL_CREDENTIALS: Final = "/etc/viridian/model-credentials"
 """The Secret of `spec.model.credentialsSecretRef`: a file for each key."""
 STORE_AUTHORITIES: Final = "/etc/viridian/store-ca"

@@ -17,6 +17,8 @@ REVISION: Final = "VIRIDIAN_REVISION"
 COLOR: Final = "VIRIDIAN_COLOR"
 POD_UID: Final = "VIRIDIAN_POD_UID"
 
+MODEL_MOUNTED: Final = "VIRIDIAN_MODEL_MOUNTED"
+"""The image of an `oci://` address is mounted as it is, and nothing is fetched."""
 MODEL_DIGEST: Final = "VIRIDIAN_MODEL_DIGEST"
 MODEL_MAX_SIZE: Final = "VIRIDIAN_MODEL_MAX_SIZE"
 FETCH_TIMEOUT: Final = "VIRIDIAN_FETCH_TIMEOUT"

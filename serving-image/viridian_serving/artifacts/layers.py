@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from viridian_serving.artifacts.archive import DAMAGED, Budget, inside, odd, open_tar, unpack_within, write
-from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.locate import MODELS, ModelError
 from viridian_serving.artifacts.retries import Deadline
 
 FOLDER: Final = ".layers"
@@ -20,7 +20,6 @@ _TITLES: Final = ("org.cncf.model.filepath", "org.opencontainers.image.title")
 _UNPACK: Final = "io.deis.oras.content.unpack"
 _OF_IMAGES: Final = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
 _OF_MODELS: Final = "application/vnd.cncf.model."
-_MODELS: Final = "models"
 _REMOVED: Final = ".wh."
 _EMPTIED: Final = ".wh..wh..opq"
 """How a layer of an image removes a file of those below it, and all that a folder has."""
@@ -86,7 +85,7 @@ def lay_out(fetched: Path, target: Path, max_size: int, deadline: Deadline) -> N
         file.rename(target / file.name)
     fetched.rmdir()
     if not any(target.iterdir()):
-        raise ModelError(f"spec.model.uri: the image has nothing in /{_MODELS}; put the model's files there")
+        raise ModelError(f"spec.model.uri: the image has nothing in /{MODELS}; put the model's files there")
 
 
 def _apply(archive: Path, target: Path, budget: Budget) -> None:
@@ -119,7 +118,7 @@ def _apply(archive: Path, target: Path, budget: Budget) -> None:
 def _below_models(name: str) -> PurePosixPath | None:
     """Return the path of an entry in /models; None if it is elsewhere."""
     parts = PurePosixPath(name.lstrip("/")).parts
-    return inside("/".join(parts[1:])) if len(parts) > 1 and parts[0] == _MODELS else None
+    return inside("/".join(parts[1:])) if len(parts) > 1 and parts[0] == MODELS else None
 
 
 def _remove(path: Path) -> None:

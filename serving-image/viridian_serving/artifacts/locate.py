@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from viridian_serving.artifacts.foreign_models import way_out
 from viridian_serving.settings.config import Format, Settings
 from viridian_shared.model_format import NATIVE
-from viridian_shared.sources import FETCHED as SCHEMES
 
 MODEL_FILE = "model.onnx"
 NATIVE_FILE = "native.json"
@@ -20,6 +19,8 @@ MLFLOW_FILE = "MLmodel"
 CONFIG_FILE = "config.pbtxt"
 FETCHED = "model"
 """Below the mount: what was fetched. It is there when all of it is, and has been checked."""
+MODELS = "models"
+"""In an image that is a model, the folder with its files, as in KServe's modelcars."""
 
 T = TypeVar("T")
 
@@ -58,7 +59,9 @@ def locate(settings: Settings) -> Path:
     """
     uri = settings.model_uri
     parts = urlsplit(uri)
-    if parts.scheme in SCHEMES:
+    if settings.model_mounted:
+        return _in_image(settings.model_mount)
+    if settings.is_fetched:
         return _existing(settings.model_mount / FETCHED, f"model.uri {uri!r} has not been fetched; run viridian-fetch")
     path = PurePosixPath(parts.path)
     if parts.scheme not in ("image", "pvc"):
@@ -85,9 +88,29 @@ def _in_claim(claim: str, path: PurePosixPath, mount: Path) -> Path:
         f"model.uri names {path}, which claim {claim} does not hold (in its root: {listed(mount)}); "
         "copy the model there or correct the uri",
     )
-    if not found.resolve().is_relative_to(mount.resolve()):
+    if _leads_out(found, mount):
         raise ModelError(f"model.uri names {path}, a link that leads out of claim {claim}; name a folder in the claim")
     return found
+
+
+def _in_image(mount: Path) -> Path:
+    # An API server that knows no image volumes leaves out the volume and its mounts, without a word.
+    if not mount.is_dir():
+        raise ModelError(
+            "model.mount: no image is mounted, as in a cluster without image volumes (they need Kubernetes 1.35, or "
+            "1.33 with the feature gate ImageVolume); remove it, and the image is fetched"
+        )
+    found = _existing(
+        mount / MODELS,
+        f"model.uri: the image has no /{MODELS} (in its root: {listed(mount)}); put the model's files there",
+    )
+    if _leads_out(found, mount):
+        raise ModelError(f"model.uri: /{MODELS} is a link that leads out of the image; put the model's files there")
+    return found
+
+
+def _leads_out(path: Path, mount: Path) -> bool:
+    return not path.resolve().is_relative_to(mount.resolve())
 
 
 def _readable(look: Callable[[Path], T]) -> Callable[[Path], T]:

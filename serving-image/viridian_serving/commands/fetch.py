@@ -12,7 +12,6 @@ from contextlib import aclosing
 from itertools import count
 from pathlib import Path
 from typing import Final, NoReturn
-from urllib.parse import urlsplit
 
 from viridian_serving.artifacts import layers
 from viridian_serving.artifacts.archive import is_archive, unpack
@@ -41,7 +40,6 @@ from viridian_serving.settings.termination_log import report
 from viridian_shared.digest import PREFIX, UnclearFiles, digest_of, digest_of_hashes
 from viridian_shared.https import shown
 from viridian_shared.pod.exit_codes import CHECK_FAILED, FETCH_NO_ROOM, FETCH_REFUSED
-from viridian_shared.sources import FETCHED as SCHEMES
 from viridian_shared.words import count as count_of
 
 LOG = logging.getLogger("viridian.fetch")
@@ -122,15 +120,18 @@ def fetch(settings: Settings) -> None:
         ModelError: They are not; the message names the field of the spec.
     """
     deadline = Deadline(settings.fetch_timeout, time.monotonic())
-    if urlsplit(settings.model_uri).scheme in SCHEMES:
+    if settings.is_fetched:
         _bring(settings, deadline)
         return
-    if settings.model_digest is None:
+    if settings.model_digest is None and not settings.model_mounted:
         raise ModelError("spec.model.digest: it is not set, so there is nothing to check; write it")
     try:
         path = locate(settings)
     except ModelError as error:
         raise ModelError(f"spec.{error}") from error
+    if settings.model_digest is None:
+        LOG.info("%s is mounted, as its registry vouches for it", settings.model_uri)
+        return
     found = _digest(path, deadline)
     if found != settings.model_digest:
         raise wrong(settings.model_uri, found, settings.model_digest)
@@ -154,7 +155,7 @@ def look(settings: Settings) -> str:
     if settings.model_uri.startswith("https:"):
         size = _file(settings, settings.model_mount / _PART, deadline).look()
         return f"{address} is there{'' if size is None else f', with {size:,} bytes'}"
-    if urlsplit(settings.model_uri).scheme in SCHEMES:
+    if settings.is_fetched:
         number, size = asyncio.run(_list(settings, deadline))
         return f"{address} is there, with {count_of(number, 'file')} of {size:,} bytes"
     try:

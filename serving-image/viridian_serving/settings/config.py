@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -23,6 +24,7 @@ from viridian_shared.pod import paths, ports
 from viridian_shared.pod.shutdown import API_END, DRAIN_DELAY
 from viridian_shared.pod.variables import PREFIX
 from viridian_shared.sizes import parse_size
+from viridian_shared.sources import FETCHED
 
 TERMINATION_LOG = Path("/dev/termination-log")
 """The kubelet copies this file into the pod's status."""
@@ -125,6 +127,8 @@ class Settings(BaseModel):
     model_format: Format = "onnx"
     model_trusted: bool = False
     """Whether whoever serves the model trusts its author: loading some native formats runs their code."""
+    model_mounted: bool = False
+    """Whether the image of an ``oci://`` address is mounted as it is."""
     model_digest: Annotated[str, Field(pattern=f"^{DIGEST.pattern}$")] | None = None
     """What ``viridian-fetch`` must find; None where the image itself vouches for the model."""
     revision: Text
@@ -214,7 +218,8 @@ class Settings(BaseModel):
     image_root: Path = Path("/")
     """Where ``image://`` begins."""
     model_mount: Path = Path(paths.MODEL)
-    """The claim of ``pvc://``, or the volume in which ``viridian-fetch`` puts what it fetched."""
+    """The claim of ``pvc://``, the image of ``oci://``, or the volume in which ``viridian-fetch`` puts what it fetched.
+    """
     credentials_dir: Path = Path(paths.MODEL_CREDENTIALS)
     """The Secret of ``spec.model.credentialsSecretRef``: a file for each key."""
     model_cache: Path | None = None
@@ -230,6 +235,11 @@ class Settings(BaseModel):
     run_dir: Path = Path(paths.RUN)
     triton_home: Path = Path("/opt/tritonserver")
     termination_log: Path = TERMINATION_LOG
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether the model's files are brought to ``model_mount``; else they are there already."""
+        return urlsplit(self.model_uri).scheme in FETCHED and not self.model_mounted
 
     @property
     def own_address(self) -> str:

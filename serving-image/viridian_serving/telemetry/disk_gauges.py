@@ -10,7 +10,6 @@ from prometheus_client.registry import Collector
 
 from viridian_serving.settings.config import Settings
 from viridian_shared.counts.metric_names import IDENTITY
-from viridian_shared.sources import FETCHED
 
 FREE: Final = "viridian_disk_free_bytes"
 SIZE: Final = "viridian_disk_size_bytes"
@@ -22,7 +21,7 @@ def folders(settings: Settings) -> dict[str, Path]:
     A claim is left out: nobody writes to it here, and its server could keep whoever asks waiting.
     """
     found = {"tmp": Path("/tmp"), "shm": Path("/dev/shm")}  # noqa: S108  the volumes of the pod
-    if settings.model_uri.partition(":")[0] in FETCHED:
+    if settings.is_fetched:
         found["model"] = settings.model_mount
     return found
 

@@ -18,9 +18,8 @@ FACTORS = (1.0, 1.5, 2.0, 5.0, math.inf)
 NEVER, EARLY = -1, -2
 """Instead of a number of requests: the candidate was not rolled back, or before it turned bad."""
 
-TOGETHER = 500
+TOGETHER = 2000
 """Rollouts that are simulated at once."""
-_FEWER = 0.2
 SLOW_SHARE, REJECTED_SHARE = 0.025, 0.01
 """Of stable's requests, for the guards on latency (5 % are allowed) and on rejected requests."""
 
@@ -33,10 +32,6 @@ class Task(Protocol):
     @property
     def name(self) -> str:
         """Its name as a file."""
-        ...
-
-    def wanted(self, rollouts: int) -> int:
-        """How many rollouts are simulated where so many are asked for."""
         ...
 
     def rows(self, rollouts: int) -> list[Row]:
@@ -56,10 +51,6 @@ class Requests:
         """Its name as a file."""
         return _slug(self.rules[0], self.cell)
 
-    def wanted(self, rollouts: int) -> int:
-        """How many rollouts are simulated where so many are asked for."""
-        return rollouts
-
     def rows(self, rollouts: int) -> list[Row]:
         """Simulate so many rollouts; a row of the report for each rule."""
         parts = [
@@ -78,27 +69,21 @@ class OneByOne:
         cell: What happens.
         candidate: In words.
         simulate: One rollout.
-        part: Of the rollouts that are asked for. Sentences about predictions cost much, and each look makes them.
     """
 
     rule: str
     cell: Cell
     candidate: str
     simulate: Callable[[np.random.Generator], int | None]
-    part: float = 1.0
 
     @property
     def name(self) -> str:
         """Its name as a file."""
         return _slug(f"{self.rule} {self.candidate}", self.cell)
 
-    def wanted(self, rollouts: int) -> int:
-        """How many rollouts are simulated where so many are asked for."""
-        return max(1, round(self.part * rollouts))
-
     def rows(self, rollouts: int) -> list[Row]:
         """Simulate so many rollouts; one row."""
-        found = [self.simulate(_chance(self.name, number)) for number in range(self.wanted(rollouts))]
+        found = [self.simulate(_chance(self.name, number)) for number in range(rollouts)]
         requests = np.array([NEVER if each is None else each for each in found])
         return [{**row(self.rule, self.cell, requests), "candidate": self.candidate}]
 
@@ -135,8 +120,7 @@ def tasks(bases: Sequence[float], rates: Sequence[int], minutes: float) -> Itera
             yield OneByOne("viridian answers", cell, candidate, _OfSilence(cell))
         for number, case in enumerate(answers.CASES):
             cell = Cell(0.0, rate, 1.0 if case.candidate == HEALTHY else math.inf, case.incident, minutes)
-            part = 1.0 if case.rule == answers.SHIFT else _FEWER
-            yield OneByOne(case.rule, cell, case.candidate, _OfAnswers(number, cell), part)
+            yield OneByOne(case.rule, cell, case.candidate, _OfAnswers(number, cell))
 
 
 def cells(bases: Sequence[float], rates: Sequence[int], minutes: float) -> Iterator[Cell]:

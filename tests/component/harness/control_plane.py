@@ -49,9 +49,15 @@ class ControlPlane:
         reaper: Removes pods that are being deleted, where a kubelet would.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Start it, with everything that it writes in this folder."""
+    def __init__(self, folder: Path, *features: str) -> None:
+        """Start it.
+
+        Args:
+            folder: For everything that it writes.
+            features: Feature gates of the API server that are switched on.
+        """
         self.folder = folder
+        self._gates = [f"--feature-gates={name}=true" for name in features]
         self.reaper: Reaper | None = None
         self._servers: list[Server] = []
         self._port = free_port()
@@ -192,6 +198,7 @@ class ControlPlane:
             f"--service-account-issuer={_ISSUER}",
             f"--service-account-key-file={key}",
             f"--service-account-signing-key-file={key}",
+            *self._gates,
         ).wait_until(self._answers)
         self._launch(
             "kube-controller-manager",

@@ -82,7 +82,7 @@ def test_a_candidate_that_answers_otherwise_is_taken_back_where_a_share_of_agree
     chance = random.Random(7)
     stage.users.mirrored = lambda _: "agreed" if chance.random() < 0.5 else "disagreed"
 
-    # when that is applied with a guard on agreement, which looks every five seconds
+    # when that is applied with a guard on agreement
     steps = [{"shadow": "50%", "hold": "20s"}, {"weight": 20, "hold": "1s"}]
     stage.apply("v2.0.0", rollout={**SHADOW, "steps": steps}, guards={"agreement": {"min": "90%"}})
     status = stage.reaches("RolledBack", "v1.0.0")

@@ -54,6 +54,31 @@ def test_a_secret_or_config_map_that_a_container_lacks_is_told_with_its_variable
     assert read.trouble == f"{field}: CreateContainerConfigError for {IMAGE}: {message}"
 
 
+MODEL = f"ghcr.io/acme/iris@sha256:{64 * '0'}"
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (f'failed to pull and unpack image "{MODEL}": not found', "spec.model.uri"),
+        (
+            f'failed to pull image "{MODEL}": 401 Unauthorized',
+            "spec.model.uri and spec.serving.podTemplate.imagePullSecrets",
+        ),
+    ],
+)
+def test_the_image_of_a_volume_is_told_as_the_model_s(message: str, field: str) -> None:
+    # given a pod that mounts its model as an image
+    waiting = container("fetch", waiting={"reason": "ErrImagePull", "message": message})
+    spec = {"volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "model", "image": {"reference": MODEL}}]}
+    # when that cannot be pulled, then it does not pass for the image of the container, which can
+    manifest = pod() | {"status": {"initContainerStatuses": [waiting]}, "spec": spec}
+    assert read_pod(manifest, NOW).trouble == f"{field}: ErrImagePull for {MODEL}: {message}"
+    # when the container's own image cannot be pulled, then it is that
+    waiting["state"]["waiting"]["message"] = f'failed to pull image "{IMAGE}": not found'
+    assert read_pod(manifest, NOW).trouble.startswith(f"spec.serving.image: ErrImagePull for {IMAGE}: ")
+
+
 @pytest.mark.parametrize(
     ("message", "secrets"),
     [

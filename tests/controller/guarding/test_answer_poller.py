@@ -1,6 +1,7 @@
 """Answers of moving models: read, and judged beside the ticker."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,8 +16,9 @@ from viridian.controller.cache.models import Models
 from viridian.controller.guarding.answer_poller import AnswerPoller
 from viridian.controller.guarding.monitor import GuardMonitor
 from viridian.controller.guarding.own_pods import OwnPods
-from viridian.guards.answers.counters import CLASS, AnswerSnapshot, PodAnswers
+from viridian.guards.answers.counters import CLASS, SHADOW, AnswerSnapshot, Key, PodAnswers
 from viridian.guards.judge import Verdict
+from viridian.guards.shadow_report import ShadowReport
 from viridian.metrics.answers import AnswerReader
 from viridian.metrics.connection import MetricsError
 from viridian.rollout.observed import Pod
@@ -32,6 +34,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.counts: dict[str, dict[str, int]] = {"iris-1": {"a": 0, "b": 0}, "iris-2": {"a": 0, "b": 0}}
+        self.mirrored: dict[Key, int] = {}
         self.error: MetricsError | None = None
 
     async def read(self, keys: Collection[ModelKey], now: float) -> dict[ModelKey, AnswerSnapshot | MetricsError]:
@@ -41,6 +44,8 @@ class Reader:
             f"pod-of-{revision}": PodAnswers(revision, {(CLASS, label): n for label, n in counts.items()}, START - 900)
             for revision, counts in self.counts.items()
         }
+        stable = pods["pod-of-iris-1"]
+        pods["pod-of-iris-1"] = replace(stable, counts={**stable.counts, **self.mirrored})
         pods["a-stranger"] = PodAnswers("iris-2", {(CLASS, "b"): 10**6}, START + now)
         return {key: AnswerSnapshot(now, pods) for key in keys}
 
@@ -99,3 +104,19 @@ async def test_answers_that_cannot_be_read_change_nothing(scene: Scene) -> None:
     scene.reader.error = MetricsError("no")
     await scene.minutes(1, {}, {})
     assert scene.predictions == []
+
+
+async def test_the_report_of_a_shadow_step_reaches_the_decision_and_outlasts_what_cannot_be_read(scene: Scene) -> None:
+    # given no copies, and then those of an earlier candidate
+    await scene.minutes(1, {}, {})
+    assert scene.monitor.evidence(KEY).shadow is None
+    scene.reader.mirrored = {(SHADOW, "iris-1", "agreed"): 5}
+    await scene.minutes(1, {}, {})
+    assert scene.monitor.evidence(KEY).shadow is None
+    # when some of this one are counted, and then nothing can be read
+    scene.reader.mirrored |= {(SHADOW, "iris-2", "agreed"): 9, (SHADOW, "iris-2", "disagreed"): 1}
+    await scene.minutes(1, {}, {})
+    scene.reader.error = MetricsError("no")
+    await scene.minutes(1, {}, {})
+    # then
+    assert scene.monitor.evidence(KEY).shadow == ShadowReport(agreed=9, disagreed=1)

@@ -28,16 +28,27 @@ def bucket(cluster: Cluster, namespace: str, name: str) -> Iterator[str]:
     node = cluster.read("nodes")["items"][0]["status"]["addresses"]
     host = next(address["address"] for address in node if address["type"] == "InternalIP")
     url = f"http://{host}:{service['spec']['ports'][0]['nodePort']}"
-    eventually(lambda: _is_made(f"{url}/{name}"), f"a bucket at {url}")
+    eventually(lambda: put(f"{url}/{name}"), f"a bucket at {url}")
     yield url
 
 
-def _is_made(url: str) -> bool:
+def put(url: str, content: bytes = b"") -> bool:
+    """Upload an object, or make a bucket."""
+    return _send("PUT", url, content)
+
+
+def remove(url: str) -> bool:
+    """Delete an object."""
+    return _send("DELETE", url)
+
+
+def _send(method: str, url: str, content: bytes = b"") -> bool:
     command = ["curl", "--fail-with-body", "--silent", "--show-error", "--noproxy", "*", "--max-time", "5"]
-    command += ["--aws-sigv4", "aws:amz:us-east-1:s3", "--user", ":".join(KEYS.values()), "--request", "PUT", url]
-    command += ["--header", f"x-amz-content-sha256: {hashlib.sha256(b'').hexdigest()}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    command += ["--aws-sigv4", "aws:amz:us-east-1:s3", "--user", ":".join(KEYS.values()), "--request", method, url]
+    command += ["--header", f"x-amz-content-sha256: {hashlib.sha256(content).hexdigest()}"]
+    command += ["--data-binary", "@-"] if content else []
+    done = subprocess.run(command, input=content, capture_output=True, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
     return True
 
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.serving.fetching import MODEL, fails, mount, run, succeeds
+from tests.serving.fetching import MODEL, fails, fetched, mount, run, succeeds
 from tests.serving.files import sha256
 from tests.serving.pod import Pod
 
@@ -66,6 +66,38 @@ def test_an_image_s_folder_can_be_checked_too(tmp_path: Path) -> None:
     # when it is not, then not
     pod.settings["MODEL_DIGEST"] = sha256(b"")
     fails(pod, "spec.model.digest: image:///models/m/v1 has sha256:")
+
+
+@pytest.fixture
+def in_volume(tmp_path: Path) -> Pod:
+    """An image that the kubelet has mounted."""
+    pod = Pod.create(tmp_path, MODEL_URI=f"oci://ghcr.io/acme/iris@{sha256(b'')}", MODEL_MOUNTED="true")
+    (mount(pod) / "models").mkdir(parents=True)
+    (mount(pod) / "models" / "model.onnx").write_bytes(MODEL)
+    return pod
+
+
+def test_a_mounted_image_is_used_as_it_is(in_volume: Pod) -> None:
+    # when its registry alone vouches for it, then nothing is fetched
+    succeeds(in_volume)
+    assert not fetched(in_volume).exists()
+    # when there is a digest as well, then it is checked
+    in_volume.settings["MODEL_DIGEST"] = digest_of(mount(in_volume) / "models")
+    succeeds(in_volume)
+    in_volume.settings["MODEL_DIGEST"] = sha256(b"")
+    fails(in_volume, "spec.model.digest: oci://ghcr.io/acme/iris@sha256:", " has sha256:")
+
+
+def test_an_image_without_a_model(in_volume: Pod) -> None:
+    (mount(in_volume) / "models").rename(mount(in_volume) / "churn")
+    fails(in_volume, "spec.model.uri: the image has no /models (in its root: churn)")
+    (mount(in_volume) / "models").symlink_to("/etc")
+    fails(in_volume, "spec.model.uri: /models is a link that leads out of the image")
+
+
+def test_a_cluster_without_image_volumes(in_volume: Pod) -> None:
+    mount(in_volume).rename(in_volume.directory / "elsewhere")
+    fails(in_volume, "spec.model.mount: no image is mounted", "remove it, and the image is fetched")
 
 
 def test_without_a_digest_there_is_nothing_to_do(tmp_path: Path) -> None:

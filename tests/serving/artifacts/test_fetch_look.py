@@ -47,6 +47,16 @@ def test_a_claim_and_an_image(tmp_path: Path) -> None:
     assert run(pod) == (0, "image:///models/m/v1 is there\n")
 
 
+def test_a_mounted_image(tmp_path: Path) -> None:
+    address = f"oci://ghcr.io/acme/iris@{sha256(MODEL)}"
+    pod = Pod.create(tmp_path, MODEL_URI=address, MODEL_MOUNTED="true", **LOOK)
+    folder = mount(pod) / "models"
+    folder.mkdir(parents=True)
+    assert run(pod)[0] == CHECK_FAILED
+    (folder / "model.onnx").write_bytes(MODEL)
+    assert run(pod) == (0, f"{address} is there\n")
+
+
 @pytest.mark.parametrize("store", ["gs", "az"])
 def test_a_folder_in_a_store(tmp_path: Path, store: str) -> None:
     with PLACES[store](tmp_path / "store") as place:

@@ -14,9 +14,10 @@ from viridian_serving.triton.onnx_model import OnnxModel, OnnxTensor, inspect
 from viridian_serving.triton.pbtxt import parse
 
 
-def settings(root: Path, uri: str) -> Settings:
+def settings(root: Path, uri: str, *, mounted: bool = False) -> Settings:
     given = dict.fromkeys(("namespace", "model", "model_version", "revision", "pod_uid"), "x")
-    return Settings(**given, model_uri=uri, color="blue", image_root=root, model_mount=root / "mount")
+    places = {"image_root": root, "model_mount": root / "mount"}
+    return Settings(**given, model_uri=uri, model_mounted=mounted, color="blue", **places)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,13 @@ def test_a_uri_that_leads_nowhere_is_refused_with_the_way_out(tmp_path: Path, ur
 def test_each_kind_of_uri_has_its_place(tmp_path: Path, uri: str, place: str) -> None:
     (tmp_path / place).mkdir(parents=True)
     assert locate(settings(tmp_path, uri)) == tmp_path / place
+
+
+def test_a_mounted_image_has_the_model_in_its_own_folder(tmp_path: Path) -> None:
+    (tmp_path / "mount" / "models").mkdir(parents=True)
+    mounted = settings(tmp_path, f"oci://ghcr.io/acme/iris@sha256:{64 * '0'}", mounted=True)
+    assert locate(mounted) == tmp_path / "mount" / "models"
+    assert not mounted.is_fetched
 
 
 @pytest.mark.parametrize("place", ["model.onnx", "iris/model.onnx", "model.onnx/model.onnx"])

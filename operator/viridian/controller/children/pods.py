@@ -13,7 +13,7 @@ from viridian.workloads.pod import FETCH_CONTAINER, SERVING_CONTAINERS
 from viridian_shared.pod.exit_codes import ENDED_UNDER_REQUEST, FETCH_NO_ROOM, FETCH_REFUSED
 
 from .pod_events import find_events, trouble_in
-from .spec_fields import field_of_image, field_of_variables
+from .spec_fields import field_of_image, field_of_variables, mounted_image
 
 _OVER = frozenset({"Failed", "Succeeded"})
 """Phases of what is a pod no more: it was evicted, shut down with its node or rejected, and never runs again."""
@@ -259,9 +259,10 @@ def _waits(container: dict[str, Any], manifest: dict[str, Any]) -> str:
         field = ""
         if ours:
             variables = field_of_variables(container["name"], message, manifest)
-            field = field_of_image(message) if "Image" in reason else variables
+            field = field_of_image(message, manifest) if "Image" in reason else variables
         field = field or f"container {container['name']}"
-        return f"{field}: {reason} for {container.get('image', '?')}: {message}"
+        image = mounted_image(message, manifest) or container.get("image", "?")
+        return f"{field}: {reason} for {image}: {message}"
     ended = (container.get("lastState") or {}).get("terminated") or {}
     if reason == "CrashLoopBackOff" and ended.get("exitCode") == 0 and container["name"] in SERVING_CONTAINERS:
         # No death, as there was no error; but a server that ends never gets ready either.

@@ -6,10 +6,18 @@ _DENIED = ("unauthorized", "authorization", "access denied", "forbidden", "no ba
 """What registries say to a client without the right credentials."""
 
 
-def field_of_image(message: str) -> str:
-    """The fields that say where a container's image comes from, and with which Secrets, as its pull failed."""
+def mounted_image(message: str, pod: Manifest) -> str:
+    """The image among a pod's volumes that a message names, as the kubelet pulls it like that of a container."""
+    volumes = (pod.get("spec") or {}).get("volumes") or []
+    references = [volume["image"]["reference"] for volume in volumes if "image" in volume]
+    return next((reference for reference in references if reference in message), "")
+
+
+def field_of_image(message: str, pod: Manifest) -> str:
+    """The fields that say where an image comes from, and with which Secrets, as its pull failed."""
     denied = any(words in message.lower() for words in _DENIED)
-    return f"spec.serving.image{' and spec.serving.podTemplate.imagePullSecrets' if denied else ''}"
+    field = "spec.model.uri" if mounted_image(message, pod) else "spec.serving.image"
+    return f"{field}{' and spec.serving.podTemplate.imagePullSecrets' if denied else ''}"
 
 
 def field_of_variables(container: str, message: str, pod: Manifest) -> str:

@@ -15,12 +15,12 @@ from .polling import poll
 
 LOG = logging.getLogger(__name__)
 
-SHORTEST = timedelta(seconds=5)
-"""Between two readings: answers are judged in blocks of half a minute and more."""
+SHORTEST = timedelta(seconds=2)
+"""Between two readings: answers are judged in blocks of half a minute and more, and shadow steps are reported."""
 
 
 class AnswerPoller:
-    """Keeps the guards on answers going."""
+    """Keeps the guards on answers going, and the reports of shadow steps up to date."""
 
     def __init__(
         self, reader: AnswerReader, models: Models, monitor: GuardMonitor, pods: OwnPods, interval: timedelta

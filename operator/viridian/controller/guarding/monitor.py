@@ -15,7 +15,7 @@ from viridian.guards.driver import Rollout, Window, advance
 from viridian.guards.judge import Judgement, Verdict
 from viridian.guards.queries import Answers
 from viridian.guards.series import PodCounters, Snapshot, align
-from viridian.guards.shadow_report import ShadowReport
+from viridian.guards.shadow_report import ShadowReport, shadow_report
 from viridian.guards.spec import guard_config
 from viridian.guards.stable_latency import freeze, resolve
 from viridian.guards.state import State, decode, encode
@@ -168,7 +168,10 @@ class GuardMonitor:
         return (*breaches, *blamed)
 
     def ingest_answers(self, key: ModelKey, spec: ModelDeploymentSpec, snapshot: AnswerSnapshot, now: datetime) -> None:
-        """Advance a model's guards on answers; what they blame the ticker acts on as on any guard."""
+        """Advance a model's guards on answers, and the report of its shadow steps.
+
+        What the guards blame the ticker acts on as on any guard.
+        """
         session = self._sessions.get(key)
         if session is None or session.reverted_at is not None or not snapshot.pods:
             return
@@ -176,6 +179,7 @@ class GuardMonitor:
             self.config(key, spec), session.state, session.answer_window, snapshot, session.rollout
         )
         session.of_answers = tuple(judgements)
+        session.shadow = shadow_report(session.answer_window.latest, session.comparison.candidate) or session.shadow
         if blaming(judgements) and session.breached_at is None:
             session.breached_at = now
 
@@ -213,12 +217,6 @@ class GuardMonitor:
         """The stamp at which counters must be read again before the guards can go on, after a restart."""
         session = self._sessions.get(key)
         return session.state.stamp if session is not None and session.window is None else None
-
-    def note_shadow(self, key: ModelKey, candidate: str, report: ShadowReport) -> None:
-        """Remember what stable's pods say of a candidate's answers to copies of their requests."""
-        session = self._sessions.get(key)
-        if session is not None and session.comparison.candidate == candidate:
-            session.shadow = report
 
     def note_trouble(self, key: ModelKey, trouble: str) -> bool:
         """Remember why a model cannot be judged (nothing: it can); returns whether that is news."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from viridian.guards.counts import Counts
@@ -18,11 +19,13 @@ CONFIDENCE: Final = "confidence"
 NUMBER: Final = "number"
 NON_FINITE: Final = "nonFinite"
 SHADOW: Final = "shadow"
+SHADOW_TIME: Final = "shadowTime"
 COHORT: Final = "cohort"
 
 Key = tuple[str, ...]
 """What is counted: one of the names above and its labels. `(CLASS, label)`, `(CONFIDENCE, le)`, `(NUMBER, le)`,
-`(NON_FINITE,)`, `(SHADOW, candidate, result)`, `(COHORT, revision that predicted, age, result)`."""
+`(NON_FINITE,)`, `(SHADOW, candidate, result)`, `(SHADOW_TIME, candidate, role, le)`,
+`(COHORT, revision that predicted, age, result)`."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,14 @@ class AnswerSnapshot:
     stamp: float
     pods: Mapping[str, PodAnswers] = field(default_factory=dict)
 
+    @property
+    def total(self) -> Answers:
+        """What all pods have counted since they began."""
+        counts: Counter[Key] = Counter()
+        for pod in self.pods.values():
+            counts.update(pod.counts)  # not +, which drops the empty buckets of histograms
+        return Answers(counts)
+
     def after(self, earlier: AnswerSnapshot) -> AnswerSnapshot:
         """This reading, with pods that have vanished since an earlier one kept at their last counts."""
         return AnswerSnapshot(self.stamp, {**earlier.pods, **self.pods})
@@ -73,12 +84,12 @@ class Answers:
     def __add__(self, other: Answers) -> Answers:
         return Answers(Counter(self.counts) + Counter(other.counts))
 
-    @property
+    @cached_property
     def classes(self) -> dict[str, int]:
         """Predicted labels that occurred, by label."""
         return {key[1]: number for key, number in self.counts.items() if key[0] == CLASS and number}
 
-    @property
+    @cached_property
     def labels(self) -> int:
         """How many labels were predicted."""
         return sum(self.classes.values())
@@ -111,6 +122,11 @@ class Answers:
     def compared(self, candidate: str) -> dict[str, int]:
         """Requests that stable's pods sent to a candidate as well, by result."""
         return {key[2]: number for key, number in self.counts.items() if key[:2] == (SHADOW, candidate)}
+
+    def shadow_times(self, candidate: str, role: str) -> dict[float, float]:
+        """How long those requests took, on the candidate or on stable: for each bound, how many at most so long."""
+        wanted = (SHADOW_TIME, candidate, role)
+        return {float(key[3]): number for key, number in self.counts.items() if key[:3] == wanted}
 
     def cohorts(self, revision: str) -> dict[str, Counts]:
         """Predictions of a revision whose truth was reported, and the wrong ones, by their age at that time."""
