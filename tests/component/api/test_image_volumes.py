@@ -37,7 +37,9 @@ def stored(control_plane: ControlPlane, namespace: str) -> dict[str, Any]:
 def mounting(spec: dict[str, Any]) -> list[str]:
     """The containers that mount the model."""
     containers = (*spec["initContainers"], *spec["containers"])
-    return [each["name"] for each in containers if any(mount["name"] == "model" for mount in each.get("volumeMounts", []))]
+    return [
+        each["name"] for each in containers if any(mount["name"] == "model" for mount in each.get("volumeMounts", []))
+    ]
 
 
 def test_the_volume_is_stored_as_it_was_written(with_volumes: ControlPlane) -> None:
