@@ -25,6 +25,11 @@ RATE = 100.0
 """Requests a second: one in ten of them, at the first step, is evidence enough within that step's hold."""
 AT_ONCE: dict[str, Any] = {"bake": {"duration": "1s", "holdback": 10}}
 """A bake for versions that are only there to be stable."""
+_ENDED = (
+    "{range .items[*]}{.metadata.name}{range .status.containerStatuses[*]} {.name} {.restartCount} "
+    '{.lastState.terminated}{end}{"\\n"}{end}'
+)
+"""How often each container was started again, and with what words it had ended."""
 _LONGEST = 180.0
 _ANSWER_SECONDS = 5.0
 
@@ -192,6 +197,7 @@ class Stage:
             "its Events": lambda: self.cluster.kubectl("get", "events", "--sort-by=.lastTimestamp", gateway),
             "its controller's log": lambda: self.cluster.kubectl("logs", "deployment/contour", "--tail=15", gateway),
             "pods": lambda: self.cluster.kubectl("get", "pods", "--output=wide", here),
+            "ended containers": lambda: self.cluster.kubectl("get", "pods", f"--output=jsonpath={_ENDED}", here),
             "events": lambda: self.cluster.kubectl("get", "events", "--sort-by=.lastTimestamp", here),
             "the operator's log": lambda: self.cluster.operator_log(60),
             "the model": lambda: self.cluster.kubectl("get", "modeldeployment", NAME, "--output=yaml", here),
