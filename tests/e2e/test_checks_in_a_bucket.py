@@ -48,8 +48,10 @@ def test_rollback_ready_says_whether_the_files_of_a_kept_version_are_there(
     source = {"uri": "s3://models/v1.onnx", "digest": f"sha256:{hashlib.sha256(model).hexdigest()}", **in_bucket(store)}
     stage.serve("v1", model={"version": "v1", **source})
     kept: dict[str, Any] = {"checks": {"kept": {}}}
-    stage.apply("v2", rollout=AT_ONCE, **kept)
-    stage.reaches("Stable", "v2")
+    with stage.clients() as clients:
+        clients.go_on()
+        stage.apply("v2", rollout=AT_ONCE, **kept)
+        stage.reaches("Stable", "v2")
 
     # then a Job has looked, and found them
     def found() -> str:

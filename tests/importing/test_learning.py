@@ -137,6 +137,29 @@ def test_a_schema_holds_what_was_learnt_and_can_be_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([True, False] * 3, Kind.BOOLEAN),
+        ([4111, 4222] * 3, Kind.INTEGER),
+        ([41.25, None] * 3, Kind.NUMBER),
+        (["visa", "amex"] * 3, Kind.STRING),
+        ([f"4111-{i}" for i in range(6)], Kind.STRING),
+    ],
+)
+def test_a_sensitive_feature_of_any_type_can_be_read_and_shows_no_value(values: list[Any], kind: Kind) -> None:
+    # given a column whose name looks personal
+    sample = table(has_card=values)
+    assert sample.columns[0].kind is kind
+    # when
+    text = schema_text(draft(sample, closed=[], refused_missing=[]), OUTPUTS, ["no", "yes"], sample.rows, None)
+    # then the schema is a good one, and nothing of the sample stands in it
+    features = parse(text.encode()).features
+    assert features is not None
+    assert (features[0].type, features[0].sensitive, features[0].example) == (kind, True, None)
+    assert not re.search("41.25|4111|4222|visa|amex", text)
+
+
+@pytest.mark.parametrize(
     ("classes", "line"),
     [
         ([0, 1], "  # classes: [name, …]   # of the model's classes 0, 1"),

@@ -56,7 +56,7 @@ def _feature(each: Draft, rows: int, tensor: str | None) -> str:
         entry["sensitive"] = True
     if each.kind in (Kind.NUMBER, Kind.INTEGER):
         entry["unit"] = ""
-    if each.example is not None and not (each.kind is Kind.STRING and each.sensitive):
+    if each.example is not None and not each.sensitive:
         entry["example"] = each.example
     comment = "; ".join(_remarks(each, rows))
     return f"  - {_inline(entry)}" + (f"   # {comment}" if comment else "")
@@ -64,7 +64,7 @@ def _feature(each: Draft, rows: int, tensor: str | None) -> str:
 
 def _remarks(each: Draft, rows: int) -> list[str]:
     remarks = []
-    if each.seen is not None:
+    if each.seen is not None and not each.sensitive:
         remarks.append(f"in the sample {each.seen[0]:g} to {each.seen[1]:g}")
     if each.categories and not each.closed and not each.sensitive:
         shown = ", ".join(_inline(value) for value in each.categories[:_SHOWN])

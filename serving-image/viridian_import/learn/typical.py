@@ -25,7 +25,7 @@ def typical(column: Column) -> Any:  # noqa: ANN401  a value of the column's kin
         return None
     if column.kind in (Kind.NUMBER, Kind.INTEGER):
         return median_low(values)
-    if looks_sensitive(column.name) and not categories_of(column):
+    if column.kind is Kind.STRING and looks_sensitive(column.name) and not categories_of(column):
         return "text"
     return Counter(values).most_common(1)[0][0]
 

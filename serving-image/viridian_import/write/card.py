@@ -122,15 +122,17 @@ def _covered(facts: Facts) -> str:
         "|---|---|---|---|",
     ]
     for each in facts.drafts:
-        seen = f"{each.seen[0]:g} to {each.seen[1]:g}" if each.seen else _categories(each)
+        seen = _seen(each)
         missing = f"{100 * each.missing / facts.rows:.3g} %"
         lines.append(f"| {_cell(each.name)} | {each.kind} | {_cell(seen)} | {missing} |")
     return "\n".join(lines)
 
 
-def _categories(each: Draft) -> str:
+def _seen(each: Draft) -> str:
     if each.sensitive:
         return "(sensitive)"
+    if each.seen is not None:
+        return f"{each.seen[0]:g} to {each.seen[1]:g}"
     return f"{len(each.categories)} categories" if each.categories else ""
 
 
