@@ -22,7 +22,7 @@ from viridian_import.prove.profile import profile
 from viridian_import.prove.quantization import Quantized, quantize
 from viridian_import.prove.speed import Speed, measure
 from viridian_import.prove.study import Study, learn, study
-from viridian_import.sample.reading import read_table
+from viridian_import.sample.reading import codes_read_as_numbers, read_table
 from viridian_import.sample.table import Table
 from viridian_import.write.card import size_of
 from viridian_import.write.folder import claim
@@ -143,6 +143,8 @@ def import_model(given: argparse.Namespace) -> Imported:
     identity = _identity(given)
     claim(identity.folder)
     sample = read_table(given.sample, dict(given.dtype))
+    for name, value in codes_read_as_numbers(given.sample, dict(given.dtype)).items():
+        say("notice", f"{name} is read as a number, and {value} begins with 0: if it is a code, --dtype {name}=string")
     if given.native:
         return _native(given, source, identity, sample)
     with (

@@ -14,6 +14,8 @@ _PANDAS_TYPES: Final = {Kind.STRING: "str", Kind.INTEGER: "int64", Kind.NUMBER: 
 ENOUGH: Final = 100
 """Rows with which ranges, categories and the comparison say something of the model."""
 _SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
+_CODE: Final = r"\s*0\d"
+"""How a number never begins that a program wrote, but a code such as a postal one may."""
 
 
 def read_table(file: Path, kinds: Mapping[str, Kind]) -> Table:
@@ -40,6 +42,27 @@ def read_table(file: Path, kinds: Mapping[str, Kind]) -> Table:
     return Table(tuple(_column(file, str(name), frame[name]) for name in frame.columns))
 
 
+def codes_read_as_numbers(file: Path, kinds: Mapping[str, Kind]) -> dict[str, str]:
+    """Find columns of a CSV that pandas reads as numbers, although a value begins with 0, as a code does and no number.
+
+    Args:
+        file: The sample, which read_table() has read.
+        kinds: Of columns that are to be read as something else: these are meant as they are.
+
+    Returns:
+        The first such value of each such column.
+    """
+    if _suffix(file) not in (".csv", ".tsv"):
+        return {}
+    import pandas.api.types as types
+
+    frame = _frame(file, {name: _PANDAS_TYPES[kind] for name, kind in kinds.items()})
+    numbers = [str(name) for name in frame.columns if types.is_numeric_dtype(frame[name].dtype) and name not in kinds]
+    texts = _frame(file, dict.fromkeys(numbers, "str"))
+    begins_with_0 = {name: texts[name][texts[name].str.match(_CODE, na=False)] for name in numbers}
+    return {name: str(found.iloc[0]) for name, found in begins_with_0.items() if len(found)}
+
+
 def listed(names: Sequence[str], most: int = 30) -> str:
     """Return the columns of a sample as the end of a sentence."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
@@ -49,7 +72,7 @@ def listed(names: Sequence[str], most: int = 30) -> str:
 def _frame(file: Path, types: Mapping[str, str]) -> Any:  # noqa: ANN401  pandas has no types here
     import pandas as pd
 
-    suffix = next((each for each in reversed(file.suffixes) if each in _SUFFIXES), ".csv")
+    suffix = _suffix(file)
     try:
         if suffix == ".parquet":
             return pd.read_parquet(file).astype(types)
@@ -61,6 +84,10 @@ def _frame(file: Path, types: Mapping[str, str]) -> Any:  # noqa: ANN401  pandas
     except (ValueError, KeyError, OSError) as error:  # what pandas raises is one of these
         words = " ".join(str(error).split())
         raise ImportFault(f"{file} cannot be read as a table ({words}); correct it, or write it as CSV") from None
+
+
+def _suffix(file: Path) -> str:
+    return next((each for each in reversed(file.suffixes) if each in _SUFFIXES), ".csv")
 
 
 def _column(file: Path, name: str, series: Any) -> Column:  # noqa: ANN401

@@ -10,6 +10,8 @@ import yaml
 from tests.importing.command.running import golden
 
 from viridian_import.commands.main import main
+from viridian_import.sample.reading import codes_read_as_numbers
+from viridian_serving.codec.tensors import Kind
 from viridian_shared.digest import digest_of
 
 pytestmark = pytest.mark.importing
@@ -236,3 +238,12 @@ def test_values_of_sensitive_features_leave_in_no_file(tmp_path: Path, run: Any)
     assert ran.code == 0, ran.err
     for file in ran.folder.iterdir():
         assert file.name == "model.onnx" or b"@example.org" not in file.read_bytes(), file
+
+
+def test_codes_that_pandas_takes_for_numbers_are_found(tmp_path: Path) -> None:
+    # given
+    file = tmp_path / "train.csv"
+    file.write_text("zip,branch,age,share,city\n80331,007,31,0.5,Graz\n01234,012,0,00.5,01\n,3,40,0.25,02\n")
+    # then those that a kind was given for are meant so, and neither 0 nor 0.5 is a code
+    assert codes_read_as_numbers(file, {"branch": Kind.INTEGER}) == {"zip": "01234", "share": "00.5"}
+    assert codes_read_as_numbers(file, {"zip": Kind.STRING, "branch": Kind.STRING}) == {"share": "00.5"}
