@@ -12,7 +12,7 @@ KUBECTL = """#!/bin/sh
 echo "$*" >> "$0.log"
 case "$*" in
   *--context=nowhere*) echo 'error: context "nowhere" does not exist' >&2; exit 1 ;;
-  *"get modeldeployments.viridian.dev iris --watch"*) cat "$0.events"; exec sleep 60 ;;
+  *"get modeldeployments.viridian.dev --field-selector=metadata.name=iris --watch"*) cat "$0.events"; exec sleep 60 ;;
   *"get modeldeployments.viridian.dev iris"*) cat "$0.model" ;;
   *"get modeldeployments.viridian.dev --"*) printf '{"items": [%s]}' "$(cat "$0.model")" ;;
   *"get modeldeployments.viridian.dev "*)

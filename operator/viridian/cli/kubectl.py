@@ -132,7 +132,8 @@ class Kubectl:
         return subprocess.Popen(self.command(arguments), stdout=subprocess.PIPE, text=True, errors="replace")  # noqa: S603
 
     def _states(self, name: str, end: float | None) -> Iterator[Model]:
-        """The states in one watch."""
+        """The states in one watch, which itself says nothing of a model that does not exist."""
+        yield self.model(name)
         for event in self._events(name, end):
             if event["type"] == "DELETED":
                 raise NoSuchModel(f"ModelDeployment {name} was deleted")
@@ -140,7 +141,9 @@ class Kubectl:
 
     def _events(self, name: str, end: float | None) -> Iterator[Json]:
         """The events of one watch, until it ends or the time is over."""
-        arguments = ("get", RESOURCE, name, "--watch", "--output-watch-events", "--output=json")
+        # Chosen by a selector: of a watch by name, kubectl leaves out the first event, with what changed meanwhile.
+        chosen = f"--field-selector=metadata.name={name}"
+        arguments = ("get", RESOURCE, chosen, "--watch", "--output-watch-events", "--output=json")
         process = subprocess.Popen(  # noqa: S603
             self.command(arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
