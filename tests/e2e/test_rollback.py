@@ -36,7 +36,7 @@ def test_the_third_last_version_gets_all_traffic_back_at_once(stage: Stage) -> N
 
         # when somebody asks for the first one
         said = plugin(stage, "rollback", "--to=v1")
-        status = stage.reaches("Stable", "v1")
+        status = stage.reaches("RolledBack", "v1")
         after = clients.go_on()
 
     # then it has everything, without a step between and without a lost request
