@@ -100,14 +100,14 @@ cluster_is_healthy() { kubectl --request-timeout=3s wait --for=condition=Ready n
 # The containers that are the cluster's nodes, the first node first.
 cluster_nodes() { docker ps --all --filter "label=io.x-k8s.kind.cluster=$CLUSTER_NAME" --format '{{.Names}}' | sort; }
 
-# forwards PORT: does something on 127.0.0.1 take connections for it?
-forwards() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+# listens HOST PORT: does something there take connections?
+listens() { timeout 3 bash -c ": <>/dev/tcp/$1/$2" 2>/dev/null; }
 # Where tests reach the gateway: on the node itself where this machine reaches it, as on Linux. The engine's forwarder
 # needs six files a connection, and ends for good when it has none left, which many slow answers at once can bring about.
 gateway_url() {
   local node
   node=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$NODE")
-  if timeout 3 bash -c ": <>/dev/tcp/$node/6443" 2>/dev/null; then
+  if listens "$node" 6443; then
     echo "http://$node:$GATEWAY_NODE_PORT"
   else
     echo "http://127.0.0.1:$GATEWAY_PORT"

@@ -23,9 +23,9 @@ check_port() {
   now=$(port_of "$container_port")
   if [[ $now && $now != "$port" ]]; then
     fail "the running cluster has $what on port $now, not $port; \"make clean\" first, or set $variable=$now."
-  elif [[ ! $now ]] && forwards "$port"; then
+  elif [[ ! $now ]] && listens 127.0.0.1 "$port"; then
     fail "port $port on 127.0.0.1, meant for $what, is taken; set $variable to a free one."
-  elif [[ $now ]] && ! forwards "$port"; then
+  elif [[ $now ]] && ! listens 127.0.0.1 "$port"; then
     step "start the cluster's node again: the engine forwards port $port no longer" docker restart "$NODE"
   fi
 }
