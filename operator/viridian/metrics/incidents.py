@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from viridian.api.model_key import ModelKey
+from viridian.api.model_key import ModelKey, labels_of
 from viridian_shared.counts.metric_names import REQUESTS
 
 from .connection import Asked, Connection, MetricsError, untold
@@ -44,7 +44,7 @@ class Incidents:
 
 
 def _query(key: ModelKey, allowed: float) -> str:
-    model = f'model_namespace="{key[0]}", model="{key[1]}"'
+    model = labels_of(key)
     users = f'{model}, via=~"split|pin|direct"'
     errors = f'sum(increase({REQUESTS}{{{users}, outcome="error"}}[5m]))'
     all_of_them = f'sum(increase({REQUESTS}{{{users}, outcome=~"ok|error"}}[5m]))'

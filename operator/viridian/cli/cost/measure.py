@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from viridian.api.model_key import labels_of
 from viridian.cli.prometheus import query, value_of
-from viridian.rollout.reporting.cost import STEP, Amount, by_color, labels_of, on_top, read_amount
+from viridian.rollout.reporting.cost import STEP, Amount, by_color, on_top, read_amount
 from viridian_shared.counts.metric_names import ANSWERED, COST_PER_HOUR
 
 

@@ -3,10 +3,10 @@
 The disagreements themselves are in the prediction log alone, redacted by its rules; here are their kinds and numbers.
 """
 
-import json
 from collections import defaultdict
 from typing import Any, Final
 
+from viridian.api.model_key import labels_of
 from viridian.cli.drift.measure import measure
 from viridian.cli.model import Json
 from viridian.cli.prometheus import CannotMeasure, query, value_of
@@ -31,7 +31,7 @@ def read_answers(prometheus: str, namespace: str, name: str) -> Json:
     Raises:
         CannotMeasure: Prometheus does not answer.
     """
-    of = f"model_namespace={json.dumps(namespace)},model={json.dumps(name)}"
+    of = labels_of((namespace, name))
     results = query(prometheus, f"sum by (candidate, result) ({SHADOW}{{{of}}})")
     buckets = query(prometheus, f"sum by (candidate, le) ({SHADOW_DIFFERENCES}_bucket{{{of}}})")
     try:

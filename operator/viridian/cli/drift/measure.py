@@ -1,9 +1,9 @@
 """Reads from Prometheus what pods have counted."""
 
-import json
 from collections import defaultdict
 from typing import Any
 
+from viridian.api.model_key import labels_of
 from viridian.cli.prometheus import CannotMeasure, query, value_of
 from viridian_shared.counts.metric_names import DRIFT_BASELINE, DRIFT_OBSERVED
 
@@ -27,7 +27,7 @@ def measure(prometheus: str, namespace: str, name: str, window: str) -> list[Var
     Raises:
         CannotMeasure: Prometheus does not answer, or the model's pods have no baseline, or were asked nothing.
     """
-    of = f"model_namespace={json.dumps(namespace)},model={json.dumps(name)}"
+    of = labels_of((namespace, name))
     by = ", ".join((*_VARIABLE, "bin"))
     baselines = _by_bin(query(prometheus, f"max by ({by}) ({DRIFT_BASELINE}{{{of}}})"))
     if not baselines:

@@ -1,10 +1,10 @@
 """Today's traffic, read from Prometheus: requests a minute, the share that fails, and how long they take."""
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any, Final
 
+from viridian.api.model_key import labels_of
 from viridian.cli.prometheus import CannotMeasure, query, value_of
 from viridian_shared.counts.metric_names import DURATIONS, REQUESTS
 from viridian_shared.counts.via import JUDGED
@@ -39,7 +39,7 @@ def measure(prometheus: str, namespace: str, name: str, window: str) -> Measured
     Raises:
         CannotMeasure: It does not answer, or has counted no requests.
     """
-    of = f"model_namespace={json.dumps(namespace)},model={json.dumps(name)},{_USERS}"
+    of = f"{labels_of((namespace, name))},{_USERS}"
     counts = {
         str(sample["metric"].get("outcome", "")): value_of(sample)
         for sample in query(prometheus, f"sum by (outcome) (rate({REQUESTS}{{{of}}}[{window}]))")

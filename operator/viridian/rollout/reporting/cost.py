@@ -1,13 +1,12 @@
 """What a rollout cost on top, by the operator's own metric, which Prometheus keeps."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from viridian.api.model_key import ModelKey
+from viridian.api.model_key import ModelKey, labels_of
 from viridian_shared.counts.metric_names import COST_PER_HOUR
 
 STEP: Final = 60
@@ -38,12 +37,6 @@ def on_top(key: ModelKey, begun: datetime, ended: datetime) -> str:
     extra = f"sum by (currency) ({colors}) - max by (currency) ({colors})"
     seconds = max(STEP, round((ended - begun).total_seconds()))
     return f"sum_over_time(({extra})[{seconds}s:{STEP}s] @ {ended.timestamp():.0f}) * {STEP} / 3600"
-
-
-def labels_of(key: ModelKey) -> str:
-    """Return the labels by which series of a model are chosen."""
-    namespace, name = key
-    return f"model_namespace={json.dumps(namespace)},model={json.dumps(name)}"
 
 
 def read_amount(result: Sequence[Any]) -> Amount | None:
