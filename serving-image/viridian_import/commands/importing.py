@@ -142,8 +142,9 @@ def import_model(given: argparse.Namespace) -> Imported:
         raise ImportFault(_untrusted(source.path, _RUNNING_CODE[source.source]))
     identity = _identity(given)
     claim(identity.folder)
-    sample = read_table(given.sample, dict(given.dtype))
-    for name, value in codes_read_as_numbers(given.sample, dict(given.dtype)).items():
+    kinds = dict(given.dtype)
+    sample = read_table(given.sample, kinds)
+    for name, value in codes_read_as_numbers(given.sample, sample, kinds).items():
         say("notice", f"{name} is read as a number, and {value} begins with 0: if it is a code, --dtype {name}=string")
     if given.native:
         return _native(given, source, identity, sample)

@@ -1,7 +1,7 @@
 """Reads a sample from a file."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,22 +42,21 @@ def read_table(file: Path, kinds: Mapping[str, Kind]) -> Table:
     return Table(tuple(_column(file, str(name), frame[name]) for name in frame.columns))
 
 
-def codes_read_as_numbers(file: Path, kinds: Mapping[str, Kind]) -> dict[str, str]:
+def codes_read_as_numbers(file: Path, sample: Table, kinds: Collection[str]) -> dict[str, str]:
     """Find columns of a CSV that pandas reads as numbers, although a value begins with 0, as a code does and no number.
 
     Args:
-        file: The sample, which read_table() has read.
-        kinds: Of columns that are to be read as something else: these are meant as they are.
+        file: The sample.
+        sample: What read_table() has read of it.
+        kinds: Columns that a kind was given for: these are meant as they are.
 
     Returns:
         The first such value of each such column.
     """
     if _suffix(file) not in (".csv", ".tsv"):
         return {}
-    import pandas.api.types as types
-
-    frame = _frame(file, {name: _PANDAS_TYPES[kind] for name, kind in kinds.items()})
-    numbers = [str(name) for name in frame.columns if types.is_numeric_dtype(frame[name].dtype) and name not in kinds]
+    of_numbers = (each for each in sample.columns if each.kind in (Kind.INTEGER, Kind.NUMBER))
+    numbers = [each.name for each in of_numbers if each.name not in kinds]
     texts = _frame(file, dict.fromkeys(numbers, "str"))
     begins_with_0 = {name: texts[name][texts[name].str.match(_CODE, na=False)] for name in numbers}
     return {name: str(found.iloc[0]) for name, found in begins_with_0.items() if len(found)}

@@ -10,7 +10,7 @@ import yaml
 from tests.importing.command.running import golden
 
 from viridian_import.commands.main import main
-from viridian_import.sample.reading import codes_read_as_numbers
+from viridian_import.sample.reading import codes_read_as_numbers, read_table
 from viridian_serving.codec.tensors import Kind
 from viridian_shared.digest import digest_of
 
@@ -244,6 +244,10 @@ def test_codes_that_pandas_takes_for_numbers_are_found(tmp_path: Path) -> None:
     # given
     file = tmp_path / "train.csv"
     file.write_text("zip,branch,age,share,city\n80331,007,31,0.5,Graz\n01234,012,0,00.5,01\n,3,40,0.25,02\n")
+
     # then those that a kind was given for are meant so, and neither 0 nor 0.5 is a code
-    assert codes_read_as_numbers(file, {"branch": Kind.INTEGER}) == {"zip": "01234", "share": "00.5"}
-    assert codes_read_as_numbers(file, {"zip": Kind.STRING, "branch": Kind.STRING}) == {"share": "00.5"}
+    def found(**kinds: Kind) -> dict[str, str]:
+        return codes_read_as_numbers(file, read_table(file, kinds), kinds)
+
+    assert found(branch=Kind.INTEGER) == {"zip": "01234", "share": "00.5"}
+    assert found(zip=Kind.STRING, branch=Kind.STRING) == {"share": "00.5"}
