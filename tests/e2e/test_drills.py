@@ -1,9 +1,6 @@
 """A drill of each kind on the cluster: the plugin starts it, real pods fail on purpose, and no user notices."""
 
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -15,7 +12,6 @@ from viridian_shared.durations import parse_duration
 pytestmark = pytest.mark.e2e
 
 TWIN = f"{NAME}-drill"
-PLUGIN = (sys.executable, "-m", "viridian.cli.main")
 SPEC: dict[str, dict[str, Any]] = {
     "serving": {"replicas": 2},
     "guards": {"errorRate": {"max": "10%"}, "latency": [{"percentile": "95", "max": "1s"}]},
@@ -26,14 +22,8 @@ SPEC: dict[str, dict[str, Any]] = {
 
 def run_drill(stage: Stage, kind: str) -> tuple[int, dict[str, Any]]:
     """What the plugin ends with, and the record that it prints."""
-    kubeconfig = stage.cluster.command()[1].removeprefix("--kubeconfig=")
-    done = subprocess.run(
-        [*PLUGIN, "drill", NAME, "--kind", kind, "-n", stage.namespace, "--timeout", "5m", "--output", "json"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "KUBECONFIG": kubeconfig},
-        check=False,
-    )
+    options = ("-n", stage.namespace, "--timeout", "5m", "--output", "json")
+    done = stage.cluster.plugin("drill", NAME, "--kind", kind, *options)
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 

@@ -1,26 +1,9 @@
 """Back by command to a version that served before the last one."""
 
-import subprocess
-import sys
-
 import pytest
-from tests.component.harness.loopback import ENVIRONMENT
 from tests.e2e.harness.stage import AT_ONCE, NAME, Stage
 
 pytestmark = pytest.mark.e2e
-
-
-def plugin(stage: Stage, *arguments: str) -> str:
-    """What the kubectl plugin says; it has to succeed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "viridian.cli.main", *arguments, NAME, f"--namespace={stage.namespace}"],
-        env={**ENVIRONMENT, "PYTHONPATH": "operator"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_the_third_last_version_gets_all_traffic_back_at_once(stage: Stage) -> None:
@@ -35,12 +18,13 @@ def test_the_third_last_version_gets_all_traffic_back_at_once(stage: Stage) -> N
         before = len(route.writes)
 
         # when somebody asks for the first one
-        said = plugin(stage, "rollback", "--to=v1")
+        done = stage.cluster.plugin("rollback", NAME, "--to=v1", f"--namespace={stage.namespace}")
+        assert done.returncode == 0, done.stdout + done.stderr
         status = stage.reaches("RolledBack", "v1")
         after = clients.go_on()
 
     # then it has everything, without a step between and without a lost request
-    print(clients, said)
+    print(clients, done.stdout)
     assert not clients.failed
     assert {answer.version for answer in after} == {"v1"}
     assert [written.weights["green"] for written in route.writes[before:]] == [100]

@@ -3,13 +3,14 @@
 import json
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from kubernetes import client
-from tests.component.harness.loopback import kubernetes_client
+from tests.component.harness.loopback import ENVIRONMENT, kubernetes_client
 from tests.waiting import eventually
 
 from viridian.api.names import GROUP, PLURAL, VERSION
@@ -38,6 +39,17 @@ class Cluster:
     def command(self, *arguments: str) -> Sequence[str]:
         """The command line of a kubectl that runs until it is ended."""
         return (*self._kubectl[:2], *arguments)
+
+    def plugin(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """What the kubectl plugin prints, and how it ends."""
+        kubeconfig = self.command()[1].removeprefix("--kubeconfig=")
+        return subprocess.run(
+            [sys.executable, "-m", "viridian.cli.main", *arguments],
+            capture_output=True,
+            text=True,
+            env={**ENVIRONMENT, "KUBECONFIG": kubeconfig},
+            check=False,
+        )
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         """What kubectl prints.
