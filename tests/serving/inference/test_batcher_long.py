@@ -52,6 +52,14 @@ def job(payload: str, rows: int = 1) -> StringJob:
     return Job("shape", rows, payload, asyncio.get_running_loop().time() + 60)
 
 
+async def last_call(model: Model, batcher: DynamicBatcher[str, str], seconds: float, rows: int = 1) -> None:
+    """Let one call, `a`, take so long: by it the batcher knows the model."""
+    first = batcher.submit(job("a", rows))
+    await model.is_asked("a")
+    model.end("a", seconds)
+    await first
+
+
 @pytest.mark.parametrize(
     ("seconds", "rows", "serial"),
     [
@@ -66,10 +74,7 @@ async def test_a_call_is_made_beside_another(
     # given a model whose last call was not long, or that works on several
     model = Model(monkeypatch)
     batcher = make(model, serial=serial)
-    first = batcher.submit(job("a", rows))
-    await model.is_asked("a")
-    model.end("a", seconds)
-    await first
+    await last_call(model, batcher, seconds, rows)
     # when requests come one after the other
     waits = [batcher.submit(job("b"))]
     await model.is_asked("a", "b")
@@ -85,10 +90,7 @@ async def test_what_comes_during_a_long_call_travels_together_in_the_next(monkey
     # given a model whose last call was long
     model = Model(monkeypatch)
     batcher = make(model)
-    first = batcher.submit(job("a"))
-    await model.is_asked("a")
-    model.end("a", LONG)
-    await first
+    await last_call(model, batcher, LONG)
     # when requests come one after the other
     waits = [batcher.submit(job("b"))]
     await model.is_asked("a", "b")
@@ -160,10 +162,7 @@ async def test_a_long_call_that_fails_is_followed_by_what_waits(monkeypatch: pyt
     # given a model whose calls are long, one that will fail, and a request behind it
     model = Model(monkeypatch)
     batcher = make(model)
-    first = batcher.submit(job("a"))
-    await model.is_asked("a")
-    model.end("a", LONG)
-    await first
+    await last_call(model, batcher, LONG)
     fails = batcher.submit(job("x"))
     await model.is_asked("a", "x")
     waits = batcher.submit(job("b"))
