@@ -24,7 +24,7 @@ ALERT_INTERVAL: Final = timedelta(seconds=30)
 def files() -> Mapping[str, tuple[Group, ...]]:
     """Return the groups of each file, by the file's name without its ending."""
     return {
-        "recording": (recording.traffic(), recording.objectives(), *recording.burn()),
+        "recording": (recording.traffic(), *recording.burn()),
         "baselines": (baselines.group(),),
         "drift": (drift.group(),),
         "outcomes": (outcomes.group(),),

@@ -27,10 +27,13 @@ _BURNT: Final = ("requests", "errors", "slow")
 
 
 def traffic() -> Group:
-    """Return the group of rates and latencies, by revision and by model.
+    """Return the group of rates and latencies, by revision and by model, and of what objectives make of them.
 
     An error that stable answered in the model's place is an error of the revision and none of the model: its user was
     answered.
+
+    It is one group, since what is subtracted must be of one moment: a rate of another group is older by up to an
+    interval, and while traffic grows, the difference would look like slow requests.
     """
     return Group(
         "viridian.traffic",
@@ -65,42 +68,7 @@ def traffic() -> Group:
                 f"model:{DURATIONS}:p95_5m",
                 f"histogram_quantile(0.95, sum by ({MODEL}, le) ({_BUCKETS}))",
             ),
-        ),
-    )
-
-
-def objectives() -> Group:
-    """Return the group of objectives, with defaults for pods that name none, and of requests that were too slow."""
-    (percentile, bound), *_ = DEFAULT_LATENCY.items()
-    return Group(
-        "viridian.objectives",
-        INTERVAL,
-        (
-            Recording(
-                "model:viridian_objective_errors:ratio",
-                f"""
-                1 - max by ({MODEL}) ({AVAILABILITY})
-                or model:viridian_requests:rate5m * 0 + {round(1 - DEFAULT_AVAILABILITY, 9)}
-                """,
-            ),
-            Recording(
-                "model:viridian_objective_slow:ratio",
-                f"""
-                min by ({MODEL}, le) ({SLOW})
-                or on ({MODEL})
-                  label_replace(model:viridian_requests:rate5m * 0 + {slow_share(percentile)}, "le", "{bound}", "", "")
-                """,
-            ),
-            # Errors are above every bound of the histogram, so what is answered and not below the bound was too slow.
-            Recording(
-                "model:viridian_slow:rate5m",
-                f"""
-                clamp_min(
-                  {_rate(MODEL, REQUESTS, 'outcome="ok"')}
-                  - on ({MODEL}) group_right ()
-                  sum by ({MODEL}, le) ({_BUCKETS} and on ({MODEL}, le) model:viridian_objective_slow:ratio), 0)
-                """,
-            ),
+            *_objectives(),
         ),
     )
 
@@ -123,6 +91,38 @@ def burn() -> tuple[Group, ...]:
     )
     short = tuple(rule for window in WINDOWS if window not in LONG for rule in _short(window))
     return Group("viridian.burn.short", INTERVAL, short), Group("viridian.burn.long", STEP, (*steps, *long))
+
+
+def _objectives() -> tuple[Recording, ...]:
+    """Return the objectives, with defaults for pods that name none, and the rate of requests that were too slow."""
+    (percentile, bound), *_ = DEFAULT_LATENCY.items()
+    return (
+        Recording(
+            "model:viridian_objective_errors:ratio",
+            f"""
+            1 - max by ({MODEL}) ({AVAILABILITY})
+            or model:viridian_requests:rate5m * 0 + {round(1 - DEFAULT_AVAILABILITY, 9)}
+            """,
+        ),
+        Recording(
+            "model:viridian_objective_slow:ratio",
+            f"""
+            min by ({MODEL}, le) ({SLOW})
+            or on ({MODEL})
+              label_replace(model:viridian_requests:rate5m * 0 + {slow_share(percentile)}, "le", "{bound}", "", "")
+            """,
+        ),
+        # Errors are above every bound of the histogram, so what is answered and not below the bound was too slow.
+        Recording(
+            "model:viridian_slow:rate5m",
+            f"""
+            clamp_min(
+              {_rate(MODEL, REQUESTS, 'outcome="ok"')}
+              - on ({MODEL}) group_right ()
+              sum by ({MODEL}, le) ({_BUCKETS} and on ({MODEL}, le) model:viridian_objective_slow:ratio), 0)
+            """,
+        ),
+    )
 
 
 def _added(what: str, window: str) -> Recording:
