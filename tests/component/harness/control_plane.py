@@ -151,7 +151,10 @@ class ControlPlane:
         """A kubeconfig file for somebody with a bearer token."""
         path = self.folder / f"{user}.kubeconfig"
         cluster = {"server": self.url, "certificate-authority": str(self.certificate)}
-        path.write_text(
+        # Moved into its place: an operator that starts now may be reading the one before.
+        written = path.with_suffix(".new")
+        written.touch(0o600)
+        written.write_text(
             yaml.safe_dump(
                 {
                     "apiVersion": "v1",
@@ -163,8 +166,7 @@ class ControlPlane:
                 }
             )
         )
-        path.chmod(0o600)
-        return path
+        return written.replace(path)
 
     def kubeconfig_of(self, account: str, namespace: str) -> Path:
         """A kubeconfig file for a ServiceAccount, with the rights that RBAC gives it and no others."""

@@ -127,7 +127,9 @@ class Stage:
                 assert status["stable"]["version"] == version
             return status
 
-        return eventually(look, f"phase {phase}", within)
+        return eventually(
+            look, lambda: f"phase {phase}; the operator's log ends so:\n{self.operator.log[-2000:]}", within
+        )
 
     def deployment(self, color: str) -> Any:
         return self.control_plane.apps.read_namespaced_deployment(f"iris-{color}", self.namespace)
