@@ -1,11 +1,14 @@
 """Checks before traffic on the cluster: what a bad version would have answered, no user has seen."""
 
+from typing import Any
+
 import pytest
 from tests.e2e.harness.stage import AT_ONCE, NAME, Stage
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
-GOLDEN = {"checks": {"golden": {"minAgreement": "80%"}}}
+GOLDEN = {"minAgreement": "80%"}
 SUITE = """
 import json, os, sys, urllib.request
 headers = {"Content-Type": "application/json", "Viridian-Via": "check"}
@@ -18,31 +21,55 @@ sys.exit(f"{version} does not know what a blank image is" if version == "v2" els
 """
 
 
+LOAD = {"requests": 40, "rate": 10, "maxErrors": "5%"}
+
+
 def results(stage: Stage) -> dict[str, str]:
     return {check["name"]: check["result"] for check in stage.status.get("checks", [])}
 
 
-def test_a_model_that_answers_wrongly_meets_no_user(stage: Stage) -> None:
+def turned_back(stage: Stage, version: str, **checks: Any) -> str:
+    """Apply a version with checks that it fails; the value is why it was turned back."""
+    stage.apply(version, checks=checks)
+
+    def look() -> str:
+        failed = {entry["version"]: entry["message"] for entry in stage.reaches("RolledBack", "v1")["failed"]}
+        assert version in failed, failed
+        return str(failed[version])
+
+    return eventually(look, f"{version} to be turned back")
+
+
+def test_a_model_that_fails_a_check_meets_no_user(stage: Stage) -> None:
     # given a version that has passed golden requests and a load before it served
-    load = {"load": {"requests": 40, "rate": 10, "p99": "5s", "maxErrors": "5%"}}
-    stage.serve("v1", checks={**GOLDEN["checks"], **load})
+    stage.serve("v1", checks={"golden": GOLDEN, "load": {**LOAD, "p99": "5s"}})
     assert results(stage) == {"smoke": "Passed", "golden": "Passed", "load": "Passed"}
     with stage.clients() as clients, stage.route_log() as route:
         clients.go_on()
 
-        # when a version comes that answers with 200, quickly, and wrongly
-        stage.apply("v7", **GOLDEN)
-        status = stage.reaches("RolledBack")
+        # when a version comes that fails for what stable answers, one that answers with 200, quickly, and wrongly, and
+        # one that cannot be as quick as it must be
+        fails = turned_back(stage, "v5", smoke=True)
+        wrong = turned_back(stage, "v7", golden=GOLDEN)
+        compared = results(stage)
+        slow = turned_back(stage, "v2", load={**LOAD, "p99": "1ms"})
         after = clients.go_on()
-        # and a good one is promoted
-        stage.apply("v2", rollout=AT_ONCE, **GOLDEN)
+        # and that one once more, with an objective that can be kept
+        stage.apply("v2", rollout=AT_ONCE, checks={"golden": GOLDEN, "load": {**LOAD, "p99": "5s"}})
+        stage.command("retry", f"{NAME}-4")
         stage.reaches("Stable", "v2")
 
-    # then its golden answers have given it away, and no user's request was its
+    # then a check has given each of them away, and no user's request was theirs
+    print(clients, fails, wrong, slow, sep="\n")
     assert not clients.failed
     assert {answer.version for answer in after} == {"v1"}
-    assert "failed the check golden before any traffic: " in status["failed"][0]["message"]
-    assert "of 40 answers are as expected" in status["checks"][1]["message"]
+    assert "failed the check smoke before any traffic: " in fails
+    assert "is answered with status 500" in fails
+    assert "failed the check golden before any traffic: " in wrong
+    assert "of 40 answers are as expected" in wrong
+    assert compared == {"smoke": "Passed", "golden": "Failed"}
+    assert "failed the check load before any traffic: " in slow
+    assert "above 1 ms" in slow
     assert route.weights("green")[:2] == [0, 10]
 
 
