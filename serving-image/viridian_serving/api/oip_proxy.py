@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from viridian_serving.codec.oip import HEADER_LENGTH, error_message
+from viridian_serving.codec.oip import HEADER_LENGTH, error_message, has_lost_process
 from viridian_serving.codec.oip_request import InferRequest
 from viridian_serving.http1.client import HttpClient, PeerLostError, PeerUnreachableError
 from viridian_serving.http1.messages import Request, Response
@@ -60,7 +60,10 @@ async def forward(
     status = reply.status
     problem = "queue-full" if status == 503 and QUEUE_FULL.encode() in reply.body else ""
     told = status >= 500 and b"content-encoding" not in reply.headers
-    return Response(status, reply.body, content_type, passed, problem, cause=error_message(reply.body) if told else "")
+    cause = error_message(reply.body) if told else ""
+    if has_lost_process(cause):
+        raise died()
+    return Response(status, reply.body, content_type, passed, problem, cause=cause)
 
 
 def died() -> Problem:

@@ -71,6 +71,15 @@ def error_message(body: bytes) -> str:
         return body[:200].decode("utf-8", "replace")
 
 
+def has_lost_process(message: str) -> bool:
+    """Whether Triton says of a request that it gave up the process which runs the model.
+
+    It does so when that process has ended, and when a call lasts for over a second and the process has no CPU for
+    another one: on a node that is overloaded, or while it is frozen. The process does not survive that.
+    """
+    return message.startswith("Stub process") and message.rstrip().endswith("is not healthy.")
+
+
 class RequestEncoder:
     """Writes inference requests for one model."""
 

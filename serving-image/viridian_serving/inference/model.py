@@ -8,7 +8,14 @@ from typing import Final
 import msgspec
 
 from viridian_serving.codec.answers import AnswerWriter, NotFiniteError, Prediction
-from viridian_serving.codec.oip import HEADER_LENGTH, Encoded, RequestEncoder, ResponseDecoder, error_message
+from viridian_serving.codec.oip import (
+    HEADER_LENGTH,
+    Encoded,
+    RequestEncoder,
+    ResponseDecoder,
+    error_message,
+    has_lost_process,
+)
 from viridian_serving.codec.tensors import ModelSchema
 from viridian_serving.contract.contract import Contract
 from viridian_serving.http1.client import HttpClient, PeerLostError, PeerUnreachableError, Reply, ResendError
@@ -142,7 +149,8 @@ class Model:
 
     def _results(self, jobs: Sequence[InstanceJob], reply: Reply) -> list[list[Prediction]]:
         if reply.status != 200:
-            raise ModelFailedError(error_message(reply.body))
+            message = error_message(reply.body)
+            raise DiedError(message) if has_lost_process(message) else ModelFailedError(message)
         return self._split(jobs, reply.body, reply.headers.get(HEADER_LENGTH))
 
     def _split(self, jobs: Sequence[InstanceJob], body: bytes, header_length: bytes | None) -> list[list[Prediction]]:

@@ -17,6 +17,7 @@ from tests.serving import models
 from tests.serving.pod import Pod, children_in, eventually, running_pod, standing_still
 
 from viridian_serving.commands import api
+from viridian_shared.pod.exit_codes import ENDED_UNDER_REQUEST
 
 pytestmark = pytest.mark.serving
 
@@ -72,6 +73,28 @@ def test_triton_does_not_outlive_the_process_that_runs_the_model(tmp_path: Path)
         served.start_triton()
         eventually(lambda: served.get("/triton/ready", "METRICS_PORT").status == 200, served.log)
         assert served.predict({"i": 2}).json["prediction"] == 20
+
+
+def test_a_process_that_has_no_cpu_for_too_long_ends_under_a_request_and_is_not_the_models_fault(
+    tmp_path: Path,
+) -> None:
+    with running_pod(tmp_path, models.lookup) as served:
+        eventually(lambda: "1 of its own processes run it" in served.log(), served.log)
+        (stub,) = [pid for pid in children_in(tmp_path) if "stub" in Path(f"/proc/{pid}/exe").readlink().name]
+        # given the process of a model that stands still, as on a node without a free core, so that Triton gives it up
+        with standing_still(stub):
+            answer = served.predict({"i": 1})
+        # then that is no failure of the model on this input
+        assert (answer.status, answer.json["type"]) == (500, "urn:viridian:problem:model-died")
+        assert "is not healthy" in served.log()
+        # and the container, which ends with the process, is excused
+        assert served.triton is not None
+        assert served.triton.wait(10) == ENDED_UNDER_REQUEST
+        served.start_triton()
+        eventually(lambda: served.get("/triton/ready", "METRICS_PORT").status == 200, served.log)
+        assert served.predict({"i": 2}).json["prediction"] == 20
+        counts = served.counts()
+        assert (counts["direct", "unjudged"], counts.get(("direct", "error"), 0)) == (1, 0)
 
 
 @pytest.mark.parametrize(
