@@ -1,5 +1,6 @@
 """Looks at an ONNX model before Triton does, because Triton's own complaint about a bad one is pages long."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +30,7 @@ TRITON_TYPES = {
 }
 _SAID: Final = 240
 """Characters of ONNX Runtime's words that are repeated: of their end, where it says what is wrong."""
+_WEIGHTS: Final = re.compile(r'External data path does not exist: "([^"]+)"')
 _LOCALE: Final = "Failed to construct locale with name:"
 
 
@@ -129,6 +131,11 @@ def _load_fault(file: Path, version: str, error: Exception) -> str:
     if type(error).__name__ in ("InvalidProtobuf", "NoSuchFile") or "Protobuf parsing failed" in text:
         foreign = way_out(file)
         return f"{file} is {foreign or 'not an ONNX model or is damaged; export the model again'}"
+    if missing := _WEIGHTS.search(text):
+        return (
+            f"{file} has its weights in another file, {Path(missing[1]).name}, which is not beside it; copy that file "
+            "there too, under the same name"
+        )
     if _LOCALE in text:
         name = text.partition(_LOCALE)[2].partition(":")[0]
         return (
