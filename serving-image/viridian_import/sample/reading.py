@@ -11,8 +11,6 @@ from viridian_import.sample.files import SEPARATED, form_of, frame_of_file, no_r
 from viridian_import.sample.table import Table
 from viridian_serving.codec.tensors import Kind
 
-ENOUGH: Final = 100
-"""Rows with which ranges, categories and the comparison say something of the model."""
 _CODE: Final = r"\s*0\d"
 """How a number never begins that a program wrote, but a code such as a postal one may."""
 _BOOLEANS: Final = {
