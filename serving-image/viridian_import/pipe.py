@@ -1,14 +1,17 @@
 """Another process that answers each line with a line, by its standard input and output."""
 
+import re
 import subprocess
 from pathlib import Path
 from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, Signals
 from typing import Final
 
-from viridian_import.library_words import last_words
+from viridian_serving.artifacts.library_words import words_of
 
 _CRASHES: Final = (SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE)
 """What ends a process whose native code does what it must not."""
+_IN_A_TRACEBACK: Final = re.compile(r"\s|Traceback \(|Exception ignored|terminate called|\[bt\]")
+_LINES: Final = 2
 
 
 class EndedError(Exception):
@@ -56,3 +59,9 @@ def exchange(process: "subprocess.Popen[bytes]", line: bytes, printed: Path) -> 
 
 def _ended(process: "subprocess.Popen[bytes]", printed: Path) -> EndedError:
     return EndedError(process.wait(), printed.read_text("utf-8", "replace"))
+
+
+def last_words(printed: str) -> str:
+    """Return the last that a process printed before it ended: of a traceback its last line, and each line once."""
+    lines = [line for line in printed.splitlines() if line.strip() and not _IN_A_TRACEBACK.match(line)]
+    return "; ".join(words_of(line) for line in list(dict.fromkeys(lines))[-_LINES:])

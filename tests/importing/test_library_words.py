@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from viridian_import.library_words import last_words, words_of
-from viridian_import.pipe import EndedError, exchange
+from viridian_import.pipe import EndedError, exchange, last_words
+from viridian_serving.artifacts.library_words import words_of
 
 
 @pytest.mark.parametrize(

@@ -239,6 +239,8 @@ def _quantized(found: Study, sample: Table, speed: Sequence[Speed], given: argpa
     say("int8", quantized.describe(found.converted.file.stat().st_size))
     if refusal := quantized.refusal(given.max_accuracy_loss):
         raise ImportFault(f"int8 is not used: {refusal}; leave --quantize out to import the float model")
+    if other := len(quantized.parity.differences):
+        say("notice", f"int8 gives {count(other, 'row')} another label than your model; golden.jsonl leaves them out")
     return quantized
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from viridian_import.convert.steps import steps
-from viridian_import.library_words import words_of
+from viridian_serving.artifacts.library_words import words_of
 
 _CLASS: Final = re.compile(r"<class '([\w.]+)'>")
 _SAID: Final = 300

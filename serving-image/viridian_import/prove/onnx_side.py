@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viridian_import.faults import ImportFault
-from viridian_import.library_words import words_of
 from viridian_import.messages import Answers, Column
 from viridian_import.sample.table import Table
+from viridian_serving.artifacts.library_words import words_of
 from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.codec.features import Slot
 from viridian_serving.codec.instances import InstanceReader

@@ -10,12 +10,12 @@ from typing import Any, Final
 import onnx
 
 from viridian_import.faults import ImportFault
-from viridian_import.library_words import words_of
 from viridian_import.messages import Column, Role
 from viridian_import.prove.onnx_side import OnnxSide
 from viridian_import.prove.parity import Parity, compare
 from viridian_import.prove.speed import SIZES, Speed, repeated, time_of
 from viridian_import.prove.study import Study
+from viridian_serving.artifacts.library_words import words_of
 
 _INTEGER_OPERATORS: Final = ("MatMulInteger", "ConvInteger", "DynamicQuantizeLSTM", "QLinearMatMul", "QLinearConv")
 _PRODUCTS: Final = ("MatMul", "Gemm", "Conv", "LSTM")

@@ -1,7 +1,7 @@
 """All that is found out about a model before anything is written."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -80,7 +80,7 @@ def study(
     notices = _kept_out(learned, converted)
     for notice in notices:
         say("notice", notice)
-    return Study(**{**vars(learned), "notices": [*learned.notices, *notices]}, converted=converted)
+    return Study(**vars(replace(learned, notices=[*learned.notices, *notices])), converted=converted)
 
 
 def learn(original: OriginalModel, sample: Table, target: str | None, say: Say) -> Learned:

@@ -10,8 +10,8 @@ import onnx
 import onnxruntime
 
 from viridian_import.faults import ImportFault
-from viridian_import.library_words import words_of
 from viridian_import.messages import Description, Layout, Load, Output, Plan, Role
+from viridian_serving.artifacts.library_words import words_of
 from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.codec.tensors import Kind
 from viridian_serving.triton.onnx_model import OnnxModel, OnnxTensor, inspect, session_of

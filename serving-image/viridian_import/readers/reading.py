@@ -5,11 +5,11 @@ from importlib import import_module
 from typing import Final
 
 from viridian_import.faults import ImportFault
-from viridian_import.library_words import words_of
 from viridian_import.messages import Load, Source
 from viridian_import.readers.libraries import LIBRARIES
 from viridian_import.readers.model import Original
 from viridian_import.readers.versions import versions_of
+from viridian_serving.artifacts.library_words import words_of
 
 _READERS: Final = {
     Source.PICKLE: "pickled",

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from viridian_import.faults import ImportFault
-from viridian_import.library_words import words_of
 from viridian_import.messages import Description, Layout, Load, Output, Plan, Role
 from viridian_import.readers.versions import versions_of
+from viridian_serving.artifacts.library_words import words_of
 from viridian_serving.codec.tensors import Kind
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from viridian_import.faults import ImportFault
-from viridian_import.library_words import words_of
+from viridian_serving.artifacts.library_words import words_of
 
 SEPARATED: Final = {".csv": ",", ".tsv": "\t"}
 """By what the values of a line are separated."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from viridian_import.faults import ImportFault
-from viridian_import.library_words import words_of
 from viridian_import.messages import (
     Answers,
     Ask,
@@ -24,6 +23,7 @@ from viridian_import.messages import (
 )
 from viridian_import.timing import microseconds_of
 from viridian_import.worker.isolation import leave_network
+from viridian_serving.artifacts.library_words import words_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,6 @@ _POINTER: Final = re.compile(r"\s*[~^]{3,}|\s*:\s*$")
 """What points at a place in a line above it, and the colon before a stack."""
 _STATUS: Final = re.compile(r".*(\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : |Status Message: )", re.S)
 """What ONNX Runtime says before it says what is wrong."""
-_IN_A_TRACEBACK: Final = re.compile(r"\s|Traceback \(|Exception ignored|terminate called|\[bt\]")
-_LINES: Final = 2
 
 
 def words_of(error: BaseException | str, most: int = 240) -> str:
@@ -30,9 +28,3 @@ def words_of(error: BaseException | str, most: int = 240) -> str:
         text = noise.sub("", text)
     line = " ".join(text.split()) or (error if isinstance(error, str) else type(error).__name__)
     return line if len(line) <= most else f"{line[:most]} …"
-
-
-def last_words(printed: str) -> str:
-    """Return the last that a process printed before it ended: of a traceback its last line, and each line once."""
-    lines = [line for line in printed.splitlines() if line.strip() and not _IN_A_TRACEBACK.match(line)]
-    return "; ".join(words_of(line) for line in list(dict.fromkeys(lines))[-_LINES:])
