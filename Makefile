@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint coverage test-pure test-serving test-component test-importing test-transformers test-e2e fuzz mutants cluster images sbom install generate pictures clean
-.PHONY: bench-guards bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import bench-fetch bench-alerts bench-drift bench-rules bench-page release
+.PHONY: bench-guards bench-demo bench-idle bench-faults bench-serving bench-steady bench-models bench-import bench-laptop bench-fetch bench-alerts bench-drift bench-rules bench-page release
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1@/p' $(MAKEFILE_LIST) | column -t -s @
@@ -77,6 +77,9 @@ bench-models: ## public models: which start, are answered as by ONNX Runtime, ar
 
 bench-import: ## models of many libraries, imported and served: equal, refused, how fast; MODELS=xgboost,forest
 	@dev/test/bench.sh import "$(MODELS)"
+
+bench-laptop: ## from an empty environment to the first prediction: install, import, serve
+	@dev/test/bench.sh laptop
 
 bench-fetch: ## how fast a large model comes from S3, beside Amazon's own client, and in how much memory; GIB=10 ROUNDS=3
 	@dev/test/bench.sh fetch $(if $(GIB),--gib $(GIB)) $(if $(ROUNDS),--rounds $(ROUNDS))

@@ -14,6 +14,7 @@ configuration() {
   cat <<YAML
 kind: Cluster
 apiVersion: kind.x-k8s.io/v1alpha4
+featureGates: {ImageVolume: true} # as it is by default from Kubernetes 1.35 on
 networking:
   # Our own node image brings its network plugin along, kind's has kindnet.
   disableDefaultCNI: $(own_plugin && echo true || echo false)

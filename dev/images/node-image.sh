@@ -32,5 +32,5 @@ tar=$CACHE/images/control-plane-$key.tar
 mkdir -p "$CACHE/images"
 [[ -f $tar ]] || step "images of the control plane" save_images
 
-"$DEV/images/image.sh" viridian/node "$DEV/images/node/Dockerfile" "$DEV/images/node/files" \
+BUILD_ARG=CONTAINERD_SUITE=$CONTAINERD_SUITE "$DEV/images/image.sh" viridian/node "$DEV/images/node/Dockerfile" "$DEV/images/node/files" \
   "$bin/kubelet=bin/kubelet" "$bin/kubeadm=bin/kubeadm" "$bin/kubectl=bin/kubectl" "$tar=images.tar"

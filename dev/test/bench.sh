@@ -38,7 +38,8 @@ case ${1-} in
     mkdir -p build
     ;;
   drift | guards) ;; # simulated
+  laptop) ;; # local processes, in an environment of their own
   models) ;; # local processes; what brings or makes the models is fetched when its turn comes
-  *) fail "there is no benchmark \"${1-}\"; there are alerts, drift, faults, demo, fetch, guards, idle, import, models, page, rules, serving and steady." ;;
+  *) fail "there is no benchmark \"${1-}\"; there are alerts, drift, faults, demo, fetch, guards, idle, import, laptop, models, page, rules, serving and steady." ;;
 esac
 exec "$DEV/python.sh" -m "tests.bench.$1" "${@:2}"

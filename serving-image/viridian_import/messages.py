@@ -137,6 +137,8 @@ class Description(msgspec.Struct, frozen=True, tag=True):
     """Number of its columns, where it knows it."""
     given: str = "frame"
     """How it takes rows: as a "frame" of named columns, an "array" without names, or "text", one column."""
+    texts: list[str] = []
+    """Columns that it has learnt as texts, where it knows their names."""
     preprocessed: bool = False
     """Whether preprocess.py makes the inputs of its ONNX file; it is written beside that."""
     convertible: bool = True

@@ -1,12 +1,17 @@
 """Another process that answers each line with a line, by its standard input and output."""
 
+import re
 import subprocess
 from pathlib import Path
-from signal import Signals
+from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, Signals
 from typing import Final
 
-_LAST_WORDS: Final = 600
-"""Characters of what a process printed before it ended."""
+from viridian_serving.artifacts.library_words import words_of
+
+_CRASHES: Final = (SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE)
+"""What ends a process whose native code does what it must not."""
+_IN_A_TRACEBACK: Final = re.compile(r"\s|Traceback \(|Exception ignored|terminate called|\[bt\]")
+_LINES: Final = 2
 
 
 class EndedError(Exception):
@@ -14,13 +19,17 @@ class EndedError(Exception):
 
     Attributes:
         how: By which signal, or with which exit code.
-        said: The last that it printed.
+        said: The last that it printed, as a sentence.
+        crashed: Whether native code of a library ended it.
+        killed: Whether somebody else did: mostly the kernel, for want of memory.
     """
 
-    def __init__(self, how: str, said: str) -> None:
-        super().__init__(f"ended {how}")
-        self.how = how
-        self.said = said or "nothing"
+    def __init__(self, code: int, printed: str) -> None:
+        super().__init__(code, printed)
+        self.how = f"by {Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        self.said = f". It printed: {words}" if (words := last_words(printed)) else ""
+        self.crashed = -code in _CRASHES
+        self.killed = -code == SIGKILL
 
 
 def exchange(process: "subprocess.Popen[bytes]", line: bytes, printed: Path) -> bytes:
@@ -49,6 +58,10 @@ def exchange(process: "subprocess.Popen[bytes]", line: bytes, printed: Path) -> 
 
 
 def _ended(process: "subprocess.Popen[bytes]", printed: Path) -> EndedError:
-    code = process.wait()
-    how = f"by {Signals(-code).name}" if code < 0 else f"with exit code {code}"
-    return EndedError(how, " ".join(printed.read_text("utf-8", "replace").split())[-_LAST_WORDS:])
+    return EndedError(process.wait(), printed.read_text("utf-8", "replace"))
+
+
+def last_words(printed: str) -> str:
+    """Return the last that a process printed before it ended: of a traceback its last line, and each line once."""
+    lines = [line for line in printed.splitlines() if line.strip() and not _IN_A_TRACEBACK.match(line)]
+    return "; ".join(words_of(line) for line in list(dict.fromkeys(lines))[-_LINES:])

@@ -74,6 +74,20 @@ def test_a_parquet_file_keeps_missing_values_and_types(tmp_path: Path) -> None:
     assert found["since"].keys() <= {"categories", "missing", "lengths"}
 
 
+def test_codes_are_numbers_until_the_command_says_otherwise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # given
+    file = tmp_path / "train.csv"
+    file.write_text("branch,age\n" + "007,30\n012,40\n" * 20)
+    found = []
+    for more in ([], ["--dtype", "branch=string"]):
+        # when
+        assert main(["baseline", str(file), "--into", str(tmp_path), *more]) == 0
+        counted = json.loads((tmp_path / "baseline.json").read_text())["features"]["branch"]
+        found.append((counted.get("categories"), "branch=string" in capsys.readouterr().out))
+    # then
+    assert found == [(None, True), ({"007": 20, "012": 20}, False)]
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

@@ -243,6 +243,9 @@ def test_texts_stay_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 WRONG = [
     ("request_id,actual\nnobody,1\n", [], "no row of "),
     ("id,actual\n001,1\n", [], "--by 'request_id' is no column of "),
+    ("request_id,actual\n", [], "has no rows; a table has a line with the names of its columns"),
+    ("request_id,actual\n001,123456789012345678901234567890\n", [], "whole numbers of more than 64 bits"),
+    ("request_id;actual\n001;1\n", [], "its values are separated by ';'; write it with commas"),
     ("request_id,truth\n001,1\n", [], "has none of the columns actual, accepted, value"),
     ("request_id,actual\n001,1\n001,0\n", [], "says otherwise of request_id '001' than a row before it"),
     ("request_id,accepted\n001,7\n", [], "has 7 in column 'accepted'; write true or false"),
@@ -270,7 +273,10 @@ def test_what_is_wrong_is_said(
     if "--send" in more:
         more += ["--key-file", str(key)]
     assert main(["outcomes", str(file), "--predictions", str(log), *more]) == 1
-    assert words in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert words in said
+    # and nothing is said of options and samples that another command has
+    assert not [other for other in ("--dtype", "--target", "trained", "sample") if other in said]
 
 
 # -- sending

@@ -114,7 +114,11 @@ def test_what_the_store_refuses_is_said_before_anything_is_made(
     ran = uploading.run(upload=upload)
     # then
     assert ran.code == 1
-    ways_out = "(set|make the bucket, correct the address, or set) AWS_ACCESS_KEY_ID"
+    ways_out = (
+        r"(the credentials of the environment \(|make the bucket, correct the address, or set )AWS_ACCESS_KEY_ID"
+        if variables
+        else "make the bucket, correct the address"
+    )
     sentence = rf"viridian: --upload: the S3 store does not take {upload}/ \({said}.*\); {ways_out}"
     assert re.match(sentence, ran.err), ran.err
     assert not [value for value in (*KEYS.values(), *variables.values()) if value in ran.out + ran.err]
@@ -126,6 +130,27 @@ def test_a_store_that_does_not_answer_is_said(uploading: Uploading) -> None:
     assert ran.code == 1
     assert "check the address, --endpoint and --region, the network" in ran.err
     assert not ran.folder.exists()
+
+
+@pytest.mark.parametrize(("method", "right"), [("GET", "s3:ListBucket"), ("PUT", "s3:PutObject")])
+def test_a_right_that_is_missing_is_named(
+    uploading: Uploading, monkeypatch: pytest.MonkeyPatch, method: str, right: str
+) -> None:
+    # given a store that knows who asks, and lets them do the other thing alone
+    answer = uploading.gateway.answer
+    denied = Reply(403, {}, b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
+    monkeypatch.setattr(
+        uploading.gateway, "answer", lambda handler: denied if handler.command == method else answer(handler)
+    )
+    # when
+    ran = uploading.run()
+    # then
+    assert ran.code == 1
+    assert (
+        f"--upload: the S3 store does not take {ADDRESS}/ (403: AccessDenied: Access Denied); the credentials of the "
+        "environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, if you have one)) lack the "
+        f"right {right} there: give it to them"
+    ) in ran.err
 
 
 def test_an_upload_that_breaks_leaves_no_half_version(uploading: Uploading, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from viridian_import.commands import dtypes
 from viridian_import.faults import ImportFault
 from viridian_import.learn.baseline import of_columns
 from viridian_import.learn.draft import draft
@@ -23,6 +24,7 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
     )
     add = parser.add_argument
     add("sample", type=Path, help="rows like those that users send: CSV, Parquet, or a JSON object a line")
+    dtypes.add_to(parser)
     add("--target", metavar="COLUMN", help="the column that the model predicts: it is no feature")
     add("--output", metavar="NAME", help="output that answers the target: the column is its baseline")
     add("--into", type=Path, default=Path(), metavar="FOLDER", help="the model's folder (the current one)")
@@ -31,13 +33,16 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
 
 def run(given: argparse.Namespace) -> int:
     """Write the file; see main()."""
-    table = read_table(given.sample, {})
+    kinds = dict(given.dtype)
+    table = read_table(given.sample, kinds, dtypes.OPTION)
     if given.target is not None and given.target not in table.names:
         raise ImportFault(f"--target {given.target!r} is no column of the sample; {listed(table.names)}")
     if given.output is not None and given.target is None:
         raise ImportFault("--output names the output that answers a column; name that with --target, or leave it out")
     if not given.into.is_dir():
         raise ImportFault(f"there is no folder {given.into}; name the one that the model is in with --into")
+    for notice in dtypes.codes(given.sample, table, kinds):
+        sys.stdout.write(f"notice    {notice}\n")
     features = table.select(name for name in table.names if name != given.target)
     drafts = draft(features, (), ())
     outputs = {given.output: table[given.target]} if given.output is not None else {}

@@ -1,6 +1,7 @@
 """``viridian import MODEL --sample FILE``: from the model that somebody has to a version that can be served."""
 
 import argparse
+import math
 import re
 import sys
 import tempfile
@@ -10,10 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from viridian_import.checks.local import check
-from viridian_import.commands import uploading
+from viridian_import.commands import dtypes, uploading
 from viridian_import.commands.checking import tell
 from viridian_import.faults import ImportFault
-from viridian_import.messages import Source
+from viridian_import.messages import Description, Source
 from viridian_import.original.detection import Found, detect
 from viridian_import.original.process import OriginalModel
 from viridian_import.prove.conversion import Converted
@@ -22,7 +23,7 @@ from viridian_import.prove.profile import profile
 from viridian_import.prove.quantization import Quantized, quantize
 from viridian_import.prove.speed import Speed, measure
 from viridian_import.prove.study import Study, learn, study
-from viridian_import.sample.reading import codes_read_as_numbers, read_table
+from viridian_import.sample.reading import listed, read_table
 from viridian_import.sample.table import Table
 from viridian_import.write.card import size_of
 from viridian_import.write.folder import claim
@@ -31,6 +32,7 @@ from viridian_import.write.version import Identity, converted_content, native_co
 from viridian_serving.artifacts.detect import NAME
 from viridian_serving.codec.tensors import Kind
 from viridian_serving.commands.serve import model_name
+from viridian_shared.words import count
 
 _VERSION: Final = re.compile(r"v?[0-9]+(\.[0-9]+){0,2}([-+][0-9A-Za-z.+-]+)?|[0-9a-f]{7,64}")
 _COMMON: Final = ("model", "pipeline", "clf", "estimator", "best-model")
@@ -59,14 +61,7 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
         help="rows like those that the model was trained with: CSV, Parquet, JSON lines",
     )
     add("--target", help="the column of the sample that the model predicts")
-    add(
-        "--dtype",
-        action="append",
-        default=[],
-        type=_dtype,
-        metavar="COLUMN=TYPE",
-        help="read a column as string, number, integer or boolean",
-    )
+    dtypes.add_to(parser)
     add("--name", type=model_name, help="name of the model (by its file)")
     add("--version", type=_version, default="v1.0.0", help="its version (v1.0.0)")
     add("--out", type=Path, help="folder to write (NAME/VERSION)")
@@ -77,7 +72,7 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
     )
     uploading.add_to(parser)
     add("--trusted", action="store_true", help="load a pickle, which runs the code that is in it")
-    add("--code", type=Path, help="folder with modules of your own that the model needs")
+    add("--code", type=_folder, help="folder with modules of your own that the model needs")
     add("--python", type=_file, help="a Python that has tensorflow and tf2onnx, which models of Keras need")
     add(
         "--tolerance",
@@ -88,7 +83,7 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
     add("--quantize", choices=("int8",), help="numbers of 8 bits, where that is measured to be faster and as good")
     add(
         "--max-accuracy-loss",
-        type=float,
+        type=_points,
         default=0.5,
         metavar="POINTS",
         help="what int8 may lose on the sample: percent of right labels, or of R² (0.5)",
@@ -140,25 +135,26 @@ def import_model(given: argparse.Namespace) -> Imported:
     source = detect(given.model)
     if source.source in _RUNNING_CODE and not given.trusted:
         raise ImportFault(_untrusted(source.path, _RUNNING_CODE[source.source]))
+    _refuse_contradictions(given, source)
     identity = _identity(given)
     claim(identity.folder)
-    kinds = dict(given.dtype)
-    sample = read_table(given.sample, kinds)
-    for name, value in codes_read_as_numbers(given.sample, sample, kinds).items():
-        say("notice", f"{name} is read as a number, and {value} begins with 0: if it is a code, --dtype {name}=string")
+    sample = read_table(given.sample, dict(given.dtype), dtypes.OPTION)
+    if given.target is not None and given.target not in sample.names:
+        raise ImportFault(f"--target {given.target!r} is no column of the sample; {listed(sample.names)}")
     if given.native:
         return _native(given, source, identity, sample)
     with (
         _original(given, source) as original,
         tempfile.TemporaryDirectory(prefix="viridian-onnx-") as scratch,
     ):
+        sample = _as_learnt(given, sample, original.description)
         found = study(original, sample, given.target, given.tolerance, Path(scratch), say)
         say("faithful", _parity(found.converted))
-        speed = measure(original, found.converted.side, found.features, found.converted.contract)
+        speed = measure(original, found.converted.side, found.answered, found.converted.contract)
         for each in speed:
             say("speed", f"{each.size}: original {each.original:,.0f} µs, ONNX {each.onnx:,.0f} µs")
         if given.profile:
-            (row,) = found.converted.side.feeds(found.features.take([0]), found.converted.contract)
+            (row,) = found.converted.side.feeds(found.answered.take([0]), found.converted.contract)
             measured = profile(found.converted.file, row, Path(scratch))
             say("profile", f"a call with 1 row, {measured.total:,.0f} µs while it is measured:\n{measured.table()}")
         smaller = _quantized(found, sample, speed, given) if given.quantize else None
@@ -168,6 +164,39 @@ def import_model(given: argparse.Namespace) -> Imported:
     say("written", f"{identity.folder} (model.onnx has {size}) and {identity.manifest}")
     say("digest", digest)
     return Imported(identity.folder, identity.manifest, digest, found, speed)
+
+
+def _refuse_contradictions(given: argparse.Namespace, source: Found) -> None:
+    """Refuse what would be refused after minutes.
+
+    Raises:
+        ImportFault: Options contradict each other, or what the model is.
+    """
+    if given.native:
+        form_of(source.source)
+        if given.quantize or given.profile:
+            raise ImportFault("--quantize and --profile are of ONNX files; leave them out, or --native")
+    elif given.requirements:
+        raise ImportFault("--requirements is what a model needs that is served by its own library; add --native")
+    if given.quantize and given.target is None:
+        raise ImportFault("--quantize measures accuracy on the sample; name the column to predict with --target")
+
+
+def _as_learnt(given: argparse.Namespace, sample: Table, description: Description) -> Table:
+    """Return the sample with texts where the model has learnt texts, although they look like numbers."""
+    kinds = dict(given.dtype)
+    learnt = set(description.texts)
+    if given.target and description.classes and all(isinstance(each, str) for each in description.classes):
+        learnt.add(given.target)
+    texts = [
+        each.name for each in sample.columns if each.kind is not Kind.STRING and each.name in learnt - kinds.keys()
+    ]
+    for name in texts:
+        say("notice", f"{name} looks like a number, and is read as text, as the model has learnt it")
+    kinds |= dict.fromkeys(texts, Kind.STRING)
+    for notice in dtypes.codes(given.sample, sample, kinds):
+        say("notice", notice)
+    return read_table(given.sample, kinds, dtypes.OPTION) if texts else sample
 
 
 def _original(given: argparse.Namespace, source: Found) -> OriginalModel:
@@ -188,10 +217,8 @@ def _original(given: argparse.Namespace, source: Found) -> OriginalModel:
 
 
 def _native(given: argparse.Namespace, source: Found, identity: Identity, sample: Table) -> Imported:
-    if given.quantize or given.profile:
-        raise ImportFault("--quantize and --profile are of ONNX files; leave them out, or --native")
-    form_of(source.source)
     with _original(given, source) as original:
+        sample = _as_learnt(given, sample, original.description)
         learned = learn(original, sample, given.target, say)
     found = native(learned, source.source, f"model{source.path.suffix}")
     requirements = (
@@ -205,12 +232,15 @@ def _native(given: argparse.Namespace, source: Found, identity: Identity, sample
 
 
 def _quantized(found: Study, sample: Table, speed: Sequence[Speed], given: argparse.Namespace) -> Quantized:
-    if given.target is None or given.target not in sample.names:
-        raise ImportFault("--quantize measures accuracy on the sample; name the column to predict with --target")
-    quantized = quantize(found, sample[given.target], speed)
+    target = sample[given.target]
+    if unlabelled := target.values.count(None):
+        say("notice", f"{count(unlabelled, 'row')} of the sample without {target.name}: accuracy is that of the others")
+    quantized = quantize(found, target, speed)
     say("int8", quantized.describe(found.converted.file.stat().st_size))
     if refusal := quantized.refusal(given.max_accuracy_loss):
         raise ImportFault(f"int8 is not used: {refusal}; leave --quantize out to import the float model")
+    if other := len(quantized.parity.differences):
+        say("notice", f"int8 gives {count(other, 'row')} another label than your model; golden.jsonl leaves them out")
     return quantized
 
 
@@ -226,6 +256,7 @@ def _parity(converted: Converted) -> str:
     return (
         f"{parity.compared} rows alike in {converted.plan.describe()}: largest difference {parity.largest:.2g}, "
         f"median {parity.median:.2g}, labels that differ {parity.disagreements}; refused by both {parity.refused}"
+        + (f", by schema.yaml alone {len(parity.kept_out)}" if parity.kept_out else "")
     )
 
 
@@ -255,6 +286,22 @@ def _name_of(path: Path) -> str:
     return "model"
 
 
+def _points(text: str) -> float:
+    try:
+        points = float(text)
+    except ValueError:
+        points = math.nan
+    if not -100 <= points <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of points up to 100; write one such as 0.5")
+    return points
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {text}")
+    return Path(text)
+
+
 def _version(text: str) -> str:
     if not _VERSION.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no version; write one such as v1.3.0, or a commit hash")
@@ -265,13 +312,6 @@ def _file(text: str) -> Path:
     if not Path(text).is_file():
         raise argparse.ArgumentTypeError(f"there is no file {text}")
     return Path(text)
-
-
-def _dtype(text: str) -> tuple[str, Kind]:
-    name, _, kind = text.rpartition("=")
-    if not name or kind not in list(Kind):
-        raise argparse.ArgumentTypeError(f"{text!r} is no COLUMN=TYPE; write for example zip=string")
-    return name, Kind(kind)
 
 
 def _uri(text: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from viridian_import.convert.steps import steps
+from viridian_serving.artifacts.library_words import words_of
 
 _CLASS: Final = re.compile(r"<class '([\w.]+)'>")
 _SAID: Final = 300
@@ -33,7 +34,7 @@ def sentence(error: Exception, estimator: Any) -> str:  # noqa: ANN401
 
 def said(error: Exception) -> str:
     """Return what a converter says, shortened."""
-    return " ".join(str(error).partition("\nIt usually means")[0].split())[:_SAID] or type(error).__name__
+    return words_of(str(error).partition("\nIt usually means")[0] or type(error).__name__, _SAID)
 
 
 def _culprits(words: str, estimator: Any) -> Iterator[str]:  # noqa: ANN401

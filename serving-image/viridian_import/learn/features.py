@@ -2,11 +2,15 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Description
 from viridian_import.sample.reading import listed
 from viridian_import.sample.table import Table
+
+_UNNAMED: Final = "Unnamed: "
+"""What pandas calls columns without a name."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,9 @@ def choose(sample: Table, description: Description, target: str | None) -> Chose
     Raises:
         ImportFault: The sample lacks some, or it cannot be told which they are.
     """
-    names = sample.names
-    if target is not None and target not in names:
-        raise ImportFault(f"--target {target!r} is no column of the sample; {listed(names)}")
     if description.features is not None:
         return _by_name(sample, description.features, target)
-    rest = [name for name in names if name != target]
+    rest = [name for name in sample.names if name != target]
     if description.width is not None and len(rest) != description.width:
         raise ImportFault(_count_fault(rest, description.width, target))
     return Chosen(sample.select(rest))
@@ -60,6 +61,11 @@ def _left_out(names: Collection[str]) -> str:
 
 def _count_fault(names: Sequence[str], width: int, target: str | None) -> str:
     takes = f"the model takes {width} column{'' if width == 1 else 's'}, without names"
+    if any(name.startswith(_UNNAMED) for name in names):
+        return (
+            f"{takes}, and the sample has {len(names)}; {listed(names)}: the one without a name looks like the index "
+            "of a data frame, which to_csv(index=False) leaves out"
+        )
     if target is None:
         return f"{takes}, and the sample has {len(names)}; {listed(names)}: name the one to predict with --target"
     return f"{takes}, and the sample has {len(names)} beside {target!r}; {listed(names)}: give it with just those"

@@ -32,6 +32,7 @@ from viridian_import.messages import (
     Took,
 )
 from viridian_import.pipe import EndedError, exchange
+from viridian_import.readers.libraries import LIBRARIES
 from viridian_import.sample.table import Table
 
 _COMMAND: Final = ("-P", "-m", "viridian_import.worker")
@@ -39,6 +40,8 @@ _KEPT: Final = ("PATH", "LD_LIBRARY_PATH", "LOCPATH")
 """Variables without which Python's own libraries, or the locale of texts, may not be found."""
 _ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Threads that wait for each other would be measured in place of the model; ONNX Runtime has one as well."""
+_DOING: Final = {Load: "read", Convert: "converted"}
+"""What the process was at, by request; else it answers rows."""
 _Reply = TypeVar("_Reply")
 
 
@@ -60,7 +63,7 @@ class OriginalModel:
         Raises:
             ImportFault: It cannot be loaded.
         """
-        self._path = path
+        self._path, self._library = path, LIBRARIES[source]
         self._home = tempfile.TemporaryDirectory(prefix="viridian-import-")
         self._printed = Path(self._home.name) / "printed.txt"
         with self._printed.open("wb") as printed:
@@ -128,16 +131,30 @@ class OriginalModel:
         try:
             line = exchange(self._process, msgspec.json.encode(request), self._printed)
         except EndedError as error:
-            raise ImportFault(
-                f"the process that runs {self._path} ended {error.how}; check that the packages here are those that "
-                f"made the model. It printed: {error.said}"
-            ) from None
+            raise ImportFault(self._ended(error, _DOING.get(type(request), "answered rows with"))) from None
         reply = msgspec.json.decode(line, type=Reply)
         if isinstance(reply, Failed):
             raise ImportFault(reply.sentence)
         if not isinstance(reply, expected):
             raise TypeError(f"the process of the original model answered {type(reply).__name__}")
         return reply
+
+    def _ended(self, error: EndedError, doing: str) -> str:
+        path, library = self._path, self._library
+        if error.crashed:
+            return (
+                f"{library.name} crashed ({error.how.removeprefix('by ')}) while it {doing} {path}; the file is "
+                f"{library.damaged}{error.said}"
+            )
+        if error.killed:
+            return (
+                f"the process that {doing} {path} was killed, most likely for want of memory; free some, or import "
+                f"the model on a machine with more{error.said}"
+            )
+        return (
+            f"the process that {doing} {path} ended {error.how}; check that the packages here are those that made the "
+            f"model{error.said}"
+        )
 
 
 def _environment(environ: Mapping[str, str], home: str) -> dict[str, str]:

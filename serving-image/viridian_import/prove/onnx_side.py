@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Answers, Column
 from viridian_import.sample.table import Table
+from viridian_serving.artifacts.library_words import words_of
 from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.codec.features import Slot
 from viridian_serving.codec.instances import InstanceReader
@@ -77,7 +78,7 @@ class OnnxSide:
                 answered = self._session.run(names, {name: array[start:end] for name, array in feeds.items()})
             except Exception as error:  # noqa: BLE001  its exceptions share no base but this
                 if end - start == 1:
-                    refused[start] = " ".join(str(error).split())[-300:]
+                    refused[start] = words_of(error)
                 else:
                     middle = (start + end) // 2
                     parts += [(start, middle), (middle, end)]
@@ -93,7 +94,7 @@ class OnnxSide:
             try:
                 answered = self._session.run(names, self._made(preprocess(table.row(row))))
             except Exception as error:  # noqa: BLE001  those of two programs
-                refused[row] = " ".join(str(error).split())[-300:]
+                refused[row] = words_of(error)
                 answered = [np.array([None])] * len(names)
             for name, array in zip(names, answered, strict=True):
                 values[name] += _rows(np.asarray(array))

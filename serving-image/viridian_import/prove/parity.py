@@ -30,6 +30,8 @@ class Parity:
     """Labels that differ."""
     refused: int
     """Rows that the original fails and the schema does not let in."""
+    kept_out: tuple[int, ...]
+    """Rows that the original answers, and the schema does not have to let in, and does not."""
     differences: tuple[Difference, ...]
 
     @property
@@ -67,11 +69,14 @@ def compare(
     numbers: list[float] = []
     differences: list[Difference] = []
     answered: list[int] = []
+    kept_out: list[int] = []
     disagreements = refused = 0
     pairs = list(zip(outputs, converted.values.values(), strict=True))
     for row in range(len(pairs[0][1])):
         if reason := _refused(row, original, converted, refusals, required):
             differences.append(Difference(row, reason))
+        elif row in refusals and row not in original.refused:
+            kept_out.append(row)
         if row in original.refused or row in refusals or row in converted.refused:
             refused += row in original.refused and row in refusals
             continue
@@ -96,6 +101,7 @@ def compare(
         median(numbers) if numbers else 0.0,
         disagreements,
         refused,
+        tuple(kept_out),
         tuple(differences),
     )
 

@@ -13,8 +13,9 @@ from viridian_import.faults import ImportFault
 from viridian_import.messages import Column, Role
 from viridian_import.prove.onnx_side import OnnxSide
 from viridian_import.prove.parity import Parity, compare
-from viridian_import.prove.speed import SIZES, Speed, time_of
+from viridian_import.prove.speed import SIZES, Speed, repeated, time_of
 from viridian_import.prove.study import Study
+from viridian_serving.artifacts.library_words import words_of
 
 _INTEGER_OPERATORS: Final = ("MatMulInteger", "ConvInteger", "DynamicQuantizeLSTM", "QLinearMatMul", "QLinearConv")
 _PRODUCTS: Final = ("MatMul", "Gemm", "Conv", "LSTM")
@@ -97,7 +98,7 @@ def quantize(found: Study, target: Column, speed: Sequence[Speed]) -> Quantized:
         row: why for row in range(found.trial.table.rows) if (why := converted.gate.refusal(found.trial.table, row))
     }
     parity = compare(found.answers, answers, found.description.outputs, refusals, range(0), float("inf"))
-    tables = [found.features.take([row % rows for row in range(size)]) for size in SIZES]
+    tables = [repeated(found.answered, size) for size in SIZES]
     microseconds = tuple(time_of(side, table, converted.contract) for table in tables)
     return Quantized(file, (points[0], points[1]), microseconds, tuple(speed), parity, operators)
 
@@ -130,10 +131,11 @@ def to_int8(file: Path, out: Path) -> int:
             if any(each.type.tensor_type.elem_type == strings for each in model.graph.input)
             else onnxslim.slim(model)
         )
+        # Else onnxruntime prints that the model should be prepared, which it was.
+        slim.metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")
         quantize_dynamic(slim, out, weight_type=QuantType.QInt8)
     except Exception as error:  # neither has its own errors
-        words = " ".join(str(error).split())[:200]
-        raise ImportFault(f"the model cannot be quantized ({words}); leave --quantize out") from error
+        raise ImportFault(f"the model cannot be quantized ({words_of(error)}); leave --quantize out") from error
     return sum(node.op_type in _INTEGER_OPERATORS for node in onnx.load(str(out)).graph.node)
 
 

@@ -29,13 +29,13 @@ class Speed:
         return count(self.rows, "row")
 
 
-def measure(original: OriginalModel, side: OnnxSide, features: Table, contract: Contract) -> list[Speed]:
+def measure(original: OriginalModel, side: OnnxSide, answered: Table, contract: Contract) -> list[Speed]:
     """Measure both models.
 
     Args:
         original: Takes a data frame, as who trained it gives it.
         side: Takes arrays, with one thread.
-        features: Of the sample; rows are repeated where there are too few.
+        answered: Rows of the sample that both answer.
         contract: Which feature goes where.
 
     Returns:
@@ -43,9 +43,14 @@ def measure(original: OriginalModel, side: OnnxSide, features: Table, contract: 
     """
     found = []
     for size in SIZES:
-        rows = features.take([row % features.rows for row in range(size)])
+        rows = repeated(answered, size)
         found.append(Speed(size, original.measure(rows, _SECONDS), time_of(side, rows, contract)))
     return found
+
+
+def repeated(table: Table, size: int) -> Table:
+    """Return so many rows of a table: its first, and, where it has too few, these again."""
+    return table.take([row % table.rows for row in range(size)])
 
 
 def time_of(side: OnnxSide, rows: Table, contract: Contract) -> float:

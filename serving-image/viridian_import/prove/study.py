@@ -1,7 +1,7 @@
 """All that is found out about a model before anything is written."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,12 +13,14 @@ from viridian_import.messages import Answers, Description
 from viridian_import.original.process import OriginalModel
 from viridian_import.prove.conversion import Converted, convert
 from viridian_import.prove.probes import Case, Trial, trial_of, without_each
+from viridian_import.prove.wrong_types import wrong_types
 from viridian_import.sample.odd_cells import odd_cells
-from viridian_import.sample.reading import ENOUGH
 from viridian_import.sample.table import Table
 from viridian_serving.codec.tensors import Kind
 from viridian_shared.words import count
 
+_ENOUGH: Final = 100
+"""Rows with which ranges, categories and the comparison say something of the model."""
 _MOST_NOTICED: Final = 3
 """Rows of the sample that a notice names."""
 Say = Callable[[str, str], None]
@@ -45,6 +47,11 @@ class Study(Learned):
 
     converted: Converted
 
+    @property
+    def answered(self) -> Table:
+        """Rows of the sample that both answer."""
+        return self.features.take([row for row in self.converted.parity.answered if row < self.features.rows])
+
 
 def study(
     original: OriginalModel, sample: Table, target: str | None, tolerance: float, scratch: Path, say: Say
@@ -69,8 +76,11 @@ def study(
     try:
         converted = convert(original, learned.trial, learned.answers, learned.drafts, scratch, tolerance)
     except ImportFault as fault:
-        raise _with_cause(fault, learned.features) from fault
-    return Study(**vars(learned), converted=converted)
+        raise _with_cause(fault, odd_cells(learned.features)) from fault
+    notices = _kept_out(learned, converted)
+    for notice in notices:
+        say("notice", notice)
+    return Study(**vars(replace(learned, notices=[*learned.notices, *notices])), converted=converted)
 
 
 def learn(original: OriginalModel, sample: Table, target: str | None, say: Say) -> Learned:
@@ -88,7 +98,8 @@ def learn(original: OriginalModel, sample: Table, target: str | None, say: Say) 
     try:
         notices = [*description.notices, *chosen.notices, *_few(sample), *_refused(trial, answers)]
     except ImportFault as fault:
-        raise _with_cause(fault, features) from fault
+        causes = list(odd_cells(features)) or wrong_types(original, features)
+        raise _with_cause(fault, causes) from fault
     for notice in notices:
         say("notice", notice)
     closed = [trial.probes[row].feature for row in trial.rows(Case.UNSEEN) if row in answers.refused]
@@ -108,18 +119,29 @@ def _said_by_empty(features: Table, unmissable: Sequence[str]) -> set[str]:
 
 
 def _few(sample: Table) -> list[str]:
-    if sample.rows >= ENOUGH:
+    if sample.rows >= _ENOUGH:
         return []
     return [
         f"the sample has only {count(sample.rows, 'row')}: ranges, categories and the comparison with the original "
-        f"cover little of what clients may send; give {ENOUGH} or more"
+        f"cover little of what clients may send; give {_ENOUGH} or more"
     ]
 
 
-def _with_cause(fault: ImportFault, features: Table) -> ImportFault:
-    """The fault, with what explains it at its end: a cell that turns a column of numbers into text."""
-    cells = list(odd_cells(features))
-    return ImportFault("\n".join([f"{fault}", *(f"The likely cause: {cell}" for cell in cells)])) if cells else fault
+def _with_cause(fault: ImportFault, causes: Iterable[str]) -> ImportFault:
+    """The fault, with what explains it at its end."""
+    return ImportFault("\n".join([f"{fault}", *(f"The likely cause: {cause}" for cause in causes)]))
+
+
+def _kept_out(learned: Learned, converted: Converted) -> list[str]:
+    """What the original answers and the schema does not let in, as the sample has no such row."""
+    rows = converted.parity.kept_out
+    if not rows:
+        return []
+    named = [learned.trial.probes[row].name for row in rows[:_MOST_NOTICED]]
+    return [
+        f"your model answers rows that schema.yaml refuses, as the sample has none like them: "
+        f"{', '.join(named)}{_more(rows)}. If clients may send such rows, give a sample that has some, and import again"
+    ]
 
 
 def _refused(trial: Trial, answers: Answers) -> list[str]:
@@ -134,5 +156,11 @@ def _refused(trial: Trial, answers: Answers) -> list[str]:
             "columns, and types that --dtype COLUMN=TYPE sets right"
         )
     named = ", ".join(str(row + 1) for row in refused[:_MOST_NOTICED])
-    more = f" and {len(refused) - _MOST_NOTICED} more" if len(refused) > _MOST_NOTICED else ""
-    return [f"the original fails row {named}{more} of the sample ({words})"]
+    return [
+        f"the original fails row {named}{_more(refused)} of the sample ({words}); schema.yaml has to refuse such rows, "
+        "and baseline.json counts no prediction of them"
+    ]
+
+
+def _more(rows: Sequence[int]) -> str:
+    return f" and {len(rows) - _MOST_NOTICED} more" if len(rows) > _MOST_NOTICED else ""

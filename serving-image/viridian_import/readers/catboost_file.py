@@ -46,13 +46,7 @@ class _CatBoost:
 def read(request: Load) -> _CatBoost:
     """Load a file of CatBoost; see reading.read()."""
     model = catboost.CatBoost()
-    try:
-        model.load_model(request.path)
-    except catboost.CatBoostError as error:
-        raise ImportFault(
-            f"{request.path} cannot be loaded by CatBoost {catboost.__version__} ({error}); save it again with "
-            "model.save_model(path)"
-        ) from None
+    model.load_model(request.path)
     if others := [*model.get_cat_feature_indices(), *model.get_text_feature_indices()]:
         named = ", ".join(str(model.feature_names_[i]) for i in others)
         raise ImportFault(

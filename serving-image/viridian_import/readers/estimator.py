@@ -11,6 +11,7 @@ from viridian_import.convert.steps import steps
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Description, Layout, Output, Plan, Role
 from viridian_import.readers.causes import causes
+from viridian_import.readers.texts import chosen, columns_of_texts
 from viridian_import.readers.versions import versions_of
 from viridian_serving.codec.tensors import Kind
 
@@ -71,6 +72,7 @@ class Estimator:
                 features=_used(estimator),
                 width=_width(estimator),
                 given=_given(estimator),
+                texts=list(dict.fromkeys(columns_of_texts(estimator, _names(estimator) or ()))),
                 notices=list(notices),
             ),
         )
@@ -188,23 +190,8 @@ def _used(estimator: Any) -> list[str] | None:  # noqa: ANN401
     used: set[str] = set()
     for _, inner, columns in first.transformers_:
         if not (isinstance(inner, str) and inner == "drop"):
-            used.update(_chosen(columns, names))
+            used.update(chosen(columns, names))
     return [name for name in names if name in used]
-
-
-def _chosen(columns: Any, names: list[str]) -> list[str]:  # noqa: ANN401
-    """Names of columns that are chosen by name, position, slice or mask."""
-    if isinstance(columns, str):
-        return [columns]
-    if isinstance(columns, slice):
-        if isinstance(columns.start, str) or isinstance(columns.stop, str):
-            start = names.index(columns.start) if columns.start is not None else 0
-            return names[start : names.index(columns.stop) + 1 if columns.stop is not None else None]
-        return names[columns]
-    chosen = np.asarray(columns)
-    if chosen.dtype == bool:
-        return [name for name, taken in zip(names, chosen.tolist(), strict=True) if taken]
-    return [each if isinstance(each, str) else names[each] for each in np.atleast_1d(chosen).tolist()]
 
 
 def _width(estimator: Any) -> int | None:  # noqa: ANN401

@@ -96,17 +96,10 @@ def read(request: Load) -> _Transformer:
     task, loader = _task(folder, config)
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
-    try:
-        model = getattr(transformers, loader).from_pretrained(
-            folder, local_files_only=True, attn_implementation="eager", dtype=torch.float32
-        )
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        words = " ".join(str(error).split())[:300]
-        raise ImportFault(
-            f"{folder} cannot be loaded by transformers {transformers.__version__} ({words}); save it again with "
-            "model.save_pretrained(folder) and tokenizer.save_pretrained(folder)"
-        ) from None
+    model = getattr(transformers, loader).from_pretrained(
+        folder, local_files_only=True, attn_implementation="eager", dtype=torch.float32
+    )
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
     if not getattr(tokenizer, "is_fast", False):
         raise ImportFault(
             f"{folder} has no tokenizer.json, and its tokenizer cannot be made into one; save it with a fast "

@@ -57,7 +57,7 @@ class _Program:
         except EndedError as error:
             raise ImportFault(
                 f"{self._python} ended {error.how} before it had answered; name a Python with tensorflow and tf2onnx "
-                f"by --python. It printed: {error.said}"
+                f"by --python{error.said}"
             ) from None
         reply = json.loads(line)
         if "missing" in reply:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import lightgbm
 import numpy as np
 
-from viridian_import.faults import ImportFault
 from viridian_import.messages import Description, Layout, Load, Output, Plan, Role
 from viridian_import.readers.model import Original
 from viridian_import.readers.versions import versions_of
@@ -46,15 +45,7 @@ class _Booster:
 
 def read(request: Load) -> Original:
     """Load a file of LightGBM; see reading.read()."""
-    path = request.path
-    try:
-        booster = lightgbm.Booster(model_file=path)
-    except lightgbm.basic.LightGBMError as error:
-        raise ImportFault(
-            f"{path} cannot be loaded by LightGBM {lightgbm.__version__} ({error}); save it again with "
-            "booster.save_model(path)"
-        ) from None
-    return of_booster(booster)
+    return of_booster(lightgbm.Booster(model_file=request.path))
 
 
 def of_booster(booster: Any) -> Original:  # noqa: ANN401

@@ -1,6 +1,5 @@
 """ONNX files: nothing is converted, and the original is what ONNX Runtime makes of the file."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import onnxruntime
 
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Description, Layout, Load, Output, Plan, Role
+from viridian_serving.artifacts.library_words import words_of
 from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.codec.tensors import Kind
 from viridian_serving.triton.onnx_model import OnnxModel, OnnxTensor, inspect, session_of
@@ -49,7 +49,13 @@ class _OnnxFile:
     def convert(self, plan: Plan, kinds: Mapping[str, Kind], row: "pd.DataFrame", file: str) -> None:
         """Copy it; see Original."""
         del plan, kinds, row  # there is one way
-        shutil.copyfile(self.path, file)
+        try:
+            onnx.save(onnx.load(self.path), file)  # in one file, also where the weights have their own
+        except ValueError as error:
+            raise ImportFault(
+                f"{self.path} has weights of more than 2 GB, which one ONNX file cannot hold ({words_of(error)}); "
+                "serve the folder as it is: viridian-serve, docs/guides/laptop.md"
+            ) from error
 
     def explain(self, frame: "pd.DataFrame") -> list[str]:
         """Say why rows may be answered otherwise: nothing is known; see Original."""

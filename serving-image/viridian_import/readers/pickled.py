@@ -1,6 +1,5 @@
 """Pickles: joblib's, Python's own, cloudpickle's. Whoever made one decides what loading it does."""
 
-import pickle
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -19,14 +18,8 @@ def read(request: Load) -> Original:
     path = request.path
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            # joblib reads what pickle, cloudpickle and joblib write, compressed or not.
-            loaded = joblib.load(path)
-        except (pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError, TypeError) as error:
-            raise ImportFault(
-                f"{path} cannot be loaded ({type(error).__name__}: {error}); it is damaged, or made by other versions "
-                "of its packages: install those, or save it again with joblib.dump(model, path)"
-            ) from None
+        # joblib reads what pickle, cloudpickle and joblib write, compressed or not.
+        loaded = joblib.load(path)
     return of_object(loaded, path, mismatches(caught))
 
 

@@ -6,7 +6,10 @@ from typing import Final
 
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Load, Source
+from viridian_import.readers.libraries import LIBRARIES
 from viridian_import.readers.model import Original
+from viridian_import.readers.versions import versions_of
+from viridian_serving.artifacts.library_words import words_of
 
 _READERS: Final = {
     Source.PICKLE: "pickled",
@@ -43,14 +46,27 @@ def read(request: Load) -> Original:
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
         raise ImportFault(_missing(path, module)) from None
+    except ImportFault:
+        raise
     except AttributeError as error:
         raise ImportFault(_not_found(path, str(error))) from None
+    except Exception as error:  # what a damaged file makes a library raise may be anything
+        raise ImportFault(_damaged(request, error)) from error
 
 
 def _missing(path: str, module: str) -> str:
     return (
         f"{path} needs the module {module!r}, which is not installed here; pip install "
         f"{_PACKAGES.get(module, module)}, or, if it is one of your own, name the folder that it is in: --code FOLDER"
+    )
+
+
+def _damaged(request: Load, error: Exception) -> str:
+    library = LIBRARIES[request.source]
+    version = versions_of([library.package]).get(library.package, "")
+    return (
+        f"{request.path} cannot be loaded by {f'{library.name} {version}'.strip()} ({type(error).__name__}: "
+        f"{words_of(error)}); it is {library.damaged}"
     )
 
 

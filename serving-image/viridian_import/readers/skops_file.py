@@ -15,18 +15,11 @@ def read(request: Load) -> Original:
     """Load a file of skops; see reading.read()."""
     path = request.path
     import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
 
-    try:
-        unknown = set(skops.io.get_untrusted_types(file=path)) - _HARMLESS
-        if unknown and not request.trusted:
-            raise ImportFault(
-                f"{path} holds types that skops does not know as harmless ({', '.join(sorted(unknown))}); if you "
-                "trust its author, add --trusted"
-            )
-        loaded = skops.io.load(path, trusted=sorted(unknown | _HARMLESS))
-    except (UntrustedTypesFoundException, ValueError, KeyError, OSError) as error:
+    unknown = set(skops.io.get_untrusted_types(file=path)) - _HARMLESS
+    if unknown and not request.trusted:
         raise ImportFault(
-            f"{path} is not a file of skops that can be used ({error}); save it again with skops.io.dump(model, path)"
-        ) from None
-    return Estimator.of(loaded, path)
+            f"{path} holds types that skops does not know as harmless ({', '.join(sorted(unknown))}); if you trust its "
+            "author, add --trusted"
+        )
+    return Estimator.of(skops.io.load(path, trusted=sorted(unknown | _HARMLESS)), path)

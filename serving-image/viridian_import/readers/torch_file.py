@@ -9,6 +9,7 @@ import torch
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Description, Layout, Load, Output, Plan, Role
 from viridian_import.readers.versions import versions_of
+from viridian_serving.artifacts.library_words import words_of
 from viridian_serving.codec.tensors import Kind
 
 if TYPE_CHECKING:
@@ -59,10 +60,9 @@ def read(request: Load) -> _Program:
         exported = torch.export.load(path) if path.endswith(".pt2") else None
         module = torch.jit.load(path, map_location="cpu").eval() if exported is None else exported.module()
     except Exception as error:  # noqa: BLE001  what torch raises has no common base
-        words = " ".join(str(error).split())[:200]
         raise ImportFault(
-            f"{path} is no exported program and no TorchScript that torch {torch.__version__} can load ({words}); a "
-            f"file of weights needs the class of its model: load both, and write {_EXPORT}"
+            f"{path} is no exported program and no TorchScript that torch {torch.__version__} can load "
+            f"({words_of(error)}); a file of weights needs the class of its model: load both, and write {_EXPORT}"
         ) from None
     return _Program(
         module,

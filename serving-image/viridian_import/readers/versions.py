@@ -7,6 +7,8 @@ from typing import Any, Final
 
 _DISTRIBUTIONS: Final = {
     "sklearn": ("scikit-learn",),
+    "joblib": ("joblib",),
+    "skops": ("skops",),
     "xgboost": ("xgboost", "xgboost-cpu"),
     "lightgbm": ("lightgbm",),
     "catboost": ("catboost",),

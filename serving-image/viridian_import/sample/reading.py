@@ -1,29 +1,33 @@
-"""Reads a sample from a file."""
+"""Reads a table from a file."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Column
+from viridian_import.sample.files import SEPARATED, form_of, frame_of_file, no_rows
 from viridian_import.sample.table import Table
 from viridian_serving.codec.tensors import Kind
 
-_PANDAS_TYPES: Final = {Kind.STRING: "str", Kind.INTEGER: "int64", Kind.NUMBER: "float64", Kind.BOOLEAN: "bool"}
-ENOUGH: Final = 100
-"""Rows with which ranges, categories and the comparison say something of the model."""
-_SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 _CODE: Final = r"\s*0\d"
 """How a number never begins that a program wrote, but a code such as a postal one may."""
+_BOOLEANS: Final = {
+    **dict.fromkeys(("true", "yes", "1", "1.0"), True),
+    **dict.fromkeys(("false", "no", "0", "0.0"), False),
+}
+_MOST: Final = 2**63
+"""Whole numbers below it, and from its negative on, have 64 bits."""
 
 
-def read_table(file: Path, kinds: Mapping[str, Kind]) -> Table:
-    """Read a sample as pandas reads it.
+def read_table(file: Path, kinds: Mapping[str, Kind], option: str | None = None) -> Table:
+    """Read a table as pandas reads it.
 
     Args:
         file: CSV (also compressed), tab-separated, Parquet, or a JSON object a line.
         kinds: Of columns that are to be read as something else than what they look like.
+        option: That of the command which sets kinds, if it has one.
 
     Returns:
         Its columns.
@@ -31,15 +35,18 @@ def read_table(file: Path, kinds: Mapping[str, Kind]) -> Table:
     Raises:
         ImportFault: It is missing, cannot be read, or has no rows.
     """
-    if not file.is_file():
-        raise ImportFault(f"there is no file {file}; name a CSV with rows like those the model was trained with")
-    frame = _frame(file, {name: _PANDAS_TYPES[kind] for name, kind in kinds.items()})
+    frame = frame_of_file(file, [name for name, kind in kinds.items() if kind is Kind.STRING])
     names = [str(name) for name in frame.columns]
     if unknown := [name for name in kinds if name not in names]:
-        raise ImportFault(f"--dtype names {unknown[0]!r}, which is no column of {file}; {listed(names)}")
+        raise ImportFault(f"{option} names {unknown[0]!r}, which is no column of {file}; {listed(names)}")
     if frame.empty:
-        raise ImportFault(f"{file} has no rows; give a sample of those the model was trained with, {ENOUGH} or more")
-    return Table(tuple(_column(file, str(name), frame[name]) for name in frame.columns))
+        raise no_rows(file)
+    return Table(
+        tuple(
+            _column(file, name, frame[label], kinds.get(name), option)
+            for name, label in zip(names, frame.columns, strict=True)
+        )
+    )
 
 
 def codes_read_as_numbers(file: Path, sample: Table, kinds: Collection[str]) -> dict[str, str]:
@@ -53,11 +60,11 @@ def codes_read_as_numbers(file: Path, sample: Table, kinds: Collection[str]) -> 
     Returns:
         The first such value of each such column.
     """
-    if _suffix(file) not in (".csv", ".tsv"):
+    if form_of(file) not in SEPARATED:
         return {}
     of_numbers = (each for each in sample.columns if each.kind in (Kind.INTEGER, Kind.NUMBER))
     numbers = [each.name for each in of_numbers if each.name not in kinds]
-    texts = _frame(file, dict.fromkeys(numbers, "str"))
+    texts = frame_of_file(file, numbers)
     begins_with_0 = {name: texts[name][texts[name].str.match(_CODE, na=False)] for name in numbers}
     return {name: str(found.iloc[0]) for name, found in begins_with_0.items() if len(found)}
 
@@ -68,47 +75,83 @@ def listed(names: Sequence[str], most: int = 30) -> str:
     return f"its columns are {', '.join(names[:most])}{more}"
 
 
-def _frame(file: Path, types: Mapping[str, str]) -> Any:  # noqa: ANN401  pandas has no types here
-    import pandas as pd
-
-    suffix = _suffix(file)
+def _column(file: Path, name: str, series: Any, kind: Kind | None, option: str | None) -> Column:  # noqa: ANN401
+    values = [None if _missing(value) else value for value in series.tolist()]
+    if kind is None:
+        kind = _kind(file, name, [value for value in values if value is not None], series, option)
+    convert = _CONVERT[kind]
+    made: list[Any] = []
     try:
-        if suffix == ".parquet":
-            return pd.read_parquet(file).astype(types)
-        if suffix in (".jsonl", ".ndjson"):
-            return pd.read_json(file, lines=True, dtype=dict(types) or None)
-        return pd.read_csv(file, dtype=dict(types), sep="\t" if suffix == ".tsv" else ",")
-    except ImportError:
-        raise ImportFault(f"{file} needs pyarrow to be read: pip install pyarrow, or give the sample as CSV") from None
-    except (ValueError, KeyError, OSError) as error:  # what pandas raises is one of these
-        words = " ".join(str(error).split())
-        raise ImportFault(f"{file} cannot be read as a table ({words}); correct it, or write it as CSV") from None
+        made.extend(None if value is None else convert(value) for value in values)
+    except (ValueError, KeyError):
+        row = len(made)  # those before it are there
+        raise ImportFault(
+            f"row {row + 1} of {file} holds {values[row]!r} in column {name!r}, which is not {kind.one}; correct that "
+            "cell"
+        ) from None
+    return Column(name, kind, made)
 
 
-def _suffix(file: Path) -> str:
-    return next((each for each in reversed(file.suffixes) if each in _SUFFIXES), ".csv")
-
-
-def _column(file: Path, name: str, series: Any) -> Column:  # noqa: ANN401
+def _kind(file: Path, name: str, present: Sequence[Any], series: Any, option: str | None) -> Kind:  # noqa: ANN401
+    """What a column looks like."""
     import pandas.api.types as types
 
-    values = [None if _missing(value) else value for value in series.tolist()]
-    present = [value for value in values if value is not None]
     if types.is_bool_dtype(series.dtype) or (present and all(isinstance(value, bool) for value in present)):
-        return Column(name, Kind.BOOLEAN, values)
-    if types.is_integer_dtype(series.dtype) and len(present) == len(values):
-        return Column(name, Kind.INTEGER, values)
+        return Kind.BOOLEAN
+    whole = all(type(value) is int for value in present)
+    if whole and present and not -_MOST <= min(present) <= max(present) < _MOST:
+        raise ImportFault(
+            f"column {name!r} of {file} holds whole numbers of more than 64 bits, such as {max(present, key=abs)}; "
+            f"leave it out if it is an id{_as_text(name, option)}"
+        )
+    if types.is_integer_dtype(series.dtype) and len(present) == len(series):
+        return Kind.INTEGER
     if types.is_numeric_dtype(series.dtype):
-        return Column(name, Kind.NUMBER, [None if value is None else float(value) for value in values])
-    if types.is_datetime64_any_dtype(series.dtype):  # as a CSV has them
-        return Column(name, Kind.STRING, [None if value is None else value.isoformat() for value in values])
-    if all(isinstance(value, str) for value in present):
-        return Column(name, Kind.STRING, values)
+        return Kind.NUMBER
+    if types.is_datetime64_any_dtype(series.dtype) or all(isinstance(value, str) for value in present):
+        return Kind.STRING
     odd = next(value for value in present if not isinstance(value, str))
+    if not isinstance(odd, str | int | float | bool):
+        raise ImportFault(
+            f"column {name!r} of {file} holds lists or objects, such as {str(odd)[:40]}; give each of their values a "
+            "column of its own, or leave the column out"
+        )
+    other = next(value for value in present if type(value) is not type(odd))
     raise ImportFault(
-        f"column {name!r} of {file} holds values of several types, such as {odd!r}; write it with one, or say "
-        f"--dtype {name}=string"
+        f"column {name!r} of {file} holds values of several types, such as {odd!r} and {other!r}; write it with one"
+        f"{_as_text(name, option)}"
     )
+
+
+def _as_text(name: str, option: str | None) -> str:
+    return f", or read it as text: {option} {name}=string" if option else ""
+
+
+def _number(value: Any) -> float:  # noqa: ANN401
+    number = float(value)
+    if math.isinf(number):
+        raise ValueError("no request can hold it")
+    return number
+
+
+def _integer(value: Any) -> int:  # noqa: ANN401
+    whole = int(value)
+    if isinstance(value, float) and whole != value:
+        raise ValueError("it has a fraction")
+    return whole
+
+
+def _string(value: Any) -> str:  # noqa: ANN401
+    # Times as a CSV has them.
+    return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
+
+
+_CONVERT: Final[Mapping[Kind, Callable[[Any], Any]]] = {
+    Kind.STRING: _string,
+    Kind.NUMBER: _number,
+    Kind.INTEGER: _integer,
+    Kind.BOOLEAN: lambda value: _BOOLEANS[str(value).strip().lower()],
+}
 
 
 def _missing(value: object) -> bool:

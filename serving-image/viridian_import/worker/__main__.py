@@ -23,6 +23,7 @@ from viridian_import.messages import (
 )
 from viridian_import.timing import microseconds_of
 from viridian_import.worker.isolation import leave_network
+from viridian_serving.artifacts.library_words import words_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,7 @@ def _answers(original: "Original", frame: "pd.DataFrame") -> Answers:
             answered = original.answer(frame.iloc[start:end].reset_index(drop=True))
         except Exception as error:  # noqa: BLE001  it is the model's, and may be any
             if end - start == 1:
-                refused[start] = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+                refused[start] = f"{type(error).__name__}: {words_of(error)}"
             else:
                 middle = (start + end) // 2
                 parts += [(start, middle), (middle, end)]

@@ -13,19 +13,22 @@ from viridian_import.faults import ImportFault
 
 
 def claim(folder: Path) -> None:
-    """Make sure that a folder is not there yet.
+    """Make sure that a folder is not there yet, and can be made.
 
     Args:
         folder: Of a version.
 
     Raises:
-        ImportFault: It is.
+        ImportFault: It is, or cannot.
     """
     if folder.exists():
         raise ImportFault(
             f"{folder} is there already, and a version never changes once it was made; give another --version or "
             "--out, or remove the folder"
         )
+    there = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ImportFault(f"{there} is no folder that you may write into; give another --out")
 
 
 @contextmanager

@@ -38,6 +38,12 @@ class _Kind:
     name: str
     variables: str
     """Where the credentials are taken from."""
+    listing: str
+    """The right to see what a folder holds, as the store calls it."""
+    writing: str
+    """The right to put files there."""
+    lacks_right: str
+    """What the store says to somebody whom it knows, and who has not that right."""
 
 
 _KINDS: Final[Mapping[str, _Kind]] = {
@@ -45,14 +51,27 @@ _KINDS: Final[Mapping[str, _Kind]] = {
         s3.connect,
         "the S3 store",
         "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, if you have one)",
+        listing="s3:ListBucket",
+        writing="s3:PutObject",
+        lacks_right="AccessDenied",
     ),
     "gs": _Kind(
         gcs.connect,
         "Google Cloud Storage",
         "GOOGLE_APPLICATION_CREDENTIALS, to the file of a service account's key, or run "
         "`gcloud auth application-default login`",
+        listing="storage.objects.list",
+        writing="storage.objects.create",
+        lacks_right="does not have storage.",
     ),
-    "az": _Kind(azure.connect, "Azure Blob Storage", "AZURE_STORAGE_ACCOUNT_KEY, or AZURE_STORAGE_SAS_TOKEN"),
+    "az": _Kind(
+        azure.connect,
+        "Azure Blob Storage",
+        "AZURE_STORAGE_ACCOUNT_KEY, or AZURE_STORAGE_SAS_TOKEN",
+        listing="list (l in a SAS)",
+        writing="write (w in a SAS)",
+        lacks_right="AuthorizationPermissionMismatch",
+    ),
 }
 
 
@@ -77,7 +96,7 @@ class Upload:
             self._client, _ = self._kind.connect(source, _RETRIES)
             found = next(iter(obstore.list(self._client, prefix=self._key)), [])
         except (BaseError, OSError, ModelError) as error:
-            raise self._explained(error) from None
+            raise self._explained(error, self._kind.listing) from None
         if found:
             raise ImportFault(
                 f"--upload: {source.uri} has files already, such as {found[0]['path'].rpartition('/')[2]}, and a "
@@ -103,8 +122,8 @@ class Upload:
         except (BaseError, OSError) as error:
             left = self._taken_back(done)
             raise ImportFault(
-                f"{self._explained(error)}. {left}. The version is in {folder}: upload its files there yourself, or "
-                "remove that folder and import again"
+                f"{self._explained(error, self._kind.writing)}. {left}. The version is in {folder}: upload its files "
+                "there yourself, or remove that folder and import again"
             ) from None
         return len(files)
 
@@ -116,14 +135,20 @@ class Upload:
             return f"{len(keys)} files were uploaded and cannot be removed: remove {self.source.uri}"
         return "Nothing was left there"
 
-    def _explained(self, error: Exception) -> ImportFault:
+    def _explained(self, error: Exception, right: str) -> ImportFault:
+        """Say what the store says to whoever uses a right there, and what to do."""
         uri, kind = self.source.uri, self._kind
         said = words_of(error, [os.environ.get(name, "") for name in _SECRETS])
         # A listing that is refused is no exception of its own; its words begin with the status.
         if isinstance(error, FileNotFoundError) or said.startswith("404"):
             way_out = f"make the bucket, correct the address, or set {kind.variables}, of somebody whom it knows"
         elif isinstance(error, PermissionDeniedError | UnauthenticatedError) or said.startswith(("401", "403")):
-            way_out = f"set {kind.variables}, of somebody who may list and write there"
+            whose = f"the credentials of the environment ({kind.variables})"
+            way_out = (
+                f"{whose} lack the right {right} there: give it to them, or set those of somebody who has it"
+                if kind.lacks_right in said
+                else f"{whose} are not taken: set those of somebody who has {kind.listing} and {kind.writing} there"
+            )
         elif isinstance(error, ModelError):
             way_out = "correct the address"
         else:

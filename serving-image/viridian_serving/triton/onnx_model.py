@@ -1,10 +1,12 @@
 """Looks at an ONNX model before Triton does, because Triton's own complaint about a bad one is pages long."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from viridian_serving.artifacts.foreign_models import way_out
+from viridian_serving.artifacts.library_words import words_of
 from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.codec.tensors import DYNAMIC, Batch, Batching
 
@@ -27,8 +29,7 @@ TRITON_TYPES = {
     "tensor(double)": "TYPE_FP64",
     "tensor(string)": "TYPE_STRING",
 }
-_SAID: Final = 240
-"""Characters of ONNX Runtime's words that are repeated: of their end, where it says what is wrong."""
+_WEIGHTS: Final = re.compile(r'External data path does not exist: "([^"]+)"')
 _LOCALE: Final = "Failed to construct locale with name:"
 
 
@@ -118,17 +119,16 @@ def inspect(file: Path, session: "onnxruntime.InferenceSession | None" = None) -
     )
 
 
-def said(error: Exception) -> str:
-    """Return the end of what ONNX Runtime says: it begins with places in its own source."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= _SAID else f"… {text[-_SAID:]}"
-
-
 def _load_fault(file: Path, version: str, error: Exception) -> str:
     text = " ".join(str(error).split())
     if type(error).__name__ in ("InvalidProtobuf", "NoSuchFile") or "Protobuf parsing failed" in text:
         foreign = way_out(file)
         return f"{file} is {foreign or 'not an ONNX model or is damaged; export the model again'}"
+    if missing := _WEIGHTS.search(text):
+        return (
+            f"{file} has its weights in another file, {Path(missing[1]).name}, which is not beside it; copy that file "
+            "there too, under the same name"
+        )
     if _LOCALE in text:
         name = text.partition(_LOCALE)[2].partition(":")[0]
         return (
@@ -140,19 +140,19 @@ def _load_fault(file: Path, version: str, error: Exception) -> str:
     if "NOT_IMPLEMENTED" in text or "is not a registered function/op" in text:
         return (
             f"{file} uses an operator that ONNX Runtime {version} does not have; export it with another target_opset, "
-            f"or without that operator. ONNX Runtime says: {said(error)}"
+            f"or without that operator. ONNX Runtime says: {words_of(error)}"
         )
     if "opset" in text.lower():
         return (
             f"{file} uses an operator set that ONNX Runtime {version} does not know; "
-            f"export it with an older target_opset. ONNX Runtime says: {said(error)}"
+            f"export it with an older target_opset. ONNX Runtime says: {words_of(error)}"
         )
     if "IR version" in text:
         return (
             f"{file} is written in a newer format than ONNX Runtime {version} knows; set model.ir_version to an older "
-            f"one before it is saved. ONNX Runtime says: {said(error)}"
+            f"one before it is saved. ONNX Runtime says: {words_of(error)}"
         )
-    return f"ONNX Runtime {version} cannot load {file}; export it again. It says: {said(error)}"
+    return f"ONNX Runtime {version} cannot load {file}; export it again. It says: {words_of(error)}"
 
 
 def _tensor(file: Path, kind: str, node: Any) -> OnnxTensor:  # noqa: ANN401  ONNX Runtime has no type for it

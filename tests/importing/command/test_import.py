@@ -144,8 +144,8 @@ def test_another_version_of_scikit_learn_is_said_in_one_sentence(tmp_path: Path,
 @pytest.mark.parametrize(
     ("sample", "arguments", "words"),
     [
-        (None, [], "there is no file .*; name a CSV with rows like those"),
-        ("age,income,visits\n", [], "has no rows; give a sample"),
+        (None, [], "there is no file .*; name a table: CSV, Parquet, or a JSON object a line"),
+        ("age,income,visits\n", [], "has no rows; a table has a line with the names of its columns"),
         ("age,income\n1,2\n", [], "the sample lacks column 'visits', which the model was trained with"),
         ("age,income,visits\n1,2,3\n", ["--target", "y"], "--target 'y' is no column of the sample"),
         ("age,income,visits\n1,2,many\n", [], "the original fails every row of the sample"),

@@ -19,7 +19,9 @@ def _network(tmp_path: Path, width: int) -> Any:
     return makers.numeric(tmp_path / "given", make_pipeline(StandardScaler(), network), labelled=True)
 
 
-def test_int8_is_used_where_it_is_faster_and_as_good(tmp_path: Path, run: Any) -> None:
+def test_int8_is_used_where_it_is_faster_and_as_good(
+    tmp_path: Path, run: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     # given a network whose products of matrices take most of its time
     made = _network(tmp_path, 1024)
     # when
@@ -28,6 +30,9 @@ def test_int8_is_used_where_it_is_faster_and_as_good(tmp_path: Path, run: Any) -
     assert re.search(r"int8      [\d.]+ → [\d.]+ points, .* bytes, 1 row [\d,]+ → [\d,]+ µs", ran.out), ran.err
     assert ran.code == 0, ran.err + ran.out
     assert re.search(r"\n +\S+ +(MatMul|Gemm|FusedGemm) +[\d.]+ µs +[\d.]+ %\n", ran.out)
+    # and no library's own warnings are in between
+    assert "WARNING" not in ran.err + ran.out
+    assert not caplog.records
     assert "| quantized | int8: " in (ran.folder / "MODEL_CARD.md").read_text()
 
 
