@@ -25,11 +25,13 @@ def _speaks_of_a_rollout(verb: str, told: str) -> click.Command:
     return run
 
 
-approve = _speaks_of_a_rollout("approve", "Let a rollout go on that waits for approval.")
+approve = _speaks_of_a_rollout(
+    "approve", "Let a rollout go on that waits for approval.\n\n`rollout.approval` in its manifest asks for it."
+)
 promote = _speaks_of_a_rollout(
     "promote",
-    "Skip the remaining holds of a rollout.\n\nAll traffic goes to the candidate as soon as the split is seen. Guards,"
-    " checks and approvals still count.",
+    "Skip the remaining holds of a rollout.\n\nAll traffic goes to the candidate once requests show that the gateway"
+    " follows. Guards, checks and approvals still count.",
 )
 pause = _speaks_of_a_rollout("pause", "Freeze the weights of a rollout until `resume`.\n\nThe guards stay on.")
 resume = _speaks_of_a_rollout("resume", "Let a paused rollout go on.")
