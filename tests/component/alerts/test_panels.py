@@ -3,6 +3,7 @@
 All other panels are asked of real pods and of a real operator, in tests that list those here as exceptions.
 """
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -57,4 +58,4 @@ def test_each_panel_that_may_be_empty_shows_what_there_is(tmp_path: Path) -> Non
     promtool = tool("prometheus").with_name("promtool")
     said = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, check=False).stderr
     # then Prometheus objects to each
-    assert {title for expr, title in queries.items() if f'expr: "{expr}"' not in said} == set(), said
+    assert {title for expr, title in queries.items() if f"expr: {json.dumps(expr)}" not in said} == set(), said
