@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.cli.kubectl_double import Cluster, states, stored
-from tests.cli.scenes import first
+from tests.cli.scenes import first, obey, promoted_twice
 from tests.cli.test_verdict import ask_for, at_stable
 from tests.cli.worlds import printed
 
+from viridian.api.status import Phase
 from viridian.cli.main import main
 from viridian.cli.model import Model
+from viridian.guards.judge import Verdict as GuardVerdict
 
 # -- what goes wrong
 
@@ -93,6 +95,29 @@ def test_watch_without_a_terminal_has_a_line_for_each_change(
     assert main(["watch", "iris"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines] == ["Progressing", "Baking", "RolledBack"]
+
+
+def test_watch_goes_on_while_one_version_makes_room_for_the_next(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # given a rollback by command while the spec asks for a third version, which failed before
+    world = promoted_twice()
+    ask_for(world, "v3.0.0")
+    world.until(Phase.PROGRESSING)
+    world.verdicts["iris-3"] = GuardVerdict.BREACH
+    world.until(Phase.ROLLED_BACK)
+    obey(world, "rollback/iris-2/1")
+    world.until(Phase.STABLE)
+    between = printed(world)
+    world.until(Phase.ROLLED_BACK)
+    cluster(between, printed(world))
+    # when
+    assert main(["watch", "iris"]) == 0
+    # then the moment between them is not the end
+    first, last = capsys.readouterr().out.splitlines()
+    assert first == "Stable: v3.0.0 stays blocked"
+    assert last.startswith("RolledBack: v3.0.0 was rolled back: ")
+    assert "v1.0.0 serves all requests" in last
 
 
 def test_diff_says_what_makes_a_new_revision(

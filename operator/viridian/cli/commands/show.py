@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 _PROMETHEUS = click.option(
     "--prometheus", metavar="URL", help="Add what it cost, where there are prices. Such as http://127.0.0.1:9090."
 )
-_SETTLED = {"Stable", "Watching", "RolledBack", "Expired"}
 
 
 @click.command("list")
@@ -145,5 +144,5 @@ def _rollout_costs(prometheus: str, model: Model) -> "list[Amount | None]":
 def _until_settled(kubectl: Kubectl, name: str) -> Iterator[Model]:
     for model in kubectl.follow(name, None):
         yield model
-        if model.is_observed and model.phase in _SETTLED:
+        if model.is_observed and model.holds("Settled"):  # not the phase, which may be that of what made room
             return
