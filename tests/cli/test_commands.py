@@ -149,7 +149,7 @@ def test_a_model_that_never_served_cannot_be_rolled_back() -> None:
 @pytest.mark.parametrize(
     ("words", "completions"),
     [
-        (["app"], ["approve\tLet a rollout go on that waits for...", ":4"]),
+        (["app"], ["approve\tLet a rollout go on that waits for approval.", ":4"]),
         (["status", ""], ["iris", ":4"]),
         (["status", "x"], [":4"]),
         (["status", "iris", "--output", "j"], ["json", ":4"]),

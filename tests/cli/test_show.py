@@ -1,6 +1,7 @@
 """What the commands show of models, and what they say when something goes wrong."""
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -8,12 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.cli.kubectl_double import Cluster, states, stored
-from tests.cli.scenes import first
+from tests.cli.scenes import first, obey, promoted_twice
 from tests.cli.test_verdict import ask_for, at_stable
 from tests.cli.worlds import printed
 
+from viridian.api.status import Phase
 from viridian.cli.main import main
 from viridian.cli.model import Model
+from viridian.guards.judge import Verdict as GuardVerdict
 
 # -- what goes wrong
 
@@ -92,6 +95,29 @@ def test_watch_without_a_terminal_has_a_line_for_each_change(
     assert main(["watch", "iris"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines] == ["Progressing", "Baking", "RolledBack"]
+
+
+def test_watch_goes_on_while_one_version_makes_room_for_the_next(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # given a rollback by command while the spec asks for a third version, which failed before
+    world = promoted_twice()
+    ask_for(world, "v3.0.0")
+    world.until(Phase.PROGRESSING)
+    world.verdicts["iris-3"] = GuardVerdict.BREACH
+    world.until(Phase.ROLLED_BACK)
+    obey(world, "rollback/iris-2/1")
+    world.until(Phase.STABLE)
+    between = printed(world)
+    world.until(Phase.ROLLED_BACK)
+    cluster(between, printed(world))
+    # when
+    assert main(["watch", "iris"]) == 0
+    # then the moment between them is not the end
+    first, last = capsys.readouterr().out.splitlines()
+    assert first == "Stable: v3.0.0 stays blocked"
+    assert last.startswith("RolledBack: v3.0.0 was rolled back: ")
+    assert "v1.0.0 serves all requests" in last
 
 
 def test_diff_says_what_makes_a_new_revision(
@@ -176,7 +202,21 @@ def test_what_is_used_all_the_time_loads_neither_models_nor_clients() -> None:
     code = f"import sys; import viridian.cli.main, viridian.cli.render; {loads} print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     # then
-    assert not {"pydantic", "kubernetes", "aiohttp", "yaml"} & set(done.stdout.split())
+    assert not {"pydantic", "kubernetes", "aiohttp", "yaml", "http.client"} & set(done.stdout.split())
+
+
+def test_status_takes_less_than_300_ms_of_cpu_from_a_cold_start(cluster: Cluster) -> None:
+    # given a rollout, and a kubectl that answers at once
+    cluster(stored("progressing"))
+    # when
+    took = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "viridian.cli.main", "status", "iris"], capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    # then, of the CPU: how long a busy machine lets it wait says nothing about it
+    assert min(took) < 0.3
 
 
 def test_explain_recommends_no_retry_of_what_is_not_blocked(

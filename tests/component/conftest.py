@@ -167,4 +167,5 @@ def stage(
 @pytest.fixture
 def shell(stage: Stage, tmp_path: Path) -> Shell:
     """A shell of somebody who uses the plugin on the stage's model."""
-    return Shell(stage, tmp_path)
+    kubeconfig = stage.control_plane.kubeconfig
+    return Shell(tmp_path, kubeconfig, binary("kubectl"), NAMESPACE=stage.namespace, TIMEOUT="5m")

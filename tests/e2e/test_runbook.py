@@ -30,13 +30,12 @@ def test_all_traffic_is_put_on_stable_by_hand(stage: Stage) -> None:
         script = "".join(text for _, text in BLOCK.findall(RUNBOOK.read_text()))
         script = script.replace("NAMESPACE=ml MODEL=iris", f"NAMESPACE={stage.namespace} MODEL={NAME}")
         assert f"MODEL={NAME}\n" in script
-        kubeconfig = stage.cluster.command()[1].removeprefix("--kubeconfig=")
         done = subprocess.run(
             ["bash", "-eu"],
             input=script,
             capture_output=True,
             text=True,
-            env={**os.environ, "KUBECONFIG": kubeconfig},
+            env={**os.environ, "KUBECONFIG": str(stage.cluster.kubeconfig)},
             check=False,
         )
         assert done.returncode == 0, done.stderr

@@ -1,12 +1,9 @@
 """Each command of a runbook, run on the local cluster for a model that serves."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from tests.component.harness.binaries import REPOSITORY
+from tests.component.harness.shell import Shell
 from tests.e2e.harness.stage import NAME, Stage
 from tests.monitoring.runbooks import BY_HAND, PAGES, Target, blocks, inline
 from tests.waiting import eventually
@@ -27,57 +24,29 @@ STATUSES = {"abort": 1, "retry": 1, "rollback": 1, "pause": 1, "drill": 1}
 """Of commands that a model at rest has no use for, or one pod is too few for."""
 
 
-class Runner:
-    """A shell with the cluster's kubeconfig and the plugin."""
-
-    def __init__(self, stage: Stage, folder: Path) -> None:
-        plugin = folder / "kubectl-viridian"
-        plugin.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m viridian.cli.main "$@"\n')
-        plugin.chmod(0o755)
-        program, kubeconfig = stage.cluster.command()[:2]
-        self._environment = {
-            **os.environ,
-            "PATH": f"{folder}:{Path(program).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(REPOSITORY / "operator"),
-            "KUBECONFIG": kubeconfig.removeprefix("--kubeconfig="),
-        }
-
-    def run(self, script: str) -> tuple[int, str]:
-        """Exit status, and what was written to both outputs."""
-        done = subprocess.run(
-            ["bash", "-eu", "-o", "pipefail", "-c", script],
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout
+@pytest.fixture
+def shell(stage: Stage, tmp_path: Path) -> Shell:
+    return Shell(tmp_path, stage.cluster.kubeconfig)
 
 
 @pytest.fixture
-def runner(stage: Stage, tmp_path: Path) -> Runner:
-    return Runner(stage, tmp_path)
-
-
-@pytest.fixture
-def target(stage: Stage, runner: Runner) -> Target:
+def target(stage: Stage, shell: Shell) -> Target:
     stage.serve("v1")
     pod = stage.read("pods")["items"][0]
     return Target(stage.namespace, NAME, pod["metadata"]["name"], pod["spec"]["nodeName"])
 
 
-def test_every_script_of_the_runbooks_runs(target: Target, runner: Runner) -> None:
+def test_every_script_of_the_runbooks_runs(target: Target, shell: Shell) -> None:
     # when
     results = {
-        page.stem: runner.run(target.script(script)) for page in PAGES if page != BY_HAND for script in blocks(page)
+        page.stem: shell.script(target.script(script)) for page in PAGES if page != BY_HAND for script in blocks(page)
     }
     # then
     failed = {name: said for name, (status, said) in results.items() if status and NO_METRICS_SERVER not in said}
     assert failed.keys() == OTHERWISE.keys(), failed
 
 
-def test_every_command_within_a_sentence_runs(target: Target, runner: Runner, stage: Stage) -> None:
+def test_every_command_within_a_sentence_runs(target: Target, shell: Shell, stage: Stage) -> None:
     failed = {}
     for command in inline():
         verb = command.split()[2] if command.startswith("kubectl viridian") else ""
@@ -86,11 +55,11 @@ def test_every_command_within_a_sentence_runs(target: Target, runner: Runner, st
             script = target.script(f"timeout 5 {command} || [ $? -eq 124 ]")
         elif " delete " in command or " cordon " in command:
             script += " --dry-run=server"  # the pod and the node are others' as well
-        status, said = runner.run(script)
+        status, said = shell.script(script)
         if status != STATUSES.get(verb, 0):
             failed[command] = (status, said)
     assert failed == {}, failed
     # and the operator that was restarted comes back
-    status, said = runner.run(f"kubectl -n {SYSTEM} rollout status deployment/viridian --timeout=120s")
+    status, said = shell.script(f"kubectl -n {SYSTEM} rollout status deployment/viridian --timeout=120s")
     assert status == 0, said
     eventually(stage.answers, "the model to answer")

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from viridian.metrics.connection import MetricsError
+from viridian.metrics.connection import Connection, MetricsError
 from viridian.metrics.prometheus import Prometheus
 
 _BOUNDS = (0.2, 0.5)
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 async def _read(url: str, keys: list[tuple[str, str]], readings: int) -> list[dict[str, Any]]:
-    prometheus = Prometheus(url, timedelta(seconds=2), timeout=timedelta(seconds=60))
+    prometheus = Prometheus(Connection(url, timeout=timedelta(seconds=60)), timedelta(seconds=2))
     return [await _look(prometheus, keys) for _ in range(readings)]
 
 

@@ -9,7 +9,7 @@ from tests.metrics.server import Server
 
 from viridian.guards.answers.counters import AnswerSnapshot, PodAnswers
 from viridian.metrics.answers import AnswerReader, build_query, gather
-from viridian.metrics.connection import MetricsError
+from viridian.metrics.connection import Connection, MetricsError
 
 STARTED = series("viridian_counters_started_seconds", 50.0)
 ANSWER = [
@@ -72,6 +72,6 @@ async def test_a_reader_looks_back_over_a_few_scrapes() -> None:
     server = Server()
     server.says(*ANSWER)
     with server.running() as url:
-        found = await AnswerReader(url, timedelta(seconds=2)).read([IRIS], 120.0)
+        found = await AnswerReader(Connection(url), timedelta(seconds=2)).read([IRIS], 120.0)
     assert server.asked[0]["query"][0].endswith("}[6s]")
     assert found.keys() == {IRIS}

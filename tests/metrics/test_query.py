@@ -13,7 +13,7 @@ from tests.waiting import until
 
 from viridian.api.model_key import ModelKey
 from viridian.metrics.batches import BATCH, GIVE_UP_AFTER, HALVES
-from viridian.metrics.connection import MetricsError
+from viridian.metrics.connection import Connection, MetricsError
 from viridian.metrics.prometheus import Prometheus, Samples, build_query, trusted
 from viridian_shared.counts.latency import GRID
 
@@ -68,7 +68,7 @@ def server() -> Server:
 @pytest.fixture
 def prometheus(server: Server) -> Iterator[Prometheus]:
     with server.running() as url:
-        yield Prometheus(url, timedelta(seconds=2), timeout=timedelta(seconds=60))
+        yield Prometheus(Connection(url, timeout=timedelta(seconds=60)), timedelta(seconds=2))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def prometheus(server: Server) -> Iterator[Prometheus]:
 )
 async def test_a_query_looks_back_over_a_few_scrapes(server: Server, interval: float, back: float, window: int) -> None:
     with server.running() as url:
-        await Prometheus(url, timedelta(seconds=interval)).read([IRIS], [], back=back)
+        await Prometheus(Connection(url), timedelta(seconds=interval)).read([IRIS], [], back=back)
     assert server.asked[0]["query"][0].endswith(f"}}[{window}s]")
 
 
@@ -163,7 +163,7 @@ async def test_a_query_that_is_refused_is_told_from_a_prometheus_that_is_away(
 async def test_a_prometheus_that_hangs_is_not_waited_for(server: Server) -> None:
     server.slow = True
     with server.running() as url:
-        hanging = Prometheus(url, timedelta(seconds=2), timeout=timedelta(seconds=0.1))
+        hanging = Prometheus(Connection(url, timeout=timedelta(seconds=0.1)), timedelta(seconds=2))
         with pytest.raises(MetricsError, match=r"timed out.*check that it runs"):
             await hanging.read([IRIS], [])
 
@@ -187,7 +187,7 @@ async def test_a_prometheus_that_is_away_is_told(server: Server) -> None:
     with server.running() as url:
         pass
     with pytest.raises(MetricsError, match=r"refused.*prometheus\.url is right"):
-        await Prometheus(url, timedelta(seconds=2)).read([IRIS], [])
+        await Prometheus(Connection(url), timedelta(seconds=2)).read([IRIS], [])
 
 
 async def test_an_answer_after_trouble_is_used(server: Server, prometheus: Prometheus) -> None:
@@ -345,7 +345,7 @@ async def test_a_prometheus_that_is_away_is_not_asked_for_every_batch(server: Se
     # when all are read, then it is said so after two tries, whatever the number of batches
     with server.running() as url:
         with pytest.raises(MetricsError, match=r"timed out.*check that it runs"):
-            await Prometheus(url, timedelta(seconds=2), timeout=timedelta(seconds=0.1)).read(keys, [])
+            await Prometheus(Connection(url, timeout=timedelta(seconds=0.1)), timedelta(seconds=2)).read(keys, [])
         assert len(server.asked) == GIVE_UP_AFTER
 
 

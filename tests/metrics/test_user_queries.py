@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.metrics.server import Server
 
-from viridian.metrics.connection import MetricsError
+from viridian.metrics.connection import Connection, MetricsError
 from viridian.metrics.user_queries import UserQueries
 
 SAMPLE = {"metric": {}, "value": [1700000000.5, "0.25"]}
@@ -21,7 +21,7 @@ def server() -> Server:
 @pytest.fixture
 def queries(server: Server) -> Iterator[UserQueries]:
     with server.running() as url:
-        yield UserQueries(url, timeout=timedelta(seconds=60))
+        yield UserQueries(Connection(url, "prometheus.userQueries.url", timedelta(seconds=60)))
 
 
 async def test_a_query_carries_the_namespace_that_it_may_see(server: Server, queries: UserQueries) -> None:

@@ -39,7 +39,9 @@ class Share(click.ParamType[float]):
 
 _OPTIONS: Final = (
     click.option("-f", "--filename", required=True, metavar="FILE", help="The manifest; - for standard input."),
-    click.option("--rpm", type=click.FloatRange(min=0, min_open=True), help="Requests a minute of all users."),
+    click.option(
+        "--rpm", type=click.FloatRange(min=0, min_open=True), metavar="NUMBER", help="Requests a minute of all users."
+    ),
     click.option("--error-rate", type=Share(), help="Share of them that fails with stable, such as 0.5%."),
     click.option("--p95", type=Seconds(), help="Their P95 with stable, such as 120ms."),
     click.option(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -15,9 +16,11 @@ from rich.tree import Tree
 from viridian.rollout.reporting.cost import Amount
 from viridian_shared.words import count
 
-from .cost.measure import RevisionCost
 from .drill import stage_line, summary
 from .model import Json, Model, read_time
+
+if TYPE_CHECKING:
+    from .cost.measure import RevisionCost
 
 _BAR = 20
 _PLAIN_WIDTH = 120
@@ -33,7 +36,7 @@ def console() -> Console:
     return Console(highlight=False, width=width, soft_wrap=False)
 
 
-def status_tree(model: Model, now: datetime, *, bars: bool, costs: Sequence[RevisionCost] = ()) -> RenderableType:
+def status_tree(model: Model, now: datetime, *, bars: bool, costs: "Sequence[RevisionCost]" = ()) -> RenderableType:
     """Return where a rollout stands: roles, step, checks, guards, and how earlier ones ended."""
     root = Tree(Text.assemble((model.name, "bold"), f" in {model.namespace}: ", _colored(model.phase)))
     root.add(Text(_sentence(model.state)))

@@ -40,6 +40,7 @@ from viridian.kube.errors import KubeError
 from viridian.kube.reflector import Follower, Reflector
 from viridian.kube.resources import DEPLOYMENT, SERVICE, Kind
 from viridian.metrics.answers import AnswerReader
+from viridian.metrics.connection import TIMEOUT, Connection
 from viridian.metrics.incidents import Incidents
 from viridian.metrics.prometheus import Prometheus
 from viridian.metrics.user_queries import UserQueries
@@ -51,6 +52,8 @@ LOG = logging.getLogger(__name__)
 WORKERS = 8
 SOON = 0.5
 """Seconds before a model is looked at again whose namespace is not known yet."""
+_COST_TIMEOUT = timedelta(seconds=3)
+"""How long a notification waits for what a rollout has cost."""
 STUCK = timedelta(seconds=60)
 """A ticker that has not finished a tick for so long is broken, and the kubelet should restart us."""
 
@@ -104,9 +107,7 @@ class Operator:
         )
         drift, self._failed_fetches = Drift(client), FailedFetches()
         recorder = Recorder(client)
-        drills = Drills(
-            client, self.models, Incidents(configuration.prometheus_url, asked=self.metrics.asked("drills"))
-        )
+        drills = Drills(client, self.models, Incidents(self._prometheus("drills")))
         reconciler = Reconciler(
             client,
             self.models,
@@ -121,7 +122,7 @@ class Operator:
             self._turned,
             self._failed_fetches.note,
         )
-        prometheus = Prometheus(configuration.prometheus_url, interval, asked=self.metrics.asked("guards"))
+        prometheus = Prometheus(self._prometheus("guards"), interval)
         lease_namespace, lease = configuration.lease
         self._notifier = Notifier(
             client,
@@ -131,9 +132,7 @@ class Operator:
             (lease_namespace, f"{lease}-notifications"),
             recorder.warn,
             self.metrics.notified,
-            RolloutCosts(configuration.prometheus_url, asked=self.metrics.asked("cost"))
-            if configuration.cost.is_set
-            else None,
+            RolloutCosts(self._prometheus("cost", _COST_TIMEOUT)) if configuration.cost.is_set else None,
         )
         self._monitor = monitor
         self._ticker = Ticker(
@@ -159,11 +158,8 @@ class Operator:
             for namespace in configuration.namespaces or ("",)
         }
         synced = {namespace: watch.synced for (kind, namespace), watch in watches.items() if kind is DEPLOYMENT}
-        url = configuration.user_query_url
-        poller = UserQueryPoller(
-            UserQueries(url, asked=self.metrics.asked("custom")) if url else None, self.models, monitor
-        )
-        answers = AnswerReader(configuration.prometheus_url, interval)
+        poller = UserQueryPoller(self._user_queries(), self.models, monitor)
+        answers = AnswerReader(self._prometheus("answers"), interval)
         return {
             **{f"worker-{number}": self._work(reconciler, resync.known, synced) for number in range(WORKERS)},
             **{f"{kind.plural} {namespace}": watch.run() for (kind, namespace), watch in watches.items()},
@@ -173,6 +169,15 @@ class Operator:
             "notifications": self._notifier.run(resync.known),
             "answers": AnswerPoller(answers, self.models, monitor, pods, interval).run(),
         }
+
+    def _prometheus(self, purpose: str, timeout: timedelta = TIMEOUT) -> Connection:
+        """A connection of its own for each purpose: none waits for another one's queries."""
+        return Connection(self.configuration.prometheus_url, timeout=timeout, asked=self.metrics.asked(purpose))
+
+    def _user_queries(self) -> UserQueries | None:
+        url = self.configuration.user_query_url
+        asked = self.metrics.asked("custom")
+        return UserQueries(Connection(url, "prometheus.userQueries.url", threads=4, asked=asked)) if url else None
 
     def on_model_event(self, kind: str | None, manifest: dict[str, Any]) -> None:
         """The watch saw a ModelDeployment; `kind` is DELETED when it went away."""

@@ -31,16 +31,10 @@ _SERIES = (
 class AnswerReader:
     """Reads them from a Prometheus server that scrapes the serving pods."""
 
-    def __init__(self, url: str, interval: timedelta, timeout: timedelta = timedelta(seconds=5)) -> None:
-        """Prepare the connection.
-
-        Args:
-            url: root of the HTTP API.
-            interval: time between two scrapes.
-            timeout: how long one query may take.
-        """
+    def __init__(self, connection: Connection, interval: timedelta) -> None:
+        """Ask through `connection`; `interval` is the time between two scrapes."""
         self._window = math.ceil(SCRAPES * interval.total_seconds())
-        self._connection = Connection(url, "prometheus.url", timeout, threads=1)
+        self._connection = connection
         self._batches = Batches[ModelKey, AnswerSnapshot]()
 
     async def read(self, keys: Collection[ModelKey], now: float) -> dict[ModelKey, AnswerSnapshot | MetricsError]:

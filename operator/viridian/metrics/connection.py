@@ -15,6 +15,9 @@ from urllib3.util.retry import Retry
 
 from viridian.api.errors import ViridianError
 
+TIMEOUT = timedelta(seconds=5)
+"""How long a query may take."""
+
 LONGEST_MESSAGE = 600
 """Characters of an error that a person is shown, and a status may hold."""
 
@@ -70,7 +73,14 @@ def untold(_seconds: float, _error: MetricsError | None) -> None:
 class Connection:
     """Asks instant queries. Its threads are its own, so that nothing else waits for a Prometheus that hangs."""
 
-    def __init__(self, url: str, setting: str, timeout: timedelta, threads: int, asked: Asked = untold) -> None:
+    def __init__(
+        self,
+        url: str,
+        setting: str = "prometheus.url",
+        timeout: timedelta = TIMEOUT,
+        threads: int = 2,
+        asked: Asked = untold,
+    ) -> None:
         """Prepare; nothing is sent yet.
 
         Args:

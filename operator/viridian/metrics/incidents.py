@@ -1,15 +1,13 @@
 """Whether a model burns its objectives right now: an alert on it fires, or too many of its users get errors."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, Final
 
 from viridian.api.model_key import ModelKey, labels_of
 from viridian_shared.counts.metric_names import REQUESTS
 
-from .connection import Asked, Connection, MetricsError, untold
+from .connection import Connection, MetricsError
 
-THREADS: Final = 2
 _FAST: Final = 14.4
 """Times the allowed share of errors, as the alert ViridianErrorBudgetBurnsFast has it; alerts need not be installed."""
 _FEWEST: Final = 5
@@ -20,15 +18,9 @@ _ALERTS: Final = "Viridian(ErrorBudget|LatencyBudget|Model).+"
 class Incidents:
     """Asks Prometheus about one model at a time."""
 
-    def __init__(self, url: str, timeout: timedelta = timedelta(seconds=5), asked: Asked = untold) -> None:
-        """Prepare the connection.
-
-        Args:
-            url: root of the HTTP API.
-            timeout: how long one query may take.
-            asked: told of each query.
-        """
-        self._connection = Connection(url, "prometheus.url", timeout, THREADS, asked)
+    def __init__(self, connection: Connection) -> None:
+        """Ask through `connection`."""
+        self._connection = connection
 
     async def open_incident(self, key: ModelKey, allowed: float) -> str:
         """Return what is wrong with a model, as a sentence without its full stop; empty where nothing is.

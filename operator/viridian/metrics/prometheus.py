@@ -21,7 +21,7 @@ from viridian_shared.counts.via import JUDGED, USERLESS, Via
 from viridian_shared.pod import ports
 
 from .batches import Batches
-from .connection import MOST_SERIES, Asked, Connection, MetricsError, TooLarge, untold
+from .connection import MOST_SERIES, Connection, MetricsError, TooLarge
 from .said import SAID, Failure, Fallback, Said
 
 SCRAPES = 6
@@ -131,19 +131,10 @@ Samples = Mapping[str, Mapping[str, PodSamples]]
 class Prometheus:
     """A Prometheus server that scrapes the serving pods."""
 
-    def __init__(
-        self, url: str, interval: timedelta, timeout: timedelta = timedelta(seconds=5), asked: Asked = untold
-    ) -> None:
-        """Prepare the connection.
-
-        Args:
-            url: root of the HTTP API.
-            interval: time between two scrapes.
-            timeout: how long one query may take.
-            asked: told of each query.
-        """
+    def __init__(self, connection: Connection, interval: timedelta) -> None:
+        """Ask through `connection`; `interval` is the time between two scrapes."""
         self._interval = interval.total_seconds()
-        self._connection = Connection(url, "prometheus.url", timeout, threads=2, asked=asked)
+        self._connection = connection
         self._batches = Batches[ModelKey, Samples]()
 
     async def read(

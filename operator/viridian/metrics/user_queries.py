@@ -2,27 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
-from .connection import Asked, Connection, MetricsError, untold
-
-THREADS = 4
-"""Queries of users at the same time; the others wait."""
+from .connection import Connection, MetricsError
 
 
 class UserQueries:
     """An endpoint such as prom-label-proxy, which shows a query only the series of the namespace it is asked for."""
 
-    def __init__(self, url: str, timeout: timedelta = timedelta(seconds=5), asked: Asked = untold) -> None:
-        """Prepare the connection.
-
-        Args:
-            url: root of the HTTP API.
-            timeout: how long one query may take.
-            asked: told of each query.
-        """
-        self._connection = Connection(url, "prometheus.userQueries.url", timeout, THREADS, asked)
+    def __init__(self, connection: Connection) -> None:
+        """Ask through `connection`."""
+        self._connection = connection
 
     async def ask(self, namespace: str, query: str) -> float:
         """The one number that a query answers.

@@ -84,7 +84,8 @@ def _is_between(context: RolloutContext) -> bool:
 
 def _unfinished(context: RolloutContext) -> _Claim:
     if _is_between(context):
-        return _Claim(False, Phase.PENDING, f"{context.spec.model.version} is next")
+        comes = "is next" if context.blocked is None else "stays blocked"
+        return _Claim(False, Phase.PENDING, f"{context.spec.model.version} {comes}")
     return _Claim(False, context.status.phase, state_message(context))
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 from tests.bench.rules import history
 from tests.bench.rules.exporter import COLORS, MODELS_OF_A_PAGE, PODS, pod_lines
 from tests.component.harness.binaries import REPOSITORY
@@ -116,7 +117,7 @@ def _cpu(process: int) -> float:
 
 def _rules(server: PrometheusServer) -> list[dict[str, Any]]:
     """How long the last evaluation took, by group and by rule; failures are the bench's own fault."""
-    found = []
+    found, missed = [], _missed(server)
     for group in server.get("/api/v1/rules")["data"]["groups"]:
         took = {rule["name"]: rule["evaluationTime"] for rule in group["rules"]}
         unhealthy = [f"{rule['name']}: {rule.get('lastError')}" for rule in group["rules"] if rule["health"] != "ok"]
@@ -133,6 +134,7 @@ def _rules(server: PrometheusServer) -> list[dict[str, Any]]:
                 "seconds": round(group["evaluationTime"], 3),
                 "interval": group["interval"],
                 "share_of_interval": round(share, 4),
+                "missed": missed.get(group["name"], 0),
             }
         )
         found += [
@@ -140,6 +142,17 @@ def _rules(server: PrometheusServer) -> list[dict[str, Any]]:
             for name, seconds in took.items()
         ]
     return found
+
+
+def _missed(server: PrometheusServer) -> dict[str, int]:
+    """How many evaluations Prometheus left out because the one before was not over, by group."""
+    page = open_url(f"{server.url}/metrics").read().decode()
+    return {
+        sample.labels["rule_group"].rpartition(";")[2]: int(sample.value)
+        for family in text_string_to_metric_families(page)
+        if family.name == "prometheus_rule_group_iterations_missed"
+        for sample in family.samples
+    }
 
 
 def _queries(server: PrometheusServer, seconds: int) -> list[dict[str, Any]]:

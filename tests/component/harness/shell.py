@@ -8,17 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .binaries import REPOSITORY, binary
-from .stage import Stage
+from .binaries import REPOSITORY
 
 
 class Shell:
     """A shell of somebody with kubectl, the plugin and a kubeconfig."""
 
-    def __init__(self, stage: Stage, folder: Path) -> None:
+    def __init__(self, folder: Path, kubeconfig: str | Path, kubectl: Path | None = None, **variables: str) -> None:
+        """Commands start in `folder`; `kubectl` is needed where none is in the PATH."""
         programs = folder / "bin"
         programs.mkdir()
-        (programs / "kubectl").symlink_to(binary("kubectl"))
+        if kubectl is not None:
+            (programs / "kubectl").symlink_to(kubectl)
         plugin = programs / "kubectl-viridian"
         plugin.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m viridian.cli.main "$@"\n')
         plugin.chmod(0o755)
@@ -27,9 +28,8 @@ class Shell:
             "PATH": f"{programs}:{os.environ['PATH']}",
             "PYTHONPATH": str(REPOSITORY / "operator"),
             "HOME": str(folder),
-            "KUBECONFIG": str(stage.control_plane.kubeconfig),
-            "NAMESPACE": stage.namespace,
-            "TIMEOUT": "5m",
+            "KUBECONFIG": str(kubeconfig),
+            **variables,
         }
 
     @contextmanager
@@ -47,14 +47,22 @@ class Shell:
 
     def run(self, *command: str | Path, status: int = 0) -> str:
         """Run a command, and return what it wrote to both outputs."""
+        found, said = self._run(*command)
+        assert found == status, said
+        return said
+
+    def script(self, text: str) -> tuple[int, str]:
+        """Run a script, which ends at its first error: its exit status, and what it wrote to both outputs."""
+        return self._run("bash", "-eu", "-o", "pipefail", "-c", text)
+
+    def _run(self, *command: str | Path) -> tuple[int, str]:
         done = subprocess.run(
             command,
             cwd=self._folder,
             env=self._environment,
-            stdout=-1,
+            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
-        assert done.returncode == status, done.stdout
-        return done.stdout
+        return done.returncode, done.stdout

@@ -33,7 +33,11 @@ class Stage:
         self.operator, self.users, self.keeper = operator, users, keeper
 
     def apply(self, version: str, **spec: Any) -> dict[str, Any]:
-        document = {
+        applied: dict[str, Any] = self.control_plane.apply(self.manifest(version, **spec))
+        return applied
+
+    def manifest(self, version: str, **spec: Any) -> dict[str, Any]:
+        return {
             "apiVersion": "viridian.dev/v1alpha1",
             "kind": "ModelDeployment",
             "metadata": {"name": "iris", "namespace": self.namespace},
@@ -50,8 +54,6 @@ class Stage:
                 **spec,
             },
         }
-        applied: dict[str, Any] = self.control_plane.apply(document)
-        return applied
 
     def annotate(self, **annotations: str) -> None:
         self.patch({"metadata": {"annotations": {f"viridian.dev/{key}": value for key, value in annotations.items()}}})

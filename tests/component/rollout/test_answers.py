@@ -9,6 +9,7 @@ from tests.waiting import DEADLINE, eventually
 
 from viridian.guards.answers.counters import CLASS, PodAnswers
 from viridian.metrics.answers import AnswerReader
+from viridian.metrics.connection import Connection
 from viridian.metrics.prometheus import trusted
 
 KEY = ("default", "iris")
@@ -27,7 +28,8 @@ def test_labels_of_requests_assigned_at_random_are_read(prometheus: Prometheus) 
 
     # when they are read
     def read() -> PodAnswers:
-        reader = AnswerReader(prometheus.url, timedelta(seconds=DEADLINE), timeout=timedelta(seconds=DEADLINE))
+        within = timedelta(seconds=DEADLINE)
+        reader = AnswerReader(Connection(prometheus.url, timeout=within), within)
         found = asyncio.run(reader.read([KEY], time.time()))
         return trusted(found[KEY]).pods["uid-of-iris-1"]
 

@@ -31,20 +31,11 @@ def write_pipeline(shell: Shell, folder: Path, manifest: dict[str, Any]) -> None
     shell.run("git", "config", "user.email", "tests@example.com")
 
 
-def manifest_of(stage: Stage) -> dict[str, Any]:
-    made = stage.apply("v0.0.0")
-    stage.control_plane.custom.delete_namespaced_custom_object(
-        "viridian.dev", "v1alpha1", stage.namespace, "modeldeployments", "iris"
-    )
-    head = {"apiVersion": made["apiVersion"], "kind": made["kind"], "metadata": {"name": "iris"}}
-    return {**head, "spec": made["spec"]}
-
-
 def test_the_pipeline_of_the_examples_ends_with_the_verdict_on_its_own_version(
     stage: Stage, shell: Shell, tmp_path: Path
 ) -> None:
     # given
-    write_pipeline(shell, tmp_path, manifest_of(stage))
+    write_pipeline(shell, tmp_path, {**stage.manifest("v0.0.0"), "metadata": {"name": "iris"}})
     image = "registry.example.com/models/iris:1.0.0"
 
     # when a first version is proposed and deployed, it is promoted
@@ -112,13 +103,12 @@ def test_a_plan_is_made_of_measured_traffic_and_a_rollout_keeps_to_it(
     stage: Stage, shell: Shell, tmp_path: Path
 ) -> None:
     # given a version that serves, and a Prometheus that has watched it for a while
-    made = stage.apply("v1.0.0")
+    stage.apply("v1.0.0")
     stage.reaches("Stable", "v1.0.0")
     numbers = itertools.count()
     stage.users.outcome = lambda _: ("error" if next(numbers) % 50 == 0 else "ok", 0.02)
     file = tmp_path / "iris.yaml"
-    head = {"apiVersion": made["apiVersion"], "kind": made["kind"]}
-    file.write_text(yaml.safe_dump({**head, "metadata": {"name": "iris"}, "spec": made["spec"]}))
+    file.write_text(yaml.safe_dump(stage.manifest("v1.0.0")))
     ask = ["kubectl", "viridian", "plan", "-f", file, "-n", stage.namespace, "--prometheus", stage.prometheus.url]
     ask += ["--window", "10s", "--scrape-interval", "1s", "--startup", "2s", "--rollouts", "40", "-o", "json"]
 

@@ -11,7 +11,7 @@ from tests.component.harness.prometheus import LabelProxy, Prometheus
 from tests.waiting import DEADLINE, eventually
 
 from viridian.guards.queries import QueryGuard
-from viridian.metrics.connection import MetricsError
+from viridian.metrics.connection import Connection, MetricsError
 from viridian.metrics.user_queries import UserQueries
 
 FAILED, ALL = (f'sum(viridian_requests_total{{revision="$revision"{more}}})' for more in (',outcome="error"', ""))
@@ -33,7 +33,7 @@ def ask(url: str, query: str, namespace: str = "default") -> float | str:
     """The number, or why there is none."""
 
     async def asked() -> float:
-        queries = UserQueries(url, timeout=timedelta(seconds=DEADLINE))
+        queries = UserQueries(Connection(url, timeout=timedelta(seconds=DEADLINE)))
         return await queries.ask(namespace, QueryGuard("x", query, 0.1).expression("iris-2", "iris-1"))
 
     try:

@@ -18,6 +18,7 @@ from tests.controller.fakes import model, status
 from tests.controller.guarding.ticking import ALL_STABLE, EPOCH, HALF, Stage
 
 from viridian.controller.guarding.ticker import Ticker
+from viridian.metrics.connection import Connection
 from viridian.metrics.prometheus import Prometheus
 
 
@@ -29,7 +30,7 @@ async def judge(url: str, names: list[str]) -> None:
         stage.models.see(seen.manifest)
         stage.api.put_children(name, seen.owner, HALF)
         stage.pods.note(seen.key, Fleet(name).pods, datetime.now(UTC))
-    prometheus = Prometheus(url, interval, timeout=timedelta(seconds=60))
+    prometheus = Prometheus(Connection(url, timeout=timedelta(seconds=60)), interval)
     ticker = Ticker(stage.api, prometheus, stage.models, stage.monitor, stage.pods, stage.queue, interval, EPOCH)
     for _ in sys.stdin:
         began = time.process_time()

@@ -26,6 +26,7 @@ from viridian.kube.backoff import Backoff
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import error_for
 from viridian.kube.resources import CONFIG_MAP, MODEL_DEPLOYMENT, SECRET, Kind
+from viridian.metrics.connection import Connection
 
 NOW = datetime.now(UTC)
 REST = ModelDeploymentStatus(phase=Phase.STABLE)
@@ -133,7 +134,7 @@ async def test_the_end_of_a_rollout_says_what_it_cost(stage: Stage) -> None:
     server = Server()
     server.answers("vector", priced("0.0421"))
     with server.running() as url:
-        stage.costs = RolloutCosts(url)
+        stage.costs = RolloutCosts(Connection(url))
         notifier = await stage.start()
         # when a rollout begins, and is rolled back
         notifier.turned(stage.model, REST, ROLLING)
@@ -155,7 +156,7 @@ async def test_nobody_waits_for_a_cost_that_is_not_known(stage: Stage, knows: li
     server.answers("vector", knows)
     server.slow = knows is None
     with server.running() as url:
-        stage.costs = RolloutCosts(url, timeout=timedelta(seconds=0.2))
+        stage.costs = RolloutCosts(Connection(url, timeout=timedelta(seconds=0.2)))
         notifier = await stage.start()
         # when a rollout is rolled back, then that is told without
         notifier.turned(stage.model, ROLLING, TURNED)
@@ -164,6 +165,27 @@ async def test_nobody_waits_for_a_cost_that_is_not_known(stage: Stage, knows: li
     assert event["data"]["message"] == "12 of 40 failed"
     assert "cost" not in event["data"]
     assert server.asked
+
+
+async def test_receivers_and_tries_share_one_question_for_the_cost(stage: Stage) -> None:
+    # given two receivers, of which one accepts the third try
+    server = Server()
+    server.answers("vector", priced("0.0421"))
+    stage.receiver.answers = [500, 500]
+    async with Receiver() as other:
+        stage.settings["allowedHosts"].append(other.host)
+        stage.apply([{"url": stage.receiver.url}, {"url": other.url}])
+        with server.running() as url:
+            stage.costs = RolloutCosts(Connection(url))
+            notifier = await stage.start()
+            # when a rollout is rolled back
+            notifier.turned(stage.model, ROLLING, TURNED)
+            await until(lambda: bool(stage.receiver.events and other.events))
+        await stage.stop()
+    # then both are told its cost, and Prometheus was asked once
+    assert [each.events[0]["data"]["cost"]["amount"] for each in (stage.receiver, other)] == [0.0421, 0.0421]
+    assert stage.receiver.asked == 3
+    assert len(server.asked) == 1
 
 
 async def test_the_entry_in_the_history_is_the_same_notification(stage: Stage) -> None:

@@ -17,7 +17,13 @@ from viridian.controller.notifying.services import Services
 from viridian.rollout.reporting.notifications import Notification
 
 NOTIFICATION = Notification(
-    "id", NotifyEvent.ROLLED_BACK, "GuardBreached", "12 of 40 failed", "iris-2", "v2", datetime(2026, 1, 1, tzinfo=UTC)
+    "id",
+    NotifyEvent.ROLLED_BACK,
+    "GuardBreached",
+    "12 of 40 failed, <b>a</b> & more",
+    "iris-2",
+    "v2",
+    datetime(2026, 1, 1, tzinfo=UTC),
 )
 
 
@@ -63,9 +69,9 @@ async def test_a_mail_says_what_happened_to_which_model(mail: tuple[MailServer, 
     [mailed] = server.mails
     message = message_from_bytes(mailed, policy=default)
     assert message["Subject"] == "ml/iris: RolledBack"
-    body = message.get_body(("html", "plain"))
-    assert body is not None
-    assert "GuardBreached: 12 of 40 failed" in body.get_content()
+    # and it is text, so that nothing in it is read as HTML
+    assert message.get_content_type() == "text/plain"
+    assert "GuardBreached: 12 of 40 failed, <b>a</b> & more" in message.get_content()
 
 
 async def test_a_mail_server_that_is_not_allowed_is_not_called(mail: tuple[MailServer, int]) -> None:

@@ -27,11 +27,12 @@ class Cluster:
     """A cluster with the operator in it.
 
     Attributes:
+        kubeconfig: That of an administrator.
         gateway: The root of everything behind the gateway, as an URL.
     """
 
     def __init__(self, kubeconfig: Path, gateway: str) -> None:
-        self.gateway = gateway
+        self.kubeconfig, self.gateway = kubeconfig, gateway
         # Starting a kubectl many times a second would keep one of two cores busy.
         self._objects: Any = client.CustomObjectsApi(kubernetes_client(kubeconfig))
         self._kubectl = ("kubectl", f"--kubeconfig={kubeconfig}", f"--request-timeout={_ANSWER_SECONDS:.0f}s")
@@ -42,12 +43,11 @@ class Cluster:
 
     def plugin(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """What the kubectl plugin prints, and how it ends."""
-        kubeconfig = self.command()[1].removeprefix("--kubeconfig=")
         return subprocess.run(
             [sys.executable, "-m", "viridian.cli.main", *arguments],
             capture_output=True,
             text=True,
-            env={**ENVIRONMENT, "KUBECONFIG": kubeconfig},
+            env={**ENVIRONMENT, "KUBECONFIG": str(self.kubeconfig)},
             check=False,
         )
 

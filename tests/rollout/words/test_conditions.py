@@ -86,7 +86,7 @@ NOT_ACCEPTED = "no gateway has accepted the HTTPRoute yet: waiting for Gateway p
         (rest(seen={"route": route(0, accepted=False)}), ("False", "NotRouted", NOT_ACCEPTED)),
         (rest(version="v3.0.0"), ("False", "Pending", "v3.0.0 is next")),
         (rest(version="v3.0.0", phase=Phase.ROLLED_BACK), ("False", "Pending", "v3.0.0 is next")),
-        (rest(version="v2.0.0", failed=[FAILED]), ("False", "Pending", "v2.0.0 is next")),
+        (rest(version="v2.0.0", failed=[FAILED]), ("False", "Pending", "v2.0.0 stays blocked")),
         (look(), ("False", "Progressing", AT_STEP)),
         (rest(phase=Phase.STABLE, stable=None), ("False", "Pending", "v1.0.0 is next")),
     ],

@@ -25,22 +25,30 @@ def _speaks_of_a_rollout(verb: str, told: str) -> click.Command:
     return run
 
 
-approve = _speaks_of_a_rollout("approve", "Let a rollout go on that waits for approval (rollout.approval).")
+approve = _speaks_of_a_rollout(
+    "approve", "Let a rollout go on that waits for approval.\n\n`rollout.approval` in its manifest asks for it."
+)
 promote = _speaks_of_a_rollout(
     "promote",
-    "Skip the remaining holds: full traffic once the split is seen. Guards, checks and approvals still count.",
+    "Skip the remaining holds of a rollout.\n\nAll traffic goes to the candidate once requests show that the gateway"
+    " follows. Guards, checks and approvals still count.",
 )
-pause = _speaks_of_a_rollout("pause", "Freeze the weights of a rollout until `resume`. The guards stay on.")
+pause = _speaks_of_a_rollout("pause", "Freeze the weights of a rollout until `resume`.\n\nThe guards stay on.")
 resume = _speaks_of_a_rollout("resume", "Let a paused rollout go on.")
-abort = _speaks_of_a_rollout("abort", "Take the candidate back to stable now, and block it until `retry`.")
-retry = _speaks_of_a_rollout("retry", "Let the version that the spec asks for start again after it failed or expired.")
+abort = _speaks_of_a_rollout("abort", "Turn the candidate back now, and block it until `retry`.")
+retry = _speaks_of_a_rollout(
+    "retry", "Let a version start again that failed or expired.\n\nIt is the one that the spec asks for."
+)
 
 
 @click.command()
 @click.option("--to", metavar="VERSION|REVISION", default="", help="What to bring back. Default: what served before.")
 @_acts
 def rollback(kubectl: Kubectl, name: str, timeout: float, output: str | None, to: str) -> None:
-    """Replace stable by a version that served before, without steps and guards."""
+    """Bring back a version that served before.
+
+    It replaces stable without steps and guards.
+    """
     _give(kubectl, "rollback", name, timeout, output, to)
 
 

@@ -16,9 +16,10 @@ from viridian.cli.options import on_cluster
 def dashboard(
     kubectl: Kubectl, everywhere: bool, port: int, prometheus: str, allow_actions: bool, browser: bool
 ) -> None:
-    """Show all models and their rollouts, live, on a page at 127.0.0.1.
+    """Show all models and their rollouts, live, in a browser.
 
-    It reads the cluster as you, and only you can open it: the address has a token. Ctrl-C ends it.
+    The page is at 127.0.0.1. It reads the cluster as you, and only you can open it: the address has a token. Ctrl-C
+    ends it.
     """
     from viridian.cli.dashboard.serving import serve
 

@@ -25,7 +25,10 @@ class NoSuchManifest(ViridianError):
 @OUTPUT
 @on_cluster
 def diff(kubectl: Kubectl, name: str, filename: str, output: str | None) -> None:
-    """Show which fields of NAME a manifest would change, and whether that starts a rollout."""
+    """Show what a manifest changes, and if it starts a rollout.
+
+    Fields with * are part of a revision.
+    """
     from viridian.cli.difference import changes, creates, starts
 
     after = _spec_in(filename, name)

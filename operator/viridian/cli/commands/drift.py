@@ -8,15 +8,20 @@ from viridian.cli.options import NAME, OUTPUT, Seconds, on_cluster, print_data
 
 @click.command()
 @NAME
-@click.option("--prometheus", metavar="URL", required=True, help="Where it is, such as http://127.0.0.1:9090.")
+@click.option(
+    "--prometheus",
+    metavar="URL",
+    required=True,
+    help="Prometheus, such as http://127.0.0.1:9090 after `kubectl port-forward`.",
+)
 @click.option("--window", type=Seconds(), default="24h", show_default=True, help="Compare the values of so long.")
 @OUTPUT
 @on_cluster
 def drift(kubectl: Kubectl, name: str, prometheus: str, window: float, output: str | None) -> None:
-    """Compare what users of NAME send and get with the baseline beside the model.
+    """Compare what users send and get with the baseline.
 
-    For each feature and output: the population stability index (PSI), whether chance may do that with so many values,
-    and what moved where. Bars of what drifts come on a terminal.
+    The baseline is beside the model. For each feature and output: the population stability index (PSI), whether chance
+    may do that with so many values, and what moved where. Bars of what drifts come on a terminal.
     """
     from viridian.cli.drift.measure import measure
 

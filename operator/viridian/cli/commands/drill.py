@@ -29,10 +29,10 @@ _ANSWER: Final = 60.0
 @OUTPUT
 @on_cluster
 def drill(kubectl: Kubectl, name: str, kind: str, timeout: float, output: str | None) -> int:
-    """Show how fast a bad version of NAME is turned back, in a twin that no user reaches.
+    """Show how fast a bad version is turned back, without users.
 
-    A separate ModelDeployment with stable's version gets requests of a Job, then a version that fails on purpose.
-    What was made is deleted afterwards.
+    A twin of NAME, a ModelDeployment with stable's version, gets requests of a Job, then a version that fails on
+    purpose. No user reaches it. What was made is deleted afterwards.
 
     \b
     Exit statuses:

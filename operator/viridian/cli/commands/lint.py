@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
-    "--rpm", type=click.FloatRange(min=0), help="Requests a minute: also judge whether holds are long enough."
+    "--rpm",
+    type=click.FloatRange(min=0),
+    metavar="NUMBER",
+    help="Requests a minute: also judge whether holds are long enough.",
 )
 @click.option(
     "--scrape-interval", type=Seconds(), default="15s", show_default=True, help="How often Prometheus reads the pods."
@@ -24,10 +27,10 @@ if TYPE_CHECKING:
 @OUTPUT
 @says_errors
 def lint(files: tuple[str, ...], rpm: float | None, scrape_interval: float, strict: bool, output: str | None) -> int:
-    """Check manifests without a cluster: schema, unknown fields, and risky settings.
+    """Check manifests without a cluster.
 
-    FILE is a path, or - for standard input. Other kinds of objects in it are left out. What else a cluster refuses,
-    such as by its policies, `kubectl apply --dry-run=server -f FILE` says.
+    Schema, unknown fields, and risky settings. FILE is a path, or - for standard input. Other kinds of objects in it
+    are left out. What else a cluster refuses, such as by its policies, `kubectl apply --dry-run=server -f FILE` says.
 
     \b
     Exit statuses:

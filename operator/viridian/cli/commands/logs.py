@@ -18,12 +18,15 @@ _AT_ONCE = 100
 @click.command()
 @NAME
 @click.option("-f", "--follow", is_flag=True, help="Go on as lines are written.")
-@click.option("-c", "--container", type=click.Choice(_CONTAINERS), default="api", show_default=True)
+@click.option("-c", "--container", type=click.Choice(_CONTAINERS), default="api", show_default=True, help="Container.")
 @click.option("--color", "only", type=click.Choice([str(color) for color in Color]), help="Only this color.")
 @click.option("--tail", default=20, show_default=True, help="Lines of each pod to begin with; -1 for all.")
 @on_cluster
 def logs(kubectl: Kubectl, name: str, follow: bool, container: str, only: str | None, tail: int) -> int:
-    """Print the logs of NAME's pods, each line with its role, version and pod."""
+    """Print the logs of NAME's pods.
+
+    Each line has its role, version and pod.
+    """
     model = kubectl.model(name)
     roles = [(role, found) for role in ("stable", "candidate") if (found := model.status.get(role))]
     chosen = [(role, found) for role, found in roles if only in {None, found["color"]}]

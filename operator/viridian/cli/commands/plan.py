@@ -12,10 +12,11 @@ from viridian.cli.options import OUTPUT, print_data, says_errors
 @says_errors
 @on_manifest
 def plan(asked: Asked, rollouts: int, output: str | None) -> None:
-    """Play a manifest's rollout many times: how it may end, when, and what users notice.
+    """Say how a manifest's rollout may end, and when.
 
-    The operator's own rules and guards judge drawn requests, for candidates from healthy to all failing. The traffic is
-    what you give, or what Prometheus has counted. Times and numbers are those of nine in ten rollouts.
+    It is played many times, without a cluster: the operator's own rules and guards judge drawn requests, for candidates
+    from healthy to all failing. The traffic is what you give, or what Prometheus has counted. Times and numbers are
+    those of nine in ten rollouts.
     """
     from viridian.cli.forecast.behavior import candidates
     from viridian.cli.forecast.many import forecast

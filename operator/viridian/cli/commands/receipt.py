@@ -28,10 +28,11 @@ def receipt(
     public_key: Path | None,
     output: str,
 ) -> None:
-    """Print what became of a revision of NAME: result, counts and thresholds, digests, who approved.
+    """Print what became of a revision, as a document to keep.
 
-    REVISION is the last one that ended if it is left out. With --key the receipt is signed. --verify needs no cluster:
-    it ends with 0 and says what the receipt says if the owner of --public-key has signed it for NAME.
+    Result, counts and thresholds, digests, and who approved, as JSON. REVISION is the last one that ended if it is left
+    out. With --key the receipt is signed. --verify needs no cluster: it ends with 0 and says what the receipt says if
+    the owner of --public-key has signed it for NAME.
     """
     from viridian.cli.receipt import entry_of, signed
     from viridian.cli.receipt import receipt as made

@@ -13,10 +13,12 @@ from viridian.cli.options import NAME, OUTPUT, on_cluster, print_data
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from viridian.cli.cost.measure import RevisionCost
+    from viridian.rollout.reporting.cost import Amount
+
 _PROMETHEUS = click.option(
     "--prometheus", metavar="URL", help="Add what it cost, where there are prices. Such as http://127.0.0.1:9090."
 )
-_SETTLED = {"Stable", "Watching", "RolledBack", "Expired"}
 
 
 @click.command("list")
@@ -24,7 +26,7 @@ _SETTLED = {"Stable", "Watching", "RolledBack", "Expired"}
 @OUTPUT
 @on_cluster
 def list_models(kubectl: Kubectl, everywhere: bool, output: str | None) -> None:
-    """List models with phase, versions, weight, and what they wait for."""
+    """List models: phase, versions, weight, what they wait for."""
     models = kubectl.models(everywhere=everywhere)
     if output:
         print_data([model.manifest for model in models], output)
@@ -42,11 +44,13 @@ def list_models(kubectl: Kubectl, everywhere: bool, output: str | None) -> None:
 @OUTPUT
 @on_cluster
 def status(kubectl: Kubectl, name: str, prometheus: str | None, output: str | None) -> None:
-    """Show where the rollout of NAME stands: versions, weights, step, checks, guards, and earlier rollouts."""
-    from viridian.cli.cost.measure import costs
+    """Show where the rollout of NAME stands.
 
+    Versions, weights, pods, the step and what it waits for, checks, guards, and how earlier rollouts ended. A guard
+    with "evidence 0.42 of 303" has so much against the candidate, and turns it back at 303.
+    """
     model = kubectl.model(name)
-    found = costs(prometheus, model.namespace, model.name) if prometheus else []
+    found = _costs(prometheus, model) if prometheus else []
     if output:
         cost = {"cost": [each.data() for each in found]} if prometheus else {}
         print_data({**model.status, **cost}, output)
@@ -61,9 +65,9 @@ def status(kubectl: Kubectl, name: str, prometheus: str | None, output: str | No
 @NAME
 @on_cluster
 def watch(kubectl: Kubectl, name: str) -> None:
-    """Show the status of NAME as it changes, until its rollout has ended.
+    """Follow the rollout of NAME until it has ended.
 
-    Without a terminal, each change of the state is a line.
+    Shows its status as it changes. Without a terminal, each change of the state is a line.
     """
     from viridian.cli import render
 
@@ -88,9 +92,10 @@ def watch(kubectl: Kubectl, name: str) -> None:
 @OUTPUT
 @on_cluster
 def history(kubectl: Kubectl, name: str, prometheus: str | None, output: str | None) -> None:
-    """Show how the rollouts of NAME ended, the newest first: result, changes, checks, and why."""
-    from viridian.cli.cost.measure import rollout_cost
+    """Show how the rollouts of NAME ended, the newest first.
 
+    Result, duration, changes, checks, and why.
+    """
     model = kubectl.model(name)
     if output:
         print_data(model.history, output)
@@ -99,8 +104,7 @@ def history(kubectl: Kubectl, name: str, prometheus: str | None, output: str | N
     else:
         from viridian.cli import render
 
-        times = [(read_time(entry["startedAt"]), read_time(entry["endedAt"])) for entry in model.history]
-        costs = [rollout_cost(prometheus, model.namespace, model.name, *each) for each in times] if prometheus else []
+        costs = _rollout_costs(prometheus, model) if prometheus else []
         render.console().print(render.history_text(model, costs))
 
 
@@ -109,7 +113,10 @@ def history(kubectl: Kubectl, name: str, prometheus: str | None, output: str | N
 @OUTPUT
 @on_cluster
 def explain(kubectl: Kubectl, name: str, output: str | None) -> None:
-    """Say why a version of NAME was turned back or what its rollout waits for, and what to do."""
+    """Say why a version was turned back, and what to do.
+
+    Of a rollout that runs, what it waits for. The counts of each guard are judged once more, in a simpler way.
+    """
     from viridian.cli.explain import explain as explained
     from viridian.cli.explain import reason_of
 
@@ -121,8 +128,21 @@ def explain(kubectl: Kubectl, name: str, output: str | None) -> None:
         click.echo("\n\n".join(paragraphs))
 
 
+def _costs(prometheus: str, model: Model) -> "list[RevisionCost]":
+    from viridian.cli.cost.measure import costs
+
+    return costs(prometheus, model.namespace, model.name)
+
+
+def _rollout_costs(prometheus: str, model: Model) -> "list[Amount | None]":
+    from viridian.cli.cost.measure import rollout_cost
+
+    times = [(read_time(entry["startedAt"]), read_time(entry["endedAt"])) for entry in model.history]
+    return [rollout_cost(prometheus, model.namespace, model.name, *each) for each in times]
+
+
 def _until_settled(kubectl: Kubectl, name: str) -> Iterator[Model]:
     for model in kubectl.follow(name, None):
         yield model
-        if model.is_observed and model.phase in _SETTLED:
+        if model.is_observed and model.holds("Settled"):  # not the phase, which may be that of what made room
             return

@@ -21,9 +21,10 @@ KINDS = ("healthy", "1.5x errors", "2x errors", "5x errors", "2x slower", "5x sl
 @says_errors
 @on_manifest
 def simulate(asked: Asked, candidate: str, output: str | None) -> None:
-    """Play a manifest's rollout once, and show its way: when which weight, what was counted, and the evidence.
+    """Play one rollout of a manifest, from start to end.
 
-    It is one of the rollouts that `plan` plays, with another seed another one. `plan` says how often each ending is.
+    When which weight, what was counted, and the evidence. It is one of the rollouts that `plan` plays, with another
+    seed another one. `plan` says how often each ending is.
     """
     from viridian.cli.forecast.behavior import candidates
     from viridian.cli.forecast.timeline import Timeline

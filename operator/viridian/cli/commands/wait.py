@@ -88,7 +88,7 @@ def _unknown(model: Model, version: str) -> NoReturn:
 
 
 def _out_of_time(name: str, version: str | None, last: Model | None, said: str) -> None:
-    where = f"it is {last.phase}: {said}" if last is not None else "the cluster has not answered"
+    where = f"it is {last.phase}: {said.removesuffix('.')}" if last is not None else "the cluster has not answered"
     fail(
         f"the rollout of {name} {version or ''} has not ended in time; {where}. It goes on: wait again, or"
         f" `kubectl viridian abort {name}`",

@@ -89,7 +89,7 @@ class OperatorMetrics:
         self._tick.labels("ok" if went_well else "error").observe(seconds)
 
     def asked(self, purpose: str) -> Callable[[float, MetricsError | None], None]:
-        """Return the hook for queries of one purpose: `guards` or `custom`."""
+        """Return the hook for queries of one purpose, such as `guards`."""
 
         def count(seconds: float, error: MetricsError | None) -> None:
             result = "ok" if error is None else _QUERIES.get(type(error), "partial")

@@ -58,7 +58,10 @@ class Services:
         title = f"{'/'.join(delivery.model)}: {notification.event}"
         reason = f"{notification.reason}: " if notification.reason != notification.event else ""
         body = f"{reason}{notification.text}"
-        if not sender.notify(body=body, title=title, notify_type=_kind(notification.event), timeout=TIMEOUT):
+        # As text: what a message quotes must not mention a channel, hide a link, or be read as HTML.
+        if not sender.notify(
+            body=body, title=title, notify_type=_kind(notification.event), body_format="text", timeout=TIMEOUT
+        ):
             raise Undelivered("the service did not accept it")
 
 
