@@ -5,6 +5,8 @@ from tests.controller.fakes import FakeApi
 from tests.controller.reconciling.seeing import BLUE, GREEN, IRIS
 from tests.workloads.children import Rendered
 
+from viridian.kube.resources import MODEL_DEPLOYMENT
+
 
 @pytest.fixture
 def api() -> FakeApi:
@@ -13,5 +15,6 @@ def api() -> FakeApi:
 
 @pytest.fixture
 def made(api: FakeApi) -> Rendered:
-    """The children of a model that serves from blue."""
+    """A model that serves from blue, and its children."""
+    api.put(MODEL_DEPLOYMENT, IRIS.manifest)
     return api.put_children("iris", IRIS.owner, {BLUE: 100, GREEN: 0})

@@ -4,7 +4,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from tests.controller.fakes import FakeApi
+from tests.controller.fakes import NAMESPACE, FakeApi
 from tests.controller.reconciling.seeing import IRIS, NOW, live, seen
 from tests.workloads.children import Rendered
 
@@ -13,12 +13,14 @@ from viridian.api.names import Color
 from viridian.controller.children.adoption import _skip
 from viridian.controller.children.drift import Drift
 from viridian.controller.reconciling.observe import observe
+from viridian.kube.errors import Conflict
 from viridian.kube.resources import (
     AUTOSCALER,
     BUDGET,
     CONTROLLER_REVISION,
     DEPLOYMENT,
     HTTP_ROUTE,
+    MODEL_DEPLOYMENT,
     SERVICE,
     Kind,
 )
@@ -85,6 +87,25 @@ async def test_what_belongs_to_nobody_and_carries_our_label_is_taken_up(api: Fak
     assert [write for write in api.writes if write[0] != "dry run"] == [("patch", kind, name)]
     assert live(api, kind, name)["metadata"]["ownerReferences"][0]["uid"] == IRIS.owner.uid
     assert live(api, kind, name)["spec"] == orphan["spec"]
+
+
+@pytest.mark.parametrize(
+    "fate",
+    [None, {"uid": "another"}, {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["orphan"]}],
+    ids=["gone", "created anew", "being deleted"],
+)
+@pytest.mark.usefixtures("made")
+async def test_a_model_that_is_deleted_takes_nothing_up(api: FakeApi, fate: dict[str, Any] | None) -> None:
+    # given an orphan of `--cascade=orphan`, and a model of which the cache does not know yet that it is deleted
+    live(api, DEPLOYMENT, "iris-blue")["metadata"]["ownerReferences"] = None
+    if fate is None:
+        del api.objects[MODEL_DEPLOYMENT, NAMESPACE, "iris"]
+    else:
+        live(api, MODEL_DEPLOYMENT, "iris")["metadata"] |= fate
+    # then it waits for the next look: Kubernetes would delete what refers to it
+    with pytest.raises(Conflict, match="was deleted"):
+        await seen(api)
+    assert api.writes == []
 
 
 async def test_stored_revisions_of_others_are_not_ours(api: FakeApi, made: Rendered) -> None:

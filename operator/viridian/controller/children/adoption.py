@@ -7,7 +7,8 @@ from viridian.api.errors import BrokenChild, ForeignChild
 from viridian.api.names import LABEL_MODEL
 from viridian.controller.cache.models import Model
 from viridian.kube.client import KubeClient, Manifest
-from viridian.kube.resources import CONTROLLER_REVISION, Kind
+from viridian.kube.errors import Conflict
+from viridian.kube.resources import CONTROLLER_REVISION, MODEL_DEPLOYMENT, Kind
 from viridian.workloads.owner import build_metadata
 from viridian.workloads.revisions import read_controller_revision
 
@@ -31,10 +32,11 @@ async def adopt(client: KubeClient, kind: Kind, child: Manifest, model: Model) -
     So is a ControllerRevision that only carries our label, wherever it is met.
 
     Raises:
-        Conflict: somebody wrote in between.
+        Conflict: somebody wrote in between, or deleted the model.
     """
     if not is_orphan(child, model) or (kind is CONTROLLER_REVISION and _is_no_revision(child, model)):
         return child
+    await _recheck(client, model)
     metadata = child["metadata"]
     references = build_metadata(model.owner, metadata["name"])["ownerReferences"]
     adopted = await client.patch(
@@ -50,6 +52,20 @@ async def adopt(client: KubeClient, kind: Kind, child: Manifest, model: Model) -
     )
     LOG.info("%s/%s: adopted %s %s, which had no owner", *model.key, kind.plural, metadata["name"])
     return adopted
+
+
+async def _recheck(client: KubeClient, model: Model) -> None:
+    """Ask the API server, not the cache, whether the model is still there.
+
+    `--cascade=orphan` takes the owner from each child before the model is gone, and that event may come late. What a
+    model that is being deleted adopts then, Kubernetes deletes with it.
+
+    Raises:
+        Conflict: the model was deleted, and perhaps created anew.
+    """
+    live = await client.get(MODEL_DEPLOYMENT, *model.key)
+    if live is None or live["metadata"]["uid"] != model.owner.uid or Model(live).is_going:
+        raise Conflict(409, f"ModelDeployment {model.owner.name} was deleted")
 
 
 async def adopt_revisions(client: KubeClient, found: list[Manifest], model: Model) -> list[Manifest]:
