@@ -90,7 +90,7 @@ def test_a_process_that_has_no_cpu_for_too_long_ends_under_a_request_and_is_not_
         assert "is not healthy" in served.log()
         # and the container, which ends with the process, is excused
         assert served.triton is not None
-        assert served.triton.wait(10) == ENDED_UNDER_REQUEST
+        assert served.triton.wait(DEADLINE) == ENDED_UNDER_REQUEST
         served.start_triton()
         eventually(lambda: served.get("/triton/ready", "METRICS_PORT").status == 200, served.log)
         assert served.predict({"i": 2}).json["prediction"] == 20
