@@ -8,8 +8,9 @@ help: ## this list
 demo: ## a good model is promoted and a bad one rolled back, on a local cluster with real traffic
 	@dev/cluster/demo.sh
 
+# Three lanes of about the same length. End-to-end tests mostly wait, and only at their end must they be alone.
 test: ## everything: linters, pure, serving, component, importing and end-to-end tests
-	@dev/test/test.sh lint,pure,serving,compiled,importing component,e2e
+	@dev/test/test.sh e2e component,importing lint,pure,serving,compiled
 
 lint: ## ruff, mypy, import-linter, shellcheck, generated files
 	@dev/test/test.sh lint

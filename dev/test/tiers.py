@@ -1,9 +1,9 @@
 """`tiers.py PROGRAM LANE…`: runs lanes of test tiers side by side, and ends with a table of results and times.
 
-A lane is names of tiers with commas between them, one after the other: tiers that compute in one lane and those that
-wait for a cluster in another use the machine better than all of them in a row. Each tier is `PROGRAM TIER`. All of them
-run, even if one fails. Of several lanes the last lines of tiers that passed are shown, and in the end all of those that
-failed.
+A lane is names of tiers with commas between them, one after the other: lanes side by side use the machine better than
+all tiers in a row, since each of them waits now and then, and some most of the time. Each tier is `PROGRAM TIER`. All
+of them run, even if one fails. Of several lanes the last lines of tiers that passed are shown, and in the end all of
+those that failed.
 """
 
 import os

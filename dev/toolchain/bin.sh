@@ -26,6 +26,8 @@ take_all() {
   touch "$CACHE/bin/.from-images-$KUBERNETES_VERSION"
 }
 
+exec 9>"$CACHE/bin.lock"
+flock 9 # two at once: the second waits and finds the work done
 if [[ ! -e $CACHE/bin/.from-images-$KUBERNETES_VERSION ]]; then
   if compgen -G "$CACHE/go-bin/kubernetes-*/kube-apiserver" >/dev/null || ! engine_answers || [[ $("$DEV/images/way.sh") == long ]]; then
     "$DEV/toolchain/build-go.sh" etcd kubernetes

@@ -28,5 +28,9 @@ take() {
   mv -T "$folder.tmp" "$folder"
 }
 
+if [[ ! -d $folder ]]; then
+  exec 9>"$folder.lock"
+  flock 9 # two at once: the second waits and finds the work done
+fi
 [[ -d $folder ]] || step "CRDs from Go modules" take
 echo "$folder"

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.serving.files import FileServer, cut_after, file_server, status
 from tests.serving.pod import Pod
+from tests.waiting import DEADLINE
 
 from viridian.cli.main import main
 from viridian_shared.digest import digest_of
@@ -114,7 +115,7 @@ def test_the_serving_image_means_the_same(folder: Path, tmp_path: Path, capsys: 
         # when the serving image looks for it in a claim
         pod = Pod.create(tmp_path, MODEL_URI=f"pvc://models/{uri}", MODEL_DIGEST=digest, MODEL_MOUNT=str(tmp_path))
         # then it is satisfied
-        assert pod.start_fetch().wait(60) == 0, pod.log()
+        assert pod.start_fetch().wait(DEADLINE) == 0, pod.log()
 
 
 # -- the command

@@ -1,7 +1,7 @@
 """A small API server in memory, and models to put into it."""
 
 import itertools
-from copy import deepcopy
+import json
 from typing import Any
 
 import jsonpatch
@@ -46,7 +46,7 @@ class FakeApi:
             number = next(self._versions)
             there = {"uid": f"{kind.plural}-{number}", **manifest["metadata"], "resourceVersion": str(number)}
             key = (kind, there.setdefault("namespace", NAMESPACE), there["name"])
-            self.objects[key] = {**deepcopy(manifest), "metadata": there}
+            self.objects[key] = {**_sent(manifest), "metadata": there}
 
     def put_children(self, name: str, owner: Owner, weights: Weights) -> Rendered:
         """Let all children of a model be there, the route at these weights."""
@@ -64,7 +64,7 @@ class FakeApi:
         return made
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        return deepcopy(self.objects.get((kind, namespace, name)))
+        return _sent(self.objects.get((kind, namespace, name)))
 
     async def find(
         self,
@@ -76,7 +76,7 @@ class FakeApi:
     ) -> list[Manifest]:
         self.reads.append(("find", kind))
         return [
-            deepcopy(manifest)
+            _sent(manifest)
             for (of, place, _), manifest in self.objects.items()
             if (of, place) == (kind, namespace)
             and (labels or {}).items() <= manifest["metadata"].get("labels", {}).items()
@@ -89,7 +89,7 @@ class FakeApi:
         if (kind, metadata["namespace"], metadata["name"]) in self.objects:
             raise Conflict(409, f"{metadata['name']} is there already")
         self.put(kind, manifest)
-        return deepcopy(self.objects[kind, metadata["namespace"], metadata["name"]])
+        return _sent(self.objects[kind, metadata["namespace"], metadata["name"]])
 
     async def replace_status(self, kind: Kind, manifest: Manifest) -> Manifest:
         self._write("replace_status", kind, manifest["metadata"]["name"])
@@ -109,7 +109,7 @@ class FakeApi:
         except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
             raise Refused(422, "the request is invalid") from error
         self.put(kind, patched)
-        return deepcopy(self.objects[kind, namespace, name])
+        return _sent(self.objects[kind, namespace, name])
 
     def _put_over(self, kind: Kind, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """As the API server does: a stale version is a conflict, and a write that changes nothing is none."""
@@ -120,15 +120,20 @@ class FakeApi:
         if live["metadata"]["resourceVersion"] != manifest["metadata"]["resourceVersion"]:
             raise Conflict(409, f"{key[2]} has been modified")
         if dry_run:
-            return deepcopy(manifest)
+            return _sent(manifest)
         if live != manifest:
             self.put(kind, manifest)
-        return deepcopy(self.objects[key])
+        return _sent(self.objects[key])
 
     def _write(self, verb: str, kind: Kind, name: str) -> None:
         self.writes.append((verb, kind, name))
         if self.trouble:
             raise self.trouble.pop(0)
+
+
+def _sent(manifest: Any) -> Any:
+    """A copy, as what is sent is one: of JSON alone, and made ten times as fast as `deepcopy` makes one."""
+    return json.loads(json.dumps(manifest))
 
 
 def _value(manifest: Manifest, path: str) -> Any:

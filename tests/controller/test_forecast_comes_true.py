@@ -14,13 +14,13 @@ from viridian.cli.forecast.behavior import Behavior, Candidate, LogNormal
 from viridian.cli.forecast.many import Ending, Forecast, Range, forecast
 from viridian.cli.forecast.play import World
 
-ROLLOUTS, INTERVAL = 30, 2.0
+ROLLOUTS, INTERVAL = 20, 2.0
 STABLE = Behavior(0.01, LogNormal(0.08))
 SPEC: dict[str, Any] = {
     "rollout": {
         "steps": [{"weight": 10, "hold": "20s"}, {"weight": 50, "hold": "20s"}],
         "bake": {"duration": "30s", "holdback": 10},
-        "deadline": "5m",
+        "deadline": "3m",
     },
     "guards": {
         "errorRate": {"max": "10%", "worseThanStable": "1.5"},

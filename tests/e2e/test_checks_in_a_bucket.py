@@ -60,7 +60,7 @@ def test_rollback_ready_says_whether_the_files_of_a_kept_version_are_there(
         assert ready["status"] == "True"
         return str(ready["message"])
 
-    message = eventually(found, "the look at v1", 60)
+    message = eventually(found, "the look at v1")
     assert f"s3://models/v1.onnx is there, with 1 file of {len(model):,} bytes" in message
 
     # when they are gone by the next look; one who takes the check out and puts it back need not wait a day for it
@@ -74,7 +74,7 @@ def test_rollback_ready_says_whether_the_files_of_a_kept_version_are_there(
         assert (ready["status"], ready["reason"]) == ("False", "ArtifactMissing"), str(ready)
         return str(ready["message"])
 
-    message = eventually(missed, "the second look at v1", 60)
+    message = eventually(missed, "the second look at v1")
     assert message.startswith(f"{NAME}-1 (v1), which the command rollback brings back, cannot be run: spec.model.uri: ")
     assert stage.status["phase"] == "Stable"
     assert stage.answers()

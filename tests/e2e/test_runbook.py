@@ -63,7 +63,7 @@ def _no_operator(cluster: Cluster) -> Iterator[None]:
     replicas = cluster.read(*here)["spec"]["replicas"]
     cluster.kubectl("scale", *here, "--replicas=0")
     cluster.kubectl(
-        "wait", here[0], "pod", "--selector=app.kubernetes.io/name=viridian", "--for=delete", "--timeout=60s"
+        "wait", here[0], "pod", "--selector=app.kubernetes.io/name=viridian", "--for=delete", "--timeout=180s"
     )
     try:
         yield

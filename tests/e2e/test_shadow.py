@@ -34,7 +34,7 @@ def compared(stage: Stage) -> tuple[float, int]:
         assert found, f"{stage.status.get('shadow')}: {stage.condition('Ready').get('message')}"
         return float(found[1]), int(found[2].replace(",", ""))
 
-    return eventually(look, "a report of the copies", 60)
+    return eventually(look, "a report of the copies")
 
 
 def test_a_model_that_answers_wrong_with_200_is_found_on_copies_and_slows_nobody(stage: Stage) -> None:

@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from examples.demo.load import Load, Plan, Sample, predicted_digit, read_samples, summary
 from examples.demo.records import Answer, AnswerReader, Totals, write_answer
+from tests.waiting import DEADLINE
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLES = [Sample(json.dumps({"X": [float(digit)] * 64}).encode(), digit) for digit in range(10)]
@@ -119,7 +120,7 @@ async def test_stop_awaits_the_answers_and_sends_nothing_more(model: Model, url:
     records = io.StringIO()
     load = Load(Plan(url, SAMPLES[:1], rate=50, seconds=600, timeout=5), records)
     running = asyncio.create_task(load.run())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE):
         for _ in range(5):
             await model.arrived.acquire()
         load.stop()
@@ -139,7 +140,7 @@ async def test_the_process_ends_when_its_parent_closes_the_pipe(url: str, tmp_pa
         cwd=REPOSITORY,
     )
     reader, answers = AnswerReader(records), []
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(DEADLINE):
         while len(answers) < 10:
             answers += reader.read_new()
             await asyncio.sleep(0.02)
@@ -165,7 +166,7 @@ async def test_a_shell_that_allows_few_open_files_makes_no_request_fail(model: M
     process = await asyncio.create_subprocess_exec("sh", "-c", f"ulimit -S -n 64; exec {load}", cwd=REPOSITORY)
 
     # when more requests than that are in flight before the server answers
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE):
         for _ in range(200):
             await model.arrived.acquire()
         model.release.set()

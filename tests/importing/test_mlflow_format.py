@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.serving.pod import Pod
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.importing
 
@@ -109,5 +110,5 @@ def test_it_answers_as_in_the_notebook(tmp_path: Path, save: Callable[[Path], An
 def test_a_pickle_needs_trust(tmp_path: Path) -> None:
     _sklearn("cloudpickle")(tmp_path / "churn")
     pod = Pod.create(tmp_path, MODEL_URI="image:///churn", MODEL_FORMAT="mlflow")
-    pod.start_triton().wait(60)
+    pod.start_triton().wait(DEADLINE)
     assert "is loaded by running the code in it; set model.trusted to true" in pod.termination_log

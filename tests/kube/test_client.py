@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from aiohttp import web
+from tests.waiting import DEADLINE
 
 from viridian.kube.client import KubeClient
 from viridian.kube.errors import Unavailable
@@ -50,6 +51,6 @@ async def test_an_answer_that_is_no_json_is_a_passing_trouble(client: KubeClient
 
 async def test_a_call_without_time_is_not_sent_rather_than_waited_for_without_end(client: KubeClient) -> None:
     with pytest.raises(Unavailable, match="deadline passed before it was sent") as caught:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE):
             await client._attempt("GET", "/api", None, {}, "application/json", "application/json", -0.1)
     assert caught.value.unsent

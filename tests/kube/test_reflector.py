@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import pytest
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 from viridian.kube import reflector
 from viridian.kube.backoff import Backoff
@@ -149,7 +149,7 @@ async def test_an_api_that_does_not_answer_is_waited_for(status: int) -> None:
     await until(lambda: api.lists > 3)
     assert not watch.synced.is_set()
     api.denied = None
-    await asyncio.wait_for(watch.synced.wait(), 30)
+    await asyncio.wait_for(watch.synced.wait(), DEADLINE)
     task.cancel()
 
 

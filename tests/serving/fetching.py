@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from tests.serving.pod import Pod, eventually
+from tests.waiting import DEADLINE
 
 from viridian_shared.pod.exit_codes import FETCH_REFUSED
 
@@ -22,7 +23,7 @@ def fetched(pod: Pod) -> Path:
 def run(pod: Pod) -> tuple[int, str]:
     """Exit code and last words."""
     (pod.directory / "termination-log").write_text("")
-    code = pod.start_fetch().wait(60)
+    code = pod.start_fetch().wait(DEADLINE)
     return code, pod.termination_log
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.ports import free_port
 from tests.serving.pod import SOURCES, eventually
+from tests.waiting import DEADLINE
 
 from viridian_serving.triton.worker_host import SOCKET
 
@@ -72,7 +73,7 @@ def worker_host(directory: Path, **environ: str) -> Iterator[Host]:
         yield host
     finally:
         host.process.send_signal(signal.SIGTERM)
-        assert host.process.wait(30) == 128 + signal.SIGTERM, host.log
+        assert host.process.wait(DEADLINE) == 128 + signal.SIGTERM, host.log
 
 
 def children_of(parent: int) -> list[int]:

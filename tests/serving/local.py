@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.serving.pod import SOURCES, children_in, eventually
+from tests.waiting import DEADLINE
 
 from viridian_serving.commands.serve import free_ports
 
@@ -69,7 +70,7 @@ class Local:
 
     def paste(self) -> str:
         done = subprocess.run(
-            ["bash", "-c", self.command], capture_output=True, text=True, timeout=60, cwd=self.directory
+            ["bash", "-c", self.command], capture_output=True, text=True, timeout=DEADLINE, cwd=self.directory
         )
         assert done.returncode == 0, (self.command, done.stderr)
         return done.stdout
@@ -87,7 +88,7 @@ class Local:
         if self.process.poll() is None:
             self.press_ctrl_c()
         try:
-            self.process.wait(30)
+            self.process.wait(DEADLINE)
         finally:
             for pid in (*self.processes, *([self.process.pid] if self.process.poll() is None else [])):
                 os.kill(pid, signal.SIGKILL)

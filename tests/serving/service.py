@@ -5,6 +5,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from tests.waiting import DEADLINE
+
 
 class Service:
     def __init__(self) -> None:
@@ -62,9 +64,9 @@ def service() -> Iterator[Service]:
     started = threading.Event()
     thread = threading.Thread(target=made.run, args=(started,))
     thread.start()
-    assert started.wait(10)
+    assert started.wait(DEADLINE)
     try:
         yield made
     finally:
         made.stop()
-        thread.join(10)
+        thread.join(DEADLINE)

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 from tests.cli.test_verdict import ask_for, at_stable
 from tests.cli.worlds import printed
+from tests.waiting import DEADLINE
 
 from viridian.api.status import Phase
 from viridian.cli.dashboard.access import Access
@@ -81,7 +82,7 @@ class Page:
             return answer.status, (await answer.json())["error"]
 
     async def until(self, *keys: str) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE):
             with self.feed.changes() as changes:
                 while set(self.feed.models) != set(keys) or self.feed.trouble:
                     await changes.next()
@@ -168,7 +169,7 @@ async def test_the_list_follows_the_watch(cluster: Cluster, page: Page) -> None:
         cluster.tells(kind, model)
 
     # when
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE):
         with page.feed.changes() as changes:
             while "ml/iris" not in page.feed.models or page.feed.models["ml/iris"].phase != "Progressing":
                 await changes.next()
@@ -193,7 +194,7 @@ async def test_a_stream_tells_of_changes(cluster: Cluster, page: Page) -> None:
         cluster.tells("ADDED", printed(at_stable()))
 
         # then its line is sent
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE):
             async for line in stream.content:
                 if line == b"event: row\n":
                     break
@@ -216,7 +217,7 @@ async def test_a_cluster_that_fails_is_said_and_tried_again(cluster: Cluster, pa
     # then the same feed goes on when it does
     cluster.has(printed(at_stable()))
     running = asyncio.create_task(watch.run())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE):
         with feed.changes() as changes:
             while not feed.models:
                 await changes.next()

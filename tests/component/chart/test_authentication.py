@@ -14,6 +14,7 @@ from tests.component.harness.binaries import REPOSITORY, packaged
 from tests.ports import free_port
 from tests.serving import models
 from tests.serving.pod import Answer, Pod, eventually, running_pod
+from tests.waiting import DEADLINE
 
 EXAMPLE = REPOSITORY / "examples" / "authentication" / "envoy.yaml"
 REQUESTS = 3
@@ -92,7 +93,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, issuer: Issuer, pod: Pod) 
         yield reached
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(DEADLINE)
 
 
 def ask(gateway: Pod, token: str | None, **headers: str) -> Answer:

@@ -17,7 +17,7 @@ from tests.component.harness.loopback import ENVIRONMENT
 from tests.component.harness.processes import start
 from tests.component.harness.prometheus import Prometheus
 from tests.ports import free_port
-from tests.waiting import eventually
+from tests.waiting import DEADLINE, eventually
 
 HOST, USER = "viridian.example.com", {"X-Forwarded-User": "ada"}
 ENABLED = {"page__enabled": "true", "page__hosts": f"{{{HOST}}}"}
@@ -94,7 +94,7 @@ class Page:
         request.add_header("Host", host)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=10) as answer:
+            with opener.open(request, timeout=DEADLINE) as answer:
                 text = answer.read().decode()
                 return answer.status, json.loads(text) if answer.headers.get_content_subtype() == "json" else text
         except urllib.error.HTTPError as error:

@@ -15,16 +15,12 @@ from tests.component.harness.control_plane import ControlPlane
 from tests.component.harness.loopback import open_url
 from tests.component.harness.operator import OperatorProcess
 from tests.component.harness.prometheus import Prometheus
-from tests.component.harness.stage import Stage, stage_in
+from tests.component.harness.stage import LONG, Stage, stage_in
 from tests.waiting import eventually
 
-SLOW = {
-    "steps": [{"weight": 20, "hold": "8s"}, {"weight": 50, "hold": "8s"}],
-    "bake": {"duration": "8s", "holdback": 10},
-    "deadline": "1h",
-    "drainMax": "5s",
-}
-"""A rollout that is still under way when somebody takes over."""
+AT_FIRST_STEP = {**LONG, "steps": [{"weight": 20, "hold": "1h"}, {"weight": 50, "hold": "1s"}]}
+AT_SECOND_STEP = {**LONG, "steps": [{"weight": 20, "hold": "1s"}, {"weight": 50, "hold": "1h"}]}
+"""Where a rollout stays until it is told to go on, so that it is under way whoever takes over when."""
 LIMIT = 300.0
 
 
@@ -68,10 +64,10 @@ def pair_in(
     with (
         ApiProxy(control_plane.url, control_plane.certificate) as first,
         ApiProxy(control_plane.url, control_plane.certificate) as second,
-        stage_in(namespace, control_plane, prometheus, folder, first) as stage,
+        stage_in(namespace, control_plane, prometheus, folder, first, forked=True) as stage,
     ):
         kubeconfig = second.kubeconfig(operator_kubeconfig(control_plane, namespace))
-        other = OperatorProcess(kubeconfig, prometheus, namespace, folder, name="second")
+        other = OperatorProcess(kubeconfig, prometheus, namespace, folder, name="second", forked=True)
         if prometheus_of_second:
             other.environment["VIRIDIAN_PROMETHEUS_URL"] = prometheus_of_second
         made = Pair(stage, other, folder, first, second)
@@ -106,11 +102,17 @@ def landed(request: Request) -> bool:
 
 
 def in_the_middle(pair: Pair) -> None:
-    """A rollout at one of its steps."""
-    pair.stage.apply("v1.0.0", rollout=SLOW)
+    """A rollout at its first step, where it stays."""
+    pair.stage.apply("v1.0.0")
     pair.stage.reaches("Stable", "v1.0.0", within=LIMIT)
-    pair.stage.apply("v2.0.0", rollout=SLOW)
-    eventually(lambda: pair.stage.weights["iris-green"] >= 20, "the first step", LIMIT)
+    pair.stage.apply("v2.0.0", rollout=AT_FIRST_STEP)
+    eventually(lambda: pair.stage.weights["iris-green"] == 20, "the first step", LIMIT)
+
+
+def goes_on(pair: Pair) -> dict[str, Any]:
+    """Let the rollout go on, and wait for its end."""
+    pair.stage.apply("v2.0.0")
+    return pair.stage.reaches("Stable", "v2.0.0", within=LIMIT)
 
 
 def test_a_follower_is_healthy_and_writes_and_asks_nothing(
@@ -152,7 +154,7 @@ def test_a_leader_that_is_killed_is_followed_and_the_rollout_finished(pair: Pair
 
     # then the other goes on where it stood, in its own term, after a fence
     pair.leads(pair.second)
-    status = pair.stage.reaches("Stable", "v2.0.0", within=LIMIT)
+    status = goes_on(pair)
     assert (status["lastRevision"], status["epoch"] != before) == (2, True)
     assert pair.stage.weights == {"iris-blue": 0, "iris-green": 100}
     fence = [request for request in pair.of_second.requests if is_write(request)][:5]
@@ -180,7 +182,7 @@ def test_a_leader_that_is_told_to_end_gives_the_lease_back_and_the_other_follows
     assert (last.resource, json.loads(last.body)["spec"]["holderIdentity"], last.status) == ("leases", "", 200)
     # and the other finishes the rollout
     pair.leads(pair.second)
-    pair.stage.reaches("Stable", "v2.0.0", within=LIMIT)
+    goes_on(pair)
 
 
 def test_a_leader_that_was_frozen_changes_nothing_when_it_thaws(pair: Pair) -> None:
@@ -188,7 +190,8 @@ def test_a_leader_that_was_frozen_changes_nothing_when_it_thaws(pair: Pair) -> N
     in_the_middle(pair)
     pair.first.freeze()
     pair.leads(pair.second)
-    eventually(lambda: pair.stage.weights["iris-green"] >= 50, "the other to take the next step", LIMIT)
+    pair.stage.apply("v2.0.0", rollout=AT_SECOND_STEP)
+    eventually(lambda: pair.stage.weights["iris-green"] == 50, "the other to take the next step", LIMIT)
 
     # when it thaws
     sent = len(pair.of_first.requests)
@@ -198,7 +201,7 @@ def test_a_leader_that_was_frozen_changes_nothing_when_it_thaws(pair: Pair) -> N
     eventually(
         lambda: any(looks_at_lease(request) for request in pair.of_first.requests[sent:]), "it to look at the Lease"
     )
-    pair.stage.reaches("Stable", "v2.0.0", within=LIMIT)
+    goes_on(pair)
     assert pair.holder == "second"
     late = [request for request in pair.of_first.requests if request.number > sent and is_write(request)]
     assert [str(request) for request in late if landed(request)] == []
@@ -287,7 +290,7 @@ def test_an_api_that_is_away_for_longer_than_the_lease_costs_a_term_and_no_resta
         proxy.come_up()
 
     # then one of them finishes the rollout in another term, and both still run
-    status = pair.stage.reaches("Stable", "v2.0.0", within=LIMIT)
+    status = goes_on(pair)
     assert status["epoch"] != before
     operators = (pair.first, pair.second)
     eventually(lambda: [health(operator)["leads"] for operator in operators].count(True) == 1, "one of them to lead")

@@ -20,7 +20,7 @@ def test_a_missing_service_account_is_told_with_its_field_and_the_model_goes_on_
     assert 'serviceaccount "robot" not found' in message
     # and when it is made, the model starts by itself
     stage.control_plane.core.create_namespaced_service_account(stage.namespace, {"metadata": {"name": "robot"}})
-    stage.reaches("Stable", "v1.0.0", within=90)
+    stage.reaches("Stable", "v1.0.0")
     eventually(lambda: stage.condition("Stalled")["status"] == "False", "the condition to go")
 
 

@@ -1,6 +1,8 @@
 """The chart, rendered and installed by Helm itself."""
 
+import functools
 import subprocess
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +53,16 @@ def of_kind(manifests: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 
 def operator_kubeconfig(control_plane: ControlPlane, namespace: str, **values: str) -> Path:
     """A kubeconfig with exactly the rights that the chart gives an operator of this one namespace."""
-    for manifest in render(watch__namespaces=f"{{{namespace}}}", crds__install="false", **values):
-        if manifest["kind"] in {"ServiceAccount", "Role", "RoleBinding"}:
-            manifest["metadata"]["namespace"] = namespace
-            for subject in manifest.get("subjects", []):
-                subject["namespace"] = namespace
-            control_plane.apply(manifest)
+    for manifest in deepcopy(_rights(**values)):
+        manifest["metadata"]["namespace"] = namespace
+        for subject in manifest.get("subjects", []):
+            subject["namespace"] = namespace
+        control_plane.apply(manifest)
     return control_plane.kubeconfig_of("viridian", namespace)
+
+
+@functools.cache
+def _rights(**values: str) -> list[dict[str, Any]]:
+    """What an operator of one namespace may do; which one, is the same to Helm, whose start costs every test."""
+    manifests = render(watch__namespaces="{any}", crds__install="false", **values)
+    return [manifest for manifest in manifests if manifest["kind"] in {"ServiceAccount", "Role", "RoleBinding"}]

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +37,9 @@ class OperatorProcess:
     takes its Lease back at once.
 
     Attributes:
-        environment: Of the next start; `PYTHONPATH` says which operator it is.
+        environment: Of the next start; `PYTHONPATH` says which operator it is, unless it is forked.
+        forked: The next start is from a process that has imported this code's operator already, which is far quicker.
+        hurried: Constants of a forked operator, by their paths, for what takes a minute otherwise.
         name: By which its Lease tells it apart.
         runs: How often it was started.
     """
@@ -58,12 +61,13 @@ class OperatorProcess:
             prometheus: what it asks.
             namespace: what it watches.
             folder: where its logs go.
-            forked: start it from a process that has imported it already, which is far quicker.
+            forked: as the attribute.
             name: of its pod, as it were.
         """
         self.name = name
         self._folder = folder
-        self._forked = forked
+        self.forked = forked
+        self.hurried: dict[str, object] = {}
         self.runs = 0
         self.probe_port, self.metrics_port = 0, 0
         self._server: Server | None = None
@@ -95,8 +99,8 @@ class OperatorProcess:
         self.probe_port, self.metrics_port = free_port(), free_port()
         ports = {"VIRIDIAN_PROBE_PORT": str(self.probe_port), "VIRIDIAN_METRICS_PORT": str(self.metrics_port)}
         environment = {**self.environment, **ports}
-        if self._forked:
-            self._server = Server(self.name, Forked(MODULE, log, environment), log)
+        if self.forked:
+            self._server = Server(self.name, Forked(MODULE, log, environment, self.hurried), log)
         else:
             self._server = start(self.name, [sys.executable, "-m", "viridian.controller"], log, environment)
 
@@ -173,14 +177,18 @@ class Users(Repeated):
         self.failure = ("model-failed", "500", "KeyError: 'age'")
         self._told: Shadow | None = None
         self.rate = 100
+        self._sent = time.monotonic()
 
     def _send(self) -> None:
+        # A busy machine may be late with this.
+        now = time.monotonic()
+        since, self._sent = now - self._sent, now
         via, weights = self._weights()
         # A check's pods have the revision's label, and get no user's request.
         pods = [pod for pod in self._pods.objects if _label(pod, "model") == self._model]
         for color, weight in weights.items():
             ready = [pod for pod in pods if _label(pod, "color") == color and _is_ready(pod)]
-            share = self._share.get(color, 0.0) + self.rate * self.period * weight / 100
+            share = self._share.get(color, 0.0) + self.rate * since * weight / 100
             for number in range(int(share) if ready else 0):
                 pod = ready[number % len(ready)]
                 revision = str(_label(pod, "revision"))

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.waiting import DEADLINE
+
 from .binaries import REPOSITORY
 
 
@@ -41,7 +43,7 @@ class Shell:
         finally:
             started.send_signal(signal.SIGINT)
             try:
-                started.communicate(timeout=30)
+                started.communicate(timeout=DEADLINE)
             finally:
                 started.kill()
 

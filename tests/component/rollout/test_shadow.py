@@ -9,9 +9,15 @@ from tests.waiting import eventually
 from viridian.traffic.route import shadow_in
 
 SHADOW = {
-    "steps": [{"shadow": "50%", "hold": "3s", "minRequests": 20}, {"weight": 20, "hold": "1s"}],
+    "steps": [{"shadow": "50%", "hold": "1s", "minRequests": 20}, {"weight": 20, "hold": "1s"}],
     "bake": {"duration": "1s", "holdback": 10},
 }
+LONG_SHADOW = {
+    **SHADOW,
+    "steps": [{"shadow": "50%", "hold": "1h", "minRequests": 20}, {"weight": 20, "hold": "1s"}],
+    "deadline": "2h",
+}
+"""A rollout that stays at its shadow step until another one is applied."""
 
 
 def told(stage: Stage) -> str | None:
@@ -44,7 +50,7 @@ def test_copies_come_first_and_users_after(stage: Stage) -> None:
     stage.users.mirrored = lambda _: "agreed" if chance.random() < 0.8 else "disagreed"
 
     # when that is applied
-    stage.apply("v2.0.0", rollout=SHADOW)
+    stage.apply("v2.0.0", rollout=LONG_SHADOW)
     shadowed(stage)
 
     # then the route gives it no user, and tells pods what to mirror
@@ -53,6 +59,7 @@ def test_copies_come_first_and_users_after(stage: Stage) -> None:
     assert not answered_users(stage, "iris-2")
 
     # and the status says how both compare, until the end
+    stage.apply("v2.0.0", rollout=SHADOW)
     status = stage.reaches("Stable", "v2.0.0")
     assert status["shadow"].startswith("v2.0.0 agreed on ")
     assert told(stage) is None
@@ -83,8 +90,7 @@ def test_a_candidate_that_answers_otherwise_is_taken_back_where_a_share_of_agree
     stage.users.mirrored = lambda _: "agreed" if chance.random() < 0.5 else "disagreed"
 
     # when that is applied with a guard on agreement
-    steps = [{"shadow": "50%", "hold": "20s"}, {"weight": 20, "hold": "1s"}]
-    stage.apply("v2.0.0", rollout={**SHADOW, "steps": steps}, guards={"agreement": {"min": "90%"}})
+    stage.apply("v2.0.0", rollout=LONG_SHADOW, guards={"agreement": {"min": "90%"}})
     status = stage.reaches("RolledBack", "v1.0.0")
 
     # then the guard has found it, and no user has met it

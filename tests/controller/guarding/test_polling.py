@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from tests.waiting import DEADLINE
 
 from viridian.controller.guarding.polling import poll
 from viridian.metrics.connection import MetricsError
@@ -27,7 +28,7 @@ async def test_one_bad_look_ends_no_other_and_the_same_trouble_is_logged_once(ca
     # when they are made one after the other
     with caplog.at_level(logging.WARNING):
         polling = asyncio.create_task(poll(look, timedelta(0), "the reports"))
-        await asyncio.wait_for(done.wait(), 60)
+        await asyncio.wait_for(done.wait(), DEADLINE)
         polling.cancel()
 
     # then all were made, and each trouble is told when it begins

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.controller.fakes import NAMESPACE, FakeApi, model
+from tests.waiting import DEADLINE
 
 from viridian.api.model_key import ModelKey
 from viridian.api.names import Color
@@ -117,5 +118,5 @@ class Stage:
         await self.make_resync(*namespaces).go_round()
         doubted = self.models.is_dirty(IRIS)
         if doubted:
-            assert await asyncio.wait_for(self.queue.take(), 30) == IRIS
+            assert await asyncio.wait_for(self.queue.take(), DEADLINE) == IRIS
         return doubted

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.controller.fakes import NAMESPACE
 from tests.controller.resync.stage import IRIS, Stage
+from tests.waiting import DEADLINE
 
 from viridian.api.errors import BrokenChild
 from viridian.controller.resync import expected as resting
@@ -46,7 +47,7 @@ async def test_an_edit_is_noticed_when_it_is_made(
     edits(kind).on_upsert(manifest)
     # then
     assert stage.models.is_dirty(IRIS)
-    assert await asyncio.wait_for(stage.queue.take(), 30) == IRIS
+    assert await asyncio.wait_for(stage.queue.take(), DEADLINE) == IRIS
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ async def test_what_changes_while_a_model_is_looked_at_is_looked_at_again(
     stage.queue.done(IRIS)
     # then everything is looked at once more
     assert stage.models.is_dirty(IRIS)
-    assert await asyncio.wait_for(stage.queue.take(), 30) == IRIS
+    assert await asyncio.wait_for(stage.queue.take(), DEADLINE) == IRIS
 
 
 def test_an_object_that_cannot_be_read_puts_its_model_in_doubt(

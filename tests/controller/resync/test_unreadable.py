@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from tests.controller.fakes import NAMESPACE, model
 from tests.controller.resync.stage import IRIS, STATUS, Stage
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 from viridian.controller.resync import expected as resting
 from viridian.controller.resync import resync as module
@@ -113,7 +113,7 @@ async def test_models_are_not_known_while_the_api_does_not_answer(stage: Stage) 
     await asyncio.sleep(0.3)
     assert not rounds.known.is_set()
     stage.api.fails.clear()
-    await asyncio.wait_for(rounds.known.wait(), 30)
+    await asyncio.wait_for(rounds.known.wait(), DEADLINE)
     task.cancel()
 
 
@@ -157,7 +157,7 @@ async def test_a_spec_that_cannot_be_read_ends_no_watch(
     newer.api.objects[HTTP_ROUTE, NAMESPACE, "iris"]["spec"]["rules"] = []
     # when
     task = asyncio.create_task(watch.run())
-    await asyncio.wait_for(watch.synced.wait(), 30)
+    await asyncio.wait_for(watch.synced.wait(), DEADLINE)
     task.cancel()
     # then other models' edits are seen
     assert newer.models.is_dirty(IRIS)

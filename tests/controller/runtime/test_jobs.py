@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from tests.waiting import DEADLINE
 
 from viridian.controller.runtime import jobs
 from viridian.controller.runtime.jobs import end, run_until_cancelled
@@ -41,7 +42,7 @@ async def test_a_job_that_survives_its_cancellation_is_cancelled_again() -> None
 
     # when they are to end
     both.cancel()
-    await asyncio.wait({both}, timeout=60)
+    await asyncio.wait({both}, timeout=DEADLINE)
 
     # then they have
     assert both.cancelled()
@@ -58,7 +59,7 @@ async def test_whoever_waits_for_an_end_may_be_cancelled_and_still_waits() -> No
 
     # when he is cancelled himself
     ending.cancel()
-    await asyncio.wait({ending}, timeout=60)
+    await asyncio.wait({ending}, timeout=DEADLINE)
 
     # then the job has ended before him
     assert ending.cancelled()

@@ -4,13 +4,14 @@ import asyncio
 import random
 
 import pytest
+from tests.waiting import DEADLINE
 
 from viridian.controller.runtime.queue import WorkQueue
 from viridian.kube.backoff import Backoff
 
 
 async def soon(queue: WorkQueue[str]) -> str:
-    return await asyncio.wait_for(queue.take(), 30)
+    return await asyncio.wait_for(queue.take(), DEADLINE)
 
 
 async def nothing_comes(queue: WorkQueue[str], within: float = 0.05) -> bool:
@@ -100,7 +101,7 @@ async def test_no_key_has_two_workers_and_no_wish_is_lost() -> None:
                 up_to_date.set()
 
     # when wishes come in any order while they work
-    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as group:
         workers = [group.create_task(work()) for _ in range(4)]
         for _ in range(300):
             key = chance.randrange(5)

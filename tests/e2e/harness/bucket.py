@@ -23,7 +23,7 @@ def bucket(cluster: Cluster, namespace: str, name: str) -> Iterator[str]:
     for manifest in _manifests(image):
         manifest["metadata"] = {"name": "store", "namespace": namespace}
         cluster.apply(manifest)
-    cluster.kubectl("rollout", "status", "deployment/store", f"--namespace={namespace}", "--timeout=60s")
+    cluster.kubectl("rollout", "status", "deployment/store", f"--namespace={namespace}", "--timeout=180s")
     service = cluster.read("service", "store", f"--namespace={namespace}")
     node = cluster.read("nodes")["items"][0]["status"]["addresses"]
     host = next(address["address"] for address in node if address["type"] == "InternalIP")

@@ -13,6 +13,7 @@ import tritonclient.http
 from tests.serving import models
 from tests.serving.pod import Pod, eventually, log_lines, running_pod
 from tests.serving.service import service
+from tests.waiting import DEADLINE
 from tritonclient.utils import InferenceServerException
 
 pytestmark = pytest.mark.serving
@@ -155,7 +156,7 @@ def test_a_pod_without_any_usable_key_says_so_and_ends(tmp_path: Path) -> None:
     (tmp_path / "keys" / "shop").write_text("sesame")
     pod = Pod.create(tmp_path, API_KEYS_DIR=str(tmp_path / "keys"))
     # when
-    code = pod.start_api().wait(60)
+    code = pod.start_api().wait(DEADLINE)
     # then
     assert code == 2
     assert "spec.serving.apiKeys" in pod.termination_log

@@ -12,6 +12,7 @@ import pytest
 import tritonclient.grpc as tritongrpc
 from tests.serving import models
 from tests.serving.pod import Pod, eventually, running_pod
+from tests.waiting import DEADLINE
 from tritonclient.utils import InferenceServerException
 
 Client = tritongrpc.InferenceServerClient
@@ -168,14 +169,14 @@ def test_the_last_call_is_answered_when_the_pod_ends(tmp_path_factory: pytest.Te
         # then
         eventually(lambda: answers, pod.log)
         assert isinstance(answers[0], tritongrpc.InferResult), str(answers[0])
-        assert pod.api.wait(20) == 0
+        assert pod.api.wait(DEADLINE) == 0
 
 
 def test_a_taken_port_is_named(pod: Pod, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = Pod.create(tmp_path_factory.mktemp("taken"))
     other.ports["GRPC_PORT"] = pod.ports["GRPC_PORT"]
     api = other.start_api()
-    assert api.wait(20) == 1
+    assert api.wait(DEADLINE) == 1
     assert f"gRPC on 127.0.0.1:{pod.ports['GRPC_PORT']}" in other.termination_log
 
 

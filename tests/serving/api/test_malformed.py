@@ -10,7 +10,7 @@ import pytest
 from tests.serving.malformed import Malformed, address, requests
 from tests.serving.models import CUSTOMER, CUSTOMERS, customers
 from tests.serving.pod import Pod, running_pod
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 from viridian_serving.codec.answers import Prediction
 from viridian_serving.codec.instances import InstanceReader, Instances
@@ -163,7 +163,7 @@ async def test_others_are_answered_while_a_large_body_is_examined(
 
     def held(reader: InstanceReader, body: bytes) -> Instances:
         begun.set()
-        assert gate.wait(30), "nobody else was answered meanwhile"
+        assert gate.wait(DEADLINE), "nobody else was answered meanwhile"
         return read(reader, body)
 
     monkeypatch.setattr(InstanceReader, "read_carefully", held)

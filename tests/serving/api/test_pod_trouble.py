@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from tests.serving import models
 from tests.serving.pod import Pod, children_in, eventually, running_pod, standing_still
+from tests.waiting import DEADLINE
 
 from viridian_serving.commands import api
 from viridian_shared.pod.exit_codes import ENDED_UNDER_REQUEST
@@ -36,7 +37,7 @@ def test_triton_killed_is_an_error_until_its_container_is_started_again(tmp_path
         os.kill(server, signal.SIGKILL)
         # then the container ends with it
         assert served.triton is not None
-        assert served.triton.wait(10) == 128 + signal.SIGKILL
+        assert served.triton.wait(DEADLINE) == 128 + signal.SIGKILL
         assert "exit code 137" in served.termination_log
         answer = served.predict({"i": 1})
         assert (answer.status, answer.json["type"]) == (503, "urn:viridian:problem:model-unreachable")
@@ -67,7 +68,7 @@ def test_triton_does_not_outlive_the_process_that_runs_the_model(tmp_path: Path)
         os.kill(stub, signal.SIGKILL)
         # then the container ends, and its log says why
         assert served.triton is not None
-        assert served.triton.wait(10) == 128 + signal.SIGKILL
+        assert served.triton.wait(DEADLINE) == 128 + signal.SIGKILL
         assert "a process that runs the model has ended" in served.log()
         # and all is well when the kubelet has started it again
         served.start_triton()
@@ -89,7 +90,7 @@ def test_a_process_that_has_no_cpu_for_too_long_ends_under_a_request_and_is_not_
         assert "is not healthy" in served.log()
         # and the container, which ends with the process, is excused
         assert served.triton is not None
-        assert served.triton.wait(10) == ENDED_UNDER_REQUEST
+        assert served.triton.wait(DEADLINE) == ENDED_UNDER_REQUEST
         served.start_triton()
         eventually(lambda: served.get("/triton/ready", "METRICS_PORT").status == 200, served.log)
         assert served.predict({"i": 2}).json["prediction"] == 20
@@ -115,7 +116,7 @@ def test_a_model_that_cannot_be_served_ends_the_container_with_a_sentence(
     served = Pod.create(tmp_path)
     make(served.model_directory)
     # when
-    code = served.start_triton().wait(60)
+    code = served.start_triton().wait(DEADLINE)
     # then
     assert code == 1
     sentence = served.termination_log
@@ -129,14 +130,14 @@ def test_a_model_that_cannot_be_served_ends_the_container_with_a_sentence(
 def test_a_bad_environment_ends_both_containers_with_a_sentence(tmp_path: Path, part: str) -> None:
     served = Pod.create(tmp_path, TIMEOUT="soon")
     process = served.start_triton() if part == "triton" else served.start_api()
-    assert process.wait(30) == 2
+    assert process.wait(DEADLINE) == 2
     assert "VIRIDIAN_TIMEOUT='soon' cannot be used" in served.termination_log
 
 
 def test_a_taken_port_is_said(lookup: Pod, tmp_path: Path) -> None:
     served = Pod.create(tmp_path)
     served.ports["HTTP_PORT"] = lookup.ports["HTTP_PORT"]
-    assert served.start_api().wait(30) == 1
+    assert served.start_api().wait(DEADLINE) == 1
     assert "cannot listen" in served.termination_log
 
 
@@ -236,7 +237,7 @@ def test_a_gateway_that_hears_late_of_the_end_loses_nothing(tmp_path: Path) -> N
             time.sleep(0.05)
         # then all of them are answered, and the pod ends when they stop
         assert set(answers) == {200}
-        assert served.api.wait(10) == 0
+        assert served.api.wait(DEADLINE) == 0
 
 
 def test_a_request_that_runs_at_sigterm_is_answered(tmp_path: Path) -> None:
@@ -256,8 +257,8 @@ def test_a_request_that_runs_at_sigterm_is_answered(tmp_path: Path) -> None:
         assert served.triton is not None
         served.api.send_signal(signal.SIGTERM)
         served.triton.send_signal(signal.SIGTERM)
-        thread.join(60)
+        thread.join(DEADLINE)
         # then
         assert [answer.status for answer in answers] == [200]
         assert answers[0].headers["connection"] == "close"
-        assert (served.api.wait(20), served.triton.wait(20)) == (0, 0)
+        assert (served.api.wait(DEADLINE), served.triton.wait(DEADLINE)) == (0, 0)

@@ -8,6 +8,7 @@ import pytest
 from tests.serving import models
 from tests.serving.pod import eventually, post_many, running_pod
 from tests.serving.two_pods import BY_ROUTE, two_pods
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.serving
 
@@ -75,7 +76,7 @@ async def test_a_candidate_whose_model_process_dies_costs_nobody_else_an_answer(
         assert pair.candidate.gauge("viridian_model_deaths_total") == 1
         # and the container says so by its exit code and in its status
         assert pair.candidate.triton is not None
-        assert pair.candidate.triton.wait(30) == 86
+        assert pair.candidate.triton.wait(DEADLINE) == 86
         assert "while a request ran" in pair.candidate.termination_log
         # and all others are answered
         answers = await post_many(pair.candidate, [{"i": 1}] * 40, **BY_ROUTE)

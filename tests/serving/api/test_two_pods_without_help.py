@@ -10,6 +10,7 @@ import pytest
 from tests.serving import models
 from tests.serving.pod import Answer, eventually, post_many, running_pod
 from tests.serving.two_pods import BY_ROUTE, two_pods
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.serving
 
@@ -105,7 +106,7 @@ def test_stable_turns_others_away_before_its_own(tmp_path: Path) -> None:
         # then only the one is turned away
         assert (helped.status, helped.json["type"]) == (503, "urn:viridian:problem:busy")
         for thread in waiting:
-            thread.join(20)
+            thread.join(DEADLINE)
         assert {answer.status for answer in answers} == {200}
         assert stable.counts() == {("direct", "ok"): len(waiting), ("fallback", "error"): 1}
 

@@ -84,7 +84,7 @@ def test_sigterm_ends_it_at_once(server: FileServer, fetcher: Callable[..., Pod]
     process = fetcher().start_fetch_alone()
     eventually(lambda: server.seen)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 128 + signal.SIGTERM
+    assert process.wait(30) == 128 + signal.SIGTERM
 
 
 def test_a_file_that_changed_meanwhile_is_fetched_from_the_beginning(

@@ -8,6 +8,7 @@ import pytest
 from tests.ports import free_port
 from tests.serving import models
 from tests.serving.pod import Pod
+from tests.waiting import DEADLINE
 
 from viridian_serving.checks.drill_traffic import Plan, Tally
 from viridian_serving.commands.traffic import NoGoodAnswerError, send
@@ -61,7 +62,7 @@ def test_a_crashing_pod_ends_under_its_first_request(pod: Callable[..., Pod]) ->
     crashing = pod(models.lookup, DRILL="Crash")
     assert crashing.predict({"i": 1}).status == 0  # no answer at all
     assert crashing.api is not None
-    assert crashing.api.wait(10) == DRILL_CRASHED
+    assert crashing.api.wait(DEADLINE) == DRILL_CRASHED
     assert "on purpose" in crashing.termination_log
 
 

@@ -14,6 +14,7 @@ from tests.serving import models
 from tests.serving.hosting import children_of, command_of, is_alive
 from tests.serving.local import Local, serving
 from tests.serving.pod import eventually, standing_still
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.serving
 
@@ -69,7 +70,7 @@ def test_what_it_says_to_paste_gets_an_answer(
         # when it is ended from its terminal
         local.press_ctrl_c()
         # then
-        assert local.process.wait(30) == 0
+        assert local.process.wait(DEADLINE) == 0
         assert local.processes == []
         assert list((tmp_path / "tmp").iterdir()) == []
         assert "ERROR" not in local.err
@@ -104,10 +105,10 @@ def test_a_request_that_runs_at_ctrl_c_is_answered(tmp_path: Path) -> None:
             eventually(lambda: gauge(local, "viridian_requests_in_flight") == 1, lambda: local.err)
         # when
         local.press_ctrl_c()
-        thread.join(60)
+        thread.join(DEADLINE)
         # then
         assert answers == [200]
-        assert local.process.wait(20) == 0
+        assert local.process.wait(DEADLINE) == 0
 
 
 def test_a_second_ctrl_c_waits_for_nobody(tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ def test_a_second_ctrl_c_waits_for_nobody(tmp_path: Path) -> None:
         # when
         local.press_ctrl_c()
         # then
-        assert local.process.wait(10) == 0
+        assert local.process.wait(30) == 0
         assert local.processes == []
 
 
@@ -160,7 +161,7 @@ def test_it_ends_when_a_part_of_it_was_killed(tmp_path: Path, part: str) -> None
         # when it is killed, as by the kernel when memory is short
         os.kill(stub if part == "stub" else parent_of(parent_of(stub)), signal.SIGKILL)
         # then
-        assert local.process.wait(30) == 1
+        assert local.process.wait(DEADLINE) == 1
         assert local.processes == []
 
 
@@ -183,7 +184,7 @@ def test_a_model_that_cannot_be_served_is_said_as_in_a_pod(
     # given
     local = Local(tmp_path, make(tmp_path / "broken"))
     # when
-    code = local.process.wait(60)
+    code = local.process.wait(DEADLINE)
     # then
     assert code == 1
     assert local.out == ""

@@ -10,6 +10,7 @@ import yaml
 from tests.serving import models
 from tests.serving.api.test_malformed import MODEL
 from tests.serving.pod import Pod
+from tests.waiting import DEADLINE
 
 from viridian_serving.codec.answers import AnswerWriter
 from viridian_serving.codec.instances import InstanceReader
@@ -326,7 +327,7 @@ def test_a_pod_whose_schema_is_not_so_ends_with_a_sentence(tmp_path: Path, text:
     try:
         # when
         pod.start_triton()
-        code = pod.start_api().wait(60)
+        code = pod.start_api().wait(DEADLINE)
         # then
         assert code == 1
         assert pod.termination_log.startswith("Model m v1 cannot be served: its schema.yaml cannot be used: ")

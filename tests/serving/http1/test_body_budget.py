@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 from viridian_serving.api.content_coding import unpack
 from viridian_serving.http1 import body_budget
@@ -83,7 +83,7 @@ async def test_bodies_that_never_end_keep_nobody_else_out() -> None:
         reader, writer = await send(port, 8_000, 8_000)
         # then it is answered, and one of the others is sent away
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
-        sent_away = await asyncio.wait_for(stalled[0][0].read(), 10)
+        sent_away = await asyncio.wait_for(stalled[0][0].read(), DEADLINE)
         assert sent_away.startswith(b"HTTP/1.1 503")
         assert b"Retry-After: 1" in sent_away
         assert server.refusals == {503: 1}

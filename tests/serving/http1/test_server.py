@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import pytest
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 
 from viridian_serving.http1 import connection as http_connection
 from viridian_serving.http1.messages import Request, Response
@@ -48,7 +48,7 @@ class Peer:
         self.writer.write(data)
 
     async def answer(self) -> tuple[int, dict[str, str], bytes]:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
             first, *lines = head.strip().split("\r\n")
             headers = dict(line.lower().split(": ", 1) for line in lines)
@@ -56,7 +56,7 @@ class Peer:
             return int(first.split()[1]), headers, body
 
     async def ended(self) -> bool:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE):
             return await self.reader.read() == b""
 
 

@@ -14,6 +14,7 @@ import pytest
 from tests.serving import models
 from tests.serving.hosting import Host, children_of, is_alive, worker_host
 from tests.serving.pod import Pod, children_in, eventually, post_many, running_pod
+from tests.waiting import DEADLINE
 
 from viridian_serving.codec.tensors import DataType, ModelSchema, SchemaError, Tensor
 from viridian_serving.http1.problems import Problem
@@ -275,7 +276,7 @@ def test_a_pod_whose_preprocessing_cannot_be_used_ends(
     try:
         # when
         pod.start_triton()
-        assert pod.start_api().wait(60) == 1
+        assert pod.start_api().wait(DEADLINE) == 1
         # then
         assert sentence in pod.termination_log
     finally:
@@ -371,7 +372,7 @@ def test_where_models_may_bring_no_code_nothing_listens(tmp_path: Path) -> None:
     pod = Pod.create(tmp_path, ALLOW_MODEL_CODE="false")
     dozens(pod.model_directory)
     try:
-        assert pod.start_triton().wait(60) == 1
+        assert pod.start_triton().wait(DEADLINE) == 1
         assert "preprocess.py is code, and this installation allows models none" in pod.termination_log
         assert not (tmp_path / "run" / SOCKET).exists()
     finally:

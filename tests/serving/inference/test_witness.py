@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from tests.serving.api.test_fallback import FAILED, GOOD, HELP, Own, stage
+from tests.waiting import DEADLINE
 
 from viridian_serving.http1.messages import Response
 from viridian_serving.inference import witness
@@ -50,7 +51,7 @@ async def test_a_failure_waits_for_stable_but_not_for_long(monkeypatch: pytest.M
     # when stable says nothing
     late.judge(FAILED, counted.put_nowait)
     # then it is an error, and stays one
-    assert await asyncio.wait_for(counted.get(), 10) is Outcome.ERROR
+    assert await asyncio.wait_for(counted.get(), DEADLINE) is Outcome.ERROR
     late.say(Outcome.UNJUDGED)
     assert counted.empty()
 

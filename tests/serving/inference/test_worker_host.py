@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from tests.serving.hosting import Host, children_of, is_alive, start_host, worker_host
 from tests.serving.pod import eventually
+from tests.waiting import DEADLINE
 
 from viridian_serving.codec.frames import LENGTH, framed, last_frame
 from viridian_serving.codec.tensors import DataType, ModelSchema, SchemaError, Tensor
@@ -148,7 +149,7 @@ async def test_the_api_connects_anew_when_the_container_has_been_started_again(t
             third = await asyncio.to_thread(start_host, tmp_path)
             assert await ask(made) in third.workers
             third.process.send_signal(signal.SIGTERM)
-            third.process.wait(30)
+            third.process.wait(DEADLINE)
 
 
 async def test_a_container_that_never_listens_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

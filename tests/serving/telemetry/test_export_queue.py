@@ -7,6 +7,7 @@ from threading import Event
 
 import pytest
 from tests.serving.pages import samples
+from tests.waiting import DEADLINE
 
 from viridian_serving.telemetry import export_queue
 from viridian_serving.telemetry.export_queue import (
@@ -64,7 +65,7 @@ async def delivered(shipper: BatchExporter, records: Sequence[Record]) -> None:
     for each in records:
         shipper.offer(each)
     shipper.close()
-    await asyncio.wait_for(shipper.run(), 5)
+    await asyncio.wait_for(shipper.run(), DEADLINE)
 
 
 async def test_everything_arrives_in_order_and_in_batches() -> None:
@@ -89,7 +90,7 @@ async def test_a_record_is_delivered_though_no_other_follows() -> None:
     for number in range(3):
         shipper.offer(record(number))
         # then
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             assert await sink.arrived.get() == [b"%d" % number]
     task.cancel()
 
@@ -109,7 +110,7 @@ async def test_what_waits_goes_the_new_way_when_there_is_one() -> None:
     shipper.start()
     for number in range(4):
         shipper.offer(record(number))
-    await asyncio.wait_for(wrong.tried.wait(), 5)
+    await asyncio.wait_for(wrong.tried.wait(), DEADLINE)
     # when
     shipper.change(right, 5)
     for number in range(4, 7):
@@ -147,7 +148,7 @@ def stuck() -> Iterator[tuple[Callable[[Sequence[Record]], int], Event]]:
     release = Event()
 
     def send(_: Sequence[Record]) -> int:
-        release.wait(10)
+        release.wait(DEADLINE)
         return 0
 
     yield send, release

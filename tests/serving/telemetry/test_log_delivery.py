@@ -20,6 +20,7 @@ from tests.serving.collector import Collector, log_to, running_collector
 from tests.serving.files import log_secret, settings_file
 from tests.serving.pod import Pod, eventually, log_lines, nonzero, post_many, running_pod
 from tests.serving.two_pods import two_pods
+from tests.waiting import DEADLINE
 from tritonclient.utils import InferenceServerException
 
 pytestmark = pytest.mark.serving
@@ -148,7 +149,7 @@ def test_the_log_is_delivered_before_the_pod_ends(tmp_path: Path, collector: Col
         # when
         assert pod.api is not None
         pod.api.send_signal(signal.SIGTERM)
-        assert pod.api.wait(15) == 0
+        assert pod.api.wait(DEADLINE) == 0
         # then
         assert len(collector.records()) == 5
 
@@ -159,7 +160,7 @@ def test_a_collector_that_is_down_keeps_no_pod_from_ending(tmp_path: Path, colle
         pod.predict({"i": 1})
         assert pod.api is not None
         pod.api.send_signal(signal.SIGTERM)
-        assert pod.api.wait(15) == 0
+        assert pod.api.wait(DEADLINE) == 0
         assert "1 record(s) could not be delivered" in pod.log()
 
 

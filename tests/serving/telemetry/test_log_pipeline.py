@@ -8,6 +8,7 @@ import pytest
 from tests.serving.contexts import context_of
 from tests.serving.pages import samples
 from tests.serving.settings.test_config import GIVEN
+from tests.waiting import DEADLINE, until
 
 from viridian_serving.codec.oip import Encoded
 from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
@@ -141,9 +142,7 @@ async def test_what_the_former_receiver_does_not_take_in_time_is_lost_and_counte
     # when the records go elsewhere, or nowhere
     log.apply(then)
     write(log, "Bob")
-    async with asyncio.timeout(5):
-        while not dropped(log):  # noqa: ASYNC110  it is counted, and announced to nobody
-            await asyncio.sleep(0.001)
+    await until(lambda: dropped(log))
     # then
     assert dropped(log) == {"changed": 1}
     assert "1 record(s) could not be delivered" in caplog.text
@@ -154,10 +153,10 @@ async def test_what_the_former_receiver_does_not_take_in_time_is_lost_and_counte
 async def test_the_end_of_the_pod_does_not_wait_longer_for_a_former_receiver(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(log_pipeline, "_FAREWELL", 60)
+    monkeypatch.setattr(log_pipeline, "_FAREWELL", 10 * DEADLINE)
     log = a_log(NOBODY_LISTENS)
     write(log, "Ada")
     log.apply(None)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         await log.close(0.05)
     assert dropped(log) == {"shutdown": 1}

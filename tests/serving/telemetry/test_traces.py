@@ -14,6 +14,7 @@ from tests.serving.files import settings_file
 from tests.serving.pod import Pod, eventually, log_lines, running_pod
 from tests.serving.settings.test_config import GIVEN
 from tests.serving.two_pods import two_pods
+from tests.waiting import DEADLINE
 
 from viridian_serving.settings.config import load
 from viridian_serving.telemetry.telemetry import open_tracing
@@ -102,7 +103,7 @@ def test_the_last_spans_are_sent_before_the_pod_ends(
         pod.predict({"i": 1}, **TRACED)
         assert pod.api is not None
         pod.api.send_signal(signal.SIGTERM)
-        assert pod.api.wait(15) == 0
+        assert pod.api.wait(DEADLINE) == 0
         assert len(of_trace(traced)) == 3
 
 

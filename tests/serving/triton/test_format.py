@@ -12,6 +12,7 @@ import tritonclient.http
 from tests.serving import models
 from tests.serving.files import file_server, sha256
 from tests.serving.pod import Pod, running_pod
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.serving
 
@@ -57,7 +58,7 @@ def test_a_repository_from_an_archive_is_fetched_checked_and_served(tmp_path: Pa
         pod.environ = {"SSL_CERT_FILE": str(server.ca), "NO_PROXY": "*"}
         (tmp_path / "mount").mkdir()
         # when the containers run one after the other, as the kubelet starts them
-        assert pod.start_fetch().wait(60) == 0, pod.log()
+        assert pod.start_fetch().wait(DEADLINE) == 0, pod.log()
     try:
         pod.start_triton()
         pod.start_api()
@@ -81,7 +82,7 @@ def test_a_repository_that_is_not_served_ends_the_container_with_a_sentence(
 ) -> None:
     served = Pod.create(tmp_path, MODEL_FORMAT="triton")
     models.triton_repository(served.model_directory, config=config)
-    assert served.start_triton().wait(60) == 1
+    assert served.start_triton().wait(DEADLINE) == 1
     assert served.termination_log.startswith("Model m v1 cannot be served: ")
     assert words in served.termination_log
 
@@ -101,7 +102,7 @@ def test_what_a_model_says_of_itself_only_when_it_is_loaded_ends_the_api_with_a_
     models.triton_repository(served.model_directory, config=None, completes=completes)
     try:
         served.start_triton()
-        assert served.start_api().wait(60) == 1
+        assert served.start_api().wait(DEADLINE) == 1
         assert served.termination_log.startswith("Model m v1 cannot be served: ")
         assert words in served.termination_log
     finally:

@@ -17,6 +17,7 @@ from tests.serving.store_servers import (
     dripping,
     silent,
 )
+from tests.waiting import DEADLINE
 
 from viridian_shared.digest import digest_of
 
@@ -179,7 +180,7 @@ def test_a_model_that_is_too_large(place: Place, tmp_path: Path) -> None:
 def test_two_pods_at_once(place: Place, tmp_path: Path) -> None:
     pods = [place.pod(tmp_path / name, "model.onnx", sha256(MODEL)) for name in ("one", "two")]
     running = [pod.start_fetch() for pod in pods]
-    assert [process.wait(60) for process in running] == [0, 0], [pod.log() for pod in pods]
+    assert [process.wait(DEADLINE) for process in running] == [0, 0], [pod.log() for pod in pods]
     assert all((fetched(pod) / "model.onnx").read_bytes() == MODEL for pod in pods)
 
 
