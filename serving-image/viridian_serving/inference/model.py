@@ -121,7 +121,8 @@ class Model:
         Raises:
             QueueFullError: Too much waits already.
         """
-        return self.batcher.submit(Job(encoded.shapes, encoded.rows, encoded, deadline, demand))
+        size = sum([len(tensor) for tensor in encoded.tensors])
+        return self.batcher.submit(Job(encoded.shapes, encoded.rows, encoded, deadline, demand, size))
 
     async def _call(self, jobs: Sequence[InstanceJob], deadline: float) -> list[list[Prediction]]:
         message = self._encoder.encode([job.payload for job in jobs])
