@@ -172,6 +172,11 @@ class DynamicBatcher(Generic[P, R]):
         """Rows that wait now."""
         return self._queued_rows
 
+    @property
+    def calls_in_flight(self) -> int:
+        """Calls that may be made at the same time now, as long as the last one took."""
+        return 1 if self._is_long else self._slots
+
     def submit(self, job: Job[P, R]) -> "asyncio.Future[R]":
         """Queue a job.
 

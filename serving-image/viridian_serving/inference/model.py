@@ -105,6 +105,16 @@ class Model:
             call_now=self._call_now,
         )
 
+    def tuning(self) -> dict[str, int | None]:
+        """Return by what numbers the model is called, set or measured; None where Triton does not say it."""
+        schema = self.schema
+        return {
+            "calls_in_flight": self.batcher.calls_in_flight,
+            "max_batch": schema.max_batch,
+            "instances": schema.instances,
+            "threads": schema.threads,
+        }
+
     def submit(
         self, encoded: Encoded, deadline: float, demand: Demand | None = None
     ) -> "asyncio.Future[list[Prediction]]":

@@ -99,12 +99,14 @@ async def test_what_comes_during_a_long_call_travels_together_in_the_next(monkey
     await model.is_asked("a", "b")
     waits.append(batcher.submit(job("c")))
     await model.is_asked("a", "b")
+    assert batcher.calls_in_flight == 1
     waits.append(batcher.submit(job("d")))
     model.end("b", LONG)
     # then those behind the call share one
     await model.is_asked("a", "b", "cd")
     model.end("cd", SHORT)
     assert await asyncio.gather(*waits) == ["B", "C", "D"]
+    assert batcher.calls_in_flight == 2
     # and once a call was short, one is made beside another again
     waits = [batcher.submit(job("e"))]
     await model.is_asked("a", "b", "cd", "e")
