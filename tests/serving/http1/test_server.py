@@ -186,16 +186,13 @@ async def test_a_chunked_body(server: HttpServer) -> None:
 
 
 async def test_a_body_of_small_and_large_pieces_is_joined_in_their_order(echo: Echo) -> None:
-    # given pieces that come one after the other, some of them as large as those of an image
     pieces = [bytes([65 + number]) * size for number, size in enumerate((10, 5000, 5000, 1, 1, 5000, 10))]
     server = HttpServer(max_body=100_000)
     await server.listen("127.0.0.1", 0, echo)
     async with connected(server) as peer:
-        # when
         peer.send(b"POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         for piece in [*pieces, b""]:
             peer.send(b"%x\r\n%s\r\n" % (len(piece), piece))
-        # then
         assert (await peer.answer())[2] == b"POST /p " + b"".join(pieces)
     assert server.budget.used == 0
     await server.close(1)
