@@ -232,8 +232,8 @@ class App:
 
     async def _health(self) -> Response:
         loaded = self.inferences.loaded
-        contract = loaded.contract if loaded is not None else None
-        body = health(self.readiness.status, self._told, contract, self._covered())
+        contract, tuning = (loaded.contract, loaded.predictor.model.tuning()) if loaded is not None else (None, None)
+        body = health(self.readiness.status, self._told, contract, self._covered(), tuning)
         return Response(200 if self.readiness.ready else 503, body)
 
     def _covered(self) -> Coverage:

@@ -10,7 +10,6 @@ import types
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
-from math import prod
 from operator import attrgetter
 from typing import Annotated, Any, Final, Literal, Protocol
 
@@ -23,6 +22,8 @@ from viridian_serving.codec.tensors import DYNAMIC, DataType, Kind
 _BEGINNING = 64
 """Bytes looked at to tell a list of instances from one; a body that begins with more blanks is left to the other."""
 
+_LONG_LIST: Final = 16
+"""Elements from which on a list is worth a call of its own to pack it."""
 _UNREADABLE: Final = re.compile(r'[\\"\x00-\x1f]')
 """What the decoder does not take in a member's name, since JSON escapes it."""
 
@@ -212,18 +213,23 @@ def _pack_nested(
     value: Any,  # noqa: ANN401  a decoded JSON value
     /,
 ) -> tuple[tuple[int, ...], bytes]:
-    level = value if isinstance(value, list) else [value]
+    lists = [value if isinstance(value, list) else [value]]
     shape: list[int] = []
     for dim in dims or (1,):
         if shape:
-            # The lists one level down, which must all be as long as the first.
-            lengths = set(map(len, level))
-            level = list(chain.from_iterable(level))
-        else:
-            lengths = {len(level)}
+            lists = list(chain.from_iterable(lists))
+        # The lists of one level must all be as long as the first.
+        lengths = set(map(len, lists))
         if len(lengths) != 1 or 0 in lengths or (dim != DYNAMIC and dim not in lengths):
             raise _MismatchError
         shape.append(lengths.pop())
-    if len(level) != prod(shape):
-        raise _MismatchError
-    return tuple(shape) if dims else (), pack(datatype, level)
+    return tuple(shape) if dims else (), _pack_lists(datatype, lists, shape[-1])
+
+
+def _pack_lists(datatype: DataType, lists: Sequence[list[Any]], length: int) -> bytes:
+    """Encode the elements of lists of the same length."""
+    if length < _LONG_LIST or not datatype.value:
+        return pack(datatype, list(chain.from_iterable(lists)))
+    # One by one, which takes half the time for an image: its elements are in the CPU's caches when they are packed.
+    elements = struct.Struct(f"<{length}{datatype.value}")
+    return b"".join([elements.pack(*each) for each in lists])

@@ -123,6 +123,9 @@ _OF_ONE: Final = Batching(Batch.SINGLE, "the model is made for exactly one insta
 BATCH_PARAMETER: Final = "viridian_batch"
 REASON_PARAMETER: Final = "viridian_batch_reason"
 """Parameters of Triton's configuration by which the triton container tells the API what it found out."""
+THREADS_PARAMETER: Final = "threads"
+ONNXRUNTIME_THREADS_PARAMETER: Final = "intra_op_thread_count"
+"""Parameters with the threads of one call: of our backends, and of Triton's own for ONNX Runtime."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,10 @@ class ModelSchema:
     batching: Batching = Batching(Batch.JOINED)
     serial: bool = False
     """Whether requests are joined, and the model works on one call after the other."""
+    instances: int | None = None
+    """Calls that the model works on at the same time; None when Triton does not say it."""
+    threads: int | None = None
+    """Of one call; None as above."""
 
     @property
     def of_one(self) -> bool:
@@ -165,7 +172,7 @@ class ModelSchema:
         try:
             inputs, outputs = _tensors(config["input"]), _tensors(config["output"])
             max_batch = int(config["max_batch_size"])
-            instances = _instances(config)
+            instances, threads = _instances(config), _threads(config)
         except (KeyError, TypeError) as error:
             raise SchemaError(f"Triton's model configuration lacks {error}") from error
         # A python model can say so as late as when it is loaded.
@@ -173,15 +180,24 @@ class ModelSchema:
             raise SchemaError("it is decoupled: it may give many answers to a request, and the API gives one")
         batching = _batching(config, max_batch)
         if batching.mode is Batch.SINGLE:
-            return cls(_without_first(inputs), _without_first(outputs), 1, batching)
+            return cls(
+                _without_first(inputs), _without_first(outputs), 1, batching, instances=instances, threads=threads
+            )
         if max_batch == 0 and all(tensor.dims[:1] == (1,) for tensor in (*inputs, *outputs)):
             # A batch of one, so that instances look as they do for other models.
-            return cls(_without_first(inputs), _without_first(outputs), 1, _OF_ONE)
-        return cls(inputs, outputs, max_batch, batching, serial=batching.mode is Batch.JOINED and instances == 1)
+            return cls(
+                _without_first(inputs), _without_first(outputs), 1, _OF_ONE, instances=instances, threads=threads
+            )
+        serial = batching.mode is Batch.JOINED and instances == 1
+        return cls(inputs, outputs, max_batch, batching, serial, instances, threads)
+
+
+def _parameters(config: Mapping[str, Any]) -> dict[str, str]:
+    return {name: each.get("string_value", "") for name, each in (config.get("parameters") or {}).items()}
 
 
 def _batching(config: Mapping[str, Any], max_batch: int) -> Batching:
-    parameters = {name: each.get("string_value", "") for name, each in (config.get("parameters") or {}).items()}
+    parameters = _parameters(config)
     if BATCH_PARAMETER in parameters:
         return Batching(Batch(parameters[BATCH_PARAMETER]), parameters.get(REASON_PARAMETER, ""))
     if max_batch:
@@ -189,10 +205,22 @@ def _batching(config: Mapping[str, Any], max_batch: int) -> Batching:
     return Batching(Batch.NONE, "the model has no batch dimension")
 
 
-def _instances(config: Mapping[str, Any]) -> int:
-    """Return how many calls the model works on at the same time; 0 when Triton does not say it."""
+def _instances(config: Mapping[str, Any]) -> int | None:
+    """Return how many calls the model works on at the same time; None when Triton does not say it."""
     groups = config.get("instance_group") or ()
-    return sum(int(group["count"]) * max(1, len(group.get("gpus") or ())) for group in groups)
+    return sum(int(group["count"]) * max(1, len(group.get("gpus") or ())) for group in groups) or None
+
+
+def _threads(config: Mapping[str, Any]) -> int | None:
+    parameters = _parameters(config)
+    return next(
+        (
+            int(parameters[name])
+            for name in (THREADS_PARAMETER, ONNXRUNTIME_THREADS_PARAMETER)
+            if parameters.get(name, "").isdigit()
+        ),
+        None,
+    )
 
 
 def _without_first(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:

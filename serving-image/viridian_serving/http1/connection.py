@@ -18,6 +18,8 @@ from viridian_serving.http1.request_ids import request_id_of
 LOG = logging.getLogger(__name__)
 
 MAX_HEADER_BYTES: Final = 64 * 1024
+_SMALL_PIECE: Final = 4096
+"""Bytes of a piece of a body from which on it is kept as it came."""
 _HEADER_COST: Final = 32
 """Bytes that a header counts beside its own, so that thousands of tiny ones are too many as well."""
 REQUEST_READ_TIMEOUT: Final = 30.0
@@ -76,7 +78,9 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         self._after_chunk = False
         """Whether a chunk of the body was announced: after the last one come trailers."""
-        self._body: bytes | bytearray = b""
+        self._body: list[bytes | bytearray] = []
+        """Its pieces, in order."""
+        self._body_bytes = 0
         self._arrival: Arrival | None = None
         """The body, while it is received."""
         self._choked_since: float | None = None
@@ -114,7 +118,7 @@ class Connection(asyncio.Protocol):
         """Parse."""
         if self._is_deaf():
             return
-        was_in_head, was_after_chunk, body = self._in_head, self._after_chunk, len(self._body)
+        was_in_head, was_after_chunk, body = self._in_head, self._after_chunk, self._body_bytes
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -123,7 +127,7 @@ class Connection(asyncio.Protocol):
             self._refuse(400, "What arrived is not HTTP/1.1.")
         if self._is_deaf():
             return
-        if (was_in_head and self._in_head) or (was_after_chunk and self._after_chunk and len(self._body) == body):
+        if (was_in_head and self._in_head) or (was_after_chunk and self._after_chunk and self._body_bytes == body):
             # The parser shows a header when it is complete. One that never ends must not fill the memory.
             self._count_header(len(data))
 
@@ -155,7 +159,7 @@ class Connection(asyncio.Protocol):
         self._header_bytes = 0
         self._in_head = True
         self._after_chunk = False
-        self._body = b""
+        self._forget_body()
         self._reading_since = time.perf_counter()
 
     def on_url(self, url: bytes) -> None:
@@ -186,14 +190,16 @@ class Connection(asyncio.Protocol):
         """Collect the body."""
         if self._is_deaf():
             return  # the parser goes on to the end of what it was given
-        # One object, however small the pieces are that a client sends: each of its own would cost dozens of bytes more.
-        if not self._body:
-            self._body = piece
-        elif isinstance(self._body, bytearray):
-            self._body += piece
+        # Large pieces are joined at the end. Small ones at once: an object for each would cost dozens of bytes more.
+        last = self._body[-1] if self._body and len(piece) < _SMALL_PIECE else None
+        if isinstance(last, bytearray):
+            last += piece
+        elif last is not None:
+            self._body[-1] = bytearray(last + piece)
         else:
-            self._body = bytearray(self._body + piece)
-        if len(self._body) > self._server.max_body:
+            self._body.append(piece)
+        self._body_bytes += len(piece)
+        if self._body_bytes > self._server.max_body:
             self._too_large()
             return
         if self._arrival is None:
@@ -212,7 +218,8 @@ class Connection(asyncio.Protocol):
         self._reading_since = None
         self._after_chunk = False
         path, _, query = self._url.partition(b"?")
-        body, self._body = bytes(self._body), b""  # else a connection would keep it for as long as it is idle
+        body = b"".join(self._body)
+        self._forget_body()  # else a connection would keep it for as long as it is idle
         request = Request(self._parser.get_method(), path, self._headers, body, now, query=query, peer=self._peer)
         if self._arrival is not None:
             request.held = self._server.budget.arrived(self._arrival)
@@ -317,8 +324,12 @@ class Connection(asyncio.Protocol):
         self._arrival = None
         self._refuse(503, NO_ROOM)
 
+    def _forget_body(self) -> None:
+        self._body = []
+        self._body_bytes = 0
+
     def _drop_body(self) -> None:
-        self._body = b""
+        self._forget_body()
         if self._arrival is not None:
             self._server.budget.forget(self._arrival)
             self._arrival = None

@@ -23,7 +23,9 @@ _SOLITUDE: Final = 8
 """Calls in a row with one job and no other beside it, after which a client is taken to be alone."""
 _LONG: Final = 0.005
 _LONG_ROW: Final = 0.00025
-"""Seconds that a long call takes at least, and seconds for each of its rows: ten times what they take outside it."""
+_LONG_BYTE: Final = 20e-9
+"""Seconds that a long call takes at least, and seconds for each of its rows and bytes: ten times what they take outside
+the model. Where the way to it takes most of a call, another call is on that way meanwhile."""
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -62,9 +64,17 @@ class Demand:
 class Job(Generic[P, R]):
     """One request's share of a call."""
 
-    __slots__ = ("deadline", "demand", "done", "due", "give_up", "key", "payload", "rows", "since", "waits")
+    __slots__ = ("deadline", "demand", "done", "due", "give_up", "key", "payload", "rows", "since", "size", "waits")
 
-    def __init__(self, key: Hashable, rows: int, payload: P, deadline: float, demand: Demand | None = None) -> None:
+    def __init__(
+        self,
+        key: Hashable,
+        rows: int,
+        payload: P,
+        deadline: float,
+        demand: Demand | None = None,
+        size: int = 0,
+    ) -> None:
         """Make one, which is not queued yet.
 
         Args:
@@ -73,9 +83,11 @@ class Job(Generic[P, R]):
             payload: What to run.
             deadline: On the event loop's clock, in seconds.
             demand: Whether somebody still waits for it; by default somebody does.
+            size: Bytes of its tensors.
         """
         self.key = key
         self.rows = rows
+        self.size = size
         self.payload = payload
         self.deadline = deadline
         self.demand = Demand() if demand is None else demand
@@ -159,6 +171,11 @@ class DynamicBatcher(Generic[P, R]):
     def queued_rows(self) -> int:
         """Rows that wait now."""
         return self._queued_rows
+
+    @property
+    def calls_in_flight(self) -> int:
+        """Calls that may be made at the same time now, as long as the last one took."""
+        return 1 if self._is_long else self._slots
 
     def submit(self, job: Job[P, R]) -> "asyncio.Future[R]":
         """Queue a job.
@@ -344,19 +361,19 @@ class DynamicBatcher(Generic[P, R]):
             raise
         finally:
             self._running -= 1
-        self._measure(since, rows)
+        self._measure(since, rows, sum([job.size for job in batch]))
         for job, result in zip(batch, results, strict=True):
             if not job.done.done():
                 job.done.set_result(result)
         if len(batch) == 1 and not self._waiting:
             self._company = max(0, self._company - 1)
 
-    def _measure(self, since: float, rows: int) -> None:
+    def _measure(self, since: float, rows: int, size: int) -> None:
         """See whether a call was long, without the time that it waited for the one before."""
         now = time.perf_counter()
         took = now - max(since, self._last_end)
         self._last_end = now
-        self._is_long = self._serial and took >= max(_LONG, _LONG_ROW * rows)
+        self._is_long = self._serial and took >= max(_LONG, _LONG_ROW * rows + _LONG_BYTE * size)
 
     def _count(self, rows: int) -> None:
         self.stats.calls += 1

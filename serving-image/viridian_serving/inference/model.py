@@ -105,6 +105,16 @@ class Model:
             call_now=self._call_now,
         )
 
+    def tuning(self) -> dict[str, int | None]:
+        """Return by what numbers the model is called, set or measured; None where Triton does not say it."""
+        schema = self.schema
+        return {
+            "calls_in_flight": self.batcher.calls_in_flight,
+            "max_batch": schema.max_batch,
+            "instances": schema.instances,
+            "threads": schema.threads,
+        }
+
     def submit(
         self, encoded: Encoded, deadline: float, demand: Demand | None = None
     ) -> "asyncio.Future[list[Prediction]]":
@@ -121,7 +131,8 @@ class Model:
         Raises:
             QueueFullError: Too much waits already.
         """
-        return self.batcher.submit(Job(encoded.shapes, encoded.rows, encoded, deadline, demand))
+        size = sum([len(tensor) for tensor in encoded.tensors])
+        return self.batcher.submit(Job(encoded.shapes, encoded.rows, encoded, deadline, demand, size))
 
     async def _call(self, jobs: Sequence[InstanceJob], deadline: float) -> list[list[Prediction]]:
         message = self._encoder.encode([job.payload for job in jobs])

@@ -6,7 +6,7 @@ of its color get its share, until the model answers again. (When the triton cont
 pod out until it runs again, whatever is said here.)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -71,7 +71,13 @@ class Readiness:
         self._stopping = True
 
 
-def health(status: str, identity: dict[str, str], contract: Contract | None, covered: Coverage) -> bytes:
+def health(
+    status: str,
+    identity: dict[str, str],
+    contract: Contract | None,
+    covered: Coverage,
+    tuning: Mapping[str, int | None] | None = None,
+) -> bytes:
     """Write the body of ``/health``.
 
     Args:
@@ -79,6 +85,7 @@ def health(status: str, identity: dict[str, str], contract: Contract | None, cov
         identity: Model, version and revision.
         contract: What the API takes and gives; None before the model is loaded.
         covered: What stable can answer instead of this pod.
+        tuning: By what numbers the model is called; None before it is loaded.
     """
     known: dict[str, object] = dict.fromkeys(
         ("input_schema", "features", "answers", "protocol", "inputs", "outputs", "batch"), None
@@ -88,4 +95,4 @@ def health(status: str, identity: dict[str, str], contract: Contract | None, cov
         known["inputs"] = [tensor.describe() for tensor in contract.model.inputs]
         known["batch"] = contract.model.batching.describe()
     told = {"covers": covered.covers, "reason": covered.reason}
-    return msgspec.json.encode({"status": status, **identity, **known, "fallback": told})
+    return msgspec.json.encode({"status": status, **identity, **known, "tuning": tuning, "fallback": told})

@@ -4,7 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from viridian_serving.codec.tensors import BATCH_PARAMETER, DYNAMIC, REASON_PARAMETER
+from viridian_serving.codec.tensors import (
+    BATCH_PARAMETER,
+    DYNAMIC,
+    ONNXRUNTIME_THREADS_PARAMETER,
+    REASON_PARAMETER,
+    THREADS_PARAMETER,
+)
 from viridian_serving.triton.onnx_model import OnnxModel, OnnxTensor
 
 MAX_BATCH = 128
@@ -28,7 +34,7 @@ def python_config(name: str, model: OnnxModel, file: Path, threads: int) -> str:
         model,
         'backend: "python"',
         "instance_group [ { count: 1 kind: KIND_CPU } ]",
-        {"model_file": str(file), "threads": str(threads), "rows": "yes" if model.rows else ""},
+        {"model_file": str(file), THREADS_PARAMETER: str(threads), "rows": "yes" if model.rows else ""},
         squeezed=False,
     )
 
@@ -50,7 +56,7 @@ def onnxruntime_config(name: str, model: OnnxModel, file: str, threads: int) -> 
         model,
         f'backend: "onnxruntime"\ndefault_model_filename: {_quoted(file)}',
         "instance_group [ { count: 1 kind: KIND_AUTO } ]",
-        {"intra_op_thread_count": str(threads), "inter_op_thread_count": "1"},
+        {ONNXRUNTIME_THREADS_PARAMETER: str(threads), "inter_op_thread_count": "1"},
         squeezed=True,
     )
 

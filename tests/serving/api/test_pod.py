@@ -84,6 +84,13 @@ def test_health_names_the_inputs(digits: Pod) -> None:
     assert body["inputs"] == [{"name": "X", "datatype": "FP32", "shape": [64]}]
 
 
+def test_health_says_by_what_numbers_the_model_is_called(pod: Callable[..., Pod]) -> None:
+    served = pod(models.one_instance, CALLS_IN_FLIGHT="3", CPU_LIMIT="1")
+    tuning = served.get("/health").json["tuning"]
+    # its calls are never joined, so that as many are made as are set, however long they take
+    assert tuning == {"calls_in_flight": 3, "max_batch": 1, "instances": 1, "threads": 1}
+
+
 @pytest.mark.parametrize("path", ["/metrics", "/live", "/ready", "/triton/ready", "/triton/live"])
 def test_the_metrics_port_answers_probes(digits: Pod, path: str) -> None:
     assert digits.get(path, "METRICS_PORT").status == 200

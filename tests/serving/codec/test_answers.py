@@ -241,19 +241,19 @@ def test_the_api_learns_what_the_first_dimension_is(
 
 
 @pytest.mark.parametrize(
-    ("max_batch", "groups", "serial"),
+    ("max_batch", "groups", "instances", "serial"),
     [
-        pytest.param(8, [{"count": 1, "gpus": []}], True, id="one instance"),
-        pytest.param(8, [{"count": 1, "gpus": [0]}], True, id="one instance on a GPU"),
-        pytest.param(8, [{"count": 2, "gpus": []}], False, id="two instances"),
-        pytest.param(8, [{"count": 1, "gpus": [0, 1]}], False, id="one instance on each of two GPUs"),
-        pytest.param(8, [{"count": 1, "gpus": []}, {"count": 1, "gpus": [0]}], False, id="two groups"),
-        pytest.param(8, [], False, id="not said"),
-        pytest.param(0, [{"count": 1, "gpus": []}], False, id="not joined"),
+        pytest.param(8, [{"count": 1, "gpus": []}], 1, True, id="one instance"),
+        pytest.param(8, [{"count": 1, "gpus": [0]}], 1, True, id="one instance on a GPU"),
+        pytest.param(8, [{"count": 2, "gpus": []}], 2, False, id="two instances"),
+        pytest.param(8, [{"count": 1, "gpus": [0, 1]}], 2, False, id="one instance on each of two GPUs"),
+        pytest.param(8, [{"count": 1, "gpus": []}, {"count": 1, "gpus": [0]}], 2, False, id="two groups"),
+        pytest.param(8, [], None, False, id="not said"),
+        pytest.param(0, [{"count": 1, "gpus": []}], 1, False, id="not joined"),
     ],
 )
 def test_the_api_learns_whether_calls_run_one_after_the_other(
-    max_batch: int, groups: list[dict[str, Any]], serial: bool
+    max_batch: int, groups: list[dict[str, Any]], instances: int | None, serial: bool
 ) -> None:
     tensor = {"data_type": "TYPE_FP32", "dims": ["-1"]}
     config = {
@@ -262,7 +262,28 @@ def test_the_api_learns_whether_calls_run_one_after_the_other(
         "output": [{"name": "y", **tensor}],
         "instance_group": groups,
     }
-    assert ModelSchema.from_triton(config).serial is serial
+    schema = ModelSchema.from_triton(config)
+    assert (schema.instances, schema.serial) == (instances, serial)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "threads"),
+    [
+        pytest.param({"threads": {"string_value": "2"}}, 2, id="our backends"),
+        pytest.param({"intra_op_thread_count": {"string_value": "4"}}, 4, id="ONNX Runtime's own"),
+        pytest.param({"threads": {"string_value": "many"}}, None, id="another backend, in its own words"),
+        pytest.param({}, None, id="not said"),
+    ],
+)
+def test_the_api_learns_how_many_threads_a_call_has(parameters: dict[str, Any], threads: int | None) -> None:
+    tensor = {"data_type": "TYPE_FP32", "dims": ["-1"]}
+    config = {
+        "max_batch_size": 8,
+        "input": [{"name": "X", **tensor}],
+        "output": [{"name": "y", **tensor}],
+        "parameters": parameters,
+    }
+    assert ModelSchema.from_triton(config).threads == threads
 
 
 @pytest.mark.parametrize(

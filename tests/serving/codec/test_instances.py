@@ -4,12 +4,14 @@ import json
 import struct
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from viridian_serving.codec.features import RequestSchema
 from viridian_serving.codec.instances import MAX_VIOLATIONS, InstanceReader
+from viridian_serving.codec.oip import Encoded
 from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
 from viridian_serving.http1.problems import Problem
 
@@ -85,6 +87,26 @@ def test_nested_lists_are_laid_out_in_a_row() -> None:
     assert read(IMAGE, {"X": [[1, 2], [3, 255]]}).encoded[0].tensors == (bytes([1, 2, 3, 255]),)
     assert read(IMAGE, [[1, 2], [3, 4]]).encoded[0].tensors == (bytes([1, 2, 3, 4]),)
     assert read(IMAGE, [[[1, 2], [3, 4]]]).many
+
+
+@pytest.mark.parametrize("dims", [(3, 2, 40), (3, 2, -1), (-1, -1, -1)], ids=["fixed", "open width", "open"])
+def test_the_lists_of_an_image_are_laid_out_in_a_row(dims: tuple[int, ...]) -> None:
+    # given an image that is wider than any number of columns
+    numbers = np.arange(3 * 2 * 40, dtype=np.float32).reshape(3, 2, 40)
+    reader = InstanceReader(RequestSchema.of(ModelSchema((Tensor("X", DataType.FP32, dims),), OUT, 8)), 10)
+    # when
+    instances = reader.read_fast(json.dumps({"X": numbers.tolist()}).encode())
+    # then
+    assert instances is not None
+    assert instances.encoded == [Encoded(((3, 2, 40),), 1, (numbers.tobytes(),))]
+    # and one with a list that is shorter than the others is left to the careful reader, which names it
+    ragged = numbers.tolist()
+    ragged[1][1].pop()
+    body = json.dumps({"X": ragged}).encode()
+    assert reader.read_fast(body) is None
+    with pytest.raises(Problem) as raised:
+        reader.read_carefully(body)
+    assert [violation.pointer for violation in raised.value.errors] == ["/X/1/1"]
 
 
 def test_instances_of_different_lengths_travel_apart() -> None:

@@ -185,6 +185,19 @@ async def test_a_chunked_body(server: HttpServer) -> None:
         assert (await peer.answer())[2] == b"POST /p abcde"
 
 
+async def test_a_body_of_small_and_large_pieces_is_joined_in_their_order(echo: Echo) -> None:
+    pieces = [bytes([65 + number]) * size for number, size in enumerate((10, 5000, 5000, 1, 1, 5000, 10))]
+    server = HttpServer(max_body=100_000)
+    await server.listen("127.0.0.1", 0, echo)
+    async with connected(server) as peer:
+        peer.send(b"POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for piece in [*pieces, b""]:
+            peer.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+        assert (await peer.answer())[2] == b"POST /p " + b"".join(pieces)
+    assert server.budget.used == 0
+    await server.close(1)
+
+
 async def test_a_client_that_asks_first_is_told_to_go_on(server: HttpServer) -> None:
     async with connected(server) as peer:
         peer.send(b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")

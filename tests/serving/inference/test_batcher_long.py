@@ -48,33 +48,36 @@ def make(model: Model, *, serial: bool = True) -> DynamicBatcher[str, str]:
     return DynamicBatcher(model, calls_in_flight=2, max_rows=200, max_queue=1000, serial=serial)
 
 
-def job(payload: str, rows: int = 1) -> StringJob:
-    return Job("shape", rows, payload, asyncio.get_running_loop().time() + 60)
+def job(payload: str, rows: int = 1, size: int = 0) -> StringJob:
+    return Job("shape", rows, payload, asyncio.get_running_loop().time() + 60, size=size)
 
 
-async def last_call(model: Model, batcher: DynamicBatcher[str, str], seconds: float, rows: int = 1) -> None:
+async def last_call(
+    model: Model, batcher: DynamicBatcher[str, str], seconds: float, rows: int = 1, size: int = 0
+) -> None:
     """Let one call, `a`, take so long: by it the batcher knows the model."""
-    first = batcher.submit(job("a", rows))
+    first = batcher.submit(job("a", rows, size))
     await model.is_asked("a")
     model.end("a", seconds)
     await first
 
 
 @pytest.mark.parametrize(
-    ("seconds", "rows", "serial"),
+    ("seconds", "rows", "size", "serial"),
     [
-        pytest.param(SHORT, 1, True, id="short"),
-        pytest.param(LONG, 100, True, id="short for its rows"),
-        pytest.param(LONG, 1, False, id="not serial"),
+        pytest.param(SHORT, 1, 0, True, id="short"),
+        pytest.param(LONG, 100, 0, True, id="short for its rows"),
+        pytest.param(LONG, 1, 1_000_000, True, id="short for its bytes"),
+        pytest.param(LONG, 1, 0, False, id="not serial"),
     ],
 )
 async def test_a_call_is_made_beside_another(
-    monkeypatch: pytest.MonkeyPatch, seconds: float, rows: int, serial: bool
+    monkeypatch: pytest.MonkeyPatch, seconds: float, rows: int, size: int, serial: bool
 ) -> None:
     # given a model whose last call was not long, or that works on several
     model = Model(monkeypatch)
     batcher = make(model, serial=serial)
-    await last_call(model, batcher, seconds, rows)
+    await last_call(model, batcher, seconds, rows, size)
     # when requests come one after the other
     waits = [batcher.submit(job("b"))]
     await model.is_asked("a", "b")
@@ -96,12 +99,14 @@ async def test_what_comes_during_a_long_call_travels_together_in_the_next(monkey
     await model.is_asked("a", "b")
     waits.append(batcher.submit(job("c")))
     await model.is_asked("a", "b")
+    assert batcher.calls_in_flight == 1
     waits.append(batcher.submit(job("d")))
     model.end("b", LONG)
     # then those behind the call share one
     await model.is_asked("a", "b", "cd")
     model.end("cd", SHORT)
     assert await asyncio.gather(*waits) == ["B", "C", "D"]
+    assert batcher.calls_in_flight == 2
     # and once a call was short, one is made beside another again
     waits = [batcher.submit(job("e"))]
     await model.is_asked("a", "b", "cd", "e")
