@@ -16,12 +16,13 @@ import grpc.aio
 import msgspec
 
 from viridian_serving.api.api_keys import HEADERS as KEY_HEADERS
-from viridian_serving.api.oip_proxy import QUEUE_FULL, died
+from viridian_serving.api.oip_proxy import QUEUE_FULL, died, starting_again
 from viridian_serving.api.pipeline import Inferences
 from viridian_serving.codec.offload import aside
 from viridian_serving.codec.oip import has_lost_process
 from viridian_serving.http1.messages import Request, Response
 from viridian_serving.http1.problems import Problem
+from viridian_serving.inference.deaths import GIVEN_UP
 from viridian_serving.inference.request_context import RequestContext
 
 LOG = logging.getLogger("viridian.api")
@@ -204,8 +205,10 @@ class _PassedCall:
         except grpc.aio.AioRpcError as error:
             details = error.details() or ""
             lost = error.code() is grpc.StatusCode.UNAVAILABLE and _NEVER_SENT not in details
-            if lost or has_lost_process(details):
+            if lost:
                 raise died() from None
+            if has_lost_process(details):
+                raise starting_again(GIVEN_UP) from None
             self.failure = error.code(), details
             kind = "queue-full" if QUEUE_FULL in details else "model-failed"
             raise Problem(_HTTP_STATUS.get(error.code(), 500), kind, details, cause=details) from None

@@ -7,7 +7,7 @@ from viridian_serving.codec.oip_request import InferRequest
 from viridian_serving.http1.client import HttpClient, PeerLostError, PeerUnreachableError
 from viridian_serving.http1.messages import Request, Response
 from viridian_serving.http1.problems import Problem
-from viridian_serving.inference.deaths import DIED
+from viridian_serving.inference.deaths import DIED, GIVEN_UP
 
 _REQUEST_HEADERS: Final = (
     b"accept-encoding",
@@ -50,9 +50,7 @@ async def forward(
     except PeerLostError:
         raise died() from None
     except PeerUnreachableError:
-        raise Problem(
-            503, "model-unreachable", "The model is starting again; try in a second.", headers=((b"Retry-After", b"1"),)
-        ) from None
+        raise starting_again("model-unreachable") from None
     except TimeoutError:
         raise Problem(504, "timeout", "The model did not answer in time; send the request again.") from None
     passed = tuple((shown, reply.headers[name]) for name, shown in _RESPONSE_HEADERS if name in reply.headers)
@@ -62,10 +60,19 @@ async def forward(
     told = status >= 500 and b"content-encoding" not in reply.headers
     cause = error_message(reply.body) if told else ""
     if has_lost_process(cause):
-        raise died()
+        raise starting_again(GIVEN_UP)
     return Response(status, reply.body, content_type, passed, problem, cause=cause)
 
 
 def died() -> Problem:
     """Make the problem of a request under which Triton ended."""
     return Problem(500, DIED, "The model's process ended while it worked on this; it is not tried again.")
+
+
+def starting_again(kind: str) -> Problem:
+    """Make the problem of a request that Triton, which is away, has not answered.
+
+    Args:
+        kind: Why it is away.
+    """
+    return Problem(503, kind, "The model is starting again; try in a second.", headers=((b"Retry-After", b"1"),))

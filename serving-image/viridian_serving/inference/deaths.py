@@ -29,6 +29,8 @@ _MOST: Final = 1024
 
 REFUSED: Final = "refused-input"
 DIED: Final = "model-died"
+GIVEN_UP: Final = "model-given-up"
+"""Triton gave up the model's process, which had no CPU: an end that no input has caused."""
 
 
 class Deaths:
@@ -91,15 +93,24 @@ class Deaths:
             now: The time.
         """
         now = time.monotonic() if now is None else now
+        self.note_given_up(now)
+        self._suspects[_digest(context)] = _size(context), now
+        if len(self._suspects) > _MOST:
+            self._suspects.popitem(last=False)
+        LOG.error("request %s: Triton ended while it ran; its input is refused for a while", context.request_id)
+
+    def note_given_up(self, now: float | None = None) -> None:
+        """Record an end of Triton of which no request is suspected.
+
+        Args:
+            now: The time.
+        """
+        now = time.monotonic() if now is None else now
         if not self._times or now - self._times[-1] >= _ONE:
             self._times = [each for each in self._times if now - each < WHILE] + [now]
             self.number += 1
             if self.excuse(now):
                 self._excused()
-        self._suspects[_digest(context)] = _size(context), now
-        if len(self._suspects) > _MOST:
-            self._suspects.popitem(last=False)
-        LOG.error("request %s: Triton ended while it ran; its input is refused for a while", context.request_id)
 
     def excuse(self, now: float | None = None) -> bool:
         """Whether Triton's being away may be a request's fault: it has just ended under one, once within the while."""

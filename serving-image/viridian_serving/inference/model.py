@@ -36,6 +36,12 @@ class DiedError(CallFailedError):
     again = False
 
 
+class GivenUpError(UnreachableError):
+    """Triton gave up the process that runs the model: it had no CPU, whatever these instances are."""
+
+    again = False
+
+
 NOT_FINITE: Final = "is not a finite number"
 """What a model failed with whose answer held NaN or an infinite number; the end of the error's text."""
 
@@ -161,7 +167,7 @@ class Model:
     def _results(self, jobs: Sequence[InstanceJob], reply: Reply) -> list[list[Prediction]]:
         if reply.status != 200:
             message = error_message(reply.body)
-            raise DiedError(message) if has_lost_process(message) else ModelFailedError(message)
+            raise GivenUpError(message) if has_lost_process(message) else ModelFailedError(message)
         return self._split(jobs, reply.body, reply.headers.get(HEADER_LENGTH))
 
     def _split(self, jobs: Sequence[InstanceJob], body: bytes, header_length: bytes | None) -> list[list[Prediction]]:

@@ -20,8 +20,15 @@ from viridian_serving.http1.messages import Response
 from viridian_serving.http1.problems import Problem, Violation
 from viridian_serving.inference.batcher import CallFailedError, QueueFullError
 from viridian_serving.inference.cache import AnswerCache, CacheStats, Entry, key_of
-from viridian_serving.inference.deaths import DIED, Deaths
-from viridian_serving.inference.model import BadAnswerError, DiedError, Model, ModelFailedError, UnreachableError
+from viridian_serving.inference.deaths import DIED, GIVEN_UP, Deaths
+from viridian_serving.inference.model import (
+    BadAnswerError,
+    DiedError,
+    GivenUpError,
+    Model,
+    ModelFailedError,
+    UnreachableError,
+)
 from viridian_serving.inference.preprocessing import PreprocessFailedError, Preprocessor
 from viridian_serving.inference.request_context import RequestContext
 from viridian_shared.counts.via import USERLESS
@@ -160,6 +167,9 @@ class Predictor:
         except DiedError:
             self.deaths.note(context)
             raise
+        except GivenUpError:
+            self.deaths.note_given_up()
+            raise
 
     async def _again(
         self, cache: AnswerCache, instances: Instances, context: RequestContext
@@ -289,7 +299,8 @@ def problem_of(error: Exception, request_id: str) -> Problem:
         )
     LOG.warning("request %s: %s: %s", request_id, type(error).__name__, error)
     if isinstance(error, UnreachableError):
-        return Problem(503, "model-unreachable", "The model is starting again; try in a second.", headers=retry)
+        kind = GIVEN_UP if isinstance(error, GivenUpError) else "model-unreachable"
+        return Problem(503, kind, "The model is starting again; try in a second.", headers=retry)
     found = next((each for each in _KINDS if isinstance(error, each)), None)
     if found is not None:
         status, kind, what = _KINDS[found]

@@ -86,14 +86,14 @@ def test_a_process_that_has_no_cpu_for_too_long_ends_under_a_request_and_is_not_
         with standing_still(stub):
             answer = served.predict({"i": 1})
         # then that is no failure of the model on this input
-        assert (answer.status, answer.json["type"]) == (500, "urn:viridian:problem:model-died")
+        assert (answer.status, answer.json["type"]) == (503, "urn:viridian:problem:model-given-up")
         assert "is not healthy" in served.log()
         # and the container, which ends with the process, is excused
         assert served.triton is not None
         assert served.triton.wait(DEADLINE) == ENDED_UNDER_REQUEST
         served.start_triton()
         eventually(lambda: served.get("/triton/ready", "METRICS_PORT").status == 200, served.log)
-        assert served.predict({"i": 2}).json["prediction"] == 20
+        assert served.predict({"i": 1}).json["prediction"] == 10
         counts = served.counts()
         assert (counts["direct", "unjudged"], counts.get(("direct", "error"), 0)) == (1, 0)
 

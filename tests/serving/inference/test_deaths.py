@@ -64,6 +64,19 @@ def test_one_end_is_not_held_against_the_model_and_a_second_is(ends: list[float]
     assert known.excuse(now) is excused
 
 
+def test_an_end_without_cpu_is_excused_likewise_and_no_input_is_suspected() -> None:
+    # given
+    known = Deaths()
+    known.note_given_up(100.0)
+    # then
+    assert known.excuse(101.0)
+    assert (len(known), known.number) == (0, 1)
+    # when it happens again
+    known.note_given_up(130.0)
+    # then the node is not the reason for ever
+    assert not known.excuse(131.0)
+
+
 @pytest.mark.parametrize(
     ("ends", "words"), [([100.0], 1), ([100.0, 100.5], 1), ([100.0, 130.0], 1), ([100.0, 800.0], 2)]
 )
