@@ -1,6 +1,7 @@
 """Rollouts by the controller's own code, with drawn counters and an accelerated clock, end as `plan` says they will."""
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,13 +15,15 @@ from viridian.cli.forecast.behavior import Behavior, Candidate, LogNormal
 from viridian.cli.forecast.many import Ending, Forecast, Range, forecast
 from viridian.cli.forecast.play import World
 
-ROLLOUTS, INTERVAL = 20, 2.0
+ROLLOUTS = int(os.environ.get("ROLLOUTS", "12"))
+"""Of each pair; the forecast was held against 30."""
+INTERVAL = 2.0
 STABLE = Behavior(0.01, LogNormal(0.08))
 SPEC: dict[str, Any] = {
     "rollout": {
         "steps": [{"weight": 10, "hold": "20s"}, {"weight": 50, "hold": "20s"}],
         "bake": {"duration": "30s", "holdback": 10},
-        "deadline": "3m",
+        "deadline": "5m",
     },
     "guards": {
         "errorRate": {"max": "10%", "worseThanStable": "1.5"},
