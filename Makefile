@@ -8,9 +8,9 @@ help: ## this list
 demo: ## a good model is promoted and a bad one rolled back, on a local cluster with real traffic
 	@dev/cluster/demo.sh
 
-# Three lanes of about the same length. End-to-end tests mostly wait, and only at their end must they be alone.
+# More lanes are no faster on two cores: three have a load of 40, at which tests wait for their servers.
 test: ## everything: linters, pure, serving, component, importing and end-to-end tests
-	@dev/test/test.sh e2e component,importing lint,pure,serving,compiled
+	@dev/test/test.sh lint,pure,serving,compiled,importing component,e2e
 
 lint: ## ruff, mypy, import-linter, shellcheck, generated files
 	@dev/test/test.sh lint
