@@ -27,6 +27,7 @@ from tests.workloads.children import render
 
 from viridian.api.names import LABEL_MODEL, LABEL_REVISION, Color
 from viridian.api.spec import ModelDeploymentSpec
+from viridian.metrics.connection import Connection
 from viridian.metrics.prometheus import Prometheus as Reader
 from viridian.metrics.prometheus import trusted
 from viridian.workloads.owner import Owner
@@ -293,7 +294,7 @@ def _wait_for_counts(server: PrometheusServer, namespace: str, answered: dict[st
     key = (namespace, model)
 
     def look() -> bool:
-        found = trusted(asyncio.run(Reader(server.url, INTERVAL).read([key], [])).get(key, {}))
+        found = trusted(asyncio.run(Reader(Connection(server.url), INTERVAL).read([key], [])).get(key, {}))
         seen = {uid: pod.answered for pods in found.values() for uid, pod in pods.items()}
         assert seen == answered, f"Prometheus has {server.query('viridian_requests_total')}"
         return True
