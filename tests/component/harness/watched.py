@@ -53,7 +53,12 @@ class Watched(Repeated):
         self._stream, self._found = stream, found
         try:
             for line in () if self._stop.is_set() else stream:
-                event = json.loads(line)
+                try:
+                    event = json.loads(line)
+                except ValueError:
+                    if self._stop.is_set():  # a connection that is shut down under its reader may end in rubbish
+                        return
+                    raise
                 if event["type"] == "ERROR":  # it has forgotten what was before
                     return
                 if event["type"] == "DELETED":
