@@ -33,7 +33,7 @@ from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.metrics.guard_counters import FrozenCounters, outcome_of
 from viridian_serving.settings.config import Settings
 from viridian_serving.telemetry.failures import ABANDONED, failure_of
-from viridian_serving.triton import excuse
+from viridian_serving.triton import excuse, replacement
 from viridian_shared.counts.outcome import Outcome
 from viridian_shared.counts.via import HEADER, Via
 
@@ -96,7 +96,7 @@ class Inferences:
         self._headers = headers
         self._observe = observe
         self._budget = budget
-        self.deaths = Deaths(partial(excuse.leave, settings.run_dir))
+        self.deaths = Deaths(partial(excuse.leave, settings.run_dir), partial(replacement.ask_for, settings.run_dir))
         self._passing = 0
         self._given_up: set[asyncio.Task[Response]] = set()
         """Answers that their clients did not wait for, and that count all the same."""

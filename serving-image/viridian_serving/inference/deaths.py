@@ -36,13 +36,15 @@ GIVEN_UP: Final = "model-given-up"
 class Deaths:
     """Remembers them. The time is ``time.monotonic()``, or what a test says."""
 
-    def __init__(self, excused: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, excused: Callable[[], None] = lambda: None, given_up: Callable[[], None] = lambda: None) -> None:
         """Begin without any.
 
         Args:
             excused: Called at an end that is not counted against the model.
+            given_up: Called where Triton goes on without the model's process.
         """
         self._excused = excused
+        self._given_up = given_up
         self._suspects: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
         self._times: list[float] = []
         self.number = 0
@@ -93,30 +95,33 @@ class Deaths:
             now: The time.
         """
         now = time.monotonic() if now is None else now
-        self.note_given_up(now)
+        self._count(now)
         self._suspects[_digest(context)] = _size(context), now
         if len(self._suspects) > _MOST:
             self._suspects.popitem(last=False)
         LOG.error("request %s: Triton ended while it ran; its input is refused for a while", context.request_id)
 
     def note_given_up(self, now: float | None = None) -> None:
-        """Record an end of Triton of which no request is suspected.
+        """Record that Triton gave up the model's process, of which no request is suspected.
 
         Args:
             now: The time.
         """
-        now = time.monotonic() if now is None else now
-        if not self._times or now - self._times[-1] >= _ONE:
-            self._times = [each for each in self._times if now - each < WHILE] + [now]
-            self.number += 1
-            if self.excuse(now):
-                self._excused()
+        self._count(time.monotonic() if now is None else now)
+        self._given_up()
 
     def excuse(self, now: float | None = None) -> bool:
         """Whether Triton's being away may be a request's fault: it has just ended under one, once within the while."""
         now = time.monotonic() if now is None else now
         recent = [each for each in self._times if now - each < WHILE]
         return len(recent) == 1 and now - recent[0] < _AWAY
+
+    def _count(self, now: float) -> None:
+        if not self._times or now - self._times[-1] >= _ONE:
+            self._times = [each for each in self._times if now - each < WHILE] + [now]
+            self.number += 1
+            if self.excuse(now):
+                self._excused()
 
 
 def _parts(context: RequestContext) -> Iterable[bytes | memoryview]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from viridian_serving.settings.config import Settings
+from viridian_serving.triton import replacement
 from viridian_serving.triton.worker_host import WorkerHost
 from viridian_shared.pod import probes
 
@@ -59,6 +60,7 @@ def run(
 
 def _run(command: Sequence[str], environment: Mapping[str, str], settings: Settings, workers: WorkerHost | None) -> int:
     signals = _Signals()
+    replacement.is_asked_for(settings.run_dir)  # of the one before
     child = os.posix_spawn(command[0], list(command), dict(environment))
     drain, helpers = _Drain(settings), _Helpers(child, settings)
     while True:
@@ -74,8 +76,10 @@ def _run(command: Sequence[str], environment: Mapping[str, str], settings: Setti
             if number != signal.SIGCHLD:
                 drain.signalled(signal.Signals(number))
         action = drain.due(time.monotonic())
-        if action is None and not drain.has_begun and helpers.lost():
-            LOG.error("a process that runs the model has ended, and Triton does not start it again: stopping Triton")
+        given_up = replacement.is_asked_for(settings.run_dir)
+        if action is None and not drain.has_begun and (given_up or helpers.lost()):
+            what = "is given up" if given_up else "has ended"
+            LOG.error("a process that runs the model %s, and Triton does not start it again: stopping Triton", what)
             action = signal.SIGKILL
         if action is not None:
             os.kill(child, action)

@@ -18,6 +18,7 @@ from tests.serving.pod import Pod, children_in, eventually, running_pod, standin
 from tests.waiting import DEADLINE
 
 from viridian_serving.commands import api
+from viridian_serving.triton import replacement
 from viridian_shared.pod.exit_codes import ENDED_UNDER_REQUEST
 
 pytestmark = pytest.mark.serving
@@ -88,7 +89,7 @@ def test_a_process_that_has_no_cpu_for_too_long_ends_under_a_request_and_is_not_
         # then that is no failure of the model on this input
         assert (answer.status, answer.json["type"]) == (503, "urn:viridian:problem:model-given-up")
         assert "is not healthy" in served.log()
-        # and the container, which ends with the process, is excused
+        # and the container, which ends as it is of no use any more, is excused
         assert served.triton is not None
         assert served.triton.wait(DEADLINE) == ENDED_UNDER_REQUEST
         served.start_triton()
@@ -96,6 +97,19 @@ def test_a_process_that_has_no_cpu_for_too_long_ends_under_a_request_and_is_not_
         assert served.predict({"i": 1}).json["prediction"] == 10
         counts = served.counts()
         assert (counts["direct", "unjudged"], counts.get(("direct", "error"), 0)) == (1, 0)
+
+
+def test_triton_is_stopped_when_the_api_asks_for_another(tmp_path: Path) -> None:
+    with running_pod(tmp_path, models.lookup) as served:
+        # when
+        replacement.ask_for(tmp_path / "run")
+        # then the container ends, and that is the model's, as nobody has excused it
+        assert served.triton is not None
+        assert served.triton.wait(DEADLINE) == 128 + signal.SIGKILL
+        assert "a process that runs the model is given up" in served.log()
+        # and the next one does not hear the same word
+        served.start_triton()
+        eventually(lambda: served.get("/triton/ready", "METRICS_PORT").status == 200, served.log)
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,11 @@ def test_one_end_is_not_held_against_the_model_and_a_second_is(ends: list[float]
 
 def test_an_end_without_cpu_is_excused_likewise_and_no_input_is_suspected() -> None:
     # given
-    known = Deaths()
+    replaced: list[str] = []
+    known = Deaths(given_up=lambda: replaced.append("triton"))
     known.note_given_up(100.0)
-    # then
+    # then Triton, which is of no use any more, is to be replaced
+    assert replaced == ["triton"]
     assert known.excuse(101.0)
     assert (len(known), known.number) == (0, 1)
     # when it happens again
