@@ -8,7 +8,7 @@ help: ## this list
 demo: ## a good model is promoted and a bad one rolled back, on a local cluster with real traffic
 	@dev/cluster/demo.sh
 
-# More lanes are no faster on two cores: three have a load of 40, at which tests wait for their servers.
+# Two lanes: a third gave two cores a load of 40.
 test: ## everything: linters, pure, serving, component, importing and end-to-end tests
 	@dev/test/test.sh lint,pure,serving,compiled,importing component,e2e
 
