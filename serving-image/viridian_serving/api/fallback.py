@@ -52,7 +52,7 @@ _LEAST_TIME: Final = 0.05
 KEEP: Final = 2.0
 """Seconds for which a connection to stable is used: what the name leads to moves, and load must spread anew."""
 
-_NOT_HANDED_ON: Final = frozenset({"queue-full", "no-room", DIED})
+_NOT_HANDED_ON: Final = frozenset({"queue-full", "no-room", DIED, GIVEN_UP})
 
 _REQUEST_HEADERS: Final = (
     b"content-type",
@@ -121,11 +121,7 @@ def reason_of(response: Response) -> FallbackReason | None:
     """
     if response.status < 500 or response.problem in _NOT_HANDED_ON:
         return None
-    return (
-        FallbackReason.UNREACHABLE
-        if response.problem in ("model-unreachable", GIVEN_UP, "starting")
-        else FallbackReason.ERROR
-    )
+    return FallbackReason.UNREACHABLE if response.problem in ("model-unreachable", "starting") else FallbackReason.ERROR
 
 
 @dataclass(frozen=True, slots=True, eq=False)

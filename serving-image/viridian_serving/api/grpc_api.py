@@ -16,7 +16,7 @@ import grpc.aio
 import msgspec
 
 from viridian_serving.api.api_keys import HEADERS as KEY_HEADERS
-from viridian_serving.api.oip_proxy import QUEUE_FULL, died, starting_again
+from viridian_serving.api.oip_proxy import QUEUE_FULL, died
 from viridian_serving.api.pipeline import Inferences
 from viridian_serving.codec.offload import aside
 from viridian_serving.codec.oip import has_lost_process
@@ -208,7 +208,7 @@ class _PassedCall:
             if lost:
                 raise died() from None
             if has_lost_process(details):
-                raise starting_again(GIVEN_UP) from None
+                raise died(GIVEN_UP) from None
             self.failure = error.code(), details
             kind = "queue-full" if QUEUE_FULL in details else "model-failed"
             raise Problem(_HTTP_STATUS.get(error.code(), 500), kind, details, cause=details) from None

@@ -50,7 +50,9 @@ async def forward(
     except PeerLostError:
         raise died() from None
     except PeerUnreachableError:
-        raise starting_again("model-unreachable") from None
+        raise Problem(
+            503, "model-unreachable", "The model is starting again; try in a second.", headers=((b"Retry-After", b"1"),)
+        ) from None
     except TimeoutError:
         raise Problem(504, "timeout", "The model did not answer in time; send the request again.") from None
     passed = tuple((shown, reply.headers[name]) for name, shown in _RESPONSE_HEADERS if name in reply.headers)
@@ -60,19 +62,14 @@ async def forward(
     told = status >= 500 and b"content-encoding" not in reply.headers
     cause = error_message(reply.body) if told else ""
     if has_lost_process(cause):
-        raise starting_again(GIVEN_UP)
+        raise died(GIVEN_UP)
     return Response(status, reply.body, content_type, passed, problem, cause=cause)
 
 
-def died() -> Problem:
-    """Make the problem of a request under which Triton ended."""
-    return Problem(500, DIED, "The model's process ended while it worked on this; it is not tried again.")
-
-
-def starting_again(kind: str) -> Problem:
-    """Make the problem of a request that Triton, which is away, has not answered.
+def died(kind: str = DIED) -> Problem:
+    """Make the problem of a request under which the model's process ended.
 
     Args:
-        kind: Why it is away.
+        kind: Whether Triton ended with it, or goes on without it.
     """
-    return Problem(503, kind, "The model is starting again; try in a second.", headers=((b"Retry-After", b"1"),))
+    return Problem(500, kind, "The model's process ended while it worked on this; it is not tried again.")

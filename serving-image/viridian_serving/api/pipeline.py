@@ -362,7 +362,7 @@ class Inferences:
             if problem.kind == DIED:
                 self.deaths.note(context)
             elif problem.kind == GIVEN_UP:
-                self.deaths.note_given_up()
+                self.deaths.note_given_up(context)
             raise
         else:
             return response

@@ -74,8 +74,8 @@ def error_message(body: bytes) -> str:
 def has_lost_process(message: str) -> bool:
     """Whether Triton says of a request that it gave up the process which runs the model.
 
-    It does so when that process has ended, and when a call lasts for over a second and the process has no CPU for
-    another one: on a node that is overloaded, or while it is frozen. The process does not survive that.
+    It does so when that process has ended, perhaps of what it was asked, and when a call lasts for a second while the
+    process has no CPU: on a node that is overloaded, or while it is frozen. Its words do not tell which.
     """
     return message.startswith("Stub process") and message.rstrip().endswith("is not healthy.")
 

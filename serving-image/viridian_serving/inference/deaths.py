@@ -30,7 +30,7 @@ _MOST: Final = 1024
 REFUSED: Final = "refused-input"
 DIED: Final = "model-died"
 GIVEN_UP: Final = "model-given-up"
-"""Triton gave up the model's process, which had no CPU: an end that no input has caused."""
+"""Triton goes on without the model's process, which has ended under a request, or had no CPU."""
 
 
 class Deaths:
@@ -95,19 +95,24 @@ class Deaths:
             now: The time.
         """
         now = time.monotonic() if now is None else now
-        self._count(now)
+        if not self._times or now - self._times[-1] >= _ONE:
+            self._times = [each for each in self._times if now - each < WHILE] + [now]
+            self.number += 1
+            if self.excuse(now):
+                self._excused()
         self._suspects[_digest(context)] = _size(context), now
         if len(self._suspects) > _MOST:
             self._suspects.popitem(last=False)
         LOG.error("request %s: Triton ended while it ran; its input is refused for a while", context.request_id)
 
-    def note_given_up(self, now: float | None = None) -> None:
-        """Record that Triton gave up the model's process, of which no request is suspected.
+    def note_given_up(self, context: RequestContext, now: float | None = None) -> None:
+        """Record a request under which Triton gave up the model's process.
 
         Args:
+            context: The request; it is suspected, since the process may have ended of it.
             now: The time.
         """
-        self._count(time.monotonic() if now is None else now)
+        self.note(context, now)
         self._given_up()
 
     def excuse(self, now: float | None = None) -> bool:
@@ -115,13 +120,6 @@ class Deaths:
         now = time.monotonic() if now is None else now
         recent = [each for each in self._times if now - each < WHILE]
         return len(recent) == 1 and now - recent[0] < _AWAY
-
-    def _count(self, now: float) -> None:
-        if not self._times or now - self._times[-1] >= _ONE:
-            self._times = [each for each in self._times if now - each < WHILE] + [now]
-            self.number += 1
-            if self.excuse(now):
-                self._excused()
 
 
 def _parts(context: RequestContext) -> Iterable[bytes | memoryview]:

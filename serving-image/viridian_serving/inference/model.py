@@ -36,10 +36,8 @@ class DiedError(CallFailedError):
     again = False
 
 
-class GivenUpError(UnreachableError):
-    """Triton gave up the process that runs the model: it had no CPU, whatever these instances are."""
-
-    again = False
+class GivenUpError(DiedError):
+    """Triton gave up the process that runs the model while that worked on these instances."""
 
 
 NOT_FINITE: Final = "is not a finite number"

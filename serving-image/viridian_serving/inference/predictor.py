@@ -43,8 +43,10 @@ STALE: Final = "stale"
 """How an answer was found that was given before; the value of header ``Viridian-Cache`` and of member ``cached``."""
 _FAILURES: Final = (QueueFullError, CallFailedError, TimeoutError)
 _OF_ONE_REQUEST: Final = frozenset({"model", "version", "revision", "request_id", "feedback_token", "cached"})
+_ENDED: Final = "The model's process ended while it worked on this; it is not tried again"
 _KINDS: Final[dict[type[Exception], tuple[int, str, str]]] = {
-    DiedError: (500, DIED, "The model's process ended while it worked on this; it is not tried again"),
+    GivenUpError: (500, GIVEN_UP, _ENDED),
+    DiedError: (500, DIED, _ENDED),
     PreprocessFailedError: (500, "preprocess-failed", "preprocess.py failed on this input"),
     ModelFailedError: (500, "model-failed", "The model failed on this input"),
     BadAnswerError: (502, "bad-answer", "The model's answer cannot be read"),
@@ -164,11 +166,11 @@ class Predictor:
             if instances.many:
                 return await self._ask_many(instances.encoded, context)
             return await self.model.submit(instances.encoded[0], context.deadline, context.demand)
+        except GivenUpError:
+            self.deaths.note_given_up(context)
+            raise
         except DiedError:
             self.deaths.note(context)
-            raise
-        except GivenUpError:
-            self.deaths.note_given_up()
             raise
 
     async def _again(
@@ -299,8 +301,7 @@ def problem_of(error: Exception, request_id: str) -> Problem:
         )
     LOG.warning("request %s: %s: %s", request_id, type(error).__name__, error)
     if isinstance(error, UnreachableError):
-        kind = GIVEN_UP if isinstance(error, GivenUpError) else "model-unreachable"
-        return Problem(503, kind, "The model is starting again; try in a second.", headers=retry)
+        return Problem(503, "model-unreachable", "The model is starting again; try in a second.", headers=retry)
     found = next((each for each in _KINDS if isinstance(error, each)), None)
     if found is not None:
         status, kind, what = _KINDS[found]

@@ -140,6 +140,7 @@ async def test_a_failure_is_answered_by_stable_and_marked() -> None:
         (503, "queue-full", None),
         (503, "no-room", None),
         (500, "model-died", None),
+        (500, "model-given-up", None),
         (500, "model-failed", FallbackReason.ERROR),
         (500, "", FallbackReason.ERROR),
         (502, "bad-answer", FallbackReason.ERROR),

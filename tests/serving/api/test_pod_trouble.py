@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -87,16 +88,39 @@ def test_a_process_that_has_no_cpu_for_too_long_ends_under_a_request_and_is_not_
         with standing_still(stub):
             answer = served.predict({"i": 1})
         # then that is no failure of the model on this input
-        assert (answer.status, answer.json["type"]) == (503, "urn:viridian:problem:model-given-up")
+        assert (answer.status, answer.json["type"]) == (500, "urn:viridian:problem:model-given-up")
         assert "is not healthy" in served.log()
         # and the container, which ends as it is of no use any more, is excused
         assert served.triton is not None
         assert served.triton.wait(DEADLINE) == ENDED_UNDER_REQUEST
         served.start_triton()
         eventually(lambda: served.get("/triton/ready", "METRICS_PORT").status == 200, served.log)
-        assert served.predict({"i": 1}).json["prediction"] == 10
+        assert served.predict({"i": 2}).json["prediction"] == 20
+        # and what may have ended the process is refused for a while
+        assert served.predict({"i": 1}).status == 422
         counts = served.counts()
         assert (counts["direct", "unjudged"], counts.get(("direct", "error"), 0)) == (1, 0)
+
+
+@pytest.mark.parametrize("after", [0.6, 0.8, 1.0])
+def test_a_process_that_ends_while_triton_gives_it_up_is_held_against_the_request(tmp_path: Path, after: float) -> None:
+    with running_pod(tmp_path, models.lookup) as served, ThreadPoolExecutor(1) as client:
+        eventually(lambda: "1 of its own processes run it" in served.log(), served.log)
+        (stub,) = [pid for pid in children_in(tmp_path) if "stub" in Path(f"/proc/{pid}/exe").readlink().name]
+        # given a request that takes its time before it ends the process
+        os.kill(stub, signal.SIGSTOP)
+        asked = client.submit(served.predict, {"i": 1})
+        time.sleep(after)  # about when Triton looks at the process
+        os.kill(stub, signal.SIGKILL)
+        answer = asked.result()
+        # then, whatever Triton says of it, nobody runs it again
+        assert answer.status == 500
+        assert answer.json["type"] in {"urn:viridian:problem:model-given-up", "urn:viridian:problem:model-died"}
+        assert served.triton is not None
+        assert served.triton.wait(DEADLINE) == ENDED_UNDER_REQUEST
+        served.start_triton()
+        eventually(lambda: served.get("/triton/ready", "METRICS_PORT").status == 200, served.log)
+        assert served.predict({"i": 1}).status == 422
 
 
 def test_triton_is_stopped_when_the_api_asks_for_another(tmp_path: Path) -> None:

@@ -64,19 +64,19 @@ def test_one_end_is_not_held_against_the_model_and_a_second_is(ends: list[float]
     assert known.excuse(now) is excused
 
 
-def test_an_end_without_cpu_is_excused_likewise_and_no_input_is_suspected() -> None:
+def test_a_process_that_is_given_up_is_an_end_after_which_triton_is_replaced() -> None:
     # given
     replaced: list[str] = []
     known = Deaths(given_up=lambda: replaced.append("triton"))
-    known.note_given_up(100.0)
-    # then Triton, which is of no use any more, is to be replaced
-    assert replaced == ["triton"]
+    known.note_given_up(predicted(b"slow"), 100.0)
+    # then it is as any other, since the process may have ended of what it was asked
+    assert is_refused(known, predicted(b"slow"), 101.0)
     assert known.excuse(101.0)
-    assert (len(known), known.number) == (0, 1)
-    # when it happens again
-    known.note_given_up(130.0)
-    # then the node is not the reason for ever
-    assert not known.excuse(131.0)
+    # but Triton, which goes on without it, is of no use any more
+    assert replaced == ["triton"]
+    # and of one that has ended by itself nothing is asked
+    known.note(predicted(b"kill"), 101.0)
+    assert replaced == ["triton"]
 
 
 @pytest.mark.parametrize(
