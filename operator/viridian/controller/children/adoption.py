@@ -5,10 +5,10 @@ from functools import lru_cache
 
 from viridian.api.errors import BrokenChild, ForeignChild
 from viridian.api.names import LABEL_MODEL
+from viridian.controller.cache.live import deleted, read_live
 from viridian.controller.cache.models import Model
 from viridian.kube.client import KubeClient, Manifest
-from viridian.kube.errors import Conflict
-from viridian.kube.resources import CONTROLLER_REVISION, MODEL_DEPLOYMENT, Kind
+from viridian.kube.resources import CONTROLLER_REVISION, Kind
 from viridian.workloads.owner import build_metadata
 from viridian.workloads.revisions import read_controller_revision
 
@@ -63,9 +63,8 @@ async def _recheck(client: KubeClient, model: Model) -> None:
     Raises:
         Conflict: the model was deleted, and perhaps created anew.
     """
-    live = await client.get(MODEL_DEPLOYMENT, *model.key)
-    if live is None or live["metadata"]["uid"] != model.owner.uid or Model(live).is_going:
-        raise Conflict(409, f"ModelDeployment {model.owner.name} was deleted")
+    if Model(await read_live(client, model)).is_going:
+        raise deleted(model)
 
 
 async def adopt_revisions(client: KubeClient, found: list[Manifest], model: Model) -> list[Manifest]:

@@ -8,6 +8,7 @@ before its own first write there.
 import logging
 
 from viridian.api.names import LABEL_MODEL, Color, color_name
+from viridian.controller.cache.live import read_live
 from viridian.controller.cache.models import Model, Models
 from viridian.controller.routing.router import Site
 from viridian.controller.routing.routers import ROUTERS
@@ -70,8 +71,6 @@ class Fence:
             await self._client.replace(kind, stamp(live, self.epoch))
 
     async def _mark_status(self, model: Model) -> Model:
-        live = await self._client.get(MODEL_DEPLOYMENT, *model.key)
-        if live is None or live["metadata"]["uid"] != model.owner.uid:
-            raise Conflict(409, f"ModelDeployment {model.owner.name} was deleted")
+        live = await read_live(self._client, model)
         manifest = {**live, "status": {**(live.get("status") or {}), "epoch": self.epoch}}
         return self._models.see(await self._client.replace_status(MODEL_DEPLOYMENT, manifest))
