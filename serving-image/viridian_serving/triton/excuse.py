@@ -4,12 +4,11 @@ Only the API knows that one ran. The container then ends with its own code, by w
 against the model.
 """
 
-import logging
 import time
 from pathlib import Path
 from typing import Final
 
-LOG = logging.getLogger("viridian.api")
+from viridian_serving.settings import flag_file
 
 _FILE: Final = "ended-under-a-request"
 _FRESH: Final = 5.0
@@ -25,10 +24,7 @@ def leave(run_dir: Path) -> None:
     Args:
         run_dir: The volume.
     """
-    try:
-        (run_dir / _FILE).touch()
-    except OSError as error:
-        LOG.warning("%s could not be written, so Triton's end counts as the model's: %s", run_dir / _FILE, error)
+    flag_file.leave(run_dir / _FILE, "Triton's end counts as the model's")
 
 
 def take(run_dir: Path, longest: float = _WAIT) -> bool:

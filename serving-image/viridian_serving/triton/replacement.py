@@ -4,11 +4,10 @@ Triton that gave up the model's process says that it is ready, and the next requ
 the API has seen the answer that tells it.
 """
 
-import logging
 from pathlib import Path
 from typing import Final
 
-LOG = logging.getLogger("viridian.api")
+from viridian_serving.settings import flag_file
 
 _FILE: Final = "to-be-replaced"
 
@@ -19,10 +18,7 @@ def ask_for(run_dir: Path) -> None:
     Args:
         run_dir: The volume.
     """
-    try:
-        (run_dir / _FILE).touch()
-    except OSError as error:
-        LOG.warning("%s could not be written, so Triton is not stopped: %s", run_dir / _FILE, error)
+    flag_file.leave(run_dir / _FILE, "Triton is not stopped")
 
 
 def is_asked_for(run_dir: Path) -> bool:
