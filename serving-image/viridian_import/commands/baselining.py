@@ -9,7 +9,7 @@ from viridian_import.commands import dtypes
 from viridian_import.faults import ImportFault
 from viridian_import.learn.baseline import of_columns
 from viridian_import.learn.draft import draft
-from viridian_import.sample.reading import listed, read_table
+from viridian_import.sample.reading import check_target, read_table
 from viridian_import.write.folder import write_json
 from viridian_serving.contract.baseline_file import FILE
 
@@ -35,8 +35,7 @@ def run(given: argparse.Namespace) -> int:
     """Write the file; see main()."""
     kinds = dict(given.dtype)
     table = read_table(given.sample, kinds, dtypes.OPTION)
-    if given.target is not None and given.target not in table.names:
-        raise ImportFault(f"--target {given.target!r} is no column of the sample; {listed(table.names)}")
+    check_target(given.target, table)
     if given.output is not None and given.target is None:
         raise ImportFault("--output names the output that answers a column; name that with --target, or leave it out")
     if not given.into.is_dir():

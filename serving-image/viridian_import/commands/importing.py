@@ -23,7 +23,7 @@ from viridian_import.prove.profile import profile
 from viridian_import.prove.quantization import Quantized, quantize
 from viridian_import.prove.speed import Speed, measure
 from viridian_import.prove.study import Study, learn, study
-from viridian_import.sample.reading import listed, read_table
+from viridian_import.sample.reading import check_target, read_table
 from viridian_import.sample.table import Table
 from viridian_import.write.card import size_of
 from viridian_import.write.folder import claim
@@ -139,8 +139,7 @@ def import_model(given: argparse.Namespace) -> Imported:
     identity = _identity(given)
     claim(identity.folder)
     sample = read_table(given.sample, dict(given.dtype), dtypes.OPTION)
-    if given.target is not None and given.target not in sample.names:
-        raise ImportFault(f"--target {given.target!r} is no column of the sample; {listed(sample.names)}")
+    check_target(given.target, sample)
     if given.native:
         return _native(given, source, identity, sample)
     with (
@@ -287,10 +286,7 @@ def _name_of(path: Path) -> str:
 
 
 def _points(text: str) -> float:
-    try:
-        points = float(text)
-    except ValueError:
-        points = math.nan
+    points = _number(text)
     if not -100 <= points <= 100:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of points up to 100; write one such as 0.5")
     return points
@@ -321,10 +317,15 @@ def _uri(text: str) -> str:
 
 
 def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
+    number = _number(text)
     if not 0 < number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number between 0 and 1; write one such as 1e-4")
     return number
+
+
+def _number(text: str) -> float:
+    """The number that a text is; not a number, which is within no bounds, where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

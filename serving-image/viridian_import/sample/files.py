@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from viridian_import.faults import ImportFault
+from viridian_import.sample.numbers import is_number
 from viridian_serving.artifacts.library_words import words_of
 
 SEPARATED: Final = {".csv": ",", ".tsv": "\t"}
@@ -92,20 +93,12 @@ def _wrong_names(names: list[str], separator: str) -> str | None:
         instead = "call the file .tsv" if other == "\t" else "write it with commas, and numbers with points"
         return f"has one column, {names[0]!r}: its values are separated by {other!r}; {instead}"
     # Frames without names have 0, 1, 2 for them, and years may be names too.
-    if names and all(map(_is_number, names)) and not all(map(str.isdecimal, names)):
+    if names and all(map(is_number, names)) and not all(map(str.isdecimal, names)):
         return (
             f"has numbers in the place of the names of its columns ({', '.join(names[:3])}, …); write a first line "
             "that names them"
         )
     return None
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _not_utf8(file: Path, error: UnicodeDecodeError) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from viridian_import.messages import Column
+from viridian_import.sample.numbers import is_number
 from viridian_import.sample.table import Table
 from viridian_serving.codec.tensors import Kind
 
@@ -24,13 +25,5 @@ def odd_cells(sample: Table) -> Iterator[str]:
 def _odd(column: Column) -> int | None:
     """The first row that holds no number, where most others do."""
     present = [row for row, value in enumerate(column.values) if value is not None]
-    odd = [row for row in present if not _is_number(column.values[row])]
+    odd = [row for row in present if not is_number(column.values[row])]
     return odd[0] if odd and len(present) - len(odd) >= _NUMBERS * len(odd) else None
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

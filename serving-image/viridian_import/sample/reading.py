@@ -69,6 +69,16 @@ def codes_read_as_numbers(file: Path, sample: Table, kinds: Collection[str]) -> 
     return {name: str(found.iloc[0]) for name, found in begins_with_0.items() if len(found)}
 
 
+def check_target(target: str | None, sample: Table) -> None:
+    """Check that the column which the model predicts is there.
+
+    Raises:
+        ImportFault: It is named, and is not.
+    """
+    if target is not None and target not in sample.names:
+        raise ImportFault(f"--target {target!r} is no column of the sample; {listed(sample.names)}")
+
+
 def listed(names: Sequence[str], most: int = 30) -> str:
     """Return the columns of a sample as the end of a sentence."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
