@@ -171,7 +171,7 @@ class Operator:
         }
 
     def _prometheus(self, purpose: str, timeout: timedelta = TIMEOUT) -> Connection:
-        """A connection of its own for each purpose: none waits for another one's queries."""
+        """Return a separate connection for a purpose, so that its queries wait for no others."""
         return Connection(self.configuration.prometheus_url, timeout=timeout, asked=self.metrics.asked(purpose))
 
     def _user_queries(self) -> UserQueries | None:

@@ -124,7 +124,7 @@ def _kind(file: Path, name: str, present: Sequence[Any], series: Any, option: st
     if not isinstance(odd, str | int | float | bool):
         raise ImportFault(
             f"column {name!r} of {file} holds lists or objects, such as {str(odd)[:40]}; give each of their values a "
-            "column of its own, or leave the column out"
+            "separate column, or leave the column out"
         )
     other = next(value for value in present if type(value) is not type(odd))
     raise ImportFault(

@@ -136,7 +136,7 @@ class Upload:
         return "Nothing was left there"
 
     def _explained(self, error: Exception, right: str) -> ImportFault:
-        """Say what the store says to whoever uses a right there, and what to do."""
+        """Return what the store answered where this right was used, and the way out."""
         uri, kind = self.source.uri, self._kind
         said = words_of(error, [os.environ.get(name, "") for name in _SECRETS])
         # A listing that is refused is no exception of its own; its words begin with the status.

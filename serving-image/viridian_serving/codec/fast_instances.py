@@ -23,7 +23,7 @@ _BEGINNING = 64
 """Bytes looked at to tell a list of instances from one; a body that begins with more blanks is left to the other."""
 
 _LONG_LIST: Final = 16
-"""Elements from which on a list is worth a call of its own to pack it."""
+"""Elements from which on a list is packed by a separate call."""
 _UNREADABLE: Final = re.compile(r'[\\"\x00-\x1f]')
 """What the decoder does not take in a member's name, since JSON escapes it."""
 
