@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,23 +56,39 @@ class Scenario:
             "input_series": [{"series": _whole(name), "values": str(values)} for name, values in self.series.items()],
             "promql_expr_test": [{"expr": text, "eval_time": f"{self.minutes}m"} for text in questions],
         }
-        file = folder / "test.yaml"
-        rule_files = [str(RULES / f"{name}.yaml") for name in self.rules]
-        # Left alone it takes the groups in an order of chance. Each one before those that it reads is the worst that
-        # Prometheus does, where groups run beside one another: what they read is older by an interval.
-        order = [group["name"] for name in self.rules for group in _groups(name)][::-1]
-        whole = {"rule_files": rule_files, "evaluation_interval": look, "group_eval_order": order, "tests": [test]}
-        file.write_text(yaml.safe_dump(whole))
-        done = subprocess.run([_promtool(), "test", "rules", file], capture_output=True, text=True, check=False)
-        if done.returncode == 0:
+        files = [RULES / f"{name}.yaml" for name in self.rules]
+        # Each group before those that it reads is the worst that Prometheus does, where groups run beside one
+        # another: what they read is older by an interval.
+        said = promtool(folder, files[::-1], test, look)
+        if not said:
             return {}
-        told = [line for line in done.stderr.splitlines() if line.strip().startswith("got:")]
-        assert len(told) == len(questions), done.stderr
+        told = [line for line in said.splitlines() if line.strip().startswith("got:")]
+        assert len(told) == len(questions), said
         first, last = ([(name, float(value) - 0.5) for name, value in _FOUND.findall(line)] for line in told)
         return {
             name: Firing(min(t for n, t in first if n == name), max(t for n, t in last if n == name))
             for name, _ in first
         }
+
+
+def promtool(folder: Path, files: Sequence[Path], test: Mapping[str, Any], interval: str = "1m") -> str:
+    """What Prometheus' tester objects to in a test of the rules of some files; nothing, if it holds.
+
+    The groups are evaluated in the order of the files, and of each file's own: left alone, the tester takes them in an
+    order of chance, and a rule reads now this evaluation of another group, now the one before.
+    """
+    groups = [group["name"] for file in files for group in yaml.load(file.read_text(), yaml.CSafeLoader)["groups"]]
+    whole = {
+        "rule_files": [str(file) for file in files],
+        "evaluation_interval": interval,
+        "group_eval_order": groups,
+        "tests": [dict(test)],
+    }
+    file = folder / "test.yaml"
+    file.write_text(yaml.safe_dump(whole))
+    command = [tool("prometheus").with_name("promtool"), "test", "rules", file]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stderr if done.returncode else ""
 
 
 def scenarios() -> list[Scenario]:
@@ -99,13 +116,3 @@ def _whole(series: str) -> str:
         labels = {name: _IDENTITY[name] for name in names} | labels
     text = ",".join(f'{name}="{value}"' for name, value in labels.items())
     return f"{match['name']}{{{text}}}"
-
-
-def _groups(name: str) -> list[dict[str, Any]]:
-    groups: list[dict[str, Any]] = yaml.load((RULES / f"{name}.yaml").read_text(), yaml.CSafeLoader)["groups"]
-    return groups
-
-
-def _promtool() -> Path:
-    """Prometheus' tool, which is built with it."""
-    return tool("prometheus").with_name("promtool")

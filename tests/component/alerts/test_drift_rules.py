@@ -1,14 +1,11 @@
 """The rules for drift calculate what the formulas say, and their alert says what moved where."""
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from tests.component.alerts.promtool import RULES
-from tests.component.harness.binaries import tool
+from tests.component.alerts.promtool import RULES, promtool
 
 from viridian_shared.drift import critical_g, g_statistic, jensen_shannon, psi
 
@@ -32,11 +29,8 @@ def play(folder: Path, **test: Any) -> str:
             ("viridian_drift_observed_total", f"0+{SERVED[name] / 2}x120"),
         )
     ]
-    file = folder / "test.yaml"
     played = {"interval": "2m", "input_series": series, **test}
-    file.write_text(yaml.safe_dump({"rule_files": [str(RULES / "drift.yaml")], "tests": [played]}))
-    promtool = tool("prometheus").with_name("promtool")
-    return subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, check=False).stderr
+    return promtool(folder, [RULES / "drift.yaml"], played)
 
 
 @pytest.mark.parametrize("window", ["1h", "1d"])

@@ -1,14 +1,13 @@
 """The rules for outcomes and cost calculate what their formulas say."""
 
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 import yaml
-from tests.component.alerts.promtool import RULES
-from tests.component.harness.binaries import REPOSITORY, tool
+from tests.component.alerts.promtool import RULES, promtool
+from tests.component.harness.binaries import REPOSITORY
 
 RULE_FILES = tuple(RULES / f"{name}.yaml" for name in ("outcomes", "cost"))
 GUIDE = REPOSITORY / "docs" / "guides" / "cost.md"
@@ -29,12 +28,7 @@ def evaluated(
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
         "promql_expr_test": [{"expr": each, "eval_time": f"{minutes}m", "exp_samples": []} for each in expressions],
     }
-    file = folder / "test.yaml"
-    file.write_text(
-        yaml.safe_dump({"rule_files": [str(each) for each in files], "evaluation_interval": "5m", "tests": [test]})
-    )
-    promtool = tool("prometheus").with_name("promtool")
-    said = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, check=False).stderr
+    said = promtool(folder, files, test, "5m")
     found: dict[str, dict[str, float]] = {each: {} for each in expressions}
     for name, labels, value in re.findall(r'__name__="([^"]+)"([^}]*)\} ([-0-9.eE+]+)', said):
         own = re.findall(r'(?:color|revision)="([^"]+)"', labels)

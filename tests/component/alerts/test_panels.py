@@ -4,12 +4,9 @@ All other panels are asked of real pods and of a real operator, in tests that li
 """
 
 import json
-import subprocess
 from pathlib import Path
 
-import yaml
-from tests.component.alerts.promtool import RULES
-from tests.component.harness.binaries import tool
+from tests.component.alerts.promtool import RULES, promtool
 from tests.component.rollout.test_operator_dashboard import MAY_BE_EMPTY as OF_THE_OPERATOR
 from tests.serving.telemetry.test_dashboard_queries import MAY_BE_EMPTY as OF_PODS
 
@@ -52,10 +49,6 @@ def test_each_panel_that_may_be_empty_shows_what_there_is(tmp_path: Path) -> Non
         "input_series": [{"series": name, "values": values} for name, values in SERIES.items()],
         "promql_expr_test": [{"expr": each, "eval_time": "3h", "exp_samples": []} for each in queries],
     }
-    rules = [str(file) for file in sorted(RULES.glob("*.yaml"))]
-    file = tmp_path / "test.yaml"
-    file.write_text(yaml.safe_dump({"rule_files": rules, "evaluation_interval": "1m", "tests": [test]}))
-    promtool = tool("prometheus").with_name("promtool")
-    said = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, check=False).stderr
+    said = promtool(tmp_path, sorted(RULES.glob("*.yaml")), test)
     # then Prometheus objects to each
     assert {title for expr, title in queries.items() if f"expr: {json.dumps(expr)}" not in said} == set(), said
