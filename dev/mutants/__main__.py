@@ -27,7 +27,7 @@ def main(copy: str, *modules: str) -> int:
     runner = Runner(report.fill)
     with open(os.devnull, "w") as null, contextlib.redirect_stdout(null):
         pytest.main(PYTEST, [runner.reporter, runner])
-    return report.close()
+    return report.close(runner.reporter.failed)
 
 
 if __name__ == "__main__":

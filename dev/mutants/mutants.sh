@@ -10,5 +10,5 @@ tool=$("$DEV/toolchain/beside.sh" requirements/mutants.txt)
 mkdir -p build
 copy=$(mktemp -d build/mutants.XXXX)
 trap 'rm -rf "$copy"' EXIT
-cp -r operator serving-image tests pyproject.toml "$copy"
+cp -r docs operator serving-image tests pyproject.toml "$copy"
 "$DEV/python.sh" dev/mutants "$tool" "$copy" "$@"

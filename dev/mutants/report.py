@@ -48,10 +48,17 @@ class Report:
             print(f"- {key}", file=self.out)
         self.out.flush()
 
-    def close(self) -> int:
-        """Say what is to be done; 1 when something is."""
+    def close(self, failed: list[str]) -> int:
+        """Say what is to be done; 1 when something is.
+
+        Args:
+            failed: Tests that failed without any mistake.
+        """
         if not self.began:
-            print(f"The tests fail without any mistake: make dev/python.sh -m pytest tests/{NAME} pass first.")
+            print(
+                f"Tests fail without any mistake, in a copy of the tree: make dev/python.sh -m pytest tests/{NAME} pass."
+            )
+            print(*(f"- {each}" for each in failed), sep="\n")
             return 1
         total = {name: sum(row[name] for row in self.rows) for name in COLUMNS}
         print(f"  {'all':<12}" + "".join(f"{total[name]:6} {name}" for name in COLUMNS))

@@ -28,6 +28,9 @@ class Reporter:
     pipe: int | None = None
     order: Callable[[pytest.Item], tuple[float, ...]] | None = None
 
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Tests that were loaded anew are asked in the same order."""
         if self.order is not None:
@@ -41,8 +44,10 @@ class Reporter:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A part of a test has ended."""
-        if self.pipe is not None and report.failed:
-            os._exit(1)
+        if report.failed:
+            if self.pipe is not None:
+                os._exit(1)
+            self.failed.append(report.nodeid)
 
 
 class Runner:
