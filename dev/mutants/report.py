@@ -55,9 +55,7 @@ class Report:
             failed: Tests that failed without any mistake.
         """
         if not self.began:
-            print(
-                f"Tests fail without any mistake, in a copy of the tree: make dev/python.sh -m pytest tests/{NAME} pass."
-            )
+            print(f"Tests of tests/{NAME} fail without any mistake, in a copy of the tree. Make them pass first:")
             print(*(f"- {each}" for each in failed), sep="\n")
             return 1
         total = {name: sum(row[name] for row in self.rows) for name in COLUMNS}
