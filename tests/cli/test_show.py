@@ -234,6 +234,21 @@ def test_explain_recommends_no_retry_of_what_is_not_blocked(
     assert "retry" not in said
 
 
+@pytest.mark.parametrize("phase", ["Starting", "Held", "RollingBack", "Finishing"])
+def test_explain_shows_no_earlier_counts_beside_a_candidate(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], phase: str
+) -> None:
+    # given a rollout that has counted nothing yet, after one that has
+    ended = stored("rolled-back")
+    candidate = {**ended.status["stable"], "version": "v3.0.0"}
+    cluster(Model({**ended.manifest, "status": {**ended.status, "phase": phase, "candidate": candidate}}))
+    # when
+    assert main(["explain", "iris"]) == 0
+    # then
+    assert ended.history[0]["guards"]
+    assert "on the candidate and" not in capsys.readouterr().out
+
+
 def test_guards_are_silent_before_there_is_traffic_to_judge() -> None:
     guards = stored("progressing").status["guards"]
     for phase, kept in (("Starting", 0), ("RolledBack", 0), ("Held", len(guards)), ("Watching", len(guards))):

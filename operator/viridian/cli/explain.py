@@ -51,10 +51,16 @@ def _guards(model: Model) -> Iterator[str]:
 
 def _counts(model: Model) -> Iterator[str]:
     """The counts of the rollout that runs, else of the last one that ended, and what they can show."""
-    running, last = model.guards, model.history[:1]
-    for guard in running or [each for entry in last for each in entry.get("guards") or []]:
+    counted = [("", guard) for guard in model.guards]
+    if not counted and not model.candidate:  # an earlier rollout's counts would be taken for this candidate's
+        counted = [
+            (f"In the rollout of {entry['version']}, ", guard)
+            for entry in model.history[:1]
+            for guard in entry.get("guards") or []
+        ]
+    for of, guard in counted:
         if told := recount(guard):
-            yield told
+            yield of + told
     if power := model.status.get("power"):
         yield power
 
