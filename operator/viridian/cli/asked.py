@@ -165,7 +165,7 @@ def _spec(filename: str, manifest: dict[str, Any]) -> "ModelDeploymentSpec":
 def _measured(prometheus: str, namespace: str, model: str, window: float) -> "Measured":
     from viridian.cli.forecast.measure import measure
 
-    return measure(prometheus, namespace, model, f"{max(1, round(window))}s")
+    return measure(prometheus, namespace, model, max(1, round(window)))
 
 
 def _cost(prometheus: str, namespace: str, model: str) -> "Amount | None":

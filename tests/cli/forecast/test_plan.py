@@ -99,17 +99,42 @@ def test_a_manifest_with_an_error_is_not_planned(iris: Path, capsys: pytest.Capt
 
 
 class Iris(Prometheus):
-    """Knows 300 requests a minute, 1 % of which fail; of the others 90 % take at most 100 ms. Pods cost 1.5 an hour."""
+    """300 requests a minute of the revision that serves, 1 % of which fail; of the others 90 % take at most 100 ms.
 
-    counts: ClassVar = {"ok": "4.95", "error": "0.05"}
+    A candidate that was turned back has failed all of its 60 a minute. Pods cost 1.5 an hour.
+    """
+
+    rates: ClassVar = {
+        ("iris-1", "ok"): "4.95",
+        ("iris-1", "error"): "0.05",
+        ("iris-1", "rejected"): "9",
+        ("iris-2", "error"): "1",
+    }
+    buckets: ClassVar = {"0.1": "4.455", "0.2": "4.95", "+Inf": "5"}
+    looks = 240
+    """Of an hour, every 15 seconds."""
 
     def samples(self, query: str) -> list[dict[str, Any]]:
+        found: list[tuple[dict[str, str], str]]
         if "cost_per_hour" in query:
-            return [{"metric": {"currency": "EUR"}, "value": [0, "1.5"]}]
-        by, values = (
-            ("le", {"0.1": "4.455", "0.2": "4.95", "+Inf": "5"}) if "_bucket" in query else ("outcome", self.counts)
-        )
-        return [{"metric": {by: key}, "value": [0, value]} for key, value in values.items()] if "iris" in query else []
+            found = [({"currency": "EUR"}, "1.5")]
+        elif "iris" not in query:
+            found = []
+        elif query.startswith("topk"):
+            found = [({"revision": "iris-1"}, "5")]
+        elif query.startswith("count_over_time"):
+            found = [({}, str(self.looks))]
+        elif "_bucket" in query and 'revision="iris-1"' in query:
+            found = [({"le": bound}, rate) for bound, rate in self.buckets.items()]
+        else:
+            found = [({"revision": key[0], "outcome": key[1]}, rate) for key, rate in self.rates.items()]
+        return [{"metric": labels, "value": [0, value]} for labels, value in found]
+
+
+class Young(Iris):
+    """The same, of a model whose first requests came six minutes ago."""
+
+    looks = 24
 
 
 @pytest.fixture
@@ -120,18 +145,23 @@ def prometheus() -> Iterator[str]:
 
 def test_traffic_is_what_prometheus_has_counted(prometheus: str) -> None:
     # when
-    found = measure(prometheus, "ml", "iris", "1h")
+    found = measure(prometheus, "ml", "iris", 3600)
     # then
-    assert found.rpm == pytest.approx(300)
+    assert found.rpm == pytest.approx(360)
     assert found.behavior.errors == pytest.approx(0.01)
     assert found.behavior.latency.slower_than(0.1) == pytest.approx(0.1)
     assert found.behavior.latency.slower_than(0.15) == pytest.approx(0.05)
     assert found.behavior.latency.within(0.95) == pytest.approx(0.15)
 
 
+def test_the_time_before_the_first_request_is_left_out() -> None:
+    with serving(Young) as url:
+        assert measure(url, "ml", "iris", 3600).rpm == pytest.approx(3600)
+
+
 def test_a_model_without_requests_has_nothing_to_measure(prometheus: str) -> None:
-    with pytest.raises(CannotMeasure, match="has counted no requests of ml/rose in 1h: give --rpm"):
-        measure(prometheus, "ml", "rose", "1h")
+    with pytest.raises(CannotMeasure, match="has counted no requests of ml/rose in 3600 s: give --rpm"):
+        measure(prometheus, "ml", "rose", 3600)
 
 
 def test_what_is_given_wins_over_what_is_measured(
@@ -152,7 +182,7 @@ def test_what_is_given_wins_over_what_is_measured(
     ]
     assert main(command) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["requestsPerMinute"] == pytest.approx(300)
+    assert said["requestsPerMinute"] == pytest.approx(360)
     assert said["errorRate"] == 0.02
     assert said["assumed"] == []
     assert said["cost"] == {"perHour": 1.5, "currency": "EUR"}
