@@ -103,7 +103,10 @@ def test_all_errors_are_said_at_once() -> None:
             {"spec": {"serving": {"triton": {"resources": {"limits": {"cpu": 1.5}}}}}},
             "spec.serving.triton.resources.limits.cpu is 1.5, which YAML does not read as text: put it in quotes",
         ),
-        ({"spec": {"serving": {"timeout": 30}}}, "is 30, which YAML does not read as text: put it in quotes"),
+        ({"spec": {"serving": {"timeout": 30}}}, "spec.serving.timeout 30 is not a duration: write whole numbers with"),
+        ({"spec": {"guards": {"errorRate": {"max": 5}}}}, "5 is not a percentage above 0% and below 100%: write a"),
+        ({"spec": {"model": {"changes": 7}}}, "changes is 7, which YAML does not read as text: put it in quotes"),
+        ({"spec": {"serving": {"replicas": "2"}}}, "replicas is '2': write a whole number, without quotes"),
         (
             {"spec": {"rollout": {"steps": [{"weight": 50, "hold": "1m"}, {"weight": 25, "hold": "1m"}]}}},
             "spec.rollout.steps the weights must increase from step to step",

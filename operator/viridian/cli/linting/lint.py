@@ -1,5 +1,6 @@
 """What the API server or the operator would refuse in a manifest, and what is allowed but risky. Needs no cluster."""
 
+import copy
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final, Self
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_json
 
 from viridian.api.generators.structural import structural_schema
 from viridian.api.names import API_VERSION, KIND
@@ -38,8 +39,8 @@ _WORDS: Final = {
     "enum": "is {input!r}: write one of {expected}",
     "literal_error": "is {input!r}: write one of {expected}",
     "string_type": "is {input!r}, which YAML does not read as text: put it in quotes",
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "is {input!r}: write a whole number"),
-    **dict.fromkeys(("bool_type", "bool_parsing"), "is {input!r}: write true or false, without quotes"),
+    **dict.fromkeys(("int_type", "int_from_float"), "is {input!r}: write a whole number, without quotes"),
+    "bool_type": "is {input!r}: write true or false, without quotes",
     **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "is {input!r}: write a map of fields"),
     "list_type": "is {input!r}: write a list",
 }
@@ -109,7 +110,7 @@ def _spec(spec: object) -> Iterator[Finding]:
             " spec.drill",
         )
     schema = structural_schema(ModelDeploymentSpec)
-    faults = [*map(_Fault.of, _faults(spec))]
+    faults = [_Fault.of(spec, error) for error in _faults(spec)]
     for fault in faults:
         if fault.kind != _OWN_RULE:
             yield _error(_path(fault.path), fault.message)
@@ -131,23 +132,46 @@ class _Fault:
     message: str
 
     @classmethod
-    def of(cls, error: ErrorDetails) -> Self:
-        path, words = error["loc"], _WORDS.get(error["type"])
-        if path[-1:] == _TEXT:
-            path = path[:-1]
-        message = error["msg"].removeprefix("Value error, ")
-        if words is not None:
-            message = words.format(**error.get("ctx", {}), input=error["input"])
-        return cls(error["type"], path, message)
+    def of(cls, spec: dict[str, Any], error: ErrorDetails) -> Self:
+        message = _said_of_text(spec, error) if error["type"] == "string_type" else None
+        return cls(error["type"], _without_type(error["loc"]), message or _message(error))
 
 
 def _faults(spec: dict[str, Any]) -> list[ErrorDetails]:
+    """What the models say. As strict as the API server is: a number in quotes is text."""
     try:
-        ModelDeploymentSpec.model_validate(spec)
+        ModelDeploymentSpec.model_validate_json(to_json(spec), strict=True)
     except ValidationError as error:
         # Of a field that may be text or a number there is an error for each; text is the more general one.
         return [one for one in error.errors() if one["loc"][-1:] != _NUMBER]
     return []
+
+
+def _said_of_text(spec: dict[str, Any], error: ErrorDetails) -> str | None:
+    """What the models say of a number once it is in quotes; None if that is all it lacks."""
+    number, (*parents, last) = error["input"], _without_type(error["loc"])
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return None
+    changed = copy.deepcopy(spec)
+    parent: Any = changed
+    for key in parents:
+        parent = parent[key]
+    parent[last] = str(number)
+    for one in _faults(changed):
+        if _without_type(one["loc"]) == (*parents, last):
+            return _message(one).replace(repr(str(number)), repr(number), 1)
+    return None
+
+
+def _without_type(path: Path) -> Path:
+    return path[:-1] if path[-1:] == _TEXT else path
+
+
+def _message(error: ErrorDetails) -> str:
+    words = _WORDS.get(error["type"])
+    if words is not None:
+        return words.format(**error.get("ctx", {}), input=error["input"])
+    return error["msg"].removeprefix("Value error, ")
 
 
 def _with_value(spec: Any, path: Path, message: str) -> str:  # noqa: ANN401 - anything that YAML can hold
