@@ -179,15 +179,15 @@ class ModelSchema:
         if (config.get("model_transaction_policy") or {}).get("decoupled"):
             raise SchemaError("it is decoupled: it may give many answers to a request, and the API gives one")
         batching = _batching(config, max_batch)
-        if batching.mode is Batch.SINGLE:
-            return cls(
-                _without_first(inputs), _without_first(outputs), 1, batching, instances=instances, threads=threads
-            )
-        if max_batch == 0 and all(tensor.dims[:1] == (1,) for tensor in (*inputs, *outputs)):
+        if (
+            batching.mode is not Batch.SINGLE
+            and max_batch == 0
+            and all(tensor.dims[:1] == (1,) for tensor in (*inputs, *outputs))
+        ):
             # A batch of one, so that instances look as they do for other models.
-            return cls(
-                _without_first(inputs), _without_first(outputs), 1, _OF_ONE, instances=instances, threads=threads
-            )
+            batching = _OF_ONE
+        if batching.mode is Batch.SINGLE:
+            inputs, outputs, max_batch = _without_first(inputs), _without_first(outputs), 1
         serial = batching.mode is Batch.JOINED and instances == 1
         return cls(inputs, outputs, max_batch, batching, serial, instances, threads)
 

@@ -18,7 +18,7 @@ from viridian_serving.settings.config import Settings
 from viridian_serving.settings.prctl import hide
 from viridian_serving.settings.termination_log import report
 from viridian_serving.triton import excuse, shared_memory, supervisor
-from viridian_serving.triton.config_file import onnxruntime_config, python_config
+from viridian_serving.triton.config_file import copy_backend, onnxruntime_config, python_config
 from viridian_serving.triton.examination import examine_apart
 from viridian_serving.triton.layout import TritonLayout
 from viridian_serving.triton.model_code import refuse_beside
@@ -40,7 +40,6 @@ may find them in another process of this container, either."""
 _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Variables by which libraries that run native models are told how many threads to have: else one for each CPU of the
 node."""
-_BACKEND: Final = Path(__file__).parents[1] / "triton"
 """What the python backend runs is copied from here."""
 
 
@@ -188,8 +187,7 @@ def _write_onnx_repository(settings: Settings, file: Path, repository: Path, bac
         text = onnxruntime_config(settings.model, model, file.name, threads)
     else:
         (folder / "1").mkdir()
-        shutil.copyfile(_BACKEND / "backend_model.py", folder / "1" / "model.py")
-        shutil.copyfile(_BACKEND / "backend_onnx.py", folder / "1" / "runner.py")
+        copy_backend(folder / "1", "backend_onnx")
         text = python_config(settings.model, model, file, threads)
     (folder / CONFIG_FILE).write_text(text)
 

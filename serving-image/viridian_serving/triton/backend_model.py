@@ -1,7 +1,8 @@
 """Answers Triton's requests inside its python backend. It is copied into the model repository as model.py.
 
 What runs the model is the module ``runner`` beside it: ``backend_onnx.py`` or ``backend_native.py``. Both run in the
-backend's own process, and import nothing of ours: whatever Triton finds there must be enough.
+backend's own process, and import nothing of ours that is not copied beside them: whatever Triton finds there must be
+enough.
 """
 
 import json
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import runner  # beside this file in the repository
 import triton_python_backend_utils as pb  # provided by the backend's process
+from library_words import words_of  # beside this file, too
 
 
 class TritonPythonModel:
@@ -72,10 +74,15 @@ class TritonPythonModel:
         try:
             return self._response(self._run(feed))
         except Exception as error:  # noqa: BLE001  the model's failure belongs to this request, not to the process
-            return pb.InferenceResponse(error=pb.TritonError(" ".join(str(error).split())))
+            return pb.InferenceResponse(error=pb.TritonError(str(error)))
 
     def _run(self, feed: dict[str, Any]) -> list[Any]:
-        results = self._runner.run(feed)
+        try:
+            results = self._runner.run(feed)
+        except Exception as error:
+            raise RuntimeError(
+                f"{self._runner.library} failed with {self._runner.file} ({type(error).__name__}: {words_of(error)})"
+            ) from error
         if self._rows:
             rows = len(next(iter(feed.values())))
             for name, result in zip(self._outputs, results, strict=True):

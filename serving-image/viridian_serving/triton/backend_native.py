@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from native_model import NativeModel  # beside this file in the repository
+from native_model import LIBRARIES, NativeModel  # beside this file in the repository
 
 
 class Runner:
@@ -16,6 +16,7 @@ class Runner:
             parameters: Those in it, as strings.
         """
         self._model = NativeModel(parameters["model_folder"], parameters["format"])
+        self.library, self.file = LIBRARIES[parameters["format"]], self._model.file
         self.ranks = {entry["name"]: 1 for entry in config["input"]}
         self.outputs = [entry["name"] for entry in config["output"]]
 

@@ -28,6 +28,7 @@ class Runner:
         self._session = onnxruntime.InferenceSession(
             parameters["model_file"], options, providers=["CPUExecutionProvider"]
         )
+        self.library, self.file = "ONNX Runtime", os.path.basename(parameters["model_file"])
         self.ranks = {node.name: len(node.shape) for node in self._session.get_inputs()}
         self.outputs = [node.name for node in self._session.get_outputs()]
 

@@ -1,9 +1,12 @@
-"""Writes Triton's model configuration (config.pbtxt) for an ONNX model, behind either backend that can run one."""
+"""Writes Triton's model configuration (config.pbtxt), and copies what its python backend runs."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
+from viridian_serving.artifacts import library_words
 from viridian_serving.codec.tensors import (
     BATCH_PARAMETER,
     DYNAMIC,
@@ -13,6 +16,7 @@ from viridian_serving.codec.tensors import (
 )
 from viridian_serving.triton.onnx_model import OnnxModel, OnnxTensor
 
+_HERE: Final = Path(__file__).parent
 MAX_BATCH = 128
 """Instances in one call. Larger ones gain nothing and hold up whoever comes next."""
 
@@ -81,6 +85,20 @@ def native_config(name: str, model: OnnxModel, folder: Path, form: str) -> str:
         {"model_folder": str(folder), "format": form, "rows": "yes"},
         squeezed=False,
     )
+
+
+def copy_backend(version: Path, runner: str, *modules: str) -> None:
+    """Copy ``backend_model.py`` and what it imports: the backend finds nothing else of ours.
+
+    Args:
+        version: The folder of the model's version in the repository.
+        runner: The module that runs the model.
+        modules: Those that it imports.
+    """
+    for module, name in (("backend_model", "model"), (runner, "runner"), *((each, each) for each in modules)):
+        shutil.copyfile(_HERE / f"{module}.py", version / f"{name}.py")
+    words = Path(library_words.__file__)
+    shutil.copyfile(words, version / words.name)
 
 
 def _config(

@@ -1,5 +1,5 @@
 # ruff: noqa: ANN401  these libraries have no types
-"""Runs a model in the library that trained it. It is copied into the model repository, and imports nothing of ours.
+"""Runs a model in the library that trained it. It is copied into the model repository, and its words with it.
 
 ``native.json`` beside the model, which `viridian import --native` writes (or `mlflow_folder`), says what the model is:
 
@@ -20,9 +20,16 @@ from typing import Any
 
 import numpy as np
 
+try:
+    from library_words import words_of  # beside this file in the repository, where nothing else of ours is found
+except ModuleNotFoundError:
+    from viridian_serving.artifacts.library_words import words_of
+
 FILE = "native.json"
 _NAMES = {"xgboost": ("xgboost", "xgboost-cpu")}
 """Packages that may be installed under other names."""
+LIBRARIES = {"sklearn": "scikit-learn", "xgboost": "XGBoost", "lightgbm": "LightGBM"}
+"""Their names, by format."""
 _PLAIN = {"FP64": "float64", "INT64": "int64"}
 
 
@@ -48,9 +55,10 @@ class NativeModel:
         _check_versions(described["versions"])
         self.features: list[dict[str, str]] = described["features"]
         self.outputs: list[dict[str, Any]] = described["outputs"]
+        self.file: str = described["file"]
         self._layout = described["layout"]
         self._empty = set(described["empty"])
-        self._model = _load(os.path.join(folder, described["file"]), form)
+        self._model = _load(os.path.join(folder, self.file), form)
 
     def answer(self, columns: dict[str, Any]) -> list[Any]:
         """Answer rows.
@@ -127,25 +135,28 @@ def runs_code(file: str, form: str) -> bool:
 
 
 def _load(file: str, form: str) -> Any:
+    name = os.path.basename(file)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             loaded = _loaded(file, form)
         except ModuleNotFoundError as error:
             raise NativeModelError(
-                f"{os.path.basename(file)} needs the package {error.name}, which this image does not have; build a "
-                "serving image with the model's requirements.txt (MODEL_REQUIREMENTS), and name it in serving.image"
+                f"{name} needs the module {error.name}, which this image does not have; build a serving image with the "
+                "model's requirements.txt (MODEL_REQUIREMENTS), or with that module where it is one of your own, and "
+                "name it in serving.image"
             ) from error
         except Exception as error:  # whatever a pickle raises
             raise NativeModelError(
-                f"{os.path.basename(file)} cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())}); "
-                "build the serving image with the model's own requirements.txt"
+                f"{name} cannot be loaded by {LIBRARIES[form]} ({type(error).__name__}: {words_of(error)}); it is "
+                "damaged, or was made by other versions of its packages: copy it again, or build the serving image "
+                "with the model's own requirements.txt"
             ) from error
     for warning in caught:
         if warning.category.__name__ == "InconsistentVersionWarning":
             said: Any = warning.message
             raise NativeModelError(
-                f"it was made by scikit-learn {said.original_sklearn_version} and this image has "
+                f"{name} was made by scikit-learn {said.original_sklearn_version} and this image has "
                 f"{said.current_sklearn_version}, which may answer otherwise; build the serving image with the "
                 "model's own requirements.txt, or train and import the model again"
             )

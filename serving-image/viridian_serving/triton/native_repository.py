@@ -1,24 +1,16 @@
 """Formats sklearn, xgboost and lightgbm: a repository whose model runs in the library that trained it."""
 
-import shutil
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from viridian_serving.artifacts.locate import CONFIG_FILE, ModelError
-from viridian_serving.triton.config_file import native_config
+from viridian_serving.triton.config_file import copy_backend, native_config
 from viridian_serving.triton.examination import load_apart
 from viridian_serving.triton.native_model import FILE, runs_code
 from viridian_serving.triton.onnx_model import OnnxModel, OnnxTensor
 
-_HERE: Final = Path(__file__).parent
-_FILES: Final = {
-    "backend_model.py": "model.py",
-    "backend_native.py": "runner.py",
-    "native_model.py": "native_model.py",
-}
-"""What the python backend runs, and what it is called there."""
 _INPUT_TYPES: Final = {
     "number": "TYPE_FP64",
     "integer": "TYPE_INT64",
@@ -71,8 +63,7 @@ def write_native_repository(
     load_apart(home, form)
     folder = repository / name
     (folder / "1").mkdir(parents=True)
-    for source, target in _FILES.items():
-        shutil.copyfile(_HERE / source, folder / "1" / target)
+    copy_backend(folder / "1", "backend_native", "native_model")
     (folder / CONFIG_FILE).write_text(native_config(name, _model(described), home, form))
 
 

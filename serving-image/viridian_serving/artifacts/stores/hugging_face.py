@@ -20,18 +20,14 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationE
 from huggingface_hub.hf_api import RepoFile
 
 from viridian_serving.artifacts.archive import MAX_FILES
-from viridian_serving.artifacts.locate import CredentialsError, ModelError
-from viridian_serving.artifacts.retries import PassingError
+from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.artifacts.stores.http_client import (
     Redirects,
-    asked_pause,
     client_options,
-    is_passing,
     refuse_plain,
     unreachable,
-    words_of,
 )
-from viridian_serving.artifacts.stores.secret import FIELD as CREDENTIALS
+from viridian_serving.artifacts.stores.refusal import Refusals
 from viridian_serving.artifacts.stores.secret import read_secret
 from viridian_serving.artifacts.stores.source import Source
 from viridian_serving.artifacts.stores.store import Checksum, StoredFile
@@ -82,7 +78,12 @@ class HuggingFace:
         self._directory = source.credentials_dir
         self._api = HfApi(endpoint=source.endpoint, token=self._token())
         self._client = get_async_session()
-        self._works = False
+        self._refusals = Refusals(
+            "the hub",
+            source.uri,
+            f"it says so of what does not exist as well. Correct the address, or check the Secret's {_TOKEN}, and "
+            "whether its owner may read the repository",
+        )
         # Asking the hub itself for every range would pass its limits.
         self._redirects = Redirects(self._client)
 
@@ -97,7 +98,7 @@ class HuggingFace:
             raise ModelError(f"spec.model.uri: {error}; correct the name of the repository") from error
         except (HfHubHTTPError, httpx2.HTTPError) as error:
             raise self._explained(error) from None
-        self._works = True
+        self._refusals.works = True
         return files
 
     def _list(self) -> list[StoredFile]:
@@ -146,21 +147,13 @@ class HuggingFace:
         if not isinstance(error, HfHubHTTPError):
             return unreachable("the hub", error)
         words = error.response.headers.get("X-Error-Message") or error.server_message or ""
-        said = words_of(error.response, words, [self._token() or ""])
-        if is_passing(error.response):
-            return PassingError(f"the hub: {said}", asked_pause(error.response))
-        refused = error.response.status_code in (401, 403) or isinstance(
-            error, GatedRepoError | RepositoryNotFoundError
+        return self._refusals.of(
+            error.response,
+            words,
+            [self._token() or ""],
+            refused=isinstance(error, GatedRepoError | RepositoryNotFoundError),
+            final=isinstance(error, GatedRepoError),
         )
-        if not refused:
-            return ModelError(f"spec.model.uri: the hub refuses {self._shown} ({said}); correct the address")
-        sentence = CredentialsError(
-            f"{CREDENTIALS}: the hub refuses {self._shown} ({said}); it says so of what does not exist as well. "
-            f"Correct the address, or check the Secret's {_TOKEN}, and whether its owner may read the repository"
-        )
-        if not self._works or isinstance(error, GatedRepoError):
-            return sentence
-        return PassingError(f"the hub no longer takes the token ({said})", otherwise=sentence)
 
 
 def _stored(file: RepoFile, path: str) -> StoredFile:

@@ -17,20 +17,17 @@ import httpx2
 
 from viridian_serving.artifacts.archive import MAX_FILES
 from viridian_serving.artifacts.credentials import basic, bearer
-from viridian_serving.artifacts.locate import CredentialsError, ModelError
-from viridian_serving.artifacts.retries import SILENCE, PassingError
+from viridian_serving.artifacts.locate import ModelError
+from viridian_serving.artifacts.retries import SILENCE
 from viridian_serving.artifacts.stores import opening
 from viridian_serving.artifacts.stores.http_client import (
-    asked_pause,
     get_document,
-    is_passing,
     open_client,
     read_part,
     unreachable,
-    words_of,
 )
 from viridian_serving.artifacts.stores.mlflow_signed import SignedAddresses
-from viridian_serving.artifacts.stores.secret import FIELD as CREDENTIALS
+from viridian_serving.artifacts.stores.refusal import Refusals
 from viridian_serving.artifacts.stores.secret import has_keys, read_secret
 from viridian_serving.artifacts.stores.source import Source
 from viridian_serving.artifacts.stores.store import Store, StoredFile
@@ -76,7 +73,11 @@ class MlflowRegistry:
         self._source = source
         self._shown = source.uri
         self._secrets: tuple[str, ...] = ()
-        self._works = False
+        self._refusals = Refusals(
+            "MLflow",
+            source.uri,
+            f"check the Secret's {_TOKEN}, or {_NAME} and {_PASSWORD}, and whether their owner may read the model",
+        )
         self._elsewhere: Store | None = None
         """The store that has the files, where the server does not hand them on."""
         self._root = ""
@@ -95,7 +96,7 @@ class MlflowRegistry:
         """List the file, or the folder."""
         if self._elsewhere is None:
             self._find(await self._location())
-        self._works = True
+        self._refusals.works = True
         if self._elsewhere is not None:
             return await self._elsewhere.files()
         files = await self._files()
@@ -252,20 +253,7 @@ class MlflowRegistry:
             words = f"{document['message']}"
         except (ValueError, KeyError, TypeError):
             pass
-        said = words_of(answer, words, self._secrets)
-        if is_passing(answer):
-            return PassingError(f"MLflow: {said}", asked_pause(answer))
-        if answer.status_code not in (401, 403):
-            return ModelError(f"spec.model.uri: MLflow has no {self._shown} ({said}); correct the address")
-        sentence = CredentialsError(
-            f"{CREDENTIALS}: MLflow refuses {self._shown} ({said}); check the Secret's {_TOKEN}, or {_NAME} and "
-            f"{_PASSWORD}, and whether their owner may read the model"
-        )
-        return (
-            PassingError(f"MLflow no longer takes the credentials ({said})", otherwise=sentence)
-            if self._works
-            else sentence
-        )
+        return self._refusals.of(answer, words, self._secrets)
 
 
 def _joined(*parts: str) -> str:

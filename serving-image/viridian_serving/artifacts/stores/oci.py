@@ -19,21 +19,17 @@ from typing import Any, Final
 import httpx2
 
 from viridian_serving.artifacts.layers import FOLDER, MANIFEST, is_of_image, path_of, title_of
-from viridian_serving.artifacts.locate import CredentialsError, ModelError
-from viridian_serving.artifacts.retries import PassingError
+from viridian_serving.artifacts.locate import ModelError
 from viridian_serving.artifacts.stores.docker_config import KEY, read_login
 from viridian_serving.artifacts.stores.http_client import (
     Redirects,
-    asked_pause,
     get_document,
-    is_passing,
     open_client,
     read_part,
     unreachable,
-    words_of,
 )
+from viridian_serving.artifacts.stores.refusal import Refusals
 from viridian_serving.artifacts.stores.registry_login import RegistryLogin
-from viridian_serving.artifacts.stores.secret import FIELD as CREDENTIALS
 from viridian_serving.artifacts.stores.source import Source
 from viridian_serving.artifacts.stores.store import Checksum, StoredFile
 from viridian_shared.digest import PREFIX
@@ -86,7 +82,12 @@ class Registry:
         self._login = RegistryLogin(login)
         self._client = open_client(source)
         self._redirects = Redirects(self._client)
-        self._works = False
+        self._refusals = Refusals(
+            "the registry",
+            source.uri,
+            f"it says so of what does not exist as well. Correct the address, or check the Secret's {KEY}, or username "
+            "and password",
+        )
         self._manifest = b""
         self._digests: dict[str, str] = {}
         """Of the layers, by the paths of their files."""
@@ -95,7 +96,7 @@ class Registry:
         """List the layers; where some are archives, also the manifest, which says what to do with them."""
         manifest = await self._read_manifest(self._digest)
         layers = [_known(layer) for layer in _list_of(manifest, "layers")]
-        self._works = True
+        self._refusals.works = True
         if len(layers) == 1 and not is_of_image(layers[0]):
             return [self._stored(layers[0], "")]
         files = [self._stored(layer, path_of(at, layer)) for at, layer in enumerate(layers)]
@@ -174,18 +175,7 @@ class Registry:
         return StoredFile(path, layer["size"], digest, Checksum("sha256", digest))
 
     def _refusal(self, answer: httpx2.Response, words: str) -> Exception:
-        said = words_of(answer, _message(words), self._login.secrets)
-        if is_passing(answer):
-            return PassingError(f"the registry: {said}", asked_pause(answer))
-        if answer.status_code not in (401, 403):
-            return ModelError(f"spec.model.uri: the registry has no {self._shown} ({said}); correct the address")
-        sentence = CredentialsError(
-            f"{CREDENTIALS}: the registry refuses {self._shown} ({said}); it says so of what does not exist as well. "
-            f"Correct the address, or check the Secret's {KEY}, or username and password"
-        )
-        if not self._works:
-            return sentence
-        return PassingError(f"the registry no longer takes the credentials ({said})", otherwise=sentence)
+        return self._refusals.of(answer, _message(words), self._login.secrets)
 
     def _odd(self, what: str) -> ModelError:
         return ModelError(
