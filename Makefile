@@ -76,7 +76,7 @@ bench-serving: ## how fast predictions are, beside Triton, KServe, MLServer, Ben
 bench-models: ## public models: which start, are answered as by ONNX Runtime, are batched; MODELS=lstm,silero
 	@dev/test/bench.sh models "$(MODELS)"
 
-bench-import: ## models of many libraries, imported and served: equal, refused, how fast; MODELS=xgboost,forest
+bench-import: ## models of many libraries, imported and served: equal, refused, how fast (5 GB of packages); MODELS=xgboost,forest
 	@dev/test/bench.sh import "$(MODELS)"
 
 bench-laptop: ## from an empty environment to the first prediction: install, import, serve

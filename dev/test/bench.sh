@@ -17,8 +17,9 @@ case ${1-} in
   serving | steady) # local processes; each server's own packages are installed, and ours compiled, when its turn comes
     need wrk
     ;;
-  import) # local processes, in the environment that has the libraries that make models
-    python=$("$DEV/toolchain/environment.sh" requirements/importing.txt)
+  import) # local processes, in the environments that have the libraries that make models: 5 GB of packages
+    python=$("$DEV/toolchain/environment.sh" requirements/transformers.txt)
+    "$DEV/toolchain/environment.sh" requirements/keras.txt >/dev/null # a user's own Python
     PYTHONPATH=operator:serving-image:. exec "$python" -m tests.bench.importing "${@:2}"
     ;;
   alerts) # Prometheus' own tester of rules

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.importing import networks
 from tests.importing.texts import sample, transformer
 
 from viridian_import.commands.main import main
@@ -116,8 +117,7 @@ def test_models_of_torch_and_catboost_are_faithful(
             str(tmp_path / file)
         )
     else:
-        torch.manual_seed(0)
-        module = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2)).eval()
+        module = networks.module()
         example = torch.randn(2, 3)
         if file == "script.pt":
             torch.jit.trace(module, example).save(str(tmp_path / file))

@@ -19,6 +19,7 @@ from statistics import median
 
 from tests.bench.importing.artifacts import Artifact, artifacts
 from tests.bench.importing.page import PAGE, RESULT, page
+from tests.component.harness.binaries import interpreter
 from tests.importing.makers import Made
 
 from viridian_import.checks.local import check
@@ -109,6 +110,7 @@ def _imported(artifact: Artifact, made: Made, folder: Path) -> Row:
     importing.add_to(parser.add_subparsers())
     arguments = ["import", str(made.model), "--sample", str(made.sample), "--out", str(folder), "--trusted"]
     arguments += ["--target", made.target] if made.target else []
+    arguments += ["--python", str(interpreter("requirements/keras.txt"))] if artifact.keras else []
     if artifact.native:
         locked = folder.parents[1] / "locked.txt"
         locked.touch()  # which packages it needs is no matter here

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import catboost
 import joblib
 import lightgbm
 import mlflow
+import onnx
 import pandas as pd
+import torch
 import xgboost
 from skl2onnx import to_onnx
 from sklearn import (
@@ -30,7 +32,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
-from tests.importing import makers
+from tests.importing import makers, networks
 from tests.importing.makers import NUMBERS, Made
 from tests.importing.texts import sample, transformer
 
@@ -44,6 +46,8 @@ class Artifact:
     make: Callable[[Path], Made]
     native: bool = False
     """Whether it is served by its own library."""
+    keras: bool = False
+    """Whether a Python with tensorflow converts it."""
 
 
 def artifacts() -> Iterator[Artifact]:
@@ -52,7 +56,7 @@ def artifacts() -> Iterator[Artifact]:
     yield from _numbers()
     yield from _files()
     yield from _unconverted()
-    yield from _torch()
+    yield from _networks()
     yield from _refused()
 
 
@@ -128,11 +132,17 @@ def _files() -> Iterator[Artifact]:
         "LightGBM file",
         lambda folder: _native(folder, lightgbm.LGBMClassifier(n_estimators=30, verbose=-1), "model.txt"),
     )
+    for kind in (catboost.CatBoostClassifier, catboost.CatBoostRegressor):
+        yield Artifact(
+            f"{kind.__name__}.cbm", "CatBoost file", lambda folder, k=kind: _native(folder, _catboost(k), "model.cbm")
+        )
     yield Artifact("model.onnx", "ONNX", _onnx)
+    yield Artifact("MLflow, onnx", "MLflow folder", _mlflow_onnx)
     for flavor, estimator in (
         ("sklearn", linear_model.LogisticRegression(max_iter=900)),
         ("xgboost", xgboost.XGBRegressor(n_estimators=30)),
         ("lightgbm", lightgbm.LGBMRegressor(n_estimators=30, verbose=-1)),
+        ("catboost", _catboost(catboost.CatBoostRegressor)),
     ):
         yield Artifact(
             f"MLflow, {flavor}", "MLflow folder", lambda folder, f=flavor, e=estimator: _mlflow(folder, f, e)
@@ -154,12 +164,33 @@ def _unconverted() -> Iterator[Artifact]:
         )
 
 
-def _torch() -> Iterator[Artifact]:
-    """Transformers, where torch is installed: requirements/transformers.txt."""
-    if find_spec("torch") is None:
-        return
+def _networks() -> Iterator[Artifact]:
+    """Models of PyTorch and Keras, and transformers."""
+    for name in ("program.pt2", "script.pt"):
+        yield Artifact(name, "PyTorch", lambda folder, n=name: _torch(folder, n))
+    for kind, name in (("classes", "model.keras"), ("h5", "model.h5"), ("saved", "SavedModel")):
+        yield Artifact(name, "Keras", lambda folder, k=kind: _keras(folder, k), keras=True)
     for kind in ("BertForSequenceClassification", "BertForTokenClassification", "BertForMaskedLM", "BertModel"):
         yield Artifact(kind, "transformer", lambda folder, k=kind: _transformer(folder, k))
+
+
+def _torch(folder: Path, name: str) -> Made:
+    file, sample = folder / name, makers.numeric(folder, linear_model.Ridge()).sample
+    table = pd.read_csv(sample)[NUMBERS]
+    table.to_csv(sample, index=False)
+    module, rows = networks.module(), torch.tensor(table.head(2).to_numpy("float32"))
+    if name.endswith(".pt2"):
+        several = ({0: torch.export.Dim("rows")},)
+        torch.export.save(torch.export.export(module, (rows,), dynamic_shapes=several), file)
+    else:
+        torch.jit.trace(module, rows).save(str(file))
+    return Made(file, sample, None, module)
+
+
+def _keras(folder: Path, kind: str) -> Made:
+    folder.mkdir(parents=True)
+    file, _ = networks.trained(folder, kind)
+    return Made(file, networks.rows(folder / "train.csv"), None, None)
 
 
 def _transformer(folder: Path, kind: str) -> Made:
@@ -227,6 +258,16 @@ def _mlflow(folder: Path, flavor: str, estimator: Any) -> Made:
     made = makers.numeric(folder, estimator)
     getattr(mlflow, flavor).save_model(made.trained, folder / "run", pip_requirements=[])
     return Made(folder / "run", made.sample, made.target, made.trained)
+
+
+def _mlflow_onnx(folder: Path) -> Made:
+    made = _onnx(folder)
+    mlflow.onnx.save_model(onnx.load(made.model), folder / "run", pip_requirements=[])
+    return Made(folder / "run", made.sample, made.target, made.trained)
+
+
+def _catboost(kind: Any) -> Any:
+    return kind(iterations=30, verbose=0, allow_writing_files=False)
 
 
 def _dictionary(folder: Path) -> Made:
