@@ -15,11 +15,11 @@ from skl2onnx.common.data_types import (
 
 from viridian_import.convert import boosting, calibration, imputer, words
 from viridian_import.convert.failures import sentence
-from viridian_import.convert.graph import with_missing_zeros, with_outputs, with_rounded_trees
+from viridian_import.convert.graph import with_inputs, with_missing_zeros, with_outputs, with_rounded_trees
 from viridian_import.convert.missing import told_by_empty_strings
 from viridian_import.convert.steps import steps
 from viridian_import.faults import ImportFault
-from viridian_import.messages import Description, Layout, Plan, Role
+from viridian_import.messages import Description, Layout, Plan
 from viridian_serving.codec.tensors import Kind
 
 MATRIX: Final = "X"
@@ -63,6 +63,8 @@ def convert(
         )
     except Exception as error:  # what converters raise has no common base
         raise ImportFault(sentence(error, estimator)) from error
+    # It knows names of letters, digits and underscores alone.
+    model = with_inputs(model, [name for name, _ in inputs])
     if boosting.misses_zeros(estimator, row):
         model = with_missing_zeros(model)
     if plan.double and _rounds(estimator):
@@ -103,6 +105,7 @@ def _options(estimator: Any, description: Description) -> dict[Any, Any]:  # noq
     for _, each in steps(estimator):
         if hasattr(each, "build_analyzer"):
             options[id(each)] = words.options_of(each)
-    if any(output.role is Role.PROBABILITIES for output in description.outputs):
+    # Also where they are not kept: those of several labels are no table, which this step would need.
+    if description.task == "classifier" and hasattr(estimator, "predict_proba"):
         options[id(estimator)] = {"zipmap": False}
     return options

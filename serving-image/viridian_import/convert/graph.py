@@ -30,19 +30,27 @@ def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProt
     return model
 
 
-def with_input(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    """Call the only input of a model by this name.
+def with_inputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """Call the inputs of a model by these names.
 
     Args:
         model: It is changed.
-        name: No other value of the graph has it.
+        names: One for each input, in their order.
 
     Returns:
         The model.
     """
-    (only,) = model.graph.input
-    _rename(model.graph, only.name, name)
-    only.name = name
+    graph = model.graph
+    taken = {value for node in graph.node for value in (*node.input, *node.output)} | set(names)
+    for each in graph.input:  # away from the names, which may be those of others now
+        taken.add(name := _free(each.name, taken))
+        _rename(graph, each.name, name)
+        each.name = name
+    for name in names:
+        _rename(graph, name, _free(name, taken))
+    for each, name in zip(graph.input, names, strict=True):
+        _rename(graph, each.name, name)
+        each.name = name
     return model
 
 

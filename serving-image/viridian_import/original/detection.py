@@ -21,6 +21,8 @@ _SUFFIXES: Final = {
     **dict.fromkeys((".keras", ".h5", ".hdf5"), Source.KERAS),
     ".onnx": Source.ONNX,
 }
+_COMPRESSED: Final = (".gz", ".bz2", ".xz", ".lzma", ".z")
+"""After the name of a pickle; joblib reads it as it is."""
 _BEGINNING: Final = 4096
 _FIRST_BYTES: Final = ((b"tree\n", Source.LIGHTGBM), (b"tree\r\n", Source.LIGHTGBM), (b"CBM1", Source.CATBOOST))
 
@@ -68,8 +70,11 @@ def detect(path: Path) -> Found:
     source = None if path.is_dir() else _of_file(path)
     if source is not None:
         return Found(path, source)
+    if inner := next((each.parent for depth in ("*", "*/*", "*/*/*") for each in path.glob(f"{depth}/{MLFLOW}")), None):
+        raise ImportFault(f"{path} has a model of MLflow in a folder below it; name that one: {inner}")
     if foreign := way_out(path):
-        raise ImportFault(f"{path} is {foreign}; then give the ONNX file to viridian import")
+        then = "; then give the ONNX file to viridian import" if "export it to ONNX" in foreign else ""
+        raise ImportFault(f"{path} is {foreign}{then}")
     raise ImportFault(
         f"{path} is nothing that can be imported; name a model of scikit-learn (.joblib, .pkl, .skops), XGBoost "
         "(.json, .ubj), LightGBM (.txt), CatBoost (.cbm), PyTorch (.pt2, .pt), Keras (.keras, .h5) or ONNX (.onnx), or "
@@ -78,14 +83,17 @@ def detect(path: Path) -> Found:
 
 
 def _of_file(file: Path) -> Source | None:
-    source = _SUFFIXES.get(file.suffix.lower())
-    if source is not None:
-        return source
     try:
         with file.open("rb") as opened:
             beginning = opened.read(_BEGINNING).lstrip()
     except OSError as error:
         raise ImportFault(f"{file} cannot be read ({error.strerror}); make it readable for you") from None
+    if not beginning:
+        raise ImportFault(f"{file} is empty; copy it again, or save the model again")
+    name = file.with_suffix("") if file.suffix.lower() in _COMPRESSED else file
+    source = _SUFFIXES.get(name.suffix.lower())
+    if source is Source.PICKLE or (source is not None and name == file):
+        return source
     if beginning.startswith(b"{") and b'"learner"' in beginning:
         return Source.XGBOOST
     return next((source for first, source in _FIRST_BYTES if beginning.startswith(first)), None)

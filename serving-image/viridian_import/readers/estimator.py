@@ -10,6 +10,7 @@ import numpy as np
 from viridian_import.convert.steps import steps
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Description, Layout, Output, Plan, Role
+from viridian_import.readers.categories import categories
 from viridian_import.readers.causes import causes
 from viridian_import.readers.texts import chosen, columns_of_texts
 from viridian_import.readers.versions import versions_of
@@ -55,6 +56,12 @@ class Estimator:
             raise ImportFault(
                 f"{path} holds a {type(loaded).__name__} that was not fitted; fit it and save it again"
             ) from None
+        if of_categories := categories(estimator):
+            raise ImportFault(
+                f"{path} was trained with columns of pandas' type category ({', '.join(of_categories)}), which neither "
+                "ONNX nor a request has; encode them in the model (a pipeline with OneHotEncoder or OrdinalEncoder), "
+                "and train it again"
+            )
         task = _task(estimator)
         classes = _classes(estimator, task)
         return cls(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import onnx
 
 from viridian_import.convert.estimator import MATRIX
-from viridian_import.convert.graph import unknown_operators, with_input, with_outputs, without_erfc
+from viridian_import.convert.graph import unknown_operators, with_inputs, with_outputs, without_erfc
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Description, Layout, Load, Output, Plan, Role
 from viridian_import.pipe import EndedError, exchange
@@ -89,7 +89,7 @@ class _KerasFile:
             self.program.ask(convert=file, opset=_OPSET)
         except _Refusal as refusal:
             raise self._unconverted(str(refusal)) from None
-        model = without_erfc(with_outputs(with_input(onnx.load(file), MATRIX), ["prediction"]))
+        model = without_erfc(with_outputs(with_inputs(onnx.load(file), [MATRIX]), ["prediction"]))
         if unknown := unknown_operators(model):
             raise self._unconverted(f"it has no converter for {', '.join(unknown)}")
         onnx.save(model, file)

@@ -43,12 +43,30 @@ def of_object(loaded: Any, path: str, notices: Sequence[str] = ()) -> Original: 
         from viridian_import.readers.xgboost_file import of_booster as of_xgboost
 
         return of_xgboost(loaded)
-    if not hasattr(loaded, "predict") and not hasattr(loaded, "transform"):
-        held = f"a dictionary with {', '.join(map(repr, loaded))}" if isinstance(loaded, dict) else f"a {kind}"
-        raise ImportFault(f"{path} holds {held}, and no model with predict(); save the model itself")
+    if isinstance(loaded, type):
+        raise ImportFault(f"{path} holds the class {loaded.__name__}, and no model; fit one of it and save that")
+    if not hasattr(loaded, "predict") and not (hasattr(loaded, "transform") and hasattr(loaded, "get_params")):
+        raise ImportFault(f"{path} holds {_held(loaded)}, and no model with predict(); save {_instead(loaded)}")
     if not hasattr(loaded, "get_params"):
         raise ImportFault(
             f"{path} holds a {type(loaded).__module__}.{kind}, which is no estimator of scikit-learn, XGBoost or "
             "LightGBM; export it to ONNX with its own library, and give that file to viridian import"
         )
     return Estimator.of(loaded, path, notices)
+
+
+def _held(loaded: Any) -> str:  # noqa: ANN401
+    if isinstance(loaded, dict):
+        return f"a dictionary with {', '.join(map(repr, loaded))}"
+    kind = type(loaded).__name__
+    if isinstance(loaded, list | tuple):
+        return f"a {kind} of {', '.join(type(each).__name__ for each in loaded) or 'nothing'}"
+    return f"a {kind}"
+
+
+def _instead(loaded: Any) -> str:  # noqa: ANN401
+    """What to save in place of it."""
+    parts = loaded.values() if isinstance(loaded, dict) else loaded if isinstance(loaded, list | tuple) else ()
+    if sum(hasattr(part, "fit") for part in parts) > 1:
+        return "the model itself; what prepares its rows belongs into one pipeline with it (make_pipeline)"
+    return "the model itself"

@@ -10,8 +10,9 @@ from viridian_serving.artifacts.library_words import words_of
 
 SEPARATED: Final = {".csv": ",", ".tsv": "\t"}
 """By what the values of a line are separated."""
-_JSON: Final = (".jsonl", ".ndjson")
+_JSON: Final = (".jsonl", ".ndjson", ".json")
 _SUFFIXES: Final = (*SEPARATED, ".parquet", *_JSON)
+_BEGINNING: Final = 4096
 _ARCHIVE: Final = b"PK\x03\x04"
 _MARKS: Final = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 """First bytes of texts that are not UTF-8."""
@@ -28,7 +29,7 @@ def frame_of_file(file: Path, texts: Collection[str] = ()) -> Any:  # noqa: ANN4
     """Read a file.
 
     Args:
-        file: CSV (also compressed), tab-separated, Parquet, or a JSON object a line.
+        file: CSV (also compressed), tab-separated, Parquet, or JSON: an object a line, or a list of objects.
         texts: Columns of which the values of a CSV are kept as they are written.
 
     Returns:
@@ -42,11 +43,13 @@ def frame_of_file(file: Path, texts: Collection[str] = ()) -> Any:  # noqa: ANN4
     form = form_of(file)
     if not file.is_file():
         raise ImportFault(f"there is no file {file}; name a table: CSV, Parquet, or a JSON object a line")
+    if not file.stat().st_size:
+        raise no_rows(file)
     try:
         if form == ".parquet":
             return pd.read_parquet(file)
         if form in _JSON:  # which has types: "007" is a text, and a date is one too
-            return pd.read_json(file, lines=True, dtype=False, convert_dates=False)
+            return pd.read_json(file, lines=not _is_list(file), dtype=False, convert_dates=False)
         return _separated(file, texts, SEPARATED[form])
     except ImportError:
         raise ImportFault(f"{file} needs pyarrow to be read: pip install pyarrow, or give the table as CSV") from None
@@ -63,6 +66,14 @@ def frame_of_file(file: Path, texts: Collection[str] = ()) -> Any:  # noqa: ANN4
 def no_rows(file: Path) -> ImportFault:
     """Return what is said of a table without rows."""
     return ImportFault(f"{file} has no rows; a table has a line with the names of its columns, and rows below it")
+
+
+def _is_list(file: Path) -> bool:
+    """Whether a file of JSON is one list, and not an object a line."""
+    if file.suffix not in _JSON:  # compressed
+        return False
+    with file.open("rb") as opened:
+        return opened.read(_BEGINNING).lstrip().startswith(b"[")
 
 
 def _separated(file: Path, texts: Collection[str], separator: str) -> Any:  # noqa: ANN401

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,7 +88,7 @@ def listed(names: Sequence[str], most: int = 30) -> str:
 
 
 def _column(file: Path, name: str, series: Any, kind: Kind | None, option: str | None) -> Column:  # noqa: ANN401
-    values = [None if _missing(value) else value for value in series.tolist()]
+    values = [None if _missing(value) else _plain(value) for value in series.tolist()]
     if kind is None:
         kind = _kind(file, name, [value for value in values if value is not None], series, option)
     convert = _CONVERT[kind]
@@ -116,7 +118,7 @@ def _kind(file: Path, name: str, present: Sequence[Any], series: Any, option: st
         )
     if types.is_integer_dtype(series.dtype) and len(present) == len(series):
         return Kind.INTEGER
-    if types.is_numeric_dtype(series.dtype):
+    if types.is_numeric_dtype(series.dtype) or (present and all(type(value) in (int, float) for value in present)):
         return Kind.NUMBER
     if types.is_datetime64_any_dtype(series.dtype) or all(isinstance(value, str) for value in present):
         return Kind.STRING
@@ -135,6 +137,13 @@ def _kind(file: Path, name: str, present: Sequence[Any], series: Any, option: st
 
 def _as_text(name: str, option: str | None) -> str:
     return f", or read it as text: {option} {name}=string" if option else ""
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """A value of Parquet as a CSV has it."""
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.isoformat() if isinstance(value, date | time) else value
 
 
 def _number(value: Any) -> float:  # noqa: ANN401
