@@ -32,6 +32,8 @@ def written(folder: Path, files: dict[str, bytes]) -> Path:
         ("m.pt", b"PK", Source.TORCH),
         ("m.keras", b"PK", Source.KERAS),
         ("m.h5", b"\x89HDF", Source.KERAS),
+        ("m.joblib.gz", b"\x1f\x8b", Source.PICKLE),
+        ("v1.2.PKL.xz", b"\xfd7zXZ", Source.PICKLE),
     ],
 )
 def test_a_file_is_known_by_its_name_or_its_first_bytes(
@@ -54,7 +56,7 @@ def test_a_folder_of_mlflow_is_the_file_that_its_flavour_names(tmp_path: Path, f
     # given
     mlmodel = f"flavors:\n  {flavors}\n  python_function: {{loader_module: mlflow.x, code: code}}\n"
     name = flavors.partition(": ")[2].strip("{}").partition(": ")[2].partition(",")[0]
-    folder = written(tmp_path, {"MLmodel": mlmodel.encode(), name: b"", "code/own.py": b""})
+    folder = written(tmp_path, {"MLmodel": mlmodel.encode(), name: b"x", "code/own.py": b""})
     # when
     found = detect(folder)
     # then
@@ -75,7 +77,7 @@ def test_a_model_of_keras_is_found_in_the_folder_that_its_flavour_names(
     tmp_path: Path, flavor: str, files: list[str], found: str
 ) -> None:
     given = {"MLmodel": f"flavors:\n  {flavor}\n".encode(), "data/keras_module.txt": b"keras"}
-    folder = written(tmp_path, {**given, **dict.fromkeys(files, b"")})
+    folder = written(tmp_path, {**given, **dict.fromkeys(files, b"x")})
     assert (detect(folder).path, detect(folder).source) == (folder / found, Source.KERAS)
 
 
@@ -87,11 +89,13 @@ def test_a_model_of_keras_is_found_in_the_folder_that_its_flavour_names(
         ({"MLmodel": b"flavors: {prophet: {data: m.json}}"}, "with the flavours prophet, and none of sklearn"),
         ({"MLmodel": b"{"}, "MLmodel cannot be read"),
         (
-            {"1/model.py": b"", "config.pbtxt": b'name: "m" backend: "python"'},
+            {"1/model.py": b"x", "config.pbtxt": b'name: "m" backend: "python"'},
             "model repository of Triton, which is served as it is",
         ),
-        ({"config.json": b"{}", "pytorch_model.bin": b""}, "a model of Hugging Face; export it to ONNX"),
-        ({"notes.md": b""}, "is nothing that can be imported; name a model of scikit-learn"),
+        ({"config.json": b"{}", "pytorch_model.bin": b"x"}, "a model of Hugging Face; export it to ONNX"),
+        ({"meta.yaml": b"x", "artifacts/model/MLmodel": b""}, "below it; name that one: .*artifacts/model$"),
+        ({"m.joblib": b"x"}, "is a pickle, .*: viridian import .*m.joblib --trusted --sample data.csv$"),
+        ({"notes.md": b"x"}, "is nothing that can be imported; name a model of scikit-learn"),
     ],
 )
 def test_a_folder_that_is_not_imported_is_told_the_way_out(tmp_path: Path, files: dict[str, bytes], words: str) -> None:
@@ -101,7 +105,22 @@ def test_a_folder_that_is_not_imported_is_told_the_way_out(tmp_path: Path, files
 
 def test_a_file_that_is_not_imported_is_told_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(ImportFault, match="a model of TensorFlow Lite; export it to ONNX"):
-        detect(written(tmp_path, {"m.tflite": b""}) / "m.tflite")
+        detect(written(tmp_path, {"m.tflite": b"x"}) / "m.tflite")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("m.joblib", b"", r"m\.joblib is empty; copy it again, or save the model again$"),
+        ("m.json", b"", r"m\.json is empty"),
+        ("run.zip", b"PK", r"run\.zip is an archive; unpack it and name the folder$"),
+        ("model.tar.gz", b"\x1f\x8b", r"model\.tar\.gz is an archive; unpack it and name the folder$"),
+        ("m.json.gz", b"\x1f\x8b", r"m\.json\.gz is an archive; unpack it"),
+    ],
+)
+def test_what_is_empty_or_packed_is_said(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    with pytest.raises(ImportFault, match=words):
+        detect(written(tmp_path, {name: content}) / name)
 
 
 def test_a_saved_model_is_known_by_its_file(tmp_path: Path) -> None:

@@ -90,9 +90,10 @@ def _of_file(file: Path) -> Source | None:
         raise ImportFault(f"{file} cannot be read ({error.strerror}); make it readable for you") from None
     if not beginning:
         raise ImportFault(f"{file} is empty; copy it again, or save the model again")
-    name = file.with_suffix("") if file.suffix.lower() in _COMPRESSED else file
-    source = _SUFFIXES.get(name.suffix.lower())
-    if source is Source.PICKLE or (source is not None and name == file):
+    suffixes = [suffix.lower() for suffix in file.suffixes]
+    if suffixes[-1:] and suffixes[-1] in _COMPRESSED and _SUFFIXES.get("".join(suffixes[-2:-1])) is Source.PICKLE:
+        return Source.PICKLE
+    if (source := _SUFFIXES.get(file.suffix.lower())) is not None:
         return source
     if beginning.startswith(b"{") and b'"learner"' in beginning:
         return Source.XGBOOST

@@ -270,7 +270,7 @@ def test_what_cannot_succeed_is_refused_before_anything_is_read(
 ) -> None:
     # given a model that cannot be read, and no sample
     model = tmp_path / "m.joblib"
-    model.write_bytes(b"")
+    model.write_bytes(b"x")
     # when
     try:
         ended = main(["import", str(model), "--sample", str(tmp_path / "none.csv"), "--trusted", *arguments])

@@ -126,3 +126,48 @@ def test_names_may_have_spaces_quotes_and_letters_of_any_script(tmp_path: Path) 
     file = tmp_path / "t.csv"
     file.write_text('my age,"it\'s ""q""",größe 身,2019\n1,2,3,4\n')
     assert read_table(file, {}).names == ["my age", 'it\'s "q"', "größe 身", "2019"]
+
+
+def test_parquet_is_read_with_the_types_that_databases_have(tmp_path: Path) -> None:
+    # given
+    import datetime
+    from decimal import Decimal
+
+    import pandas as pd
+
+    file = tmp_path / "t.parquet"
+    columns = {
+        "price": [Decimal("1.50"), None],
+        "day": [datetime.date(2026, 1, 2), None],
+        "at": pd.to_datetime(["2026-01-02 03:04", None]),
+        "plan": pd.Categorical(["basic", None]),
+        "visits": pd.array([3, None], dtype="Int64"),
+        "member": pd.array([True, None], dtype="boolean"),
+    }
+    pd.DataFrame(columns, index=["c1", "c2"]).to_parquet(file)
+    # when
+    table = read_table(file, {})
+    # then the index is none of its columns
+    assert {each.name: (each.kind, each.values) for each in table.columns} == {
+        "price": (Kind.NUMBER, [1.5, None]),
+        "day": (Kind.STRING, ["2026-01-02", None]),
+        "at": (Kind.STRING, ["2026-01-02T03:04:00", None]),
+        "plan": (Kind.STRING, ["basic", None]),
+        "visits": (Kind.NUMBER, [3.0, None]),
+        "member": (Kind.BOOLEAN, [True, None]),
+    }
+
+
+@pytest.mark.parametrize("text", ['[{"a": 1, "b": "x"}]', ' \n[{"a": 1,\n"b": "x"}]', '{"a": 1, "b": "x"}\n'])
+def test_json_is_a_list_of_objects_or_an_object_a_line(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "t.json"
+    file.write_text(text)
+    assert read_table(file, {}).row(0) == {"a": 1, "b": "x"}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl", ".json"])
+def test_an_empty_file_has_no_rows(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"t{suffix}"
+    file.touch()
+    with pytest.raises(ImportFault, match="has no rows; a table has"):
+        read_table(file, {})
