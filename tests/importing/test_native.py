@@ -120,8 +120,16 @@ def _described(folder: Path, change: dict[str, Any]) -> None:
             True,
             r"it needs no-such-package 1.0, which this image does not have; build .* \(MODEL_REQUIREMENTS\)",
         ),
-        (lambda folder: _older(folder / "model.joblib"), True, "it was made by scikit-learn 1.2.3 and this image has"),
-        (lambda folder: (folder / "model.joblib").write_bytes(b"no"), True, "model.joblib cannot be loaded"),
+        (
+            lambda folder: _older(folder / "model.joblib"),
+            True,
+            "model.joblib was made by scikit-learn 1.2.3 and this image has",
+        ),
+        (
+            lambda folder: (folder / "model.joblib").write_bytes(b"no"),
+            True,
+            r"model.joblib cannot be loaded by scikit-learn \(\w+: .*\); it is damaged, or .* requirements.txt",
+        ),
         (lambda folder: (folder / "native.json").write_text('{"format": "sklearn"}'), True, "cannot be used"),
     ],
     ids=["no trust", "version", "package", "pickle's version", "damaged", "not described"],

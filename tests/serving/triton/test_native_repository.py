@@ -36,7 +36,11 @@ TRUSTED = {"trusted": True, "allow_code": True}
             {"trusted": False, "allow_code": False},
             "it needs no-such-package 1.0, which this image does not have; build a serving image with the model's",
         ),
-        ({}, {"trusted": False, "allow_code": False}, "model.json (needs the package xgboost|cannot be loaded)"),
+        (
+            {},
+            {"trusted": False, "allow_code": False},
+            "model.json (needs the module xgboost|cannot be loaded by XGBoost)",
+        ),
     ],
     ids=["not described", "not trusted", "no code allowed", "without a package", "without the library"],
 )
