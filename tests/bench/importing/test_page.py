@@ -18,6 +18,7 @@ EQUAL: dict[str, Any] = {
 NOTHING = dict.fromkeys(("max_difference", "label_disagreements", "native_us", "onnx_us", "int8_us", "size_mib"))
 REFUSED = {"artifact": "of text", "kind": "refused", "result": "refused: a | b\nis no way;  use c", **NOTHING}
 WRONG = {**REFUSED, "result": "WRONG: row 3"}
+UNEXPECTED = {**REFUSED, "kind": "Keras"}
 
 
 def test_each_model_is_a_row_and_a_refusal_stays_in_its_cell() -> None:
@@ -29,3 +30,7 @@ def test_each_model_is_a_row_and_a_refusal_stays_in_its_cell() -> None:
 
 def test_a_wrong_answer_is_counted() -> None:
     assert summary([EQUAL, WRONG]) == "2 models: 1 equal to the original; 0 refused with a way out; 1 wrong."
+
+
+def test_a_model_that_should_be_imported_and_is_refused_is_wrong() -> None:
+    assert summary([EQUAL, UNEXPECTED]) == "2 models: 1 equal to the original; 0 refused with a way out; 1 wrong."
