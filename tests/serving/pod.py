@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -34,11 +35,14 @@ PORTS = (
     "TRITON_GRPC_PORT",
     "TRITON_METRICS_PORT",
 )
-FETCH = "viridian_serving.commands.fetch"
-preload(FETCH)
+COMMANDS = "viridian_serving.commands"
+for _part in ("fetch", "triton", "api"):
+    preload(f"{COMMANDS}.{_part}")
 HURRIED = {"viridian_serving.artifacts.retries._FIRST_PAUSE": 0.02}
 """The fetch container tries again at once: how long it waits, test_retries.py holds."""
 IDENTITY_LABELS = {"model_namespace": "ml", "model": "m", "revision": "m-1"}
+Process = subprocess.Popen[bytes] | Forked
+"""A container of a pod."""
 
 
 @dataclass
@@ -61,11 +65,12 @@ class Pod:
     """Variables that are not ours."""
     file_limit: int | None = None
     """Bytes that a file may have: beyond them, the disk is full."""
-    triton: subprocess.Popen[bytes] | None = None
-    api: subprocess.Popen[bytes] | None = None
+    triton: Process | None = None
+    api: Process | None = None
     logs: list[Path] = field(default_factory=list)
-    sources: Sequence[Path] = SOURCES
-    """Where its packages are."""
+    sources: Sequence[Path] | None = None
+    """Where its packages are. Without it they are those that the tests import, and its processes are forked: what they
+    import takes longer than all else that they do until the pod is ready."""
 
     @classmethod
     def create(cls, directory: Path, **settings: str) -> "Pod":
@@ -100,7 +105,7 @@ class Pod:
         return (
             own
             | self.environ
-            | {"PYTHONPATH": os.pathsep.join(map(str, self.sources))}
+            | {"PYTHONPATH": os.pathsep.join(map(str, self.sources or SOURCES))}
             | {f"VIRIDIAN_{name}": value for name, value in given.items()}
         )
 
@@ -112,28 +117,33 @@ class Pod:
     def termination_log(self) -> str:
         return (self.directory / "termination-log").read_text()
 
-    def start_triton(self) -> "subprocess.Popen[bytes]":
+    def start_triton(self) -> Process:
         self.triton = self._start("triton")
         return self.triton
 
-    def start_api(self) -> "subprocess.Popen[bytes]":
+    def start_api(self) -> Process:
         self.api = self._start("api")
         return self.api
 
-    def start_fetch(self) -> "subprocess.Popen[bytes] | Forked":
+    def start_fetch(self) -> Process:
         if self.file_limit is None:
-            return Forked(FETCH, self.directory / "fetch.log", self.environment, HURRIED)
-        return self._start("fetch", "prlimit", f"--fsize={self.file_limit}", "--")
+            return self._start("fetch", HURRIED)
+        return self._start_alone("fetch", "prlimit", f"--fsize={self.file_limit}", "--")
 
     def start_fetch_alone(self) -> "subprocess.Popen[bytes]":
         """As a container does it: with nothing in memory before."""
-        return self._start("fetch")
+        return self._start_alone("fetch")
 
-    def _start(self, part: str, *through: str) -> "subprocess.Popen[bytes]":
+    def _start(self, part: str, changes: Mapping[str, object] = MappingProxyType({})) -> Process:
+        if self.sources is None:
+            return Forked(f"{COMMANDS}.{part}", self.directory / f"{part}.log", self.environment, changes)
+        return self._start_alone(part)
+
+    def _start_alone(self, part: str, *through: str) -> "subprocess.Popen[bytes]":
         log = self.directory / f"{part}.log"
         # An earlier commit, against which a benchmark holds this one, may have its commands elsewhere.
-        has_commands = (self.sources[0] / "viridian_serving" / "commands").is_dir()
-        package = "viridian_serving.commands" if has_commands else "viridian_serving"
+        first, *_ = self.sources or SOURCES
+        package = COMMANDS if (first / "viridian_serving" / "commands").is_dir() else "viridian_serving"
         with log.open("ab") as output:
             return subprocess.Popen(
                 [*through, sys.executable, "-m", f"{package}.{part}"],
@@ -254,7 +264,7 @@ class Pod:
 
 @contextmanager
 def running_pod(
-    directory: Path, make_model: Callable[[Path], object], sources: Sequence[Path] = SOURCES, **settings: str
+    directory: Path, make_model: Callable[[Path], object], sources: Sequence[Path] | None = None, **settings: str
 ) -> Iterator[Pod]:
     pod = Pod.create(directory, **settings)
     pod.sources = sources

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.serving import models
-from tests.serving.pod import Pod, children_in, eventually, running_pod, standing_still
+from tests.serving.pod import SOURCES, Pod, children_in, eventually, running_pod, standing_still
 from tests.waiting import DEADLINE
 
 from viridian_serving.commands import api
@@ -192,7 +192,8 @@ def test_the_api_alone_is_alive_but_not_ready(tmp_path: Path) -> None:
 
 
 async def test_sigterm_under_load_loses_nothing(tmp_path: Path) -> None:
-    with running_pod(tmp_path, models.lookup, DRAIN_DELAY="500ms") as served:
+    # As containers do it: with nothing in memory before they begin.
+    with running_pod(tmp_path, models.lookup, SOURCES, DRAIN_DELAY="500ms") as served:
         # given clients that keep their connections, and open new ones only while the pod says that it is ready
         tally: Counter[str] = Counter()
         stopping = asyncio.Event()
