@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -22,6 +22,7 @@ from tests.forked import Forked, preload
 from tests.ports import free_port
 
 import viridian_serving
+from viridian_serving.triton import shared_memory
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (Path(viridian_serving.__file__).parents[1], ROOT / "operator")
@@ -248,18 +249,16 @@ class Pod:
     # -- its end
 
     def stop(self) -> None:
-        for process in (self.api, self.triton):
-            if process is not None and process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in (self.api, self.triton):
-            if process is not None:
-                try:
-                    process.wait(30)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+        """End all of it at once. How it ends when it is asked to, is for tests that ask it: it takes seconds."""
+        started = [process for process in (self.api, self.triton) if process is not None]
+        for process in started:
+            process.kill()
+        for process in started:
+            process.wait()
         for pid in children_in(self.directory):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # some end with the one that has started them
+                os.kill(pid, signal.SIGKILL)
+        shared_memory.clear(self.environment["VIRIDIAN_POD_UID"])
 
 
 @contextmanager
