@@ -4,8 +4,8 @@ import os
 import re
 from pathlib import Path
 
-from tests.serving.pod import Pod, eventually
-from tests.waiting import DEADLINE
+from tests.serving.pod import Pod
+from tests.waiting import DEADLINE, eventually
 
 from viridian_shared.pod.exit_codes import FETCH_REFUSED
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.ports import free_port
-from tests.serving.pod import SOURCES, eventually
-from tests.waiting import DEADLINE
+from tests.serving.pod import SOURCES
+from tests.waiting import DEADLINE, eventually
 
 from viridian_serving.triton.worker_host import SOCKET
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.serving.pod import SOURCES, children_in, eventually
-from tests.waiting import DEADLINE
+from tests.serving.pod import SOURCES, children_in
+from tests.waiting import DEADLINE, eventually
 
 from viridian_serving.commands.serve import free_ports
 

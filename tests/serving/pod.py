@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from tests.forked import Forked, preload
 from tests.ports import free_port
+from tests.waiting import eventually
 
 import viridian_serving
 from viridian_serving.triton import shared_memory
@@ -336,20 +337,6 @@ def samples_of(page: str, family: str) -> list[Sample]:
 
 def stamp_of(page: str) -> float:
     return samples_of(page, "viridian_counters_stamp_seconds")[0].value
-
-
-def eventually(condition: Callable[[], object], why: Callable[[], str] = str, within: float = 120) -> None:
-    """Ask until the condition holds; for what other processes do and announce to nobody.
-
-    Args:
-        condition: What is waited for.
-        why: What to show if it does not come.
-        within: Seconds; by default far more than it takes, since a busy machine proves nothing.
-    """
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within} s: {why()}"
-        time.sleep(0.02)
 
 
 def free_ports(number: int) -> list[int]:

@@ -8,8 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tests.serving import models
-from tests.serving.pod import Pod, eventually, running_pod
+from tests.serving.pod import Pod, running_pod
 from tests.serving.service import Service, service
+from tests.waiting import eventually
 
 FEW = partial(models.lookup, size=2)
 """Fails for the indices 2 to 9, and answers the trial input."""

@@ -14,7 +14,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from tests.serving.pod import ROOT, Pod, eventually, free_ports, running_pod
+from tests.serving.pod import ROOT, Pod, free_ports, running_pod
+from tests.waiting import eventually
 
 from .questions import FLOWERS, Question, ask
 from .workloads import Workload

@@ -13,8 +13,8 @@ import yaml
 from tests.component.harness.binaries import REPOSITORY, packaged
 from tests.ports import free_port
 from tests.serving import models
-from tests.serving.pod import Answer, Pod, eventually, running_pod
-from tests.waiting import DEADLINE
+from tests.serving.pod import Answer, Pod, running_pod
+from tests.waiting import DEADLINE, eventually
 
 EXAMPLE = REPOSITORY / "examples" / "authentication" / "envoy.yaml"
 REQUESTS = 3

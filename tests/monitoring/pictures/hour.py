@@ -17,8 +17,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.datasets import load_digits
 from tests.serving import models
-from tests.serving.pod import Pod, eventually, post_many
+from tests.serving.pod import Pod, post_many
 from tests.serving.two_pods import Pair, two_pods
+from tests.waiting import eventually
 
 SCRAPE: Final = 15
 """Seconds between two scrapes."""

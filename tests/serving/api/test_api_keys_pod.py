@@ -11,9 +11,9 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 from tests.serving import models
-from tests.serving.pod import Pod, eventually, log_lines, running_pod
+from tests.serving.pod import Pod, log_lines, running_pod
 from tests.serving.service import service
-from tests.waiting import DEADLINE
+from tests.waiting import DEADLINE, eventually
 from tritonclient.utils import InferenceServerException
 
 pytestmark = pytest.mark.serving

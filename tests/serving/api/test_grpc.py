@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import tritonclient.grpc as tritongrpc
 from tests.serving import models
-from tests.serving.pod import Pod, eventually, running_pod
-from tests.waiting import DEADLINE
+from tests.serving.pod import Pod, running_pod
+from tests.waiting import DEADLINE, eventually
 from tritonclient.utils import InferenceServerException
 
 Client = tritongrpc.InferenceServerClient

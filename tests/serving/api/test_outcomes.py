@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from tests.serving import models
-from tests.serving.pod import Pod, counts_of, eventually, post_many, running_pod, stamp_of, standing_still
+from tests.serving.pod import Pod, counts_of, post_many, running_pod, stamp_of, standing_still
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.serving
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from tests.serving import models
-from tests.serving.pod import Pod, eventually, running_pod
+from tests.serving.pod import Pod, running_pod
+from tests.waiting import eventually
 
 from viridian_serving.settings.cpu import inference_threads
 

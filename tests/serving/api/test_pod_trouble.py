@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from tests.serving import models
-from tests.serving.pod import SOURCES, Pod, children_in, eventually, running_pod, standing_still
-from tests.waiting import DEADLINE
+from tests.serving.pod import SOURCES, Pod, children_in, running_pod, standing_still
+from tests.waiting import DEADLINE, eventually
 
 from viridian_serving.commands import api
 from viridian_serving.triton import replacement

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from tests.serving import models
 from tests.serving.files import settings_file
-from tests.serving.pod import Pod, eventually, log_lines
+from tests.serving.pod import Pod, log_lines
 from tests.serving.service import Service, service
 from tests.serving.two_pods import Pair, two_pods
+from tests.waiting import eventually
 
 from viridian_shared.counts.via import Via
 

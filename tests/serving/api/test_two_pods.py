@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import tritonclient.http
 from tests.serving import models
-from tests.serving.pod import eventually, post_many
+from tests.serving.pod import post_many
 from tests.serving.two_pods import BY_ROUTE, Pair, two_pods
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.serving
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from tests.serving import models
-from tests.serving.pod import eventually, post_many, running_pod
+from tests.serving.pod import post_many, running_pod
 from tests.serving.two_pods import BY_ROUTE, two_pods
-from tests.waiting import DEADLINE
+from tests.waiting import DEADLINE, eventually
 
 pytestmark = pytest.mark.serving
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from tests.serving import models
-from tests.serving.pod import Answer, eventually, post_many, running_pod
+from tests.serving.pod import Answer, post_many, running_pod
 from tests.serving.two_pods import BY_ROUTE, two_pods
-from tests.waiting import DEADLINE
+from tests.waiting import DEADLINE, eventually
 
 pytestmark = pytest.mark.serving
 

@@ -9,7 +9,8 @@ import pytest
 from tests.serving import files
 from tests.serving.fetching import MODEL, fails, fetched, mount, run, succeeds
 from tests.serving.files import FileServer, file_server, sha256
-from tests.serving.pod import Pod, eventually
+from tests.serving.pod import Pod
+from tests.waiting import eventually
 
 from viridian_shared.pod.exit_codes import FETCH_NO_ROOM
 

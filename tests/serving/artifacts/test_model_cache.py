@@ -10,8 +10,9 @@ from tests.serving.artifacts.stores.expected import MODEL
 from tests.serving.fetching import fails, fetched, mount, succeeds
 from tests.serving.files import FileServer, sha256
 from tests.serving.places import Place, az_place
-from tests.serving.pod import Pod, eventually
+from tests.serving.pod import Pod
 from tests.serving.store_servers import answering, beyond_the_first_range, silent
+from tests.waiting import eventually
 
 from viridian_shared.digest import digest_of
 

@@ -11,7 +11,8 @@ import pytest
 from tests.serving import models
 from tests.serving.files import settings_file
 from tests.serving.places import s3_place
-from tests.serving.pod import Pod, eventually, log_lines, running_pod
+from tests.serving.pod import Pod, log_lines, running_pod
+from tests.waiting import eventually
 
 from viridian_shared.pod.exit_codes import CHECK_FAILED
 

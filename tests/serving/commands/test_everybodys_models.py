@@ -10,8 +10,8 @@ from tests.bench.models import graphs
 from tests.bench.models.compare import differing
 from tests.bench.models.zoo import Entry
 from tests.serving.local import Local, serving
-from tests.serving.pod import eventually
 from tests.serving.triton.test_batching import laid
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.serving
 

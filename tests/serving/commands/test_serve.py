@@ -13,8 +13,8 @@ import pytest
 from tests.serving import models
 from tests.serving.hosting import children_of, command_of, is_alive
 from tests.serving.local import Local, serving
-from tests.serving.pod import eventually, standing_still
-from tests.waiting import DEADLINE
+from tests.serving.pod import standing_still
+from tests.waiting import DEADLINE, eventually
 
 pytestmark = pytest.mark.serving
 

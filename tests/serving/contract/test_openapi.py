@@ -21,7 +21,8 @@ from schemathesis.specs.openapi.checks import negative_data_rejection
 from tests.serving import models
 from tests.serving.api.test_malformed import MODEL
 from tests.serving.models import CUSTOMER, CUSTOMERS
-from tests.serving.pod import Pod, eventually, running_pod
+from tests.serving.pod import Pod, running_pod
+from tests.waiting import eventually
 
 from viridian_serving.codec.answers import AnswerWriter
 from viridian_serving.codec.oip import TensorValues

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from tests.serving import models
 from tests.serving.files import settings_file
-from tests.serving.pod import eventually, post_many, running_pod
+from tests.serving.pod import post_many, running_pod
 from tests.serving.two_pods import BY_ROUTE, two_pods
+from tests.waiting import eventually
 
 from viridian_serving.codec.oip import Encoded
 from viridian_serving.inference.cache import AnswerCache, Entry, key_of

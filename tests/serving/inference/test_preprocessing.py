@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from tests.serving import models
 from tests.serving.hosting import Host, children_of, is_alive, worker_host
-from tests.serving.pod import Pod, children_in, eventually, post_many, running_pod
-from tests.waiting import DEADLINE
+from tests.serving.pod import Pod, children_in, post_many, running_pod
+from tests.waiting import DEADLINE, eventually
 
 from viridian_serving.codec.tensors import DataType, ModelSchema, SchemaError, Tensor
 from viridian_serving.http1.problems import Problem

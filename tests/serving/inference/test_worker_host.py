@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 from tests.serving.hosting import Host, children_of, is_alive, start_host, worker_host
-from tests.serving.pod import eventually
-from tests.waiting import DEADLINE
+from tests.waiting import DEADLINE, eventually
 
 from viridian_serving.codec.frames import LENGTH, framed, last_frame
 from viridian_serving.codec.tensors import DataType, ModelSchema, SchemaError, Tensor

@@ -18,9 +18,9 @@ import tritonclient.http as tritonhttp
 from tests.serving import models
 from tests.serving.collector import Collector, log_to, running_collector
 from tests.serving.files import log_secret, settings_file
-from tests.serving.pod import Pod, eventually, log_lines, nonzero, post_many, running_pod
+from tests.serving.pod import Pod, log_lines, nonzero, post_many, running_pod
 from tests.serving.two_pods import two_pods
-from tests.waiting import DEADLINE
+from tests.waiting import DEADLINE, eventually
 from tritonclient.utils import InferenceServerException
 
 pytestmark = pytest.mark.serving

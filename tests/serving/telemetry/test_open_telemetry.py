@@ -8,7 +8,8 @@ import pytest
 from tests.serving import models
 from tests.serving.collector import CALLER, TRACE, TRACED, log_to, trace_to
 from tests.serving.open_telemetry import OpenTelemetryCollector, attributes, open_telemetry_collector
-from tests.serving.pod import eventually, nonzero, running_pod
+from tests.serving.pod import nonzero, running_pod
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.serving
 

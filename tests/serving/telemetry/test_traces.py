@@ -11,10 +11,10 @@ import pytest
 from tests.serving import models
 from tests.serving.collector import CALLER, TRACE, TRACED, Collector, Span, running_collector, trace_to
 from tests.serving.files import settings_file
-from tests.serving.pod import Pod, eventually, log_lines, running_pod
+from tests.serving.pod import Pod, log_lines, running_pod
 from tests.serving.settings.test_config import GIVEN
 from tests.serving.two_pods import two_pods
-from tests.waiting import DEADLINE
+from tests.waiting import DEADLINE, eventually
 
 from viridian_serving.settings.config import load
 from viridian_serving.telemetry.telemetry import open_tracing

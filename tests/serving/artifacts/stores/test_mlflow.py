@@ -12,8 +12,9 @@ from tests.serving.fetching import fails, fetched, mount, peak_of, succeeds
 from tests.serving.files import sha256
 from tests.serving.mlflow_server import USER, Tracking, python_of_mlflow
 from tests.serving.places import Place, mlflow_place, s3_place, write_secret
-from tests.serving.pod import Pod, eventually
+from tests.serving.pod import Pod
 from tests.serving.store_servers import KEYS, StoreRequest, answering, cut_after, silent
+from tests.waiting import eventually
 
 from viridian_shared.digest import digest_of
 

@@ -11,8 +11,8 @@ from tests.serving.artifacts.stores.expected import MODEL
 from tests.serving.fetching import fails, fetched, peak_of, succeeds
 from tests.serving.files import sha256
 from tests.serving.places import Place, s3_place
-from tests.serving.pod import eventually
 from tests.serving.store_servers import KEYS, Gateway, beyond_the_first_range, s3, silent
+from tests.waiting import eventually
 
 from viridian_shared.digest import digest_of
 
