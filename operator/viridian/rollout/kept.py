@@ -19,7 +19,7 @@ def track_kept(context: RolloutContext) -> ModelDeploymentStatus:
     status, wanted, back = context.status, context.spec.checks.kept, context.previous
     kept = status.kept
     if wanted is None or back is None:
-        return status if kept is None else evolve(status, kept=None)
+        return evolve(status, kept=None)
     if kept is None or kept.revision != back.name:
         kept = KeptStatus(revision=back.name, result=CheckResult.RUNNING)
     if status.phase not in SETTLED or status.candidate is not None:

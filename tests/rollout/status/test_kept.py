@@ -1,13 +1,16 @@
 """What the command rollback would bring back is looked at now and then, and RollbackReady says what was found."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from tests.rollout.scenes import at_stable, condition, decided, message, run_until
-from tests.rollout.world import World, spec_for
+from tests.rollout.world import NAME, SETTINGS, World, spec_for
 
-from viridian.api.status import CheckResult, Phase
-from viridian.rollout.kept import wait_for_kept
+from viridian.api.status import CheckResult, KeptStatus, Phase
+from viridian.rollout.context import RolloutContext
+from viridian.rollout.kept import describe_kept, track_kept, wait_for_kept
+from viridian.rollout.observed import CheckView
 from viridian.rollout.planning.actions import LookAtKept
 
 CHECKS = {"kept": {"every": "24h"}}
@@ -140,3 +143,84 @@ def test_without_the_setting_what_was_known_is_forgotten() -> None:
     assert decided(world).status.kept is None
     look(world)
     assert condition(world, "RollbackReady") == ("True", "Kept")
+
+
+# ------------------------------------------------------------------ the rules one by one
+
+AT_REST = promoted(checks=CHECKS)
+OTHER = KeptStatus(revision="iris-9", result=CheckResult.PASSED, message="there", verified_at=AT_REST.now)
+
+
+def known(**found: object) -> KeptStatus:
+    """What is known of the revision that a rollback brings back."""
+    return KeptStatus.model_validate({"revision": "iris-1", "result": CheckResult.PASSED, "message": "there", **found})
+
+
+def seen(kept: KeptStatus | None, view: CheckView | None = None, **status: object) -> RolloutContext:
+    world = AT_REST
+    before = world.status.model_copy(update={"kept": kept, **status})
+    return RolloutContext(NAME, world.spec, before, replace(world.observe(), kept=view), SETTINGS, world.now)
+
+
+NOW = AT_REST.now
+RUNNING = known(result=CheckResult.RUNNING, message="")
+UNDER_WAY = known(started_at=NOW - timedelta(minutes=5))
+CANNOT_RUN = CheckView(CheckResult.CANNOT_RUN, "no room")
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        pytest.param(seen(None), RUNNING.model_copy(update={"started_at": NOW}), id="never looked at"),
+        pytest.param(seen(OTHER), RUNNING.model_copy(update={"started_at": NOW}), id="of another revision"),
+        pytest.param(seen(OTHER, phase=Phase.BAKING), RUNNING, id="of another revision, during a rollout"),
+        pytest.param(
+            seen(OTHER, candidate=AT_REST.status.stable), RUNNING, id="of another revision, with a candidate at rest"
+        ),
+        pytest.param(
+            seen(known(verified_at=NOW - DAY, next=NOW)),
+            known(verified_at=NOW - DAY, started_at=NOW),
+            id="due at this moment",
+        ),
+        pytest.param(
+            seen(known(verified_at=NOW - DAY + timedelta(seconds=1), next=NOW)),
+            known(verified_at=NOW - DAY + timedelta(seconds=1), next=NOW),
+            id="not due yet",
+        ),
+        pytest.param(seen(UNDER_WAY), UNDER_WAY, id="its Job is not seen yet"),
+        pytest.param(
+            seen(UNDER_WAY, CANNOT_RUN),
+            known(result=CheckResult.CANNOT_RUN, message="no room", verified_at=NOW, next=NOW + DAY),
+            id="it cannot run for five minutes",
+        ),
+    ],
+)
+def test_what_is_noted_of_a_look(context: RolloutContext, expected: KeptStatus) -> None:
+    assert track_kept(context).kept == expected
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        (None, None),
+        (RUNNING, None),
+        (OTHER, None),
+        (known(verified_at=NOW), (CheckResult.PASSED, f"there (verified at {NOW:%Y-%m-%d %H:%M} UTC)")),
+    ],
+)
+def test_what_is_said_of_a_look(kept: KeptStatus | None, expected: tuple[CheckResult, str] | None) -> None:
+    assert describe_kept(seen(kept)) == expected
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        (None, None),
+        (RUNNING, None),
+        (UNDER_WAY, timedelta(0)),
+        (known(next=NOW + DAY), DAY),
+        (known(next=NOW - DAY), timedelta(0)),
+    ],
+)
+def test_how_long_a_model_at_rest_is_left_alone(kept: KeptStatus | None, expected: timedelta | None) -> None:
+    assert wait_for_kept(kept, NOW) == expected
