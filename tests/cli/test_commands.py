@@ -121,7 +121,10 @@ def test_a_rollback_waits_until_the_version_before_has_drained(
 @pytest.mark.parametrize(
     ("scene", "says"),
     [
-        (taking_over, "v2.0.0 has taken over, and the version before it drains; `kubectl viridian rollback iris`"),
+        (
+            taking_over,
+            "v2.0.0 has taken over, and the version before it drains; `kubectl viridian rollback iris -n ml`",
+        ),
         (breached, "v2.0.0 is being taken back already"),
         (first, "v1.0.0 replaced nothing that works, so there is nothing to go back to; apply a version that works"),
         (at_stable, "iris has no rollout in progress; v1.0.0 serves"),

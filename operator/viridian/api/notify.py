@@ -49,7 +49,7 @@ class Receiver(ApiModel):
         str | None,
         Field(
             max_length=1024,
-            description="Endpoint for CloudEvents. The address is no secret: one with a token belongs into a Secret.",
+            description="Endpoint for CloudEvents. The address is no secret: one with a token belongs in a Secret.",
             json_schema_extra=cel(matches(URL), "must be an http or https URL without user and password"),
         ),
     ] = None

@@ -16,7 +16,7 @@ _HOLDS: Final = "docs/explanation/rollouts.md#approval-and-pause"
 
 @dataclass(frozen=True)
 class Advice:
-    """What to do, with `{name}` for the model; `link` is a page and its heading.
+    """What to do, with `{name}` for the model and its namespace, as arguments; `link` is a page and its heading.
 
     `again` says that the same version may be tried once more, where it was blocked.
     """

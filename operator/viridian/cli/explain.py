@@ -75,18 +75,20 @@ def _to_do(model: Model) -> Iterator[str]:
     reason = reason_of(model)
     advice = ADVICE.get(reason)
     if advice is not None:
-        again = f"; to try the same one: `kubectl viridian retry {model.name}`" if advice.again and model.block else ""
-        yield f"What to do ({reason}): {advice.do.format(name=model.name)}{again}."
+        again = (
+            f"; to try the same one: `kubectl viridian retry {model.arguments}`" if advice.again and model.block else ""
+        )
+        yield f"What to do ({reason}): {advice.do.format(name=model.arguments)}{again}."
         yield f"More: {advice.link}"
     elif model.control and model.holds("Ready"):
         yield (
-            f"There is nothing to do. `kubectl viridian approve {model.name}` ends the watch, and `kubectl viridian"
-            f" abort {model.name}` goes back to {model.control['version']}."
+            f"There is nothing to do. `kubectl viridian approve {model.arguments}` ends the watch, and"
+            f" `kubectl viridian abort {model.arguments}` goes back to {model.control['version']}."
         )
     elif model.holds("Ready"):
         yield "There is nothing to do."
     elif model.candidate:
-        yield f"There is nothing to do: it goes on by itself. `kubectl viridian watch {model.name}` follows it."
+        yield f"There is nothing to do: it goes on by itself. `kubectl viridian watch {model.arguments}` follows it."
 
 
 def _who_serves(model: Model) -> Iterator[str]:

@@ -62,7 +62,7 @@ def give(kubectl: Kubectl, verb: str, name: str, timeout: float, to: str = "") -
     kubectl.annotate(name, {ANNOTATION_COMMAND: command, ANNOTATION_COMMAND_BY: kubectl.user()})
     model = _answered(kubectl, name, command, timeout)
     obeyed = was_obeyed(verb, revision, model)
-    return Answer(command, obeyed, _sentence(verb, revision, model) if obeyed else _refusal(kubectl, name, before))
+    return Answer(command, obeyed, _sentence(verb, revision, model) if obeyed else _refusal(kubectl, model, before))
 
 
 def _at_rest(kubectl: Kubectl, name: str, timeout: float) -> Model:
@@ -91,7 +91,7 @@ def _sentence(verb: str, revision: str, model: Model) -> str:
     # Where what is rolled back was watched after its promotion, stable is the old version again at once.
     back = model.candidate.get("revision", "")
     back = model.stable.get("revision", "") if back == stable else back
-    return _DONE[verb].format(name=model.name, revision=revision, stable=stable, back=back)
+    return _DONE[verb].format(name=model.arguments, revision=revision, stable=stable, back=back)
 
 
 def _refusals(kubectl: Kubectl, name: str) -> dict[str, Json] | None:
@@ -103,11 +103,11 @@ def _refusals(kubectl: Kubectl, name: str) -> dict[str, Json] | None:
         return None
 
 
-def _refusal(kubectl: Kubectl, name: str, before: dict[str, Json] | None) -> str:
+def _refusal(kubectl: Kubectl, model: Model, before: dict[str, Json] | None) -> str:
     """The operator's own sentence about the last command."""
-    shows = f"`kubectl viridian status {name}` shows where the rollout stands"
+    shows = f"`kubectl viridian status {model.arguments}` shows where the rollout stands"
     for _ in range(_TRIES):
-        after = _refusals(kubectl, name)
+        after = _refusals(kubectl, model.name)
         if before is None or after is None:
             return f"its reason is in an Event CommandRefused, and Events cannot be read by you; {shows}"
         if new := after.keys() - before.keys():

@@ -29,6 +29,11 @@ class Model:
         return str(self.manifest["metadata"].get("namespace", ""))
 
     @property
+    def arguments(self) -> str:
+        """Its name and namespace, as arguments of a command that may be copied."""
+        return f"{self.name} -n {self.namespace}" if self.namespace else self.name
+
+    @property
     def generation(self) -> int:
         """Counts the changes of the spec."""
         return int(self.manifest["metadata"].get("generation", 0))

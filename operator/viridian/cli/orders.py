@@ -48,7 +48,7 @@ def _standing(model: Model) -> str:
     if model.phase == "Finishing":
         return (
             f"{version} has taken over, and the version before it drains;"
-            f" `kubectl viridian rollback {model.name}` waits for that and brings it back"
+            f" `kubectl viridian rollback {model.arguments}` waits for that and brings it back"
         )
     if model.phase == "Baking":
         return f"{version} replaced nothing that works, so there is nothing to go back to; apply a version that works"

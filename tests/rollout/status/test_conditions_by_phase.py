@@ -140,8 +140,8 @@ BOTH_SERVE = ("True", "Serving", "3 ready pods of v1.0.0 and 2 ready pods of v2.
         ),
         (
             drains,
-            ("False", "Finishing", "the new version passed and takes over; the old color drains"),
-            ("True", "Finishing", "the new version passed and takes over; the old color drains"),
+            ("False", "Finishing", "v2.0.0 takes over; the old color drains"),
+            ("True", "Finishing", "v2.0.0 takes over; the old color drains"),
             ("False", "Finishing", CLEAR),
             ("True", "Serving", "3 ready pods of v2.0.0"),
             ("False", "Finishing", NOT_BACK),

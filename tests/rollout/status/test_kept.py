@@ -156,10 +156,10 @@ def known(**found: object) -> KeptStatus:
     return KeptStatus.model_validate({"revision": "iris-1", "result": CheckResult.PASSED, "message": "there", **found})
 
 
-def seen(kept: KeptStatus | None, view: CheckView | None = None, **status: object) -> RolloutContext:
+def seen(kept: KeptStatus | None, look_found: CheckView | None = None, **status: object) -> RolloutContext:
     world = AT_REST
     before = world.status.model_copy(update={"kept": kept, **status})
-    return RolloutContext(NAME, world.spec, before, replace(world.observe(), kept=view), SETTINGS, world.now)
+    return RolloutContext(NAME, world.spec, before, replace(world.observe(), kept=look_found), SETTINGS, world.now)
 
 
 NOW = AT_REST.now

@@ -81,7 +81,7 @@ def test_a_bake_is_called_one_and_a_version_that_waits_for_its_end_is_named():
 
 def test_a_candidate_that_takes_over_is_named():
     world = rolling(Phase.FINISHING)
-    assert said(world)["Reconciling"][2] == "v2.0.0 passed and takes over; the old color drains"
+    assert said(world)["Reconciling"][2] == "v2.0.0 takes over; the old color drains"
 
 
 def test_a_revision_that_comes_back_by_command_says_how_many_of_its_pods_are_ready():

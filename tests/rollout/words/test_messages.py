@@ -96,7 +96,7 @@ def starting(spec: Any = None, ready: int = 2, **parts: Any) -> RolloutContext:
         ),
         (starting({"serving": {"replicas": 1}}, ready=0), "v2.0.0 starts: 0 of 1 pod ready"),
         # taking over
-        (look(phase=Phase.FINISHING, step=None), "v2.0.0 passed and takes over; the old color drains"),
+        (look(phase=Phase.FINISHING, step=None), "v2.0.0 takes over; the old color drains"),
         # at a step
         (look(), WAITS),
         (look(says={"no_fallback": GAP}), f"{WAITS}; {GAP}"),
@@ -214,7 +214,7 @@ def watching(spec: Any = HOLDBACK, weight: int = 95, now: float = 60, **parts: A
             settled(phase=Phase.ROLLED_BACK),
             "v1.0.0 serves all requests; guards are off until the next rollout",
         ),
-        (settled(phase=Phase.FINISHING), "the new version passed and takes over; the old color drains"),
+        (settled(phase=Phase.FINISHING), "v1.0.0 takes over; the old color drains"),
         (settled(phase=Phase.BAKING), "v1.0.0 serves all requests and is watched for 20s"),
         (settled(phase=Phase.BAKING, stable=None), "waiting for the first revision"),
         (settled(phase=Phase.STALLED, stable=None, seen={"taken": "the path is another's"}), "the path is another's"),

@@ -47,7 +47,9 @@ def drill(kubectl: Kubectl, name: str, kind: str, timeout: float, output: str | 
     try:
         for model in kubectl.follow(name, timeout):
             status = model.status.get("drill") or {}
-            line = stage_line(status)
+            # What happens while the twin is deleted is shown with its own times, which are earlier.
+            is_over = (status.get("running") or {}).get("stage") == "Cleaning"
+            line = "" if is_over else stage_line(status)
             if line not in ("", said) and not output:
                 click.echo(line)
             said = line

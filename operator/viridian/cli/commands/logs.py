@@ -31,7 +31,7 @@ def logs(kubectl: Kubectl, name: str, follow: bool, container: str, only: str | 
     roles = [(role, found) for role in ("stable", "candidate") if (found := model.status.get(role))]
     chosen = [(role, found) for role, found in roles if only in {None, found["color"]}]
     if not chosen:
-        fail(f"{name} has no {only or 'pods'} now: `kubectl viridian status {name}` shows where it stands")
+        fail(f"{name} has no {only or 'pods'} now: `kubectl viridian status {model.arguments}` shows where it stands")
     processes, threads = [], []
     for role, found in chosen:
         arguments = [

@@ -76,7 +76,7 @@ def _report(model: Model, version: str, verdict: Verdict, output: str | None) ->
         reason = "" if verdict.reason in {"Promoted", "Stable"} else f" ({verdict.reason})"
         click.echo(f"{model.name} {version} {_SAYS[verdict.outcome]}{reason}: {verdict.message}")
         if verdict.outcome is not Outcome.PROMOTED:
-            click.echo(f"`kubectl viridian explain {model.name}` says more, and what to do.", err=True)
+            click.echo(f"`kubectl viridian explain {model.arguments}` says more, and what to do.", err=True)
     return int(verdict.outcome)
 
 
@@ -91,6 +91,6 @@ def _out_of_time(name: str, version: str | None, last: Model | None, said: str) 
     where = f"it is {last.phase}: {said.removesuffix('.')}" if last is not None else "the cluster has not answered"
     fail(
         f"the rollout of {name} {version or ''} has not ended in time; {where}. It goes on: wait again, or"
-        f" `kubectl viridian abort {name}`",
+        f" `kubectl viridian abort {name if last is None else last.arguments}`",
         TIMED_OUT,
     )

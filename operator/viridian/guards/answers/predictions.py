@@ -85,7 +85,7 @@ def judge_predictions(config: Config, state: State, seen: Pair, control: bool) -
     tests = {**state.answers, **{key: state.relative[key] for key in (SHIFT, CLASS_RATIO) if key in state.relative}}
     nearest = max(tests.values(), key=lambda one: one.worse.evidence * one.alpha, default=None)
     value, threshold = (
-        (1.0, 1 / config.broken_alpha) if nearest is None else (nearest.worse.evidence, 1 / nearest.alpha)
+        (1.0, 2 / config.broken_alpha) if nearest is None else (nearest.worse.evidence, 1 / nearest.alpha)
     )
     why = next((text for key, one in tests.items() if (text := _breach(config, key, one))), "")
     report = describe(seen)
