@@ -135,6 +135,11 @@ def test_an_error_names_the_field_and_the_way_out(change: dict[str, Any], says: 
             None,
             "is 1: nobody is answered while its node is drained",
         ),
+        (
+            {"serving": {"api": {"resources": {"limits": {"memory": "256m"}}}}},
+            None,
+            "spec.serving.api.resources.limits.memory is 256m, less than 1Mi",
+        ),
         ({"guards": {"latency": []}}, None, "spec.guards.latency is empty"),
         ({"guards": {"errorRate": {"max": "60%"}}}, None, "half of the users may see errors"),
         ({}, 60, "at 60 requests a minute the candidate gets about 6 in it with 5 %"),

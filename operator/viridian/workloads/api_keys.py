@@ -1,11 +1,11 @@
 """How the keys of clients get into a model's pods: a Secret that only the API's container mounts."""
 
-from typing import Any
+from typing import Any, Final
 
 from viridian.api.serving import Serving
 from viridian_shared.pod import paths, variables
 
-_VOLUME = "api-keys"
+API_KEYS_VOLUME: Final = "api-keys"
 
 
 def build_api_key_volumes(serving: Serving) -> list[dict[str, Any]]:
@@ -15,7 +15,7 @@ def build_api_key_volumes(serving: Serving) -> list[dict[str, Any]]:
     """
     if serving.api_keys_secret_ref is None:
         return []
-    return [{"name": _VOLUME, "secret": {"secretName": serving.api_keys_secret_ref.name, "defaultMode": 0o440}}]
+    return [{"name": API_KEYS_VOLUME, "secret": {"secretName": serving.api_keys_secret_ref.name, "defaultMode": 0o440}}]
 
 
 def build_api_key_mounts(serving: Serving) -> list[dict[str, Any]]:

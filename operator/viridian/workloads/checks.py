@@ -29,7 +29,7 @@ LABEL_CHECK: Final = f"{GROUP}/check"
 """On a check's Job and its pods: the check's name. Its pods have no label of the model, whose pods they are not."""
 CONTAINER: Final = "check"
 
-_FILES: Final = "check-files"
+FILES_VOLUME: Final = "check-files"
 _MOUNTED: Final = frozenset({"tmp", "model", "api-keys"})
 """What a check needs of what a pod's API has."""
 _ASKS: Final = frozenset({"tmp", "api-keys"})
@@ -129,7 +129,7 @@ def _own(
         settings[GOLDEN] = checks.golden.manifest()
         if (source := checks.golden.config_map_ref) is not None:
             volumes.append(_files(source.name, [{"key": source.key, "path": "golden.jsonl"}]))
-            mounts.append({"name": _FILES, "mountPath": CHECK_FILES, "readOnly": True})
+            mounts.append({"name": FILES_VOLUME, "mountPath": CHECK_FILES, "readOnly": True})
     if name == LOAD and checks.load is not None:
         settings[LOAD] = checks.load.manifest()
     if name == REPLAY and checks.replay is not None:
@@ -206,7 +206,7 @@ def _suite(template: dict[str, Any], job: JobCheck, urls: dict[str, str]) -> dic
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a path in the container
-            *([{"name": _FILES, "mountPath": CHECK_FILES, "readOnly": True}] if files else []),
+            *([{"name": FILES_VOLUME, "mountPath": CHECK_FILES, "readOnly": True}] if files else []),
         ],
     }
     return {
@@ -218,7 +218,7 @@ def _suite(template: dict[str, Any], job: JobCheck, urls: dict[str, str]) -> dic
 
 
 def _files(config_map: str, items: list[dict[str, str]] | None = None) -> dict[str, Any]:
-    return {"name": _FILES, "configMap": {"name": config_map, **({"items": items} if items else {})}}
+    return {"name": FILES_VOLUME, "configMap": {"name": config_map, **({"items": items} if items else {})}}
 
 
 def pod_with(template: dict[str, Any], container: dict[str, Any]) -> dict[str, Any]:

@@ -106,11 +106,21 @@ TMP = {"name": "tmp", "emptyDir": {}}
         ('Multi-Attach error for volume "pvc-1"', [CLAIM, TMP], "spec.model.uri"),
         ('MountVolume.SetUp failed for volume "model" : no such export', [CLAIM, TMP], "spec.model.uri"),
         ('MountVolume.SetUp failed for volume "tmp" : disk full', [CLAIM, TMP], ""),
+        (
+            'MountVolume.SetUp failed for volume "api-keys" : secret "keys" not found',
+            [CLAIM, {"name": "api-keys", "secret": {"secretName": "keys"}}],
+            "spec.serving.apiKeysSecretRef",
+        ),
+        (
+            'MountVolume.SetUp failed for volume "check-files" : configmap "golden" not found',
+            [TMP, {"name": "check-files", "configMap": {"name": "golden"}}],
+            "spec.checks",
+        ),
         ("timed out waiting for the condition", [TMP], ""),
         ("timed out waiting for the condition", [], ""),
     ],
 )
-def test_a_volume_that_cannot_be_mounted_is_the_models_unless_another_one_is_named(
+def test_a_volume_that_cannot_be_mounted_is_told_with_its_field(
     message: str, volumes: list[dict[str, Any]], field: str
 ) -> None:
     assert field_of_mount(message, {"spec": {"volumes": volumes}}) == field

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
+from viridian.api.quantities import parse_quantity
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.guards.absolute import BELOW
 from viridian.guards.config import absolute_guards
@@ -20,6 +21,7 @@ from ..forecast.power import Hold, hold_that_sees, holds, seen_within
 Risk = tuple[str, str]
 """A field's path, and a sentence."""
 _LAX: Final = 0.5
+_LEAST_MEMORY: Final = 1 << 20
 _HALF: Final = 50
 """The weight, in percent, up to which stable keeps enough requests to be compared with."""
 _REGRESSION: Final = 5.0
@@ -38,6 +40,7 @@ def risks(spec: ModelDeploymentSpec, rpm: float | None, scrape_interval: timedel
     """
     yield from _short_holds(spec, scrape_interval)
     yield from _few_pods(spec)
+    yield from _tiny_memory(spec)
     yield from _blind_guards(spec)
     yield from _drills(spec)
     if rpm is not None:
@@ -90,6 +93,18 @@ def _few_pods(spec: ModelDeploymentSpec) -> Iterator[Risk]:
             field,
             "is 1: nobody is answered while its node is drained; write at least 2 if users must be served meanwhile",
         )
+
+
+def _tiny_memory(spec: ModelDeploymentSpec) -> Iterator[Risk]:
+    """128m is 0.128 bytes: no container starts with it, and what the runtime says names no field."""
+    for name, container in (("triton", spec.serving.triton), ("api", spec.serving.api)):
+        for kind in ("requests", "limits"):
+            memory = getattr(container.resources, kind).get("memory")
+            if memory is not None and parse_quantity(str(memory)) < _LEAST_MEMORY:
+                yield (
+                    f"spec.serving.{name}.resources.{kind}.memory",
+                    f"is {memory}, less than 1Mi, and no container runs in it: write it in Mi or Gi, such as 512Mi",
+                )
 
 
 def _blind_guards(spec: ModelDeploymentSpec) -> Iterator[Risk]:

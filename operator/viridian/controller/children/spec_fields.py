@@ -1,7 +1,13 @@
 """Which field of the spec a message of Kubernetes about a pod is about; empty where that cannot be told."""
 
-from viridian.kube.client import Manifest
+from typing import Final
 
+from viridian.kube.client import Manifest
+from viridian.workloads.api_keys import API_KEYS_VOLUME
+from viridian.workloads.checks import FILES_VOLUME
+
+_FIELDS: Final = {API_KEYS_VOLUME: "spec.serving.apiKeysSecretRef", FILES_VOLUME: "spec.checks"}
+"""By the volumes that need an object of the user's."""
 _DENIED = ("unauthorized", "authorization", "access denied", "forbidden", "no basic auth credentials")
 """What registries say to a client without the right credentials."""
 
@@ -41,8 +47,11 @@ def field_of_variables(container: str, message: str, pod: Manifest) -> str:
 
 
 def field_of_mount(message: str, pod: Manifest) -> str:
-    """The field of the model's claim, where a volume cannot be mounted and the message names no other one."""
+    """The field of the Secret or ConfigMap that a volume lacks; else of the model's claim, if no other one is named."""
     volumes = (pod.get("spec") or {}).get("volumes") or []
+    named = next((volume["name"] for volume in volumes if f'"{volume["name"]}"' in message), "")
+    if named in _FIELDS:
+        return _FIELDS[named]
     others = [volume["name"] for volume in volumes if "persistentVolumeClaim" not in volume]
     is_claim = len(others) < len(volumes) and not any(f'"{name}"' in message for name in others)
     return "spec.model.uri" if is_claim else ""
