@@ -19,6 +19,7 @@ _BEGINNING: Final = b" \t\r\n["
 _PATH: Final = re.compile(r" - at `(?P<path>[^`]*)`$")
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _UNLIKE: Final = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
+_MISSING: Final = re.compile(r"Object missing required field `([^`]*)`")
 JSON_NAMES: Final = {
     "array": "a list",
     "bool": "true or false",
@@ -43,6 +44,8 @@ def add_error(error: Exception, where: str, violations: Violations) -> None:
             " or ".join(JSON_NAMES.get(each, each) for each in kinds.split(" | ")) for kinds in unlike.groups()
         )
         text = f"must be {wanted}, not {got}"
+    elif (missing := _MISSING.fullmatch(text)) is not None:
+        where, text = join(where, missing[1]), "is missing"
     violations.add(where, text)
 
 
