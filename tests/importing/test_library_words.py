@@ -27,8 +27,14 @@ from viridian_serving.artifacts.library_words import words_of
             "[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Non-zero status code returned while running Gather node. "
             "Name:'g' Status Message: /onnxruntime_src/tensor/gather.cc:42 Status onnxruntime::Gather::Run() const "
             "indices element out of data bounds, idx=9",
-            "indices element out of data bounds, idx=9",
+            "running Gather node 'g': indices element out of data bounds, idx=9",
         ),
+        (
+            "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running Scan node. Name:'' Status "
+            "Message: out of memory",
+            "running Scan node: out of memory",
+        ),
+        ("[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : Protobuf parsing failed.", "Protobuf parsing failed."),
         ("Input X contains NaN.\nRidge does not accept them.", "Input X contains NaN. Ridge does not accept them."),
         ("x" * 300, "x" * 240 + " …"),
         ("see docs/a.html:12 for more", "see docs/a.html:12 for more"),

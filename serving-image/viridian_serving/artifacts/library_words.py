@@ -12,6 +12,8 @@ _PLACE: Final = re.compile(
 """A line of C++, with the function that it is in."""
 _POINTER: Final = re.compile(r"\s*[~^]{3,}|\s*:\s*$")
 """What points at a place in a line above it, and the colon before a stack."""
+_NODE: Final = re.compile(r".*status code returned while (running \w+ node)\. Name:'([^']*)'\s+Status Message:", re.S)
+"""How ONNX Runtime names the node of the model that failed."""
 _STATUS: Final = re.compile(r".*(\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : |Status Message: )", re.S)
 """What ONNX Runtime says before it says what is wrong."""
 
@@ -23,8 +25,13 @@ def words_of(error: BaseException | str, most: int = 240) -> str:
         error: What it raised, or its text.
         most: Characters.
     """
-    text = str(error)
+    text = _NODE.sub(_node, str(error))
     for noise in (_STACK, _STATUS, _PLACE, _POINTER):
         text = noise.sub("", text)
     line = " ".join(text.split()) or (error if isinstance(error, str) else type(error).__name__)
     return line if len(line) <= most else f"{line[:most]} …"
+
+
+def _node(found: re.Match[str]) -> str:
+    name = f" {found[2]!r}" if found[2] else ""
+    return f"{found[1]}{name}: "

@@ -50,7 +50,8 @@ def test_a_failure_names_library_and_file_and_what_matters(monkeypatch: pytest.M
     # when
     (answer,) = model.execute([{"x": np.zeros((1, 1))}])
     # then
-    assert answer == ("ONNX Runtime failed with model.onnx (RuntimeError: indices element out of data bounds, idx=9)")
+    said = "running Gather node 'g': indices element out of data bounds, idx=9"
+    assert answer == f"ONNX Runtime failed with model.onnx (RuntimeError: {said})"
 
 
 @pytest.mark.parametrize(("runner", "modules"), [("backend_native", ["native_model"]), ("backend_onnx", [])])
