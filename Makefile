@@ -8,9 +8,9 @@ help: ## this list
 demo: ## a good model is promoted and a bad one rolled back, on a local cluster with real traffic
 	@dev/cluster/demo.sh
 
-# Two lanes: end-to-end tests, which mostly wait, and beside them all that computes. A third gave two cores a load of 40.
+# Two lanes, since a third gave two cores a load of 40. End-to-end tests wait more than others do, and take the longest.
 test: ## everything: linters, pure, serving, component, importing and end-to-end tests
-	@dev/test/test.sh lint,pure,serving,compiled,importing,component e2e
+	@dev/test/test.sh lint,pure,serving,compiled,component e2e,importing
 
 lint: ## ruff, mypy, import-linter, shellcheck, generated files
 	@dev/test/test.sh lint
