@@ -23,7 +23,6 @@ from typing import Final
 
 from viridian.guards.counts import Block, Counts
 
-_EDGE: Final = 1e-6
 _STEPS: Final = 80
 _PRIOR: Final = 1.0
 """Imagined answers by which shares seen so far are drawn towards each other: few answers are no forecast."""
@@ -31,7 +30,10 @@ _PRIOR: Final = 1.0
 
 @dataclass(frozen=True)
 class Bound:
-    """The null hypothesis: the candidate's share is at most `slack` + `factor` times stable's."""
+    """The null hypothesis: the candidate's share is at most `slack` + `factor` times stable's.
+
+    The factor is at least 1, and the slack from 0 to below 1.
+    """
 
     factor: float = 1.0
     slack: float = 0.0
@@ -71,8 +73,8 @@ def project(stable: float, candidate: float, n_stable: int, n_candidate: int, bo
         n_candidate: The candidate's.
         bound: The null hypothesis, on whose edge the point lies.
     """
-    low = max(_EDGE, (_EDGE - bound.slack) / bound.factor)
-    high = min(1 - _EDGE, (1 - _EDGE - bound.slack) / bound.factor)
+    # On the edge of the null hypothesis both shares are between 0 and 1; neither end of the range is looked at.
+    low, high = 0.0, (1 - bound.slack) / bound.factor
 
     def distance(share: float) -> float:
         return n_stable * _entropy(stable, share) + n_candidate * _entropy(
