@@ -11,7 +11,7 @@ from tests.guards.fleet import Fleet
 
 from viridian.guards import Config, decode, encode
 from viridian.guards.counts import Counts
-from viridian.guards.design import Spread, tempered
+from viridian.guards.design import Spread, own_effect, tempered
 
 DEFAULTS = Config(error_rate_max=0.1, worse_than_stable=1.5)
 
@@ -111,3 +111,23 @@ def test_pods_of_stable_that_differ_are_known_before_the_candidate_has_any_reque
 @given(st.floats(-30, 30), st.floats(1, 20), st.floats(1, 20))
 def test_what_the_block_itself_shows_never_adds_to_the_evidence(ratio: float, before: float, within: float) -> None:
     assert tempered(ratio, before, within) <= ratio / before
+
+
+@pytest.mark.parametrize(
+    ("ratio", "before", "within", "left"),
+    [
+        (1.0, 2.0, 4.0, 0.25),
+        (1.0, 4.0, 2.0, 0.25),
+        (0.5, 2.0, 4.0, 0.125),
+        (0.0, 2.0, 4.0, 0.0),
+        (-1.0, 2.0, 4.0, -0.5),
+    ],
+)
+def test_evidence_against_the_candidate_is_raised_to_the_larger_effect(
+    ratio: float, before: float, within: float, left: float
+) -> None:
+    assert tempered(ratio, before, within) == pytest.approx(left)
+
+
+def test_one_block_of_the_candidates_pods_is_believed_sooner_than_one_of_stables() -> None:
+    assert own_effect(10.0, 2.0) == pytest.approx((10 + 2) / (2 + 2))

@@ -16,6 +16,7 @@ from viridian.guards.shadow_report import ShadowReport, shadow_report, tail
         ({0.1: 100, math.inf: 100}, 0.095),
         ({0.1: 90, 0.2: 100, math.inf: 100}, 0.15),
         ({0.1: 10, 0.2: 10, 0.4: 20, math.inf: 20}, 0.38),
+        ({0.1: 95, 0.2: 95, math.inf: 100}, 0.1),
         ({0.1: 1, math.inf: 100}, 0.1),  # nobody knows how long, so at least so long
     ],
 )
@@ -25,6 +26,14 @@ def test_the_95th_percentile_of_a_histogram(buckets: dict[float, float], seconds
 
 def test_only_what_both_answered_is_compared() -> None:
     assert ShadowReport(agreed=3, disagreed=2, failed=5, dropped=7).compared == 5
+    assert ShadowReport(disagreed=2).compared == 2
+
+
+@pytest.mark.parametrize("result", ["agreed", "disagreed", "failed", "dropped"])
+def test_what_was_never_counted_is_none(result: str) -> None:
+    seen = AnswerSnapshot(1.0, {"p1": PodAnswers("iris-1", {mirrored(result): 3})})
+    counts = {each: 3 if each == result else 0 for each in ("agreed", "disagreed", "failed", "dropped")}
+    assert shadow_report(seen, "iris-2") == ShadowReport(**counts)
 
 
 def mirrored(result: str, candidate: str = "iris-2") -> tuple[str, ...]:

@@ -25,6 +25,7 @@ def snapshot(stamp: float, *pods: RequestCounts, revision: str = "s") -> Snapsho
     [
         (timed(95, 5), 95, 0.1),
         (timed(94, 6), 95, 0.2),
+        (timed(949, 51), 95, 0.2),
         (timed(95, 5), 96, 0.2),
         (RequestCounts(1, 0, {math.inf: 1}), 95, None),
         (RequestCounts(1, 0, {0.2: 1, 0.1: 1, math.inf: 1}), 95, 0.1),  # whatever their order
@@ -45,6 +46,11 @@ def of_stable(before: Snapshot, now: Snapshot, *guards: SlowerGuard, known: dict
 @pytest.mark.parametrize(("requests", "found"), [(199, {}), (200, {95: 0.1}), (201, {95: 0.1})])
 def test_ten_requests_beyond_the_percentile_make_it_known(requests: int, found: dict[float, float]) -> None:
     assert of_stable(snapshot(0, timed(0)), snapshot(60, timed(requests)), P95) == found
+
+
+@pytest.mark.parametrize(("requests", "found"), [(39, {}), (40, {75: 0.1})])
+def test_exactly_ten_are_enough(requests: int, found: dict[float, float]) -> None:
+    assert of_stable(snapshot(0, timed(0)), snapshot(60, timed(requests)), SlowerGuard(75, 1.5)) == found
 
 
 def test_those_since_the_candidate_was_made_come_first() -> None:

@@ -66,7 +66,7 @@ def tail(buckets: Mapping[float, float]) -> float | None:
     Args:
         buckets: For each upper bound in seconds the number of requests that took at most so long; `math.inf` holds all.
     """
-    total = buckets.get(math.inf, 0)
+    total = buckets.get(math.inf)
     if not total:
         return None
     rank, lower, before = _TAIL * total, 0.0, 0.0
