@@ -16,6 +16,7 @@ from viridian.guards.answers.predictions import (
 from viridian.guards.config import CLASS_RATIO, SHIFT
 from viridian.guards.counts import Block, Counts
 from viridian.guards.evidence.eprocess import EProcess
+from viridian.guards.relative import ALTERNATIVES, log_likelihood_ratios
 from viridian.guards.state import RelativeState
 
 LIMITS = Config(max_shift=0.1, max_class_ratio=2.0)
@@ -48,6 +49,12 @@ def histogram(name: str, **counts: int) -> Answers:
             labels(a=100, b=900, c=1000),
             "Predicts `a` 5 times less often than stable (1.0 % against 5.0 %, of 2,000 and 2,000 predictions).",
             id="less often",
+        ),
+        pytest.param(
+            labels(a=3000, b=17_000),
+            labels(a=2000, b=18_000),
+            "Predicts `a` 1.5 times as often as stable (15.0 % against 10.0 %, of 20,000 and 20,000 predictions).",
+            id="a little more often",
         ),
         pytest.param(
             labels(new=300, b=700),
@@ -159,6 +166,21 @@ def test_a_block_of_one_side_alone_is_no_comparison(block: tuple[Answers, Answer
     assert weigh_predictions(Config(), State(), block, past).answers[ONE_CLASS].total == Block()
 
 
+def test_one_label_is_bet_on_with_odds_of_eleven_and_numbers_with_half_as_many_again() -> None:
+    # given a block with numbers that are none
+    block = Answers({**labels(a=9, b=1).counts, (NON_FINITE,): 2}), labels(a=6, b=4)
+    # when
+    found = weigh_predictions(Config(), State(), block, (labels(a=60, b=40), labels(a=20, b=80))).answers
+    # then
+    start = EProcess.start(len(ALTERNATIVES))
+    for key, counted, odds in (
+        (ONE_CLASS, Block(Counts(10, 9), Counts(10, 6)), 11.0),
+        (NOT_FINITE, Block(Counts(12, 2), Counts(10, 0)), 1.5),
+    ):
+        expected = start.update(log_likelihood_ratios(counted, odds))
+        assert found[key].worse.log_s == pytest.approx(expected.log_s)
+
+
 def test_what_a_breach_speaks_of_begins_when_the_evidence_last_was_none() -> None:
     # given a block that speaks for the candidate, and one that speaks against it
     past, good, bad = (labels(a=60, b=40),) * 2, (labels(a=1, b=9), labels(a=9, b=1)), (labels(a=10), labels(b=10))
@@ -212,7 +234,7 @@ PROCESS = EProcess.start(1).update((7.0,))
 def condemned(key: str, part: float, stretch: Block = STRETCH) -> State:
     """A state in which one test has so large a part of the evidence that it needs, and the other none."""
     strong = RelativeState("x", part / PROCESS.evidence, PROCESS, stretch=stretch)
-    weak = RelativeState("x", strong.alpha / 10, EProcess.start(1))
+    weak = RelativeState("x", strong.alpha / 1e6, EProcess.start(1))
     other = ONE_CLASS if key != ONE_CLASS else NOT_FINITE
     if key in (SHIFT, CLASS_RATIO):
         return State(relative={key: strong}, answers={other: weak})
