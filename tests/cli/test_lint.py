@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +190,23 @@ def test_the_exit_status_tells_errors_from_warnings(tmp_path: Path, capsys: pyte
     assert main(["lint", "-o", "json", str(wrong)]) == 1
     found = json.loads(capsys.readouterr().out)
     assert [(one["level"], one["field"]) for one in found] == [("error", "spec.model.version")]
+
+
+def test_a_file_is_read_as_kubectl_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # given what YAML takes for a date, and for a number where a name stands
+    spec = {"model": {"changes": date(2026, 1, 1)}, "serving": {"podTemplate": {"labels": {1: "a"}}}}
+    file = tmp_path / "iris.yaml"
+    file.write_text(yaml.safe_dump(merged(CASES["good"], {"spec": spec})))
+    # then both are text
+    assert main(["lint", str(file)]) == 0
+
+
+@pytest.mark.parametrize("changes", ["!!binary /w==", "&a [*a]"])
+def test_what_json_has_not_is_no_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: str) -> None:
+    file = tmp_path / "iris.yaml"
+    file.write_text(f"kind: ModelDeployment\nspec: {{model: {{changes: {changes}}}}}\n")
+    assert main(["lint", str(file)]) == 1
+    assert f"{file} has something that JSON has not, as the API server reads it: " in capsys.readouterr().err
 
 
 def test_text_for_people(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,7 +39,7 @@ _WORDS: Final = {
     "enum": "is {input!r}: write one of {expected}",
     "literal_error": "is {input!r}: write one of {expected}",
     "string_type": "is {input!r}, which YAML does not read as text: put it in quotes",
-    **dict.fromkeys(("int_type", "int_from_float"), "is {input!r}: write a whole number, without quotes"),
+    "int_type": "is {input!r}: write a whole number, without quotes",
     "bool_type": "is {input!r}: write true or false, without quotes",
     **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "is {input!r}: write a map of fields"),
     "list_type": "is {input!r}: write a list",
