@@ -22,6 +22,7 @@ from viridian_shared.pod.paths import CHECK_FILES
 from viridian_shared.pod.ports import SPLIT
 from viridian_shared.pod.variables import COLOR, FEEDBACK_KEY, MODEL, MODEL_VERSION, PREFIX, REVISION
 
+from .api_keys import API_KEYS_VOLUME
 from .log_files import build_log_mounts, build_log_volumes, build_replay_settings
 from .owner import Owner, build_metadata
 
@@ -30,9 +31,9 @@ LABEL_CHECK: Final = f"{GROUP}/check"
 CONTAINER: Final = "check"
 
 FILES_VOLUME: Final = "check-files"
-_MOUNTED: Final = frozenset({"tmp", "model", "api-keys"})
+_MOUNTED: Final = frozenset({"tmp", "model", API_KEYS_VOLUME})
 """What a check needs of what a pod's API has."""
-_ASKS: Final = frozenset({"tmp", "api-keys"})
+_ASKS: Final = frozenset({"tmp", API_KEYS_VOLUME})
 """What asking a model needs of that."""
 _UNUSED: Final = frozenset({"run", "shm", "live-settings", "log-secret"})
 _TOLD_ANEW: Final = frozenset({COLOR})

@@ -49,12 +49,15 @@ def field_of_variables(container: str, message: str, pod: Manifest) -> str:
 def field_of_mount(message: str, pod: Manifest) -> str:
     """The field of the Secret or ConfigMap that a volume lacks; else of the model's claim, if no other one is named."""
     volumes = (pod.get("spec") or {}).get("volumes") or []
-    named = next((volume["name"] for volume in volumes if f'"{volume["name"]}"' in message), "")
-    if named in _FIELDS:
-        return _FIELDS[named]
-    others = [volume["name"] for volume in volumes if "persistentVolumeClaim" not in volume]
-    is_claim = len(others) < len(volumes) and not any(f'"{name}"' in message for name in others)
+    named = [volume for volume in volumes if f'"{volume["name"]}"' in message]
+    if fields := [_FIELDS[volume["name"]] for volume in named if volume["name"] in _FIELDS]:
+        return fields[0]
+    is_claim = any(map(_is_claim, volumes)) and all(map(_is_claim, named))
     return "spec.model.uri" if is_claim else ""
+
+
+def _is_claim(volume: Manifest) -> bool:
+    return "persistentVolumeClaim" in volume
 
 
 def field_of_account(message: str, deployment: Manifest) -> str:
