@@ -6,11 +6,13 @@ from typing import Final
 
 from .model import Json
 
+CLEANING: Final = "Cleaning"
+"""The stage in which a drill is over, and its twin is deleted."""
 _STAGES: Final = {
     "Starting": "the twin is brought up with {version}",
     "Sending": "requests are sent to it",
     "Failing": "a version that is {kind} on purpose is rolled out to it",
-    "Cleaning": "the result is known; the twin is deleted",
+    CLEANING: "the result is known; the twin is deleted",
 }
 _RESULTS: Final = {
     "Passed": "passed",

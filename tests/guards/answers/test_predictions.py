@@ -197,7 +197,7 @@ def test_what_a_breach_speaks_of_begins_when_the_evidence_last_was_none() -> Non
 # ------------------------------------------------------------------ the verdict
 
 
-def test_a_side_by_default_shares_alpha_with_the_other() -> None:
+def test_the_two_tests_that_are_always_on_share_their_alpha() -> None:
     state = weigh_predictions(Config(), State(), (labels(a=1), labels(a=1)), (labels(a=1), labels(a=1)))
     assert {key: one.alpha for key, one in state.answers.items()} == {
         ONE_CLASS: Config().broken_alpha / 2,

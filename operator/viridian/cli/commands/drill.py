@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from viridian.cli.drill import final_lines, stage_line
+from viridian.cli.drill import CLEANING, final_lines, stage_line
 from viridian.cli.giving import give
 from viridian.cli.kubectl import Kubectl, NoSuchModel, TimeUp
 from viridian.cli.model import Json
@@ -48,7 +48,7 @@ def drill(kubectl: Kubectl, name: str, kind: str, timeout: float, output: str | 
         for model in kubectl.follow(name, timeout):
             status = model.status.get("drill") or {}
             # What happens while the twin is deleted is shown with its own times, which are earlier.
-            is_over = (status.get("running") or {}).get("stage") == "Cleaning"
+            is_over = (status.get("running") or {}).get("stage") == CLEANING
             line = "" if is_over else stage_line(status)
             if line not in ("", said) and not output:
                 click.echo(line)

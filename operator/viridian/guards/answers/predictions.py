@@ -84,9 +84,7 @@ def judge_predictions(config: Config, state: State, seen: Pair, control: bool) -
     candidate, stable = seen
     tests = {**state.answers, **{key: state.relative[key] for key in (SHIFT, CLASS_RATIO) if key in state.relative}}
     nearest = max(tests.values(), key=lambda one: one.worse.evidence * one.alpha, default=None)
-    value, threshold = (
-        (1.0, 2 / config.broken_alpha) if nearest is None else (nearest.worse.evidence, 1 / nearest.alpha)
-    )
+    value, threshold = (1.0, 1 / _alpha(config)) if nearest is None else (nearest.worse.evidence, 1 / nearest.alpha)
     why = next((text for key, one in tests.items() if (text := _breach(config, key, one))), "")
     report = describe(seen)
     if why:
@@ -152,8 +150,13 @@ def furthest(past: Pair) -> tuple[str, bool] | None:
 
 def _start(config: Config) -> dict[str, RelativeState]:
     start = EProcess.start(len(relative.ALTERNATIVES))
-    alpha = config.broken_alpha / 2
+    alpha = _alpha(config)
     return {ONE_CLASS: RelativeState("x", alpha, start), NOT_FINITE: RelativeState("x", alpha, start)}
+
+
+def _alpha(config: Config) -> float:
+    """What each of the two tests has that are always on."""
+    return config.broken_alpha / 2
 
 
 def _compare(one: RelativeState, block: Block, odds: float) -> RelativeState:
