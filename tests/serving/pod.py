@@ -278,16 +278,6 @@ def running_pod(
         pod.stop()
 
 
-@contextmanager
-def standing_still(pid: int) -> Iterator[None]:
-    """A process that does nothing for as long as the `with` block lasts, so that its answer cannot come too early."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 def children_in(directory: Path, run: str = "run") -> list[int]:
     """Processes that a killed supervisor left behind; they are told by their model repository."""
     found = []

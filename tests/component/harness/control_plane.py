@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import signal
 import ssl
 import subprocess
 import urllib.request
@@ -14,6 +13,7 @@ from typing import Any
 import yaml
 from kubernetes import client
 from kubernetes.dynamic import DynamicClient
+from tests.frozen import frozen
 from tests.ports import free_port
 from tests.waiting import eventually
 
@@ -109,11 +109,8 @@ class ControlPlane:
     def frozen_controllers(self) -> Iterator[None]:
         """The controller-manager stands still: no garbage is collected, no pods are made, no endpoints published."""
         process = next(server.process for server in self._servers if server.name == "kube-controller-manager")
-        process.send_signal(signal.SIGSTOP)
-        try:
+        with frozen(process.pid):
             yield
-        finally:
-            process.send_signal(signal.SIGCONT)
 
     def apply(self, manifest: dict[str, Any], manager: str = "component-tests") -> Any:
         """Server-side apply of any manifest, also of kinds that a CRD has just added."""

@@ -1,6 +1,5 @@
 """The real operator as a process, and users whose requests follow the route."""
 
-import os
 import signal
 import sys
 import time
@@ -11,6 +10,7 @@ from typing import Any
 
 from kubernetes import client
 from tests.forked import Forked, preload
+from tests.frozen import freeze, thaw
 from tests.ports import free_port
 
 from viridian.traffic.route import shadow_in
@@ -144,11 +144,11 @@ class OperatorProcess:
 
     def freeze(self) -> None:
         """Stop it with SIGSTOP, as on a node that is out of breath: it does not notice."""
-        os.kill(self.pid, signal.SIGSTOP)
+        freeze(self.pid)
 
     def thaw(self) -> None:
         """Let it go on where it was."""
-        os.kill(self.pid, signal.SIGCONT)
+        thaw(self.pid)
 
 
 class Users(Repeated):

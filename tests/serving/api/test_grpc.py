@@ -1,6 +1,5 @@
 """The Open Inference Protocol over gRPC, by the client that Triton's users have, with a real Triton behind the API."""
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.grpc as tritongrpc
+from tests.frozen import frozen
 from tests.serving import models
 from tests.serving.pod import Pod, running_pod
 from tests.waiting import DEADLINE, eventually
@@ -133,16 +133,12 @@ def test_a_client_that_waits_no_longer_counts_against_a_model_that_stands_still(
         client.infer("m", [index(1)])
     before = pod.counts()
     (triton,) = pod.processes("tritonserver")
-    os.kill(triton, signal.SIGSTOP)
-    try:
-        # when one leaves before its patience is over, and one has to hear that the time is up
-        with client_of(pod) as client:
-            with pytest.raises(InferenceServerException) as left:
-                client.infer("m", [index(1)], client_timeout=0.3)
-            with pytest.raises(InferenceServerException) as told:
-                client.infer("m", [index(1)])
-    finally:
-        os.kill(triton, signal.SIGCONT)
+    # when one leaves before its patience is over, and one has to hear that the time is up
+    with frozen(triton), client_of(pod) as client:
+        with pytest.raises(InferenceServerException) as left:
+            client.infer("m", [index(1)], client_timeout=0.3)
+        with pytest.raises(InferenceServerException) as told:
+            client.infer("m", [index(1)])
     # then
     assert left.value.status() == told.value.status() == "StatusCode.DEADLINE_EXCEEDED"
     assert pod.since(before) == {("direct", "error"): 2}

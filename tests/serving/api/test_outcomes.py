@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.frozen import frozen
 from tests.serving import models
-from tests.serving.pod import Pod, counts_of, post_many, running_pod, stamp_of, standing_still
+from tests.serving.pod import Pod, counts_of, post_many, running_pod, stamp_of
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.serving
@@ -118,7 +119,7 @@ def test_a_client_that_leaves_before_a_quick_answer_is_not_judged(pod: Callable[
     served = pod(models.slow, TIMEOUT="120s", ABANDONED_AFTER="110s")
     (triton,) = served.processes("tritonserver")
     # when
-    with standing_still(triton):
+    with frozen(triton):
         assert served.request("POST", "/predict", b'{"rounds": 1}', seconds=0.5).status == 0
     # then
     eventually(lambda: served.counts() == {("direct", "rejected"): 1}, lambda: str(served.counts()))

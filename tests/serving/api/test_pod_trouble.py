@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.frozen import freeze, frozen
 from tests.serving import models
-from tests.serving.pod import SOURCES, Pod, children_in, running_pod, standing_still
+from tests.serving.pod import SOURCES, Pod, children_in, running_pod
 from tests.waiting import DEADLINE, eventually
 
 from viridian_serving.commands import api
@@ -85,7 +86,7 @@ def test_a_process_that_has_no_cpu_for_too_long_ends_under_a_request_and_is_not_
         eventually(lambda: "1 of its own processes run it" in served.log(), served.log)
         (stub,) = [pid for pid in children_in(tmp_path) if "stub" in Path(f"/proc/{pid}/exe").readlink().name]
         # given the process of a model that stands still, as on a node without a free core, so that Triton gives it up
-        with standing_still(stub):
+        with frozen(stub):
             answer = served.predict({"i": 1})
         # then that is no failure of the model on this input
         assert (answer.status, answer.json["type"]) == (500, "urn:viridian:problem:model-given-up")
@@ -108,7 +109,7 @@ def test_a_process_that_ends_while_triton_gives_it_up_is_held_against_the_reques
         eventually(lambda: "1 of its own processes run it" in served.log(), served.log)
         (stub,) = [pid for pid in children_in(tmp_path) if "stub" in Path(f"/proc/{pid}/exe").readlink().name]
         # given a request that takes its time before it ends the process
-        os.kill(stub, signal.SIGSTOP)
+        freeze(stub)
         asked = client.submit(served.predict, {"i": 1})
         time.sleep(after)  # about when Triton looks at the process
         os.kill(stub, signal.SIGKILL)
@@ -288,7 +289,7 @@ def test_a_request_that_runs_at_sigterm_is_answered(tmp_path: Path) -> None:
         body = {"rounds": 60_000}
         thread = threading.Thread(target=lambda: answers.append(served.predict(body)))
         (triton,) = served.processes("tritonserver")
-        with standing_still(triton):
+        with frozen(triton):
             thread.start()
             eventually(lambda: served.gauge("viridian_requests_in_flight") == 1, served.log)
         # when

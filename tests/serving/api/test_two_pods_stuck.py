@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from tests.frozen import freeze, thaw
 from tests.serving import models
 from tests.serving.pod import post_many, running_pod
 from tests.serving.two_pods import BY_ROUTE, two_pods
@@ -22,7 +23,7 @@ async def test_a_candidate_that_hangs_costs_nobody_an_answer(tmp_path: Path) -> 
         before = pair.candidate.counts()
         (triton,) = pair.candidate.processes("tritonserver")
         # when
-        os.kill(triton, signal.SIGSTOP)
+        freeze(triton)
         answers = await post_many(pair.candidate, [{"i": 1}] * 60, clients=10, **BY_ROUTE)
         # then every client has its answer from stable
         assert {(answer.status, answer.headers.get("viridian-fallback")) for answer in answers} == {(200, "stable")}
@@ -36,7 +37,7 @@ async def test_a_candidate_that_hangs_costs_nobody_an_answer(tmp_path: Path) -> 
         assert pair.candidate.get("/ready").status == 200
         assert pair.candidate.get("/triton/live", "METRICS_PORT").status == 200
         # when it goes on
-        os.kill(triton, signal.SIGCONT)
+        thaw(triton)
         # then so do its answers
         eventually(
             lambda: pair.candidate.predict({"i": 1}, **BY_ROUTE).headers["viridian-revision"] == "m-2",
@@ -95,7 +96,7 @@ def test_without_help_a_model_that_does_not_answer_takes_its_pod_out_until_it_do
     with running_pod(tmp_path, models.lookup, TIMEOUT="1s") as alone:
         (triton,) = alone.processes("tritonserver")
         # when
-        os.kill(triton, signal.SIGSTOP)
+        freeze(triton)
         assert alone.predict({"i": 1}, **BY_ROUTE).status == 504
         # then
         eventually(lambda: alone.get("/ready").status == 503, alone.log)
@@ -104,7 +105,7 @@ def test_without_help_a_model_that_does_not_answer_takes_its_pod_out_until_it_do
         assert alone.get("/triton/live", "METRICS_PORT").status == 503
         assert alone.get("/live", "METRICS_PORT").status == 200
         # when
-        os.kill(triton, signal.SIGCONT)
+        thaw(triton)
         # then
         alone.wait_ready()
         assert alone.get("/triton/live", "METRICS_PORT").status == 200

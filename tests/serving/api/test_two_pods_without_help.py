@@ -1,12 +1,11 @@
 """A candidate whose stable cannot help, or only for so long; both with a real Triton."""
 
-import os
-import signal
 import threading
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from tests.frozen import frozen
 from tests.serving import models
 from tests.serving.pod import Answer, post_many, running_pod
 from tests.serving.two_pods import BY_ROUTE, two_pods
@@ -86,8 +85,7 @@ def test_stable_turns_others_away_before_its_own(tmp_path: Path) -> None:
 
         # given a queue that is more than a quarter full
         (triton,) = stable.processes("tritonserver")
-        os.kill(triton, signal.SIGSTOP)
-        try:
+        with frozen(triton):
             waiting = []
             while b"viridian_queue_instances 3.0" not in stable.get("/metrics", "METRICS_PORT").body:
                 sent = len(waiting)
@@ -101,8 +99,6 @@ def test_stable_turns_others_away_before_its_own(tmp_path: Path) -> None:
             # when another pod asks for help, and then a client of its own comes
             helped = stable.predict({"i": 1}, "FALLBACK_PORT", Viridian_Via="fallback")
             waiting.append(ask())
-        finally:
-            os.kill(triton, signal.SIGCONT)
         # then only the one is turned away
         assert (helped.status, helped.json["type"]) == (503, "urn:viridian:problem:busy")
         for thread in waiting:
@@ -124,12 +120,9 @@ async def test_a_full_queue_is_not_passed_on(tmp_path: Path) -> None:
         before = pair.stable.counts()
         (triton,) = pair.candidate.processes("tritonserver")
         # given a model that stands still
-        os.kill(triton, signal.SIGSTOP)
-        try:
+        with frozen(triton):
             # when more come than the queue holds
             answers = await post_many(pair.candidate, [{"i": 1}] * 12, clients=12, **BY_ROUTE)
-        finally:
-            os.kill(triton, signal.SIGCONT)
         # then those are told so, and stable hears nothing of them
         refused = [answer for answer in answers if answer.status == 503]
         assert refused

@@ -10,10 +10,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from tests.frozen import frozen
 from tests.serving import models
 from tests.serving.hosting import children_of, command_of, is_alive
 from tests.serving.local import Local, serving
-from tests.serving.pod import standing_still
 from tests.waiting import DEADLINE, eventually
 
 pytestmark = pytest.mark.serving
@@ -100,7 +100,7 @@ def test_a_request_that_runs_at_ctrl_c_is_answered(tmp_path: Path) -> None:
 
         thread = threading.Thread(target=ask)
         (triton,) = [pid for pid in local.processes if Path(f"/proc/{pid}/exe").readlink().name == "tritonserver"]
-        with standing_still(triton):
+        with frozen(triton):
             thread.start()
             eventually(lambda: gauge(local, "viridian_requests_in_flight") == 1, lambda: local.err)
         # when
