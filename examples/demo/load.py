@@ -25,6 +25,8 @@ from .records import CONNECT, LOST, NOT_SENT, TIMEOUT, UNREADABLE, Answer, Answe
 
 MOST_IN_FLIGHT = 2000
 """Requests without an answer, beyond which no more are sent, so that a hanging server cannot exhaust this machine."""
+_LONGEST_REASON = 100
+"""Characters of a text: enough for all that Envoy says."""
 OTHER_FILES = 100
 """Files that the load may have open beside its connections."""
 
@@ -123,7 +125,7 @@ class Load:
             if status == 200:
                 right = predicted_digit(body) == sample.label
             else:
-                failure = f"HTTP {status}"
+                failure = f"HTTP {status} {reason(body)}".rstrip()
         except TimeoutError:
             failure = TIMEOUT
         except aiohttp.ClientConnectorError:
@@ -142,6 +144,19 @@ def predicted_digit(body: bytes) -> Any:  # noqa: ANN401 - whatever the server c
     """The prediction in an answer of `/predict` to a single instance; None when there is none."""
     document = json.loads(body)
     return document.get("prediction") if isinstance(document, dict) else None
+
+
+def reason(body: bytes) -> str:
+    """Why a request failed, by the body of its answer: a problem's type (RFC 9457), or the first line of a text.
+
+    A gateway that reaches no pod answers with a text of its own.
+    """
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return body.partition(b"\n")[0].decode(errors="replace").strip()[:_LONGEST_REASON]
+    kind = document.get("type") if isinstance(document, dict) else None
+    return kind.removeprefix("urn:viridian:problem:") if isinstance(kind, str) else ""
 
 
 def summary(totals: Totals) -> str:

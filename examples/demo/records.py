@@ -26,7 +26,7 @@ class Answer:
     """The header Viridian-Revision of the answer; empty without an answer."""
     version: str
     failure: str
-    """Empty for a good answer, else `HTTP 500` and so on, or how the connection failed."""
+    """Empty for a good answer, else `HTTP 500 model-failed` and so on, or how the connection failed."""
     right: bool | None
     """Whether the prediction is what a person read on the image."""
     rescued: bool = False

@@ -11,6 +11,7 @@ def assert_refused(strangers: Strangers) -> None:
     """Every kind was sent, and refused as the client's fault."""
     print(strangers)
     assert {kind for kind, _ in strangers.answers} == {*INFER, *PREDICT}
+    assert not strangers.faults
     assert {status // 100 for _, status in strangers.answers} <= {0, 4}
     answered = sum(count for (_, status), count in strangers.answers.items() if status)
     assert answered > 0.9 * strangers.answers.total()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from examples.demo.load import Load, Plan, Sample, predicted_digit, read_samples, summary
+from examples.demo.load import Load, Plan, Sample, predicted_digit, read_samples, reason, summary
 from examples.demo.records import Answer, AnswerReader, Totals, write_answer
 from tests.waiting import DEADLINE
 
@@ -39,7 +39,8 @@ class Model:
         digit = int((await request.json())["X"][0])
         headers = {"Viridian-Revision": "digits-2", "Viridian-Version": "v2"}
         if digit == 7:
-            return web.json_response({"title": "The model failed"}, status=500, headers=headers)
+            problem = {"type": "urn:viridian:problem:model-failed", "title": "The model failed"}
+            return web.json_response(problem, status=500, headers=headers)
         if digit == 6:
             headers["Viridian-Fallback"] = "stable"
         if digit == 8:
@@ -74,9 +75,33 @@ async def play(
     return sorted(answers, key=lambda answer: answer.sent_at)
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"type": "urn:viridian:problem:busy", "title": "Busy"}', "busy"),
+        (b'{"type": "about:blank"}', "about:blank"),
+        (b'{"title": "Busy"}', ""),
+        (b'{"type": 7}', ""),
+        (b"[1]", ""),
+        (b"no healthy upstream", "no healthy upstream"),
+        (b"<html>\r\n<body>", "<html>"),
+        (b"a" * 1000, "a" * 100),
+        (b"\xff", "\ufffd"),
+        (b"", ""),
+    ],
+)
+def test_an_answer_says_why_it_is_none(body: bytes, expected: str) -> None:
+    assert reason(body) == expected
+
+
 async def test_every_request_is_booked_with_what_came_of_it(url: str) -> None:
     answers = await play(url, SAMPLES, 20, patience=4)
-    assert [answer.failure for answer in answers] == [*[""] * 7, "HTTP 500", "connection lost", "timeout"] * 2
+    assert [answer.failure for answer in answers] == [
+        *[""] * 7,
+        "HTTP 500 model-failed",
+        "connection lost",
+        "timeout",
+    ] * 2
     assert [answer.status for answer in answers[:10]] == [*[200] * 7, 500, None, None]
     assert {answer.version for answer in answers if answer.status} == {"v2"}
     assert {answer.revision for answer in answers if answer.status} == {"digits-2"}

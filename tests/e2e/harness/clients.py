@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,9 +55,9 @@ class Clients(Background):
         return self._answers
 
     @property
-    def failed(self) -> list[Answer]:
-        """Those that ended without a good answer."""
-        return [answer for answer in self.answers if answer.failure]
+    def failed(self) -> Counter[str]:
+        """How many ended without a good answer, by the reason."""
+        return Counter(answer.failure for answer in self.answers if answer.failure)
 
     def by(self, version: str) -> list[Answer]:
         """Those that a version answered."""
@@ -76,4 +77,4 @@ class Clients(Background):
         """The figures in one line."""
         versions = sorted({answer.version for answer in self.answers if answer.version})
         shares = ", ".join(f"{len(self.by(version))} by {version}" for version in versions)
-        return f"{len(self.answers)} requests ({shares}), {len(self.failed)} failed"
+        return f"{len(self.answers)} requests ({shares}), {self.failed.total()} failed"

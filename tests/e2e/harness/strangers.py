@@ -8,6 +8,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 
+from examples.demo.load import reason
 from tests.component.harness.loopback import open_url
 
 _JSON = {"Content-Type": "application/json"}
@@ -46,6 +47,7 @@ class Strangers:
 
     Attributes:
         answers: How often each kind was answered with which status; 0 stands for no answer.
+        faults: How often one was answered with which status of 500 and more, and why, as the answer says it.
     """
 
     def __init__(self, url: str, model: str, rate: float) -> None:
@@ -62,6 +64,7 @@ class Strangers:
         self._left = threading.Event()
         self._thread = threading.Thread(target=self._run, name="strangers", daemon=True)
         self.answers: Counter[tuple[str, int]] = Counter()
+        self.faults: Counter[tuple[str, int, str]] = Counter()
 
     def __enter__(self) -> "Strangers":
         self._thread.start()
@@ -74,7 +77,10 @@ class Strangers:
     def _run(self) -> None:
         while not self._left.wait(self._period):
             kind, request = next(self._requests)
-            self.answers[kind, _send(request)] += 1
+            status, body = _send(request)
+            self.answers[kind, status] += 1
+            if status >= 500:
+                self.faults[kind, status, reason(body)] += 1
 
     def __str__(self) -> str:
         return "\n".join(f"{kind}: {status} ({count})" for (kind, status), count in sorted(self.answers.items()))
@@ -85,12 +91,11 @@ def _all(url: str, bodies: dict[str, tuple[dict[str, str], bytes]]) -> Iterator[
         yield kind, urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 - http on loopback
 
 
-def _send(request: urllib.request.Request) -> int:
+def _send(request: urllib.request.Request) -> tuple[int, bytes]:
     try:
         with open_url(request, timeout=_SECONDS) as answer:
-            return int(answer.status)
+            return int(answer.status), answer.read()
     except urllib.error.HTTPError as error:
-        error.read()
-        return error.code
+        return error.code, error.read()
     except OSError:  # the gateway or the API may close the connection before it has read all of a large body
-        return 0
+        return 0, b""
