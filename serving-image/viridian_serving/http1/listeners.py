@@ -5,7 +5,9 @@ from typing import Final
 
 ANY: Final = "::"
 """Every address of this machine, of both families."""
-_BACKLOG: Final = 2048
+BACKLOG: Final = 2048
+"""Connections that the kernel keeps for a process that gets no time on a busy node. What does not fit is dropped, and a
+gateway gives up a pod that it cannot connect to within two seconds."""
 
 
 def open_listener(host: str, port: int) -> socket.socket:
@@ -22,10 +24,10 @@ def open_listener(host: str, port: int) -> socket.socket:
         OSError: The port is taken, or the address is not ours.
     """
     if host == ANY and socket.has_dualstack_ipv6():
-        return socket.create_server((ANY, port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG)
+        return socket.create_server((ANY, port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG)
     host = "0.0.0.0" if host == ANY else host  # noqa: S104  a pod is reached from outside
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
 def reach(host: str) -> str:

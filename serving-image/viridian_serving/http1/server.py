@@ -13,7 +13,7 @@ from typing import Final
 
 from viridian_serving.http1.body_budget import BodyBudget
 from viridian_serving.http1.connection import Connection, Handler
-from viridian_serving.http1.listeners import open_listener
+from viridian_serving.http1.listeners import BACKLOG, open_listener
 from viridian_serving.http1.messages import Headers
 
 _SWEEP: Final = 5.0
@@ -61,7 +61,9 @@ class HttpServer:
         """
         loop = asyncio.get_running_loop()
         listener = open_listener(host, port)
-        self._listeners.append(await loop.create_server(lambda: Connection(self, handler), sock=listener))
+        # Without `backlog`, the loop sets the socket's to 100.
+        server = await loop.create_server(lambda: Connection(self, handler), sock=listener, backlog=BACKLOG)
+        self._listeners.append(server)
         if self._sweeper is None:
             self._sweep()
 
