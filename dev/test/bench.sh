@@ -3,7 +3,8 @@
 . "$(dirname "$0")/../lib.sh"
 cd "$DEV/.."
 
-case ${1-} in
+module=${1-}
+case $module in
   faults | demo) # the local cluster, with the operator installed
     made=$("$DEV/cluster/install.sh")
     eval "$made"
@@ -18,9 +19,8 @@ case ${1-} in
     need wrk
     ;;
   import) # local processes, in the environments that have the libraries that make models: 5 GB of packages
-    python=$("$DEV/toolchain/environment.sh" requirements/transformers.txt)
+    export REQUIREMENTS=requirements/transformers.txt module=importing
     "$DEV/toolchain/environment.sh" requirements/keras.txt >/dev/null # a user's own Python
-    PYTHONPATH=operator:serving-image:. exec "$python" -m tests.bench.importing "${@:2}"
     ;;
   alerts) # Prometheus' own tester of rules
     "$DEV/toolchain/build-go.sh" prometheus
@@ -43,4 +43,4 @@ case ${1-} in
   models) ;; # local processes; what brings or makes the models is fetched when its turn comes
   *) fail "there is no benchmark \"${1-}\"; there are alerts, drift, faults, demo, fetch, guards, idle, import, laptop, models, page, rules, serving and steady." ;;
 esac
-exec "$DEV/python.sh" -m "tests.bench.$1" "${@:2}"
+exec "$DEV/python.sh" -m "tests.bench.$module" "${@:2}"

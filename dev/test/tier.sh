@@ -55,16 +55,12 @@ component() {
 }
 importing() {
   # In its own environment: what models are made and converted with is in nothing else that is tested.
-  local python
-  python=$("$DEV/toolchain/environment.sh" requirements/importing.txt)
-  PYTHON=$python run_pytest importing -n 2 --dist worksteal tests/importing -m importing
+  REQUIREMENTS=requirements/importing.txt run_pytest importing -n 2 --dist worksteal tests/importing -m importing
 }
 transformers() {
   # 5 GB of packages, so that it runs only when it is asked for.
-  local python
-  python=$("$DEV/toolchain/environment.sh" requirements/transformers.txt)
   "$DEV/toolchain/environment.sh" requirements/keras.txt >/dev/null # a user's own Python
-  PYTHON=$python run_pytest transformers tests/importing -m transformers
+  REQUIREMENTS=requirements/transformers.txt run_pytest transformers tests/importing -m transformers
 }
 e2e() {
   # One run at a time: another would replace the operator in the middle of this one's tests.
@@ -80,11 +76,7 @@ e2e() {
   run_pytest e2e-alone -m "e2e and alone" -p no:schemathesis tests/e2e 8>&- || status=1
   return "$status"
 }
-# run_pytest NAME ARGUMENT…: by $PYTHON if the tests have an environment of their own, on the serving image's packages in
-# $SERVING if these are in another form.
-run_pytest() {
-  local python=${PYTHON:-$("$DEV/toolchain/environment.sh" requirements/dev.txt)}
-  PYTHONPATH=operator:${SERVING:-serving-image}:. "$python" -m pytest -q --durations=5 --junit-xml="build/tests-$1.xml" "${@:2}"
-}
+# run_pytest NAME ARGUMENT…
+run_pytest() { "$DEV/python.sh" -m pytest -q --durations=5 --junit-xml="build/tests-$1.xml" "${@:2}"; }
 
 "$1"
