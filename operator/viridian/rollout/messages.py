@@ -149,8 +149,12 @@ def _candidate_message(context: RolloutContext) -> str:
         ready = f"{candidate.ready} of {count(need, 'pod')} ready"
         return f"{candidate.version} starts: {ready}{_start_message(context)}{_gap_message(context)}"
     if status.phase is Phase.FINISHING:
-        return f"{candidate.version} takes over; the old color drains"
+        return _takes_over(candidate)
     return f"{candidate.version} {_step_message(context, step)}{_gap_message(context)}" if step is not None else ""
+
+
+def _takes_over(color: ColorStatus) -> str:
+    return f"{color.version} takes over; the old color drains"
 
 
 def _warming(context: RolloutContext, candidate: ColorStatus) -> str:
@@ -177,7 +181,7 @@ def _settled_message(context: RolloutContext) -> str:
             f"{context.blocked.version} was rolled back: {context.blocked.message.removesuffix('.')}. {stable} {again}"
         )
     if status.phase is Phase.FINISHING and status.stable is not None:
-        return f"{status.stable.version} takes over; the old color drains"
+        return _takes_over(status.stable)
     if status.phase is Phase.WATCHING and status.stable is not None and status.watch is not None:
         return _watch_message(context, status.stable, status.watch)
     if status.phase is Phase.BAKING and status.stable is not None:
