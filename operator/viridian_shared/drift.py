@@ -124,6 +124,17 @@ def drifts(served: Sequence[float], baseline: Sequence[float], values: float, ro
     return significant and psi(served, baseline) >= PRACTICAL
 
 
+def enough_values(bins: int) -> float:
+    """Return the values n for which a PSI of PRACTICAL is as large as what chance may do: PSI n is about chi-squared.
+
+    Of two samples, 1 / n is the sum of both (Yurdakul 2018).
+
+    Args:
+        bins: Two or more.
+    """
+    return critical_g(bins) / PRACTICAL
+
+
 def _relative(share: float, whole: float) -> float:
     return share * math.log(share / whole) if share else 0.0
 

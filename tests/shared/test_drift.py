@@ -14,6 +14,7 @@ from viridian_shared.drift import (
     chi_squared,
     critical_g,
     drifts,
+    enough_values,
     g_statistic,
     jensen_shannon,
     psi,
@@ -81,6 +82,16 @@ def test_ten_values_in_one_of_two_bins_are_no_drift() -> None:
     assert psi([1, 0], [0.5, 0.5]) > PRACTICAL
     assert not drifts([1, 0], [0.5, 0.5], 10, 1000)
     assert drifts([1, 0], [0.5, 0.5], 100, 1000)
+
+
+@pytest.mark.parametrize("ratio", [1, 3, 100])
+def test_so_many_values_of_both_as_are_enough_make_the_least_change_that_matters_certain(ratio: int) -> None:
+    # given two samples, one of them so many times as large
+    before, after = [0.5, 0.5], [0.6555, 0.3445]
+    assert psi(after, before) == pytest.approx(PRACTICAL, rel=0.01)
+    values = enough_values(2) * (1 + 1 / ratio)
+    # then
+    assert g_statistic(after, before, values, ratio * values) == pytest.approx(critical_g(2), rel=0.03)
 
 
 def test_a_change_that_is_certain_and_small_is_no_drift() -> None:

@@ -15,6 +15,7 @@ from tests.cli.http_server import serving
 from tests.cli.kubectl_double import Cluster, states
 from tests.cli.scenes import blocked, obey, paused, promoted_twice, rolling, waiting
 from tests.cli.test_drift import Flowers
+from tests.cli.test_drift_versions import Versions
 from tests.cli.test_drill import RECORD, running
 from tests.cli.test_drill import model as drilled
 from tests.cli.test_golden import GOLDEN, hold_against
@@ -132,6 +133,19 @@ def test_drift_prints_what_was_found_good(cluster: Cluster, shell: Callable[[str
     with serving(Flowers) as url:
         seen = shell(f"drift iris --prometheus {url}")
     hold_against("drift.txt", seen.replace(url, "http://127.0.0.1:9090"))
+
+
+def test_drift_between_versions_prints_what_was_found_good(cluster: Cluster, shell: Callable[[str], str]) -> None:
+    # given
+    lines = {"stable": "progressing", "v1.0.0": "watching", "iris-9": "progressing", "previous": "stable"}
+    seen = []
+    # when
+    with serving(Versions) as url:
+        for against, model in lines.items():
+            cluster(*states(model))
+            seen.append(shell(f"drift iris --prometheus {url} --against {against}"))
+    # then
+    hold_against("drift-versions.txt", "\n".join(seen).replace(url, "http://127.0.0.1:9090"))
 
 
 def test_each_command_has_such_a_file() -> None:

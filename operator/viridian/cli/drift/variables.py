@@ -1,6 +1,10 @@
-"""Features and predictions: what was served, what the baseline has, and how far both are apart."""
+"""Features and predictions: what was served, what it is compared with, and how far both are apart.
 
-from collections.abc import Iterator
+That is the baseline of the model, or what another version has served.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +15,7 @@ from viridian_shared.drift import (
     OTHER,
     critical_g,
     drifts,
+    enough_values,
     g_statistic,
     jensen_shannon,
     psi,
@@ -52,6 +57,30 @@ class Variable:
     rows: float
     """How many the baseline was made of."""
 
+    @classmethod
+    def of(
+        cls,
+        revision: str,
+        kind: str,
+        name: str,
+        counts: Mapping[str, float],
+        baseline: Mapping[str, float],
+        rows: float,
+    ) -> "Variable":
+        """Return the variable of which this was counted.
+
+        Args:
+            revision: That served it.
+            kind: See `viridian_shared.drift.Kind`.
+            name: Of the feature or the output.
+            counts: What was served, by bin; some of it.
+            baseline: What it is compared with, by bin; some of it. Its bins count.
+            rows: As how many values the baseline counts.
+        """
+        values, whole = sum(counts.get(each, 0.0) for each in baseline), sum(baseline.values())
+        bins = [Bin(each, counts.get(each, 0.0) / values, count / whole) for each, count in baseline.items()]
+        return cls(revision, kind, name, in_order(bins), values, rows)
+
     @property
     def psi(self) -> float:
         """The population stability index."""
@@ -73,6 +102,13 @@ class Variable:
         return drifts(self._served, self._baseline, self.values, self.rows)
 
     @property
+    def needed(self) -> float:
+        """How many times as many values of both tell a change that matters from chance; 1 where these do."""
+        if self.is_certain:
+            return 1.0
+        return max(1.0, enough_values(len(self.bins)) * (1 / self.values + 1 / self.rows))
+
+    @property
     def _served(self) -> list[float]:
         return [each.served for each in self.bins]
 
@@ -84,8 +120,12 @@ class Variable:
         """Return what moved where, as ``median 41 -> 57; 12 % above the training range``."""
         return "; ".join((*self._medians(), *self._outside(), *self._categories()))
 
-    def data(self) -> dict[str, Any]:
-        """Return it for programs."""
+    def data(self, baseline: str = "baseline") -> dict[str, Any]:
+        """Return it for programs.
+
+        Args:
+            baseline: What it is compared with, as a name in the data.
+        """
         return {
             "revision": self.revision,
             "kind": self.kind,
@@ -96,10 +136,10 @@ class Variable:
             "criticalG": round(critical_g(len(self.bins)), 1),
             "jensenShannon": round(jensen_shannon(self._served, self._baseline), 4),
             "values": round(self.values),
-            "baselineRows": round(self.rows),
+            f"{baseline}Rows": round(self.rows),
             "moved": self.moved(),
             "bins": [
-                {"bin": each.name, "served": round(each.served, 4), "baseline": round(each.baseline, 4)}
+                {"bin": each.name, "served": round(each.served, 4), baseline: round(each.baseline, 4)}
                 for each in self.bins
             ],
         }
@@ -118,9 +158,10 @@ class Variable:
 
     def _outside(self) -> Iterator[str]:
         for each in self.bins:
-            if each.name in _OUTSIDE and abs(each.served - each.baseline) >= _NOTABLE:
+            where = _outside(each.name)
+            if where and abs(each.served - each.baseline) >= _NOTABLE:
                 instead = f" instead of {whole_percent(each.baseline)}" if each.baseline >= _NOTABLE / 2 else ""
-                yield f"{whole_percent(each.served)} {_OUTSIDE[each.name]}{instead}"
+                yield f"{whole_percent(each.served)} {where}{instead}"
 
     def _categories(self) -> Iterator[str]:
         named = [each for each in self.bins if each.name not in _OUTSIDE and range_of(each.name) is None]
@@ -145,11 +186,19 @@ def in_order(bins: list[Bin]) -> tuple[Bin, ...]:
     return tuple(sorted(bins, key=place))
 
 
+def _outside(name: str) -> str:
+    """Return where the values of a bin are that has no two bounds; empty for others."""
+    low, high = range_of(name) or (0, 0)
+    if math.isinf(low):
+        return f"below {high:g}"
+    return f"at {low:g} or above" if math.isinf(high) else _OUTSIDE.get(name, "")
+
+
 def _median(parts: list[tuple[float, float, float]]) -> float | None:
-    """Return the median of shares between bounds, each spread evenly; None where there is nothing."""
+    """Return the median of shares between bounds, each spread evenly; None where nothing says it."""
     half = sum(share for *_, share in parts) / 2
     for low, high, share in parts:
         if share and half <= share:
-            return low + (high - low) * half / share
+            return low + (high - low) * half / share if math.isfinite(high - low) else None
         half -= share
     return None
