@@ -270,8 +270,8 @@ def test_versions_without_a_bin_in_common_are_not_compared() -> None:
         compare(url, ("ml", "iris"), Pair(V2, V1, day(5)), DAY)
     # then
     assert str(caught.value) == (
-        "the baselines of v2.0.0 (iris-2) and v1.0.0 (iris-1) have nothing in common: the bins of age differ. Give the"
-        " next version the baseline.json of the one before"
+        "the baselines of v2.0.0 (iris-2) and v1.0.0 (iris-1) have nothing in common: the bins of age differ. Make the"
+        " next baseline.json with --bins, which `viridian import` and `viridian baseline` take"
     )
 
 

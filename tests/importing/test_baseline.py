@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from viridian.cli.drift.bins import on_shared_bins
 from viridian_import.commands.main import main
 from viridian_serving.contract.baseline_file import read_baseline
 
@@ -88,11 +89,38 @@ def test_codes_are_numbers_until_the_command_says_otherwise(tmp_path: Path, caps
     assert found == [(None, True), ({"007": 20, "012": 20}, False)]
 
 
+def test_the_edges_of_an_earlier_version_are_kept(tmp_path: Path) -> None:
+    # given a version, and rows of later: users are older, and none is below 30
+    folders = []
+    for version, ages, more in (("v1", range(18, 66), []), ("v2", range(31, 80), ["--bins", str(tmp_path / "v1")])):
+        folders.append(tmp_path / version)
+        folders[-1].mkdir()
+        sample = tmp_path / f"{version}.csv"
+        sample.write_text("age,score\n" + "".join(f"{age},{age / 100}\n" for age in ages))
+        # when
+        arguments = ["baseline", str(sample), "--target", "score", "--output", "score", "--into", str(folders[-1])]
+        assert main([*arguments, *more]) == 0
+    # then pods count both on bins that can be joined to the same ones
+    before, after = (read_baseline(folder) for folder in folders)
+    assert before is not None
+    assert after is not None
+    for one, other in (
+        (before.features["age"], after.features["age"]),
+        (before.predictions["score"], after.predictions["score"]),
+    ):
+        shared = on_shared_bins(one.counts, other.counts)
+        assert shared is not None
+        assert len(shared[0]) >= 8
+    assert sum(after.features["age"].counts.values()) == 49
+    assert after.features["age"].counts["below"] == 0
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
         (["--target", "y"], "--target 'y' is no column of the sample; its columns are age, city, email, churned"),
         (["--output", "label"], "--output names the output that answers a column; name that with --target"),
+        (["--bins", "nowhere"], "--bins names a version's folder, and nowhere has no baseline.json"),
         (["--into", "nowhere"], "there is no folder nowhere; name the one that the model is in with --into"),
     ],
 )

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from viridian_import.commands import dtypes
+from viridian_import.commands import bins, dtypes
 from viridian_import.faults import ImportFault
 from viridian_import.learn.baseline import of_columns
 from viridian_import.learn.draft import draft
@@ -28,6 +28,7 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
     add("--target", metavar="COLUMN", help="the column that the model predicts: it is no feature")
     add("--output", metavar="NAME", help="output that answers the target: the column is its baseline")
     add("--into", type=Path, default=Path(), metavar="FOLDER", help="the model's folder (the current one)")
+    bins.add_to(parser)
     parser.set_defaults(run=run)
 
 
@@ -40,6 +41,7 @@ def run(given: argparse.Namespace) -> int:
         raise ImportFault("--output names the output that answers a column; name that with --target, or leave it out")
     if not given.into.is_dir():
         raise ImportFault(f"there is no folder {given.into}; name the one that the model is in with --into")
+    kept = bins.read(given.bins)
     for notice in dtypes.codes(given.sample, table, kinds):
         sys.stdout.write(f"notice    {notice}\n")
     features = table.select(name for name in table.names if name != given.target)
@@ -47,7 +49,7 @@ def run(given: argparse.Namespace) -> int:
     outputs = {given.output: table[given.target]} if given.output is not None else {}
     file = given.into / FILE
     try:
-        write_json(file, of_columns(features, drafts, outputs))
+        write_json(file, of_columns(features, drafts, outputs, kept))
     except OSError as error:
         raise ImportFault(f"{file} cannot be written ({error.strerror}); name another folder with --into") from None
     sensitive = [each.name for each in drafts if each.sensitive]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from viridian_import.checks.local import check
-from viridian_import.commands import dtypes, uploading
+from viridian_import.commands import bins, dtypes, uploading
 from viridian_import.commands.checking import tell
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Description, Source
@@ -32,6 +32,7 @@ from viridian_import.write.version import Identity, converted_content, native_co
 from viridian_serving.artifacts.detect import NAME
 from viridian_serving.codec.tensors import Kind
 from viridian_serving.commands.serve import model_name
+from viridian_serving.contract.baseline_file import Baseline
 from viridian_shared.words import count
 
 _VERSION: Final = re.compile(r"v?[0-9]+(\.[0-9]+){0,2}([-+][0-9A-Za-z.+-]+)?|[0-9a-f]{7,64}")
@@ -91,6 +92,7 @@ def add_to(commands: Any) -> None:  # noqa: ANN401  argparse keeps its type to i
     add("--profile", action="store_true", help="print where the time of a prediction goes, by node of the ONNX graph")
     add("--native", action="store_true", help="serve it by its own library, from a serving image that has that")
     add("--requirements", type=_file, help="with --native: your requirements.txt with hashes, in place of a new one")
+    bins.add_to(parser)
     add("--no-check", action="store_true", help="do not serve the version here once it is written")
     parser.set_defaults(run=run)
 
@@ -136,12 +138,12 @@ def import_model(given: argparse.Namespace) -> Imported:
     if source.source in _RUNNING_CODE and not given.trusted:
         raise ImportFault(_untrusted(source.path, _RUNNING_CODE[source.source]))
     _refuse_contradictions(given, source)
-    identity = _identity(given)
+    identity, kept = _identity(given), bins.read(given.bins)
     claim(identity.folder)
     sample = read_table(given.sample, dict(given.dtype), dtypes.OPTION)
     check_target(given.target, sample)
     if given.native:
-        return _native(given, source, identity, sample)
+        return _native(given, source, identity, sample, kept)
     with (
         _original(given, source) as original,
         tempfile.TemporaryDirectory(prefix="viridian-onnx-") as scratch,
@@ -158,7 +160,7 @@ def import_model(given: argparse.Namespace) -> Imported:
             say("profile", f"a call with 1 row, {measured.total:,.0f} µs while it is measured:\n{measured.table()}")
         smaller = _quantized(found, sample, speed, given) if given.quantize else None
         content = converted_content(identity, found, smaller, given.tolerance, speed)
-        digest = write_version(identity, found, content)
+        digest = write_version(identity, found, content, kept)
         size = size_of((smaller or found.converted).file.stat().st_size)
     say("written", f"{identity.folder} (model.onnx has {size}) and {identity.manifest}")
     say("digest", digest)
@@ -215,7 +217,7 @@ def _original(given: argparse.Namespace, source: Found) -> OriginalModel:
     return OriginalModel(source.path, source.source, trusted=given.trusted, code=code, python=python)
 
 
-def _native(given: argparse.Namespace, source: Found, identity: Identity, sample: Table) -> Imported:
+def _native(given: argparse.Namespace, source: Found, identity: Identity, sample: Table, kept: Baseline) -> Imported:
     with _original(given, source) as original:
         sample = _as_learnt(given, sample, original.description)
         learned = learn(original, sample, given.target, say)
@@ -224,7 +226,7 @@ def _native(given: argparse.Namespace, source: Found, identity: Identity, sample
         given.requirements.read_text(encoding="utf-8") if given.requirements else lock(learned.description.versions)
     )
     content = native_content(identity, learned, found, source.path, requirements)
-    digest = write_version(identity, learned, content)
+    digest = write_version(identity, learned, content, kept)
     say("written", f"{identity.folder} (format {found.form}, served by its own library) and {identity.manifest}")
     say("digest", digest)
     return Imported(identity.folder, identity.manifest, digest)

@@ -19,6 +19,7 @@ from viridian_import.write.manifest import manifest
 from viridian_serving.artifacts.golden_file import GOLDEN_FILE
 from viridian_serving.artifacts.locate import MODEL_FILE, NATIVE_FILE
 from viridian_serving.checks.golden import Golden, dump
+from viridian_serving.contract.baseline_file import Baseline
 from viridian_serving.triton.native_model import runs_code
 from viridian_shared.digest import digest_of
 
@@ -59,13 +60,14 @@ class Content:
     """Whether loading it runs code, so that whoever applies the manifest says that it is trusted."""
 
 
-def write_version(identity: Identity, learned: Learned, content: Content) -> str:
+def write_version(identity: Identity, learned: Learned, content: Content, bins: Baseline) -> str:
     """Write all files, or none.
 
     Args:
         identity: What it is called. Its folder is not there yet.
         learned: What was found out about the original.
         content: What is in the folder.
+        bins: Another version's baseline, whose edges are kept.
 
     Returns:
         The digest of the folder.
@@ -82,7 +84,7 @@ def write_version(identity: Identity, learned: Learned, content: Content) -> str
         if sample is not None:
             write_json(staging / "sample.json", sample)
         (staging / GOLDEN_FILE).write_bytes(dump(content.golden))
-        write_json(staging / "baseline.json", _baseline(learned))
+        write_json(staging / "baseline.json", _baseline(learned, bins))
     digest = digest_of(identity.folder)
     text = manifest(
         name=identity.name,
@@ -192,7 +194,7 @@ def _golden(found: Study, smaller: Quantized | None, tolerance: float) -> list[G
     return [msgspec.structs.replace(line, tolerance=wider) for row, line in lines if row not in other]
 
 
-def _baseline(learned: Learned) -> dict[str, object]:
+def _baseline(learned: Learned, bins: Baseline) -> dict[str, object]:
     outputs = learned.description.outputs
     answered = {each.name: learned.answers.values[each.name][: learned.features.rows] for each in outputs}
-    return baseline(learned.features, learned.drafts, outputs, answered)
+    return baseline(learned.features, learned.drafts, outputs, answered, bins)

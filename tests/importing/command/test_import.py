@@ -207,6 +207,27 @@ def test_the_card_says_of_which_rows_both_answered(tmp_path: Path, run: Any) -> 
     assert "missing" not in said[2]
 
 
+def test_a_version_keeps_the_bins_of_an_earlier_one(tmp_path: Path, run: Any) -> None:
+    # given a version, and a sample of older users
+    import pandas as pd
+    from tests.importing import makers
+
+    made = makers.churn(tmp_path / "given")
+    assert run(made).code == 0
+    earlier = (tmp_path / "out" / "v1").rename(tmp_path / "earlier")
+    rows = pd.read_csv(made.sample)
+    rows.assign(age=rows["age"] + 3).to_csv(made.sample, index=False)
+    # when
+    ran = run(made, "--bins", str(earlier))
+    # then
+    assert ran.code == 0, ran.err
+    before, after = (json.loads((folder / "baseline.json").read_text()) for folder in (earlier, ran.folder))
+    assert after["features"]["age"]["edges"] == before["features"]["age"]["edges"]
+    assert after["features"]["age"]["counts"] != before["features"]["age"]["counts"]
+    both = zip(before["predictions"]["probabilities"], after["predictions"]["probabilities"], strict=True)
+    assert all(one["edges"] == other["edges"] for one, other in both)
+
+
 def test_a_version_is_not_written_over(tmp_path: Path, run: Any) -> None:
     from sklearn.linear_model import Ridge
     from tests.importing import makers

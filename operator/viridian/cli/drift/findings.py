@@ -76,7 +76,10 @@ def _bins(found: Comparison) -> Iterator[str]:
     if found.joined:
         yield f"Compared on the bins that both baselines have, which are fewer: {_named(found.joined)}."
     if found.left_out:
-        yield f"Not compared, since the baselines have no bins in common: {_named(found.left_out)}."
+        yield (
+            f"Not compared, since the baselines have no bins in common: {_named(found.left_out)}. Make the next"
+            " baseline.json with --bins, which `viridian import` and `viridian baseline` take."
+        )
 
 
 def _short(found: Comparison, now: datetime) -> Iterator[str]:

@@ -100,8 +100,8 @@ def _comparison(
     if not variables:
         which = f"the bins of {', '.join(left_out)}" if left_out else "their features and outputs"
         raise CannotMeasure(
-            f"the baselines of {pair.newer} and {pair.other} have nothing in common: {which} differ. Give the next"
-            " version the baseline.json of the one before"
+            f"the baselines of {pair.newer} and {pair.other} have nothing in common: {which} differ. Make the next"
+            " baseline.json with --bins, which `viridian import` and `viridian baseline` take"
         )
     ordered = sorted(variables, key=lambda each: (not each.drifts, -each.psi))
     return Comparison(pair, window, tuple(ordered), tuple(joined), tuple(left_out))
