@@ -11,11 +11,11 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from tests.cli.drift.test_drift import Flowers
+from tests.cli.drift.test_versions import Versions
 from tests.cli.http_server import serving
 from tests.cli.kubectl_double import Cluster, states
 from tests.cli.scenes import blocked, obey, paused, promoted_twice, rolling, waiting
-from tests.cli.test_drift import Flowers
-from tests.cli.test_drift_versions import Versions
 from tests.cli.test_drill import RECORD, running
 from tests.cli.test_drill import model as drilled
 from tests.cli.test_golden import GOLDEN, hold_against

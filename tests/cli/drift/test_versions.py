@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.cli.drift.test_drift import BASELINE, OLDER
 from tests.cli.http_server import Prometheus, serving
 from tests.cli.kubectl_double import Cluster, stored
-from tests.cli.test_drift import BASELINE, OLDER
 
 from viridian.cli.drift.bins import on_shared_bins
 from viridian.cli.drift.findings import findings, heading
