@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from viridian_serving.inference.request_context import RequestContext
+from viridian_shared.counts.via import USERLESS
 
 
 class ClientCounts:
@@ -16,8 +17,15 @@ class ClientCounts:
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def observe(self, requests: Sequence[RequestContext]) -> None:
-        """Count requests that are over; those without an authenticated client are passed over."""
-        self._counts.update((context.client, _class_of(context.status)) for context in requests if context.client)
+        """Count requests that are over, but for those without an authenticated client, and those of no user.
+
+        A check has some client's key, and what is mirrored was counted where the client has sent it.
+        """
+        self._counts.update(
+            (context.client, _class_of(context.status))
+            for context in requests
+            if context.client and context.via not in USERLESS
+        )
 
     def keep(self, clients: Sequence[str]) -> None:
         """Forget the clients that have no key any more."""

@@ -20,6 +20,7 @@ from viridian_serving.telemetry.export_queue import BatchExporter, Dropped, Reco
 from viridian_serving.telemetry.log_secret import LogSecret
 from viridian_serving.telemetry.log_sinks import Otlp, Stdout
 from viridian_serving.telemetry.prediction_log import PredictionLog, resource_of
+from viridian_shared.counts.via import Via
 from viridian_shared.prediction_log import RedactAction
 
 LOG = logging.getLogger("viridian.log")
@@ -80,11 +81,12 @@ class LiveLog:
         self._renew()
 
     def write(self, requests: Iterable[RequestContext]) -> None:
-        """Queue the records of requests that are over."""
+        """Queue the records of requests that are over; those of checks are none of the model's use."""
         if self._writer is None or self._shipper is None:
             return
         for context in requests:
-            self._write(context.request_id, partial(self._writer.records, context))
+            if context.via is not Via.CHECK:
+                self._write(context.request_id, partial(self._writer.records, context))
 
     def write_disagreement(self, context: RequestContext, candidate: str, answer: object) -> None:
         """Queue the record of a mirrored request to which a candidate answered something else."""

@@ -53,9 +53,9 @@ def a_log(
     return log
 
 
-def seen_with(*names: str) -> list[RequestContext]:
+def seen_with(*names: str, via: Via = Via.SPLIT) -> list[RequestContext]:
     requests = [Request(b"POST", b"/predict", {}, json.dumps({"name": name}).encode(), 0.0) for name in names]
-    return [context_of(request, "id", Via.SPLIT, 0, instances=[Encoded((), 1, ())]) for request in requests]
+    return [context_of(request, "id", via, 0, instances=[Encoded((), 1, ())]) for request in requests]
 
 
 def write(log: LiveLog, name: str) -> None:
@@ -81,6 +81,13 @@ async def test_it_is_off_until_it_is_asked_for_and_again_afterwards(capfd: pytes
     log.apply(None)
     write(log, "Cleo")
     assert await written(log, capfd) == [{"name": "Bob"}]
+
+
+async def test_what_checks_ask_is_no_prediction_of_the_models_users(capfd: pytest.CaptureFixture[str]) -> None:
+    log = a_log(EVERYTHING)
+    for via in Via:
+        log.write(seen_with(via, via=via))
+    assert await written(log, capfd) == [{"name": via} for via in Via if via is not Via.CHECK]
 
 
 async def test_what_waits_was_redacted_by_the_rules_of_its_time(capfd: pytest.CaptureFixture[str]) -> None:
