@@ -271,8 +271,8 @@ class Checks(ApiModel):
     smoke: Annotated[
         bool,
         Field(
-            description="Send the candidate its sample, and stable's example and golden requests; compare the schemas."
-            " Absent: only if another check is asked for."
+            description="Send the candidate its sample, also by tritonclient, and stable's example and golden requests;"
+            " compare the schemas. Absent: only if another check is asked for."
         ),
     ] = False
     golden: Annotated[GoldenCheck | None, Field(description="Compare answers with expected ones.")] = None

@@ -16,13 +16,17 @@ import msgspec
 from viridian_import.faults import ImportFault
 from viridian_serving.artifacts.detect import LocalModel, find
 from viridian_serving.artifacts.locate import ModelError, triton_model
-from viridian_serving.checks.golden import Difference, Golden, brief, difference, grouped
+from viridian_serving.checks.golden import Difference, Golden, difference, grouped
 from viridian_serving.checks.inputs import read_golden, sample_body
 from viridian_serving.checks.load_check import LoadPlan, LoadReport, check_load
+from viridian_serving.checks.smoke import check_smoke
+from viridian_serving.checks.target import Target
 from viridian_serving.commands.local_pod import run
 from viridian_serving.commands.serve import TRUSTED, environment_of, free_ports
-from viridian_serving.http1.client import HttpClient, PeerUnreachableError, Reply
+from viridian_serving.http1.client import PeerUnreachableError
+from viridian_serving.inference.assets import ModelAssets
 from viridian_serving.settings import config
+from viridian_serving.settings.config import Settings
 from viridian_serving.triton import shared_memory
 from viridian_shared.pod import variables
 from viridian_shared.pod.probes import READY
@@ -91,7 +95,7 @@ def check(folder: Path, load_plan: LoadPlan | None = None, *, trusted: bool = Fa
         environ = {**os.environ, **_QUIET, **(TRUSTED if trusted else {})}
         environment = environment_of(model, ports, _HOST, Path(directory), environ)
         settings = config.load(environment)
-        served = asyncio.run(run(environment, lambda: _checked(settings.http_port, home, golden, load_plan, report)))
+        served = asyncio.run(run(environment, lambda: _checked(settings, home, golden, load_plan, report)))
         shared_memory.clear(settings.pod_uid)
     if not served:
         raise ImportFault(f"{folder} cannot be served; the lines above say why")
@@ -113,53 +117,45 @@ def _golden(home: Path) -> list[Golden]:
         raise ImportFault(str(error)) from None
 
 
-async def _checked(port: int, home: Path, golden: list[Golden], load_plan: LoadPlan | None, report: Report) -> None:
+async def _checked(
+    settings: Settings, home: Path, golden: list[Golden], load_plan: LoadPlan | None, report: Report
+) -> None:
     """Ask everything, and then end the pod as Ctrl-C does."""
-    with closing(HttpClient(_HOST, port, "the API")) as api:
-        await _ask_all(api, home, golden, load_plan, report)
+    with closing(Target(f"http://{_HOST}:{settings.http_port}", "the API", "", _ANSWER)) as api:
+        await _ask_all(api, settings, home, golden, load_plan, report)
         report.is_whole = True
     # Not where this was cancelled: then the pod has ended, and that is no success.
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _ask_all(
-    api: HttpClient, home: Path, golden: list[Golden], load_plan: LoadPlan | None, report: Report
+    api: Target, settings: Settings, home: Path, golden: list[Golden], load_plan: LoadPlan | None, report: Report
 ) -> None:
     if why := await _wait(api):
         report.faults.append(f"the model did not get ready within {_READY:g} s: {why}")
         return
-    sample = await _smoke(api, home, report)
+    sample = await sample_body(home, api.get)
+    found = await check_smoke(sample, api, None, ModelAssets.find(settings).contract)
+    report.smoke = found.sentence
+    if not found.passed:
+        report.faults.append(found.sentence)
     for line in golden:
-        reply = await _ask(api, "POST", "/predict", msgspec.json.encode(line.request))
+        reply = await api.predict(msgspec.json.encode(line.request))
         report.asked += 1
-        if found := difference(line, reply.status, reply.body):
-            report.differences.append(found)
+        if told := difference(line, reply.status, reply.body):
+            report.differences.append(told)
     if load_plan is not None and not report.told:
-        questions = [line for line in golden if line.status == 200] or [sample]
-        report.load = await check_load(partial(_post, api, load_plan), questions, load_plan)
+        questions = [line for line in golden if line.status == 200] or [Golden("the sample", json.loads(sample), 200)]
+        limit = max(_SHORTEST_LIMIT, _LIMIT * load_plan.objective.p99)
+        report.load = await check_load(partial(api.predict, seconds=limit), questions, load_plan)
 
 
-async def _post(api: HttpClient, load_plan: LoadPlan, body: bytes) -> Reply:
-    limit = max(_SHORTEST_LIMIT, _LIMIT * load_plan.objective.p99)
-    return await api.call("POST", "/predict", body=[body], deadline=asyncio.get_running_loop().time() + limit)
-
-
-async def _smoke(api: HttpClient, home: Path, report: Report) -> Golden:
-    """Ask the sample, and return it."""
-    body = await sample_body(home, partial(_ask, api, "GET"))
-    reply = await _ask(api, "POST", "/predict", body)
-    report.smoke = f"the sample is answered with status {reply.status}"
-    if reply.status != 200:
-        report.faults.append(f"{report.smoke}: {brief(reply.body)}")
-    return Golden("the sample", json.loads(body), 200)
-
-
-async def _wait(api: HttpClient) -> str:
+async def _wait(api: Target) -> str:
     loop = asyncio.get_running_loop()
     until, why = loop.time() + _READY, ""
     while loop.time() < until:
         try:
-            reply = await _ask(api, "GET", READY)
+            reply = await api.get(READY)
         except PeerUnreachableError as error:
             why = str(error)
         else:
@@ -168,7 +164,3 @@ async def _wait(api: HttpClient) -> str:
             why = str(json.loads(reply.body)["detail"])
         await asyncio.sleep(_RETRY)
     return why
-
-
-async def _ask(api: HttpClient, method: str, path: str, body: bytes = b"") -> Reply:
-    return await api.call(method, path, body=[body], deadline=asyncio.get_running_loop().time() + _ANSWER)

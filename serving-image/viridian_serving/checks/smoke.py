@@ -1,7 +1,7 @@
 """The smoke check: what any version must answer, and what a new one refuses that the one that serves takes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -10,8 +10,11 @@ import msgspec
 from viridian_serving.artifacts.golden_file import GOLDEN_PATH
 from viridian_serving.checks.agreement import Finding
 from viridian_serving.checks.golden import Difference, Golden, brief, grouped, load
+from viridian_serving.checks.protocol import check_protocol
 from viridian_serving.checks.schema_change import refusals
 from viridian_serving.checks.target import Target
+from viridian_serving.codec.tensors import ModelSchema
+from viridian_serving.contract.contract import Contract
 
 _SHOWN: Final = 3
 """Reasons why requests are refused that a finding names."""
@@ -19,8 +22,10 @@ _LONGEST: Final = 900
 """Characters of a finding: a container's last words are short."""
 
 
-async def check_smoke(sample: bytes, candidate: Target, stable: Target | None) -> Finding:
-    """Send the candidate its own sample, and then what stable takes.
+async def check_smoke(
+    sample: bytes, candidate: Target, stable: Target | None, contract_of: Callable[[ModelSchema], Contract]
+) -> Finding:
+    """Send the candidate its own sample, also by tritonclient, and then what stable takes.
 
     A version may be meant to refuse what stable takes, so that is only told. One that fails for it (5xx) is broken.
 
@@ -28,17 +33,23 @@ async def check_smoke(sample: bytes, candidate: Target, stable: Target | None) -
         sample: A body that the candidate must answer.
         candidate: Who is checked.
         stable: Who serves; None where nobody does.
+        contract_of: Makes the contract of a model with the files that lie beside the candidate's.
 
     Raises:
         PeerUnreachableError: One of them does not answer.
         TimeoutError: It took too long.
+        ValueError: The files beside the model are not those that the candidate serves.
     """
     reply = await candidate.predict(sample)
     if reply.status != HTTPStatus.OK:
         return Finding(False, f"the sample is answered with status {reply.status}: {brief(reply.body)}")
+    after = json.loads((await candidate.get("/schema")).body)
+    protocol = await check_protocol(sample, candidate, contract_of, after)
+    if not protocol.passed:
+        return Finding(False, _cut(protocol.sentence))
     if stable is None:
-        return Finding(True, "the sample is answered")
-    before, after = json.loads((await stable.get("/schema")).body), json.loads((await candidate.get("/schema")).body)
+        return Finding(True, f"the sample is answered; {protocol.sentence}")
+    before = json.loads((await stable.get("/schema")).body)
     narrower = refusals(before, after)
     example = Golden("stable's example", before["example"], HTTPStatus.OK)
     golden = await _golden_of(stable)
@@ -53,9 +64,12 @@ async def check_smoke(sample: bytes, candidate: Target, stable: Target | None) -
             return Finding(False, _cut(f"{line.case} is answered with {told.reason}"))
         refused.append(told)
     asked = f"{example.case}{f' and its {len(golden)} golden requests' if golden else ''}"
+    are = "are" if golden else "is"
     if not narrower and not refused:
-        return Finding(True, f"the sample, {asked} are answered, and the schema takes all that stable's takes")
-    return Finding(True, _cut(f"the sample is answered; {_told(narrower, refused, asked)}"))
+        also = f"{asked} {are} answered too, and the schema takes all that stable's takes"
+    else:
+        also = _told(narrower, refused, asked)
+    return Finding(True, _cut(f"the sample is answered; {protocol.sentence}; {also}"))
 
 
 async def _golden_of(stable: Target) -> Sequence[Golden]:

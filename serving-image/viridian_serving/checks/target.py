@@ -5,12 +5,17 @@ import math
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from viridian_serving.checks.triton_client import TritonClient
 from viridian_serving.http1.client import HttpClient, Reply
 from viridian_shared.counts import via
 
 
 class Target:
-    """Sends requests to one version."""
+    """Sends requests to one version.
+
+    Attributes:
+        triton: The same version, by tritonclient.
+    """
 
     def __init__(self, url: str, peer: str, key: str, seconds: float) -> None:
         """Remember where it is.
@@ -24,10 +29,11 @@ class Target:
         parts = urlsplit(url)
         self._seconds = seconds
         self._client = HttpClient(parts.hostname or "", parts.port or 80, peer)
+        headers = {via.HEADER: via.Via.CHECK.value, **({"X-Api-Key": key} if key else {})}
+        self.triton = TritonClient(parts.netloc, peer, headers, seconds)
         self._headers: Sequence[tuple[bytes, bytes]] = [
-            (via.HEADER.encode(), via.Via.CHECK.value.encode()),
             (b"Content-Type", b"application/json"),
-            *([(b"X-Api-Key", key.encode())] if key else []),
+            *((name.encode(), value.encode()) for name, value in headers.items()),
         ]
 
     async def get(self, path: str) -> Reply:

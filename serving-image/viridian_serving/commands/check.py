@@ -33,6 +33,7 @@ from viridian_serving.checks.sending import Post, at_rate
 from viridian_serving.checks.smoke import check_smoke
 from viridian_serving.checks.target import Target
 from viridian_serving.http1.client import PeerUnreachableError
+from viridian_serving.inference.assets import ModelAssets
 from viridian_serving.settings import config
 from viridian_serving.settings.config import Settings
 from viridian_serving.settings.termination_log import report
@@ -144,7 +145,8 @@ async def _check(settings: Settings, environ: Mapping[str, str]) -> Finding:
                 return await _load(settings, wish.load, candidate, stable)
             if wish.check == "replay" and wish.replay is not None:
                 return await _replay(settings, wish.replay, candidate)
-            return await check_smoke(await sample_body(model_home(settings), candidate.get), candidate, stable)
+            sample = await sample_body(model_home(settings), candidate.get)
+            return await check_smoke(sample, candidate, stable, ModelAssets.find(settings).contract)
         except (PeerUnreachableError, TimeoutError) as error:
             why = str(error) or "it took too long"
             raise CannotRunError(f"no answer came: {why}; look at the candidate's pods") from error

@@ -18,7 +18,7 @@ class Version:
 
     def __init__(self, answer: Answer, schema: dict[str, Any] | None = None, golden: bytes | None = None) -> None:
         self._answer, self._golden = answer, golden
-        self._schema = schema or {"features": [], "example": {"x": 0}}
+        self._schema = {"raw": False, **(schema or {"features": [], "example": {"x": 0}})}
         self.asked: list[Any] = []
 
     async def get(self, path: str) -> Reply:

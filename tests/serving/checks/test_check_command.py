@@ -19,6 +19,11 @@ from viridian_shared.pod.exit_codes import CHECK_FAILED
 pytestmark = pytest.mark.serving
 
 PASSED, CANNOT_RUN = 0, 69
+ANSWERED = "the sample is answered; tritonclient gets the same answer to it"
+CLOSED = "the sample is answered; its schema.yaml closes the Open Inference Protocol, so tritonclient was not used"
+NAMED = (
+    "features: [{name: length, tensor: X}, {name: width, tensor: X}, {name: petal, tensor: X}, {name: x, tensor: X}]\n"
+)
 GOLDEN = [{"case": f"row {n}", "request": {"index": n}, "status": 200} for n in range(5)]
 
 
@@ -52,7 +57,7 @@ def test_each_check_passes_and_fails(pod: Callable[..., Pod]) -> None:
     before = served.counts()
 
     # smoke
-    assert check(served, {"check": "smoke"}) == (PASSED, "the sample is answered")
+    assert check(served, {"check": "smoke"}) == (PASSED, ANSWERED)
     assert check(served, {"check": "smoke"}, stable=served)[1].endswith("takes all that stable's takes")
 
     # golden: nothing to compare with, then as expected, then not
@@ -85,6 +90,57 @@ def test_each_check_passes_and_fails(pod: Callable[..., Pod]) -> None:
     # and none of it counts as a user's
     assert {via for via, _ in served.since(before)} == {"check", "direct"}
     assert sum(count for (via, _), count in served.since(before).items() if via == "direct") == len(GOLDEN) * 3
+
+
+@pytest.mark.parametrize("model", [models.iris, models.mixed, models.one_instance, models.image])
+def test_clients_of_the_inference_protocol_get_what_those_of_predict_get(
+    pod: Callable[..., Pod], tmp_path_factory: pytest.TempPathFactory, model: Callable[[Path], Path]
+) -> None:
+    # given a pod that logs every prediction of a user
+    served = pod(model, **settings_file(tmp_path_factory.mktemp("live"), log={}))
+    before = served.counts()
+    # when
+    assert check(served, {"check": "smoke"}) == (PASSED, ANSWERED)
+    # then no user has asked anything, neither to the guards nor in the log
+    assert served.since(before) == {("check", "ok"): 3}  # twice /predict, once /v2/models/m/infer
+    assert served.predict(served.get("/schema").json["example"]).status == 200
+    eventually(lambda: log_lines(served), served.log)
+    assert [record["via"] for record in log_lines(served)] == ["direct"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ("answer: {withhold: [total]}", CLOSED),
+        ("raw: true", ANSWERED),
+        ("raw: false", CLOSED),
+    ],
+)
+def test_a_model_with_a_schema_is_asked_by_tritonclient_only_where_it_opens_the_protocol(
+    pod: Callable[..., Pod], policy: str, words: str
+) -> None:
+    # given inputs of every kind, columns and nulls among them
+    schema = models.CUSTOMERS.replace("answer: {withhold: [total]}", policy)
+
+    def customers(folder: Path) -> None:
+        models.customers(folder, schema)
+        (folder / "sample.json").write_text(json.dumps(models.CUSTOMER))
+
+    # when, then
+    assert check(pod(customers), {"check": "smoke"}) == (PASSED, words)
+
+
+def test_files_that_changed_since_the_pod_started_are_found(pod: Callable[..., Pod]) -> None:
+    # given a schema.yaml at the model's address that is not the one with which the pod has started
+    served = pod(lambda folder: (models.iris(folder), (folder / "schema.yaml").write_text(NAMED)))
+    (served.model_directory / "schema.yaml").write_text(NAMED.replace("width", "breadth"))
+    # when
+    code, words = check(served, {"check": "smoke"})
+    # then
+    assert code == CANNOT_RUN
+    assert words.startswith(
+        "spec.model.uri: with the files that are there now, the model's inputs are not those of /schema"
+    )
 
 
 def test_what_stable_says_that_it_takes_is_asked_of_the_candidate(
