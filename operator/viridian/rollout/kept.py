@@ -30,7 +30,7 @@ def track_kept(context: RolloutContext) -> ModelDeploymentStatus:
         return evolve(status, kept=evolve(kept, started_at=context.now, next=None) if due else kept)
     seen = context.observed.kept
     if seen is None or _may_yet_end(seen, context.now - kept.started_at):
-        return evolve(status, kept=kept)
+        return status
     found = evolve(kept, result=seen.result, message=seen.message, started_at=None)
     return evolve(status, kept=evolve(found, verified_at=context.now, next=context.now + every))
 
