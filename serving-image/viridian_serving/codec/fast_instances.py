@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal, Protocol
 import msgspec
 
 from viridian_serving.codec.features import Feature, RequestSchema, Slot
+from viridian_serving.codec.json_reading import repeats_member
 from viridian_serving.codec.oip import Encoded, pack
 from viridian_serving.codec.tensors import DYNAMIC, DataType, Kind
 
@@ -58,6 +59,7 @@ class FastReader:
         ]
         instance = _struct(fields, json_types, features)
         self._one = msgspec.json.Decoder(instance)
+        self._quotes = _quotes(features)
         self._boxes = [name for name, feature in zip(fields, features, strict=True) if feature.boxed]
         boxed = [list[each] if name in self._boxes else each for name, each in zip(fields, json_types, strict=True)]  # type: ignore[valid-type]
         self._boxed = msgspec.json.Decoder(_struct(fields, boxed, features))
@@ -79,10 +81,12 @@ class FastReader:
             return None
         try:
             if body[:1] == b"{":
-                return [self._named(self._decoded(body))], False
+                named = [self._named(self._decoded(body))]
+                return (named, False) if self._is_unique(body, 1) else None
             beginning = body[:_BEGINNING].translate(None, b" \t\r\n")
             if beginning[:2] == b"[{":
-                return [self._named(item) for item in self._many.decode(body)], True
+                named = [self._named(item) for item in self._many.decode(body)]
+                return (named, True) if self._is_unique(body, len(named)) else None
             depth = len(beginning) - len(beginning.lstrip(b"["))
             if depth == self._bare_depth:
                 return [self._bare(self._bare_one.decode(body))], False
@@ -91,6 +95,10 @@ class FastReader:
         except _ERRORS:
             return None
         return None
+
+    def _is_unique(self, body: bytes, instances: int) -> bool:
+        """Whether no instance has a member twice, of which the decoder takes the last."""
+        return body.count(b'"') == instances * self._quotes or not repeats_member(body)
 
     def _decoded(self, body: bytes) -> object:
         try:
@@ -123,6 +131,13 @@ def _struct(fields: Sequence[str], json_types: Sequence[Any], features: Sequence
         rename=dict(zip(fields, (feature.name for feature in features), strict=True)),
         forbid_unknown_fields=True,
     )
+
+
+def _quotes(features: Sequence[Feature]) -> int:
+    """Count the quotes of an instance whose texts have none; 0, which no instance has, if there are lists of texts."""
+    if any(feature.kind is Kind.STRING and not feature.single for feature in features):
+        return 0
+    return 2 * (len(features) + sum(feature.kind is Kind.STRING for feature in features))
 
 
 def bare_depth(feature: Feature) -> int:

@@ -10,10 +10,14 @@ from viridian_serving.http1.problems import Problem
 
 MOST_LEVELS: Final = 64
 """Lists and objects in one another. A tensor has a few."""
+_SHOWN: Final = 100
+"""Characters of a name that are said."""
 
 
 def parse(body: bytes) -> object:
     """Read a body.
+
+    A member that an object has twice is refused: which of the two is meant, nobody but the client knows.
 
     NaN and Infinity are taken, which JSON does not have: the field that holds one can then be named, instead of a byte
     offset.
@@ -25,11 +29,11 @@ def parse(body: bytes) -> object:
         What it says.
 
     Raises:
-        Problem: Status 400: it is not JSON, or is nested too deeply.
+        Problem: Status 400: it is not JSON, is nested too deeply, or repeats a member.
     """
     try:
         # Decoded here: of bytes it would also take UTF-16, UTF-32 and a byte order mark, which nobody after it reads.
-        document = json.loads(body.decode())
+        document = json.loads(body.decode(), object_pairs_hook=_unique)
     except RecursionError:
         raise too_deep() from None
     except UnicodeDecodeError:
@@ -38,6 +42,26 @@ def parse(body: bytes) -> object:
         raise Problem(400, "invalid-json", f"The body is not JSON: {error}.") from None
     if is_deep(document):
         raise too_deep()
+    return document
+
+
+def repeats_member(body: bytes) -> bool:
+    """Whether an object in a body has a member twice; the body is JSON."""
+    try:
+        parse(body)
+    except Problem:
+        return True
+    return False
+
+
+def _unique(members: list[tuple[str, object]]) -> dict[str, object]:
+    """Make an object of its members."""
+    document: dict[str, object] = {}
+    for name, value in members:
+        if name in document:
+            shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
+            raise Problem(400, "invalid-json", f"The body has the member {shown!r} twice in one object; send it once.")
+        document[name] = value
     return document
 
 

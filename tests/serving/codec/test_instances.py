@@ -120,6 +120,31 @@ def test_a_long_list_is_cut_into_what_the_model_takes_in_one_call() -> None:
 
 
 @pytest.mark.parametrize(
+    ("schema", "body", "name"),
+    [
+        ("row", b'{"X":[1,2,3],"X":[1,2,3]}', "X"),
+        ("row", b'{"X":[1,2,3],"\\u0058":[1,2,3]}', "X"),
+        ("row", b'[{"X":[1,2,3]},{"X":[1,2,3],"X":[1,2,3]}]', "X"),
+        ("columns", b'{"age":1,"in come":1,"city":"x","member":false,"age":2}', "age"),
+        ("columns", b'{"age":1,"in come":1,"city":"x","city":"\\"","member":false}', "city"),
+    ],
+)
+def test_a_member_that_is_there_twice_is_refused(schema: str, body: bytes, name: str) -> None:
+    with pytest.raises(Problem) as problem:
+        read(SCHEMAS[schema], body)
+    assert problem.value.status == 400
+    assert f"has the member '{name}' twice" in problem.value.body("id").decode()
+
+
+def test_quotes_in_texts_are_no_members() -> None:
+    reader = InstanceReader(RequestSchema.of(SCHEMAS["columns"]), 10)
+    for city in ('"age":', "", "\\", '"'):
+        one = {"age": 1, "in come": 1, "city": city, "member": False}
+        for body in (one, [one, one]):
+            assert reader.read_fast(json.dumps(body).encode()) is not None
+
+
+@pytest.mark.parametrize(
     ("schema", "body", "errors"),
     [
         ("row", {"X": [1, 2]}, {"/X": "must hold 3 elements and holds 2"}),
