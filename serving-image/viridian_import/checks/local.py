@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import tempfile
 from contextlib import closing
@@ -62,6 +63,8 @@ class Report:
     """Whether everything was asked: a signal may have come before."""
     load: LoadReport | None = None
     """None where no load was asked for, or other answers are wrong already."""
+    log: Path | None = None
+    """What the pod logged, kept where something is wrong."""
 
     @property
     def told(self) -> list[str]:
@@ -95,13 +98,22 @@ def check(folder: Path, load_plan: LoadPlan | None = None, *, trusted: bool = Fa
         environ = {**os.environ, **_QUIET, **(TRUSTED if trusted else {})}
         environment = environment_of(model, ports, _HOST, Path(directory), environ)
         settings = config.load(environment)
-        served = asyncio.run(run(environment, lambda: _checked(settings, home, golden, load_plan, report)))
+        with open(Path(directory, "pod.log"), "w", encoding="utf-8") as log:
+            asking = partial(_checked, settings, home, golden, load_plan, report)
+            end = asyncio.run(run(environment, asking, lambda line: print(line, file=log)))
         shared_memory.clear(settings.pod_uid)
-    if not served:
-        raise ImportFault(f"{folder} cannot be served; the lines above say why")
+        if not end.by_signal or report.told:
+            report.log = _kept(log.name)
+    if not end.by_signal:
+        raise ImportFault("\n".join([f"{folder} cannot be served", *end.reasons, f"The pod's log is {report.log}"]))
     if not report.is_whole:
         raise ImportFault("the check was interrupted by a signal, so nothing is known; run it again")
     return report
+
+
+def _kept(log: str) -> Path:
+    """Move a log to where it stays, in a folder that only this user can read."""
+    return Path(shutil.move(log, tempfile.mkdtemp(prefix="viridian-check-")))
 
 
 def _home(model: LocalModel) -> Path:

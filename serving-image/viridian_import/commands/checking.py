@@ -65,6 +65,8 @@ def tell(report: Report) -> int:
         sys.stdout.write(f"  {fault}\n")
     if len(faults) > _SHOWN:
         sys.stdout.write(f"  … and {len(faults) - _SHOWN} more\n")
+    if report.log:
+        sys.stdout.write(f"log       of the pod: {report.log}\n")
     good = report.asked - len(report.differences)
     sys.stdout.write(
         f"checked   {report.smoke}; {good} of {report.asked} golden requests are answered as written down\n"

@@ -6,8 +6,9 @@ import re
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -29,15 +30,29 @@ _DECIDING: Final = re.compile(r"Model \S+ \S+ cannot be served: |The \w+ contain
 """How a sentence begins that says why a container ended."""
 
 
-async def run(environment: Mapping[str, str], when_started: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+Show = Callable[[str], None]
+"""Takes a line of the logs."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How a pod ended."""
+
+    by_signal: bool
+    reasons: tuple[str, ...]
+    """Sentences that say why a container ended, where it said so."""
+
+
+async def run(environment: Mapping[str, str], when_started: Callable[[], Coroutine[Any, Any, None]], show: Show) -> End:
     """Run both containers until a signal, or until one of them ends.
 
     Args:
         environment: Of both.
         when_started: Runs beside them.
+        show: Takes what they log, line by line, without the reasons.
 
     Returns:
-        Whether a signal ended it.
+        How it ended.
 
     Raises:
         OSError: The processes cannot be started.
@@ -61,7 +76,7 @@ async def run(environment: Mapping[str, str], when_started: Callable[[], Corouti
         for name in ("triton", "api"):
             part, log = await _start(name, environment)
             parts.append(part)
-            shown.append(loop.create_task(_show(log, reasons)))
+            shown.append(loop.create_task(_show(log, show, reasons)))
         ends = [loop.create_task(part.wait()) for part in parts]
         stopped = loop.create_task(stop.wait())
         done, _ = await asyncio.wait((*ends, stopped, assets), return_when=asyncio.FIRST_COMPLETED)
@@ -73,11 +88,12 @@ async def run(environment: Mapping[str, str], when_started: Callable[[], Corouti
             if part.returncode is None:
                 part.terminate()
         await asyncio.gather(*ends)
-        return stop.is_set()
     finally:
         for part in parts:
             _kill(part)
-        await _say_all(shown, reasons)
+        if shown:
+            await asyncio.wait(shown, timeout=_LAST_WORDS)
+    return End(stop.is_set(), tuple(reasons))
 
 
 async def _start(part: str, environment: Mapping[str, str]) -> tuple[Process, asyncio.StreamReader]:
@@ -109,31 +125,23 @@ def _kill(part: Process) -> None:
         os.killpg(part.pid, signal.SIGKILL)
 
 
-async def _say_all(shown: Sequence[asyncio.Task[None]], reasons: Iterable[str]) -> None:
-    """Print the end of the logs and then, where it is found, why it ended."""
-    if shown:
-        await asyncio.wait(shown, timeout=_LAST_WORDS)
-    for reason in reasons:
-        say(reason)
-
-
-async def _show(log: asyncio.StreamReader, reasons: dict[str, None]) -> None:
-    """Print what a process says, to the end, save why it ends: that is kept in ``reasons``."""
+async def _show(log: asyncio.StreamReader, show: Show, reasons: dict[str, None]) -> None:
+    """Show what a process logs, to the end, save why it ends: that is kept in ``reasons``."""
     rest = b""
     while chunk := await log.read(1 << 16):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
-            _show_line(line, reasons)
+            _show_line(line, show, reasons)
     if rest:
-        _show_line(rest, reasons)
+        _show_line(rest, show, reasons)
 
 
-def _show_line(line: bytes, reasons: dict[str, None]) -> None:
+def _show_line(line: bytes, show: Show, reasons: dict[str, None]) -> None:
     text = readable(line.decode("utf-8", "replace"))
     if text is not None and _DECIDING.match(text):
         reasons[text] = None
     elif text is not None:
-        say(text)
+        show(text)
 
 
 def say(line: str) -> None:

@@ -93,9 +93,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except config.ConfigError as error:
             return _fail(USAGE, str(error))
         say(f"Serving {model.path} (format {model.format}) as model {model.name}, version {model.version} …")
-        ended = asyncio.run(run(environment, lambda: greet(settings)))
+        end = asyncio.run(run(environment, lambda: greet(settings), say))
         shared_memory.clear(settings.pod_uid)
-    return 0 if ended else SERVED_NOT
+    for reason in end.reasons:
+        say(reason)
+    return 0 if end.by_signal else SERVED_NOT
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ def test_a_pipeline_of_mixed_columns_becomes_a_version_that_is_served(tmp_path: 
     made = makers.churn(tmp_path / "given")
     # when
     ran = run(made, "--name", "churn", "--version", "v1.2.0", served=True)
-    # then it is served, and answers as the original did
+    # then it is served, and answers as the original did; what a pod logs is of no interest
     assert ran.code == 0, ran.err
+    assert ran.err == ""
     assert re.search(r"faithful  46\d rows alike in float32: largest difference .*, labels that differ 0", ran.out)
     assert re.search(r"(\d+) of \1 golden requests are answered as written down", ran.out)
     names = {file.name for file in ran.folder.iterdir()}
@@ -70,6 +72,10 @@ def test_a_golden_answer_that_differs_fails_the_check(
     assert code == 1
     assert re.search(rf"{first['case']}: prediction is [\d.]+ and not 1000000.0", out), out
     assert f"{len(others)} of {len(others) + 1} golden requests are answered as written down" in out
+    # and the pod's log is kept
+    log = Path(re.findall(r"^log       of the pod: (.*)$", out, re.MULTILINE)[0])
+    assert "Triton" in log.read_text()
+    shutil.rmtree(log.parent)
 
 
 def test_a_version_is_put_under_load(tmp_path: Path, run: Any, capfd: pytest.CaptureFixture[str]) -> None:
