@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,22 @@ def test_what_cannot_be_run_ends_the_start_with_a_sentence(
     code = main(["check", str(folder), *(["--trusted"] if trusted else [])])
     # then
     assert code == 1
-    assert re.search(f"Model out v1 cannot be served: .*{words}", capfd.readouterr().err)
+    err = capfd.readouterr().err
+    assert re.search(f"Model out v1 cannot be served: .*{words}", err), err
+    (log,) = re.findall(r"^The pod's log is (.*)$", err, re.MULTILINE)
+    assert Path(log).is_file()
+    shutil.rmtree(Path(log).parent)
+
+
+def test_modules_of_ones_own_are_refused_at_once(tmp_path: Path, run: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    from sklearn.linear_model import Ridge
+    from tests.importing import makers
+
+    code = run(makers.numeric(tmp_path / "given", Ridge()), "--code", str(tmp_path))
+    assert code == 1
+    said = capfd.readouterr()
+    assert re.search(r"pods have no modules of .* \(--code\); make a package of them, .* --requirements", said.err)
+    assert said.out == ""
 
 
 def _older(file: Path) -> None:

@@ -175,6 +175,12 @@ def _refuse_contradictions(given: argparse.Namespace, source: Found) -> None:
     """
     if given.native:
         form_of(source.source)
+        if code := given.code or source.code:
+            raise ImportFault(
+                f"--native serves what packages bring, and pods have no modules of {code}"
+                f"{' (--code)' if given.code else ''}; make a package of them, install it here, and name it in the "
+                "file of --requirements; or leave --native out"
+            )
         if given.quantize or given.profile:
             raise ImportFault("--quantize and --profile are of ONNX files; leave them out, or --native")
     elif given.requirements:
