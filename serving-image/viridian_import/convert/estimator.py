@@ -13,7 +13,7 @@ from skl2onnx.common.data_types import (
     StringTensorType,
 )
 
-from viridian_import.convert import boosting, calibration, imputer, words
+from viridian_import.convert import boosting, calibration, functions, imputer, labels, trees, words
 from viridian_import.convert.failures import sentence
 from viridian_import.convert.graph import with_inputs, with_missing_zeros, with_outputs, with_rounded_trees
 from viridian_import.convert.missing import told_by_empty_strings
@@ -48,15 +48,20 @@ def convert(
     Raises:
         ImportFault: It cannot be converted this way.
     """
+    functions.register()
     imputer.register()
     calibration.register()
     boosting.register({type(each).__module__.partition(".")[0] for _, each in steps(estimator)})
     inputs = _inputs(plan, kinds)
-    readied = told_by_empty_strings(estimator)
+    readied, inverse = functions.without_target(told_by_empty_strings(estimator))
+    readied, threshold = labels.without_threshold(readied)
     boosting.number_features(readied)
+    trees.make_finite(readied)
     for _, each in steps(readied):
         if hasattr(each, "flatten_transform"):
             each.flatten_transform = False  # of transform(), which nobody asks; there is no converter for True
+        if getattr(each, "encode", None) == "onehot":
+            each.encode = "onehot-dense"  # the same numbers; ONNX has no sparse tensors
     try:
         model = convert_sklearn(
             readied, initial_types=inputs, options=_options(readied, description), target_opset=_OPSETS
@@ -65,10 +70,17 @@ def convert(
         raise ImportFault(sentence(error, estimator)) from error
     # It knows names of letters, digits and underscores alone.
     model = with_inputs(model, [name for name, _ in inputs])
+    model = trees.with_missing_paths(model, readied)
+    if description.classes is not None:
+        if threshold is not None:
+            model = labels.with_threshold(model, description.classes, *threshold)
+        elif labels.answers_first_of_equals(readied):
+            model = labels.with_first_of_equals(model, description.classes)
     if boosting.misses_zeros(estimator, row):
         model = with_missing_zeros(model)
     if plan.double and _rounds(estimator):
         model = with_rounded_trees(model)
+    model = functions.with_steps(model, inverse)
     onnx.save(with_outputs(model, [output.name for output in description.outputs]), file)
 
 

@@ -72,7 +72,7 @@ def without_erfc(model: onnx.ModelProto) -> onnx.ModelProto:
             nodes += [make("Erf", [node.input[0]], [inner]), make("Sub", [one, inner], [node.output[0]])]
         else:
             nodes.append(node)
-    return _with_nodes(model, nodes)
+    return with_nodes(model, nodes)
 
 
 def unknown_operators(model: onnx.ModelProto) -> list[str]:
@@ -120,7 +120,7 @@ def with_missing_zeros(model: onnx.ModelProto) -> onnx.ModelProto:
             nodes.append(make("Where", [f"{prefix}_absent", f"{prefix}_nan", given], [f"{prefix}_given"]))
             node.input[0] = f"{prefix}_given"
         nodes.append(node)
-    return _with_nodes(model, nodes)
+    return with_nodes(model, nodes)
 
 
 def with_rounded_trees(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -147,10 +147,19 @@ def with_rounded_trees(model: onnx.ModelProto) -> onnx.ModelProto:
                 if output.name in node.output:
                     output.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
         nodes.append(node)
-    return _with_nodes(model, nodes)
+    return with_nodes(model, nodes)
 
 
-def _with_nodes(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> onnx.ModelProto:
+def with_nodes(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> onnx.ModelProto:
+    """Give a model these nodes in place of its own, in their order.
+
+    Args:
+        model: It is changed.
+        nodes: Some may be its own.
+
+    Returns:
+        The model.
+    """
     copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del model.graph.node[:]
     model.graph.node.extend(copies)

@@ -104,7 +104,7 @@ def _try(
 ) -> Converted:
     answered = next(row for row in trial.rows(Case.SAMPLE) if row not in answers.refused)
     original.convert(plan, trial.table.take([answered]), file)
-    side = OnnxSide(file, preprocessed=original.description.preprocessed)
+    side = _loaded(original.description, file)
     outputs = tuple(
         msgspec.structs.replace(output, name=tensor.name)
         for output, tensor in zip(original.description.outputs, side.schema.outputs, strict=True)
@@ -120,6 +120,19 @@ def _try(
     converted = side.answer(trial.table, contract)
     parity = compare(answers, converted, original.description.outputs, refusals, range(rows), tolerance)
     return Converted(file, plan, schema, contract, gate, outputs, side, parity)
+
+
+def _loaded(description: Description, file: Path) -> OnnxSide:
+    try:
+        return OnnxSide(file, preprocessed=description.preprocessed)
+    except ImportFault as fault:
+        if not description.convertible:
+            raise
+        says = str(fault).rpartition("It says: ")[2]
+        raise ImportFault(
+            f"the converter wrote an ONNX file that ONNX Runtime cannot load ({says}); change the step that it "
+            "names, or give another type of labels, and train again; or leave the model as it is, with --native"
+        ) from fault
 
 
 def contract_of(schema: str, model: ModelSchema, *, preprocessed: bool = False) -> Contract:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
+from sklearn.metrics.pairwise import nan_euclidean_distances
 
 from viridian_import.convert import words
 from viridian_import.convert.steps import steps
@@ -19,7 +20,9 @@ def causes(estimator: Any, given: Any) -> Iterator[str]:  # noqa: ANN401
         estimator: It was fitted.
         given: Rows that its ONNX file answers otherwise, as the estimator takes them.
     """
-    for _, each in steps(estimator):
+    for place, each in steps(estimator):
+        if type(each).__name__ == "KNNImputer":
+            yield from _donors(place or type(each).__name__, each, _reaching(each, estimator, given))
         if getattr(each, "method", None) == "isotonic" and hasattr(each, "calibrated_classifiers_"):
             yield (
                 "skl2onnx does not interpolate between the points of an isotonic calibration; calibrate with "
@@ -54,10 +57,65 @@ def _ties(model: Any, prepare: Callable[[Any], Any] | None, given: Any) -> Itera
         return
     distances, _ = model.kneighbors(prepare(given) if prepare else given, n_neighbors=counted + 1)
     inner, outer = distances[:, counted - 1], distances[:, counted]
-    tied = int(np.count_nonzero(outer - inner <= _EQUAL * np.maximum(outer, 1.0)))
+    tied = int(np.count_nonzero(_equal(inner, outer)))
     if tied:
         yield (
-            f"on {tied} of these {len(distances)} rows, the training rows that are the {counted}th and {counted + 1}th "
-            "nearest are equally far, and rounding decides which of them counts: scikit-learn picks one and ONNX "
-            "Runtime the other, and neither is wrong. Train without duplicates, or with another n_neighbors"
+            f"on {tied} of these {len(distances)} rows, {_rounding(counted)}. Train without duplicates, or with "
+            "another n_neighbors"
         )
+
+
+def _donors(place: str, imputer: Any, rows: Any) -> Iterator[str]:  # noqa: ANN401
+    """Say what fills in missing numbers, and in how many rows that is one of several training rows equally far."""
+    missing = np.isnan(rows)
+    if not missing.any():
+        return
+    distances, counted = nan_euclidean_distances(rows, imputer._fit_X), imputer.n_neighbors
+    tied = np.zeros(len(rows), dtype=bool)
+    for column in np.flatnonzero(missing.any(axis=0)):
+        donors = ~np.isnan(imputer._fit_X[:, column])
+        if donors.sum() > counted:
+            nearest = np.sort(distances[:, donors], axis=1)
+            tied |= missing[:, column] & _equal(nearest[:, counted - 1], nearest[:, counted])
+    blank = missing.all(axis=1)
+    tied &= ~blank
+    why = []
+    if blank.any():
+        why.append(f"in {blank.sum()} of them every number is missing, for which it has no converter")
+    if tied.any():
+        why.append(f"in {tied.sum()} of them {_rounding(counted)}")
+    if not (blank | tied).all():
+        why.append("in ONNX its distances have 32 bits, too few where columns are not scaled")
+    yield (
+        f"step {place!r} (KNNImputer) fills in {missing.any(axis=1).sum()} of these {len(rows)} rows from the nearest "
+        f"training rows: {'; '.join(why)}. Put a StandardScaler before it, use another n_neighbors, or impute with "
+        "SimpleImputer"
+    )
+
+
+def _reaching(step: Any, estimator: Any, given: Any) -> Any:  # noqa: ANN401
+    """The numbers that a step is given, for these rows of the whole estimator."""
+    seen: list[Any] = []
+    transform = step.transform
+
+    def watched(rows: Any) -> Any:  # noqa: ANN401
+        seen.append(np.asarray(rows, dtype=float))
+        return transform(rows)
+
+    step.transform = watched
+    try:
+        getattr(estimator, "predict" if hasattr(estimator, "predict") else "transform")(given)
+    finally:
+        del step.transform
+    return seen[0]
+
+
+def _equal(inner: Any, outer: Any) -> Any:  # noqa: ANN401
+    return outer - inner <= _EQUAL * np.maximum(outer, 1.0)
+
+
+def _rounding(counted: int) -> str:
+    return (
+        f"the training rows that are number {counted} and {counted + 1} by their distance are equally far, and "
+        "rounding decides which of them counts: scikit-learn picks one and ONNX Runtime the other, and neither is wrong"
+    )

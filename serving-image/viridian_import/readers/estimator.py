@@ -1,13 +1,13 @@
 """Whatever has scikit-learn's interface: its own estimators and pipelines, and those of XGBoost and LightGBM."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from viridian_import.convert.steps import steps
+from viridian_import.convert.steps import made_of, steps
 from viridian_import.faults import ImportFault
 from viridian_import.messages import Description, Layout, Output, Plan, Role
 from viridian_import.readers.categories import categories
@@ -165,18 +165,24 @@ def _rows(answered: Any, role: Role) -> list[Any]:  # noqa: ANN401
     return rows
 
 
-def _first(estimator: Any) -> Any:  # noqa: ANN401
-    while hasattr(estimator, "steps"):
-        estimator = estimator.steps[0][1]
-    return estimator
+def _firsts(estimator: Any) -> Iterator[Any]:  # noqa: ANN401
+    """Yield what is given the columns: the first step, also of pipelines that others are made of."""
+    if hasattr(estimator, "steps"):
+        yield from _firsts(estimator.steps[0][1])
+    elif hasattr(estimator, "transformers_") or not (parts := made_of(estimator)):
+        yield estimator
+    else:
+        for name, each in parts:
+            if name != "final_estimator":  # which is given what the others say
+                yield from _firsts(each)
 
 
 def _reads_text(estimator: Any) -> bool:  # noqa: ANN401
-    return hasattr(_first(estimator), "build_analyzer")
+    return all(hasattr(each, "build_analyzer") for each in _firsts(estimator))
 
 
 def _layouts(estimator: Any) -> list[Layout]:  # noqa: ANN401
-    if hasattr(_first(estimator), "transformers_") or _reads_text(estimator):
+    if any(hasattr(each, "transformers_") for each in _firsts(estimator)) or _reads_text(estimator):
         return [Layout.COLUMNS]
     return [Layout.MATRIX, Layout.COLUMNS]
 
@@ -190,12 +196,11 @@ def _names(estimator: Any) -> list[str] | None:  # noqa: ANN401
 
 def _used(estimator: Any) -> list[str] | None:  # noqa: ANN401
     """Names of the columns, save those that the first step drops."""
-    names = _names(estimator)
-    first = _first(estimator)
-    if names is None or not hasattr(first, "transformers_"):
+    names, firsts = _names(estimator), list(_firsts(estimator))
+    if names is None or not all(hasattr(each, "transformers_") for each in firsts):
         return names
     used: set[str] = set()
-    for _, inner, columns in first.transformers_:
+    for _, inner, columns in (each for first in firsts for each in first.transformers_):
         if not (isinstance(inner, str) and inner == "drop"):
             used.update(chosen(columns, names))
     return [name for name in names if name in used]

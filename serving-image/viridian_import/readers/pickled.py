@@ -68,5 +68,5 @@ def _instead(loaded: Any) -> str:  # noqa: ANN401
     """What to save in place of it."""
     parts = loaded.values() if isinstance(loaded, dict) else loaded if isinstance(loaded, list | tuple) else ()
     if sum(hasattr(part, "fit") for part in parts) > 1:
-        return "the model itself; what prepares its rows belongs into one pipeline with it (make_pipeline)"
+        return "one pipeline of the steps that prepare the rows and the model: make_pipeline(step, model)"
     return "the model itself"

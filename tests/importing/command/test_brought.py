@@ -273,10 +273,10 @@ def _own_step(folder: Path) -> Any:
 
 
 def _transformed_target() -> Any:
-    import numpy as np
     from sklearn.compose import TransformedTargetRegressor
+    from sklearn.preprocessing import QuantileTransformer
 
-    return TransformedTargetRegressor(_ridge(), func=np.log1p, inverse_func=np.expm1)
+    return TransformedTargetRegressor(_ridge(), transformer=QuantileTransformer(n_quantiles=20))
 
 
 _CATEGORIES = r"pandas' type category \(city, plan\), .*; encode them in the model .*OneHotEncoder"
@@ -314,7 +314,8 @@ def test_what_is_pickled_and_no_model_is_said() -> None:
     from viridian_import.readers.pickled import of_object
 
     one = "and no model with predict(); save the model itself"
-    several = f"{one}; what prepares its rows belongs into one pipeline with it (make_pipeline)"
+    pipeline = "one pipeline of the steps that prepare the rows and the model: make_pipeline(step, model)"
+    several = f"and no model with predict(); save {pipeline}"
     for loaded, words in (
         (len, f"holds a builtin_function_or_method, {one}"),
         (Ridge, "holds the class Ridge, and no model; fit one of it and save that"),
