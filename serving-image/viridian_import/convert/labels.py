@@ -96,7 +96,7 @@ def _labelled(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto], classes: 
     """Answer the class whose position nodes end with, in place of the label of the model."""
     output = model.graph.output[0]
     label, kind = output.name, output.type.tensor_type.elem_type
-    values = [each.encode() if isinstance(each, str) else int(each) for each in classes]
+    values: Any = [each.encode() if isinstance(each, str) else int(each) for each in classes]
     model.graph.initializer.append(onnx.helper.make_tensor(f"{label}_classes", kind, [len(values)], values))
     for node in model.graph.node:
         node.output[:] = [f"{label}_unused" if each == label else each for each in node.output]
