@@ -170,6 +170,13 @@ def _networks() -> Iterator[Artifact]:
         yield Artifact(name, "PyTorch", lambda folder, n=name: _torch(folder, n))
     for kind, name in (("classes", "model.keras"), ("h5", "model.h5"), ("saved", "SavedModel")):
         yield Artifact(name, "Keras", lambda folder, k=kind: _keras(folder, k), keras=True)
+    for flavor, kind in (("keras", "classes"), ("tensorflow", "h5")):
+        yield Artifact(
+            f"MLflow, {flavor}",
+            "MLflow folder",
+            lambda folder, f=flavor, k=kind: _mlflow_keras(folder, f, k),
+            keras=True,
+        )
     for kind in ("BertForSequenceClassification", "BertForTokenClassification", "BertForMaskedLM", "BertModel"):
         yield Artifact(kind, "transformer", lambda folder, k=kind: _transformer(folder, k))
 
@@ -191,6 +198,16 @@ def _keras(folder: Path, kind: str) -> Made:
     folder.mkdir(parents=True)
     file, _ = networks.trained(folder, kind)
     return Made(file, networks.rows(folder / "train.csv"), None, None)
+
+
+def _mlflow_keras(folder: Path, flavor: str, kind: str) -> Made:
+    """The layout that MLflow writes, which needs tensorflow beside itself to write it."""
+    data = folder / "run" / "data"
+    data.mkdir(parents=True)
+    networks.trained(data, kind)
+    (data / "keras_module.txt").write_text("keras")
+    (folder / "run" / "MLmodel").write_text(f"flavors:\n  {flavor}: {{data: data, model_type: keras}}\n")
+    return Made(folder / "run", networks.rows(folder / "train.csv"), None, None)
 
 
 def _transformer(folder: Path, kind: str) -> Made:
