@@ -1,11 +1,13 @@
-"""Listeners answer at addresses of both families, and clients try each address that a name has."""
+"""Listeners answer at addresses of both families and keep who connects; clients try each address that a name has."""
 
 import asyncio
 import socket
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from tests.ports import free_port
+from tests.waiting import until
 
 from viridian_serving.http1.client import HttpClient, PeerUnreachableError
 from viridian_serving.http1.listeners import ANY, open_listener, reach
@@ -34,6 +36,20 @@ async def test_a_server_on_every_address_answers_at_both_families_and_knows_its_
 
     # then an address of IPv4 is written as one
     assert reply.body.decode() == address
+
+
+async def test_clients_connect_while_the_process_gets_no_time() -> None:
+    # given a loop that accepts nothing, because it does not turn
+    server, port = HttpServer(1000), free_port()
+    await server.listen("127.0.0.1", port, say_who_asks)
+    with ExitStack() as clients:
+        # when more connect than come to a busy pod in a second, then the kernel takes them all
+        sockets = [clients.enter_context(socket.create_connection(("127.0.0.1", port), 5)) for _ in range(400)]
+        # and all are served later
+        sockets[-1].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: len(server.connections) == len(sockets))
+        assert (await asyncio.to_thread(sockets[-1].recv, 12)) == b"HTTP/1.1 200"
+    await server.close(1)
 
 
 def test_without_ipv6_a_listener_on_every_address_has_those_of_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:

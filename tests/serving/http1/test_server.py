@@ -3,11 +3,10 @@
 import asyncio
 import gc
 import json
-import socket
 import time
 import weakref
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 from tests.waiting import DEADLINE, until
@@ -104,18 +103,6 @@ async def test_a_connection_serves_many_requests(server: HttpServer) -> None:
             assert (status, body) == (200, b"GET /a ")
             assert "connection" not in headers
             assert "date" in headers
-
-
-async def test_clients_connect_while_the_process_gets_no_time(server: HttpServer) -> None:
-    # given a loop that accepts nothing, because it does not turn
-    port = server._listeners[0].sockets[0].getsockname()[1]
-    with ExitStack() as clients:
-        # when more connect than come to a busy pod in a second, then the kernel takes them all
-        sockets = [clients.enter_context(socket.create_connection(("127.0.0.1", port), 5)) for _ in range(400)]
-        # and all are served later
-        sockets[-1].sendall(GET)
-        await until(lambda: len(server.connections) == len(sockets))
-        assert (await asyncio.to_thread(sockets[-1].recv, 12)) == b"HTTP/1.1 200"
 
 
 async def test_an_answered_request_is_gone_without_the_garbage_collector(server: HttpServer, echo: Echo) -> None:
