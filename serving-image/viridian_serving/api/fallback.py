@@ -26,7 +26,7 @@ from viridian_serving.api.client_timeout import TIMEOUT_MS, client_timeout
 from viridian_serving.api.stable import Surface
 from viridian_serving.http1.client import HttpClient, PeerUnreachableError, Reply
 from viridian_serving.http1.messages import Headers, Request, Response
-from viridian_serving.inference.deaths import DIED, GIVEN_UP
+from viridian_serving.inference.deaths import DIED, GIVEN_UP, UNREACHABLE
 from viridian_serving.inference.request_context import RequestContext
 from viridian_serving.inference.witness import Witness, fails_on_input
 from viridian_serving.metrics.guard_counters import FallbackReason, FrozenCounters
@@ -121,7 +121,7 @@ def reason_of(response: Response) -> FallbackReason | None:
     """
     if response.status < 500 or response.problem in _NOT_HANDED_ON:
         return None
-    return FallbackReason.UNREACHABLE if response.problem in ("model-unreachable", "starting") else FallbackReason.ERROR
+    return FallbackReason.UNREACHABLE if response.problem in (UNREACHABLE, "starting") else FallbackReason.ERROR
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from viridian_serving.codec.oip_request import InferRequest
 from viridian_serving.http1.client import HttpClient, PeerLostError, PeerUnreachableError
 from viridian_serving.http1.messages import Request, Response
 from viridian_serving.http1.problems import Problem
-from viridian_serving.inference.deaths import DIED, GIVEN_UP
+from viridian_serving.inference.deaths import DIED, GIVEN_UP, unreachable
 
 _REQUEST_HEADERS: Final = (
     b"accept-encoding",
@@ -50,9 +50,7 @@ async def forward(
     except PeerLostError:
         raise died() from None
     except PeerUnreachableError:
-        raise Problem(
-            503, "model-unreachable", "The model is starting again; try in a second.", headers=((b"Retry-After", b"1"),)
-        ) from None
+        raise unreachable() from None
     except TimeoutError:
         raise Problem(504, "timeout", "The model did not answer in time; send the request again.") from None
     passed = tuple((shown, reply.headers[name]) for name, shown in _RESPONSE_HEADERS if name in reply.headers)

@@ -25,7 +25,7 @@ from viridian_serving.http1.client import HttpClient
 from viridian_serving.http1.messages import Headers, Request, Response
 from viridian_serving.http1.problems import Problem
 from viridian_serving.http1.request_ids import request_id_of
-from viridian_serving.inference.deaths import DIED, GIVEN_UP, Deaths
+from viridian_serving.inference.deaths import DIED, GIVEN_UP, UNREACHABLE, Deaths, unreachable
 from viridian_serving.inference.loaded_model import LoadedModel
 from viridian_serving.inference.predictor import Predictor
 from viridian_serving.inference.readiness import Readiness
@@ -267,7 +267,7 @@ class Inferences:
 
     def _judged(self, response: Response) -> Outcome:
         """Return what an answer of this pod says about its model."""
-        excused = response.problem in (DIED, GIVEN_UP, "model-unreachable") and self.deaths.excuse()
+        excused = response.problem in (DIED, GIVEN_UP, UNREACHABLE) and self.deaths.excuse()
         return Outcome.UNJUDGED if excused or response.problem == "no-room" else outcome_of(response.status)
 
     async def _unpacked(self, answer: Answer, context: RequestContext) -> Response:
@@ -360,6 +360,8 @@ class Inferences:
             context.passed = response = await answer(context)
         except Problem as problem:
             if problem.kind == DIED:
+                if self.deaths.is_replacing():
+                    raise unreachable() from problem
                 self.deaths.note(context)
             elif problem.kind == GIVEN_UP:
                 self.deaths.note_given_up(context)

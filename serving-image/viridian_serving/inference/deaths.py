@@ -8,6 +8,7 @@ refused then, and a model that ends by itself must not hide behind its requests.
 
 import hashlib
 import logging
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -22,6 +23,8 @@ WHILE: Final = 600.0
 """Seconds for which a request is remembered."""
 _AWAY: Final = 60.0
 """Seconds that Triton may take to be back."""
+_REPLACED: Final = 5.0
+"""Seconds from the word that Triton is of no use to its end, on a busy node: what it loses then did not end it."""
 _ONE: Final = 2.0
 """Seconds within which requests that were lost were lost together."""
 _MOST: Final = 1024
@@ -31,6 +34,8 @@ REFUSED: Final = "refused-input"
 DIED: Final = "model-died"
 GIVEN_UP: Final = "model-given-up"
 """Triton goes on without the model's process, which has ended under a request, or had no CPU."""
+UNREACHABLE: Final = "model-unreachable"
+"""Triton is not there, or is being replaced."""
 
 
 class Deaths:
@@ -47,6 +52,7 @@ class Deaths:
         self._given_up = given_up
         self._suspects: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
         self._times: list[float] = []
+        self._given_up_at = -math.inf
         self.number = 0
         """Ends of Triton under requests, since the start."""
         self.refused = 0
@@ -112,14 +118,26 @@ class Deaths:
             context: The request; it is suspected, since the process may have ended of it.
             now: The time.
         """
+        now = time.monotonic() if now is None else now
+        self._given_up_at = now
         self.note(context, now)
         self._given_up()
+
+    def is_replacing(self, now: float | None = None) -> bool:
+        """Whether what is lost now is lost since Triton is being replaced, and not the reason for it."""
+        now = time.monotonic() if now is None else now
+        return now - self._given_up_at < _REPLACED
 
     def excuse(self, now: float | None = None) -> bool:
         """Whether Triton's being away may be a request's fault: it has just ended under one, once within the while."""
         now = time.monotonic() if now is None else now
         recent = [each for each in self._times if now - each < WHILE]
         return len(recent) == 1 and now - recent[0] < _AWAY
+
+
+def unreachable() -> Problem:
+    """Make the problem of a request for which Triton was not there."""
+    return Problem(503, UNREACHABLE, "The model is starting again; try in a second.", headers=((b"Retry-After", b"1"),))
 
 
 def _parts(context: RequestContext) -> Iterable[bytes | memoryview]:

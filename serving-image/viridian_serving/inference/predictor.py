@@ -20,7 +20,7 @@ from viridian_serving.http1.messages import Response
 from viridian_serving.http1.problems import Problem, Violation
 from viridian_serving.inference.batcher import CallFailedError, QueueFullError
 from viridian_serving.inference.cache import AnswerCache, CacheStats, Entry, key_of
-from viridian_serving.inference.deaths import DIED, GIVEN_UP, Deaths
+from viridian_serving.inference.deaths import DIED, GIVEN_UP, Deaths, unreachable
 from viridian_serving.inference.model import (
     BadAnswerError,
     DiedError,
@@ -169,7 +169,9 @@ class Predictor:
         except GivenUpError:
             self.deaths.note_given_up(context)
             raise
-        except DiedError:
+        except DiedError as error:
+            if self.deaths.is_replacing():
+                raise UnreachableError(str(error)) from error
             self.deaths.note(context)
             raise
 
@@ -301,7 +303,7 @@ def problem_of(error: Exception, request_id: str) -> Problem:
         )
     LOG.warning("request %s: %s: %s", request_id, type(error).__name__, error)
     if isinstance(error, UnreachableError):
-        return Problem(503, "model-unreachable", "The model is starting again; try in a second.", headers=retry)
+        return unreachable()
     found = next((each for each in _KINDS if isinstance(error, each)), None)
     if found is not None:
         status, kind, what = _KINDS[found]

@@ -25,6 +25,8 @@ from viridian_shared.pod.exit_codes import ENDED_UNDER_REQUEST
 
 pytestmark = pytest.mark.serving
 
+TENSOR = b'{"inputs":[{"name":"i","shape":[1,1],"datatype":"INT64","data":[%d]}]}'
+
 TGKILL = 234 if platform.machine() == "x86_64" else 131
 """The system call that sends a signal to one thread."""
 
@@ -45,8 +47,7 @@ def test_triton_killed_is_an_error_until_its_container_is_started_again(tmp_path
         answer = served.predict({"i": 1})
         assert (answer.status, answer.json["type"]) == (503, "urn:viridian:problem:model-unreachable")
         assert answer.headers["retry-after"] == "1"
-        tensor = b'{"inputs":[{"name":"i","shape":[1,1],"datatype":"INT64","data":[1]}]}'
-        infer = served.request("POST", "/v2/models/m/infer", tensor)
+        infer = served.request("POST", "/v2/models/m/infer", TENSOR % 1)
         assert (infer.status, "error" in infer.json) == (503, True)
         assert served.get("/triton/ready", "METRICS_PORT").status == 503
         eventually(lambda: served.get("/ready").status == 503, served.log)
@@ -101,6 +102,27 @@ def test_a_process_that_has_no_cpu_for_too_long_ends_under_a_request_and_is_not_
         assert served.predict({"i": 1}).status == 422
         counts = served.counts()
         assert (counts["direct", "unjudged"], counts.get(("direct", "error"), 0)) == (1, 0)
+
+
+def test_what_waits_in_a_triton_that_is_replaced_may_be_asked_again(tmp_path: Path) -> None:
+    with running_pod(tmp_path, models.lookup) as served, ThreadPoolExecutor(2) as clients:
+        eventually(lambda: "1 of its own processes run it" in served.log(), served.log)
+        (stub,) = [pid for pid in children_in(tmp_path) if "stub" in Path(f"/proc/{pid}/exe").readlink().name]
+        # given a request during which Triton gives up the model's process, and one behind it
+        with frozen(stub):
+            first = clients.submit(served.predict, {"i": 1})
+            eventually(lambda: served.gauge("viridian_requests_in_flight") == 1, served.log)
+            behind = clients.submit(served.request, "POST", "/v2/models/m/infer", TENSOR % 2)
+            # when Triton is stopped
+            assert served.triton is not None
+            assert served.triton.wait(DEADLINE) == ENDED_UNDER_REQUEST
+        assert first.result().json["type"] == "urn:viridian:problem:model-given-up"
+        # then only the first is suspected: the other is told to come again
+        assert (behind.result().status, behind.result().headers["retry-after"]) == (503, "1")
+        served.start_triton()
+        eventually(lambda: served.get("/triton/ready", "METRICS_PORT").status == 200, served.log)
+        assert served.request("POST", "/v2/models/m/infer", TENSOR % 2).status == 200
+        assert served.predict({"i": 1}).status == 422
 
 
 @pytest.mark.parametrize("after", [0.6, 0.8, 1.0])

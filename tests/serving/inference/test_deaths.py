@@ -80,6 +80,25 @@ def test_a_process_that_is_given_up_is_an_end_after_which_triton_is_replaced() -
 
 
 @pytest.mark.parametrize(
+    ("given_up", "now", "replacing"),
+    [
+        ([], 100.0, False),
+        ([100.0], 100.0, True),
+        ([100.0], 104.9, True),
+        ([100.0], 105.0, False),
+        ([9.0, 100.0], 101.0, True),
+    ],
+)
+def test_what_is_lost_while_triton_is_replaced_did_not_end_it(
+    given_up: list[float], now: float, replacing: bool
+) -> None:
+    known = Deaths()
+    for moment in given_up:
+        known.note_given_up(predicted(b"slow"), moment)
+    assert known.is_replacing(now) is replacing
+
+
+@pytest.mark.parametrize(
     ("ends", "words"), [([100.0], 1), ([100.0, 100.5], 1), ([100.0, 130.0], 1), ([100.0, 800.0], 2)]
 )
 def test_the_container_is_told_of_each_end_that_is_not_held_against_the_model(ends: list[float], words: int) -> None:
