@@ -82,7 +82,9 @@ def test_a_candidate_that_answers_wrong_with_200_is_found_and_no_user_meets_it(s
     assert counted == {"stable": 10, "candidate": 10}
 
     def examples() -> list[dict[str, Any]]:
-        return [line for line in log_lines(stage.stable) if "shadow" in line]
+        # Copies are answered side by side, and so in any order.
+        found = [line for line in log_lines(stage.stable) if "shadow" in line]
+        return sorted(found, key=lambda line: line["outputs"]["prediction"])
 
     eventually(lambda: len(examples()) == 3, stage.stable.log)
     assert [example["outputs"]["prediction"] for example in examples()] == [70.0, 80.0, 90.0]
