@@ -89,7 +89,7 @@ Step = tuple[State, AnswerWindow, list[Judgement]]
 def _predictions(config: Config, state: State, window: AnswerWindow, rollout: Rollout) -> Step:
     if rollout.stable is None or not rollout.routed:
         return state, window, []
-    block = _pair(window.starts[Source.PREDICTIONS], window.latest, rollout)
+    block = _pair(window.starts[Source.PREDICTIONS], window.latest, rollout.candidate, rollout.stable)
     answered = min(each.not_finite.total for each in block)
     if answered >= BLOCK and _lasted(window, Source.PREDICTIONS):
         state = weigh_predictions(config, state, block, window.past)
@@ -150,17 +150,18 @@ def _feedback(config: Config, state: State, window: AnswerWindow, rollout: Rollo
 def _coverage(window: AnswerWindow, rollout: Rollout) -> str:
     """How much of what both predicted is known by now; feedback is no random choice, so it has to be said."""
     assert rollout.stable is not None  # noqa: S101 - asked before
-    labelled, predicted = _all(window.first, window.latest), _pair(window.first, window.latest, rollout)
+    revisions = rollout.candidate, rollout.stable
+    labelled, predicted = _all(window.first, window.latest), _pair(window.first, window.latest, *revisions)
     shares = []
-    for revision, answers in zip((rollout.candidate, rollout.stable), predicted, strict=True):
+    for revision, answers in zip(revisions, predicted, strict=True):
         known = sum(counts.total for counts in labelled.cohorts(revision).values())
         shares.append(percent(known / answers.predictions) if answers.predictions else "an unknown share")
     return f" Feedback covers {shares[0]} of the candidate's predictions and {shares[1]} of stable's."
 
 
-def _pair(before: AnswerSnapshot, after: AnswerSnapshot, rollout: Rollout) -> Pair:
+def _pair(before: AnswerSnapshot, after: AnswerSnapshot, candidate: str, stable: str) -> Pair:
     found = deltas(before, after)
-    return found.get(rollout.candidate, Answers()), found.get(rollout.stable or "", Answers())
+    return found.get(candidate, Answers()), found.get(stable, Answers())
 
 
 def _all(before: AnswerSnapshot, after: AnswerSnapshot) -> Answers:
