@@ -360,9 +360,8 @@ class Inferences:
             context.passed = response = await answer(context)
         except Problem as problem:
             if problem.kind == DIED:
-                if self.deaths.is_replacing():
+                if not self.deaths.note(context):
                     raise unreachable() from problem
-                self.deaths.note(context)
             elif problem.kind == GIVEN_UP:
                 self.deaths.note_given_up(context)
             raise

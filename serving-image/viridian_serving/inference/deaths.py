@@ -93,14 +93,23 @@ class Deaths:
             f"{round((WHILE - (now - found[1])) / 60) or 1} min. Send another input.",
         )
 
-    def note(self, context: RequestContext, now: float | None = None) -> None:
+    def note(self, context: RequestContext, now: float | None = None) -> bool:
         """Record a request that ran when Triton ended.
 
         Args:
             context: The request.
             now: The time.
+
+        Returns:
+            Whether it may have ended Triton; what is lost while Triton is replaced has not, and is not recorded.
         """
         now = time.monotonic() if now is None else now
+        if self.is_replacing(now):
+            return False
+        self._suspect(context, now)
+        return True
+
+    def _suspect(self, context: RequestContext, now: float) -> None:
         if not self._times or now - self._times[-1] >= _ONE:
             self._times = [each for each in self._times if now - each < WHILE] + [now]
             self.number += 1
@@ -120,7 +129,7 @@ class Deaths:
         """
         now = time.monotonic() if now is None else now
         self._given_up_at = now
-        self.note(context, now)
+        self._suspect(context, now)
         self._given_up()
 
     def is_replacing(self, now: float | None = None) -> bool:

@@ -170,9 +170,8 @@ class Predictor:
             self.deaths.note_given_up(context)
             raise
         except DiedError as error:
-            if self.deaths.is_replacing():
+            if not self.deaths.note(context):
                 raise UnreachableError(str(error)) from error
-            self.deaths.note(context)
             raise
 
     async def _again(
