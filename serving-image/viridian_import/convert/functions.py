@@ -13,7 +13,7 @@ from skl2onnx.shape_calculators.function_transformer import calculate_sklearn_fu
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from viridian_import.convert.graph import with_nodes
+from viridian_import.convert.graph import rename, with_nodes
 
 Steps = Sequence[tuple[str, float | Sequence[float] | None]]
 """Operators of ONNX in their order, each with its second input where it has one."""
@@ -78,8 +78,7 @@ def with_steps(model: onnx.ModelProto, steps: Steps) -> onnx.ModelProto:
     if not steps:
         return model
     output = model.graph.output[0]
-    for node in model.graph.node:
-        node.output[:] = [f"{output.name}_before" if each == output.name else each for each in node.output]
+    rename(model.graph, output.name, f"{output.name}_before")
     names = [f"{output.name}_before", *(f"{output.name}_{i}" for i in range(1, len(steps))), output.name]
     nodes = list(model.graph.node)
     for position, (kind, value) in enumerate(steps):

@@ -22,8 +22,8 @@ def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProt
     for output, wanted in zip(kept, names, strict=True):
         name = _free(wanted, inputs)
         if output.name != name:
-            _rename(graph, name, _free(name, inputs | inner))
-            _rename(graph, output.name, name)
+            rename(graph, name, _free(name, inputs | inner))
+            rename(graph, output.name, name)
             output.name = name
     del graph.output[:]
     graph.output.extend(kept)
@@ -44,12 +44,12 @@ def with_inputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto
     taken = {value for node in graph.node for value in (*node.input, *node.output)} | set(names)
     for each in graph.input:  # away from the names, which may be those of others now
         taken.add(name := _free(each.name, taken))
-        _rename(graph, each.name, name)
+        rename(graph, each.name, name)
         each.name = name
     for name in names:
-        _rename(graph, name, _free(name, taken))
+        rename(graph, name, _free(name, taken))
     for each, name in zip(graph.input, names, strict=True):
-        _rename(graph, each.name, name)
+        rename(graph, each.name, name)
         each.name = name
     return model
 
@@ -87,7 +87,8 @@ def _free(name: str, taken: set[str]) -> str:
     return name
 
 
-def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
+def rename(graph: onnx.GraphProto, old: str, new: str) -> None:
+    """Call a value by another name, where nodes make it and where they read it."""
     for node in graph.node:
         for values in (node.input, node.output):
             for position, value in enumerate(values):
@@ -151,11 +152,11 @@ def with_rounded_trees(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def with_nodes(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> onnx.ModelProto:
-    """Give a model these nodes in place of its own, in their order.
+    """Replace the nodes of a model.
 
     Args:
         model: It is changed.
-        nodes: Some may be its own.
+        nodes: The new ones, in their order; the model's may be among them.
 
     Returns:
         The model.

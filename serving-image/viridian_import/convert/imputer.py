@@ -64,9 +64,8 @@ def _impute(scope: Any, operator: Any, container: Any) -> None:  # noqa: ANN401
 def _indicated_shape(operator: Any) -> None:  # noqa: ANN401
     check_input_and_output_numbers(operator, input_count_range=[1, None], output_count_range=1)
     rows = operator.inputs[0].get_first_dimension()
-    operator.outputs[0].type = FloatTensorType([rows, len(operator.raw_operator.features_)])
-    if isinstance(operator.inputs[0].type, DoubleTensorType):
-        operator.outputs[0].type = DoubleTensorType([rows, len(operator.raw_operator.features_)])
+    kind = DoubleTensorType if isinstance(operator.inputs[0].type, DoubleTensorType) else FloatTensorType
+    operator.outputs[0].type = kind([rows, len(operator.raw_operator.features_)])
 
 
 def _indicate(scope: Any, operator: Any, container: Any) -> None:  # noqa: ANN401

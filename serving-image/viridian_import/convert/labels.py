@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
-from viridian_import.convert.graph import with_nodes
+from viridian_import.convert.graph import rename, with_nodes
 
 _EQUAL: Final = 1e6
 """Probabilities are equal if they are when rounded to one in so many."""
@@ -44,7 +44,7 @@ def with_first_of_equals(model: onnx.ModelProto, classes: Sequence[Any]) -> onnx
 
 
 def without_threshold(estimator: Any) -> tuple[Any, tuple[int, float] | None]:  # noqa: ANN401
-    """Take the threshold from a classifier that has one of its own.
+    """Take the threshold from a classifier that has one.
 
     Args:
         estimator: It was fitted.
@@ -98,7 +98,6 @@ def _labelled(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto], classes: 
     label, kind = output.name, output.type.tensor_type.elem_type
     values: Any = [each.encode() if isinstance(each, str) else int(each) for each in classes]
     model.graph.initializer.append(onnx.helper.make_tensor(f"{label}_classes", kind, [len(values)], values))
-    for node in model.graph.node:
-        node.output[:] = [f"{label}_unused" if each == label else each for each in node.output]
+    rename(model.graph, label, f"{label}_unused")
     last = onnx.helper.make_node("Gather", [f"{label}_classes", f"{label}_chosen"], [label])
     return with_nodes(model, [*model.graph.node, *nodes, last])
