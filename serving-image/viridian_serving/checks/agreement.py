@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from viridian_serving.checks.golden import Difference, grouped
+from viridian_serving.checks.golden import Difference, cut, grouped
 
 _SHOWN = 3
 """Reasons that a finding names."""
-_LONGEST = 900
+LONGEST = 900
 """Characters of a finding: a container's last words are short."""
 
 
@@ -36,4 +36,4 @@ def agreement(found: Sequence[Difference | None], least: float) -> Finding:
         more = f"; and {rest} more" if rest else ""
         enough = "" if passed else f", and {least * 100:.5g}% of them must be" if least < 1 else ", and all must be"
         sentence += f"{enough}: {'; '.join(reason for reason, _ in reasons[:_SHOWN])}{more}"
-    return Finding(passed, sentence if len(sentence) <= _LONGEST else f"{sentence[: _LONGEST - 1]}…")
+    return Finding(passed, cut(sentence, LONGEST))

@@ -104,7 +104,12 @@ def brief(body: bytes) -> str:
         text = repr(body.decode(errors="replace"))
     else:
         text = "; ".join(f"{each.pointer or 'the body'}: {each.detail}" for each in problem.errors) or problem.detail
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return cut(text, _LONGEST)
+
+
+def cut(text: str, longest: int) -> str:
+    """Return a text, or as much of it as has so many characters."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 class _Violation(msgspec.Struct, frozen=True):

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from viridian_serving.checks.agreement import Finding
-from viridian_serving.checks.golden import Difference, brief, grouped
+from viridian_serving.checks.agreement import LONGEST, Finding
+from viridian_serving.checks.golden import Difference, brief, cut, grouped
 from viridian_serving.checks.logged import Log, Record
 from viridian_serving.checks.sending import Post
 from viridian_serving.codec.comparison import compare, differences
@@ -14,8 +14,6 @@ from viridian_serving.codec.comparison import compare, differences
 _CLOSE: Final = 0.01
 """As far apart as numbers may be that agree; see codec.comparison."""
 _SHOWN: Final = 3
-_LONGEST: Final = 900
-"""Characters of a finding: a container's last words are short."""
 
 
 async def replay(post: Post, log: Log) -> list[Difference | None]:
@@ -76,7 +74,7 @@ def agreement_with_log(found: Sequence[Difference | None], log: Log, last: str, 
             parts.append(f"and {rest:,} more")
     parts += omissions(log)
     sentence = "; ".join(parts)
-    return Finding(passed, sentence if len(sentence) <= _LONGEST else f"{sentence[: _LONGEST - 1]}…")
+    return Finding(passed, cut(sentence, LONGEST))
 
 
 def omissions(log: Log) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 
 from viridian_serving.artifacts.golden_file import GOLDEN_PATH
-from viridian_serving.checks.agreement import Finding
-from viridian_serving.checks.golden import Difference, Golden, brief, grouped, load
+from viridian_serving.checks.agreement import LONGEST, Finding
+from viridian_serving.checks.golden import Difference, Golden, brief, cut, grouped, load
 from viridian_serving.checks.protocol import check_protocol
 from viridian_serving.checks.schema_change import refusals
 from viridian_serving.checks.target import Target
@@ -18,8 +18,6 @@ from viridian_serving.contract.contract import Contract
 
 _SHOWN: Final = 3
 """Reasons why requests are refused that a finding names."""
-_LONGEST: Final = 900
-"""Characters of a finding: a container's last words are short."""
 
 
 async def check_smoke(
@@ -98,4 +96,4 @@ def _told(narrower: Sequence[str], refused: Sequence[Difference], asked: str) ->
 
 
 def _cut(sentence: str) -> str:
-    return sentence if len(sentence) <= _LONGEST else f"{sentence[: _LONGEST - 1]}…"
+    return cut(sentence, LONGEST)

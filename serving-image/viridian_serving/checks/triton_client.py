@@ -104,7 +104,7 @@ class TritonClient:
             wanted = [InferRequestedOutput(name, binary_data=True) for name in outputs]
             given = [_input(each) for each in inputs]
             with reading():
-                # The client adds headers of its own to those that it gets.
+                # The client adds headers to the mapping that it gets.
                 result = client.infer(model, given, outputs=wanted, headers={**self._headers})
                 return [_values(name, result.get_output(name), result.as_numpy(name)) for name in outputs]
 
