@@ -131,6 +131,11 @@ class Model:
         return self.obstacle or str(self.condition(kind).get("message", "")) or self.phase
 
 
+def called(entry: Json) -> str:
+    """As people name a version: `v2 (digits-2)`."""
+    return f"{entry['version']} ({entry['revision']})"
+
+
 def read_time(text: str) -> datetime:
     """The time in a status."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)

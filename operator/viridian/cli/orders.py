@@ -5,7 +5,7 @@ from typing import Final
 
 from viridian.api.errors import ViridianError
 
-from .model import Json, Model
+from .model import Json, Model, called
 
 
 class NothingToDo(ViridianError):
@@ -102,8 +102,7 @@ def _find(model: Model, to: str, stable: str) -> str:
             return str(entry["revision"])
     if to in {stable, model.stable["version"]}:
         raise NothingToDo(f"there is nothing to roll back: {to} serves already")
-    names = dict.fromkeys(f"{entry['version']} ({entry['revision']})" for entry in served)
-    known = ", ".join(names) or "none"
+    known = ", ".join(dict.fromkeys(map(called, served))) or "none"
     raise NothingToDo(f"no revision or version {to} of {model.name} has served; those that have: {known}")
 
 

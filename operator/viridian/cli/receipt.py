@@ -10,7 +10,7 @@ from typing import Final
 from viridian.api.errors import ViridianError
 from viridian.api.names import GROUP
 
-from .model import Json, Model
+from .model import Json, Model, called
 
 KIND: Final = f"{GROUP}/receipt-v1"
 """What a receipt calls itself, and the namespace of its signature: one that was made for something else is none."""
@@ -39,7 +39,7 @@ def entry_of(model: Model, wanted: str) -> Json:
     for entry in model.history:
         if wanted in {"", entry["revision"], entry["version"]}:
             return entry
-    known = ", ".join(dict.fromkeys(f"{each['version']} ({each['revision']})" for each in model.history))
+    known = ", ".join(dict.fromkeys(map(called, model.history)))
     what = wanted or "any revision"
     raise NoReceipt(f"no rollout of {what} of {model.name} has ended; known are: {known or 'none'}")
 

@@ -17,7 +17,7 @@ from viridian.rollout.reporting.cost import Amount
 from viridian_shared.words import count
 
 from .drill import stage_line, summary
-from .model import Json, Model, read_time
+from .model import Json, Model, called, read_time
 
 if TYPE_CHECKING:
     from .cost.measure import RevisionCost
@@ -171,9 +171,7 @@ def _guard(guard: Json, *, bars: bool) -> Text:
 
 
 def _ended(entry: Json) -> Text:
-    return Text.assemble(
-        f"{entry['version']} ({entry['revision']}) ", _colored(entry["result"]), f" {_at(entry['endedAt'])}"
-    )
+    return Text.assemble(f"{called(entry)} ", _colored(entry["result"]), f" {_at(entry['endedAt'])}")
 
 
 def _branch(root: Tree, title: str, lines: list[Text]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from viridian.cli.kubectl import Kubectl, KubectlFailed
-from viridian.cli.model import Json
+from viridian.cli.model import Json, called
 from viridian.cli.options import NAME, fail, on_cluster, print_data
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -64,9 +64,7 @@ def _verify(name: str, revision: str, file: Path, public_key: Path | None) -> No
     found = verify(file.read_text(), public_key.read_text())
     rollout, owner = found["rollout"], found["model"]["name"]
     if owner != name or revision not in {"", rollout["revision"], rollout["version"]}:
-        is_of = f"{owner} {rollout['version']} ({rollout['revision']})"
-        fail(f"this is a genuine receipt of {is_of}, not of {name} {revision}")
+        fail(f"this is a genuine receipt of {owner} {called(rollout)}, not of {name} {revision}")
     click.echo(
-        f"Genuine: {name} {rollout['version']} ({rollout['revision']}) ended as {rollout['result']} at"
-        f" {rollout['endedAt']}: {rollout['message']}"
+        f"Genuine: {name} {called(rollout)} ended as {rollout['result']} at {rollout['endedAt']}: {rollout['message']}"
     )

@@ -6,11 +6,14 @@ Bins are joined, and no value is guessed: what is compared is what would have be
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from viridian_shared.drift import ABOVE, BELOW, MISSING, OTHER, range_name, range_of
 
 Counts = Mapping[str, float]
 """Values by the name of their bin."""
+KEEP_BINS: Final = "Make the next baseline.json with --bins, which `viridian import` and `viridian baseline` take"
+"""The way out where baselines have no bins in common."""
 _Range = tuple[float, float]
 
 
@@ -26,7 +29,8 @@ def on_shared_bins(one: Counts, other: Counts) -> tuple[Counts, Counts] | None:
 def _joined(counts: Counts, place: Callable[[str], str]) -> Counts:
     found: dict[str, float] = {}
     for name, value in counts.items():
-        found[place(name)] = found.get(place(name), 0.0) + value
+        wide = place(name)
+        found[wide] = found.get(wide, 0.0) + value
     return found
 
 

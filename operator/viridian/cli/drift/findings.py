@@ -9,6 +9,7 @@ from viridian_shared.drift import PRACTICAL, Kind
 from viridian_shared.durations import format_duration
 from viridian_shared.words import count
 
+from .bins import KEEP_BINS
 from .versions import Comparison
 
 _MOST_NAMES: Final = 5
@@ -76,10 +77,7 @@ def _bins(found: Comparison) -> Iterator[str]:
     if found.joined:
         yield f"Compared on the bins that both baselines have, which are fewer: {_named(found.joined)}."
     if found.left_out:
-        yield (
-            f"Not compared, since the baselines have no bins in common: {_named(found.left_out)}. Make the next"
-            " baseline.json with --bins, which `viridian import` and `viridian baseline` take."
-        )
+        yield f"Not compared, since the baselines have no bins in common: {_named(found.left_out)}. {KEEP_BINS}."
 
 
 def _short(found: Comparison, now: datetime) -> Iterator[str]:

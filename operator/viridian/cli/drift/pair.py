@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from viridian.api.errors import ViridianError
-from viridian.cli.model import Json, Model, read_time
+from viridian.cli.model import Json, Model, called, read_time
 
 STABLE: Final = "stable"
 PREVIOUS: Final = "previous"
@@ -104,8 +104,8 @@ def _newest_with(model: Model, wanted: str) -> Pair:
         return found
     if wanted in (newest.revision, newest.version):
         raise NothingToCompare(f"{newest} is what is compared; name another version with --against")
-    served = (f"{entry['version']} ({entry['revision']})" for entry in _served(model))
-    known = ", ".join(dict.fromkeys(name for name in (*map(str, others), *served) if name != str(newest)))
+    names = (*map(str, others), *map(called, _served(model)))
+    known = ", ".join(dict.fromkeys(name for name in names if name != str(newest)))
     raise NothingToCompare(
         f"no version or revision {wanted} of {model.name} serves or has served; --against takes {known or 'none yet'}"
     )

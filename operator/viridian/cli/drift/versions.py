@@ -15,7 +15,7 @@ from viridian.cli.prometheus import CannotMeasure, query
 from viridian_shared.counts.metric_names import DRIFT_OBSERVED
 from viridian_shared.durations import format_duration
 
-from .bins import on_shared_bins
+from .bins import KEEP_BINS, on_shared_bins
 from .measure import by_bin
 from .pair import Pair, Side
 from .variables import Variable
@@ -73,9 +73,10 @@ def compare(prometheus: str, key: ModelKey, pair: Pair, window: timedelta) -> Co
             f" {format_duration(SLOT)} or more"
         )
     newer, other = (_counted(prometheus, key, side, pair, window) for side in (pair.newer, pair.other))
-    rows = {each: sum(counts.values()) for each, counts in other.items()}
     if pair.is_side_by_side:
         newer, other, rows = _at_the_same_time(prometheus, key, pair, window)
+    else:
+        rows = {each: sum(counts.values()) for each, counts in other.items()}
     if not any(rows.values()):
         raise CannotMeasure(
             f"{pair.newer} and {pair.other} have not answered users in the same {format_duration(SLOT)} within"
@@ -100,8 +101,7 @@ def _comparison(
     if not variables:
         which = f"the bins of {', '.join(left_out)}" if left_out else "their features and outputs"
         raise CannotMeasure(
-            f"the baselines of {pair.newer} and {pair.other} have nothing in common: {which} differ. Make the next"
-            " baseline.json with --bins, which `viridian import` and `viridian baseline` take"
+            f"the baselines of {pair.newer} and {pair.other} have nothing in common: {which} differ. {KEEP_BINS}"
         )
     ordered = sorted(variables, key=lambda each: (not each.drifts, -each.psi))
     return Comparison(pair, window, tuple(ordered), tuple(joined), tuple(left_out))
