@@ -19,7 +19,8 @@ case $module in
     need wrk
     ;;
   import) # local processes, in the environments that have the libraries that make models: 5 GB of packages
-    export REQUIREMENTS=requirements/transformers.txt module=importing
+    module=importing
+    export REQUIREMENTS=requirements/transformers.txt
     "$DEV/toolchain/environment.sh" requirements/keras.txt >/dev/null # a user's own Python
     ;;
   alerts) # Prometheus' own tester of rules
