@@ -8,7 +8,7 @@ help: ## this list
 demo: ## a good model is promoted and a bad one rolled back, on a local cluster with real traffic
 	@dev/cluster/demo.sh
 
-# Two lanes, since a third gave two cores a load of 40. End-to-end tests wait more than others do, and take the longest.
+# Two lanes, since a third gave two cores a load of 40. End-to-end tests take the longest: the other lane gives way to them.
 test: ## everything: linters, pure, serving, component, importing and end-to-end tests
 	@dev/test/test.sh lint,pure,serving,compiled,component e2e,importing
 

@@ -17,6 +17,7 @@ echo "this is $1"
 case $1 in
   bad) exit 3 ;;
   first | second) touch "$1"; until [ -e first ] && [ -e second ]; do sleep 0.02; done ;;
+  giving | keeping) cat /proc/self/autogroup || nice ;;
   endless) echo $$ > endless; exec sleep 600 ;;
 esac
 """
@@ -74,6 +75,18 @@ def test_what_failed_is_shown_and_the_rest_runs_all_the_same(command: list[str],
     assert re.search(r"^  bad +FAILED ", done.stdout, re.MULTILINE)
     assert re.search(r"^  quick +passed ", done.stdout, re.MULTILINE)
     assert "Something failed: bad." in done.stderr
+
+
+def test_lanes_before_the_last_give_way_to_it(command: list[str]) -> None:
+    # given how a tier of this test's own priority shows it
+    folder = Path(command[-1]).parent
+    own = re.search(r"\d+$", subprocess.check_output([command[-1], "keeping"], text=True))
+    assert own is not None
+    # when
+    run(command, "giving,other", "keeping")
+    # then
+    log = {tier: (folder / "build" / f"tests-{tier}.log").read_text().split() for tier in ("giving", "keeping")}
+    assert (log["giving"][-1], log["keeping"][-1]) == ("10", own[0])
 
 
 def test_an_interrupted_run_interrupts_its_tiers_and_begins_no_other(command: list[str]) -> None:

@@ -1,9 +1,10 @@
 """`tiers.py PROGRAM LANE…`: runs lanes of test tiers side by side, and ends with a table of results and times.
 
 A lane is names of tiers with commas between them, one after the other: lanes side by side use the machine better than
-all tiers in a row, since each of them waits now and then, and some most of the time. Each tier is `PROGRAM TIER`. All
-of them run, even if one fails. Of several lanes the last lines of tiers that passed are shown, and in the end all of
-those that failed.
+all tiers in a row, since each of them waits now and then, and some most of the time. Lanes before the last give way to
+it: the tests on a cluster are there, and a pod that gets no CPU for seconds fails its clients' requests. Each tier is
+`PROGRAM TIER`. All of them run, even if one fails. Of several lanes the last lines of tiers that passed are shown, and
+in the end all of those that failed.
 """
 
 import os
@@ -22,6 +23,8 @@ SHOWN = 10
 """Last lines of a tier that passed."""
 REASON = 300
 """Letters of why a test failed, in the list at the end: whoever keeps the last lines only can still see it."""
+YIELDING = 10
+"""The nice value of a lane that gives way: about a tenth of the CPU where the others want all of it."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,10 @@ class Lane(threading.Thread):
     """The tiers of all lanes that run now."""
     interrupted = threading.Event()
 
-    def __init__(self, program: str, tiers: list[str], quiet: bool) -> None:
+    def __init__(self, program: str, tiers: list[str], quiet: bool, yields: bool) -> None:
         super().__init__()
         self.results: list[Result] = []
-        self._program, self._tiers, self._quiet = program, tiers, quiet
+        self._program, self._tiers, self._quiet, self._yields = program, tiers, quiet, yields
 
     def run(self) -> None:
         """Run them; the thread's own work."""
@@ -73,14 +76,27 @@ class Lane(threading.Thread):
 
     def _run(self, tier: str, output: dict[str, Any]) -> Result:
         started = time.monotonic()
-        # In a separate group, so that all of it can be interrupted; in the same session, and so of the same priority.
+        # In a separate group, so that all of it can be interrupted. What gives way needs a session of its own, since
+        # Linux gives a session its share of the CPU.
+        own: dict[str, Any] = {"start_new_session": True} if self._yields else {"process_group": 0}
         command = [self._program, tier]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0, **output)  # noqa: S603
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, **own, **output)  # noqa: S603
         self.running.add(process)
+        if self._yields:
+            give_way(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         self.running.discard(process)
         return Result(tier, process.returncode, time.monotonic() - started, usage.ru_utime + usage.ru_stime)
+
+
+def give_way(leader: int) -> None:
+    """Let a session's processes give way to all others, sched(7); where the kernel has no autogroups, to its equals."""
+    autogroup = Path(f"/proc/{leader}/autogroup")
+    if autogroup.exists():
+        autogroup.write_text(str(YIELDING))
+    else:
+        os.setpriority(os.PRIO_PROCESS, leader, YIELDING)
 
 
 def report(result: Result) -> None:
@@ -139,7 +155,7 @@ def main(program: str, named: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
     started = time.monotonic()
-    lanes = [Lane(program, name.split(","), quiet=len(named) > 1) for name in named]
+    lanes = [Lane(program, name.split(","), len(named) > 1, name != named[-1]) for name in named]
     for lane in lanes:
         lane.start()
     for lane in lanes:

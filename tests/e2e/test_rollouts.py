@@ -138,7 +138,7 @@ def test_a_slow_model_is_taken_back(stage: Stage) -> None:
     # given a model that serves with a bound on its latency, on less than a core, so that nobody else is slowed down
     guards = {"errorRate": {"max": "10%"}, "latency": [{"percentile": "95", "max": "100ms"}]}
     rollout = {"steps": [{"weight": 5, "hold": "1m"}]}
-    serving = {"triton": {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"cpu": "700m"}}}}
+    serving = {"triton": {"resources": {"requests": {"cpu": "150m", "memory": "64Mi"}, "limits": {"cpu": "700m"}}}}
     stage.serve("v1", guards=guards, serving=serving)
     with stage.clients(rate=60) as clients, stage.route_log() as route:
         clients.go_on()

@@ -37,7 +37,7 @@ class Local:
                 stderr=err,
                 env=environment,
                 cwd=directory,
-                start_new_session=True,  # a terminal gives every command its own process group
+                process_group=0,  # as a terminal does
             )
 
     @property

@@ -111,7 +111,7 @@ async def _start(part: str, environment: Mapping[str, str]) -> tuple[Process, as
             stdout=writing,
             stderr=STDOUT,
             env=dict(environment),
-            start_new_session=True,
+            process_group=0,
             # When this process is killed, nobody else would end the other two.
             preexec_fn=partial(end_with_parent, signal.SIGTERM),
         )
