@@ -23,8 +23,13 @@ SHOWN = 10
 """Last lines of a tier that passed."""
 REASON = 300
 """Letters of why a test failed, in the list at the end: whoever keeps the last lines only can still see it."""
-YIELDING = 10
-"""The nice value of a lane that gives way: about a tenth of the CPU where the others want all of it."""
+GIVING_WAY = (
+    *("/bin/sh", "-c"),
+    '(echo 10 >/proc/self/autogroup) 2>/dev/null || renice -n 10 $$ >/dev/null; exec "$0" "$@"',
+)
+"""Runs a command that gets about a tenth of the CPU where others want all of it, with whatever it starts in its
+session, sched(7); where the kernel has no autogroups, that is so of each process.
+"""
 
 
 @dataclass(frozen=True)
@@ -79,24 +84,13 @@ class Lane(threading.Thread):
         # In a separate group, so that all of it can be interrupted. What gives way needs a session of its own, since
         # Linux gives a session its share of the CPU.
         own: dict[str, Any] = {"start_new_session": True} if self._yields else {"process_group": 0}
-        command = [self._program, tier]
+        command = [*(GIVING_WAY if self._yields else ()), self._program, tier]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, **own, **output)  # noqa: S603
         self.running.add(process)
-        if self._yields:
-            give_way(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         self.running.discard(process)
         return Result(tier, process.returncode, time.monotonic() - started, usage.ru_utime + usage.ru_stime)
-
-
-def give_way(leader: int) -> None:
-    """Let a session's processes give way to all others, sched(7); where the kernel has no autogroups, to its equals."""
-    autogroup = Path(f"/proc/{leader}/autogroup")
-    if autogroup.exists():
-        autogroup.write_text(str(YIELDING))
-    else:
-        os.setpriority(os.PRIO_PROCESS, leader, YIELDING)
 
 
 def report(result: Result) -> None:
