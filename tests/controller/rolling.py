@@ -43,6 +43,7 @@ from viridian.kube.resources import (
     Kind,
 )
 from viridian.metrics.prometheus import PodSamples, Samples
+from viridian.rollout.observed import Settings
 from viridian.traffic.route import read_route
 
 IRIS: ModelKey = (NAMESPACE, "iris")
@@ -99,6 +100,7 @@ class Cluster:
             own,
             events.Recorder(client),
             DEFAULTS,
+            Settings(DEFAULTS.scrape_interval),
             Fence(client, self.models, "1-x"),
             Drills(client, self.models),
         )

@@ -80,6 +80,7 @@ class Stage:
                 identity="me",
                 allow_model_code=True,
                 model_cache=ModelCache(),
+                smoke=True,
             )
         )
         self.work: asyncio.Task[None] | None = None

@@ -49,7 +49,7 @@ def test_a_model_that_fails_a_check_meets_no_user(stage: Stage) -> None:
 
         # when a version comes that fails for what stable answers, one that answers with 200, quickly, and wrongly, and
         # one that cannot be as quick as it must be
-        fails = turned_back(stage, "v5", smoke=True)
+        fails = turned_back(stage, "v5")
         wrong = turned_back(stage, "v7", golden=GOLDEN)
         compared = results(stage)
         slow = turned_back(stage, "v2", load={**LOAD, "p99": "1ms"})

@@ -54,6 +54,7 @@ class Surroundings:
     """Everything outside the core, as it is shown to it, and what happens there by itself."""
 
     spec: ModelDeploymentSpec = field(default_factory=spec_for)
+    settings: Settings = SETTINGS
     generation: int = 1
     status: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
     now: datetime = START

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.rollout.scenes import AT_REST
 from tests.rollout.strategies import VERSIONS, specs
-from tests.rollout.world import Pass, World
+from tests.rollout.world import SETTINGS, Pass, World
 
 from viridian.api.names import Color
 from viridian.api.rollout import Approval
@@ -30,9 +30,9 @@ class Rollouts(RuleBasedStateMachine):
     frozen has; its successor has touched what they go to, and they must not land.
     """
 
-    @initialize(spec=specs())
-    def create(self, spec):
-        self.world = World(spec)
+    @initialize(spec=specs(), smoke=st.booleans())
+    def create(self, spec, smoke):
+        self.world = World(spec, replace(SETTINGS, smoke=smoke))
         self.passes: dict[str, Pass] = {}
         self.leader = OPERATORS[0]
         self.nonces = itertools.count()

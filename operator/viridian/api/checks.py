@@ -269,12 +269,14 @@ class Checks(ApiModel):
     )
 
     smoke: Annotated[
-        bool,
+        bool | None,
         Field(
             description="Send the candidate its sample, also by tritonclient, and stable's example and golden requests;"
-            " compare the schemas. Absent: only if another check is asked for."
+            " compare the schemas. Absent: it runs, unless the operator was installed with checks.smoke=false and no"
+            " other check is asked for; if it cannot run, the rollout goes on without it. true: the rollout waits"
+            " until it can. false: never."
         ),
-    ] = False
+    ] = None
     golden: Annotated[GoldenCheck | None, Field(description="Compare answers with expected ones.")] = None
     load: Annotated[LoadCheck | None, Field(description="Send a bounded load.")] = None
     jobs: Annotated[list[JobCheck], Field(max_length=8, description="Test suites of your own.")] = Field(
@@ -298,7 +300,16 @@ class Checks(ApiModel):
         built_in = [name for name in wanted if wanted[name] is not None]
         last = (REPLAY,) if self.replay is not None else ()
         others = (*built_in, *(job.name for job in self.jobs), *last)
-        return (SMOKE, *others) if self.smoke or others else ()
+        smoke = bool(others) if self.smoke is None else self.smoke
+        return (SMOKE, *others) if smoke else others
+
+    def names_with(self, *, smoke: bool) -> tuple[str, ...]:
+        """The checks that run, in their order.
+
+        Args:
+            smoke: Whether smoke runs where nothing is said about it, and no other check is asked for.
+        """
+        return (SMOKE,) if smoke and self.smoke is None and not self.names else self.names
 
     def job(self, name: str) -> JobCheck | None:
         """The user's own check of this name."""

@@ -44,6 +44,7 @@ from viridian.metrics.connection import TIMEOUT, Connection
 from viridian.metrics.incidents import Incidents
 from viridian.metrics.prometheus import Prometheus
 from viridian.metrics.user_queries import UserQueries
+from viridian.rollout.observed import Settings
 from viridian.workloads.demand import CostSettings
 from viridian.workloads.pod import PodDefaults
 
@@ -117,6 +118,7 @@ class Operator:
             pods,
             recorder,
             defaults,
+            Settings(interval, configuration.smoke),
             fence,
             drills,
             self._turned,

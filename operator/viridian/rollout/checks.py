@@ -1,14 +1,23 @@
 """Checks of a candidate before its first user's request: which is due, what was found, and what that means."""
 
+from datetime import timedelta
+from typing import Final
+
 from viridian.api.status import CheckResult, CheckStatus, ModelDeploymentStatus, Phase
 from viridian.api.status.changes import evolve
+from viridian_shared.durations import format_duration
 
 from .context import RolloutContext
 from .observed import CheckView
 
+LONGEST: Final = timedelta(minutes=5)
+"""So long a check that nobody asked for may run: it has to fetch the model, as the pods had to."""
+STUCK: Final = timedelta(minutes=1)
+"""So long it may be kept from running, by a node without room for instance."""
+
 
 def open_check(context: RolloutContext) -> str | None:
-    """The first check that the candidate has not passed yet; None when nothing is left to check.
+    """The first check that is still between the candidate and its first request; None when nothing is left to check.
 
     One that has had a step, or that comes back by command, was checked before. One that already answers because stable
     cannot is not taken from its users for a check.
@@ -18,8 +27,13 @@ def open_check(context: RolloutContext) -> str | None:
         return None
     if status.phase is Phase.FINISHING or (status.stable is None and context.is_reachable(status.candidate)):
         return None
-    passed = {check.name for check in made(context) if check.result is CheckResult.PASSED}
-    return next((name for name in context.spec.checks.names if name not in passed), None)
+    over = {check.name for check in made(context) if check.result is CheckResult.PASSED or is_left_out(context, check)}
+    return next((name for name in context.check_names if name not in over), None)
+
+
+def is_left_out(context: RolloutContext, check: CheckStatus) -> bool:
+    """Whether the rollout goes on without a check: it cannot run, and the spec does not ask for it."""
+    return check.result is CheckResult.CANNOT_RUN and check.name not in context.spec.checks.names
 
 
 def made(context: RolloutContext) -> list[CheckStatus]:
@@ -31,9 +45,9 @@ def made(context: RolloutContext) -> list[CheckStatus]:
 def track_checks(context: RolloutContext) -> ModelDeploymentStatus:
     """Note what became of the checks that run. A result is final, and is kept when its Job is gone.
 
-    One that could not run is run again when somebody has deleted its Job. One that the spec asks for no more is gone.
+    One that could not run is run again when somebody has deleted its Job. One that is asked for no more is gone.
     """
-    mine, wanted = made(context), context.spec.checks.names
+    mine, wanted = made(context), context.check_names
     return evolve(
         context.status,
         checks=[
@@ -59,8 +73,21 @@ def summary(checks: list[CheckStatus]) -> str:
 
 
 def _noted(context: RolloutContext, check: CheckStatus) -> CheckStatus:
-    if check.result.is_final:
+    if check.result.is_final or is_left_out(context, check):
         return check
     seen = context.observed.checks.get(check.name, CheckView(CheckResult.RUNNING))
+    if check.name not in context.spec.checks.names:
+        seen = _by_default(seen, context.now - check.started_at)
     ended = None if seen.result is CheckResult.RUNNING else check.ended_at or context.now
     return evolve(check, result=seen.result, message=seen.message, ended_at=ended)
+
+
+def _by_default(seen: CheckView, waited: timedelta) -> CheckView:
+    """A check that the spec does not ask for: it may take back a candidate, but not keep one from its users."""
+    stuck = seen.result is CheckResult.CANNOT_RUN
+    if seen.result.is_final or waited < (STUCK if stuck else LONGEST):
+        return seen if seen.result.is_final else CheckView(CheckResult.RUNNING, seen.message)
+    why = seen.message if stuck else f"it has not ended within {format_duration(LONGEST)}"
+    return CheckView(
+        CheckResult.CANNOT_RUN, f"{why}. The rollout goes on without it; spec.checks.smoke: true would wait for it"
+    )

@@ -44,6 +44,11 @@ class RolloutContext:
         """What the spec asks for."""
         return RevisionInput.of(self.spec)
 
+    @cached_property
+    def check_names(self) -> tuple[str, ...]:
+        """The checks that a candidate is to pass, in their order."""
+        return self.spec.checks.names_with(smoke=self.settings.smoke)
+
     def runs_wanted(self, role: ColorStatus | None) -> bool:
         """Whether a role's revision is what the spec asks for.
 

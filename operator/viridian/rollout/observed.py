@@ -233,6 +233,8 @@ class Settings:
     """What the operator's own configuration adds to a decision."""
 
     scrape_interval: timedelta
+    smoke: bool = False
+    """Whether the smoke check runs where a spec does not say."""
 
     @property
     def quiet(self) -> timedelta:

@@ -94,9 +94,9 @@ def _guards(guards: Guards) -> Guards:
 
 
 def _checks(checks: Checks, misbehavior: Misbehavior | None) -> Checks:
-    """Guards are to see the other kinds of failure, which a check would find before."""
+    """Guards are to see the other kinds of failure, which a check, smoke among them, would find before."""
     wrong = misbehavior is not None and misbehavior.kind is DrillKind.WRONG
-    return Checks(golden=checks.golden) if wrong else Checks()
+    return Checks(golden=checks.golden) if wrong else Checks(smoke=False)
 
 
 def build_traffic_job(

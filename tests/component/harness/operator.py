@@ -78,6 +78,8 @@ class OperatorProcess:
             "VIRIDIAN_PROMETHEUS_URL": prometheus.url,
             "VIRIDIAN_SCRAPE_INTERVAL": f"{prometheus.scrape_interval}s",
             "VIRIDIAN_SERVING_IMAGE": "example.com/viridian-serving:1",
+            # Nothing runs pods here, so a check would end only where a test plays its Job.
+            "VIRIDIAN_SMOKE": "false",
             "VIRIDIAN_NAMESPACES": namespace,
             "VIRIDIAN_LEASE_NAMESPACE": namespace,
             "VIRIDIAN_POD_NAME": name,

@@ -24,6 +24,7 @@ from viridian.controller.reconciling.reconcile import Reconciler
 from viridian.kube.backoff import Backoff
 from viridian.kube.client import Manifest
 from viridian.kube.resources import MODEL_DEPLOYMENT
+from viridian.rollout.observed import Settings
 from viridian.workloads.deployments import build_deployment
 from viridian.workloads.revisions import build_controller_revision, read_controller_revision, rebuild_revision
 
@@ -114,8 +115,9 @@ async def test_a_status_that_cannot_be_read_is_kept_save_for_what_is_said_about_
     deployments, monitor, pods = Deployments(lambda *_: None), GuardMonitor(2.0), OwnPods(timedelta(seconds=2))
     fence = Fence(client, models, epoch="3")
     drills = Drills(client, models)
+    recorder, settings = Recorder(client), Settings(DEFAULTS.scrape_interval)
     reconciler = Reconciler(
-        client, models, deployments, Drift(client), monitor, pods, Recorder(client), DEFAULTS, fence, drills
+        client, models, deployments, Drift(client), monitor, pods, recorder, DEFAULTS, settings, fence, drills
     )
 
     # when it is looked at, twice

@@ -21,6 +21,7 @@ from viridian.kube.backoff import Backoff
 from viridian.kube.client import KubeClient, Manifest
 from viridian.kube.errors import NotLeading, Refused, Unavailable
 from viridian.kube.resources import CONTROLLER_REVISION, DEPLOYMENT, EVENT, GATEWAY, MODEL_DEPLOYMENT, SERVICE, Kind
+from viridian.rollout.observed import Settings
 
 IRIS = (NAMESPACE, "iris")
 DENIED = 'admission webhook "policy" denied the request: label team is missing'
@@ -74,8 +75,9 @@ class Stage:
         client = cast("KubeClient", self.api)
         deployments, fence = Deployments(lambda *_: None), Fence(client, self.models, "1-x")
         recorder, monitor, self.pods = Recorder(client), GuardMonitor(2.0), OwnPods(timedelta(seconds=2))
-        parts = (client, self.models, deployments, Drift(client), monitor, self.pods, recorder, DEFAULTS, fence)
-        self.reconciler = Reconciler(*parts, Drills(client, self.models))
+        parts = (client, self.models, deployments, Drift(client), monitor, self.pods, recorder, DEFAULTS)
+        settings = Settings(DEFAULTS.scrape_interval)
+        self.reconciler = Reconciler(*parts, settings, fence, Drills(client, self.models))
 
     async def passes(self, number: int) -> list[timedelta | None]:
         return [await self.reconciler.reconcile(IRIS) for _ in range(number)]

@@ -29,6 +29,7 @@ def test_what_has_a_default_may_be_left_out() -> None:
         default_resources=DefaultResources(),
         allow_model_code=True,
         model_cache=ModelCache(),
+        smoke=True,
         namespaces=(),
         sweep_period=timedelta(minutes=10),
         log_level="INFO",
@@ -61,6 +62,8 @@ def test_what_has_a_default_may_be_left_out() -> None:
             DefaultResources(api=Resources(requests={"cpu": 1}, limits={"cpu": "1500m"})),
         ),
         ("VIRIDIAN_ALLOW_MODEL_CODE", "false", "allow_model_code", False),
+        ("VIRIDIAN_SMOKE", "true", "smoke", True),
+        ("VIRIDIAN_SMOKE", "false", "smoke", False),
         ("VIRIDIAN_MODEL_CACHE_VOLUME", "", "model_cache", ModelCache()),
         (
             "VIRIDIAN_MODEL_CACHE_VOLUME",
@@ -117,6 +120,7 @@ BAD = {
         *["serving@sha256:0a", f"serving@sha256:{'0A' * 32}", "serving@md5:0a"],
     ],
     ("VIRIDIAN_ALLOW_MODEL_CODE", "serving.allowModelCode"): ["no", "False", ""],
+    ("VIRIDIAN_SMOKE", "checks.smoke"): ["no", "False", ""],
     ("VIRIDIAN_MODEL_CACHE_VOLUME", "serving.modelCache"): [
         *["on", '{"hostPath": "models"}', '{"claim": "No"}', '{"maxSize": "2GB"}', '{"hostPath": "/a/../b"}'],
         '{"hostPath": "/srv", "claim": "models"}',

@@ -77,6 +77,8 @@ class Stage:
                 "drainMax": "20s",
             },
             "guards": {"errorRate": {"max": "10%"}},
+            # A Job before each rollout is for the tests that are about checks.
+            "checks": {} if "checks" in changes else {"smoke": False},
         }
         return {
             "apiVersion": "viridian.dev/v1alpha1",

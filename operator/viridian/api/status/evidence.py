@@ -78,7 +78,10 @@ class CheckStatus(StatusModel):
     name: Annotated[str, Field(max_length=32, description="smoke, golden, load, or the name of a job.")]
     revision: Annotated[Name, Field(description="Name of the ControllerRevision that is checked.")]
     result: Annotated[
-        CheckResult, Field(description="Failed takes the candidate back; CannotRun holds it, and blames nobody.")
+        CheckResult,
+        Field(
+            description="Failed takes the candidate back; CannotRun holds it if spec.checks asks for the check, and blames nobody."
+        ),
     ]
     message: Annotated[Sentence, Field(description="What was found, in a sentence for people, with the figures.")] = ""
     started_at: Annotated[Time, Field(description="When it was started.")]

@@ -139,9 +139,9 @@ def _beside(world: World) -> Iterator[str]:
         yield f"The approval (rollout.approval: {spec.rollout.approval}) {said}; --approval says how long it takes."
     if any(step.shadow for step in spec.rollout.steps):
         yield "In shadow steps copies are taken to be answered as by stable, unless they fail or are slow."
-    if spec.checks.names:
+    if names := spec.checks.names_with(smoke=True):  # as the chart installs the operator
         yield (
-            f"Checks before any traffic ({', '.join(spec.checks.names)}) {_check_times(spec.checks)}. Their time comes"
+            f"Checks before any traffic ({', '.join(names)}) {_check_times(spec.checks)}. Their time comes"
             " on top, and counts for the deadline. How likely they find a bad one is not known: here they find none."
         )
 

@@ -28,9 +28,9 @@ async def find_checks(client: KubeClient, model: Model) -> tuple[dict[str, Manif
     """The Jobs of the candidate's checks by the checks' names, and all their pods; none where nothing is to be seen."""
     status = model.status
     candidate = status.candidate
-    # Once it has a step and all results are known, nobody asks any more: a rollout may take hours, a look each second.
-    is_open = status.step is None or any(not check.result.is_final for check in status.checks)
-    if candidate is None or not is_open or not (model.spec.checks.names or status.checks):
+    # Once it has a step and none runs, nobody asks any more: a rollout may take hours, a look each second.
+    is_open = status.step is None or any(check.result is CheckResult.RUNNING for check in status.checks)
+    if candidate is None or not is_open:
         return {}, []
     labels = {LABEL_REVISION: candidate.revision}
     jobs, pods = await asyncio.gather(client.find(JOB, model.key[0], labels), client.find(POD, model.key[0], labels))

@@ -65,6 +65,7 @@ class Reconciler:
         pods: OwnPods,
         recorder: Recorder,
         defaults: PodDefaults,
+        settings: Settings,
         fence: Fence,
         drills: Drills,
         turned: Turned = lambda _model, _before, _after: None,
@@ -75,7 +76,7 @@ class Reconciler:
         self._client, self._models, self._monitor, self._pods = client, models, monitor, pods
         self._deployments, self._drift = deployments, drift
         self._recorder, self._defaults, self._fence = recorder, defaults, fence
-        self._settings = Settings(defaults.scrape_interval)
+        self._settings = settings
         self._written: dict[ModelKey, datetime] = {}
         self._failures = FailureTracker()
 

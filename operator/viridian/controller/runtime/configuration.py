@@ -26,7 +26,8 @@ _OBJECT = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 class Configuration:
     """Settings that do not change while the operator runs.
 
-    `default_resources`, `allow_model_code` and `model_cache` are for pods of new revisions. `namespaces` empty means
+    `default_resources`, `allow_model_code` and `model_cache` are for pods of new revisions, `smoke` says whether that
+    check runs where a spec does not. `namespaces` empty means
     all of them, `user_query_url` empty that users' own queries are ignored; `lease` is the namespace and name of the
     Lease by which one of several operators leads, and `identity` the name by which it tells them apart. Without a
     `metrics_address` (host and port) the operator's own metrics are not served.
@@ -39,6 +40,7 @@ class Configuration:
     default_resources: DefaultResources
     allow_model_code: bool
     model_cache: ModelCache
+    smoke: bool
     namespaces: tuple[str, ...]
     sweep_period: timedelta
     log_level: str
@@ -69,8 +71,9 @@ class Configuration:
             ),
             serving_image=_image(environment),
             default_resources=_resources(environment),
-            allow_model_code=_code(environment),
+            allow_model_code=_flag(environment, "VIRIDIAN_ALLOW_MODEL_CODE", "serving.allowModelCode"),
             model_cache=_cache(environment),
+            smoke=_flag(environment, "VIRIDIAN_SMOKE", "checks.smoke"),
             namespaces=_namespaces(environment),
             sweep_period=_duration(
                 environment,
@@ -149,12 +152,10 @@ def _resources(environment: Mapping[str, str]) -> DefaultResources:
     return found
 
 
-def _code(environment: Mapping[str, str]) -> bool:
-    value = environment.get("VIRIDIAN_ALLOW_MODEL_CODE", "true")
+def _flag(environment: Mapping[str, str], variable: str, chart_value: str) -> bool:
+    value = environment.get(variable, "true")
     if value not in {"true", "false"}:
-        raise ConfigurationError(
-            f"VIRIDIAN_ALLOW_MODEL_CODE is {value!r}: set it (chart value serving.allowModelCode) to true or false"
-        )
+        raise ConfigurationError(f"{variable} is {value!r}: set it (chart value {chart_value}) to true or false")
     return value == "true"
 
 
