@@ -20,6 +20,7 @@ from viridian_serving.codec.tensors import Kind, ModelSchema, SchemaError
 from viridian_serving.contract.binding import bind
 from viridian_serving.contract.contract import Contract
 from viridian_serving.contract.schema_file import parse
+from viridian_serving.triton.onnx_model import LoadError
 
 _SHOWN: Final = 10
 """Rows that a refusal shows."""
@@ -126,12 +127,12 @@ def _loaded(description: Description, file: Path) -> OnnxSide:
     try:
         return OnnxSide(file, preprocessed=description.preprocessed)
     except ImportFault as fault:
-        if not description.convertible:
+        if not description.convertible or not isinstance(fault.__cause__, LoadError):
             raise
-        says = str(fault).rpartition("It says: ")[2]
         raise ImportFault(
-            f"the converter wrote an ONNX file that ONNX Runtime cannot load ({says}); change the step that it "
-            "names, or give another type of labels, and train again; or leave the model as it is, with --native"
+            f"the converter wrote an ONNX file that ONNX Runtime cannot load ({fault.__cause__.words}); change the step"
+            " that it names, or give another type of labels, and train again; or leave the model as it is, with"
+            " --native"
         ) from fault
 
 

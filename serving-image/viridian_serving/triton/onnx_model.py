@@ -33,6 +33,15 @@ _WEIGHTS: Final = re.compile(r'External data path does not exist: "([^"]+)"')
 _LOCALE: Final = "Failed to construct locale with name:"
 
 
+class LoadError(ModelError):
+    """ONNX Runtime cannot load the file; `words` are its own, in one line."""
+
+    def __init__(self, message: str, words: str) -> None:
+        """The sentence for people, and ONNX Runtime's words."""
+        super().__init__(message)
+        self.words = words
+
+
 @dataclass(frozen=True)
 class OnnxTensor:
     """An input or output of an ONNX model, batch dimension included."""
@@ -84,7 +93,7 @@ def session_of(file: Path, threads: int = 1) -> "onnxruntime.InferenceSession":
         A session that prints nothing.
 
     Raises:
-        ModelError: It is not an ONNX file, or ONNX Runtime cannot run it.
+        LoadError: It is not an ONNX file, or ONNX Runtime cannot run it.
     """
     import onnxruntime
 
@@ -94,7 +103,7 @@ def session_of(file: Path, threads: int = 1) -> "onnxruntime.InferenceSession":
     try:
         return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions share no base but this
-        raise ModelError(_load_fault(file, onnxruntime.__version__, error)) from error
+        raise LoadError(_load_fault(file, onnxruntime.__version__, error), words_of(error)) from error
 
 
 def inspect(file: Path, session: "onnxruntime.InferenceSession | None" = None) -> OnnxModel:
