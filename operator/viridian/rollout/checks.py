@@ -77,6 +77,9 @@ def _noted(context: RolloutContext, check: CheckStatus) -> CheckStatus:
         return check
     seen = context.observed.checks.get(check.name, CheckView(CheckResult.RUNNING))
     if check.name not in context.spec.checks.names:
+        refused = context.observed.apply_failure if check.name not in context.observed.checks else None
+        if refused is not None:
+            seen = CheckView(CheckResult.CANNOT_RUN, refused.message)
         seen = _by_default(seen, context.now - check.started_at)
     ended = None if seen.result is CheckResult.RUNNING else check.ended_at or context.now
     return evolve(check, result=seen.result, message=seen.message, ended_at=ended)

@@ -12,7 +12,7 @@ from viridian.api.status import CheckResult, Phase
 from viridian.api.status.changes import evolve
 from viridian.rollout.checks import LONGEST, STUCK, open_check, summary, track_checks
 from viridian.rollout.context import RolloutContext
-from viridian.rollout.observed import RouteFacts
+from viridian.rollout.observed import ApplyFailure, RouteFacts
 
 CHECKS = {"golden": {}, "jobs": [{"name": "contract"}]}
 
@@ -274,6 +274,20 @@ def test_smoke_that_cannot_run_keeps_nobody_from_a_candidate_that_asks_for_no_ch
     # and the note stays to the end
     run_until(world, Phase.STABLE)
     assert world.status.history[0].checks == "smoke cannotrun"
+
+
+def test_smoke_whose_job_is_refused_cannot_run_either():
+    # given a quota that refuses its Job
+    world = checking_by_default()
+    world.jobs.clear()
+    world.apply_failure = ApplyFailure("Refused", "exceeded quota")
+    # when a minute has passed
+    world.now = world.fresh_at = world.status.checks[0].started_at + STUCK
+    world.reconcile()
+    # then it is left out
+    assert names(world) == [("smoke", "CannotRun")]
+    assert world.status.checks[0].message.startswith("exceeded quota. The rollout goes on without it")
+    assert world.jobs == {}
 
 
 def test_smoke_by_default_has_five_minutes():

@@ -80,7 +80,8 @@ class CheckStatus(StatusModel):
     result: Annotated[
         CheckResult,
         Field(
-            description="Failed takes the candidate back; CannotRun holds it if spec.checks asks for the check, and blames nobody."
+            description="Failed takes the candidate back; CannotRun holds it if spec.checks asks for the check, and"
+            " blames nobody."
         ),
     ]
     message: Annotated[Sentence, Field(description="What was found, in a sentence for people, with the figures.")] = ""
