@@ -81,7 +81,7 @@ def test_the_sentence_of_a_slow_candidate_names_the_bound_that_was_used():
 
 def test_too_few_requests_are_said_with_the_missing_number():
     fleet = started(ABSOLUTE)
-    assert fleet.judgements[0].sentence.startswith("No request on the candidate yet; about ")
+    assert fleet.judgements[0].sentence.startswith("No request on the new version yet; about ")
     fleet.tick((20, 0, 0), (180, 0, 0))
     first = fleet.judgements[0]
     assert first.verdict is Verdict.NOT_ENOUGH_DATA

@@ -247,7 +247,7 @@ def _say_absolute(guard: AbsoluteGuard, after: AbsoluteState, verdict: Verdict) 
         case _ if value >= threshold:
             sentence = f"{say.both(counts, verb)}: more than {allowed}; waiting to see whether stable is hit as well."
         case _ if not counts.candidate.total:
-            sentence = f"No request on the candidate yet; about {missing:,} are needed."
+            sentence = f"No request on the new version yet; about {missing:,} are needed."
         case _ if more is not None:
             sentence = f"{only}: more than {allowed} so far; at this rate about {more:,} more requests decide."
         case _ if missing is None:
