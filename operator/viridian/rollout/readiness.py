@@ -16,33 +16,32 @@ from .holds import entry_gate, paused_hold
 
 def track(context: RolloutContext) -> ModelDeploymentStatus:
     """Note who is ready to answer, and begin the step anew when the interruption is over."""
-    before, status = context.status, evolve(context.status, floor=_highest(context))
+    status = evolve(context.status, floor=_highest(context))
     if status.watch is not None:
         return evolve(status, outage=_outage(context), shortfall=None)
     if status.stable is None or not context.candidate_is_live:
         return evolve(status, outage=None, shortfall=None)
     outage = _outage(context)
-    shortfall = None if outage is not None and outage.failed_over_at is not None else _shortfall(context)
+    failed_over = outage is not None and outage.failed_over_at is not None
+    shortfall = None if failed_over else _shortfall(context)
     step = status.step
-    if step is not None and (shortfall is not None or (outage is not None and outage.failed_over_at is not None)):
+    if step is not None and (failed_over or shortfall is not None):
         step = evolve(step, verified_at=None, lagging_since=None)
-    elif step is not None and (before.shortfall or (before.outage and before.outage.failed_over_at)):
+    elif step is not None and (context.failed_over or context.status.shortfall is not None):
         step = step_at(context, step.index)
     return evolve(status, outage=outage, shortfall=shortfall, step=step)
 
 
 def candidate_weight(context: RolloutContext) -> int:
     """The weight that the candidate is to have now, in percent: what its step asks for, as far as pods are ready."""
-    status = context.status
-    if not context.candidate_is_live:
+    status, candidate = context.status, context.status.candidate
+    if candidate is None or not context.candidate_is_live:
         return _not_carried_yet(context)
-    if status.candidate is None:
-        return 0
     if context.failed_over:
         return 100
     weight = _target(context) or 0
     if status.aborting:  # no more than it has: it goes back as soon as stable can answer
-        weight = min(weight, context.route_weight(status.candidate))
+        weight = min(weight, context.route_weight(candidate))
     return weight if status.shortfall is None else min(weight, status.shortfall.weight)
 
 
@@ -53,7 +52,7 @@ def _not_carried_yet(context: RolloutContext) -> int:
     time of a bake, those two have to do.
     """
     candidate, ending = context.status.candidate, context.status.ending
-    if candidate is None or ending is None or ending.warms_since is None or not context.serving(candidate):
+    if ending is None or ending.warms_since is None or not context.serving(candidate):
         return 0
     if context.now - ending.warms_since >= parse_duration(context.spec.rollout.bake.duration):
         return 0
@@ -68,7 +67,7 @@ def control_weight(context: RolloutContext) -> int:
     """
     control, watch = context.status.control, context.watch_wanted
     ready = context.serving(control)
-    if control is None or not ready:
+    if not ready:
         return 0
     if context.failed_over:
         return 100
@@ -81,7 +80,7 @@ def control_pods(context: RolloutContext) -> int:
     """Pods of the old version while the promoted one is watched: as many as its share in the route needs."""
     watch = context.watch_wanted
     share = max(watch.holdback if watch is not None else 0, context.route_weight(context.status.control))
-    return context.required_replicas(100 if context.failed_over else share)
+    return context.full if context.failed_over else context.required_replicas(share)
 
 
 def step_at(context: RolloutContext, index: int) -> StepStatus:
@@ -130,7 +129,7 @@ def _may_answer(context: RolloutContext) -> bool:
     status = context.status
     if status.aborting:
         return False
-    had_users = status.watch is not None or (status.step is not None and not status.step.shadow)
+    had_users = status.step is not None and not status.step.shadow
     if had_users or status.returning is not None or status.phase is Phase.FINISHING:
         return True
     return paused_hold(context) is None and open_check(context) is None and entry_gate(context) is None
