@@ -90,14 +90,12 @@ def advance(
     Returns:
         The new state, the new window, and one judgement per guard; and one more if the candidate is silent.
     """
-    edited = state.reserve is not None
     before, state = state, allocate_alpha(config, state)
-    if window is None:
+    if window is not None:
+        now = now.after(window.latest) if now.stamp >= window.latest.stamp else window.latest
+    if window is None or state is not before:
+        # New and edited guards start with requests that arrive from now on.
         window = Window.at(now)
-    elif edited and state is not before:
-        # Edited guards start with requests that arrived after the edit.
-        window = Window.at(now.after(window.latest))
-    now = now.after(window.latest) if now.stamp >= window.latest.stamp else window.latest
 
     moved = rollout.weight != state.weight
     comparable = window.start.stamp >= state.comparable_from
@@ -162,5 +160,5 @@ def _enough(candidate: Traffic, stable: Traffic, control: bool, rejected: bool) 
 
 
 def _pods_changed(start: Snapshot, now: Snapshot, rollout: Rollout) -> bool:
-    revisions = [rollout.candidate, *([rollout.stable] if rollout.stable is not None else [])]
+    revisions = [revision for revision in (rollout.candidate, rollout.stable) if revision is not None]
     return any(start.live(revision) != now.live(revision) for revision in revisions)
