@@ -12,7 +12,9 @@ from tests.controller.guarding.monitoring import KEY, NOW, SPEC, STABLE, at, rea
 
 from viridian.api.status import ModelDeploymentStatus
 from viridian.controller.guarding.monitor import Comparison, GuardMonitor, read_state, write_state
+from viridian.guards.answers.counters import AnswerSnapshot, PodAnswers
 from viridian.guards.config import LatencyGuard
+from viridian.guards.counts import Counts
 from viridian.guards.judge import Verdict
 from viridian.guards.queries import QueryGuard, ignored
 from viridian.guards.series import PodCounters, RequestCounts
@@ -108,6 +110,24 @@ def test_a_good_candidate_gets_all_the_evidence_that_is_asked_for(monitor: Guard
     assert {judgement.verdict for judgement in evidence.judgements} == {Verdict.HEALTHY}
     assert (evidence.missing, evidence.breached_at) == ((), None)
     assert evidence.requests["iris-2"] == 2000
+
+
+@pytest.mark.parametrize("answers_first", [True, False])
+def test_an_edited_guard_knows_nothing_of_what_came_before_the_edit(monitor: GuardMonitor, answers_first: bool) -> None:
+    # given a few failed requests in an open block
+    fleet = Fleet()
+    watched(monitor, stable=STABLE)
+    monitor.ingest(KEY, SPEC, fleet.serve(), NOW)
+    monitor.ingest(KEY, SPEC, fleet.serve(candidate=4, stable=4, errors=4), NOW)
+    # when a guard is edited, and answers may be read before requests are
+    edited = spec(guards={"errorRate": {"max": "3%"}})
+    if answers_first:
+        answers = AnswerSnapshot(fleet.stamp, {"pod-of-iris-2": PodAnswers("iris-2", {}, START)})
+        monitor.ingest_answers(KEY, edited, answers, NOW)
+    monitor.ingest(KEY, edited, fleet.serve(candidate=1, stable=1), NOW)
+    # then it has seen what arrived since
+    [judgement] = [each for each in monitor.evidence(KEY).judgements if each.kind == "absolute"]
+    assert judgement.candidate == Counts(1 if answers_first else 0, 0)
 
 
 def test_the_scrape_that_completed_the_evidence_is_remembered(monitor: GuardMonitor) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from viridian.api.model_key import ModelKey
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.api.status import ModelDeploymentStatus, Phase
+from viridian.guards.alpha import allocate_alpha
 from viridian.guards.answers.counters import AnswerSnapshot
 from viridian.guards.answers.driver import AnswerWindow, advance_answers
 from viridian.guards.config import Config
@@ -175,8 +176,12 @@ class GuardMonitor:
         session = self._sessions.get(key)
         if session is None or session.reverted_at is not None or not snapshot.pods:
             return
+        config = self.config(key, spec)
+        if session.window is not None and allocate_alpha(config, session.state) is not session.state:
+            # No request that was scraped before is for new or edited guards, although `advance` will find them here.
+            session.window = Window.at(session.window.latest)
         session.state, session.answer_window, judgements = advance_answers(
-            self.config(key, spec), session.state, session.answer_window, snapshot, session.rollout
+            config, session.state, session.answer_window, snapshot, session.rollout
         )
         session.of_answers = tuple(judgements)
         session.shadow = shadow_report(session.answer_window.latest, session.comparison.candidate) or session.shadow
