@@ -107,7 +107,7 @@ def required_pods(context: RolloutContext) -> int:
     if status.step is not None:
         return context.required_replicas(status.step.load)
     at_once = status.stable is None or status.returning is not None or bool(context.condemned)
-    return context.required_replicas(100 if at_once else context.step_load(1))
+    return context.full if at_once else context.required_replicas(context.step_load(1))
 
 
 def _open_points(context: RolloutContext, step: StepStatus, verified_at: datetime) -> Iterator[str]:

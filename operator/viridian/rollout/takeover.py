@@ -44,7 +44,7 @@ def replace_what_fails(context: RolloutContext, status: ModelDeploymentStatus, f
     if status.stable is None or status.candidate is None:
         return status
     condemned = Condemned(revision=status.stable.revision, message=found)
-    need = context.required_replicas(100)
+    need = context.full
     ready = context.serving(status.candidate) >= need and context.is_monitored(status.candidate, need)
     phase = Phase.FINISHING if ready and gate(context, Approval.BEFORE_PROMOTION) is None else status.phase
     return evolve(status, phase=phase, condemned=condemned)
