@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final, Self
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, to_json
 
-from viridian.api.generators.structural import structural_schema
+from viridian.api.generators.structural import Schema, structural_schema
 from viridian.api.names import API_VERSION, KIND
 from viridian.api.spec import ModelDeploymentSpec
 from viridian.guards.spec import guard_config
@@ -109,7 +110,7 @@ def _spec(spec: object) -> Iterator[Finding]:
             "makes a model fail on purpose, and only the operator sets it, on the twin of a drill: remove it, and write"
             " spec.drill",
         )
-    schema = structural_schema(ModelDeploymentSpec)
+    schema = _schema()
     faults = [_Fault.of(spec, error) for error in _faults(spec)]
     for fault in faults:
         if fault.kind != _OWN_RULE:
@@ -121,6 +122,12 @@ def _spec(spec: object) -> Iterator[Finding]:
     for fault in faults:  # a rule that the models alone have
         if fault.kind == _OWN_RULE and not any(path[: len(fault.path)] == fault.path for path, _ in broken):
             yield _error(_path(fault.path), fault.message)
+
+
+@cache
+def _schema() -> Schema:
+    """The spec's; made once, since that takes as long as to look at a manifest."""
+    return structural_schema(ModelDeploymentSpec)
 
 
 @dataclass(frozen=True)
