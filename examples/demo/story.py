@@ -35,8 +35,8 @@ CHANGES = {
     BAD: "Its confidence calibrated by the amount of ink",
     WRONG: "Images read column by column",
 }
-CHECKS = {WRONG: {"golden": {"minAgreement": "80%"}}}
-"""What a version has to pass before it gets traffic."""
+CHECKS = {BAD: {"smoke": False}, WRONG: {"golden": {"minAgreement": "80%"}}}
+"""What a version has to pass before it gets traffic. The bad one is left to the guards: smoke would find it."""
 LAST_EVENTS = 8
 
 
@@ -140,7 +140,8 @@ class Stages:
             good = await self._apply(GOOD, f"{GOOD}: better, {CHANGES[GOOD].lower()}; it ought to be promoted")
             await self._until(GOOD, lambda timeline: _decided(timeline, GOOD), f"the promotion of {GOOD}")
 
-            bad = await self._apply(BAD, f"{BAD}: fails on part of real images; it ought to be rolled back")
+            text = f"{BAD}: fails on part of real images, and its checks are off; it ought to be rolled back"
+            bad = await self._apply(BAD, text)
             await self._until(BAD, lambda timeline: _decided(timeline, BAD), f"taking {BAD} back")
             errors = await self._errors(prometheus, BAD)
 
