@@ -12,7 +12,7 @@ from tests.controller.guarding.monitoring import KEY, NOW, SPEC, STABLE, at, rea
 
 from viridian.api.status import ModelDeploymentStatus
 from viridian.controller.guarding.monitor import Comparison, GuardMonitor, read_state, write_state
-from viridian.guards.answers.counters import AnswerSnapshot, PodAnswers
+from viridian.guards.answers.counters import SHADOW, AnswerSnapshot, PodAnswers
 from viridian.guards.config import LatencyGuard
 from viridian.guards.counts import Counts
 from viridian.guards.judge import Verdict
@@ -110,6 +110,26 @@ def test_a_good_candidate_gets_all_the_evidence_that_is_asked_for(monitor: Guard
     assert {judgement.verdict for judgement in evidence.judgements} == {Verdict.HEALTHY}
     assert (evidence.missing, evidence.breached_at) == ((), None)
     assert evidence.requests["iris-2"] == 2000
+
+
+def test_an_edited_guard_on_answers_knows_nothing_of_what_came_before_requests_were_read(monitor: GuardMonitor) -> None:
+    # given a few answers in an open block
+    fleet = Fleet()
+    watched(monitor, stable=STABLE)
+    guarded, edited = (spec(guards={"agreement": {"min": least}}) for least in ("98%", "97%"))
+    monitor.ingest(KEY, guarded, fleet.serve(), NOW)
+
+    compared = PodAnswers("iris-1", {}, START)
+    monitor.ingest_answers(KEY, guarded, AnswerSnapshot(fleet.stamp, {"pod": compared}), NOW)
+    compared = replace(compared, counts={(SHADOW, "iris-2", "disagreed"): 4})
+    monitor.ingest_answers(KEY, guarded, AnswerSnapshot(fleet.stamp, {"pod": compared}), NOW)
+    # when the guard is edited, and requests are read before answers are
+    monitor.ingest(KEY, edited, fleet.serve(), NOW)
+    compared = replace(compared, counts={(SHADOW, "iris-2", "disagreed"): 4, (SHADOW, "iris-2", "agreed"): 5})
+    monitor.ingest_answers(KEY, edited, AnswerSnapshot(fleet.stamp, {"pod": compared}), NOW)
+    # then it has seen what came since
+    [judgement] = [each for each in monitor.evidence(KEY).judgements if each.guard == "agreement"]
+    assert judgement.candidate == Counts(5, 0)
 
 
 @pytest.mark.parametrize("answers_first", [True, False])

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from viridian.guards.answers.counters import (
     deltas,
 )
 from viridian.guards.answers.driver import advance_answers
+from viridian.guards.counts import Counts
 
 DEFAULTS = Config(error_rate_max=0.1, worse_than_stable=1.5)
 
@@ -137,6 +139,18 @@ def test_answers_other_than_stables_breach_the_agreement():
     judgement = fleet.judgements["agreement"]
     assert judgement.verdict is Verdict.BREACH
     assert "were answered otherwise" in judgement.sentence
+
+
+def test_an_edited_guard_knows_nothing_of_answers_before_the_edit():
+    # given a few answers in an open block
+    fleet = Fleet(SHADOWED)
+    fleet.tick(stable=shadow(0, 4))
+    # when the guard is edited
+    fleet.config = replace(SHADOWED, agreement=0.97)
+    fleet.tick()
+    fleet.tick(stable=shadow(5, 0))
+    # then it has seen what came since
+    assert fleet.judgements["agreement"].candidate == Counts(5, 0)
 
 
 def test_agreement_is_confirmed_by_enough_of_it_and_what_was_not_compared_is_told():

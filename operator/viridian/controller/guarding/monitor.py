@@ -177,9 +177,7 @@ class GuardMonitor:
         if session is None or session.reverted_at is not None or not snapshot.pods:
             return
         config = self.config(key, spec)
-        if session.window is not None and allocate_alpha(config, session.state) is not session.state:
-            # No request that was scraped before is for new or edited guards, although `advance` will find them here.
-            session.window = Window.at(session.window.latest)
+        _close_before_edit(config, session)
         session.state, session.answer_window, judgements = advance_answers(
             config, session.state, session.answer_window, snapshot, session.rollout
         )
@@ -210,6 +208,7 @@ class GuardMonitor:
         if config.slower and session.weight and stable is not None:
             session.state = freeze(config, session.state, session.baseline, snapshot, stable)
             config = self.config(key, spec)
+        _close_before_edit(config, session)
         state, window, judgements = advance(config, session.state, session.window, snapshot, session.rollout)
         session.state, session.window, session.judgements = state, window, tuple(judgements)
         breaches = blaming(judgements)
@@ -288,6 +287,16 @@ class GuardMonitor:
             if traffic.counted.get(revision, 0) != counted:
                 traffic.counted[revision] = counted
                 traffic.counted_at[revision] = moment
+
+
+def _close_before_edit(config: Config, session: GuardSession) -> None:
+    """Whichever of two loops meets an edit first: the open blocks of both are not for new and edited guards."""
+    if allocate_alpha(config, session.state) is session.state:
+        return
+    if session.window is not None:
+        session.window = Window.at(session.window.latest)
+    if session.answer_window is not None:
+        session.answer_window = session.answer_window.anew()
 
 
 def _stable_breach(judgements: Iterable[Judgement]) -> str:

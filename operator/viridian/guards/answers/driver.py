@@ -58,6 +58,10 @@ class AnswerWindow:
         """Return a window that begins with a reading."""
         return cls(snapshot, dict.fromkeys(Source, snapshot), snapshot)
 
+    def anew(self) -> AnswerWindow:
+        """Return it with nothing in its open blocks: new and edited guards start with answers that come from now on."""
+        return replace(self, starts=dict.fromkeys(Source, self.latest))
+
 
 def advance_answers(
     config: Config, state: State, window: AnswerWindow | None, now: AnswerSnapshot, rollout: Rollout
@@ -74,8 +78,10 @@ def advance_answers(
     Returns:
         The new state, the new window, and one judgement for predictions and for each guard that reads answers.
     """
-    state = allocate_alpha(config, state)
+    before, state = state, allocate_alpha(config, state)
     window = AnswerWindow.at(now) if window is None else replace(window, latest=now.after(window.latest))
+    if state is not before:
+        window = window.anew()
     judgements: list[Judgement] = []
     for step in (_predictions, _shadow, _feedback):
         state, window, found = step(config, state, window, rollout)
