@@ -261,12 +261,12 @@ def test_smoke_that_cannot_run_keeps_nobody_from_a_candidate_that_asks_for_no_ch
     begun = world.status.checks[0].started_at
     world.end_jobs(CheckResult.CANNOT_RUN, "no node has room")
     # when a minute has not passed, then it is waited for, and it is said why
-    world.now = world.fresh_at = begun + STUCK - timedelta(seconds=10)
+    world.now = world.fresh_at = begun + timedelta(seconds=50)
     later(world, 1)
     assert (names(world), world.status.checks[0].message) == ([("smoke", "Running")], "no node has room")
     assert world.status.phase is Phase.STARTING
     # when it has, then the Job ends and the rollout goes on, and that is said
-    world.now = world.fresh_at = begun + STUCK
+    world.now = world.fresh_at = begun + timedelta(minutes=1)
     wait_for(world, Phase.PROGRESSING)
     assert world.jobs == {}
     told = "no node has room. The rollout goes on without it; spec.checks.smoke: true would wait for it"
@@ -288,6 +288,14 @@ def test_smoke_whose_job_is_refused_cannot_run_either():
     assert names(world) == [("smoke", "CannotRun")]
     assert world.status.checks[0].message.startswith("exceeded quota. The rollout goes on without it")
     assert world.jobs == {}
+
+
+def test_smoke_that_runs_is_not_left_out_for_another_refusal():
+    world = checking_by_default()
+    world.apply_failure = ApplyFailure("Refused", "a webhook refuses the PodDisruptionBudget")
+    world.now = world.fresh_at = world.status.checks[0].started_at + STUCK
+    world.reconcile()
+    assert names(world) == [("smoke", "Running")]
 
 
 def test_smoke_by_default_has_five_minutes():
