@@ -17,7 +17,7 @@ import msgspec
 from viridian_import.faults import ImportFault
 from viridian_serving.artifacts.detect import LocalModel, find
 from viridian_serving.artifacts.locate import ModelError, triton_model
-from viridian_serving.checks.golden import Difference, Golden, difference, grouped
+from viridian_serving.checks.golden import Difference, Golden, difference, told_by_reason
 from viridian_serving.checks.inputs import read_golden, sample_body
 from viridian_serving.checks.load_check import LoadPlan, LoadReport, check_load
 from viridian_serving.checks.smoke import check_smoke
@@ -69,7 +69,7 @@ class Report:
     @property
     def told(self) -> list[str]:
         """All that is wrong with the answers, one sentence each; equal ones are one, with their number."""
-        return [*self.faults, *(sentence for sentence, _ in grouped(self.differences))]
+        return [*self.faults, *told_by_reason(self.differences)]
 
 
 def check(folder: Path, load_plan: LoadPlan | None = None, *, trusted: bool = False) -> Report:

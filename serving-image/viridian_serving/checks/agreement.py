@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from viridian_serving.checks.golden import Difference, cut, grouped
+from viridian_serving.checks.golden import SHOWN, Difference, cut, told_by_reason
 
-_SHOWN = 3
-"""Reasons that a finding names."""
 LONGEST = 900
 """Characters of a finding: a container's last words are short."""
 
@@ -31,9 +29,6 @@ def agreement(found: Sequence[Difference | None], least: float) -> Finding:
     passed = same >= least * len(found)
     sentence = f"{same} of {len(found)} answers are as expected"
     if different:
-        reasons = grouped(different)
-        rest = sum(count for _, count in reasons[_SHOWN:])
-        more = f"; and {rest} more" if rest else ""
         enough = "" if passed else f", and {least * 100:.5g}% of them must be" if least < 1 else ", and all must be"
-        sentence += f"{enough}: {'; '.join(reason for reason, _ in reasons[:_SHOWN])}{more}"
+        sentence += f"{enough}: {'; '.join(told_by_reason(different, SHOWN))}"
     return Finding(passed, cut(sentence, LONGEST))

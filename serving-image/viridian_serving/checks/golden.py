@@ -19,6 +19,8 @@ import msgspec
 from viridian_serving.artifacts.golden_file import GOLDEN_FILE
 from viridian_serving.codec.comparison import differences
 
+SHOWN: Final = 3
+"""Reasons that a finding names."""
 _LONGEST: Final = 300
 """Characters of an answer that a sentence quotes."""
 
@@ -86,14 +88,21 @@ def difference(line: Golden, status: int, body: bytes) -> Difference | None:
     return Difference(line.case, reason) if reason else None
 
 
-def grouped(found: Sequence[Difference]) -> list[tuple[str, int]]:
-    """Return a sentence for each reason, the most frequent first, and how many requests it is about."""
+def told_by_reason(found: Sequence[Difference], most: int | None = None) -> list[str]:
+    """Return a clause for each reason, the most frequent first.
+
+    Args:
+        found: What is different.
+        most: Reasons to name; a last clause then counts the requests that the others are about. None names all.
+    """
     first = {each.reason: each for each in reversed(found)}
-    counts = Counter(each.reason for each in found)
-    return [
-        (f"{first[reason]}" if count == 1 else f"{count} requests, such as {first[reason]}", count)
-        for reason, count in counts.most_common()
+    counts = Counter(each.reason for each in found).most_common()
+    clauses = [
+        f"{first[reason]}" if count == 1 else f"{count:,} requests, such as {first[reason]}"
+        for reason, count in counts[:most]
     ]
+    rest = len(found) - sum(count for _, count in counts[:most])
+    return [*clauses, f"and {rest:,} more"] if rest else clauses
 
 
 def brief(body: bytes) -> str:

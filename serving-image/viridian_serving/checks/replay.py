@@ -6,14 +6,13 @@ from typing import Any, Final
 import msgspec
 
 from viridian_serving.checks.agreement import LONGEST, Finding
-from viridian_serving.checks.golden import Difference, brief, cut, grouped
+from viridian_serving.checks.golden import SHOWN, Difference, brief, cut, told_by_reason
 from viridian_serving.checks.logged import Log, Record
 from viridian_serving.checks.sending import Post
 from viridian_serving.codec.comparison import compare, differences
 
 _CLOSE: Final = 0.01
 """As far apart as numbers may be that agree; see codec.comparison."""
-_SHOWN: Final = 3
 
 
 async def replay(post: Post, log: Log) -> list[Difference | None]:
@@ -68,10 +67,7 @@ def agreement_with_log(found: Sequence[Difference | None], log: Log, last: str, 
     if not passed and least is not None:
         parts[0] += f", and must on {least * 100:.5g}%"
     if different:
-        reasons = grouped(different)
-        parts[0] += f": {'; '.join(reason for reason, _ in reasons[:_SHOWN])}"
-        if rest := sum(count for _, count in reasons[_SHOWN:]):
-            parts.append(f"and {rest:,} more")
+        parts[0] += f": {'; '.join(told_by_reason(different, SHOWN))}"
     parts += omissions(log)
     sentence = "; ".join(parts)
     return Finding(passed, cut(sentence, LONGEST))

@@ -3,21 +3,17 @@
 import json
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Final
 
 import msgspec
 
 from viridian_serving.artifacts.golden_file import GOLDEN_PATH
 from viridian_serving.checks.agreement import LONGEST, Finding
-from viridian_serving.checks.golden import Difference, Golden, brief, cut, grouped, load
+from viridian_serving.checks.golden import SHOWN, Difference, Golden, brief, cut, load, told_by_reason
 from viridian_serving.checks.protocol import check_protocol
 from viridian_serving.checks.schema_change import refusals
 from viridian_serving.checks.target import Target
 from viridian_serving.codec.tensors import ModelSchema
 from viridian_serving.contract.contract import Contract
-
-_SHOWN: Final = 3
-"""Reasons why requests are refused that a finding names."""
 
 
 async def check_smoke(
@@ -88,10 +84,7 @@ def _told(narrower: Sequence[str], refused: Sequence[Difference], asked: str) ->
     if narrower:
         parts.append(f"unlike stable, its schema refuses {', and '.join(narrower)}")
     if refused:
-        reasons = grouped(refused)
-        words = "; ".join(reason for reason, _ in reasons[:_SHOWN])
-        rest = sum(count for _, count in reasons[_SHOWN:])
-        parts.append(f"of {asked}, it refuses {len(refused)}: {words}{f'; and {rest} more' if rest else ''}")
+        parts.append(f"of {asked}, it refuses {len(refused)}: {'; '.join(told_by_reason(refused, SHOWN))}")
     return "; ".join(parts)
 
 
