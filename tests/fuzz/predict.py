@@ -11,6 +11,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["viridian_serving"]):
+    from viridian_serving.codec.fast_instances import FastReader
     from viridian_serving.codec.instances import InstanceReader, Instances
     from viridian_serving.codec.tensors import DataType, ModelSchema, Tensor
     from viridian_serving.contract.binding import bind
@@ -27,6 +28,10 @@ ROW = ModelSchema((Tensor("X", DataType.FP32, (3,)),), (Tensor("y", DataType.FP3
 SEQUENCE = ModelSchema((Tensor("ids", DataType.INT32, (-1, 2)),), (Tensor("y", DataType.FP32, (1,)),), 8)
 CONTRACTS = [bind(parse(CUSTOMERS.encode()), MODEL), Contract.derived(ROW), Contract.derived(SEQUENCE)]
 READERS = [(InstanceReader(each.requests, 10), QuestionReader(each, "m-1")) for each in CONTRACTS]
+# Once more, with every body taken for a large one.
+ARRAYS = Contract.derived(ModelSchema((Tensor("X", DataType.FP32, (1, 3)),), ROW.outputs, 8))
+READERS.append((InstanceReader(ARRAYS.requests, 10), QuestionReader(ARRAYS, "m-1")))
+READERS[-1][0]._fast = FastReader(ARRAYS.requests, 0)
 
 
 def read(data: bytes) -> None:
@@ -61,7 +66,14 @@ def seed(corpus: Path) -> None:
     corpus.mkdir(parents=True, exist_ok=True)
     bodies = [each.body if each.body is not None else (each.query or "").encode() for each in requests()]
     bodies += [json.dumps(CUSTOMER).encode(), json.dumps([CUSTOMER]).encode(), address(CUSTOMER).encode()]
-    bodies += [b'{"X": [1, 2.5, -3]}', b"[[1, 2, 3]]", b'[{"ids": [[1, 2]]}]', b"X=[1,2,3]"]
+    bodies += [
+        b'{"X": [1, 2.5, -3]}',
+        b"[[1, 2, 3]]",
+        b'[{"ids": [[1, 2]]}]',
+        b"X=[1,2,3]",
+        b'{"X": [[1, 2.5, -3]]}',
+        b"[[[1, 2, 3]]]",
+    ]
     for i, body in enumerate(bodies):
         if len(body) < 4096:
             (corpus / f"seed-{i}").write_bytes(body)

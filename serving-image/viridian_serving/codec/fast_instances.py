@@ -6,12 +6,14 @@ It never says what is wrong. Whatever it does not take at once, the careful read
 import math
 import re
 import struct
+import sys
 import types
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
+from math import prod
 from operator import attrgetter
-from typing import Annotated, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
 
 import msgspec
 
@@ -19,6 +21,15 @@ from viridian_serving.codec.features import Feature, RequestSchema, Slot
 from viridian_serving.codec.json_reading import repeats_member
 from viridian_serving.codec.oip import Encoded, pack
 from viridian_serving.codec.tensors import DYNAMIC, DataType, Kind
+
+if TYPE_CHECKING:
+    from viridian_serving.codec.number_arrays import ArrayReader
+
+_LARGE: Final = 64 * 1024
+"""Bytes of a body from which on its floats are read as an array: below, it saves a tenth of a millisecond at most."""
+_NUMBER: Final = 8
+"""Bytes of a number in JSON, roughly."""
+_NEVER: Final = sys.maxsize
 
 _BEGINNING = 64
 """Bytes looked at to tell a list of instances from one; a body that begins with more blanks is left to the other."""
@@ -45,8 +56,13 @@ class _Packer(Protocol):
 class FastReader:
     """Reads well-formed bodies for one model."""
 
-    def __init__(self, schema: RequestSchema) -> None:
-        """Make the decoders."""
+    def __init__(self, schema: RequestSchema, large: int = _LARGE) -> None:
+        """Make the decoders.
+
+        Args:
+            schema: What an instance is.
+            large: Bytes of a body that is large; one input of floats is then read by an ArrayReader.
+        """
         features = schema.features
         self._reads = not any(_UNREADABLE.search(feature.name) for feature in features)
         if not self._reads:
@@ -67,6 +83,9 @@ class FastReader:
         self._bare_depth = bare_depth(features[0]) if len(features) == 1 else None
         self._bare_one = msgspec.json.Decoder(json_types[0])
         self._bare_many = msgspec.json.Decoder(list[json_types[0]])  # type: ignore[valid-type]
+        self._large, self._large_list = _large_bodies(schema, large)
+        self._feature = features[0]
+        self._array_reader: ArrayReader | None = None
 
     def read(self, body: bytes) -> tuple[list[Encoded], bool] | None:
         """Read a body.
@@ -79,6 +98,10 @@ class FastReader:
         """
         if not self._reads:
             return None
+        if len(body) >= self._large:
+            read = self._read_arrays(body)
+            if read is not None:
+                return read
         try:
             if body[:1] == b"{":
                 named = [self._named(self._decoded(body))]
@@ -95,6 +118,26 @@ class FastReader:
         except _ERRORS:
             return None
         return None
+
+    def _read_arrays(self, body: bytes) -> tuple[list[Encoded], bool] | None:
+        """Read a large body if it is plainly valid; see read()."""
+        beginning = body[:_BEGINNING].translate(None, b" \t\r\n")
+        many = beginning[:2] == b"[{"
+        named = many or beginning[:1] == b"{"
+        if not named:
+            depth = len(beginning) - len(beginning.lstrip(b"["))
+            many = depth == len(self._feature.dims) + 1
+            if not many and depth != len(self._feature.dims):
+                return None
+        if many and len(body) < self._large_list:
+            return None
+        if self._array_reader is None:
+            # Its libraries take 15 MiB, and few models get such a body.
+            from viridian_serving.codec.number_arrays import ArrayReader
+
+            self._array_reader = ArrayReader(self._feature)
+        instances = self._array_reader.read(body, named=named, many=many)
+        return None if instances is None else (instances, many)
 
     def _is_unique(self, body: bytes, instances: int) -> bool:
         """Whether no instance has a member twice, of which the decoder takes the last."""
@@ -143,6 +186,18 @@ def _quotes(features: Sequence[Feature]) -> int:
 def bare_depth(feature: Feature) -> int:
     """Return how many levels of lists a value has that comes without its name."""
     return len(feature.dims) if feature.strict else max(1, len(feature.dims))
+
+
+def _large_bodies(schema: RequestSchema, large: int) -> tuple[int, int]:
+    """Return from how many bytes on an instance, and a list of instances, are read by an ArrayReader."""
+    feature = schema.features[0]
+    floats = feature.kind is Kind.NUMBER and feature.datatype.is_float and not feature.single
+    alone = len(schema.features) == len(schema.slots) == 1 and not schema.slots[0].row
+    if not floats or not alone or feature.nullable or feature.categories or "[" in feature.name:
+        return _NEVER, _NEVER
+    if DYNAMIC in feature.dims:  # a list may hold many small instances, which this would not make faster
+        return large, _NEVER
+    return (large, large) if prod(feature.dims) * _NUMBER >= large else (_NEVER, _NEVER)
 
 
 def _encoded(inputs: Sequence[tuple[tuple[int, ...], bytes]]) -> Encoded:
