@@ -16,11 +16,15 @@ STUCK: Final = timedelta(minutes=1)
 """So long it may be kept from running, by a node without room for instance."""
 
 
-def open_check(context: RolloutContext) -> str | None:
+def open_check(context: RolloutContext, *, asked_for: bool = False) -> str | None:
     """The first check that is still between the candidate and its first request; None when nothing is left to check.
 
     One that has had a step, or that comes back by command, was checked before. One that already answers because stable
     cannot is not taken from its users for a check.
+
+    Args:
+        context: What is seen.
+        asked_for: Leave out what runs by default only.
     """
     status = context.status
     if not context.candidate_is_live or status.step is not None or status.returning is not None or context.failed_over:
@@ -28,7 +32,8 @@ def open_check(context: RolloutContext) -> str | None:
     if status.phase is Phase.FINISHING or (status.stable is None and context.is_reachable(status.candidate)):
         return None
     over = {check.name for check in made(context) if check.result is CheckResult.PASSED or is_left_out(context, check)}
-    return next((name for name in context.check_names if name not in over), None)
+    names = context.spec.checks.names if asked_for else context.check_names
+    return next((name for name in names if name not in over), None)
 
 
 def is_left_out(context: RolloutContext, check: CheckStatus) -> bool:

@@ -132,7 +132,8 @@ def _may_answer(context: RolloutContext) -> bool:
     had_users = status.step is not None and not status.step.shadow
     if had_users or status.returning is not None or status.phase is Phase.FINISHING:
         return True
-    return paused_hold(context) is None and open_check(context) is None and entry_gate(context) is None
+    asked = open_check(context, asked_for=True)  # by default none keeps a fix from users whom nobody answers
+    return paused_hold(context) is None and asked is None and entry_gate(context) is None
 
 
 def _shortfall(context: RolloutContext) -> Shortfall | None:

@@ -313,6 +313,18 @@ def test_smoke_by_default_has_five_minutes():
     assert world.status.checks[0].message.startswith("it has not ended within 5m. The rollout goes on without it")
 
 
+def test_smoke_by_default_keeps_no_fix_from_users_whom_nobody_answers():
+    # given smoke of a fix, and stable without a pod, which smoke cannot be compared with
+    world = checking_by_default()
+    for _ in range(20):
+        world.kubelet(frozenset({"iris-2"}))
+        world.reconcile()
+        world.traffic()
+    # then the fix answers
+    assert world.route is not None
+    assert world.route.split(Color.GREEN) == 100
+
+
 def test_smoke_that_is_asked_for_is_waited_for():
     world = checking(checks={"smoke": True})
     world.end_jobs(CheckResult.CANNOT_RUN, "no node has room")
