@@ -103,7 +103,7 @@ def _stable_at_rest(scene: Scene) -> None:
     """The fix gets the traffic soon after it is ready, though there is no stable to compare it with."""
     with scene.may_fail(_STABLE_SECONDS):
         lose(scene, STABLE)
-        scene.roll_out(BETTER, **_SHORT)
+        scene.roll_out(BETTER, checks={}, **_SHORT)
         await_endpoints(scene, "green", _START_SECONDS)
     scene.note_unless(lambda: _has_everything(scene, "green"), "traffic on the fix alone", _STABLE_SECONDS)
     _await_promotion(scene)

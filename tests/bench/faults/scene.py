@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from tests.e2e.harness.clients import Clients
 from tests.e2e.harness.stage import NAME, Stage
@@ -16,6 +17,8 @@ STABLE, BETTER, FAILING = "v1", "v2", "v3"
 SERVING: Mapping[str, Any] = {"replicas": 2}
 Serving = Callable[[str], Mapping[str, Any]]
 """How a version is served: the `serving` part of its spec, by version."""
+_UNCHECKED: Final = MappingProxyType({"smoke": False})
+"""The check smoke would find the version that is to fail."""
 _REPAIR_SECONDS = 120.0
 _PHASE_SECONDS = 120.0
 
@@ -40,9 +43,9 @@ class Scene:
     allowed: list[Period] = field(default_factory=list)
     put_back_after: float | None = None
 
-    def roll_out(self, version: str, *, checks: Mapping[str, Any] | None = None, **rollout: Any) -> None:
+    def roll_out(self, version: str, *, checks: Mapping[str, Any] = _UNCHECKED, **rollout: Any) -> None:
         """Apply another version; checks, and changes of the rollout part, may be given."""
-        self.stage.apply(version, serving=dict(self.serving(version)), rollout=rollout, checks=dict(checks or {}))
+        self.stage.apply(version, serving=dict(self.serving(version)), rollout=rollout, checks=dict(checks))
 
     def await_phase(self, phase: str) -> None:
         """Wait until the model is in a phase; the wait is a busy one, since some are short."""
