@@ -9,7 +9,7 @@ eval "$made"
 # The scrape interval is that of manifests/prometheus.yaml. And nobody here waits ten minutes for what a sweep puts right.
 step "install the operator" helm upgrade --install viridian "$DEV/../charts/viridian" \
   --namespace viridian-system --create-namespace --wait --timeout 3m \
-  --set "image.repository=${OPERATOR_IMAGE%:*}" --set "image.tag=${OPERATOR_IMAGE##*:}" \
+  --set "image.repository=${OPERATOR_IMAGE%:*}" --set-string "image.tag=${OPERATOR_IMAGE##*:}" \
   --set "servingImage=$SERVING_IMAGE" \
   --set prometheus.url=http://prometheus.monitoring:9090 --set "prometheus.scrapeInterval=$SCRAPE_INTERVAL" \
   --set watch.sweepPeriod=30s --set drills.enabled=true
