@@ -65,8 +65,9 @@ def test_smoke_that_cannot_run_keeps_nobody_from_a_candidate_that_asks_for_no_ch
     assert world.status.phase is Phase.STARTING
     # when it has, then the Job ends and the rollout goes on, and that is said
     world.now = world.fresh_at = begun + timedelta(minutes=1)
+    world.reconcile()
+    assert (names(world), world.jobs) == ([("smoke", "CannotRun")], {})
     wait_for(world, Phase.PROGRESSING)
-    assert world.jobs == {}
     told = "no node has room. The rollout goes on without it; spec.checks.smoke: true would wait for it"
     assert (names(world), world.status.checks[0].message) == ([("smoke", "CannotRun")], told)
     # and the note stays to the end
