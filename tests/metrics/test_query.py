@@ -346,7 +346,8 @@ async def test_a_prometheus_that_is_away_is_not_asked_for_every_batch(server: Se
     with server.running() as url:
         with pytest.raises(MetricsError, match=r"timed out.*check that it runs"):
             await Prometheus(Connection(url, timeout=timedelta(seconds=0.1)), timedelta(seconds=2)).read(keys, [])
-        assert len(server.asked) == GIVE_UP_AFTER
+        # On a busy machine the time may be over before a query is sent.
+        assert len(server.asked) <= GIVE_UP_AFTER
 
 
 async def test_what_is_refused_now_is_not_looked_for_in_the_past(server: Server, prometheus: Prometheus) -> None:

@@ -124,7 +124,7 @@ class Connection:
                 running = asyncio.get_running_loop()
                 return await running.run_in_executor(self._threads, self._ask, query, params, read)
         except (_NoAnswer, requests.RequestException, TimeoutError) as error:
-            raise self._unanswered(str(error) or type(error).__name__) from error
+            raise self._unanswered(str(error) or "the query timed out") from error
 
     def _ask(self, query: str, params: Mapping[str, str], read: Callable[[list[Any]], T]) -> T:
         """In a thread: post the query and read the answer."""
