@@ -10,7 +10,7 @@ demo: ## a good model is promoted and a bad one rolled back, on a local cluster 
 
 # Two lanes, since a third gave two cores a load of 40. End-to-end tests take the longest: the other lane gives way to them.
 test: ## everything: linters, pure, serving, component, importing and end-to-end tests
-	@dev/test/test.sh lint,pure,serving,compiled,component e2e,importing
+	@dev/test/test.sh lint,pure,serving,component e2e,importing,compiled
 
 lint: ## ruff, mypy, import-linter, shellcheck, generated files
 	@dev/test/test.sh lint
