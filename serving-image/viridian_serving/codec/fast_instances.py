@@ -11,7 +11,6 @@ import types
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
-from math import prod
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
 
@@ -106,11 +105,11 @@ class FastReader:
             if body[:1] == b"{":
                 named = [self._named(self._decoded(body))]
                 return (named, False) if self._is_unique(body, 1) else None
-            beginning = body[:_BEGINNING].translate(None, b" \t\r\n")
+            beginning = _beginning(body)
             if beginning[:2] == b"[{":
                 named = [self._named(item) for item in self._many.decode(body)]
                 return (named, True) if self._is_unique(body, len(named)) else None
-            depth = len(beginning) - len(beginning.lstrip(b"["))
+            depth = _lists_opened(beginning)
             if depth == self._bare_depth:
                 return [self._bare(self._bare_one.decode(body))], False
             if self._bare_depth is not None and depth == self._bare_depth + 1:
@@ -121,11 +120,11 @@ class FastReader:
 
     def _read_arrays(self, body: bytes) -> tuple[list[Encoded], bool] | None:
         """Read a large body if it is plainly valid; see read()."""
-        beginning = body[:_BEGINNING].translate(None, b" \t\r\n")
+        beginning = _beginning(body)
         many = beginning[:2] == b"[{"
         named = many or beginning[:1] == b"{"
         if not named:
-            depth = len(beginning) - len(beginning.lstrip(b"["))
+            depth = _lists_opened(beginning)
             many = depth == len(self._feature.dims) + 1
             if not many and depth != len(self._feature.dims):
                 return None
@@ -188,6 +187,16 @@ def bare_depth(feature: Feature) -> int:
     return len(feature.dims) if feature.strict else max(1, len(feature.dims))
 
 
+def _beginning(body: bytes) -> bytes:
+    """Return how a body begins, without blanks."""
+    return body[:_BEGINNING].translate(None, b" \t\r\n")
+
+
+def _lists_opened(beginning: bytes) -> int:
+    """Return how many lists begin at once."""
+    return len(beginning) - len(beginning.lstrip(b"["))
+
+
 def _large_bodies(schema: RequestSchema, large: int) -> tuple[int, int]:
     """Return from how many bytes on an instance, and a list of instances, are read by an ArrayReader."""
     feature = schema.features[0]
@@ -197,7 +206,7 @@ def _large_bodies(schema: RequestSchema, large: int) -> tuple[int, int]:
         return _NEVER, _NEVER
     if DYNAMIC in feature.dims:  # a list may hold many small instances, which this would not make faster
         return large, _NEVER
-    return (large, large) if prod(feature.dims) * _NUMBER >= large else (_NEVER, _NEVER)
+    return (large, large) if math.prod(feature.dims) * _NUMBER >= large else (_NEVER, _NEVER)
 
 
 def _encoded(inputs: Sequence[tuple[tuple[int, ...], bytes]]) -> Encoded:

@@ -51,7 +51,7 @@ class ArrayReader:
         if not body.isascii():  # the name, or not JSON
             return None
         try:
-            # A parser of its own: one that is used again must not have given anything that is still alive.
+            # A new parser for each body: simdjson reuses one only when nothing that it returned is in use any more.
             document: Any = simdjson.Parser().parse(body)
             if many and len(document) * self._least > len(body):
                 return None
