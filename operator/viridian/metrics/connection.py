@@ -123,8 +123,10 @@ class Connection:
             async with self._turns, asyncio.timeout(self._timeout + 1):
                 running = asyncio.get_running_loop()
                 return await running.run_in_executor(self._threads, self._ask, query, params, read)
-        except (_NoAnswer, requests.RequestException, TimeoutError) as error:
+        except TimeoutError as error:
             raise self._unanswered(str(error) or "the query timed out") from error
+        except (_NoAnswer, requests.RequestException) as error:
+            raise self._unanswered(str(error) or type(error).__name__) from error
 
     def _ask(self, query: str, params: Mapping[str, str], read: Callable[[list[Any]], T]) -> T:
         """In a thread: post the query and read the answer."""
