@@ -30,7 +30,7 @@ async def find_checks(client: KubeClient, model: Model) -> tuple[dict[str, Manif
     candidate = status.candidate
     # Once it has a step and none runs, nobody asks any more: a rollout may take hours, a look each second.
     is_open = status.step is None or any(check.result is CheckResult.RUNNING for check in status.checks)
-    if candidate is None or not is_open:
+    if candidate is None or not is_open or not (model.spec.checks.names_with(smoke=True) or status.checks):
         return {}, []
     labels = {LABEL_REVISION: candidate.revision}
     jobs, pods = await asyncio.gather(client.find(JOB, model.key[0], labels), client.find(POD, model.key[0], labels))
