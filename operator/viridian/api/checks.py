@@ -309,7 +309,7 @@ class Checks(ApiModel):
         Args:
             smoke: Whether smoke runs where nothing is said about it, and no other check is asked for.
         """
-        return (SMOKE,) if smoke and self.smoke is None and not self.names else self.names
+        return self.names or ((SMOKE,) if smoke and self.smoke is None else ())
 
     def job(self, name: str) -> JobCheck | None:
         """The user's own check of this name."""

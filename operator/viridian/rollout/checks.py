@@ -31,14 +31,15 @@ def open_check(context: RolloutContext, *, asked_for: bool = False) -> str | Non
         return None
     if status.phase is Phase.FINISHING or (status.stable is None and context.is_reachable(status.candidate)):
         return None
-    over = {check.name for check in made(context) if check.result is CheckResult.PASSED or is_left_out(context, check)}
-    names = context.spec.checks.names if asked_for else context.check_names
-    return next((name for name in names if name not in over), None)
+    passed = {check.name for check in made(context) if check.result is CheckResult.PASSED}
+    names = context.spec.checks.names if asked_for else wanted_checks(context)
+    return next((name for name in names if name not in passed), None)
 
 
-def is_left_out(context: RolloutContext, check: CheckStatus) -> bool:
-    """Whether the rollout goes on without a check: it cannot run, and the spec does not ask for it."""
-    return check.result is CheckResult.CANNOT_RUN and check.name not in context.spec.checks.names
+def wanted_checks(context: RolloutContext) -> list[str]:
+    """The checks that a candidate is to pass, in their order, without those that the rollout goes on without."""
+    left_out = {check.name for check in made(context) if _is_left_out(context, check)}
+    return [name for name in context.check_names if name not in left_out]
 
 
 def made(context: RolloutContext) -> list[CheckStatus]:
@@ -78,23 +79,31 @@ def summary(checks: list[CheckStatus]) -> str:
 
 
 def _noted(context: RolloutContext, check: CheckStatus) -> CheckStatus:
-    if check.result.is_final or is_left_out(context, check):
+    if check.result.is_final or _is_left_out(context, check):
         return check
-    seen = context.observed.checks.get(check.name, CheckView(CheckResult.RUNNING))
+    job = context.observed.checks.get(check.name)
+    seen = job or CheckView(CheckResult.RUNNING)
     if check.name not in context.spec.checks.names:
-        refused = context.observed.apply_failure if check.name not in context.observed.checks else None
-        if refused is not None:
+        refused = context.observed.apply_failure
+        if job is None and refused is not None:
             seen = CheckView(CheckResult.CANNOT_RUN, refused.message)
         seen = _by_default(seen, context.now - check.started_at)
     ended = None if seen.result is CheckResult.RUNNING else check.ended_at or context.now
     return evolve(check, result=seen.result, message=seen.message, ended_at=ended)
 
 
+def _is_left_out(context: RolloutContext, check: CheckStatus) -> bool:
+    """Whether the rollout goes on without a check: it cannot run, and the spec does not ask for it."""
+    return check.result is CheckResult.CANNOT_RUN and check.name not in context.spec.checks.names
+
+
 def _by_default(seen: CheckView, waited: timedelta) -> CheckView:
     """A check that the spec does not ask for: it may take back a candidate, but not keep one from its users."""
+    if seen.result.is_final:
+        return seen
     stuck = seen.result is CheckResult.CANNOT_RUN
-    if seen.result.is_final or waited < (STUCK if stuck else LONGEST):
-        return seen if seen.result.is_final else CheckView(CheckResult.RUNNING, seen.message)
+    if waited < (STUCK if stuck else LONGEST):
+        return CheckView(CheckResult.RUNNING, seen.message)
     why = seen.message if stuck else f"it has not ended within {format_duration(LONGEST)}"
     return CheckView(
         CheckResult.CANNOT_RUN, f"{why}. The rollout goes on without it; spec.checks.smoke: true would wait for it"

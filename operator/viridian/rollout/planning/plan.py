@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from viridian.api.names import Color
 from viridian.api.status import CheckResult, Phase
-from viridian.rollout.checks import is_left_out, made, open_check
+from viridian.rollout.checks import made, open_check, wanted_checks
 from viridian.rollout.context import RolloutContext
 from viridian.rollout.kept import look_of
 from viridian.rollout.readiness import candidate_weight, control_weight
@@ -172,8 +172,7 @@ def _checks(context: RolloutContext) -> Iterator[Action]:
     candidate, seen = context.status.candidate, context.observed.checks
     if candidate is None:
         return
-    left_out = {check.name for check in made(context) if is_left_out(context, check)}
-    wanted = set(context.check_names) - left_out if context.candidate_is_live else set()
+    wanted = wanted_checks(context) if context.candidate_is_live else []
     yield from (EndCheck(name) for name, job in sorted(seen.items()) if not job.result.is_final and name not in wanted)
     if context.candidate_is_live and candidate.revision in context.observed.revisions and context.serving(candidate):
         for check in made(context):
