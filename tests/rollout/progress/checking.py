@@ -5,6 +5,7 @@ from tests.rollout.world import World, spec_for
 
 from viridian.api.status import Phase
 
+BOTH = frozenset({"iris-1", "iris-2"})
 CHECKS = {"golden": {}, "jobs": [{"name": "contract"}]}
 
 
@@ -15,19 +16,23 @@ def checking(**changes: object) -> World:
     world.jobs.clear()
     world.weights_seen.clear()
     world.edit(spec_for("v2.0.0", **asked))
+    await_check(world)
+    return world
+
+
+def await_check(world: World) -> None:
+    """Passes until the first check of a candidate has begun."""
     for _ in range(20):
-        world.kubelet(frozenset({"iris-1", "iris-2"}))
-        world.reconcile()
-        world.traffic()
+        later(world, 1)
         if world.jobs:
-            return world
+            return
     raise AssertionError("no check has begun")
 
 
-def later(world: World, passes: int = 3) -> None:
-    """Passes in which pods stay as they are, and so do Jobs."""
+def later(world: World, passes: int = 3, ready: frozenset[str] = BOTH) -> None:
+    """Passes in which pods stay as they are, and so do Jobs; pods of these revisions are ready."""
     for _ in range(passes):
-        world.kubelet(frozenset({"iris-1", "iris-2"}))
+        world.kubelet(ready)
         world.reconcile()
         world.traffic()
 

@@ -163,10 +163,7 @@ def test_an_earlier_revision_that_comes_back_is_not_checked_again():
 def test_stable_that_is_gone_hands_nobody_to_a_candidate_that_was_not_checked():
     world = checking()
     world.kubelet(frozenset({"iris-2"}))
-    for _ in range(20):
-        world.kubelet(frozenset({"iris-2"}))
-        world.reconcile()
-        world.traffic()
+    later(world, 20, frozenset({"iris-2"}))
     assert world.status.candidate is not None
     assert world.route is not None
     assert world.route.split(Color.GREEN) == 0

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.rollout.progress.checking import checking, later, names, wait_for
+from tests.rollout.progress.checking import await_check, checking, later, names, wait_for
 from tests.rollout.scenes import at_stable, run_until
 from tests.rollout.world import SETTINGS, World, spec_for
 
@@ -20,8 +20,7 @@ def checking_by_default(**changes: object) -> World:
     world.settings = replace(SETTINGS, smoke=True)
     world.weights_seen.clear()
     world.edit(spec_for("v2.0.0", **changes))
-    while not world.jobs:
-        later(world, 1)
+    await_check(world)
     return world
 
 
@@ -115,10 +114,7 @@ def test_smoke_by_default_has_five_minutes():
 def test_smoke_by_default_keeps_no_fix_from_users_whom_nobody_answers():
     # given smoke of a fix, and stable without a pod, which smoke cannot be compared with
     world = checking_by_default()
-    for _ in range(20):
-        world.kubelet(frozenset({"iris-2"}))
-        world.reconcile()
-        world.traffic()
+    later(world, 20, frozenset({"iris-2"}))
     # then the fix answers
     assert world.route is not None
     assert world.route.split(Color.GREEN) == 100

@@ -9,7 +9,7 @@ from tests.rollout.world import NAME, SETTINGS, START, spec_for
 
 from viridian.api.names import Color
 from viridian.api.revision import Revision, RevisionInput
-from viridian.api.status import ColorStatus, ModelDeploymentStatus, Phase, StepStatus
+from viridian.api.status import ColorStatus, ModelDeploymentStatus, Phase, StepStatus, WatchStatus
 from viridian.rollout.context import RolloutContext
 from viridian.rollout.observed import ColorView, Evidence, Observed, Pod, RouteFacts
 
@@ -108,3 +108,18 @@ def look(
         SETTINGS,
         at,
     )
+
+
+def watching(spec: Mapping[str, Any] | None, **parts: Any) -> RolloutContext:
+    """v2.0.0 was promoted a minute ago, and v1.0.0 keeps 5 % of the traffic; parts are those of `look`."""
+    given = {
+        "stable": CANDIDATE,
+        "candidate": None,
+        "step": None,
+        "phase": Phase.WATCHING,
+        "watch": WatchStatus(since=START, control=STABLE),
+        "weight": 95,
+        "green": pods("iris-2", 3),
+        **parts,
+    }
+    return look(spec, **given)

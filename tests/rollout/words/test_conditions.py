@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.rollout.words.looks import CANDIDATE, STABLE, look, pod, pods, route
+from tests.rollout.words.looks import CANDIDATE, STABLE, look, pod, pods, route, watching
 from tests.rollout.world import START
 
 from viridian.api.status import (
@@ -17,7 +17,6 @@ from viridian.api.status import (
     Hold,
     Outage,
     Phase,
-    WatchStatus,
 )
 from viridian.rollout.conditions import conditions
 from viridian.rollout.context import RolloutContext
@@ -46,8 +45,7 @@ def rest(version: str = "v1.0.0", phase: Phase = Phase.STABLE, ready: int = 3, *
 def watched(spec: Any = WATCH, **parts: Any) -> RolloutContext:
     """v2.0.0 was promoted, and v1.0.0 keeps a share."""
     new = CANDIDATE.model_copy(update={"ready": 3, "replicas": 3})
-    given = {"stable": new, "watch": WatchStatus(since=START, control=STABLE), "weight": 95, **parts}
-    return look(spec, candidate=None, step=None, phase=Phase.WATCHING, **given)
+    return watching(spec, **{"stable": new, "green": None, **parts})
 
 
 def claims(given: RolloutContext) -> dict[str, tuple[str, str, str]]:

@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.rollout.words.looks import CANDIDATE, SHADOW, STABLE, look, pods, step
+from tests.rollout.words.looks import SHADOW, look, pods, step, watching
 from tests.rollout.world import START
 
 from viridian.api.rollout import Approval
-from viridian.api.status import Approved, Ending, Outage, Phase, Return, Shortfall, StepStatus, WatchStatus
+from viridian.api.status import Approved, Ending, Outage, Phase, Return, Shortfall, StepStatus
 from viridian.api.status.changes import evolve
 from viridian.rollout.context import RolloutContext
 from viridian.rollout.observed import ColorView
@@ -43,17 +43,7 @@ SHADOWED = step(1, 0, shadow="50%")
 
 def watched(spec: Any = WATCHED, **parts: Any) -> RolloutContext:
     """v2.0.0 was promoted a minute ago, and v1.0.0 keeps 20 % of the traffic."""
-    given = {
-        "stable": CANDIDATE,
-        "candidate": None,
-        "step": None,
-        "phase": Phase.WATCHING,
-        "watch": WatchStatus(since=START, control=STABLE),
-        "weight": 80,
-        "green": pods("iris-2", 3),
-        **parts,
-    }
-    return look(spec, **given)
+    return watching(spec, **{"weight": 80, **parts})
 
 
 def taken_back(**parts: Any) -> RolloutContext:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.rollout.words.looks import BLUE, CANDIDATE, STABLE, STORED, look, pod, pods, route
+from tests.rollout.words.looks import BLUE, STABLE, STORED, look, pod, pods, route, watching
 from tests.rollout.world import START, judgement
 
 from viridian.api.status import Drain, GuardStatus, Outage, Phase, WatchStatus
@@ -27,17 +27,7 @@ DIED = "after its promotion pods of iris-2 (v2.0.0) died with an error 2 times o
 
 def watched(spec: Mapping[str, Any] | None = SPEC, **parts: Any) -> RolloutContext:
     """v2.0.0 was promoted a minute ago, and v1.0.0 keeps 5 %."""
-    given = {
-        "stable": CANDIDATE,
-        "candidate": None,
-        "step": None,
-        "phase": Phase.WATCHING,
-        "watch": WatchStatus(since=START, control=STABLE),
-        "weight": 95,
-        "green": pods("iris-2", 3),
-        **parts,
-    }
-    return look(spec, **given)
+    return watching(spec, **parts)
 
 
 def died(revision: str, deaths: int = 2, ago: float = 5, **more: Any) -> Pod:
